@@ -1,0 +1,56 @@
+/** What the administrator may decide: for all machines, and for one chroot. */
+
+/** How a machine's writes are kept off its chroot; `auto` picks what the store can do. */
+export type StorageChoice = "auto" | "overlay" | "btrfs" | "tmpfs";
+
+/** Which program creates Debian chroots; `auto` prefers mmdebstrap. */
+export type ToolChoice = "auto" | "mmdebstrap" | "debootstrap";
+
+/** Limits of one machine, in the words of systemd.resource-control(5). */
+export interface Limits {
+  /** CPUWeight=, 1 to 10000. */
+  readonly cpu_weight: number;
+  /** MemoryHigh=: bytes with an optional K, M, G or T, a percentage of RAM, or `infinity`. */
+  readonly memory_high: string;
+  /** MemoryMax=, as memory_high. */
+  readonly memory_max: string;
+  /** TasksMax=: a number, a percentage, or `infinity`. */
+  readonly tasks_max: string;
+}
+
+/** What may differ from chroot to chroot. */
+export interface MachineSettings {
+  readonly storage: StorageChoice;
+  readonly limits: Limits;
+  /** nspawn's filter of system calls. */
+  readonly seccomp: boolean;
+  /** Whether systemd runs as PID 1 in the machine; a chroot without systemd never boots. */
+  readonly boot: boolean;
+  /** The shell of scripts that name none. */
+  readonly shell: string;
+  /** Longest wait until a machine is ready, in seconds. */
+  readonly prepare_timeout: number;
+  /** Where packages come from; the tool's own default when undefined. */
+  readonly mirror: string | undefined;
+  readonly tool: ToolChoice;
+}
+
+/** The whole configuration. */
+export interface Config extends MachineSettings {
+  /** Where chroots and machines live. */
+  readonly store: string;
+  /** Where definitions live, before the store. */
+  readonly definitions: string;
+  /** The image of a job that names none. */
+  readonly default_image: string | undefined;
+}
+
+/** What a definition adds to the settings of its machines. */
+export interface Definition {
+  /** The suite to create the chroot from. */
+  readonly suite: string | undefined;
+  /** Settings that replace the configuration's for this chroot; absent keys stay as they are. */
+  readonly machine: Partial<Omit<MachineSettings, "limits">> & {
+    readonly limits?: Partial<Limits>;
+  };
+}

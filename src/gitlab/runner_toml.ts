@@ -1,0 +1,66 @@
+/** The section of GitLab Runner's config.toml that makes it call this program. */
+
+/** What goes into the section. */
+export interface RunnerSection {
+  /** This program's absolute path. */
+  readonly executable: string;
+  readonly name: string;
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+}
+
+/**
+ * Seconds that stopping may take. GitLab Runner leaves 30 s after a SIGTERM to itself, without
+ * cleanup, whatever it is told here: both together must stay below.
+ */
+const GRACEFUL_SECONDS = 15;
+const FORCE_SECONDS = 5;
+const SHORT_STAGE_SECONDS = 60;
+const PREPARE_SECONDS = 600;
+
+/**
+ * The section, as TOML and nothing else.
+ *
+ * @param section What goes into it.
+ * @returns The text to be pasted.
+ */
+export function runnerToml(section: RunnerSection): string {
+  const executable = tomlString(section.executable);
+  const url = section.url ?? "https://gitlab.example.com/";
+  const token = section.token ?? "glrt-REPLACE-ME";
+  const fillIn = [
+    ...(section.url === undefined ? ["url"] : []),
+    ...(section.token === undefined ? ["token"] : []),
+  ];
+  const lines = [
+    "# Paste into /etc/gitlab-runner/config.toml. For a runner that is registered already, move the",
+    "# lines from `executor` to the end into its own [[runners]] section instead.",
+    ...(fillIn.length === 0 ? [] : [`# Fill in: ${fillIn.join(" and ")}.`]),
+    "[[runners]]",
+    `  name = ${tomlString(section.name)}`,
+    `  url = ${tomlString(url)}`,
+    `  token = ${tomlString(token)}`,
+    `  executor = "custom"`,
+    `  shell = "bash"`,
+    "  [runners.custom]",
+    `    config_exec = ${executable}`,
+    `    config_args = ["gitlab-config"]`,
+    `    config_exec_timeout = ${SHORT_STAGE_SECONDS}`,
+    `    prepare_exec = ${executable}`,
+    `    prepare_args = ["prepare"]`,
+    `    prepare_exec_timeout = ${PREPARE_SECONDS}`,
+    `    run_exec = ${executable}`,
+    `    run_args = ["run"]`,
+    `    cleanup_exec = ${executable}`,
+    `    cleanup_args = ["cleanup"]`,
+    `    cleanup_exec_timeout = ${SHORT_STAGE_SECONDS}`,
+    `    graceful_kill_timeout = ${GRACEFUL_SECONDS}`,
+    `    force_kill_timeout = ${FORCE_SECONDS}`,
+  ];
+  return lines.join("\n") + "\n";
+}
+
+/** A basic string of TOML 1.0; JSON's escapes are among its own, but for DEL. */
+function tomlString(text: string): string {
+  return JSON.stringify(text).replaceAll("\x7f", "\\u007F");
+}

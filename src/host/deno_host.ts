@@ -1,0 +1,71 @@
+import { fromFileUrl } from "@std/path/posix";
+import { denoFiles } from "./files.ts";
+import type { Argv, Host, Signals, Terminal } from "./host.ts";
+import { terminalLog } from "./log.ts";
+import { denoProcesses } from "./processes.ts";
+
+/**
+ * The real outside.
+ *
+ * @returns A host that acts on this machine.
+ */
+export function denoHost(): Host {
+  const terminal = denoTerminal();
+  const log = terminalLog(terminal, terminal.is("stderr") && !Deno.env.get("NO_COLOR"));
+  return {
+    processes: denoProcesses(log),
+    files: denoFiles(),
+    clock: {
+      now: () => Date.now(),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    },
+    signals: denoSignals(),
+    terminal,
+    log,
+    env: (name) => Deno.env.get(name),
+    environment: () => Deno.env.toObject(),
+    uid: () => Deno.uid() ?? -1,
+    pid: () => Deno.pid,
+    self,
+  };
+}
+
+function denoTerminal(): Terminal {
+  const encoder = new TextEncoder();
+  const streams = { stdin: Deno.stdin, stdout: Deno.stdout, stderr: Deno.stderr };
+  const write = (stream: typeof Deno.stdout, text: string) => {
+    const bytes = encoder.encode(text);
+    try {
+      for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    }
+  };
+  return {
+    out: (text) => write(Deno.stdout, text),
+    err: (text) => write(Deno.stderr, text),
+    is: (stream) => streams[stream].isTerminal(),
+    columns: () => streams.stdout.isTerminal() ? Deno.consoleSize().columns : 80,
+  };
+}
+
+function denoSignals(): Signals {
+  return {
+    on(signals, handler) {
+      const listeners = signals.map((signal) => [signal, () => handler(signal)] as const);
+      for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
+      return () => {
+        for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
+      };
+    },
+  };
+}
+
+async function self(): Promise<Argv> {
+  if (Deno.build.standalone) return [Deno.execPath()];
+  const main = await Deno.realPath(fromFileUrl(Deno.mainModule));
+  const { mode } = await Deno.stat(main);
+  // The installed script names its own interpreter in its first line; a module of a checkout does not.
+  if (((mode ?? 0) & 0o111) !== 0) return [main];
+  return [Deno.execPath(), "run", "--allow-all", main];
+}

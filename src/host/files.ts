@@ -1,0 +1,124 @@
+import { basename, dirname, join } from "@std/path/posix";
+import type { Files, Lock, Stat } from "./host.ts";
+
+/**
+ * The real file system.
+ *
+ * @returns Files by Deno's own functions.
+ */
+export function denoFiles(): Files {
+  return {
+    read: (path) => orNull(() => Deno.readTextFile(path)),
+    readStart: (path, bytes) => orNull(() => readStart(path, bytes)),
+    replace,
+    write: async (path, text, mode = 0o600) => {
+      await Deno.writeTextFile(path, text, { mode });
+      await Deno.chmod(path, mode); // the umask does not decide, nor what was there before
+    },
+    makeDirectory: (path, mode = 0o700) => Deno.mkdir(path, { recursive: true, mode }),
+    list,
+    lstat: (path) => orNull(async () => statOf(await Deno.lstat(path))),
+    stat: (path) => orNull(async () => statOf(await Deno.stat(path))),
+    real: (path) => orNull(() => Deno.realPath(path)),
+    remove: (path) => ignoreMissing(Deno.remove(path)),
+    removeTree: (path) => ignoreMissing(Deno.remove(path, { recursive: true })),
+    rename: (from, to) => Deno.rename(from, to),
+    symlink: (target, path) => Deno.symlink(target, path),
+    chmod: (path, mode) => Deno.chmod(path, mode),
+    temporaryDirectory: (prefix) => Deno.makeTempDir({ prefix }),
+    lock,
+  };
+}
+
+async function readStart(path: string, bytes: number): Promise<string> {
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(bytes);
+  let filled = 0;
+  while (filled < bytes) {
+    const read = await file.read(buffer.subarray(filled));
+    if (read === null) break;
+    filled += read;
+  }
+  return new TextDecoder().decode(buffer.subarray(0, filled));
+}
+
+async function replace(path: string, text: string, mode = 0o600): Promise<void> {
+  const aside = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
+  try {
+    using file = await Deno.open(aside, { write: true, create: true, truncate: true, mode });
+    const bytes = new TextEncoder().encode(text);
+    let written = 0;
+    while (written < bytes.length) written += await file.write(bytes.subarray(written));
+    await file.sync();
+    await Deno.rename(aside, path);
+  } catch (error) {
+    await ignoreMissing(Deno.remove(aside));
+    throw error;
+  }
+}
+
+async function list(path: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(path)) names.push(entry.name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names.sort();
+}
+
+function statOf(info: Deno.FileInfo): Stat {
+  const kind = info.isFile
+    ? "file"
+    : info.isDirectory
+    ? "directory"
+    : info.isSymlink
+    ? "symlink"
+    : "other";
+  return {
+    kind,
+    size: info.size,
+    mode: info.mode ?? 0,
+    uid: info.uid ?? 0,
+    dev: info.dev,
+    ino: info.ino ?? 0,
+    modified: info.mtime,
+  };
+}
+
+async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+async function ignoreMissing(removal: Promise<void>): Promise<void> {
+  try {
+    await removal;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Longest wait for a lock that nobody holds, in milliseconds. */
+const LOCK_PATIENCE = 300;
+
+async function lock(path: string): Promise<Lock | null> {
+  const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), LOCK_PATIENCE);
+  });
+  // A kernel lock ends with the process that holds it, however that process ends.
+  const held = await Promise.race([file.lock(true).then(() => true), patience]);
+  clearTimeout(timer);
+  if (!held) return null;
+  await file.truncate();
+  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+  return { release: () => file.close() };
+}

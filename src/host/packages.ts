@@ -1,0 +1,47 @@
+/** Which package brings a program, on the distribution of this host. */
+
+type Family = "debian" | "fedora" | "arch";
+
+/** Package names in the order Debian, Fedora, Arch; one name where all agree. */
+const PACKAGES: Readonly<Record<string, readonly [string, string, string] | readonly [string]>> = {
+  "systemd-nspawn": ["systemd-container", "systemd-container", "systemd"],
+  "machinectl": ["systemd-container", "systemd-container", "systemd"],
+  "systemd-run": ["systemd"],
+  "nsenter": ["util-linux"],
+  "mount": ["mount", "util-linux-core", "util-linux"],
+  "btrfs": ["btrfs-progs"],
+  "mmdebstrap": ["mmdebstrap"],
+  "debootstrap": ["debootstrap"],
+  "ansible-playbook": ["ansible-core"],
+};
+
+/**
+ * A line that says how to install a program.
+ *
+ * @param program The program that was not found.
+ * @param osRelease The content of `/etc/os-release`, os-release(5).
+ * @returns The command to run, or undefined where nothing is known.
+ */
+export function installHint(program: string, osRelease: string): string | undefined {
+  const names = PACKAGES[program];
+  const family = familyOf(osRelease);
+  if (names === undefined || family === undefined) return undefined;
+  const [debian, fedora = debian, arch = debian] = names;
+  switch (family) {
+    case "debian":
+      return `Install it: apt install ${debian}`;
+    case "fedora":
+      return `Install it: dnf install ${fedora}`;
+    case "arch":
+      return `Install it: pacman -S ${arch}`;
+  }
+}
+
+function familyOf(osRelease: string): Family | undefined {
+  const ids = [...osRelease.matchAll(/^(?:ID|ID_LIKE)=["']?([^"'\n]*)/gm)]
+    .flatMap((match) => match[1]?.split(" ") ?? []);
+  if (ids.includes("debian") || ids.includes("ubuntu")) return "debian";
+  if (ids.includes("fedora") || ids.includes("rhel")) return "fedora";
+  if (ids.includes("arch")) return "arch";
+  return undefined;
+}

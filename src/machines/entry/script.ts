@@ -1,0 +1,157 @@
+/** What a machine sees of a stage: the script, and our few lines that run it and report. */
+
+import { join } from "@std/path/posix";
+import { refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { INSIDE, type MachinePaths } from "../paths.ts";
+import type { StageRun } from "./entry.ts";
+
+/**
+ * Runs a stage in the machine and reports how it ended. Words: NONCE, the shells that may run it up
+ * to `--` (the first that is there does), their arguments. A caught signal leaves the reporter
+ * waiting for the script, which gets the same signal itself. The script's stdin is at its end.
+ */
+const REPORTER = `#!/bin/sh
+nonce=$1
+shift
+report=${INSIDE}/result
+echo "$nonce started" >"$report"
+trap : HUP INT TERM
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+wanted=$1
+shell=
+while [ "$1" != -- ]; do
+  [ -n "$shell" ] || shell=$(command -v "$1") || shell=
+  shift
+done
+shift
+if [ -z "$shell" ]; then
+  echo "nspawn-runner: this image has no $wanted" >&2
+  code=127
+else
+  cd /
+  env -i HOME=/root USER=root LOGNAME=root PATH="$PATH" LANG=C.UTF-8 "$shell" "$@" </dev/null
+  code=$?
+fi
+echo "$nonce $code" >>"$report"
+exit "$code"
+`;
+
+/** More bytes than any report has. */
+const REPORT_SIZE = 200;
+
+/** A program and its options as the first line of a script may name them: nothing to expand. */
+const WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
+
+/**
+ * Makes the places through which stages come in and reports go out.
+ *
+ * @param host The outside.
+ * @param paths The machine's places; its folder exists.
+ */
+export async function openChannel(host: Host, paths: MachinePaths): Promise<void> {
+  await host.files.makeDirectory(paths.stage);
+  await host.files.write(join(paths.stage, "reporter"), REPORTER, 0o555);
+  await host.files.write(join(paths.stage, "result"), ""); // where the result is mounted inside
+  await host.files.write(paths.result, "");
+}
+
+/**
+ * Removes the places again; fine when there are none.
+ *
+ * @param host The outside.
+ * @param paths The machine's places.
+ */
+export async function closeChannel(host: Host, paths: MachinePaths): Promise<void> {
+  await host.files.removeTree(paths.stage);
+  await host.files.remove(paths.log);
+}
+
+/**
+ * Lays a script where the machine sees it, and nobody else.
+ *
+ * @param host The outside.
+ * @param paths The machine's places.
+ * @param script The script's text.
+ * @param shells Command lines that can run it, best first; arguments are those of the first.
+ * @returns What runs it.
+ * @throws {Failure} where the script's first line holds more than words.
+ */
+export async function layScript(
+  host: Host,
+  paths: MachinePaths,
+  script: string,
+  shells: Shells,
+): Promise<StageRun> {
+  for (const word of [...shells.programs, ...shells.options]) {
+    if (!WORD.test(word)) {
+      throw refused(
+        `Cannot run a script by ${JSON.stringify(word)}: not the name of a program`,
+        "Name a program and plain options in its first line",
+      );
+    }
+  }
+  const nonce = crypto.randomUUID().replaceAll("-", "");
+  await host.files.write(join(paths.stage, "script"), script, 0o500);
+  return {
+    nonce,
+    argv: [
+      "/bin/sh",
+      `${INSIDE}/reporter`,
+      nonce,
+      ...shells.programs,
+      "--",
+      ...shells.options,
+      `${INSIDE}/script`,
+    ],
+    report: async () => await host.files.readStart(paths.result, REPORT_SIZE) ?? "",
+  };
+}
+
+/**
+ * Takes the script away again, with the secrets in it.
+ *
+ * @param host The outside.
+ * @param paths The machine's places.
+ */
+export function takeScript(host: Host, paths: MachinePaths): Promise<void> {
+  return host.files.remove(join(paths.stage, "script"));
+}
+
+/** Who runs a script. */
+export interface Shells {
+  /** Names or paths, best first: the first that the machine has is used. */
+  readonly programs: readonly string[];
+  readonly options: readonly string[];
+}
+
+/**
+ * Who runs a script: `--shell`, else the script's first line, else what its chroot says.
+ *
+ * @param script The script's text.
+ * @param argument What `--shell` said.
+ * @param fallback The chroot's shell.
+ * @returns Programs and options.
+ */
+export function shellsFor(script: string, argument: string | undefined, fallback: string): Shells {
+  if (argument !== undefined) return { programs: [argument], options: [] };
+  const named = firstLineOf(script);
+  if (named === null) {
+    return { programs: fallback === "bash" ? ["bash", "sh"] : [fallback], options: [] };
+  }
+  const [program = "sh", ...options] = named;
+  // GitLab Runner writes eval $'…' for "sh" too, which only bash can read.
+  const ansi = /(^|\/)sh$/.test(program) && script.includes("eval $'");
+  return { programs: ansi ? ["bash", program] : [program], options };
+}
+
+/** The words after `#!`; `env` and its options are not among them, since PATH is looked up anyway. */
+function firstLineOf(script: string): string[] | null {
+  const line = script.match(/^#![ \t]*([^\n]*)/)?.[1];
+  if (line === undefined) return null;
+  const words = line.trim().split(/[ \t]+/).filter((word) => word !== "");
+  if (!/(^|\/)env$/.test(words[0] ?? "")) return words.length === 0 ? null : words;
+  const rest = words.slice(1);
+  return rest[0] === "-S" ? rest.slice(1) : rest;
+}

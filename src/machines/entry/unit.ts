@@ -1,0 +1,98 @@
+import type { Ending } from "../../ending.ts";
+import { hostFailure } from "../../failure.ts";
+import type { Argv, Host } from "../../host/host.ts";
+import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { isAlive } from "../process.ts";
+import { type Entry, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
+
+/** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
+export const unit: Entry = {
+  async exec(host, running, stage, cancel) {
+    const name = `nspawn-runner-${stage.nonce}.service`;
+    // A session of its own: the signal that cancels a stage goes to our whole process group, and
+    // must reach the unit through us, not end the client that waits for it.
+    const client = host.processes.start(runArgv(running, name, stage), {
+      env: PLAIN_ENVIRONMENT,
+      detached: true,
+    });
+    const stop = () => void stopUnit(host, running, name);
+    cancel.addEventListener("abort", stop);
+    if (cancel.aborted) stop();
+    try {
+      const { code } = await client.ended;
+      return await endingOf(host, running, stage, code);
+    } finally {
+      cancel.removeEventListener("abort", stop);
+    }
+  },
+};
+
+function runArgv(running: Running, name: string, stage: StageRun): Argv {
+  return [
+    ...clientArgv(running, "systemd-run"),
+    "--quiet",
+    "--pipe",
+    "--wait",
+    "--collect",
+    `--unit=${name}`,
+    // Else `yes | head -1` would not end as it does everywhere: systemd.exec(5).
+    "--property=IgnoreSIGPIPE=no",
+    `--property=TimeoutStopSec=${STOP_SECONDS}s`,
+    "--",
+    ...stage.argv,
+  ];
+}
+
+/** A client of the machine's systemd: through machined, or from inside where machined knows nothing. */
+function clientArgv(running: Running, client: "systemd-run" | "systemctl"): Argv {
+  const { lease, leader } = running;
+  return lease.supervisor === "systemd"
+    ? [client, `--machine=${lease.machine}`]
+    : [...nsenterArgv(leader), client];
+}
+
+async function stopUnit(host: Host, running: Running, name: string): Promise<void> {
+  await host.processes.capture([...clientArgv(running, "systemctl"), "stop", name], {
+    env: PLAIN_ENVIRONMENT,
+  });
+}
+
+/** The client may report 0 for a stage that died: only the stage's own report counts. */
+async function endingOf(
+  host: Host,
+  running: Running,
+  stage: StageRun,
+  client: number,
+): Promise<Ending> {
+  const report = await stage.report();
+  const code = report.match(new RegExp(`^${stage.nonce} (\\d{1,3})$`, "m"))?.[1];
+  if (!await isAlive(host, running.leader)) {
+    return lost("the machine ended while a stage ran in it");
+  }
+  // A shutdown ends the stage by a signal before the machine itself is gone.
+  if (code === undefined || (Number(code) > 128 && Number(code) < 255)) {
+    if (await isStopping(host, running)) {
+      return lost("the machine shut down while a stage ran in it");
+    }
+  }
+  if (code !== undefined) return { kind: "exited", code: Number(code) };
+  if (report.startsWith(stage.nonce)) return { kind: "signalled", signal: SIGKILL };
+  throw hostFailure(
+    `Cannot run the stage in machine ${running.lease.machine}: systemd-run ended with ${client} before it began`,
+  );
+}
+
+/** What ends a stage's reporter, which survives every signal that can be caught. */
+const SIGKILL = 9;
+
+async function isStopping(host: Host, running: Running): Promise<boolean> {
+  const state = await host.processes.capture(
+    [...clientArgv(running, "systemctl"), "is-system-running"],
+    { env: PLAIN_ENVIRONMENT },
+  );
+  return state.stdout.trim() === "stopping" || !await isAlive(host, running.leader);
+}
+
+function lost(reason: string): Ending {
+  return { kind: "lost", reason };
+}

@@ -1,0 +1,121 @@
+/** Leases: the record that a machine exists, written before anything is created, removed last. */
+
+import { hostFailure } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { isMachineName, type MachineName } from "./name.ts";
+import { leaseFolder, machinePaths } from "./paths.ts";
+import type { ProcessId } from "./process.ts";
+
+/** How the machine's writes are kept off its chroot. */
+export type StorageKind = "overlay" | "btrfs" | "tmpfs";
+
+/** Who keeps the machine alive. */
+export type SupervisorKind = "systemd" | "standalone";
+
+/** The record of one machine. It holds no secret. */
+export interface Lease {
+  readonly version: 1;
+  readonly machine: MachineName;
+  /** Which boot of the host it belongs to: after another one nothing of it runs. */
+  readonly boot: string;
+  /** When it was made, as ISO 8601. */
+  readonly created: string;
+  readonly job: string;
+  readonly chroot: { readonly name: string; readonly path: string };
+  readonly storage: StorageKind;
+  readonly supervisor: SupervisorKind;
+  readonly booted: boolean;
+  /** The shell of scripts that name none. */
+  readonly shell: string;
+  /** The cgroup that we made for it, where no systemd makes one. */
+  readonly cgroup: string | null;
+  /** The machine's PID 1 as the host sees it, once it runs. */
+  readonly leader: ProcessId | null;
+}
+
+/**
+ * Writes or replaces a lease in one step.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param lease What is recorded.
+ */
+export async function writeLease(host: Host, store: string, lease: Lease): Promise<void> {
+  await host.files.makeDirectory(leaseFolder(store));
+  await host.files.replace(
+    machinePaths(store, lease.machine).lease,
+    JSON.stringify(lease, null, 2) + "\n",
+  );
+}
+
+/**
+ * The lease of a machine.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param machine Whose lease.
+ * @returns Null when the machine does not exist.
+ * @throws {Failure} of the host where the file is none of ours.
+ */
+export async function readLease(
+  host: Host,
+  store: string,
+  machine: MachineName,
+): Promise<Lease | null> {
+  const path = machinePaths(store, machine).lease;
+  const text = await host.files.read(path);
+  if (text === null) return null;
+  const lease = parse(text);
+  if (lease === null || lease.machine !== machine) {
+    throw hostFailure(`Cannot read lease ${path}: it is damaged`, "Remove the file");
+  }
+  return lease;
+}
+
+/**
+ * All leases; damaged ones are left out.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @returns One lease a machine, sorted by name.
+ */
+export async function listLeases(host: Host, store: string): Promise<Lease[]> {
+  const leases: Lease[] = [];
+  for (const file of await host.files.list(leaseFolder(store))) {
+    const name = file.replace(/\.json$/, "");
+    if (name === file || !isMachineName(name)) continue;
+    const lease = parse(await host.files.read(machinePaths(store, name).lease) ?? "");
+    if (lease?.machine === name) leases.push(lease);
+  }
+  return leases;
+}
+
+/**
+ * Removes a lease; fine when there is none.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param machine Whose lease.
+ */
+export function removeLease(host: Host, store: string, machine: MachineName): Promise<void> {
+  return host.files.remove(machinePaths(store, machine).lease);
+}
+
+/**
+ * The boot of the host that runs now: random(4).
+ *
+ * @param host The outside.
+ * @returns An id that no other boot has.
+ */
+export async function bootId(host: Host): Promise<string> {
+  return (await host.files.read("/proc/sys/kernel/random/boot_id") ?? "").trim();
+}
+
+function parse(text: string): Lease | null {
+  try {
+    const lease = JSON.parse(text);
+    return lease?.version === 1 ? lease : null;
+  } catch {
+    return null;
+  }
+}

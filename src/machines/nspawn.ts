@@ -1,0 +1,106 @@
+/** The command line of systemd-nspawn(1). */
+
+import { join } from "@std/path/posix";
+import { hostFailure } from "../failure.ts";
+import type { Argv, Host } from "../host/host.ts";
+import { INSIDE, RUNTIME } from "./paths.ts";
+import type { MachineSpec } from "./spec.ts";
+
+/**
+ * Units that a throwaway machine has no use for: they keep state for a next boot, or wait for a
+ * person. Nothing that a job could notice.
+ */
+const NEEDLESS_UNITS = [
+  "console-getty.service",
+  "ldconfig.service",
+  "systemd-firstboot.service",
+  "systemd-hwdb-update.service",
+  "systemd-journal-flush.service",
+];
+
+/** What a plain machine runs: its only task is to be there. */
+export const PLAIN_PAYLOAD = "sleep";
+
+/**
+ * The command line that keeps a machine running.
+ *
+ * @param spec The machine.
+ * @param options The supervisor's own options.
+ * @returns The words.
+ */
+export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv {
+  return [
+    "systemd-nspawn",
+    "--quiet",
+    `--machine=${spec.name}`,
+    ...options,
+    ...spec.root.options,
+    "--console=pipe",
+    "--resolv-conf=replace-host",
+    "--link-journal=no",
+    ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
+    `--bind-ro=${spec.paths.stage}:${INSIDE}`,
+    `--bind=${escape(spec.paths.result)}:${INSIDE}/result`,
+    ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", PLAIN_PAYLOAD, "infinity"]),
+  ];
+}
+
+/** What follows `--` are arguments of the machine's init, which takes them for a kernel's. */
+function bootOptions(name: string): string[] {
+  return [
+    "--boot",
+    "--notify-ready=yes",
+    "--",
+    `systemd.hostname=${name}`, // else /etc/hostname of the chroot wins, the same for all machines
+    ...NEEDLESS_UNITS.map((unit) => `systemd.mask=${unit}`),
+  ];
+}
+
+/** Paths in --bind= are separated by colons. */
+function escape(path: string): string {
+  return path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
+}
+
+/**
+ * nspawn's environment: its own, and nothing of a job's.
+ *
+ * @param seccomp Whether the filter of system calls is on.
+ * @returns Variables of systemd's ENVIRONMENT.md.
+ */
+export function nspawnEnvironment(seccomp: boolean): Record<string, string> {
+  return {
+    // Where the host's own hierarchy is a mixed one, systemd in the machine still wants the unified.
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
+    ...(seccomp ? {} : { SYSTEMD_SECCOMP: "0" }),
+  };
+}
+
+/**
+ * The version of systemd-nspawn, asked once and kept until its executable changes.
+ *
+ * @param host The outside.
+ * @returns The first number of what it prints, 252 of `252.39-1~deb12u1` and 258 of `258~rc1`.
+ * @throws {Failure} of the host where there is none.
+ */
+export async function nspawnVersion(host: Host): Promise<number> {
+  const executable = await host.files.stat("/usr/bin/systemd-nspawn");
+  const key = executable === null ? null : `${executable.ino}-${executable.modified?.getTime()}`;
+  const answer = join(RUNTIME, ".nspawn-version");
+  const [knownKey, known] = (await host.files.read(answer) ?? "").split(" ");
+  if (key !== null && knownKey === key) return Number(known);
+  const version = await askVersion(host);
+  if (key !== null) {
+    await host.files.makeDirectory(RUNTIME);
+    await host.files.replace(answer, `${key} ${version}`);
+  }
+  return version;
+}
+
+async function askVersion(host: Host): Promise<number> {
+  const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
+  const version = stdout.match(/^systemd (\d+)/)?.[1];
+  if (version === undefined) {
+    throw hostFailure(`Cannot read the version of systemd-nspawn: ${stdout.split("\n")[0]}`);
+  }
+  return Number(version);
+}

@@ -1,0 +1,52 @@
+/** Where machines live on disk. */
+
+import { join } from "@std/path/posix";
+import type { MachineName } from "./name.ts";
+
+/** What lives no longer than the host is up. */
+export const RUNTIME = "/run/nspawn-runner";
+
+/** Where a machine sees its own part of {@linkcode RUNTIME}. */
+export const INSIDE = "/run/nspawn-runner";
+
+/** Places of one machine. */
+export interface MachinePaths {
+  /** The record that the machine exists. */
+  readonly lease: string;
+  /** Its writes, on the store or on a tmpfs mounted there. */
+  readonly folder: string;
+  /** What a stage needs, read-only for the machine. Scripts hold tokens: never on a disk. */
+  readonly stage: string;
+  /** Where a stage proves how it ended: the one file of ours that the machine may write. */
+  readonly result: string;
+  /** What nspawn and the machine's console said, where no journal keeps it. */
+  readonly log: string;
+}
+
+/**
+ * The places of a machine.
+ *
+ * @param store The store's folder.
+ * @param name The machine.
+ * @returns Absolute paths.
+ */
+export function machinePaths(store: string, name: MachineName): MachinePaths {
+  const folder = join(store, ".machines", name);
+  return {
+    lease: join(leaseFolder(store), `${name}.json`),
+    folder,
+    stage: join(RUNTIME, name),
+    result: join(folder, "result"),
+    log: join(RUNTIME, `${name}.log`),
+  };
+}
+
+/**
+ * Where leases are.
+ *
+ * @param store The store's folder.
+ * @returns An absolute path.
+ */
+export function leaseFolder(store: string): string {
+  return join(store, ".leases");
+}

@@ -1,0 +1,16 @@
+import type { MachineSettings } from "../config/settings.ts";
+import type { MachineName } from "./name.ts";
+import type { MachinePaths } from "./paths.ts";
+import type { Root } from "./storage/storage.ts";
+
+/** All that is needed to start a machine. */
+export interface MachineSpec {
+  readonly name: MachineName;
+  readonly root: Root;
+  readonly paths: MachinePaths;
+  readonly settings: MachineSettings;
+  /** Whether systemd is its PID 1. */
+  readonly booted: boolean;
+  /** The version of systemd-nspawn on this host. */
+  readonly nspawnVersion: number;
+}

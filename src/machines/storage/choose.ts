@@ -1,0 +1,95 @@
+/** Which storage a machine gets: by configuration, else what the store can really do. */
+
+import { join } from "@std/path/posix";
+import type { StorageChoice } from "../../config/settings.ts";
+import { refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import type { StorageKind } from "../lease.ts";
+import { RUNTIME } from "../paths.ts";
+import { btrfs, isSubvolume } from "./btrfs.ts";
+import { fileSystemOf } from "./mounts.ts";
+import { overlay } from "./overlay.ts";
+import type { Storage } from "./storage.ts";
+import { tmpfs } from "./tmpfs.ts";
+
+const STORAGES: Readonly<Record<StorageKind, Storage>> = { overlay, btrfs, tmpfs };
+
+/**
+ * The storage of that kind.
+ *
+ * @param kind As a lease records it.
+ * @returns The storage.
+ */
+export function storageOf(kind: StorageKind): Storage {
+  return STORAGES[kind];
+}
+
+/**
+ * Picks the storage of a new machine.
+ *
+ * @param host The outside.
+ * @param choice What the configuration says.
+ * @param store The store's folder, which exists.
+ * @param chroot The chroot's path.
+ * @returns The storage.
+ * @throws {Failure} where the configuration wants what this store cannot do.
+ */
+export async function chooseStorage(
+  host: Host,
+  choice: StorageChoice,
+  store: string,
+  chroot: string,
+): Promise<Storage> {
+  if (choice === "tmpfs") return tmpfs;
+  const type = await fileSystemOf(host, await host.files.real(store) ?? store);
+  const snapshots = type === "btrfs" && await isSubvolume(host, chroot);
+  if (choice === "btrfs" && !snapshots) throw noSnapshots(type, chroot);
+  if (snapshots && choice !== "overlay") return btrfs;
+  if (choice === "overlay" || await holdsUpperLayer(host, store)) return overlay;
+  return tmpfs;
+}
+
+function noSnapshots(type: string, chroot: string): Error {
+  return refused(
+    type === "btrfs"
+      ? `Cannot use storage "btrfs": ${chroot} is no subvolume`
+      : `Cannot use storage "btrfs": the store is on ${type}`,
+    "Create the chroot anew on btrfs, or set storage to overlay or tmpfs",
+  );
+}
+
+/**
+ * Whether the store can hold the upper layer of an overlay: tried by mounting one, in a mount
+ * namespace that ends with the trial. The answer is kept until the host reboots.
+ */
+async function holdsUpperLayer(host: Host, store: string): Promise<boolean> {
+  const device = (await host.files.stat(store))?.dev ?? 0;
+  const answer = join(RUNTIME, `.overlay-${device}`);
+  const known = await host.files.read(answer);
+  if (known !== null) return known === "yes";
+  const holds = await tryOverlay(host, store);
+  await host.files.makeDirectory(RUNTIME);
+  await host.files.replace(answer, holds ? "yes" : "no");
+  return holds;
+}
+
+async function tryOverlay(host: Host, store: string): Promise<boolean> {
+  const folder = join(store, `.trial-${host.pid()}`);
+  const [lower, upper, work] = ["lower", "upper", "work"].map((name) => join(folder, name));
+  try {
+    for (const path of [lower, upper, work]) await host.files.makeDirectory(path!);
+    const mount = await host.processes.capture([
+      "unshare",
+      "--mount",
+      "sh",
+      "-c",
+      // A whiteout is what an upper layer must be able to hold, and NFS cannot.
+      'cd "$1" && touch lower/file && mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay lower && rm lower/file',
+      "sh",
+      folder,
+    ]);
+    return mount.code === 0;
+  } finally {
+    await host.files.removeTree(folder);
+  }
+}

@@ -1,0 +1,20 @@
+import { join } from "@std/path/posix";
+import type { Host } from "../../host/host.ts";
+import { isMountPoint } from "../storage/mounts.ts";
+
+/** Where nspawn from 257 on mounts a folder for a machine's sockets. */
+const EXPORTS = "/run/systemd/nspawn/unix-export";
+
+/**
+ * Removes the mount that nspawn leaves behind when it is killed itself, and that makes it refuse
+ * the machine's name from then on.
+ *
+ * @param host The outside.
+ * @param machine The machine, which is gone.
+ */
+export async function sweepExport(host: Host, machine: string): Promise<void> {
+  const path = join(EXPORTS, machine);
+  if (await host.files.lstat(path) === null) return;
+  if (await isMountPoint(host, path)) await host.processes.capture(["umount", path]);
+  await host.files.remove(path);
+}

@@ -1,0 +1,175 @@
+import type { Limits } from "../../config/settings.ts";
+import { hostFailure } from "../../failure.ts";
+import type { Argv, Captured, Host } from "../../host/host.ts";
+import { quoteAll } from "../../host/quote.ts";
+import type { Lease } from "../lease.ts";
+import { nspawnArgv, nspawnEnvironment, PLAIN_PAYLOAD } from "../nspawn.ts";
+import { childrenOf, identify, isAlive, type ProcessId, until } from "../process.ts";
+import type { MachineSpec } from "../spec.ts";
+import { LAST_LINES, type Supervisor } from "./supervisor.ts";
+
+/** All machines together leave this much of the host's memory to the host. */
+const SLICE = "machine-ci.slice";
+const SLICE_MEMORY = "MemoryMax=90%";
+
+/** Longest wait for a killed machine to be gone, in milliseconds. */
+const STOP_PATIENCE = 10_000;
+
+/** A transient unit a machine, registered with machined; the unit's limits bind the payload. */
+export const systemd: Supervisor = {
+  kind: "systemd",
+  limits: true,
+  cgroup: () => Promise.resolve(null),
+  async start(host, spec, _lease, signal) {
+    await limitSlice(host);
+    const argv = startArgv(spec);
+    const started = await host.processes.capture(argv, { signal });
+    if (started.code !== 0) throw await startFailure(host, spec, argv, started);
+    const leader = await findLeader(host, spec.name);
+    if (leader === null) {
+      throw hostFailure(`Cannot find machine ${spec.name}: machined does not know it`);
+    }
+    if (!spec.booted) await untilPlainIsReady(host, spec.name, leader);
+    return leader;
+  },
+  async stop(host, lease) {
+    const leader = lease.leader ?? await findLeader(host, lease.machine);
+    // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
+    if (leader !== null && await isAlive(host, leader)) {
+      host.processes.signal(leader.pid, "SIGKILL");
+    }
+    if (await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) return;
+    await killUnit(host, lease);
+  },
+};
+
+/**
+ * The unit of a machine.
+ *
+ * @param machine The machine's name.
+ * @returns The unit's name.
+ */
+export function unitOf(machine: string): string {
+  return `nspawn-runner-${machine}.service`;
+}
+
+function startArgv(spec: MachineSpec): Argv {
+  const environment = Object.entries(nspawnEnvironment(spec.settings.seccomp));
+  return [
+    "systemd-run",
+    "--quiet",
+    "--collect",
+    `--unit=${unitOf(spec.name)}`,
+    `--slice=${SLICE}`,
+    `--description=CI machine ${spec.name}`,
+    ...unitProperties(spec).map((property) => `--property=${property}`),
+    ...environment.map(([name, value]) => `--setenv=${name}=${value}`),
+    "--",
+    // Without --keep-unit the payload moves to a scope of its own, where no limit of the unit binds it.
+    ...nspawnArgv(spec, ["--keep-unit"]),
+  ];
+}
+
+function unitProperties(spec: MachineSpec): string[] {
+  return [
+    "Type=notify",
+    "KillMode=mixed",
+    // nspawn ends with 133 when its machine reboots: systemd-nspawn@.service
+    "RestartForceExitStatus=133",
+    "SuccessExitStatus=133",
+    "Delegate=yes",
+    `TimeoutStartSec=${spec.settings.prepare_timeout}s`,
+    "TimeoutStopSec=10s",
+    ...limitProperties(spec.settings.limits),
+  ];
+}
+
+/**
+ * The unit's limits.
+ *
+ * @param limits Checked values.
+ * @returns Properties of systemd.resource-control(5).
+ */
+export function limitProperties(limits: Limits): string[] {
+  return [
+    `CPUWeight=${limits.cpu_weight}`,
+    `MemoryHigh=${limits.memory_high}`,
+    `MemoryMax=${limits.memory_max}`,
+    `TasksMax=${limits.tasks_max}`,
+  ];
+}
+
+/** Once a boot: the setting is kept in a drop-in below /run. */
+async function limitSlice(host: Host): Promise<void> {
+  const dropIn = `/run/systemd/system.control/${SLICE}.d/50-MemoryMax.conf`;
+  if (await host.files.lstat(dropIn) !== null) return;
+  const argv: Argv = ["systemctl", "set-property", "--runtime", SLICE, SLICE_MEMORY];
+  const { code, stderr } = await host.processes.capture(argv);
+  if (code !== 0) host.log.warn(`Cannot limit ${SLICE}: ${stderr.trim()}`);
+}
+
+async function findLeader(host: Host, machine: string): Promise<ProcessId | null> {
+  const { code, stdout } = await host.processes.capture(
+    ["machinectl", "show", machine, "--property=Leader", "--value"],
+  );
+  const pid = Number(stdout.trim());
+  return code === 0 && pid > 0 ? await identify(host, pid) : null;
+}
+
+/** nspawn calls a plain machine ready a moment before its payload runs. */
+async function untilPlainIsReady(host: Host, name: string, leader: ProcessId): Promise<void> {
+  const ready = await until(host, STOP_PATIENCE, () => runsPayload(host, leader.pid));
+  if (!ready) throw hostFailure(`Cannot start machine ${name}: its payload does not run`);
+}
+
+/**
+ * Whether the stub init of a plain machine has begun its payload.
+ *
+ * @param host The outside.
+ * @param leader The machine's PID 1.
+ * @returns True when commands can enter.
+ */
+export async function runsPayload(host: Host, leader: number): Promise<boolean> {
+  for (const child of await childrenOf(host, leader)) {
+    const name = await host.files.read(`/proc/${child}/comm`).catch(() => null);
+    if (name?.trim() === PLAIN_PAYLOAD) return true;
+  }
+  return false;
+}
+
+async function isGone(host: Host, machine: string): Promise<boolean> {
+  // machined's own record goes first, the unit's cgroup last; both are files, and cost no process.
+  if (await host.files.lstat(`/run/systemd/machines/${machine}`) !== null) return false;
+  const unit = await host.files.lstat(`/run/systemd/transient/${unitOf(machine)}`);
+  return unit === null;
+}
+
+async function killUnit(host: Host, lease: Lease): Promise<void> {
+  const unit = unitOf(lease.machine);
+  await host.processes.capture(["systemctl", "kill", "--signal=SIGKILL", unit]);
+  if (!await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) {
+    throw hostFailure(
+      `Cannot end machine ${lease.machine}: unit ${unit} stays`,
+      `See what holds it: systemctl status ${unit}`,
+    );
+  }
+}
+
+async function startFailure(
+  host: Host,
+  spec: MachineSpec,
+  argv: Argv,
+  started: Captured,
+): Promise<Error> {
+  const journal = await host.processes.capture([
+    "journalctl",
+    `--unit=${unitOf(spec.name)}`,
+    "--output=cat",
+    "--no-pager",
+    `--lines=${LAST_LINES}`,
+  ]);
+  const said = [started.stderr, journal.stdout].map((text) => text.trim()).filter(Boolean);
+  return hostFailure(
+    [`Cannot start machine ${spec.name}: ${quoteAll(argv)}`, ...said].join("\n"),
+  );
+}
