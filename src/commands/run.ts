@@ -10,7 +10,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const { machine } = await chooseMachine(invocation, await readJob(host));
   const { store } = await load();
   const path = invocation.positionals["script"]!;
-  const script = await host.files.read(path);
+  const script = await host.files.readBytes(path);
   if (script === null) {
     throw refused(
       `Cannot run script ${path}: no such file`,

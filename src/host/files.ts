@@ -9,10 +9,12 @@ import type { Files, Lock, Stat } from "./host.ts";
 export function denoFiles(): Files {
   return {
     read: (path) => orNull(() => Deno.readTextFile(path)),
-    readStart: (path, bytes) => orNull(() => readStart(path, bytes)),
+    readBytes: (path) => orNull(() => Deno.readFile(path)),
+    readEnd: (path, bytes) => orNull(() => readEnd(path, bytes)),
     replace,
-    write: async (path, text, mode = 0o600) => {
-      await Deno.writeTextFile(path, text, { mode });
+    write: async (path, content, mode = 0o600) => {
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      await Deno.writeFile(path, bytes, { mode });
       await Deno.chmod(path, mode); // the umask does not decide, nor what was there before
     },
     makeDirectory: (path, mode = 0o700) => Deno.mkdir(path, { recursive: true, mode }),
@@ -30,8 +32,10 @@ export function denoFiles(): Files {
   };
 }
 
-async function readStart(path: string, bytes: number): Promise<string> {
+async function readEnd(path: string, bytes: number): Promise<string> {
   using file = await Deno.open(path);
+  const { size } = await file.stat();
+  await file.seek(Math.max(0, size - bytes), Deno.SeekMode.Start);
   const buffer = new Uint8Array(bytes);
   let filled = 0;
   while (filled < bytes) {

@@ -89,12 +89,14 @@ export interface Stat {
 export interface Files {
   /** The text of a file, or null when it is not there. */
   read(path: string): Promise<string | null>;
-  /** The first so many bytes of a file that a stranger may have filled, as text; null when it is not there. */
-  readStart(path: string, bytes: number): Promise<string | null>;
+  /** The bytes of a file, or null when it is not there. */
+  readBytes(path: string): Promise<Uint8Array | null>;
+  /** The last so many bytes of a file, as text, however long a stranger made it; null when it is not there. */
+  readEnd(path: string, bytes: number): Promise<string | null>;
   /** Replaces a file in one step: aside, fsync, rename. Mode 0600 unless given. */
   replace(path: string, text: string, mode?: number): Promise<void>;
   /** Writes a file in place. Mode 0600 unless given. */
-  write(path: string, text: string, mode?: number): Promise<void>;
+  write(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** Makes a directory and its parents; fine when it is there. Mode 0700 unless given. */
   makeDirectory(path: string, mode?: number): Promise<void>;
   /** Names in a directory, sorted; none when it is not there. */

@@ -29,6 +29,8 @@ export interface Lease {
   readonly shell: string;
   /** The cgroup that we made for it, where no systemd makes one. */
   readonly cgroup: string | null;
+  /** Who prepares it, until it is prepared. */
+  readonly preparer: ProcessId | null;
   /** The machine's PID 1 as the host sees it, once it runs. */
   readonly leader: ProcessId | null;
 }

@@ -12,7 +12,7 @@ import { bootId, type Lease, readLease, removeLease, writeLease } from "./lease.
 import type { MachineName } from "./name.ts";
 import { nspawnVersion } from "./nspawn.ts";
 import { type MachinePaths, machinePaths } from "./paths.ts";
-import { isAlive } from "./process.ts";
+import { identify, isAlive } from "./process.ts";
 import { chooseStorage, storageOf } from "./storage/choose.ts";
 import { sweepExport } from "./supervisor/export.ts";
 import { standalone } from "./supervisor/standalone.ts";
@@ -73,13 +73,15 @@ async function create(
 ): Promise<Started> {
   const { store, chroot, settings, name } = plan;
   await host.files.makeDirectory(paths.folder);
+  host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   const root = await storageOf(lease.storage).open(host, chroot.path, paths.folder);
   await openChannel(host, paths);
   const { booted } = lease;
   const version = await nspawnVersion(host);
   const spec = { name, root, paths, settings, booted, nspawnVersion: version };
+  host.log.step(`Starting machine ${name} from ${chroot.path}`);
   const leader = await supervisor.start(host, spec, lease, interrupt);
-  const started = { ...lease, leader };
+  const started = { ...lease, leader, preparer: null };
   await writeLease(host, store, started);
   if (interrupt.aborted) throw hostFailure("interrupted");
   return { lease: started, limits: supervisor.limits };
@@ -96,7 +98,7 @@ async function undo(host: Host, plan: MachinePlan, lease: Lease): Promise<void> 
 async function refuseExisting(host: Host, plan: MachinePlan): Promise<void> {
   const old = await readLease(host, plan.store, plan.name);
   if (old === null) return;
-  if (await runs(host, old)) {
+  if (await runs(host, old) || await isPrepared(host, old)) {
     throw new Failure(
       "host",
       `Cannot start machine ${plan.name}: it exists already`,
@@ -122,6 +124,7 @@ async function newLease(host: Host, plan: MachinePlan, supervisor: Supervisor): 
     booted: settings.boot && await hasInit(host, chroot.path),
     shell: settings.shell,
     cgroup: await supervisor.cgroup(host, name),
+    preparer: await identify(host, host.pid()),
     leader: null,
   };
 }
@@ -139,7 +142,7 @@ async function hasInit(host: Host, chroot: string): Promise<boolean> {
  * @param host The outside.
  * @param store The store's folder.
  * @param name The machine.
- * @param script The script's text.
+ * @param script The script, byte for byte.
  * @param shell What `--shell` said.
  * @param cancel Ends the stage and leaves the machine up.
  * @returns How the stage ended.
@@ -149,7 +152,7 @@ export async function runStage(
   host: Host,
   store: string,
   name: MachineName,
-  script: string,
+  script: Uint8Array,
   shell: string | undefined,
   cancel: AbortSignal,
 ): Promise<Ending> {
@@ -159,7 +162,7 @@ export async function runStage(
   try {
     return await entryOf(running.lease).exec(host, running, stage, cancel);
   } finally {
-    await takeScript(host, paths);
+    await takeScript(host, paths, stage);
   }
 }
 
@@ -181,11 +184,13 @@ export async function stopMachine(host: Host, store: string, name: MachineName):
 
 async function removeMachine(host: Host, store: string, lease: Lease): Promise<void> {
   const paths = machinePaths(store, lease.machine);
+  host.log.step(`Ending machine ${lease.machine}`);
   // After a reboot nothing of it runs, and its pids are another's.
   if (lease.boot === await bootId(host)) {
     await supervisorOf(lease).stop(host, lease, paths);
     await sweepExport(host, lease.machine);
   }
+  host.log.step(`Removing what it wrote: ${paths.folder}`);
   await storageOf(lease.storage).close(host, paths.folder);
   await closeChannel(host, paths);
   await removeLease(host, store, lease.machine);
@@ -209,6 +214,11 @@ async function findRunning(host: Host, store: string, name: MachineName): Promis
 async function runs(host: Host, lease: Lease): Promise<boolean> {
   return lease.leader !== null && lease.boot === await bootId(host) &&
     await isAlive(host, lease.leader);
+}
+
+/** Whether its prepare is still at work. */
+async function isPrepared(host: Host, { preparer }: Lease): Promise<boolean> {
+  return preparer !== null && await isAlive(host, preparer);
 }
 
 async function supervisorOfHost(host: Host): Promise<Supervisor> {

@@ -36,5 +36,23 @@ export interface Entry {
   exec(host: Host, running: Running, stage: StageRun, cancel: AbortSignal): Promise<Ending>;
 }
 
+/**
+ * What a stage's own report says of its end.
+ *
+ * @param stage The stage.
+ * @returns Its ending; undefined where it never began.
+ */
+export async function reportedEnding(stage: StageRun): Promise<Ending | undefined> {
+  const report = await stage.report();
+  const code = report.match(new RegExp(`^${stage.nonce} (\\d{1,3})$`, "m"))?.[1];
+  if (code !== undefined) return { kind: "exited", code: Number(code) };
+  // Only SIGKILL ends the reporter itself: it survives every signal that can be caught.
+  return report.includes(`${stage.nonce} started\n`)
+    ? { kind: "signalled", signal: SIGKILL }
+    : undefined;
+}
+
+const SIGKILL = 9;
+
 /** A stage that ignores SIGTERM gets SIGKILL after so many seconds. */
 export const STOP_SECONDS = 2;

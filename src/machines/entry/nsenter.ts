@@ -6,7 +6,7 @@ import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import { cgroupOf, isAlive, until } from "../process.ts";
 import { mounts } from "../storage/mounts.ts";
 import { isEmpty, removeCgroup, signalCgroup } from "../supervisor/cgroup.ts";
-import { type Entry, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
+import { type Entry, reportedEnding, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
 
 /**
  * Straight into the namespaces of a machine without an init of its own. Each stage gets a cgroup
@@ -83,21 +83,16 @@ async function dropOptions(host: Host, running: Running): Promise<string[]> {
 }
 
 async function endingOf(host: Host, running: Running, stage: StageRun): Promise<Ending> {
-  const report = await stage.report();
-  const code = report.match(new RegExp(`^${stage.nonce} (\\d{1,3})$`, "m"))?.[1];
+  const ending = await reportedEnding(stage);
   if (!await isAlive(host, running.leader)) {
     return { kind: "lost", reason: "the machine ended while a stage ran in it" };
   }
-  if (code !== undefined) return { kind: "exited", code: Number(code) };
-  if (report.startsWith(stage.nonce)) return { kind: "signalled", signal: SIGKILL };
+  if (ending !== undefined) return ending;
   throw hostFailure(
     `Cannot run the stage in machine ${running.lease.machine}: entering it failed`,
     "A plain machine needs sh, env and setpriv (util-linux) in its chroot",
   );
 }
-
-/** What ends a stage's reporter, which survives every signal that can be caught. */
-const SIGKILL = 9;
 
 async function stopCgroup(host: Host, cgroup: string): Promise<void> {
   await signalCgroup(host, cgroup, "SIGTERM");

@@ -15,7 +15,7 @@ const REPORTER = `#!/bin/sh
 nonce=$1
 shift
 report=${INSIDE}/result
-echo "$nonce started" >"$report"
+echo "$nonce started" >>"$report"
 trap : HUP INT TERM
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
@@ -38,8 +38,8 @@ echo "$nonce $code" >>"$report"
 exit "$code"
 `;
 
-/** More bytes than any report has. */
-const REPORT_SIZE = 200;
+/** More bytes than the reports of all stages that could run at once. */
+const REPORT_SIZE = 4096;
 
 /** A program and its options as the first line of a script may name them: nothing to expand. */
 const WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
@@ -73,15 +73,15 @@ export async function closeChannel(host: Host, paths: MachinePaths): Promise<voi
  *
  * @param host The outside.
  * @param paths The machine's places.
- * @param script The script's text.
- * @param shells Command lines that can run it, best first; arguments are those of the first.
+ * @param script The script, byte for byte.
+ * @param shells Who can run it.
  * @returns What runs it.
  * @throws {Failure} where the script's first line holds more than words.
  */
 export async function layScript(
   host: Host,
   paths: MachinePaths,
-  script: string,
+  script: Uint8Array,
   shells: Shells,
 ): Promise<StageRun> {
   for (const word of [...shells.programs, ...shells.options]) {
@@ -93,7 +93,8 @@ export async function layScript(
     }
   }
   const nonce = crypto.randomUUID().replaceAll("-", "");
-  await host.files.write(join(paths.stage, "script"), script, 0o500);
+  // A name of its own: a shell reads its script as it goes, and an earlier one may still run.
+  await host.files.write(scriptPath(paths.stage, nonce), script, 0o500);
   return {
     nonce,
     argv: [
@@ -103,20 +104,25 @@ export async function layScript(
       ...shells.programs,
       "--",
       ...shells.options,
-      `${INSIDE}/script`,
+      scriptPath(INSIDE, nonce),
     ],
-    report: async () => await host.files.readStart(paths.result, REPORT_SIZE) ?? "",
+    report: async () => await host.files.readEnd(paths.result, REPORT_SIZE) ?? "",
   };
 }
 
 /**
- * Takes the script away again, with the secrets in it.
+ * Takes a script away again, with the secrets in it.
  *
  * @param host The outside.
  * @param paths The machine's places.
+ * @param stage Whose script.
  */
-export function takeScript(host: Host, paths: MachinePaths): Promise<void> {
-  return host.files.remove(join(paths.stage, "script"));
+export function takeScript(host: Host, paths: MachinePaths, stage: StageRun): Promise<void> {
+  return host.files.remove(scriptPath(paths.stage, stage.nonce));
+}
+
+function scriptPath(folder: string, nonce: string): string {
+  return join(folder, `script-${nonce}`);
 }
 
 /** Who runs a script. */
@@ -129,22 +135,30 @@ export interface Shells {
 /**
  * Who runs a script: `--shell`, else the script's first line, else what its chroot says.
  *
- * @param script The script's text.
+ * @param script The script.
  * @param argument What `--shell` said.
  * @param fallback The chroot's shell.
  * @returns Programs and options.
  */
-export function shellsFor(script: string, argument: string | undefined, fallback: string): Shells {
+export function shellsFor(
+  script: Uint8Array,
+  argument: string | undefined,
+  fallback: string,
+): Shells {
   if (argument !== undefined) return { programs: [argument], options: [] };
-  const named = firstLineOf(script);
+  const start = new TextDecoder().decode(script.subarray(0, START_SIZE));
+  const named = firstLineOf(start);
   if (named === null) {
     return { programs: fallback === "bash" ? ["bash", "sh"] : [fallback], options: [] };
   }
   const [program = "sh", ...options] = named;
   // GitLab Runner writes eval $'…' for "sh" too, which only bash can read.
-  const ansi = /(^|\/)sh$/.test(program) && script.includes("eval $'");
+  const ansi = /(^|\/)sh$/.test(program) && start.includes("eval $'");
   return { programs: ansi ? ["bash", program] : [program], options };
 }
+
+/** Bytes in which a script shows its kind: GitLab Runner's few lines before the body are shorter. */
+const START_SIZE = 4096;
 
 /** The words after `#!`; `env` and its options are not among them, since PATH is looked up anyway. */
 function firstLineOf(script: string): string[] | null {

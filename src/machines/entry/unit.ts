@@ -3,7 +3,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import { isAlive } from "../process.ts";
-import { type Entry, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
+import { type Entry, reportedEnding, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
 
 /** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
 export const unit: Entry = {
@@ -64,26 +64,23 @@ async function endingOf(
   stage: StageRun,
   client: number,
 ): Promise<Ending> {
-  const report = await stage.report();
-  const code = report.match(new RegExp(`^${stage.nonce} (\\d{1,3})$`, "m"))?.[1];
+  const ending = await reportedEnding(stage);
   if (!await isAlive(host, running.leader)) {
     return lost("the machine ended while a stage ran in it");
   }
   // A shutdown ends the stage by a signal before the machine itself is gone.
-  if (code === undefined || (Number(code) > 128 && Number(code) < 255)) {
-    if (await isStopping(host, running)) {
-      return lost("the machine shut down while a stage ran in it");
-    }
+  if (wasSignalled(ending) && await isStopping(host, running)) {
+    return lost("the machine shut down while a stage ran in it");
   }
-  if (code !== undefined) return { kind: "exited", code: Number(code) };
-  if (report.startsWith(stage.nonce)) return { kind: "signalled", signal: SIGKILL };
+  if (ending !== undefined) return ending;
   throw hostFailure(
     `Cannot run the stage in machine ${running.lease.machine}: systemd-run ended with ${client} before it began`,
   );
 }
 
-/** What ends a stage's reporter, which survives every signal that can be caught. */
-const SIGKILL = 9;
+function wasSignalled(ending: Ending | undefined): boolean {
+  return ending?.kind !== "exited" || (ending.code > 128 && ending.code < 255);
+}
 
 async function isStopping(host: Host, running: Running): Promise<boolean> {
   const state = await host.processes.capture(

@@ -35,9 +35,8 @@ export const systemd: Supervisor = {
   async stop(host, lease) {
     const leader = lease.leader ?? await findLeader(host, lease.machine);
     // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
-    if (leader !== null && await isAlive(host, leader)) {
-      host.processes.signal(leader.pid, "SIGKILL");
-    }
+    if (leader === null) return await killUnit(host, lease);
+    if (await isAlive(host, leader)) host.processes.signal(leader.pid, "SIGKILL");
     if (await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) return;
     await killUnit(host, lease);
   },
