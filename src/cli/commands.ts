@@ -1,0 +1,169 @@
+/** The one table of commands: parsing, help and usage errors come from it. */
+
+import type { CommandSpec, OptionSpec, PositionalSpec } from "./spec.ts";
+
+const IMAGE: PositionalSpec = {
+  name: "image",
+  help: "The chroot, as a job's `image:` names it",
+  required: false,
+};
+
+const DEFAULT_IMAGE: OptionSpec = {
+  name: "default-image",
+  value: "IMAGE",
+  help: "The image when nobody else names one",
+};
+
+const ID: OptionSpec = {
+  name: "id",
+  value: "ID",
+  help: "The job's id; default: the id of GitLab Runner's job",
+};
+
+/** All commands, in the order in which help lists them. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "chroot-create",
+    summary: "Make a chroot",
+    description:
+      "Makes the chroot with mmdebstrap or debootstrap, then runs its playbook where there is one. " +
+      "Without --suite the suite is that of the definition, else the chroot's own name where it is one, else unstable.",
+    example: "nspawn-runner chroot-create bookworm",
+    positionals: [IMAGE],
+    options: [
+      DEFAULT_IMAGE,
+      { name: "suite", value: "SUITE", help: "The suite to make it from" },
+    ],
+    needsRoot: true,
+    load: () => import("../commands/chroot_create.ts"),
+  },
+  {
+    name: "chroot-list",
+    summary: "List chroots and definitions",
+    description:
+      "A table on a terminal, a line with name and path for each elsewhere. Definitions that no chroot was made from yet are listed too.",
+    example: "nspawn-runner chroot-list --json",
+    positionals: [],
+    options: [{ name: "json", help: "Print JSON" }],
+    needsRoot: false,
+    load: () => import("../commands/chroot_list.ts"),
+  },
+  {
+    name: "chroot-login",
+    summary: "Open a shell in a chroot",
+    description: "What is changed there stays, for all machines that start from then on.",
+    example: "nspawn-runner chroot-login bookworm",
+    positionals: [IMAGE],
+    options: [DEFAULT_IMAGE],
+    needsRoot: true,
+    load: () => import("../commands/chroot_login.ts"),
+  },
+  {
+    name: "chroot-maintenance",
+    summary: "Recreate or update one chroot, or all",
+    description:
+      "Makes what is defined and missing, recreates what is defined so, and runs playbooks. Goes on after a failure, and ends with 1 when there was one.",
+    example: "nspawn-runner chroot-maintenance",
+    positionals: [{ ...IMAGE, help: "One chroot; all that have a definition without it" }],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/chroot_maintenance.ts"),
+  },
+  {
+    name: "chroot-remove",
+    summary: "Remove a chroot",
+    description:
+      "Its definition and playbook stay. A chroot that machines run from is not removed.",
+    example: "nspawn-runner chroot-remove bookworm",
+    positionals: [{ ...IMAGE, required: true }],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/chroot_remove.ts"),
+  },
+  {
+    name: "simulate",
+    summary: "Play GitLab Runner for one job",
+    description:
+      "Calls config, prepare, every run stage and cleanup as GitLab Runner does, and exits with the job's code. Without a script and a command it runs a sample.",
+    example: "nspawn-runner simulate --image bookworm -- make test",
+    positionals: [{ name: "script", help: "A script on this host", required: false }],
+    options: [{ name: "image", value: "NAME", help: "The job's image" }],
+    rest: "COMMAND",
+    needsRoot: true,
+    runsScript: true,
+    load: () => import("../commands/simulate.ts"),
+  },
+  {
+    name: "toml",
+    summary: "Print the section for GitLab Runner's config.toml",
+    example:
+      "nspawn-runner toml --url https://gitlab.example.com/ --token-file token >>/etc/gitlab-runner/config.toml",
+    positionals: [],
+    options: [
+      { name: "url", value: "URL", help: "GitLab's address" },
+      { name: "token-file", value: "FILE", help: "A file with the runner's token" },
+    ],
+    needsRoot: false,
+    load: () => import("../commands/toml.ts"),
+  },
+  {
+    name: "gitlab-config",
+    summary: "GitLab Runner's config stage",
+    example: "nspawn-runner gitlab-config",
+    positionals: [],
+    options: [],
+    needsRoot: false,
+    load: () => import("../commands/gitlab_config.ts"),
+  },
+  {
+    name: "prepare",
+    summary: "GitLab Runner's prepare stage: start a job's machine",
+    description:
+      "The image is the one on the command line, else the job's, else --default-image, else default_image of the configuration.",
+    example: "nspawn-runner prepare --id 42 bookworm",
+    positionals: [IMAGE],
+    options: [ID, DEFAULT_IMAGE],
+    needsRoot: true,
+    load: () => import("../commands/prepare.ts"),
+  },
+  {
+    name: "run",
+    summary: "GitLab Runner's run stage: run a script in a job's machine",
+    description: "By hand it exits with the script's own code, and with 125 when the host failed.",
+    example: "nspawn-runner run --id 42 build.sh",
+    positionals: [
+      { name: "script", help: "A script on this host", required: true },
+      { name: "stage", help: "GitLab Runner's name of the stage", required: false },
+    ],
+    options: [
+      ID,
+      { name: "shell", value: "SHELL", help: "What runs it; default: what its first line says" },
+    ],
+    needsRoot: true,
+    runsScript: true,
+    load: () => import("../commands/run.ts"),
+  },
+  {
+    name: "cleanup",
+    summary: "GitLab Runner's cleanup stage: end a job's machine",
+    description: "Removes all that the machine wrote. Succeeds when there is nothing.",
+    example: "nspawn-runner cleanup --id 42",
+    positionals: [],
+    options: [ID],
+    needsRoot: true,
+    load: () => import("../commands/cleanup.ts"),
+  },
+];
+
+/** Options that every command takes, before or after its name. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { name: "help", short: "h", help: "Show this help" },
+  { name: "verbose", short: "v", help: "Say each step, on stderr" },
+  { name: "debug", help: "Say each command line with its code and time as well" },
+  { name: "version", help: "Print the version" },
+  {
+    name: "config",
+    value: "FILE",
+    help: "The configuration; default: $NSPAWN_RUNNER_CONFIG, else /etc/nspawn-runner/config.toml",
+  },
+];

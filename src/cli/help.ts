@@ -1,0 +1,93 @@
+/** What `--help` prints, made from the table of commands. */
+
+import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
+import type { CommandSpec, OptionSpec } from "./spec.ts";
+
+/** Columns that help fits into. */
+const WIDTH = 100;
+
+/**
+ * The help text.
+ *
+ * @param command The command, or undefined for the whole program.
+ * @returns Plain text, ending with a line break.
+ */
+export function helpText(command: CommandSpec | undefined): string {
+  const sections = command === undefined ? programHelp() : commandHelp(command);
+  return sections.filter((section) => section !== "").join("\n\n") + "\n";
+}
+
+function programHelp(): string[] {
+  return [
+    "nspawn-runner: CI jobs in throwaway machines of systemd-nspawn, for GitLab Runner",
+    "Usage: nspawn-runner [OPTIONS] COMMAND",
+    section("Commands", COMMANDS.map(({ name, summary }) => [name, summary])),
+    section("Options, before or after the command", GLOBAL_OPTIONS.map(row)),
+    section("Exit codes by hand", [
+      ["0", "success"],
+      ["1", "failure"],
+      ["2", "the command line is wrong"],
+      ["125", "run, simulate: the host failed; else the code of the script, 128 + n for signal n"],
+    ]),
+    section("Files", [
+      ["/var/lib/nspawn-runner/NAME", "the chroot NAME"],
+      ["/etc/nspawn-runner/config.toml", "the configuration"],
+      ["/etc/nspawn-runner/NAME.toml", "the definition of a chroot; NAME.yaml: its playbook"],
+    ]),
+    "Example:\n  nspawn-runner simulate --image bookworm -- make test",
+  ];
+}
+
+function commandHelp(command: CommandSpec): string[] {
+  return [
+    wrap(`${command.summary}.`),
+    `Usage: ${usage(command)}`,
+    command.description === undefined ? "" : wrap(command.description),
+    section("Words", [
+      ...command.positionals.map(({ name, help }) => [name.toUpperCase(), help] as const),
+      ...(command.rest === undefined ? [] : [[command.rest, "What to run"] as const]),
+    ]),
+    section("Options", command.options.map(row)),
+    section("Options of every command", GLOBAL_OPTIONS.map(row)),
+    `Example:\n  ${command.example}`,
+  ];
+}
+
+function usage(command: CommandSpec): string {
+  const words = command.positionals.map(({ name, required }) =>
+    required ? name.toUpperCase() : `[${name.toUpperCase()}]`
+  );
+  const rest = command.rest === undefined ? [] : [`[-- ${command.rest}...]`];
+  return ["nspawn-runner", command.name, "[OPTIONS]", ...words, ...rest].join(" ");
+}
+
+type Row = readonly [left: string, right: string];
+
+function row({ name, short, value, help }: OptionSpec): Row {
+  const long = value === undefined ? `--${name}` : `--${name} ${value}`;
+  return [short === undefined ? long : `-${short}, ${long}`, help];
+}
+
+function section(title: string, rows: readonly Row[]): string {
+  if (rows.length === 0) return "";
+  const column = Math.max(...rows.map(([left]) => left.length)) + 4;
+  const lines = rows.map(([left, right]) => {
+    const [first = "", ...more] = wrapLines(right, WIDTH - column);
+    return [`  ${left}`.padEnd(column) + first, ...more.map((line) => " ".repeat(column) + line)];
+  });
+  return [`${title}:`, ...lines.flat()].join("\n");
+}
+
+function wrap(text: string): string {
+  return wrapLines(text, WIDTH).join("\n");
+}
+
+function wrapLines(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}

@@ -1,0 +1,131 @@
+/** Reads the configuration and definitions, strictly: one error, with the dotted path and what is allowed. */
+
+import { nearest } from "../nearest.ts";
+import { messageOf, refused } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { type Field, FIELDS } from "./schema.ts";
+import type { Config, Definition, Limits, MachineSettings } from "./settings.ts";
+
+const STANDARD_PATH = "/etc/nspawn-runner/config.toml";
+
+type Values = Readonly<Record<string, unknown>>;
+
+/**
+ * The configuration: `--config`, else `$NSPAWN_RUNNER_CONFIG`, else the standard file, which need not exist.
+ *
+ * @param host The outside.
+ * @param path What `--config` named.
+ * @returns Every setting, standard where the file is silent.
+ * @throws {Failure} where the file is missing though it was named, or holds what it may not.
+ */
+export async function loadConfig(host: Host, path: string | undefined): Promise<Config> {
+  const named = path ?? (host.env("NSPAWN_RUNNER_CONFIG") || undefined);
+  const file = named ?? STANDARD_PATH;
+  const text = await host.files.read(file);
+  if (text === null && named !== undefined) {
+    throw refused(`Cannot read configuration ${file}: no such file`);
+  }
+  const values = text === null ? {} : await checkedValues(text, file, "config");
+  const standard = Object.fromEntries(FIELDS.map(({ key, standard }) => [key, standard]));
+  return nested({ ...standard, ...values }) as unknown as Config;
+}
+
+/**
+ * A definition, which may hold what a machine's settings are, and how its chroot is made.
+ *
+ * @param text The file's content.
+ * @param path The file, for messages.
+ * @returns What it says, and nothing where it is silent.
+ * @throws {Failure} where it holds what it may not.
+ */
+export async function parseDefinition(text: string, path: string): Promise<Definition> {
+  const { suite, ...machine } = nested(await checkedValues(text, path, "definition"));
+  return { suite: suite as string | undefined, machine: machine as Definition["machine"] };
+}
+
+/**
+ * The settings of a chroot's machines.
+ *
+ * @param config What holds for all.
+ * @param definition What its definition says, where there is one.
+ * @returns The definition's word where it has one, else the configuration's.
+ */
+export function settingsFor(config: Config, definition: Definition | null): MachineSettings {
+  if (definition === null) return config;
+  const { limits, ...machine } = definition.machine;
+  const all: Limits = { ...config.limits, ...limits };
+  return { ...config, ...machine, limits: all };
+}
+
+/** Checked values by dotted path. */
+async function checkedValues(
+  text: string,
+  file: string,
+  where: "config" | "definition",
+): Promise<Values> {
+  const fields = FIELDS.filter((field) => field.where === "both" || field.where === where);
+  const values: Record<string, unknown> = {};
+  for (const [key, value] of leaves(await parseToml(text, file))) {
+    values[key] = checkedValue(fieldOf(fields, key, file), value, file);
+  }
+  return values;
+}
+
+async function parseToml(text: string, file: string): Promise<Values> {
+  const { parse } = await import("@std/toml/parse");
+  try {
+    return parse(text) as Values;
+  } catch (error) {
+    throw refused(`Cannot read ${file}: ${messageOf(error).trim()}`, "It must be TOML 1.0");
+  }
+}
+
+/** Every value with its dotted path; a table counts by what is in it. */
+function leaves(values: Values, path = ""): [string, unknown][] {
+  return Object.entries(values).flatMap(([key, value]): [string, unknown][] => {
+    const dotted = path === "" ? key : `${path}.${key}`;
+    return isTable(value) && isPrefix(dotted) ? leaves(value, dotted) : [[dotted, value]];
+  });
+}
+
+function isTable(value: unknown): value is Values {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Date);
+}
+
+function isPrefix(dotted: string): boolean {
+  return FIELDS.some(({ key }) => key.startsWith(`${dotted}.`));
+}
+
+function fieldOf(fields: readonly Field[], key: string, file: string): Field {
+  const field = fields.find((field) => field.key === key);
+  if (field !== undefined) return field;
+  if (isPrefix(key)) throw refused(`Cannot use ${file}: ${key} must be a table`, `Write [${key}]`);
+  throw refused(`Cannot use ${file}: unknown key ${key}`, keyHint(fields, key));
+}
+
+function keyHint(fields: readonly Field[], key: string): string {
+  const elsewhere = FIELDS.find((field) => field.key === key)?.where;
+  if (elsewhere === "config") return "It stands in the configuration alone, config.toml";
+  if (elsewhere === "definition") return "It stands in the definition of a chroot alone";
+  const keys = fields.map((field) => field.key);
+  const near = nearest(key, keys);
+  return near === undefined ? `Known keys: ${keys.join(", ")}` : `Did you mean ${near}?`;
+}
+
+function checkedValue(field: Field, value: unknown, file: string): string | number | boolean {
+  const checked = field.check(value);
+  if (checked !== undefined) return checked;
+  throw refused(`Cannot use ${file}: ${field.key} must be ${field.allowed}`);
+}
+
+/** Values by key, those of `limits.x` in a table of their own. */
+function nested(values: Values): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [path, value] of Object.entries(values)) {
+    const [head = "", tail] = path.split(".");
+    if (tail === undefined) result[head] = value;
+    else result[head] = { ...(result[head] as Values | undefined), [tail]: value };
+  }
+  return result;
+}

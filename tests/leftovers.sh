@@ -1,0 +1,51 @@
+# shellcheck shell=sh
+# What may be left behind on this machine: one line each. To be sourced.
+
+# All that looks like ours now. $1 marks the environment of this run's processes.
+list_ours() {
+  {
+    list_processes "$1"
+    list_mounts
+    list_cgroups
+    list_units
+    list_folders
+  } 2>/dev/null | sort -u
+}
+
+# nspawn, the program itself, and whatever a test started and forgot.
+list_processes() {
+  for process in /proc/[0-9]*; do
+    name=$(cat "$process/comm") || continue
+    words=$(tr '\0' ' ' <"$process/cmdline") || continue
+    case $name:$words in
+      systemd-nspawn:* | *:*/nspawn-runner\ *) ;;
+      *) grep -qs "$1" "$process/environ" || continue ;;
+    esac
+    case $(cat "$process/stat") in
+      *") Z "*) continue ;;
+    esac
+    echo "process ${process#/proc/}: $words"
+  done
+}
+
+list_mounts() {
+  awk '$5 ~ /nspawn|^\/tmp\/|^\/var\/tmp\/|^\/var\/lib\/machines/ { print "mount " $5 }' /proc/self/mountinfo
+  losetup -l -n -O NAME,BACK-FILE | awk '/nspawn|\/tmp\// { print "loop device " $0 }'
+}
+
+list_cgroups() {
+  find /sys/fs/cgroup -type d \( -name 'nspawn-runner*' -o -name 'machine-ci.slice' \) -printf 'cgroup %p\n'
+}
+
+list_units() {
+  [ -d /run/systemd/system ] || return 0
+  systemctl list-units --all --plain --no-legend 'nspawn-runner*' | awk '{ print "unit " $1 }'
+  machinectl list --no-legend | awk '{ print "machine " $1 }'
+}
+
+list_folders() {
+  for folder in /run/nspawn-runner /run/systemd/nspawn/unix-export /run/systemd/machines \
+    /var/lib/nspawn-runner/.machines /var/lib/nspawn-runner/.leases; do
+    [ ! -d "$folder" ] || find "$folder" -mindepth 1 -maxdepth 1 -printf 'file %p\n'
+  done
+}
