@@ -129,10 +129,11 @@ candidate_starts() {
   [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
 }
 
-# The first line of the other form. A kernel reads 255 bytes of it, hence the short names of grants.
+# The first line of the other form: what GRANTS says, and no import from anywhere. A kernel reads 255
+# bytes of it, hence the short names.
 first_line() {
   printf '#!/usr/bin/env -S DENO_DIR=%s DENO_NO_UPDATE_CHECK=1 %s' "$LIB/cache" "$LIB/deno"
-  printf ' run --ext=js --no-config --no-lock --no-prompt -R -W -E -S --allow-run\n'
+  printf ' run --ext=js --no-config --cached-only --no-prompt -R -W -E -S --allow-run\n'
 }
 
 # The other form: the bundle as a script, with a Deno of its own.

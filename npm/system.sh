@@ -50,10 +50,10 @@ apt_update() {
 # Whether the distribution has a package of this name.
 package_known() {
   case $(package_manager) in
-    apt) apt-cache show "$1" ;;
-    dnf) dnf -q info "$1" ;;
-    pacman) pacman -Si "$1" ;;
-  esac >/dev/null 2>&1
+    apt) apt-cache policy "$1" | grep -q 'Candidate: [0-9]' ;;
+    dnf) dnf -q info "$1" >/dev/null 2>&1 ;;
+    pacman) pacman -Si "$1" >/dev/null 2>&1 ;;
+  esac
 }
 
 # Brings the lists of packages where there are none, as on a new host.
@@ -64,20 +64,35 @@ package_lists() {
   esac
 }
 
+# The first of these names that the distribution has, else the first of all.
+first_known() {
+  for name in "$@"; do
+    if package_known "$name"; then
+      echo "$name"
+      return 0
+    fi
+  done
+  echo "$1"
+}
+
 # The package of this distribution that brings $1.
 package_of() {
   case $(package_manager):$1 in
     pacman:systemd-nspawn) echo systemd ;;
     *:systemd-nspawn) echo systemd-container ;;
     *:btrfs) echo btrfs-progs ;;
+    dnf:mount | pacman:mount) echo util-linux ;;
     dnf:gpg) echo gnupg2 ;;
     pacman:gpg) echo gnupg ;;
     dnf:*/debian-archive-keyring.gpg) echo debian-keyring ;;
     *:*/debian-archive-keyring.gpg) echo debian-archive-keyring ;;
     dnf:*/ubuntu-archive-keyring.gpg) echo ubu-keyring ;;
+    # Debian has changed the name.
+    apt:*/ubuntu-archive-keyring.gpg) first_known ubuntu-keyring ubuntu-archive-keyring ;;
     *:*/ubuntu-archive-keyring.gpg) echo ubuntu-keyring ;;
     pacman:python3) echo python ;;
-    pacman:python3-pip) echo python-pip ;;
+    pacman:python3-pip | pacman:pip3) echo python-pip ;;
+    *:pip3) echo python3-pip ;;
     *) echo "$1" ;;
   esac
 }
@@ -134,7 +149,7 @@ runner_needs() {
   NEEDS="systemd-nspawn mount git $OPTIONAL"
   if ! have mmdebstrap && ! have debootstrap; then
     package_lists >/dev/null 2>&1 || :
-    if package_known mmdebstrap; then NEEDS="$NEEDS mmdebstrap"; else NEEDS="$NEEDS debootstrap"; fi
+    NEEDS="$NEEDS $(first_known mmdebstrap debootstrap)"
   fi
   [ "$(file_system_of "$(store)")" != btrfs ] || NEEDS="$NEEDS btrfs"
 }

@@ -34,7 +34,7 @@ list_mounts() {
 }
 
 list_cgroups() {
-  find /sys/fs/cgroup -type d \( -name 'nspawn-runner*' -o -name 'machine-ci.slice' \) -printf 'cgroup %p\n'
+  find /sys/fs/cgroup -type d -name 'nspawn-runner*' -printf 'cgroup %p\n'
 }
 
 list_units() {

@@ -66,8 +66,9 @@ open_folders() {
   mkdir -p "$CACHE"
   exec 9<"$CACHE"
   flock -n 9 || die "Cannot run: other tests run on this machine. Wait for them"
-  WORK=$(mktemp -d)
-  SCRATCH=$(mktemp -d /var/tmp/nr-XXXXXX)
+  WORK=$(mktemp -d "${TMPDIR:-/tmp}/nspawn-runner-tests.XXXXXX")
+  SCRATCH=$(mktemp -d /var/tmp/nr-XXXXXX) # short: an installer's prefix must fit a #! line
+  chmod 755 "$SCRATCH"
   trap close_folders EXIT
   trap 'exit 1' INT TERM HUP
   LOG=$WORK/log
@@ -77,7 +78,12 @@ open_folders() {
 
 close_folders() {
   rm -rf "$WORK"
-  rm -rf --one-file-system "$SCRATCH"
+  # What is mounted there may be anybody's files.
+  if grep -q " $SCRATCH/" /proc/self/mountinfo; then
+    say "Left $SCRATCH: something is mounted there"
+  else
+    rm -rf "$SCRATCH"
+  fi
 }
 
 bring_needs() {
@@ -114,7 +120,7 @@ run_tests() {
 count_tests() {
   code=$(cat "$WORK/code")
   summary=$(grep -E '^(ok|FAILED) \| [0-9]+ passed' "$WORK/output" | tail -n 1)
-  said=$(grep '^SKIPPED [^:]*: ' "$WORK/output" | sort -u | wc -l)
+  said=$(grep '^SKIPPED .*: ' "$WORK/output" | sort -u | wc -l)
   PASSED=$((PASSED + $(number_before passed) - said))
   failed=$(number_before failed)
   SKIPPED=$((SKIPPED + said + $(number_before ignored)))
@@ -182,16 +188,15 @@ check_leftovers() {
     [ -s "$WORK/left" ] || break
     sleep 1
   done
-  git_state >"$WORK/checkout.after"
-  comm -13 "$WORK/checkout.before" "$WORK/checkout.after" | sed 's/^/in the checkout /' >>"$WORK/left"
+  [ -n "$CHECKOUT" ] || checkout_changes | sed 's/^/in the checkout: /' >>"$WORK/left"
   [ -s "$WORK/left" ] || return 0
-  say "" "The tests left behind:"
+  say "Left behind by the tests:"
   sed 's/^/  /' "$WORK/left"
   FAILED=$((FAILED + 1))
 }
 
-git_state() {
-  git -c safe.directory='*' status --porcelain 2>/dev/null | sort || :
+checkout_changes() {
+  git -c safe.directory='*' status --porcelain 2>/dev/null || :
 }
 
 main() {
@@ -204,7 +209,7 @@ main() {
   open_folders
   bring_needs
   list_ours "$MARK" >"$WORK/before"
-  git_state >"$WORK/checkout.before"
+  CHECKOUT=$(checkout_changes)
   run_all
   check_leftovers
   if [ -n "$FILTER" ] && [ $((PASSED + FAILED + SKIPPED)) -eq 0 ]; then

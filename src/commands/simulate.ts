@@ -27,8 +27,8 @@ export const run: CommandRun = async (invocation, context) => {
       const ending = await play(player, job);
       // Cleanup follows every job, also one that never came to be prepared.
       const cleaned = await call(player, "cleanup", ["cleanup"]);
-      if (cleaned.code !== 0) return lost("cleanup failed");
-      return interrupt.aborted ? { kind: "signalled", signal: SIGTERM } : ending;
+      if (interrupt.aborted) return { kind: "signalled", signal: SIGTERM };
+      return cleaned.code !== 0 && isSuccess(ending) ? lost("cleanup failed") : ending;
     });
   } finally {
     await host.files.removeTree(folder);
@@ -79,7 +79,10 @@ async function driverOf({ host, configPath }: Context): Promise<Argv> {
   const [program, ...words] = await host.self();
   const { verbosity } = host.log;
   const loud = verbosity === "normal" ? [] : [verbosity === "debug" ? "--debug" : "--verbose"];
-  const config = configPath === undefined ? [] : ["--config", configPath];
+  // The stages run in a folder of their own, where a relative path would mean something else.
+  const config = configPath === undefined
+    ? []
+    : ["--config", await host.files.real(configPath) ?? configPath];
   return [program, ...words, ...loud, ...config];
 }
 
@@ -120,7 +123,7 @@ async function runStages(player: Player, stages: readonly Stage[]): Promise<Endi
   let ending: Ending = { kind: "exited", code: 0 };
   let begun = false; // whether the user's own script was reached
   for (const stage of stages) {
-    const failed = ending.kind !== "exited" || ending.code !== 0;
+    const failed = !isSuccess(ending);
     if (stage.when === (failed ? "success" : "failure") || player.interrupt.aborted) continue;
     // A job that fails before its own script has nothing to follow up.
     if (failed && (!begun || ending.kind === "lost")) continue;
@@ -176,6 +179,10 @@ async function failureOf(player: Player, stage: string, { code }: Ended): Promis
   const text = await player.host.files.read(player.env["BUILD_EXIT_CODE_FILE"]!);
   const own = text?.match(/^(\d{1,3})$/m)?.[1];
   return { kind: "exited", code: own === undefined ? BUILD_FAILURE : Number(own) };
+}
+
+function isSuccess(ending: Ending): boolean {
+  return ending.kind === "exited" && ending.code === 0;
 }
 
 function lost(reason: string): Ending {

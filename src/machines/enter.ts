@@ -1,7 +1,6 @@
 /** How anything of ours gets into a machine: nsenter(1), with nothing of our own environment. */
 
 import type { Argv } from "../host/host.ts";
-import type { ProcessId } from "./process.ts";
 
 /** The environment of what we run in a machine; a job's own arrives in its script. */
 export const PLAIN_ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -12,9 +11,9 @@ export const PLAIN_ENVIRONMENT: Readonly<Record<string, string>> = {
 /**
  * The beginning of a command line that runs in all namespaces of a machine.
  *
- * @param leader The machine's PID 1.
+ * @param leader The machine's PID 1, as a process id of the host.
  * @returns The words; the command follows.
  */
-export function nsenterArgv(leader: ProcessId): Argv {
-  return ["nsenter", `--target=${leader.pid}`, "--all", "--"];
+export function nsenterArgv(leader: number): Argv {
+  return ["nsenter", `--target=${leader}`, "--all", "--"];
 }

@@ -27,12 +27,21 @@ export interface Lease {
   readonly booted: boolean;
   /** The shell of scripts that name none. */
   readonly shell: string;
-  /** The cgroup that we made for it, where no systemd makes one. */
-  readonly cgroup: string | null;
+  /** The cgroup that we make for it and its twins; none where systemd makes one. */
+  readonly cgroups: readonly string[];
   /** Who prepares it, until it is prepared. */
   readonly preparer: ProcessId | null;
   /** The machine's PID 1 as the host sees it, once it runs. */
-  readonly leader: ProcessId | null;
+  readonly leader: Leader | null;
+}
+
+/** A machine's PID 1, with what a command needs that enters beside it. */
+export interface Leader extends ProcessId {
+  /** Its cgroup, as a path in the host's file system. */
+  readonly cgroup: string;
+  /** The capabilities that it can never have, by number. */
+  readonly dropped: readonly number[];
+  readonly noNewPrivileges: boolean;
 }
 
 /**
@@ -101,16 +110,6 @@ export async function listLeases(host: Host, store: string): Promise<Lease[]> {
  */
 export function removeLease(host: Host, store: string, machine: MachineName): Promise<void> {
   return host.files.remove(machinePaths(store, machine).lease);
-}
-
-/**
- * The boot of the host that runs now: random(4).
- *
- * @param host The outside.
- * @returns An id that no other boot has.
- */
-export async function bootId(host: Host): Promise<string> {
-  return (await host.files.read("/proc/sys/kernel/random/boot_id") ?? "").trim();
 }
 
 function parse(text: string): Lease | null {

@@ -8,11 +8,12 @@ import type { Entry, Running } from "./entry/entry.ts";
 import { nsenter } from "./entry/nsenter.ts";
 import { closeChannel, layScript, openChannel, shellsFor, takeScript } from "./entry/script.ts";
 import { unit } from "./entry/unit.ts";
-import { bootId, type Lease, readLease, removeLease, writeLease } from "./lease.ts";
+import { type KernelFacts, kernelFacts } from "./kernel.ts";
+import { type Lease, readLease, removeLease, writeLease } from "./lease.ts";
 import type { MachineName } from "./name.ts";
 import { nspawnVersion } from "./nspawn.ts";
 import { type MachinePaths, machinePaths } from "./paths.ts";
-import { identify, isAlive } from "./process.ts";
+import { isAlive, parseStat } from "./process.ts";
 import { chooseStorage, storageOf } from "./storage/choose.ts";
 import { sweepExport } from "./supervisor/export.ts";
 import { standalone } from "./supervisor/standalone.ts";
@@ -50,10 +51,11 @@ export async function startMachine(
   plan: MachinePlan,
   interrupt: AbortSignal,
 ): Promise<Started> {
-  await refuseExisting(host, plan);
+  const facts = await kernelFacts(host);
+  await refuseExisting(host, plan, facts.boot);
   const paths = machinePaths(plan.store, plan.name);
   const supervisor = await supervisorOfHost(host);
-  const lease = await newLease(host, plan, supervisor);
+  const lease = await newLease(host, plan, supervisor, facts);
   await writeLease(host, plan.store, lease);
   try {
     return await create(host, plan, paths, supervisor, lease, interrupt);
@@ -95,10 +97,12 @@ async function undo(host: Host, plan: MachinePlan, lease: Lease): Promise<void> 
   }
 }
 
-async function refuseExisting(host: Host, plan: MachinePlan): Promise<void> {
+async function refuseExisting(host: Host, plan: MachinePlan, boot: string): Promise<void> {
   const old = await readLease(host, plan.store, plan.name);
   if (old === null) return;
-  if (await runs(host, old) || await isPrepared(host, old)) {
+  if (
+    old.boot === boot && (await supervisorOf(old).isAlive(host, old) || await isPrepared(host, old))
+  ) {
     throw new Failure(
       "host",
       `Cannot start machine ${plan.name}: it exists already`,
@@ -108,14 +112,19 @@ async function refuseExisting(host: Host, plan: MachinePlan): Promise<void> {
   await removeMachine(host, plan.store, old);
 }
 
-async function newLease(host: Host, plan: MachinePlan, supervisor: Supervisor): Promise<Lease> {
+async function newLease(
+  host: Host,
+  plan: MachinePlan,
+  supervisor: Supervisor,
+  facts: KernelFacts,
+): Promise<Lease> {
   const { name, store, chroot, settings, job } = plan;
   await host.files.makeDirectory(store, 0o755);
-  const storage = await chooseStorage(host, settings.storage, store, chroot.path);
+  const storage = await chooseStorage(host, facts, settings.storage, store, chroot.path);
   return {
     version: 1,
     machine: name,
-    boot: await bootId(host),
+    boot: facts.boot,
     created: new Date(host.clock.now()).toISOString(),
     job,
     chroot,
@@ -123,8 +132,8 @@ async function newLease(host: Host, plan: MachinePlan, supervisor: Supervisor): 
     supervisor: supervisor.kind,
     booted: settings.boot && await hasInit(host, chroot.path),
     shell: settings.shell,
-    cgroup: await supervisor.cgroup(host, name),
-    preparer: await identify(host, host.pid()),
+    cgroups: supervisor.cgroups(facts, name),
+    preparer: parseStat(facts.stat),
     leader: null,
   };
 }
@@ -185,11 +194,8 @@ export async function stopMachine(host: Host, store: string, name: MachineName):
 async function removeMachine(host: Host, store: string, lease: Lease): Promise<void> {
   const paths = machinePaths(store, lease.machine);
   host.log.step(`Ending machine ${lease.machine}`);
-  // After a reboot nothing of it runs, and its pids are another's.
-  if (lease.boot === await bootId(host)) {
-    await supervisorOf(lease).stop(host, lease, paths);
-    await sweepExport(host, lease.machine);
-  }
+  await supervisorOf(lease).stop(host, lease);
+  await sweepExport(host, lease.machine);
   host.log.step(`Removing what it wrote: ${paths.folder}`);
   await storageOf(lease.storage).close(host, paths.folder);
   await closeChannel(host, paths);
@@ -205,15 +211,11 @@ async function findRunning(host: Host, store: string, name: MachineName): Promis
     );
   }
   const { leader } = lease;
-  if (leader === null || !await runs(host, lease)) {
+  const isAlive = () => supervisorOf(lease).isAlive(host, lease);
+  if (leader === null || !await isAlive()) {
     throw hostFailure(`Cannot run a script in machine ${name}: it has ended`);
   }
-  return { lease, leader };
-}
-
-async function runs(host: Host, lease: Lease): Promise<boolean> {
-  return lease.leader !== null && lease.boot === await bootId(host) &&
-    await isAlive(host, lease.leader);
+  return { lease, leader, isAlive };
 }
 
 /** Whether its prepare is still at work. */

@@ -18,8 +18,15 @@ const NEEDLESS_UNITS = [
   "systemd-journal-flush.service",
 ];
 
+/** What the process of a plain machine says when it runs. */
+export const PLAIN_READY = "ready";
+
 /** What a plain machine runs: its only task is to be there. */
-export const PLAIN_PAYLOAD = "sleep";
+const PLAIN_PAYLOAD = [
+  "/bin/sh",
+  "-c",
+  `echo ${PLAIN_READY} >>${INSIDE}/result; exec sleep infinity`,
+];
 
 /**
  * The command line that keeps a machine running.
@@ -41,7 +48,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escape(spec.paths.result)}:${INSIDE}/result`,
-    ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", PLAIN_PAYLOAD, "infinity"]),
+    ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
 }
 

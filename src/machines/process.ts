@@ -1,6 +1,7 @@
-/** Processes that outlive the call that saw them: a pid alone may mean another one by then. */
+/** Processes that outlive the call that saw them, and waiting for them. */
 
 import type { Host } from "../host/host.ts";
+import { readKernel } from "./kernel.ts";
 
 /** A process for all time: pids are used again, a pid with its start time is not. */
 export interface ProcessId {
@@ -17,13 +18,24 @@ export interface ProcessId {
  * @returns Its lasting identity, or null when there is no such process or it only waits to be reaped.
  */
 export async function identify(host: Host, pid: number): Promise<ProcessId | null> {
-  const stat = await host.files.read(`/proc/${pid}/stat`).catch(() => null); // gone while it was read
-  if (stat === null) return null;
+  return parseStat(await readKernel(host, `/proc/${pid}/stat`));
+}
+
+/**
+ * The identity in a line of `/proc/PID/stat`.
+ *
+ * @param stat The line; it may be empty.
+ * @returns Null where there is none, or the process has ended.
+ */
+export function parseStat(stat: string): ProcessId | null {
   // The second field is the program's name in parentheses, and may itself hold anything.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const name = stat.lastIndexOf(")");
+  const fields = stat.slice(name + 2).split(" ");
   const [state] = fields;
+  const pid = parseInt(stat);
   const start = Number(fields[19]);
-  return state === "Z" || state === "X" || Number.isNaN(start) ? null : { pid, start };
+  if (name === -1 || Number.isNaN(pid) || Number.isNaN(start)) return null;
+  return state === "Z" || state === "X" ? null : { pid, start };
 }
 
 /**
@@ -35,30 +47,6 @@ export async function identify(host: Host, pid: number): Promise<ProcessId | nul
  */
 export async function isAlive(host: Host, process: ProcessId): Promise<boolean> {
   return (await identify(host, process.pid))?.start === process.start;
-}
-
-/**
- * The children of a process.
- *
- * @param host The outside.
- * @param pid Their parent.
- * @returns Their pids; none when the parent is gone.
- */
-export async function childrenOf(host: Host, pid: number): Promise<number[]> {
-  const text = await host.files.read(`/proc/${pid}/task/${pid}/children`).catch(() => null);
-  return (text ?? "").split(" ").filter((word) => word !== "").map(Number);
-}
-
-/**
- * The cgroup of a process in the unified hierarchy.
- *
- * @param host The outside.
- * @param pid A process id, or "self".
- * @returns Its path below the hierarchy's root, or null.
- */
-export async function cgroupOf(host: Host, pid: number | "self"): Promise<string | null> {
-  const text = await host.files.read(`/proc/${pid}/cgroup`).catch(() => null);
-  return text?.match(/^0::(\/.*)$/m)?.[1] ?? null;
 }
 
 /**
@@ -82,5 +70,5 @@ export async function until(
   return true;
 }
 
-/** Milliseconds between two looks; a look costs a few file reads. */
+/** Milliseconds between two looks. */
 const POLL = 3;

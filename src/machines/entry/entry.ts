@@ -2,13 +2,14 @@
 
 import type { Ending } from "../../ending.ts";
 import type { Host } from "../../host/host.ts";
-import type { Lease } from "../lease.ts";
-import type { ProcessId } from "../process.ts";
+import type { Leader, Lease } from "../lease.ts";
 
 /** A machine that runs. */
 export interface Running {
   readonly lease: Lease;
-  readonly leader: ProcessId;
+  readonly leader: Leader;
+  /** Whether it still runs. */
+  readonly isAlive: () => Promise<boolean>;
 }
 
 /** One stage of a job, its script already laid where the machine sees it. */

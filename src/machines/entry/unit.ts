@@ -2,7 +2,6 @@ import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
-import { isAlive } from "../process.ts";
 import { type Entry, reportedEnding, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
 
 /** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
@@ -37,6 +36,8 @@ function runArgv(running: Running, name: string, stage: StageRun): Argv {
     `--unit=${name}`,
     // Else `yes | head -1` would not end as it does everywhere: systemd.exec(5).
     "--property=IgnoreSIGPIPE=no",
+    // A script whose child was killed for its memory sees that, and goes on as it likes.
+    "--property=OOMPolicy=continue",
     `--property=TimeoutStopSec=${STOP_SECONDS}s`,
     "--",
     ...stage.argv,
@@ -48,7 +49,7 @@ function clientArgv(running: Running, client: "systemd-run" | "systemctl"): Argv
   const { lease, leader } = running;
   return lease.supervisor === "systemd"
     ? [client, `--machine=${lease.machine}`]
-    : [...nsenterArgv(leader), client];
+    : [...nsenterArgv(leader.pid), client];
 }
 
 async function stopUnit(host: Host, running: Running, name: string): Promise<void> {
@@ -65,7 +66,7 @@ async function endingOf(
   client: number,
 ): Promise<Ending> {
   const ending = await reportedEnding(stage);
-  if (!await isAlive(host, running.leader)) {
+  if (!await running.isAlive()) {
     return lost("the machine ended while a stage ran in it");
   }
   // A shutdown ends the stage by a signal before the machine itself is gone.
@@ -87,7 +88,7 @@ async function isStopping(host: Host, running: Running): Promise<boolean> {
     [...clientArgv(running, "systemctl"), "is-system-running"],
     { env: PLAIN_ENVIRONMENT },
   );
-  return state.stdout.trim() === "stopping" || !await isAlive(host, running.leader);
+  return state.stdout.trim() === "stopping" || !await running.isAlive();
 }
 
 function lost(reason: string): Ending {

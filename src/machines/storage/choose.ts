@@ -4,10 +4,10 @@ import { join } from "@std/path/posix";
 import type { StorageChoice } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { fileSystemOf, type KernelFacts } from "../kernel.ts";
 import type { StorageKind } from "../lease.ts";
 import { RUNTIME } from "../paths.ts";
 import { btrfs, isSubvolume } from "./btrfs.ts";
-import { fileSystemOf } from "./mounts.ts";
 import { overlay } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 import { tmpfs } from "./tmpfs.ts";
@@ -28,6 +28,7 @@ export function storageOf(kind: StorageKind): Storage {
  * Picks the storage of a new machine.
  *
  * @param host The outside.
+ * @param facts What the kernel says.
  * @param choice What the configuration says.
  * @param store The store's folder, which exists.
  * @param chroot The chroot's path.
@@ -36,12 +37,13 @@ export function storageOf(kind: StorageKind): Storage {
  */
 export async function chooseStorage(
   host: Host,
+  facts: KernelFacts,
   choice: StorageChoice,
   store: string,
   chroot: string,
 ): Promise<Storage> {
   if (choice === "tmpfs") return tmpfs;
-  const type = await fileSystemOf(host, await host.files.real(store) ?? store);
+  const type = fileSystemOf(facts.mounts, await host.files.real(store) ?? store);
   const snapshots = type === "btrfs" && await isSubvolume(host, chroot);
   if (choice === "btrfs" && !snapshots) throw noSnapshots(type, chroot);
   if (snapshots && choice !== "overlay") return btrfs;

@@ -1,6 +1,6 @@
+import { dirname } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { isMountPoint } from "./mounts.ts";
 import { overlayOver } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
@@ -17,17 +17,19 @@ export const tmpfs: Storage = {
     return await overlayOver(host, chroot, folder);
   },
   async close(host, folder) {
-    await unmount(host, folder);
+    // More than once, where a prepare was killed and repeated.
+    while (await isMountPoint(host, folder)) {
+      const unmounted = await host.processes.capture(["umount", folder]);
+      if (unmounted.code !== 0) {
+        throw hostFailure(`Cannot unmount ${folder}: ${unmounted.stderr.trim()}`);
+      }
+    }
     await host.files.removeTree(folder);
   },
 };
 
-async function unmount(host: Host, folder: string): Promise<void> {
-  // More than once, where a prepare was killed and repeated.
-  while (await isMountPoint(host, folder)) {
-    const unmounted = await host.processes.capture(["umount", folder]);
-    if (unmounted.code !== 0) {
-      throw hostFailure(`Cannot unmount ${folder}: ${unmounted.stderr.trim()}`);
-    }
-  }
+/** Another file system than the folder above is on another device. */
+async function isMountPoint(host: Host, folder: string): Promise<boolean> {
+  const own = await host.files.stat(folder);
+  return own !== null && own.dev !== (await host.files.stat(dirname(folder)))?.dev;
 }

@@ -1,18 +1,16 @@
-import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
+import { cgroupPaths, endCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { BOOT_ID, readKernel } from "../kernel.ts";
+import { describeLeader } from "../leader.ts";
+import type { Leader, Lease } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
-import { cgroupOf, childrenOf, identify, isAlive, type ProcessId, until } from "../process.ts";
+import { identify, parseStat, until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
-import { mounts } from "../storage/mounts.ts";
-import { isEmpty, removeCgroup } from "./cgroup.ts";
-import { LAST_LINES, type Supervisor } from "./supervisor.ts";
-import { runsPayload } from "./systemd.ts";
-
-/** Longest wait for a killed machine to be gone, in milliseconds. */
-const STOP_PATIENCE = 10_000;
+import { isPlainReady } from "./plain.ts";
+import { LAST_LINES, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 
 /**
  * nspawn as a process of its own, where PID 1 is no systemd. The cgroup that it gets keeps two
@@ -21,44 +19,43 @@ const STOP_PATIENCE = 10_000;
 export const standalone: Supervisor = {
   kind: "standalone",
   limits: false,
-  async cgroup(host, name) {
-    const root = (await mounts(host)).find((mount) => mount.type === "cgroup2")?.point;
-    const own = await cgroupOf(host, "self");
-    if (root === undefined || own === null) {
-      throw hostFailure(
-        "Cannot start machines here: no cgroup2 hierarchy is mounted",
-        "Mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified",
-      );
-    }
-    return join(root, own, `nspawn-runner-${name}`);
-  },
+  cgroups: (facts, name) => cgroupPaths(facts, `nspawn-runner-${name}`),
   async start(host, spec, lease, signal) {
-    const cgroup = lease.cgroup!;
-    await host.files.makeDirectory(cgroup, 0o755);
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
-    const nspawn = launch(host, argv, spec, cgroup);
+    const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
     const leader = await untilReady(host, spec, nspawn, signal);
     if (leader === null) throw await startFailure(host, spec, argv);
     return leader;
   },
+  isAlive,
   async stop(host, lease) {
-    const cgroup = lease.cgroup!;
-    // nspawn is the leader's parent: it follows once its machine is gone, and tidies up before.
-    if (lease.leader !== null && await isAlive(host, lease.leader)) {
-      host.processes.signal(lease.leader.pid, "SIGKILL");
-      await until(host, STOP_PATIENCE, () => isEmpty(host, cgroup));
+    // nspawn follows once its machine is gone, and tidies up before.
+    if (await isAlive(host, lease)) {
+      host.processes.signal(lease.leader!.pid, "SIGKILL");
+      await until(host, STOP_PATIENCE, async () => !await isAlive(host, lease));
     }
-    await removeCgroup(host, cgroup);
+    await endCgroup(host, lease.cgroups, NSPAWN_SECONDS);
   },
 };
 
-/** Starts nspawn in its cgroup, its output in a log, independent of us: words only, no data in the script. */
+/** After a reboot its pid and its start time may be another's. */
+async function isAlive(host: Host, { boot, leader }: Lease): Promise<boolean> {
+  if (leader === null) return false;
+  const text = await readKernel(host, BOOT_ID, `/proc/${leader.pid}/stat`);
+  const [now, stat = ""] = text.split("\n");
+  return now === boot && parseStat(stat)?.start === leader.start;
+}
+
+/** What nspawn gets to tidy up, in seconds. */
+const NSPAWN_SECONDS = 5;
+
+/** Starts nspawn in a cgroup of its own, its output in a log, independent of us: words only, no data in the script. */
 function launch(host: Host, argv: Argv, spec: MachineSpec, cgroup: string): number {
   const child = host.processes.start(
     [
       "sh",
       "-c",
-      'echo $$ >"$1/cgroup.procs" && log=$2 && shift 2 && exec "$@" >"$log" 2>&1',
+      'mkdir -p "$1" && echo $$ >"$1/cgroup.procs" && log=$2 && shift 2 && exec "$@" >"$log" 2>&1',
       "sh",
       cgroup,
       spec.paths.log,
@@ -80,10 +77,10 @@ async function untilReady(
   spec: MachineSpec,
   nspawn: number,
   interrupt: AbortSignal,
-): Promise<ProcessId | null> {
+): Promise<Leader | null> {
   const patience = spec.settings.prepare_timeout * 1000;
   const signal = AbortSignal.any([interrupt, AbortSignal.timeout(patience)]);
-  let leader: ProcessId | null = null;
+  let leader: number | null = null;
   let ready = false;
   await until(host, patience, async () => {
     if (signal.aborted || await identify(host, nspawn) === null) return true;
@@ -91,14 +88,15 @@ async function untilReady(
     ready = leader !== null && await takesCommands(host, spec, leader, signal);
     return ready;
   });
-  return ready ? leader : null;
+  return ready && leader !== null ? await describeLeader(host, leader) : null;
 }
 
 /** The child of nspawn that is PID 1 in a namespace of its own; before it others come and go. */
-async function findLeader(host: Host, nspawn: number): Promise<ProcessId | null> {
-  for (const child of await childrenOf(host, nspawn)) {
-    const status = await host.files.read(`/proc/${child}/status`).catch(() => null);
-    if (status?.match(/^NSpid:.*\t1$/m)) return await identify(host, child);
+async function findLeader(host: Host, nspawn: number): Promise<number | null> {
+  const children = await readKernel(host, `/proc/${nspawn}/task/${nspawn}/children`);
+  for (const child of children.split(" ").filter((word) => word.trim() !== "")) {
+    const status = await readKernel(host, `/proc/${child}/status`);
+    if (/^NSpid:.*\t1$/m.test(status)) return Number(child);
   }
   return null;
 }
@@ -106,14 +104,11 @@ async function findLeader(host: Host, nspawn: number): Promise<ProcessId | null>
 async function takesCommands(
   host: Host,
   spec: MachineSpec,
-  leader: ProcessId,
+  leader: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!spec.booted) return await runsPayload(host, leader.pid);
-  // A look at the bus's socket costs nothing; asking systemd itself costs a process.
-  if (await host.files.lstat(`/proc/${leader.pid}/root/run/dbus/system_bus_socket`) === null) {
-    return false;
-  }
+  if (!spec.booted) return await isPlainReady(host, spec);
+  // Fails at once until the machine has a bus, then waits until it has booted.
   const state = await host.processes.capture(
     [...nsenterArgv(leader), "systemctl", "is-system-running", "--wait"],
     { env: PLAIN_ENVIRONMENT, signal },

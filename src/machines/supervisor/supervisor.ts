@@ -1,9 +1,9 @@
 /** The joint that answers: who keeps a machine alive, and binds its limits? */
 
 import type { Host } from "../../host/host.ts";
-import type { Lease, SupervisorKind } from "../lease.ts";
-import type { MachinePaths } from "../paths.ts";
-import type { ProcessId } from "../process.ts";
+import type { KernelFacts } from "../kernel.ts";
+import type { Leader, Lease, SupervisorKind } from "../lease.ts";
+import type { MachineName } from "../name.ts";
 import type { MachineSpec } from "../spec.ts";
 
 /** One way to keep machines alive. */
@@ -12,11 +12,13 @@ export interface Supervisor {
   /** Whether the limits of a machine bind. */
   readonly limits: boolean;
   /**
-   * The cgroup to be made for a machine; known before anything is created, so that a lease can name it.
+   * The cgroups to be made for a machine; known before anything is created, so that a lease can name them.
    *
-   * @returns An absolute path, or null where systemd makes one.
+   * @param facts What the kernel says.
+   * @param name The machine.
+   * @returns Absolute paths; none where systemd makes one.
    */
-  cgroup(host: Host, name: string): Promise<string | null>;
+  cgroups(facts: KernelFacts, name: MachineName): readonly string[];
   /**
    * Starts a machine and waits until it takes commands.
    *
@@ -27,17 +29,27 @@ export interface Supervisor {
    * @returns The machine's PID 1.
    * @throws {Failure} of the host, with the machine's last words.
    */
-  start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<ProcessId>;
+  start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<Leader>;
+  /**
+   * Whether a machine runs.
+   *
+   * @param host The outside.
+   * @param lease Whose machine.
+   * @returns False from the moment of its end.
+   */
+  isAlive(host: Host, lease: Lease): Promise<boolean>;
   /**
    * Ends a machine: it is gone when this returns. Fine when it never was.
    *
    * @param host The outside.
    * @param lease Whose machine.
-   * @param paths Its places.
    * @throws {Failure} of the host when it does not go.
    */
-  stop(host: Host, lease: Lease, paths: MachinePaths): Promise<void>;
+  stop(host: Host, lease: Lease): Promise<void>;
 }
 
-/** The command line or its log when something failed, cut to what a job's log should carry. */
+/** How many of a machine's last lines a failure carries. */
 export const LAST_LINES = 20;
+
+/** Longest wait for a killed machine to be gone, in milliseconds. */
+export const STOP_PATIENCE = 10_000;

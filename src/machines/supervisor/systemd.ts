@@ -2,42 +2,40 @@ import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
-import type { Lease } from "../lease.ts";
-import { nspawnArgv, nspawnEnvironment, PLAIN_PAYLOAD } from "../nspawn.ts";
-import { childrenOf, identify, isAlive, type ProcessId, until } from "../process.ts";
+import { describeLeader } from "../leader.ts";
+import type { Leader, Lease } from "../lease.ts";
+import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
+import { until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
-import { LAST_LINES, type Supervisor } from "./supervisor.ts";
+import { untilPlainIsReady } from "./plain.ts";
+import { LAST_LINES, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 
 /** All machines together leave this much of the host's memory to the host. */
 const SLICE = "machine-ci.slice";
 const SLICE_MEMORY = "MemoryMax=90%";
 
-/** Longest wait for a killed machine to be gone, in milliseconds. */
-const STOP_PATIENCE = 10_000;
-
 /** A transient unit a machine, registered with machined; the unit's limits bind the payload. */
 export const systemd: Supervisor = {
   kind: "systemd",
   limits: true,
-  cgroup: () => Promise.resolve(null),
+  cgroups: () => [],
   async start(host, spec, _lease, signal) {
     await limitSlice(host);
     const argv = startArgv(spec);
     const started = await host.processes.capture(argv, { signal });
     if (started.code !== 0) throw await startFailure(host, spec, argv, started);
     const leader = await findLeader(host, spec.name);
-    if (leader === null) {
-      throw hostFailure(`Cannot find machine ${spec.name}: machined does not know it`);
-    }
-    if (!spec.booted) await untilPlainIsReady(host, spec.name, leader);
+    if (!spec.booted) await untilPlainIsReady(host, spec);
     return leader;
   },
+  async isAlive(host, lease) {
+    return await host.files.lstat(recordOf(lease.machine)) !== null;
+  },
   async stop(host, lease) {
-    const leader = lease.leader ?? await findLeader(host, lease.machine);
     // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
-    if (leader === null) return await killUnit(host, lease);
-    if (await isAlive(host, leader)) host.processes.signal(leader.pid, "SIGKILL");
-    if (await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) return;
+    if (await killLeader(host, lease.machine)) {
+      if (await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) return;
+    }
     await killUnit(host, lease);
   },
 };
@@ -107,43 +105,51 @@ async function limitSlice(host: Host): Promise<void> {
   if (code !== 0) host.log.warn(`Cannot limit ${SLICE}: ${stderr.trim()}`);
 }
 
-async function findLeader(host: Host, machine: string): Promise<ProcessId | null> {
-  const { code, stdout } = await host.processes.capture(
+async function findLeader(host: Host, machine: string): Promise<Leader> {
+  const shown = await host.processes.capture(
     ["machinectl", "show", machine, "--property=Leader", "--value"],
   );
-  const pid = Number(stdout.trim());
-  return code === 0 && pid > 0 ? await identify(host, pid) : null;
+  const pid = Number(shown.stdout.trim());
+  const leader = pid > 0 ? await describeLeader(host, pid) : null;
+  if (leader !== null) return leader;
+  throw hostFailure(
+    `Cannot find machine ${machine}: machined says ${shown.stderr.trim() || "nothing"}`,
+  );
 }
 
-/** nspawn calls a plain machine ready a moment before its payload runs. */
-async function untilPlainIsReady(host: Host, name: string, leader: ProcessId): Promise<void> {
-  const ready = await until(host, STOP_PATIENCE, () => runsPayload(host, leader.pid));
-  if (!ready) throw hostFailure(`Cannot start machine ${name}: its payload does not run`);
+/** By name, so that no other process can be meant; machinectl's word for it differs by version. */
+async function killLeader(host: Host, machine: string): Promise<boolean> {
+  const manager = ["org.freedesktop.machine1", "/org/freedesktop/machine1"] as const;
+  const killed = await host.processes.capture([
+    "busctl",
+    "call",
+    ...manager,
+    "org.freedesktop.machine1.Manager",
+    "KillMachine",
+    "ssi",
+    machine,
+    "leader",
+    `${SIGKILL}`,
+  ]);
+  return killed.code === 0;
 }
 
-/**
- * Whether the stub init of a plain machine has begun its payload.
- *
- * @param host The outside.
- * @param leader The machine's PID 1.
- * @returns True when commands can enter.
- */
-export async function runsPayload(host: Host, leader: number): Promise<boolean> {
-  for (const child of await childrenOf(host, leader)) {
-    const name = await host.files.read(`/proc/${child}/comm`).catch(() => null);
-    if (name?.trim() === PLAIN_PAYLOAD) return true;
-  }
-  return false;
+const SIGKILL = 9;
+
+/** Where machined keeps its record of a machine: there from its start to its end. */
+function recordOf(machine: string): string {
+  return `/run/systemd/machines/${machine}`;
 }
 
 async function isGone(host: Host, machine: string): Promise<boolean> {
-  // machined's own record goes first, the unit's cgroup last; both are files, and cost no process.
-  if (await host.files.lstat(`/run/systemd/machines/${machine}`) !== null) return false;
+  // Both are files, and cost no process to ask for.
+  if (await host.files.lstat(recordOf(machine)) !== null) return false;
   const unit = await host.files.lstat(`/run/systemd/transient/${unitOf(machine)}`);
   return unit === null;
 }
 
 async function killUnit(host: Host, lease: Lease): Promise<void> {
+  if (await isGone(host, lease.machine)) return;
   const unit = unitOf(lease.machine);
   await host.processes.capture(["systemctl", "kill", "--signal=SIGKILL", unit]);
   if (!await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) {

@@ -1,0 +1,30 @@
+/** Definitions: how a chroot is made, and what differs for its machines. */
+
+import { join } from "@std/path/posix";
+import type { Config, Definition } from "../config/settings.ts";
+import type { Host } from "../host/host.ts";
+import type { ChrootName } from "./name.ts";
+
+/**
+ * The definition of a chroot.
+ *
+ * @param host The outside.
+ * @param config Where definitions are: their own folder before the store.
+ * @param name The chroot.
+ * @returns Null where it has none.
+ * @throws {Failure} where the file holds what it may not.
+ */
+export async function readDefinition(
+  host: Host,
+  config: Config,
+  name: ChrootName,
+): Promise<Definition | null> {
+  for (const folder of [config.definitions, config.store]) {
+    const path = join(folder, `${name}.toml`);
+    const text = await host.files.read(path);
+    if (text === null) continue;
+    const { parseDefinition } = await import("../config/load.ts");
+    return await parseDefinition(text, path);
+  }
+  return null;
+}

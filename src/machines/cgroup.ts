@@ -1,0 +1,94 @@
+/** Cgroups that we make ourselves: cgroups(7). */
+
+import { join } from "@std/path/posix";
+import { hostFailure } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import type { KernelFacts } from "./kernel.ts";
+
+/**
+ * Where the cgroup of that name goes: below our own, since no other part of the hierarchy is ours.
+ *
+ * @param facts What the kernel says.
+ * @param name One component of a path.
+ * @returns Its path in the unified hierarchy, then those of the twins that nspawn makes in a mixed one.
+ * @throws {Failure} of the host where no unified hierarchy is mounted.
+ */
+export function cgroupPaths(facts: KernelFacts, name: string): [string, ...string[]] {
+  const unified = facts.mounts.find((mount) => mount.type === "cgroup2")?.point;
+  if (unified === undefined || facts.cgroup === null) {
+    throw hostFailure(
+      "Cannot start machines here: no unified cgroup hierarchy is mounted",
+      "Mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup",
+    );
+  }
+  const below = join(facts.cgroup, name);
+  const twins = facts.mounts.filter((mount) => mount.type === "cgroup")
+    .map((mount) => join(mount.point, below));
+  return [join(unified, below), ...twins];
+}
+
+/**
+ * Ends all in a cgroup and removes it, with its twins. Words: GRACE, the cgroup, its twins.
+ * Processes get SIGTERM, and SIGKILL after GRACE twentieths of a second. `cgroup.kill` is there from Linux
+ * 5.14 on.
+ */
+const END = `
+grace=$1 cgroup=$2
+processes() {
+  find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null
+}
+signal() {
+  for process in $(processes); do kill -s "$1" "$process" 2>/dev/null; done
+}
+remove() {
+  find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
+  [ ! -d "$cgroup" ]
+}
+removed_within() {
+  left=$1
+  until remove; do
+    [ "$left" -gt 0 ] || return 1
+    left=$((left - 1))
+    sleep 0.05
+  done
+}
+end() {
+  remove && return
+  if [ "$grace" -gt 0 ]; then
+    signal TERM
+    removed_within "$grace" && return
+  fi
+  { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null || signal KILL
+  removed_within 100
+}
+end || exit 1
+shift 2
+for twin; do
+  [ ! -d "$twin" ] || find "$twin" -depth -type d -exec rmdir {} + 2>/dev/null
+done
+exit 0
+`;
+
+/**
+ * Ends all in a cgroup and removes it. Fine when it is not there.
+ *
+ * @param host The outside.
+ * @param cgroups Its path, then those of its twins.
+ * @param grace Seconds between SIGTERM and SIGKILL; 0 for SIGKILL at once.
+ * @throws {Failure} of the host when it does not go.
+ */
+export async function endCgroup(
+  host: Host,
+  cgroups: readonly string[],
+  grace: number,
+): Promise<void> {
+  const { code } = await host.processes.capture([
+    "sh",
+    "-c",
+    END,
+    "sh",
+    `${grace * 20}`,
+    ...cgroups,
+  ]);
+  if (code !== 0) throw hostFailure(`Cannot remove cgroup ${cgroups[0]}: its processes do not end`);
+}

@@ -1,0 +1,102 @@
+/**
+ * Files of the kernel. Deno reads `/proc` and `/sys` only for programs that may do everything, the
+ * network included, and this one may not: `cat` reads for it, one process for all files of a call.
+ */
+
+import type { Host } from "../host/host.ts";
+
+/**
+ * The contents of kernel files, one after the other; what is not there is left out.
+ *
+ * @param host The outside.
+ * @param paths At least one absolute path.
+ * @returns The text.
+ */
+export async function readKernel(host: Host, ...paths: string[]): Promise<string> {
+  return (await host.processes.capture(["cat", "--", ...paths])).stdout;
+}
+
+/** Where the kernel keeps an id that no other boot has: random(4). */
+export const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** What the kernel says of this host and of ourselves. */
+export interface KernelFacts {
+  /** An id that no other boot of the host has: random(4). */
+  readonly boot: string;
+  /** Our own line of proc_pid_stat(5). */
+  readonly stat: string;
+  /** Our own cgroup in the unified hierarchy, or null where there is none: cgroups(7). */
+  readonly cgroup: string | null;
+  readonly mounts: readonly Mount[];
+}
+
+/** One mount. */
+export interface Mount {
+  readonly point: string;
+  readonly type: string;
+}
+
+/**
+ * What the kernel says of this host and of ourselves.
+ *
+ * @param host The outside.
+ * @returns All facts, from one process.
+ */
+export async function kernelFacts(host: Host): Promise<KernelFacts> {
+  const own = `/proc/${host.pid()}`;
+  const text = await readKernel(
+    host,
+    BOOT_ID,
+    `${own}/stat`,
+    `${own}/cgroup`,
+    `${own}/mountinfo`,
+  );
+  const [boot = "", stat = ""] = text.split("\n");
+  return { boot, stat, cgroup: parseCgroup(text), mounts: parseMounts(text) };
+}
+
+/**
+ * The cgroup in the unified hierarchy that a text of `/proc/PID/cgroup` names.
+ *
+ * @param text The file, or more.
+ * @returns Its path below the hierarchy's root, or null.
+ */
+export function parseCgroup(text: string): string | null {
+  return text.match(/^0::(\/.*)$/m)?.[1] ?? null;
+}
+
+/**
+ * All mounts in a text of proc_pid_mountinfo(5), in the order in which they were made.
+ *
+ * @param text The file, or more: other lines are passed over.
+ * @returns One entry a mount.
+ */
+export function parseMounts(text: string): Mount[] {
+  return text.split("\n").flatMap((line) => {
+    const [before = "", after] = line.split(" - ");
+    const point = before.split(" ")[4];
+    const type = after?.split(" ")[0];
+    return point === undefined || type === undefined ? [] : [{ point: unescape(point), type }];
+  });
+}
+
+function unescape(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+}
+
+/**
+ * The type of the file system that holds a path.
+ *
+ * @param mounts All mounts.
+ * @param path An absolute path without symlinks.
+ * @returns The type, `ext4` for one.
+ */
+export function fileSystemOf(mounts: readonly Mount[], path: string): string {
+  const holds = ({ point }: Mount) =>
+    path === point || path.startsWith(point === "/" ? "/" : `${point}/`);
+  // The longest mount point holds it, and of several on one point the last.
+  return mounts.filter(holds).reduce(
+    (best, mount) => mount.point.length >= best.point.length ? mount : best,
+    { point: "", type: "" },
+  ).type;
+}

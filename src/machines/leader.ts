@@ -1,0 +1,42 @@
+import { join } from "@std/path/posix";
+import type { Host } from "../host/host.ts";
+import { parseCgroup, parseMounts, readKernel } from "./kernel.ts";
+import type { Leader } from "./lease.ts";
+import { parseStat } from "./process.ts";
+
+/**
+ * All that is to be known of a machine's PID 1.
+ *
+ * @param host The outside.
+ * @param pid Its process id on the host.
+ * @returns Null when it is gone.
+ */
+export async function describeLeader(host: Host, pid: number): Promise<Leader | null> {
+  const own = `/proc/${pid}`;
+  const text = await readKernel(
+    host,
+    `${own}/stat`,
+    `${own}/status`,
+    `${own}/cgroup`,
+    "/proc/sys/kernel/cap_last_cap",
+    "/proc/self/mountinfo",
+  );
+  const identity = parseStat(text.split("\n")[0] ?? "");
+  const cgroup = parseCgroup(text);
+  const unified = parseMounts(text).find((mount) => mount.type === "cgroup2")?.point;
+  if (identity === null || cgroup === null || unified === undefined) return null;
+  return {
+    ...identity,
+    cgroup: join(unified, cgroup),
+    dropped: droppedCapabilities(text),
+    noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(text),
+  };
+}
+
+/** The numbers of the capabilities outside of the bounding set: capabilities(7). */
+function droppedCapabilities(text: string): number[] {
+  const bounding = BigInt(`0x${text.match(/^CapBnd:\s*([0-9a-f]+)$/m)?.[1] ?? "0"}`);
+  const last = Number(text.match(/^([0-9]{1,2})$/m)?.[1] ?? "40");
+  return Array.from({ length: last + 1 }, (_, number) => number)
+    .filter((number) => (bounding >> BigInt(number) & 1n) === 0n);
+}

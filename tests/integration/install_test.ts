@@ -1,0 +1,262 @@
+/** The installer, on this machine, into folders of the test's own. */
+
+import assert from "node:assert/strict";
+import {
+  checkout,
+  type Done,
+  fetchDenort,
+  install,
+  listing,
+  manifestOf,
+  NO_DENORT,
+  run,
+  versionOf,
+  withPrefix,
+} from "./installer.ts";
+
+const ONE_LINE = /^install\.sh: Cannot [^\n]+\n$/;
+
+Deno.test("install.sh is clean under shellcheck", async () => {
+  const scripts = ["install.sh", "npm/system.sh", "npm/deno.sh", "npm/route.sh", "tests/run.sh"];
+  const done = await run(["shellcheck", "-x", ...scripts], { cwd: checkout });
+  assert.equal(done.output, "");
+  assert.equal(done.code, 0);
+});
+
+Deno.test("install.sh installs a script with its own Deno where no denort fits", async () => {
+  await withPrefix(async (prefix) => {
+    const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
+    assert.equal(done.code, 0, done.output);
+    assert.match(done.stdout, /^No denort for this Deno can be had: installing a script/m);
+    await assertStarts(prefix);
+    const lines = (await Deno.readTextFile(`${prefix}/bin/nspawn-runner`)).split("\n");
+    assert.equal(
+      lines[0],
+      `#!/usr/bin/env -S DENO_DIR=${prefix}/lib/nspawn-runner/cache DENO_NO_UPDATE_CHECK=1 ` +
+        `${prefix}/lib/nspawn-runner/deno run --ext=js --no-config --cached-only --no-prompt ` +
+        "-R -W -E -S --allow-run",
+    );
+    assert.deepEqual(await modes(prefix), {
+      "bin/nspawn-runner": "755 root",
+      "lib/nspawn-runner/cache": "755 root",
+      "lib/nspawn-runner/deno": "755 root",
+      "lib/nspawn-runner/manifest": "644 root",
+    });
+  });
+});
+
+Deno.test("install.sh installs an executable that cannot open a connection", async () => {
+  const denort = await fetchDenort("install.sh installs an executable");
+  if (denort === null) return;
+  await withPrefix(async (prefix) => {
+    const done = await install(["--prefix", prefix, "--no-deps"], denort);
+    assert.equal(done.code, 0, done.output);
+    assert.match(done.stdout, /^Installed .*, executable\)$/m);
+    await assertStarts(prefix);
+    assert.deepEqual(Object.keys(await modes(prefix)), [
+      "bin/nspawn-runner",
+      "lib/nspawn-runner/manifest",
+    ]);
+    const data = await metadata(`${prefix}/bin/nspawn-runner`);
+    // With a code cache it would trust a file in /tmp.
+    assert.equal(data["code_cache_key"], null);
+    const granted = data["permissions"] as Record<string, unknown>;
+    for (const name of ["allow_net", "allow_ffi"]) assert.equal(granted[name], null, name);
+    for (const name of ["read", "write", "env", "run", "sys"]) {
+      assert.deepEqual(granted[`allow_${name}`], [], name);
+    }
+    assert.equal(granted["prompt"], false);
+  });
+});
+
+Deno.test("install.sh changes from one form to the other and back", async () => {
+  const denort = await fetchDenort("install.sh changes from one form to the other and back");
+  if (denort === null) return;
+  await withPrefix(async (prefix) => {
+    const options = ["--prefix", prefix, "--no-deps"];
+    for (const environment of [NO_DENORT, denort, NO_DENORT]) {
+      const done = await install(options, environment);
+      assert.equal(done.code, 0, done.output);
+      await assertStarts(prefix);
+      const script = environment === NO_DENORT;
+      const own = Object.keys(await modes(prefix)).includes("lib/nspawn-runner/deno");
+      assert.equal(own, script);
+    }
+    const gone = await install(["--prefix", prefix, "--uninstall"]);
+    assert.equal(gone.code, 0, gone.output);
+    await assert.rejects(Deno.stat(prefix), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("install.sh twice gives the same, and leaves the checkout as it was", async () => {
+  await withPrefix(async (prefix) => {
+    const before = await listing(checkout);
+    const first = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
+    const manifest = await manifestOf(prefix);
+    const second = await install([`--prefix=${prefix}`, "--no-deps"], NO_DENORT);
+    assert.deepEqual([first.code, second.code], [0, 0], first.output + second.output);
+    assert.equal(await manifestOf(prefix), manifest);
+    assert.deepEqual(await listing(checkout), before);
+  });
+});
+
+Deno.test("install.sh --uninstall removes what was installed and nothing else", async () => {
+  await withPrefix(async (prefix) => {
+    await Deno.mkdir(`${prefix}/bin`, { recursive: true });
+    await Deno.writeTextFile(`${prefix}/bin/other`, "mine");
+    const before = await listing(prefix);
+    const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
+    assert.equal(done.code, 0, done.output);
+    const gone = await install(["--uninstall", "--prefix", prefix]);
+    assert.equal(gone.code, 0, gone.output);
+    assert.deepEqual(await listing(prefix), before);
+    const again = await install(["--uninstall", "--prefix", prefix]);
+    assert.equal(again.code, 0);
+    assert.equal(again.stdout, `nspawn-runner is not installed in ${prefix}\n`);
+  });
+});
+
+Deno.test("install.sh keeps a program of that name that is not its own", async () => {
+  await withPrefix(async (prefix) => {
+    await Deno.mkdir(`${prefix}/bin`, { recursive: true });
+    await Deno.writeTextFile(`${prefix}/bin/nspawn-runner`, "the Python one");
+    const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
+    assert.equal(done.code, 0, done.output);
+    await assertStarts(prefix);
+    const kept = await Deno.readTextFile(`${prefix}/bin/nspawn-runner.before`);
+    assert.equal(kept, "the Python one");
+
+    await Deno.writeTextFile(`${prefix}/bin/nspawn-runner`, "changed since");
+    const gone = await install(["--uninstall", "--prefix", prefix]);
+    assert.equal(gone.code, 0, gone.output);
+    assert.match(gone.stdout, /^Left .*\/bin\/nspawn-runner: it is not as it was installed$/m);
+    const left = await Deno.readTextFile(`${prefix}/bin/nspawn-runner`);
+    assert.equal(left, "changed since");
+  });
+});
+
+Deno.test("install.sh refuses a prefix too long for a #! line, and leaves nothing", async () => {
+  await withPrefix(async (prefix) => {
+    const long = `${prefix}/${"x".repeat(40)}`;
+    const done = await install(["--prefix", long, "--no-deps"], NO_DENORT);
+    assert.equal(done.code, 1);
+    assert.match(done.stderr, ONE_LINE);
+    assert.match(done.stderr, /too long for a #! line/);
+    await assert.rejects(Deno.stat(long), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("install.sh that is ended leaves nothing", async () => {
+  await withPrefix(async (prefix) => {
+    const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT, "Building");
+    assert.notEqual(done.code, 0);
+    await assert.rejects(Deno.stat(prefix), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("install.sh refuses in one line what it cannot do", async () => {
+  await withPrefix(async (prefix) => {
+    const options = ["--prefix", prefix, "--no-deps"];
+    const refusals: [() => Promise<Done>, RegExp][] = [
+      [() => install(["--prefix", `${prefix}/a b`, "--no-deps"]), /only letters, digits/],
+      [() => install(options, { DENO: "/bin/true" }), /DENO=\/bin\/true/],
+      [() => install(options, { NSPAWN_RUNNER_ROUTE: "pigeon" }), /is jsr or npm/],
+      [
+        () => install(options, { DENO_DIR: `${prefix}.d`, ...NO_NETWORK }),
+        /Check that this network/,
+      ],
+      [() => asNobody(options), /needs root/],
+      [() => withoutMounting([...options, "--try"]), /can run here: root may not mount/],
+    ];
+    for (const [refused, reason] of refusals) {
+      const done = await refused();
+      assert.equal(done.code, 1, done.output);
+      assert.match(done.stderr, ONE_LINE);
+      assert.match(done.stderr, reason);
+    }
+    await assert.rejects(Deno.stat(prefix), Deno.errors.NotFound);
+    await Deno.remove(`${prefix}.d`, { recursive: true });
+  });
+});
+
+Deno.test("install.sh answers a wrong command line with its usage and code 2", async () => {
+  const usage = (await install(["--help"])).stdout;
+  assert.match(usage, /^Usage: sudo \.\/install\.sh /);
+  for (const words of [["--bogus"], ["--prefix"], ["--prefix="], ["word"]]) {
+    const done = await install(words);
+    assert.equal(done.code, 2);
+    const [line, ...rest] = done.stderr.split("\n");
+    assert.match(line ?? "", /^install\.sh: /);
+    assert.equal(rest.join("\n"), usage);
+  }
+});
+
+/** A proxy that nobody answers at. */
+const NO_NETWORK = { HTTPS_PROXY: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9" };
+
+/** The program says its version by its own name, by a symlink, without environment, as a user. */
+async function assertStarts(prefix: string): Promise<void> {
+  const program = `${prefix}/bin/nspawn-runner`;
+  const link = `${prefix}/link`;
+  await Deno.symlink(program, link);
+  const ways = [
+    [program],
+    ["env", "-i", program],
+    ["env", "-i", link],
+    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program],
+  ];
+  for (const way of ways) {
+    const done = await run([...way, "--version"], { cwd: "/" });
+    assert.equal(done.output, `nspawn-runner ${await versionOf()}\n`, way.join(" "));
+    assert.equal(done.code, 0);
+  }
+  await Deno.remove(link);
+}
+
+/** Files and modes below a prefix, without what the cache holds. */
+async function modes(prefix: string): Promise<Record<string, string>> {
+  const done = await run([
+    "find",
+    prefix,
+    "-mindepth",
+    "2",
+    "(",
+    "-type",
+    "f",
+    "-o",
+    "-name",
+    "cache",
+    ")",
+    "-printf",
+    "%P\t%m %u\n",
+    "-name",
+    "cache",
+    "-prune",
+  ]);
+  const lines = done.stdout.trim().split("\n").sort();
+  return Object.fromEntries(lines.map((line) => line.split("\t")));
+}
+
+/** What `deno compile` wrote behind denort, up to the permissions. */
+async function metadata(executable: string): Promise<Record<string, unknown>> {
+  const pattern = '[{]"argv":\\[.{0,200}"permissions":[{][^}]*}';
+  const done = await run(["grep", "-aoE", pattern, executable]);
+  return JSON.parse(`${done.stdout.trim()}}`);
+}
+
+/** From a copy: nobody may not look into the folder of a checkout in root's home. */
+async function asNobody(words: string[]): Promise<Done> {
+  const copy = await Deno.makeTempDir();
+  try {
+    await Deno.chmod(copy, 0o755);
+    await run(["cp", "-r", `${checkout}/install.sh`, `${checkout}/npm`, copy]);
+    const drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    return await run([...drop, `${copy}/install.sh`, ...words], { cwd: "/" });
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+}
+
+function withoutMounting(words: string[]): Promise<Done> {
+  return install(words, {}, undefined, ["setpriv", "--bounding-set=-sys_admin"]);
+}

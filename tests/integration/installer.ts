@@ -1,0 +1,115 @@
+/** How the tests of the installer call it. */
+
+import { skip } from "../skip.ts";
+
+/** The checkout that is tested. */
+export const checkout: string = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** How a command ended. */
+export interface Done {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both of them. */
+  readonly output: string;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** As where Deno's download site is out of reach: what is laid onto this does not start. */
+export const NO_DENORT: Environment = { DENORT_BIN: "/bin/false" };
+
+/** Runs a command to its end; with `endAt`, it gets SIGTERM when its output has that text. */
+export async function run(
+  argv: readonly string[],
+  options: { env?: Environment; cwd?: string; endAt?: string } = {},
+): Promise<Done> {
+  const [program, ...args] = argv;
+  const { env, cwd, endAt } = options;
+  const child = new Deno.Command(program!, {
+    args,
+    ...(env === undefined ? {} : { env }),
+    ...(cwd === undefined ? {} : { cwd }),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const endWhenSaid = (text: string) => {
+    if (endAt !== undefined && text.includes(endAt)) child.kill("SIGTERM");
+  };
+  const [stdout, stderr, { code }] = await Promise.all([
+    textOf(child.stdout, endWhenSaid),
+    textOf(child.stderr),
+    child.status,
+  ]);
+  return { code, stdout, stderr, output: stdout + stderr };
+}
+
+async function textOf(
+  stream: ReadableStream<Uint8Array>,
+  heard: (text: string) => void = () => {},
+): Promise<string> {
+  let text = "";
+  for await (const piece of stream.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    heard(piece);
+  }
+  return text;
+}
+
+/** Runs the installer, from a folder that is not its own. */
+export function install(
+  words: readonly string[],
+  env: Environment = {},
+  endAt?: string,
+  as: readonly string[] = [],
+): Promise<Done> {
+  const argv = [...as, `${checkout}/install.sh`, ...words];
+  return run(argv, { env, cwd: "/", ...(endAt === undefined ? {} : { endAt }) });
+}
+
+/** Gives a prefix that is not there yet, short enough for a #! line, and removes it afterwards. */
+export async function withPrefix(act: (prefix: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o755);
+  try {
+    await act(`${folder}/p`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The version that deno.json has. */
+export async function versionOf(): Promise<string> {
+  return JSON.parse(await Deno.readTextFile(`${checkout}/deno.json`)).version;
+}
+
+/** What the installer noted. */
+export function manifestOf(prefix: string): Promise<string> {
+  return Deno.readTextFile(`${prefix}/lib/nspawn-runner/manifest`);
+}
+
+/** Every path below a folder with its mode and time of change. */
+export async function listing(folder: string): Promise<string[]> {
+  const format = "%P %M %u %s %T@\n";
+  const args = [folder, "-name", ".git", "-prune", "-o", "-type", "f", "-printf", format];
+  const directories = [folder, "-name", ".git", "-prune", "-o", "-type", "d", "-printf", "%P %M\n"];
+  const done = await Promise.all([run(["find", ...args]), run(["find", ...directories])]);
+  return done.flatMap(({ stdout }) => stdout.split("\n")).sort();
+}
+
+/** Environment that makes the installer build an executable; null, and a skip said, without one. */
+export async function fetchDenort(test: string): Promise<Environment | null> {
+  const given = Deno.env.get("DENORT_BIN");
+  if (given !== undefined) return { DENORT_BIN: given };
+  if (Deno.build.arch !== "x86_64") return noDenort(test, `none for ${Deno.build.arch}`);
+  const folder = "/var/cache/nspawn-runner-tests/denort-2.6.10";
+  const done = await run(["python3", `${checkout}/tests/denort.py`, folder]);
+  if (done.code !== 0) return noDenort(test, done.stderr.trim().split("\n").at(-1) ?? "");
+  return { DENORT_BIN: `${folder}/denort`, DENO: `${folder}/deno` };
+}
+
+function noDenort(test: string, reason: string): null {
+  skip(test, `no denort: ${reason}`);
+  return null;
+}
