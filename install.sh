@@ -52,10 +52,7 @@ read_arguments() {
       --no-deps) DEPS=no ;;
       --try) MODE=try ;;
       --uninstall) MODE=uninstall ;;
-      -h | --help)
-        usage
-        exit 0
-        ;;
+      -h | --help) usage && exit 0 ;;
       *) wrong_usage "unknown option \"$1\"" ;;
     esac
     shift
@@ -76,11 +73,10 @@ read_arguments() {
 open_prefix() {
   CREATED=""
   for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB"; do
-    [ -d "$folder" ] || {
-      mkdir -p "$folder" 2>/dev/null ||
-        die "Cannot install into $PREFIX: $folder cannot be made. Choose another --prefix"
-      CREATED="$folder $CREATED"
-    }
+    [ ! -d "$folder" ] || continue
+    mkdir -p "$folder" 2>/dev/null ||
+      die "Cannot install into $PREFIX: $folder cannot be made. Choose another --prefix"
+    CREATED="$folder $CREATED"
   done
   exec 9<"$LIB"
   flock -n 9 || die "Cannot install into $PREFIX: another installation runs there. Wait for it"
@@ -197,12 +193,9 @@ install_program() {
   find_deno "$BUILD" "$LIB/deno"
   choose_route "$BUILD"
   build_bundle
-  if compile; then
-    FORM=executable
-  else
-    FORM=script
-    make_script
-  fi
+  FORM=executable
+  compile || FORM=script
+  [ "$FORM" = executable ] || make_script
   put_in_place
 }
 

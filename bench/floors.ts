@@ -1,11 +1,8 @@
 /** The floors: a machine made, entered and ended by the commands that a careful person would type. */
 
-import { denoHost } from "../src/host/deno_host.ts";
-import { cgroupOf, childrenOf, identify } from "../src/machines/process.ts";
-import { mounts } from "../src/machines/storage/mounts.ts";
-import { removeCgroup } from "../src/machines/supervisor/cgroup.ts";
 import { SCRIPT } from "./driver.ts";
-import { succeed, timed } from "./measure.ts";
+import { succeed } from "./measure.ts";
+import { endStandalone, patiently, type Standalone, startStandalone } from "./standalone.ts";
 import { closeStorage, openStorage, type StorageKind } from "./storage.ts";
 
 /** What all floors share. */
@@ -24,12 +21,9 @@ export interface Setup {
 export interface RawMachine {
   readonly name: string;
   readonly leader: number;
-  /** Resolves when nspawn itself has ended, where it is our child. */
-  readonly ended: Promise<unknown> | undefined;
-  readonly cgroup: string | undefined;
+  /** What keeps it, where that is not systemd. */
+  readonly standalone?: Standalone;
 }
-
-const host = denoHost();
 
 /** nspawn's variable for hosts whose own cgroup hierarchy is a mixed one; no difference elsewhere. */
 const UNIFIED = "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY";
@@ -48,11 +42,15 @@ export async function bootRaw(setup: Setup, name: string): Promise<[RawMachine, 
   const folder = `${setup.folder}/${name}`;
   await Deno.mkdir(folder);
   const options = await openStorage(setup.storage, setup.chroot, folder);
-  if (!setup.systemd) return await bootStandalone(setup, name, options, began);
-  await succeed([...SYSTEMD_RUN, `--unit=${unitOf(name)}`, ...nspawn(setup, name, options)]);
+  const argv = nspawn(setup, name, options);
+  if (!setup.systemd) {
+    const standalone = await startStandalone(name, argv, { [UNIFIED]: "1" }, setup.booted);
+    return [{ name, leader: standalone.leader, standalone }, performance.now() - began];
+  }
+  await succeed([...SYSTEMD_RUN, `--unit=${unitOf(name)}`, ...argv]);
   const ms = performance.now() - began;
   const { stdout } = await succeed(["machinectl", "show", name, "--property=Leader", "--value"]);
-  return [{ name, leader: Number(stdout.trim()), ended: undefined, cgroup: undefined }, ms];
+  return [{ name, leader: Number(stdout.trim()) }, ms];
 }
 
 /** The unit of systemd-nspawn@.service in the transient form, with a job's usual limits. */
@@ -83,74 +81,6 @@ function nspawn(setup: Setup, name: string, options: readonly string[]): string[
     ...(setup.booted ? ["--boot", "--notify-ready=yes"] : ["--as-pid2", "sleep", "infinity"]),
   ];
 }
-
-/** Without systemd nobody hears nspawn say that it is ready: the machine is asked. */
-async function bootStandalone(
-  setup: Setup,
-  name: string,
-  options: readonly string[],
-  began: number,
-): Promise<[RawMachine, number]> {
-  const cgroup = await ownCgroup(name);
-  const child = new Deno.Command("sh", {
-    args: ["-c", ENTER, "sh", cgroup, ...nspawn(setup, name, options)],
-    env: { [UNIFIED]: "1" },
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    detached: true,
-  }).spawn();
-  const leader = await leaderOf(child.pid);
-  await (setup.booted ? untilBooted(leader) : untilPayload(leader));
-  return [{ name, leader, ended: child.status, cgroup }, performance.now() - began];
-}
-
-const ENTER = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"';
-
-async function ownCgroup(name: string): Promise<string> {
-  const root = (await mounts(host)).find(({ type }) => type === "cgroup2")?.point;
-  const cgroup = `${root}${await cgroupOf(host, "self")}/${name}`;
-  await Deno.mkdir(cgroup);
-  return cgroup;
-}
-
-async function leaderOf(nspawn: number): Promise<number> {
-  for (let tries = 0; tries < PATIENCE; tries++) {
-    for (const child of await childrenOf(host, nspawn)) {
-      const status = await host.files.read(`/proc/${child}/status`).catch(() => null);
-      if (status?.match(/^NSpid:.*\t1$/m)) return child;
-    }
-    await pause();
-  }
-  throw new Error("The raw machine does not start");
-}
-
-async function untilBooted(leader: number): Promise<void> {
-  const bus = `/proc/${leader}/root/run/dbus/system_bus_socket`;
-  for (let tries = 0; tries < PATIENCE; tries++) {
-    if (await host.files.lstat(bus).catch(() => null) !== null) {
-      const asked = await timed([...enter(leader), "systemctl", "is-system-running", "--wait"]);
-      if (/^(running|degraded)$/m.test(asked.stdout)) return;
-    }
-    await pause();
-  }
-  throw new Error("The raw machine does not boot");
-}
-
-async function untilPayload(leader: number): Promise<void> {
-  for (let tries = 0; tries < PATIENCE; tries++) {
-    for (const child of await childrenOf(host, leader)) {
-      if (await host.files.read(`/proc/${child}/comm`).catch(() => null) === "sleep\n") return;
-    }
-    await pause();
-  }
-  throw new Error("The raw machine runs nothing");
-}
-
-/** Looks, a millisecond apart, before a floor is given up. */
-const PATIENCE = 30_000;
-
-const pause = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 const enter = (leader: number) => ["nsenter", `--target=${leader}`, "--all", "--"];
 
@@ -194,32 +124,15 @@ export async function endRaw(setup: Setup, machine: RawMachine, end: End): Promi
   const began = performance.now();
   if (end === "terminate") await succeed(["machinectl", "terminate", machine.name]);
   else Deno.kill(machine.leader, "SIGKILL");
-  if (machine.cgroup === undefined) await untilGone(machine.name);
-  else {
-    await machine.ended;
-    await removeCgroup(host, machine.cgroup);
-  }
+  if (machine.standalone !== undefined) await endStandalone(machine.standalone);
+  else await patiently("go", () => isGone(machine.name));
   await closeStorage(setup.storage, `${setup.folder}/${machine.name}`);
   return performance.now() - began;
 }
 
 /** Both files go with what they stand for: machined's record, and the unit once it is unloaded. */
-async function untilGone(name: string): Promise<void> {
+async function isGone(name: string): Promise<true | null> {
   const files = [`/run/systemd/machines/${name}`, `/run/systemd/transient/${unitOf(name)}`];
-  for (let tries = 0; tries < PATIENCE; tries++) {
-    const left = await Promise.all(files.map((path) => host.files.lstat(path)));
-    if (left.every((stat) => stat === null)) return;
-    await pause();
-  }
-  throw new Error(`The raw machine ${name} does not go`);
-}
-
-/**
- * Whether a process is there, for those who check that a machine is gone.
- *
- * @param pid Its id.
- * @returns False when it has ended.
- */
-export async function isRunning(pid: number): Promise<boolean> {
-  return await identify(host, pid) !== null;
+  const looks = files.map((path) => Deno.lstat(path).then(() => false, () => true));
+  return (await Promise.all(looks)).every(Boolean) || null;
 }

@@ -8,6 +8,8 @@ import {
   install,
   listing,
   manifestOf,
+  metadataOf,
+  modesOf,
   NO_DENORT,
   run,
   versionOf,
@@ -36,7 +38,7 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
         `${prefix}/lib/nspawn-runner/deno run --ext=js --no-config --cached-only --no-prompt ` +
         "-R -W -E -S --allow-run",
     );
-    assert.deepEqual(await modes(prefix), {
+    assert.deepEqual(await modesOf(prefix), {
       "bin/nspawn-runner": "755 root",
       "lib/nspawn-runner/cache": "755 root",
       "lib/nspawn-runner/deno": "755 root",
@@ -53,11 +55,11 @@ Deno.test("install.sh installs an executable that cannot open a connection", asy
     assert.equal(done.code, 0, done.output);
     assert.match(done.stdout, /^Installed .*, executable\)$/m);
     await assertStarts(prefix);
-    assert.deepEqual(Object.keys(await modes(prefix)), [
+    assert.deepEqual(Object.keys(await modesOf(prefix)), [
       "bin/nspawn-runner",
       "lib/nspawn-runner/manifest",
     ]);
-    const data = await metadata(`${prefix}/bin/nspawn-runner`);
+    const data = await metadataOf(`${prefix}/bin/nspawn-runner`);
     // With a code cache it would trust a file in /tmp.
     assert.equal(data["code_cache_key"], null);
     const granted = data["permissions"] as Record<string, unknown>;
@@ -79,7 +81,7 @@ Deno.test("install.sh changes from one form to the other and back", async () => 
       assert.equal(done.code, 0, done.output);
       await assertStarts(prefix);
       const script = environment === NO_DENORT;
-      const own = Object.keys(await modes(prefix)).includes("lib/nspawn-runner/deno");
+      const own = Object.keys(await modesOf(prefix)).includes("lib/nspawn-runner/deno");
       assert.equal(own, script);
     }
     const gone = await install(["--prefix", prefix, "--uninstall"]);
@@ -211,37 +213,6 @@ async function assertStarts(prefix: string): Promise<void> {
     assert.equal(done.code, 0);
   }
   await Deno.remove(link);
-}
-
-/** Files and modes below a prefix, without what the cache holds. */
-async function modes(prefix: string): Promise<Record<string, string>> {
-  const done = await run([
-    "find",
-    prefix,
-    "-mindepth",
-    "2",
-    "(",
-    "-type",
-    "f",
-    "-o",
-    "-name",
-    "cache",
-    ")",
-    "-printf",
-    "%P\t%m %u\n",
-    "-name",
-    "cache",
-    "-prune",
-  ]);
-  const lines = done.stdout.trim().split("\n").sort();
-  return Object.fromEntries(lines.map((line) => line.split("\t")));
-}
-
-/** What `deno compile` wrote behind denort, up to the permissions. */
-async function metadata(executable: string): Promise<Record<string, unknown>> {
-  const pattern = '[{]"argv":\\[.{0,200}"permissions":[{][^}]*}';
-  const done = await run(["grep", "-aoE", pattern, executable]);
-  return JSON.parse(`${done.stdout.trim()}}`);
 }
 
 /** From a copy: nobody may not look into the folder of a checkout in root's home. */

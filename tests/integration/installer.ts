@@ -98,6 +98,37 @@ export async function listing(folder: string): Promise<string[]> {
   return done.flatMap(({ stdout }) => stdout.split("\n")).sort();
 }
 
+/** Files and modes below a prefix, without what the cache holds. */
+export async function modesOf(prefix: string): Promise<Record<string, string>> {
+  const done = await run([
+    "find",
+    prefix,
+    "-mindepth",
+    "2",
+    "(",
+    "-type",
+    "f",
+    "-o",
+    "-name",
+    "cache",
+    ")",
+    "-printf",
+    "%P\t%m %u\n",
+    "-name",
+    "cache",
+    "-prune",
+  ]);
+  const lines = done.stdout.trim().split("\n").sort();
+  return Object.fromEntries(lines.map((line) => line.split("\t")));
+}
+
+/** What `deno compile` wrote behind denort, up to the permissions. */
+export async function metadataOf(executable: string): Promise<Record<string, unknown>> {
+  const pattern = '[{]"argv":\\[.{0,200}"permissions":[{][^}]*}';
+  const done = await run(["grep", "-aoE", pattern, executable]);
+  return JSON.parse(`${done.stdout.trim()}}`);
+}
+
 /** Environment that makes the installer build an executable; null, and a skip said, without one. */
 export async function fetchDenort(test: string): Promise<Environment | null> {
   const given = Deno.env.get("DENORT_BIN");

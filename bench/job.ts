@@ -1,0 +1,201 @@
+/**
+ * The whole-job benchmark: jobs through the installed program, and the floors below them, in
+ * alternation, so that whatever drifts on the machine drifts for all alike. Run by bench/run.sh.
+ *
+ * @module
+ */
+
+import { type Driver, playJob } from "./driver.ts";
+import { bootRaw, type End, endRaw, enterRaw, execRaw, type Setup } from "./floors.ts";
+import { Samples, succeed } from "./measure.ts";
+import { type Options, readOptions, USAGE } from "./options.ts";
+import { CALLS, type Circumstances, FLOOR, jsonOf, tableOf, targets } from "./report.ts";
+
+/** Rounds that warm the caches and do not count. */
+const WARM_UP = 2;
+/** Stages that run in each machine. */
+const RUNS = 4;
+/** Starts of the program and of the empty one, before each machine. */
+const STARTS = 3;
+
+/** What a round works with. */
+interface Bench {
+  readonly options: Options;
+  readonly setup: Setup;
+  readonly ours: Driver;
+  readonly peer: Driver | undefined;
+  /** An empty program in the form of ours. */
+  readonly empty: string;
+  readonly notes: Set<string>;
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(Deno.args);
+  if (options === null) return print(USAGE);
+  const folder = await Deno.makeTempDir({ prefix: "nspawn-runner-bench" });
+  const writes = await Deno.makeTempDir({ dir: options.store, prefix: ".bench-" });
+  try {
+    const bench = await prepareBench(options, folder, writes);
+    const samples = await measure(bench);
+    const where = await circumstances(bench);
+    const found = targets(samples, bench.setup.booted);
+    const report = options.json ? jsonOf : tableOf;
+    return print(report(samples, where, found, [...bench.notes]));
+  } finally {
+    await Deno.remove(writes, { recursive: true });
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function prepareBench(options: Options, folder: string, writes: string): Promise<Bench> {
+  const program = await find(options.program);
+  const config = `${folder}/config.toml`;
+  await Deno.writeTextFile(
+    config,
+    [
+      `store = ${JSON.stringify(options.store)}`,
+      `storage = ${JSON.stringify(options.storage)}`,
+      `boot = ${!options.plain}`,
+    ].join("\n") + "\n",
+  );
+  const peer = options.peer === undefined ? undefined : await find(options.peer);
+  return {
+    options,
+    setup: {
+      systemd: await isThere("/run/systemd/system"),
+      storage: options.storage,
+      chroot: await Deno.realPath(`${options.store}/${options.image}`),
+      folder: writes,
+      booted: !options.plain,
+    },
+    ours: { label: "ours", argv: [program, "--config", config] },
+    peer: peer === undefined ? undefined : { label: "peer", argv: [peer] },
+    empty: options.empty ?? await emptyLike(program, folder),
+    notes: new Set(),
+  };
+}
+
+async function find(program: string): Promise<string> {
+  const { stdout } = await succeed(["sh", "-c", 'command -v -- "$1"', "sh", program]);
+  return await Deno.realPath(stdout.trim());
+}
+
+/** A program that does nothing, started by the very line that starts ours. */
+async function emptyLike(program: string, folder: string): Promise<string> {
+  using file = await Deno.open(program);
+  const start = new Uint8Array(256);
+  await file.read(start);
+  const line = new TextDecoder().decode(start).match(/^#!.*\n/)?.[0];
+  if (line === undefined) {
+    throw new Error("Cannot make an empty program like a compiled one: name one with --empty");
+  }
+  await Deno.writeTextFile(`${folder}/empty`, line, { mode: 0o755 });
+  return `${folder}/empty`;
+}
+
+async function measure(bench: Bench): Promise<Samples> {
+  const samples = new Samples();
+  const warm = new Samples();
+  let stopped = false;
+  const stop = () => void (stopped = true); // once the round is over, so that nothing is left behind
+  Deno.addSignalListener("SIGINT", stop);
+  Deno.addSignalListener("SIGTERM", stop);
+  for (let round = 0; round < WARM_UP + bench.options.rounds; round++) {
+    await playRound(bench, round, round < WARM_UP ? warm : samples);
+    if (stopped) throw new Error("Interrupted");
+  }
+  Deno.removeSignalListener("SIGINT", stop);
+  Deno.removeSignalListener("SIGTERM", stop);
+  return samples;
+}
+
+/** One machine of each kind, in an order that moves on with each round. */
+async function playRound(bench: Bench, round: number, samples: Samples): Promise<void> {
+  const { ours, peer, setup } = bench;
+  const steps = [
+    () => drive(bench, ours, samples),
+    () => rawMachine(bench, "kill", samples),
+    ...(peer === undefined ? [] : [() => drive(bench, peer, samples)]),
+    ...(setup.systemd ? [() => rawMachine(bench, "terminate", samples)] : []),
+  ];
+  for (let step = 0; step < steps.length; step++) {
+    await starts(bench, samples);
+    await steps[(round + step) % steps.length]!();
+  }
+}
+
+async function starts({ empty, ours }: Bench, samples: Samples): Promise<void> {
+  for (let start = 0; start < STARTS; start++) {
+    samples.add(FLOOR.empty, (await succeed([empty])).ms);
+    samples.add("ours start", (await succeed([...ours.argv, "--version"])).ms);
+  }
+}
+
+async function drive(bench: Bench, driver: Driver, samples: Samples): Promise<void> {
+  const before = await machinesThere();
+  const job = { id: nextId(), image: bench.options.image, runs: RUNS };
+  const times = await playJob(driver, job);
+  if (await machinesThere() > before) {
+    bench.notes.add(`${driver.label}: cleanup returned while the machine was still there`);
+  }
+  for (const call of CALLS) samples.add(`${driver.label} ${call}`, ...[times[call]].flat());
+}
+
+async function rawMachine({ setup }: Bench, end: End, samples: Samples): Promise<void> {
+  const [machine, boot] = await bootRaw(setup, `bench-${nextId()}`);
+  const times: [string, number][] = [[FLOOR.boot, boot]];
+  try {
+    for (let run = 0; run < RUNS; run++) {
+      if (setup.booted) times.push([FLOOR.exec, await execRaw(setup, machine)]);
+      times.push([FLOOR.nsenter, await enterRaw(machine)]);
+    }
+  } finally {
+    times.push([FLOOR[end], await endRaw(setup, machine, end)]);
+  }
+  for (const [name, ms] of times) samples.add(name, ms);
+}
+
+let id = Date.now() * 100;
+
+const nextId = () => ++id;
+
+async function machinesThere(): Promise<number> {
+  let count = 0;
+  if (!await isThere("/run/systemd/machines")) return 0;
+  for await (const _ of Deno.readDir("/run/systemd/machines")) count++;
+  return count;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+async function circumstances({ options, setup, ours, empty }: Bench): Promise<Circumstances> {
+  const version = (await succeed([...ours.argv, "--version"])).stdout.trim();
+  const system = (await Deno.readTextFile("/etc/os-release")).match(/^PRETTY_NAME="(.*)"$/m)?.[1];
+  const nspawn = (await succeed(["systemd-nspawn", "--version"])).stdout.split(" ")[1];
+  const form = options.empty === undefined && empty !== "" ? "script" : "executable";
+  const kind = setup.systemd ? `systemd ${nspawn}` : `standalone, nspawn ${nspawn}`;
+  const cores = navigator.hardwareConcurrency;
+  return {
+    program: `${version} (${form})`,
+    host: `${system}, ${kind}, Linux ${Deno.osRelease()}, ${cores} cores`,
+    machine: `image ${options.image}, storage ${options.storage}, ${
+      setup.booted ? "booted" : "plain"
+    }`,
+    rounds: options.rounds,
+  };
+}
+
+function print(text: string): number {
+  Deno.stdout.writeSync(new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`));
+  return 0;
+}
+
+try {
+  Deno.exit(await main());
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  Deno.stderr.writeSync(new TextEncoder().encode(`bench: ${message}\n`));
+  Deno.exit(1);
+}

@@ -1,0 +1,155 @@
+/** What a benchmark found, for people and as JSON. */
+
+import { quantile, type Samples } from "./measure.ts";
+
+/** Where and how it was measured. */
+export interface Circumstances {
+  readonly program: string;
+  readonly host: string;
+  readonly machine: string;
+  readonly rounds: number;
+}
+
+/** Names of samples. */
+export const FLOOR = {
+  empty: "empty program",
+  boot: "raw boot",
+  exec: "raw systemd-run in it",
+  nsenter: "raw nsenter",
+  kill: "raw kill until gone",
+  terminate: "raw terminate until gone",
+} as const;
+
+/** Calls of a driver, in their order. */
+export const CALLS = ["config", "prepare", "run", "cleanup"] as const;
+
+/** A ratio and how large it may be. */
+export interface Target {
+  readonly name: string;
+  readonly ours: number;
+  readonly floor: number;
+  readonly ratio: number;
+  readonly limit: number;
+  readonly met: boolean;
+}
+
+/**
+ * Ratios of our medians to sums of the floors' medians.
+ *
+ * @param samples What was measured.
+ * @param booted Whether systemd is PID 1 in the machine.
+ * @returns One for each target.
+ */
+export function targets(samples: Samples, booted: boolean): Target[] {
+  const median = (name: string) => quantile(samples.of(name), 0.5);
+  const target = (name: string, floors: readonly string[], limit: number): Target => {
+    const ours = median(`ours ${name}`);
+    const floor = floors.map(median).reduce((sum, ms) => sum + ms, 0);
+    const ratio = ours / floor;
+    return { name, ours, floor, ratio, limit, met: ratio <= limit };
+  };
+  return [
+    target("start", [FLOOR.empty], 1.2),
+    target("prepare", [FLOOR.boot, FLOOR.empty], 1.15),
+    target("run", [booted ? FLOOR.exec : FLOOR.nsenter, FLOOR.empty], 1.3),
+    target("cleanup", [FLOOR.kill, FLOOR.empty], 1.3),
+  ];
+}
+
+/**
+ * The report for people.
+ *
+ * @param samples What was measured.
+ * @param where Where and how.
+ * @param found The targets.
+ * @param notes What a reader must know besides.
+ * @returns Lines.
+ */
+export function tableOf(
+  samples: Samples,
+  where: Circumstances,
+  found: readonly Target[],
+  notes: readonly string[],
+): string {
+  return [
+    `${where.program} on ${where.host}`,
+    `${where.machine}; ${where.rounds} rounds, in ms`,
+    "",
+    row("", "median", "p10", "p90", "n"),
+    ...samples.names().sort(inOrder).map((name) => sampleRow(name, samples.of(name))),
+    "",
+    row("target", "ours", "floor", "ratio", "at most"),
+    ...found.map(targetRow),
+    ...peerRows(samples),
+    ...notes.map((note) => `\n${note}`),
+    "",
+  ].join("\n");
+}
+
+/** Our own calls first, a peer's next, the floors last. */
+function inOrder(a: string, b: string): number {
+  return rank(a) - rank(b);
+}
+
+function rank(name: string): number {
+  const order = [
+    "ours start",
+    ...CALLS.map((call) => `ours ${call}`),
+    ...CALLS.map((call) => `peer ${call}`),
+    ...Object.values(FLOOR),
+  ];
+  return order.indexOf(name);
+}
+
+function sampleRow(name: string, times: readonly number[]): string {
+  const [median, low, high] = [0.5, 0.1, 0.9].map((share) => ms(quantile(times, share)));
+  return row(name, median!, low!, high!, String(times.length));
+}
+
+function targetRow({ name, ours, floor, ratio, limit, met }: Target): string {
+  const end = met ? "" : "  missed";
+  return row(name, ms(ours), ms(floor), ratio.toFixed(2), limit.toFixed(2)) + end;
+}
+
+function peerRows(samples: Samples): string[] {
+  if (samples.of("peer prepare").length === 0) return [];
+  const rows = CALLS.map((call) => {
+    const [ours, peer] = ["ours", "peer"].map((who) => quantile(samples.of(`${who} ${call}`), 0.5));
+    return row(call, ms(ours!), ms(peer!), (ours! / peer!).toFixed(2));
+  });
+  return ["", row("beside the peer", "ours", "peer", "ratio"), ...rows];
+}
+
+function row(name: string, ...cells: readonly string[]): string {
+  return name.padEnd(26) + cells.map((cell) => cell.padStart(9)).join("");
+}
+
+function ms(time: number): string {
+  return time.toFixed(1);
+}
+
+/**
+ * The report for programs.
+ *
+ * @param samples What was measured.
+ * @param where Where and how.
+ * @param found The targets.
+ * @param notes What a reader must know besides.
+ * @returns JSON with every single time.
+ */
+export function jsonOf(
+  samples: Samples,
+  where: Circumstances,
+  found: readonly Target[],
+  notes: readonly string[],
+): string {
+  const all = samples.names().sort(inOrder).map((name) => {
+    const times = samples.of(name);
+    return [name, { median: quantile(times, 0.5), times }];
+  });
+  return JSON.stringify(
+    { ...where, samples: Object.fromEntries(all), targets: found, notes },
+    null,
+    2,
+  );
+}

@@ -1,0 +1,72 @@
+/** Subvolumes of btrfs. */
+
+import { hostFailure } from "../failure.ts";
+import type { Argv, Host } from "./host.ts";
+
+/** The root of every subvolume has this inode number: btrfs(5). */
+const SUBVOLUME_INODE = 256;
+
+/**
+ * Whether a path is the root of a subvolume. The file system must be btrfs.
+ *
+ * @param host The outside.
+ * @param path Any path.
+ * @returns True for a subvolume.
+ */
+export async function isSubvolume(host: Host, path: string): Promise<boolean> {
+  const stat = await host.files.lstat(path);
+  return stat?.kind === "directory" && stat.ino === SUBVOLUME_INODE;
+}
+
+/**
+ * Makes an empty subvolume.
+ *
+ * @param host The outside.
+ * @param path Where.
+ * @throws {Failure} of the host.
+ */
+export async function createSubvolume(host: Host, path: string): Promise<void> {
+  await btrfs(host, ["btrfs", "subvolume", "create", path]);
+}
+
+/**
+ * Makes a writable snapshot.
+ *
+ * @param host The outside.
+ * @param from A subvolume.
+ * @param to Where the snapshot is to be.
+ * @throws {Failure} of the host.
+ */
+export async function snapshotSubvolume(host: Host, from: string, to: string): Promise<void> {
+  await btrfs(host, ["btrfs", "subvolume", "snapshot", from, to]);
+}
+
+/**
+ * Deletes a subvolume with all that were made inside of it; systemd makes some at boot. Fine when
+ * there is none.
+ *
+ * @param host The outside.
+ * @param path The subvolume.
+ * @throws {Failure} of the host.
+ */
+export async function deleteSubvolume(host: Host, path: string): Promise<void> {
+  if (!await isSubvolume(host, path)) return;
+  const argv: Argv = ["btrfs", "subvolume", "delete", path];
+  if ((await host.processes.capture(argv)).code === 0) return;
+  // It has subvolumes inside, which are rare: only now is it worth looking for them.
+  for (const inner of await innerSubvolumes(host, path)) await deleteSubvolume(host, inner);
+  await btrfs(host, argv);
+}
+
+async function innerSubvolumes(host: Host, path: string): Promise<string[]> {
+  const inode = `${SUBVOLUME_INODE}`;
+  // -xdev would stop at the very folders that are looked for: a subvolume is a device of its own.
+  const argv: Argv = ["find", path, "-mindepth", "1", "-inum", inode, "-type", "d"];
+  const found = await host.processes.capture([...argv, "-prune", "-print0"]);
+  return found.stdout.split("\0").filter((inner) => inner !== "");
+}
+
+async function btrfs(host: Host, argv: Argv): Promise<void> {
+  const { code, stderr } = await host.processes.capture(argv);
+  if (code !== 0) throw hostFailure(`Cannot ${argv.slice(1, 3).join(" ")}: ${stderr.trim()}`);
+}

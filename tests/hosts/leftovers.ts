@@ -1,0 +1,70 @@
+/** What a machine must not leave on its host. */
+
+import type { TestHost } from "./host.ts";
+
+/**
+ * All that looks like a machine's.
+ *
+ * @param host Where.
+ * @returns One line each; none on a clean host.
+ */
+export async function leftovers(host: TestHost): Promise<string[]> {
+  const found = [
+    ...await processes(host),
+    ...await mounts(host),
+    ...await folders(host),
+  ];
+  if (host.kind === "systemd") found.push(...await units(host));
+  return found;
+}
+
+async function processes(host: TestHost): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of await host.processes()) {
+    const name = await Deno.readTextFile(`/proc/${pid}/comm`).catch(() => ""); // it just ended
+    const words = await Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
+    const outermost = words.includes("--machine=nrt-"); // the host itself
+    if (/^(systemd-nspawn|nsenter)/.test(name) && !outermost) {
+      found.push(`process ${pid}: ${words.replaceAll("\0", " ")}`);
+    }
+  }
+  return found;
+}
+
+async function mounts(host: TestHost): Promise<string[]> {
+  const table = await Deno.readTextFile(host.outside("/proc/1/mountinfo"));
+  return table.split("\n").map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => /\/\.machines\/|^\/run\/systemd\/nspawn\/unix-export\//.test(point))
+    .map((point) => `mount ${point}`);
+}
+
+/** Names that begin with a dot are what the program knows of this boot, and keeps on purpose. */
+async function folders(host: TestHost): Promise<string[]> {
+  const stores = host.btrfs === null ? [host.store] : [host.store, host.btrfs];
+  const paths = ["/run/nspawn-runner", "/run/systemd/machines"];
+  for (const store of stores) paths.push(`${store}/.machines`, `${store}/.leases`);
+  const found: string[] = [];
+  for (const path of paths) {
+    const entries = await Array.fromAsync(Deno.readDir(host.outside(path))).catch(() => []);
+    found.push(
+      ...entries.filter(({ name }) => !name.startsWith(".")).map(({ name }) => `${path}/${name}`),
+    );
+  }
+  for (const store of stores) {
+    const entries = await Array.fromAsync(Deno.readDir(host.outside(store))).catch(() => []);
+    found.push(
+      ...entries.map(({ name }) => name).filter((name) => /^\.(trial|#)/.test(name))
+        .map((name) => `${store}/${name}`),
+    );
+  }
+  return found;
+}
+
+async function units(host: TestHost): Promise<string[]> {
+  const listed = await host.exec([
+    ...["systemctl", "list-units", "--all", "--plain", "--no-legend", "nspawn-runner*"],
+  ]);
+  const known = await host.exec(["machinectl", "list", "--no-legend"]);
+  const lines = `${listed.stdout}${known.stdout}`.split("\n").filter((line) => line.trim() !== "");
+  return lines.map((line) => `unit or machine ${line}`);
+}

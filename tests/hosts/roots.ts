@@ -1,0 +1,130 @@
+/** Trees that hosts and jobs start from: made once, kept outside of the checkout, never changed. */
+
+import { must } from "./command.ts";
+
+/** Releases of Debian that hosts are made of. */
+export type Suite = "bookworm" | "trixie";
+
+/** Where what takes long to make is kept between runs. */
+export const CACHE = "/var/cache/nspawn-runner-tests";
+
+const HOST_PACKAGES = [
+  "btrfs-progs",
+  "ca-certificates",
+  "dbus",
+  "debian-archive-keyring",
+  "git",
+  "iproute2",
+  "mmdebstrap",
+  "procps",
+  "python3",
+  "systemd",
+  "systemd-container",
+  "systemd-sysv",
+  "udev",
+];
+const JOB_PACKAGES = ["ca-certificates", "dbus", "git", "python3", "systemd", "systemd-sysv"];
+
+/** Certificates that this machine trusts beyond what everybody does: a proxy's, for one. */
+const CERTIFICATES = "/usr/local/share/ca-certificates";
+
+/**
+ * The root of a host that runs the program.
+ *
+ * @param suite Of Debian.
+ * @returns Its path; not to be changed.
+ */
+export function hostRoot(suite: Suite): Promise<string> {
+  return tree(`host-${suite}`, suite, HOST_PACKAGES);
+}
+
+/**
+ * A chroot as nspawn-runner would create it.
+ *
+ * @returns Its path; not to be changed.
+ */
+export function jobChroot(): Promise<string> {
+  return tree("job", "bookworm", JOB_PACKAGES);
+}
+
+/** Keyed by all that it is made from; what was half made by a killed run has another name. */
+async function tree(name: string, suite: Suite, packages: readonly string[]): Promise<string> {
+  const recipe = [suite, packages, await mirror(), await certificates()];
+  const path = `${CACHE}/roots/${name}-${await hash(JSON.stringify(recipe))}`;
+  if (await exists(path)) return path;
+  await Deno.mkdir(`${CACHE}/roots`, { recursive: true });
+  await sweep(name);
+  const aside = `${CACHE}/roots/.${name}-${Deno.pid}`;
+  try {
+    await make(aside, suite, packages);
+    await Deno.rename(aside, path).catch(async (error) => {
+      if (!await exists(path)) throw error; // else another run was faster
+    });
+  } finally {
+    await must(["rm", "-rf", aside]);
+  }
+  return path;
+}
+
+async function make(path: string, suite: Suite, packages: readonly string[]): Promise<void> {
+  const from = await mirror();
+  await must(
+    [
+      "mmdebstrap",
+      "--quiet",
+      "--variant=minbase",
+      `--include=${packages.join(",")}`,
+      suite,
+      path,
+      ...(from === null ? [] : [from]),
+    ],
+    { timeout: 900_000 },
+  );
+  for (const certificate of await certificates()) {
+    await must(["cp", `${CERTIFICATES}/${certificate.name}`, `${path}${CERTIFICATES}/`]);
+  }
+  await must(["chroot", path, "update-ca-certificates"]);
+}
+
+/** Older builds of a tree, and what killed runs left; a run of long ago uses none of them any more. */
+async function sweep(name: string): Promise<void> {
+  await must([
+    ...["find", `${CACHE}/roots`, "-mindepth", "1", "-maxdepth", "1", "-mmin", "+1440"],
+    ...["(", "-name", `${name}-*`, "-o", "-name", `.${name}-*`, ")"],
+    ...["-exec", "rm", "-rf", "--one-file-system", "{}", "+"],
+  ]);
+}
+
+/** Where this machine's own packages come from, when it is a Debian; mmdebstrap's choice elsewhere. */
+async function mirror(): Promise<string | null> {
+  const targets = await must([
+    ...["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"],
+    ...["Created-By: Packages", "Origin: Debian", "Component: main"],
+  ]).catch(() => ""); // no apt here
+  const line = targets.split("\n").find((target) => / [a-z]+$/.test(target));
+  return line?.split(" ")[0] ?? null;
+}
+
+async function certificates(): Promise<{ name: string; text: string }[]> {
+  const entries = await Array.fromAsync(Deno.readDir(CERTIFICATES)).catch(() => []); // none
+  const names = entries.map(({ name }) => name).filter((name) => name.endsWith(".crt")).sort();
+  return await Promise.all(
+    names.map(async (name) => ({ name, text: await Deno.readTextFile(`${CERTIFICATES}/${name}`) })),
+  );
+}
+
+/**
+ * A short name for a text.
+ *
+ * @param text Any text.
+ * @returns Eight hexadecimal digits.
+ */
+export async function hash(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(digest)].slice(0, 4)
+    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

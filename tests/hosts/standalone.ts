@@ -1,0 +1,66 @@
+/** A host without systemd as PID 1: this machine, in namespaces of its own. */
+
+import { must } from "./command.ts";
+import { fileSystem, openFolder } from "./folder.ts";
+import { hostOf, type TestHost } from "./host.ts";
+import { launch, until } from "./leader.ts";
+
+/**
+ * Mounts and processes end with PID 1; /run is empty, so that no systemd shows where there is one.
+ * PID 1 sleeps in a child, and so reaps whatever is left to it.
+ */
+const INIT = `
+resolv=$(readlink -f /etc/resolv.conf) && cp "$resolv" "$1/resolv.conf"
+mount -t tmpfs -o mode=0755 tests /run
+case $resolv in
+  /run/*) mkdir -p "$(dirname "$resolv")" && cp "$1/resolv.conf" "$resolv" ;;
+esac
+: >"$1/ready"
+while :; do sleep 60; done
+`;
+
+/**
+ * Starts a host.
+ *
+ * @returns The host, ready.
+ */
+export async function startStandalone(): Promise<TestHost> {
+  const folder = await openFolder();
+  try {
+    const leader = await launch(folder, [
+      ...["unshare", "--mount", "--pid", "--fork", "--mount-proc"],
+      ...["sh", "-c", INIT, "sh", folder.path],
+    ]);
+    const ready = await until(
+      () => Deno.stat(`${folder.path}/ready`).catch(() => null),
+      10_000,
+    );
+    if (ready === null) throw new Error(await Deno.readTextFile(`${folder.path}/log`));
+    return hostOf(folder, {
+      kind: "standalone",
+      store: `${folder.path}/store`,
+      btrfs: (await fileSystem(`${folder.path}/btrfs`)) === "btrfs" ? `${folder.path}/btrfs` : null,
+      leader,
+      namespaces: ["--mount", "--pid"],
+      cgroup: folder.cgroup,
+    });
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+}
+
+/**
+ * Why no machine can run on this machine at all.
+ *
+ * @returns In a few words, or null when one can.
+ */
+export async function noMachinesBecause(): Promise<string | null> {
+  if (Deno.uid() !== 0) return "not root";
+  const mounts = await must([
+    "sh",
+    "-c",
+    "unshare --mount mount -t tmpfs tests /mnt 2>/dev/null && echo yes || echo no",
+  ]);
+  return mounts === "yes" ? null : "no right to mount";
+}
