@@ -221,7 +221,7 @@ try_program() {
   suite=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || :
   suite=${suite:-bookworm}
   path=$("$BIN/nspawn-runner" chroot-list | sed -n "s/^$suite //p")
-  if [ ! -d "$path/usr" ]; then
+  if [ -z "$path" ] || [ ! -d "$path/usr" ]; then
     say "Making the chroot $suite"
     "$BIN/nspawn-runner" chroot-create "$suite" --suite "$suite"
   fi

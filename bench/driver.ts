@@ -2,7 +2,7 @@
 
 import { denoHost } from "../src/host/deno_host.ts";
 import { stageEnvironment } from "../src/gitlab/simulation.ts";
-import { succeed } from "./measure.ts";
+import { rest, succeed } from "./measure.ts";
 
 /** A driver. */
 export interface Driver {
@@ -56,8 +56,10 @@ export async function playJob(driver: Driver, job: BenchJob): Promise<JobTimes> 
     ...await stageEnvironment(denoHost(), folder, { ...job, script: "" }),
     ...VARIABLES,
   };
-  const call = (words: readonly string[], more: Record<string, string> = {}) =>
-    succeed([...driver.argv, ...words], { env: { ...env, ...more }, cwd: folder });
+  const call = async (words: readonly string[], more: Record<string, string> = {}) => {
+    await rest();
+    return await succeed([...driver.argv, ...words], { env: { ...env, ...more }, cwd: folder });
+  };
   let cleaned = false;
   try {
     const config = await call(["gitlab-config"]);

@@ -7,7 +7,7 @@
 
 import { type Driver, playJob } from "./driver.ts";
 import { bootRaw, type End, endRaw, enterRaw, execRaw, type Setup } from "./floors.ts";
-import { Samples, succeed } from "./measure.ts";
+import { rest, Samples, succeed } from "./measure.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { CALLS, type Circumstances, FLOOR, jsonOf, tableOf, targets } from "./report.ts";
 
@@ -126,7 +126,9 @@ async function playRound(bench: Bench, round: number, samples: Samples): Promise
 
 async function starts({ empty, ours }: Bench, samples: Samples): Promise<void> {
   for (let start = 0; start < STARTS; start++) {
+    await rest();
     samples.add(FLOOR.empty, (await succeed([empty])).ms);
+    await rest();
     samples.add("ours start", (await succeed([...ours.argv, "--version"])).ms);
   }
 }
@@ -142,13 +144,17 @@ async function drive(bench: Bench, driver: Driver, samples: Samples): Promise<vo
 }
 
 async function rawMachine({ setup }: Bench, end: End, samples: Samples): Promise<void> {
+  await rest();
   const [machine, boot] = await bootRaw(setup, `bench-${nextId()}`);
   const times: [string, number][] = [[FLOOR.boot, boot]];
   try {
     for (let run = 0; run < RUNS; run++) {
+      await rest();
       if (setup.booted) times.push([FLOOR.exec, await execRaw(setup, machine)]);
+      await rest();
       times.push([FLOOR.nsenter, await enterRaw(machine)]);
     }
+    await rest();
   } finally {
     times.push([FLOOR[end], await endRaw(setup, machine, end)]);
   }

@@ -137,9 +137,9 @@ is_optional() {
 
 # What a log says last about an error, for a message of one line.
 last_words() {
-  words=$(grep '^E: \|[Ee]rror' "$1" | tail -n 1)
+  words=$(grep '^E: \|[Ee]rror' "$1" | grep -v 'bundling failed' | tail -n 1)
   [ -n "$words" ] || words=$(grep -v '^ *$' "$1" | tail -n 1)
-  printf '%s' "$words" | sed 's/^ *//' | cut -c 1-300
+  printf '%s' "$words" | sed 's/^ *//; s/\.$//' | cut -c 1-300
 }
 
 # The programs and files that the runner works with on this host, optional ones in OPTIONAL.

@@ -6,7 +6,7 @@
  * @returns The nearest one, or undefined when none is near.
  */
 export function nearest(word: string, words: readonly string[]): string | undefined {
-  const limit = Math.max(2, Math.floor(word.length / 3));
+  const limit = word.length < 3 ? 1 : Math.max(2, Math.floor(word.length / 3));
   let best: string | undefined;
   let least = limit + 1;
   for (const candidate of words) {

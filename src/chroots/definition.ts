@@ -5,6 +5,12 @@ import type { Config, Definition } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
 import type { ChrootName } from "./name.ts";
 
+/** A definition with the folder that it lies in. */
+export interface FoundDefinition {
+  readonly folder: string;
+  readonly definition: Definition;
+}
+
 /**
  * The definition of a chroot.
  *
@@ -14,17 +20,17 @@ import type { ChrootName } from "./name.ts";
  * @returns Null where it has none.
  * @throws {Failure} where the file holds what it may not.
  */
-export async function readDefinition(
+export async function findDefinition(
   host: Host,
   config: Config,
   name: ChrootName,
-): Promise<Definition | null> {
+): Promise<FoundDefinition | null> {
   for (const folder of [config.definitions, config.store]) {
     const path = join(folder, `${name}.toml`);
     const text = await host.files.read(path);
     if (text === null) continue;
     const { parseDefinition } = await import("../config/load.ts");
-    return await parseDefinition(text, path);
+    return { folder, definition: await parseDefinition(text, path) };
   }
   return null;
 }

@@ -2,11 +2,11 @@
 
 import { join } from "@std/path/posix";
 import type { Config } from "../config/settings.ts";
-import { refused } from "../failure.ts";
+import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
-import { readDefinition } from "./definition.ts";
-import { type ChrootName, isChrootName, namesOfImage } from "./name.ts";
+import { findDefinition } from "./definition.ts";
+import { type ChrootName, namesOfImage } from "./name.ts";
 
 /**
  * The chroot that an image means.
@@ -19,9 +19,12 @@ import { type ChrootName, isChrootName, namesOfImage } from "./name.ts";
  */
 export async function resolveChroot(host: Host, config: Config, image: string): Promise<Chroot> {
   for (const name of namesOfImage(image)) {
-    const path = await treeOf(host, config.store, name);
-    if (path !== null) return { name, path, definition: await readDefinition(host, config, name) };
+    const path = await findTree(host, config.store, name);
+    if (path === null) continue;
+    const found = await findDefinition(host, config, name);
+    return { name, path, definition: found?.definition ?? null };
   }
+  const { unknownImage } = await import("./list.ts");
   throw await unknownImage(host, config, image);
 }
 
@@ -31,35 +34,27 @@ export async function resolveChroot(host: Host, config: Config, image: string): 
  * @param host The outside.
  * @param store The store's folder.
  * @param name The chroot.
- * @returns Its path without symlinks, or null where there is none.
+ * @returns Its path without symlinks, or null where nothing of that name could be a chroot.
+ * @throws {Failure} where there is something that machines cannot start from.
  */
-export async function treeOf(host: Host, store: string, name: ChrootName): Promise<string | null> {
-  const path = await host.files.real(join(store, name));
-  if (path === null || (await host.files.stat(path))?.kind !== "directory") return null;
-  return path;
-}
-
-/**
- * The names of all chroots in the store.
- *
- * @param host The outside.
- * @param store The store's folder; it need not exist.
- * @returns Sorted names.
- */
-export async function chrootNames(host: Host, store: string): Promise<ChrootName[]> {
-  const names: ChrootName[] = [];
-  for (const name of await host.files.list(store)) {
-    if (isChrootName(name) && await treeOf(host, store, name) !== null) names.push(name);
+export async function findTree(
+  host: Host,
+  store: string,
+  name: ChrootName,
+): Promise<string | null> {
+  const path = join(store, name);
+  const real = await host.files.real(path).catch((error) => {
+    throw unusable(name, path, messageOf(error));
+  });
+  if (real === null) return null;
+  if (store === real || store.startsWith(real === "/" ? "/" : `${real}/`)) {
+    throw unusable(name, path, `it leads to ${real}, which holds the store itself`);
   }
-  return names;
+  // What systemd-nspawn asks of a root. A definition beside chroots has none, nor has an empty mount point.
+  if ((await host.files.stat(join(real, "usr")))?.kind === "directory") return real;
+  return null;
 }
 
-async function unknownImage(host: Host, config: Config, image: string): Promise<Error> {
-  const names = await chrootNames(host, config.store);
-  const there = names.length === 0 ? "There is none yet" : `There are: ${names.join(", ")}`;
-  const [wanted] = namesOfImage(image);
-  return refused(
-    `Cannot use image ${JSON.stringify(image)}: there is no such chroot. ${there}`,
-    `Make it: nspawn-runner chroot-create ${wanted}`,
-  );
+function unusable(name: ChrootName, path: string, reason: string): Error {
+  return refused(`Cannot use chroot ${name}: ${reason}`, `Look at ${path}`);
 }

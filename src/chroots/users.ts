@@ -17,7 +17,7 @@ export interface ChrootUser {
 export type Users = () => Promise<readonly ChrootUser[]>;
 
 /**
- * Refuses where machines run from a chroot.
+ * Refuses where machines belong to a chroot.
  *
  * @param users Who might.
  * @param name The chroot.
@@ -25,11 +25,27 @@ export type Users = () => Promise<readonly ChrootUser[]>;
  * @throws {Failure} that names them.
  */
 export async function refuseUsed(users: Users, name: ChrootName, verb: string): Promise<void> {
-  const machines = (await users()).filter((user) => uses(user, name)).map((user) => user.machine);
-  if (machines.length === 0) return;
+  refuse((await users()).filter((user) => user.chroot.name === name), name, verb);
+}
+
+/**
+ * Refuses where machines read from a chroot's tree at this moment.
+ *
+ * @param users Who might.
+ * @param name The chroot.
+ * @param verb What cannot be done to it, for the message.
+ * @throws {Failure} that names them.
+ */
+export async function refuseRead(users: Users, name: ChrootName, verb: string): Promise<void> {
+  refuse((await users()).filter((user) => reads(user, name)), name, verb);
+}
+
+function refuse(found: readonly ChrootUser[], name: ChrootName, verb: string): void {
+  if (found.length === 0) return;
+  const machines = found.map((user) => user.machine).join(", ");
   throw refused(
-    `Cannot ${verb} chroot ${name}: in use by ${machines.join(", ")}`,
-    "Try again when these machines have ended; `nspawn-runner cleanup --id ID` ends one",
+    `Cannot ${verb} chroot ${name}: in use by ${machines}`,
+    "Try again when they have ended; `nspawn-runner cleanup --id ID` ends the machine of a job",
   );
 }
 
@@ -40,6 +56,6 @@ export async function refuseUsed(users: Users, name: ChrootName, verb: string): 
  * @param name The chroot.
  * @returns False for a machine that has a copy of its own.
  */
-export function uses(user: ChrootUser, name: ChrootName): boolean {
+export function reads(user: ChrootUser, name: ChrootName): boolean {
   return user.chroot.name === name && user.storage !== "btrfs";
 }

@@ -96,8 +96,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "toml",
     summary: "Print the section for GitLab Runner's config.toml",
-    example:
-      "nspawn-runner toml --url https://gitlab.example.com/ --token-file token >>/etc/gitlab-runner/config.toml",
+    description:
+      "Append it to /etc/gitlab-runner/config.toml, or move its lines into a section that is already registered. The token never stands on the command line.",
+    example: "nspawn-runner toml --url https://gitlab.example.com/ --token-file token",
     positionals: [],
     options: [
       { name: "url", value: "URL", help: "GitLab's address" },

@@ -23,7 +23,7 @@ function programHelp(): string[] {
     "Usage: nspawn-runner [OPTIONS] COMMAND",
     section("Commands", COMMANDS.map(({ name, summary }) => [name, summary])),
     section("Options, before or after the command", GLOBAL_OPTIONS.map(row)),
-    section("Exit codes by hand", [
+    section("Exit codes; under GitLab Runner, those that it asks for", [
       ["0", "success"],
       ["1", "failure"],
       ["2", "the command line is wrong"],

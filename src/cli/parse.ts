@@ -37,6 +37,9 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const before = check(words, GLOBAL_OPTIONS, true);
   const name = before.positionals[0];
   const command = name === undefined ? undefined : commandOf(name);
+  if (command === undefined && rest !== undefined) {
+    throw usageError("Cannot use --: no command comes before it", "See nspawn-runner --help");
+  }
   if (asksForHelp(words) || (command === undefined && !words.includes("--version"))) {
     return { kind: "help", command };
   }
@@ -104,9 +107,11 @@ function check(
     const [option, value] = optionIn(word, options);
     if (option.value === undefined) {
       if (value === undefined) continue;
-      throw usageError(`Cannot use ${word}: --${option.name} takes no value`);
+      throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
     }
-    if (seen.has(option.name)) throw usageError(`Cannot use --${option.name} twice`);
+    if (seen.has(option.name)) {
+      throw usageError(`Cannot use --${option.name} twice: which one counts?`, "Write it once");
+    }
     seen.add(option.name);
     requireValue(option, value ?? words[++at], value !== undefined);
   }

@@ -21,9 +21,12 @@ type Values = Readonly<Record<string, unknown>>;
 export async function loadConfig(host: Host, path: string | undefined): Promise<Config> {
   const named = path ?? (host.env("NSPAWN_RUNNER_CONFIG") || undefined);
   const file = named ?? STANDARD_PATH;
-  const text = await host.files.read(file);
+  const text = await readText(host, file);
   if (text === null && named !== undefined) {
-    throw refused(`Cannot read configuration ${file}: no such file`);
+    throw refused(
+      `Cannot read configuration ${file}: no such file`,
+      `Make it, or leave out ${path === undefined ? "$NSPAWN_RUNNER_CONFIG" : "--config"}`,
+    );
   }
   const values = text === null ? {} : await checkedValues(text, file, "config");
   const standard = Object.fromEntries(FIELDS.map(({ key, standard }) => [key, standard]));
@@ -57,6 +60,14 @@ export function settingsFor(config: Config, definition: Definition | null): Mach
   return { ...config, ...machine, limits: all };
 }
 
+async function readText(host: Host, file: string): Promise<string | null> {
+  try {
+    return await host.files.read(file);
+  } catch (error) {
+    throw refused(`Cannot read configuration ${file}: ${messageOf(error)}`);
+  }
+}
+
 /** Checked values by dotted path. */
 async function checkedValues(
   text: string,
@@ -72,18 +83,40 @@ async function checkedValues(
 }
 
 async function parseToml(text: string, file: string): Promise<Values> {
+  // Not every parser takes a file without a value, or with a byte order mark.
+  if (!/^\s*[^#\s]/m.test(text.replace(BYTE_ORDER_MARK, ""))) return {};
   const { parse } = await import("@std/toml/parse");
   try {
-    return parse(text) as Values;
+    const values: Values = parse(text.replace(BYTE_ORDER_MARK, ""));
+    const repeated = repeatedKey(text);
+    if (repeated !== undefined) throw new SyntaxError(`${repeated} stands there twice`);
+    return values;
   } catch (error) {
     throw refused(`Cannot read ${file}: ${messageOf(error).trim()}`, "It must be TOML 1.0");
   }
 }
 
+const BYTE_ORDER_MARK = /^\uFEFF/;
+
+/** A key or table that is set twice; not every parser refuses it, and which one counts is a guess. */
+function repeatedKey(text: string): string | undefined {
+  const seen = new Set<string>();
+  let table = "";
+  for (const line of text.split("\n")) {
+    const [, header, key] = line.match(/^\s*(?:\[([^[\]]+)\]|([^=#[]+?)\s*=)/) ?? [];
+    const path = (header ?? (key === undefined ? "" : table + key)).replace(/["'\s]/g, "");
+    if (header !== undefined) table = `${path}.`;
+    if (path !== "" && seen.has(path)) return path;
+    seen.add(path);
+  }
+  return undefined;
+}
+
 /** Every value with its dotted path; a table counts by what is in it. */
 function leaves(values: Values, path = ""): [string, unknown][] {
   return Object.entries(values).flatMap(([key, value]): [string, unknown][] => {
-    const dotted = path === "" ? key : `${path}.${key}`;
+    const name = /^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key);
+    const dotted = path === "" ? name : `${path}.${name}`;
     return isTable(value) && isPrefix(dotted) ? leaves(value, dotted) : [[dotted, value]];
   });
 }

@@ -28,43 +28,42 @@ const wholeNumber = (least: number, most: number) => (value: unknown) =>
     ? value
     : undefined;
 
-/** An absolute path that means itself alone: no `..`, no control characters. */
-const absolutePath = (value: unknown) =>
-  typeof value === "string" && /^(\/[^/\p{Cc}]+)+$/u.test(value) &&
-    !value.split("/").includes("..") && !value.split("/").includes(".")
-    ? value
-    : undefined;
+/** An absolute path that neither mount(8), nspawn nor a unit reads as anything else. */
+const absolutePath = text(/^(\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)+$/u);
+
+const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** No host has more, and systemd counts in 64 bits. */
+const MOST_MEMORY = 2 ** 53;
 
 /** Bytes with a unit, a share of what the host has, or no limit: systemd.resource-control(5). */
 const memory = (value: unknown) => {
-  if (typeof value === "number") {
-    return wholeNumber(1, Number.MAX_SAFE_INTEGER)(value) && `${value}`;
-  }
-  return typeof value === "string" && (/^[1-9]\d{0,15}[KMGT]?$/.test(value) || isShare(value))
-    ? value
-    : undefined;
+  const [bytes, amount, unit = ""] = written(value).match(/^([1-9]\d{0,15})([KMGT]?)$/) ?? [];
+  if (bytes === undefined) return share(value);
+  return wholeNumber(1, MOST_MEMORY)(Number(amount) * (UNITS[unit] ?? 1)) && bytes;
 };
+
+/** PID_MAX_LIMIT of 64-bit kernels. */
+const MOST_TASKS = 4_194_304;
 
 const tasks = (value: unknown) => {
-  if (typeof value === "number") return wholeNumber(1, 4_194_304)(value) && `${value}`;
-  return typeof value === "string" && (/^[1-9]\d{0,6}$/.test(value) || isShare(value))
-    ? value
-    : undefined;
+  const [amount] = written(value).match(/^[1-9]\d{0,6}$/) ?? [];
+  if (amount === undefined) return share(value);
+  return wholeNumber(1, MOST_TASKS)(Number(amount)) && amount;
 };
 
-function isShare(value: string): boolean {
-  return value === "infinity" || /^([1-9]\d?|100)%$/.test(value);
+const share = text(/^(?:infinity|[1-9]\d?%|100%)$/);
+
+function written(value: unknown): string {
+  return typeof value === "number" || typeof value === "string" ? String(value) : "";
 }
+
+const DURATIONS: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3600 };
 
 /** Seconds, as a number or like `90s`, `2min`, `1h`. */
 const seconds = (value: unknown) => {
-  const units: Record<string, number> = { s: 1, min: 60, h: 3600 };
-  const [, amount, unit = "s"] = typeof value === "number"
-    ? [undefined, value]
-    : typeof value === "string"
-    ? value.match(/^(\d{1,6})(s|min|h)?$/) ?? []
-    : [];
-  return wholeNumber(1, 86_400)(Number(amount) * (units[unit] ?? 1));
+  const [, amount, unit = "s"] = written(value).match(/^(\d{1,6})(s|min|h)?$/) ?? [];
+  return wholeNumber(1, 86_400)(Number(amount) * (DURATIONS[unit] ?? 1));
 };
 
 const MEMORY = 'bytes with an optional K, M, G or T, a share like "80%", or "infinity"';
@@ -75,7 +74,7 @@ export const FIELDS: readonly Field[] = [
     key: "store",
     where: "config",
     standard: "/var/lib/nspawn-runner",
-    allowed: "an absolute path",
+    allowed: "an absolute path of letters, digits and . _ @ + = ~ -",
     help: "Where chroots and machines live",
     check: absolutePath,
   },
@@ -83,7 +82,7 @@ export const FIELDS: readonly Field[] = [
     key: "definitions",
     where: "config",
     standard: "/etc/nspawn-runner",
-    allowed: "an absolute path",
+    allowed: "an absolute path of letters, digits and . _ @ + = ~ -",
     help: "Where definitions and playbooks live, before the store",
     check: absolutePath,
   },
@@ -125,7 +124,7 @@ export const FIELDS: readonly Field[] = [
     standard: "bash",
     allowed: "the name or absolute path of a program in the chroot",
     help: "The shell of scripts whose first line names none",
-    check: text(/^\/?[A-Za-z0-9_+][A-Za-z0-9_.+/-]*$/),
+    check: text(/^(?:[A-Za-z0-9_+][\w.+-]*|(?:\/[A-Za-z0-9_+][\w.+-]*)+)$/),
   },
   {
     key: "seccomp",
@@ -149,7 +148,7 @@ export const FIELDS: readonly Field[] = [
     standard: undefined,
     allowed: "a URL of http, https, file or copy",
     help: "Where packages come from; the tool's own choice without it",
-    check: text(/^(https?|file|copy):\/\/?[A-Za-z0-9._~:/@%+-]+$/),
+    check: text(/^(?:https?:\/\/|(?:file|copy):\/)[\w.~:/@%+-]+$/),
   },
   {
     key: "tool",

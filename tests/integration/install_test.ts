@@ -212,6 +212,8 @@ async function assertStarts(prefix: string): Promise<void> {
     assert.equal(done.output, `nspawn-runner ${await versionOf()}\n`, way.join(" "));
     assert.equal(done.code, 0);
   }
+  const toml = await run([link, "toml"], { cwd: "/" });
+  assert.ok(toml.stdout.includes(`run_exec = "${program}"`), toml.output);
   await Deno.remove(link);
 }
 

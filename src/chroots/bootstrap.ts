@@ -1,0 +1,84 @@
+/** A Debian or Ubuntu system in an empty tree. */
+
+import { join } from "@std/path/posix";
+import type { MachineSettings } from "../config/settings.ts";
+import { hostFailure, messageOf } from "../failure.ts";
+import type { Argv, Host } from "../host/host.ts";
+import type { ChrootPlaces } from "./places.ts";
+import type { Tool } from "./suite.ts";
+import { hasProgram, runTool } from "./tool.ts";
+
+/** What a machine needs to boot, and a job to fetch its sources. */
+const PACKAGES = ["git", "ca-certificates", "dbus", "systemd", "systemd-sysv", "python3"];
+
+/** What a tree is filled with. */
+export interface Bootstrap {
+  readonly suite: string;
+  readonly tool: Tool;
+  readonly mirror: MachineSettings["mirror"];
+}
+
+/**
+ * Fills an empty tree.
+ *
+ * @param host The outside.
+ * @param bootstrap With what.
+ * @param places Where.
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} of the host where the tool fails.
+ */
+export async function fillTree(
+  host: Host,
+  bootstrap: Bootstrap,
+  places: ChrootPlaces,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const eatmydata = bootstrap.tool === "debootstrap" && await hasProgram(host, "eatmydata");
+  const argv = bootstrapArgv(bootstrap, places.tree, eatmydata);
+  // Debootstrap would hand it on into the tree, where there is no such folder.
+  const scratch = bootstrap.tool === "mmdebstrap" ? { TMPDIR: places.scratch } : {};
+  try {
+    await runTool(host, argv, scratch, interrupt);
+  } catch (error) {
+    if (interrupt.aborted) throw error;
+    throw hostFailure(
+      messageOf(error),
+      `Look at its last lines: does the mirror have the suite ${bootstrap.suite}, and can it be reached?`,
+    );
+  }
+}
+
+/**
+ * The command line that fills a tree.
+ *
+ * @param bootstrap With what.
+ * @param tree Where.
+ * @param eatmydata Whether to go without fsync: the whole tree is synced at its end.
+ * @returns The words.
+ */
+export function bootstrapArgv(bootstrap: Bootstrap, tree: string, eatmydata: boolean): Argv {
+  const { suite, tool, mirror } = bootstrap;
+  const common = ["--variant=minbase", `--include=${PACKAGES.join(",")}`] as const;
+  const what = [suite, tree, ...(mirror === undefined ? [] : [mirror])] as const;
+  // A tree's name could look like that of a tarball.
+  if (tool === "mmdebstrap") return ["mmdebstrap", ...common, "--format=directory", ...what];
+  // Without the keys it would only warn, and trust anybody.
+  const argv: Argv = ["debootstrap", ...common, "--force-check-gpg", ...what];
+  return eatmydata ? ["eatmydata", ...argv] : argv;
+}
+
+/**
+ * Makes a tree fit to start machines from.
+ *
+ * @param host The outside.
+ * @param tree Where it is.
+ */
+export async function finishTree(host: Host, tree: string): Promise<void> {
+  // There and empty, so that each machine gets an id of its own: machine-id(5).
+  const id = join(tree, "etc/machine-id");
+  await host.files.remove(id);
+  await host.files.write(id, "", 0o444);
+  const copy = join(tree, "var/lib/dbus/machine-id");
+  if ((await host.files.lstat(copy))?.kind === "file") await host.files.remove(copy);
+  await host.files.chmod(tree, 0o755);
+}

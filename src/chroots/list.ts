@@ -1,0 +1,139 @@
+/** What chroots and definitions there are. */
+
+import type { Config } from "../config/settings.ts";
+import { refused } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { findDefinition } from "./definition.ts";
+import { findTree } from "./find.ts";
+import { isLocked } from "./lock.ts";
+import { type ChrootName, isChrootName, namesOfImage } from "./name.ts";
+import { chrootPlaces, makingFolder } from "./places.ts";
+import { findPlaybook, PLAYBOOK_ENDINGS } from "./playbook.ts";
+import { readRecord } from "./record.ts";
+
+/** One chroot, or what is to become one. */
+export interface ChrootEntry {
+  readonly name: ChrootName;
+  /** Whether machines can start from it, or somebody makes it, or it is only defined. */
+  readonly state: "ready" | "building" | "defined";
+  /** What it was made from, else what it would be made from; null where nobody says. */
+  readonly suite: string | null;
+  /** Bytes on disk when it was made; null where another program made it. */
+  readonly size: number | null;
+  /** When it was made or brought up to date, as ISO 8601; null as with size. */
+  readonly made: string | null;
+  /** Where it is or is to be. */
+  readonly path: string;
+  /** Whether a definition or a playbook says how it is made. */
+  readonly defined: boolean;
+}
+
+/**
+ * All chroots and definitions.
+ *
+ * @param host The outside.
+ * @param config Where they are; folders that do not exist are empty.
+ * @returns One entry a name, sorted by name.
+ */
+export async function listChroots(host: Host, config: Config): Promise<ChrootEntry[]> {
+  const defined = await definedNames(host, config);
+  const making = (await host.files.list(makingFolder(config.store))).filter(isChrootName);
+  const names = new Set([...await readyNames(host, config), ...defined, ...making]);
+  const entries: ChrootEntry[] = [];
+  for (const name of [...names].sort()) {
+    const state = await stateOf(host, config, name, making.includes(name));
+    // What a killed process left is not there at all.
+    if (state === "defined" && !defined.has(name)) continue;
+    entries.push(await entryOf(host, config, name, state, defined.has(name)));
+  }
+  return entries;
+}
+
+async function entryOf(
+  host: Host,
+  config: Config,
+  name: ChrootName,
+  state: ChrootEntry["state"],
+  defined: boolean,
+): Promise<ChrootEntry> {
+  const { path } = chrootPlaces(config.store, name);
+  const record = state === "ready" ? await readRecord(host, config.store, name) : null;
+  return {
+    name,
+    state,
+    suite: record?.suite ?? (defined && state !== "ready" ? await said(host, config, name) : null),
+    size: record?.size ?? null,
+    made: record?.made ?? null,
+    path,
+    defined,
+  };
+}
+
+async function stateOf(
+  host: Host,
+  { store }: Config,
+  name: ChrootName,
+  making: boolean,
+): Promise<ChrootEntry["state"]> {
+  if (await isReady(host, store, name)) return "ready";
+  return making && await isLocked(host, store, name) ? "building" : "defined";
+}
+
+/** A list shows what is wrong nowhere: that is said to whoever uses it. */
+async function isReady(host: Host, store: string, name: ChrootName): Promise<boolean> {
+  return await findTree(host, store, name).catch(() => null) !== null;
+}
+
+async function said(host: Host, config: Config, name: ChrootName): Promise<string | null> {
+  const found = await findDefinition(host, config, name).catch(() => null);
+  if (found?.definition.suite !== undefined) return found.definition.suite;
+  return (await findPlaybook(host, config, name, found?.folder))?.suite ?? null;
+}
+
+async function readyNames(host: Host, { store }: Config): Promise<ChrootName[]> {
+  const names: ChrootName[] = [];
+  for (const name of await host.files.list(store)) {
+    if (isChrootName(name) && await isReady(host, store, name)) names.push(name);
+  }
+  return names;
+}
+
+/**
+ * The names of all definitions and playbooks.
+ *
+ * @param host The outside.
+ * @param config Where they are.
+ * @returns Each name once.
+ */
+export async function definedNames(host: Host, config: Config): Promise<Set<ChrootName>> {
+  const names = new Set<ChrootName>();
+  for (const folder of [config.definitions, config.store]) {
+    for (const file of await host.files.list(folder)) {
+      const ending = [".toml", ...PLAYBOOK_ENDINGS].find((ending) => file.endsWith(ending));
+      const name = ending === undefined ? "" : file.slice(0, -ending.length);
+      if (!isChrootName(name)) continue;
+      if ((await host.files.stat(`${folder}/${file}`))?.kind === "file") names.add(name);
+    }
+  }
+  return names;
+}
+
+/**
+ * Says that an image means no chroot, and what there is instead.
+ *
+ * @param host The outside.
+ * @param config Where chroots and definitions are.
+ * @param image As it was written.
+ * @returns The failure, to be thrown.
+ */
+export async function unknownImage(host: Host, config: Config, image: string): Promise<Error> {
+  const entries = await listChroots(host, config);
+  const ready = entries.filter(({ state }) => state === "ready").map(({ name }) => name);
+  const there = ready.length === 0 ? "There is none yet" : `There are: ${ready.join(", ")}`;
+  const wanted = namesOfImage(image);
+  const defined = entries.find(({ name }) => wanted.includes(name))?.name;
+  return refused(
+    `Cannot use image ${JSON.stringify(image)}: no such chroot`,
+    `${there}. Make it: nspawn-runner chroot-create ${defined ?? wanted[0]}`,
+  );
+}

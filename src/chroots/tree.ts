@@ -1,0 +1,126 @@
+/** Directory trees: subvolumes on btrfs, plain directories elsewhere. */
+
+import { dirname } from "@std/path/posix";
+import { hostFailure, messageOf, refused } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import {
+  createSubvolume,
+  deleteSubvolume,
+  isSubvolume,
+  snapshotSubvolume,
+} from "../host/subvolumes.ts";
+import { runTool } from "./tool.ts";
+
+/**
+ * Makes an empty tree.
+ *
+ * @param host The outside.
+ * @param path Where; its folder exists.
+ */
+export async function makeTree(host: Host, path: string): Promise<void> {
+  if (await isOnBtrfs(host, dirname(path))) await createSubvolume(host, path);
+  else await host.files.makeDirectory(path, 0o755);
+  // The root directory of machines: with less, nobody but root could work in them.
+  await host.files.chmod(path, 0o755);
+}
+
+/**
+ * Copies a tree with all that belongs to its files.
+ *
+ * @param host The outside.
+ * @param from The tree.
+ * @param to Where the copy is to be; its folder exists.
+ * @param interrupt Gives up when aborted.
+ */
+export async function copyTree(
+  host: Host,
+  from: string,
+  to: string,
+  interrupt: AbortSignal,
+): Promise<void> {
+  if (await isOnBtrfs(host, dirname(to)) && await isSubvolume(host, from)) {
+    return await snapshotSubvolume(host, from, to);
+  }
+  await makeTree(host, to);
+  await runTool(
+    host,
+    ["cp", "--archive", "--reflink=auto", "--one-file-system", "--", `${from}/.`, to],
+    {},
+    interrupt,
+  );
+}
+
+/**
+ * Removes a tree; fine when there is none.
+ *
+ * @param host The outside.
+ * @param path The tree.
+ * @throws {Failure} where something is mounted in it.
+ */
+export async function removeTree(host: Host, path: string): Promise<void> {
+  if (await host.files.lstat(path) === null) return;
+  const mount = (await mountsIn(host, path)).at(-1);
+  if (mount !== undefined) {
+    throw refused(`Cannot remove ${path}: something is mounted in it`, `Undo it: umount ${mount}`);
+  }
+  if (await isOnBtrfs(host, path)) await deleteSubvolume(host, path);
+  await removeFiles(host, path);
+}
+
+/** Processes that were just killed may still write: what they added goes with the next attempt. */
+async function removeFiles(host: Host, path: string, attempts = 5): Promise<void> {
+  try {
+    await host.files.removeTree(path);
+  } catch (error) {
+    if (attempts <= 1) throw hostFailure(`Cannot remove ${path}: ${messageOf(error)}`);
+    await host.clock.sleep(100);
+    await removeFiles(host, path, attempts - 1);
+  }
+}
+
+/**
+ * Mount points at a path or below it: proc_pid_mountinfo(5).
+ *
+ * @param host The outside.
+ * @param path A path.
+ * @returns Mount points in the order in which they were made.
+ */
+export async function mountsIn(host: Host, path: string): Promise<string[]> {
+  const real = await host.files.real(path) ?? path;
+  const { stdout } = await host.processes.capture(["cat", "/proc/self/mountinfo"]);
+  return stdout.split("\n").map((line) => unescape(line.split(" ")[4] ?? ""))
+    .filter((point) => point === real || point.startsWith(`${real}/`));
+}
+
+function unescape(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+}
+
+/**
+ * Bytes that a tree takes on its disk.
+ *
+ * @param host The outside.
+ * @param path The tree.
+ * @returns Null where it cannot be told.
+ */
+export async function sizeOfTree(host: Host, path: string): Promise<number | null> {
+  const argv = ["du", "--summarize", "--one-file-system", "--block-size=1", "--", path] as const;
+  const size = parseInt((await host.processes.capture(argv)).stdout);
+  return Number.isNaN(size) ? null : size;
+}
+
+/**
+ * Waits until a tree is on its disk: renamed before, a power cut could leave empty files in it.
+ *
+ * @param host The outside.
+ * @param path The tree.
+ */
+export async function syncTree(host: Host, path: string): Promise<void> {
+  await host.processes.capture(["sync", "--file-system", path]);
+}
+
+async function isOnBtrfs(host: Host, path: string): Promise<boolean> {
+  const asked = await host.processes.capture(["stat", "--file-system", "--format=%T", "--", path]);
+  if (asked.code === 0) return asked.stdout.trim() === "btrfs";
+  throw hostFailure(`Cannot tell the file system of ${path}: ${asked.stderr.trim()}`);
+}

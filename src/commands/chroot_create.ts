@@ -1,0 +1,17 @@
+import { createChroot } from "../chroots/create.ts";
+import { namesOfImage } from "../chroots/name.ts";
+import type { CommandRun } from "../cli/spec.ts";
+import { readJob } from "../gitlab/job.ts";
+import { chooseImage } from "./choices.ts";
+import { working } from "./chroot_work.ts";
+
+/** Makes a chroot. */
+export const run: CommandRun = async (invocation, context) => {
+  const { host, config: load } = context;
+  const began = host.clock.now();
+  const image = chooseImage(invocation, await readJob(host), await load());
+  const [name] = namesOfImage(image);
+  if (name === undefined) return;
+  await working(context, (work) => createChroot(work, name, invocation.options["suite"]));
+  host.log.info(`Chroot ${name} ready in ${Math.round((host.clock.now() - began) / 1000)} s`);
+};

@@ -1,0 +1,72 @@
+/** Signals to the program, as GitLab Runner sends them: to its whole process group. */
+
+import assert from "node:assert/strict";
+import { onEachHost, onEachMachine } from "../hosts/shared.ts";
+import { leftovers } from "../hosts/leftovers.ts";
+import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+
+/** What GitLab Runner puts around every script. */
+const SCRIPT = `#!/usr/bin/env bash
+trap 'exit 1' TERM
+set -o errexit
+(trap 'exit 1' TERM; eval $'echo begun\\nsetsid sleep 876 >/dev/null 2>&1 &\\nsleep 876\\n') </dev/null
+exit 0
+`;
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  onEachMachine(
+    `${signal} to run ends the script with all it started, not the machine`,
+    async (site, id) => {
+      const running = site.start(["run", "--id", id, await site.put(SCRIPT), "build_script"]);
+      await running.said("begun");
+      const began = Date.now();
+      await site.host.signal(running, signal);
+      const done = await running.ended;
+      assert.notEqual(done.code, 0);
+      assert.ok(Date.now() - began < 8000, `${Date.now() - began} ms`);
+      const after = await runScript(site, id, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '\n");
+      assert.equal(after.code, 0, after.stderr);
+      assert.doesNotMatch(after.stdout, /sleep 876/);
+    },
+  );
+}
+
+onEachMachine("SIGTERM to run ends a script that ignores it", async (site, id) => {
+  const script = "trap '' TERM INT HUP\necho begun\nwhile :; do sleep 1; done\n";
+  const running = site.start(["run", "--id", id, await site.put(script)]);
+  await running.said("begun");
+  const began = Date.now();
+  await site.host.signal(running, "SIGTERM");
+  assert.notEqual((await running.ended).code, 0);
+  assert.ok(Date.now() - began < 10_000, `${Date.now() - began} ms`);
+  assert.equal((await runScript(site, id, "exit 0\n")).code, 0);
+});
+
+onEachHost("SIGTERM to prepare leaves nothing", async (site) => {
+  for (const delay of [0, 60, 120, 200, 350]) await interruptPrepare(site, "SIGTERM", delay);
+});
+
+onEachHost("SIGKILL to prepare leaves nothing that cleanup does not remove", async (site) => {
+  for (const delay of [60, 120, 200, 350]) await interruptPrepare(site, "SIGKILL", delay);
+});
+
+async function interruptPrepare(site: Site, signal: Deno.Signal, delay: number): Promise<void> {
+  const id = newJob();
+  const running = site.start(["prepare", CHROOT, "--id", id]);
+  await new Promise((resolve) => setTimeout(resolve, delay));
+  const began = Date.now();
+  await site.host.signal(running, signal);
+  await running.ended;
+  assert.ok(Date.now() - began < 10_000, `after ${delay} ms: ${Date.now() - began} ms`);
+  const gone = await site.call(["cleanup", "--id", id]);
+  assert.equal(gone.code, 0, `after ${delay} ms: ${gone.stderr}`);
+  assert.deepEqual(await leftovers(site.host), [], `after ${delay} ms`);
+}
+
+onEachMachine("cleanup ends a machine in which a script runs", async (site, id) => {
+  const running = site.start(["run", "--id", id, await site.put("echo begun\nsleep 765\n")]);
+  await running.said("begun");
+  const gone = await site.call(["cleanup", "--id", id]);
+  assert.equal(gone.code, 0, gone.stderr);
+  assert.equal((await running.ended).code, 125, "a machine that is lost is the host's failure");
+});

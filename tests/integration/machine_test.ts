@@ -1,0 +1,148 @@
+/** Machines from prepare to cleanup. */
+
+import assert from "node:assert/strict";
+import { onEachHost, onEachMachine } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, withMachine } from "../hosts/site.ts";
+
+onEachMachine("a machine runs the init that was asked for", async (site, id) => {
+  const booted = site.boots;
+  const done = await runScript(site, id, "cat /proc/1/comm\n");
+  assert.equal(done.stdout.trim() === "systemd", booted, done.stdout);
+});
+
+onEachHost("a booted machine runs services", async (site) => {
+  await withMachine(site, async (id) => {
+    const script = "systemctl is-system-running --wait\n" +
+      "systemd-run --quiet --wait --pipe echo from a unit\nhostname\n";
+    const done = await runScript(site, id, script);
+    assert.match(done.stdout, /^(running|degraded)\nfrom a unit\n/, done.stderr);
+  });
+});
+
+onEachHost(
+  "prepare tells the image, the storage with limits, and how long it took",
+  async (site) => {
+    const id = newJob();
+    const done = await site.call(["prepare", `registry.example/group/${CHROOT}`, "--id", id]);
+    await site.call(["cleanup", "--id", id]);
+    assert.equal(done.code, 0, done.stderr);
+    const lines = `${done.stdout}${done.stderr}`.trim().split("\n");
+    assert.equal(lines.length, 3, lines.join("\n"));
+    assert.match(lines[0]!, new RegExp(`\\b${CHROOT}\\b`));
+    assert.match(lines[1]!, /overlay/);
+    assert.match(lines[1]!, site.host.kind === "systemd" ? /memory/i : /no limits/);
+    assert.match(lines[2]!, /\d+(\.\d+)? s/);
+  },
+);
+
+onEachMachine("side effects last from script to script", async (site, id) => {
+  await runScript(
+    site,
+    id,
+    "mkdir -p /builds/a\necho kept >/builds/a/file\necho 1 >/etc/changed\n",
+  );
+  const done = await runScript(site, id, "cat /builds/a/file /etc/changed\n");
+  assert.equal(done.stdout, "kept\n1\n");
+});
+
+onEachMachine("side effects are gone after cleanup", async (site, id) => {
+  await runScript(site, id, "echo here >/trace\n");
+  await site.call(["cleanup", "--id", id]);
+  await assert.rejects(Deno.stat(site.host.outside(`${site.store}/${CHROOT}/trace`)));
+  await withMachine(site, async (next) => {
+    const done = await runScript(site, next, "test ! -e /trace\n");
+    assert.equal(done.code, 0);
+  });
+});
+
+onEachMachine("cleanup can be repeated", async (site, id) => {
+  for (let time = 0; time < 2; time++) {
+    const done = await site.call(["cleanup", "--id", id]);
+    assert.equal(done.code, 0, done.stderr);
+    assert.equal(`${done.stdout}${done.stderr}`, "");
+  }
+});
+
+onEachHost("cleanup of what never was succeeds", async (site) => {
+  const done = await site.call(["cleanup", "--id", newJob()]);
+  assert.equal(done.code, 0, done.stderr);
+  const fresh = await site.with({ store: `${site.store}/.tests/no-store` });
+  assert.equal((await fresh.call(["cleanup", "--id", newJob()])).code, 0);
+});
+
+onEachHost("prepare refuses a job that has a machine, and leaves that alone", async (site) => {
+  await withMachine(site, async (id) => {
+    await runScript(site, id, "echo here >/trace\n");
+    const again = await site.call(["prepare", CHROOT, "--id", id]);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, new RegExp(`cleanup --id ${id}`));
+    assert.equal((await runScript(site, id, "cat /trace\n")).stdout, "here\n");
+  });
+});
+
+onEachHost("run without a machine is the host's failure", async (site) => {
+  const done = await runScript(site, newJob(), "exit 3\n");
+  assert.equal(done.code, 125, done.stderr);
+  assert.match(done.stderr, /prepare/);
+});
+
+onEachHost("prepare shows the last words of a machine that does not start", async (site) => {
+  const store = `${site.store}/.tests/broken-store`;
+  const tree = `${store}/${CHROOT}`;
+  await site.host.exec(["mkdir", "-p", `${tree}/etc`, `${tree}/usr`, `${tree}/sbin`]);
+  await site.put("ID=broken\n", `${tree}/etc/os-release`);
+  await site.put("#!/no/such/interpreter\n", `${tree}/sbin/init`);
+  const own = await site.with({ store, prepare_timeout: 10 });
+  const id = newJob();
+  const done = await own.call(["prepare", CHROOT, "--id", id]);
+  assert.equal(done.code, 1);
+  assert.match(done.stderr, /systemd-nspawn .*--directory/, done.stderr);
+  assert.match(done.stderr, /init|exec/i, done.stderr);
+  assert.equal((await own.call(["cleanup", "--id", id])).code, 0);
+});
+
+const LIMITS = {
+  "limits.cpu_weight": 77,
+  "limits.memory_high": "300M",
+  "limits.memory_max": "400M",
+  "limits.tasks_max": 555,
+};
+
+onEachHost("limits are on the unit that holds the payload", async (site) => {
+  for (const boot of [true, false]) {
+    const own = await site.with({ ...LIMITS, boot });
+    await withMachine(own, async (id) => {
+      const show = async (...words: string[]) =>
+        (await site.host.exec([words[0]!, "show", ...words.slice(1)])).stdout.trim();
+      const unit = `nspawn-runner-run-${id}.service`;
+      const names = ["CPUWeight", "MemoryHigh", "MemoryMax", "TasksMax"];
+      const properties = await show(
+        "systemctl",
+        unit,
+        ...names.map((name) => `--property=${name}`),
+      );
+      assert.deepEqual(properties.split("\n").sort(), [
+        "CPUWeight=77",
+        `MemoryHigh=${300 * 1024 ** 2}`,
+        `MemoryMax=${400 * 1024 ** 2}`,
+        "TasksMax=555",
+      ]);
+      const cgroup = await show("systemctl", unit, "--property=ControlGroup", "--value");
+      const leader = await show("machinectl", `run-${id}`, "--property=Leader", "--value");
+      const payload = await site.host.exec(["sh", "-c", `grep ^0:: /proc/${leader}/cgroup`]);
+      assert.ok(payload.stdout.startsWith(`0::${cgroup}/`), `${payload.stdout} in ${cgroup}`);
+      const slice = await show("systemctl", "machine-ci.slice", "--property=MemoryMax", "--value");
+      assert.notEqual(slice, "infinity");
+    });
+  }
+}, ["systemd"]);
+
+onEachHost("a definition changes the settings of its chroot alone", async (site) => {
+  const own = await site.with({ shell: "bash" });
+  await own.put('shell = "sh"\nboot = false\n', `${own.definitions}/${CHROOT}.toml`);
+  await withMachine(own, async (id) => {
+    const done = await runScript(own, id, "readlink /proc/$$/exe\ncat /proc/1/comm\n");
+    assert.match(done.stdout, /dash\n/);
+    assert.doesNotMatch(done.stdout, /systemd/);
+  });
+});

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { COMMANDS, GLOBAL_OPTIONS } from "../../../src/cli/commands.ts";
+import { parseCommandLine } from "../../../src/cli/parse.ts";
+
+Deno.test("COMMANDS has the commands of the original, and ours", () => {
+  assert.deepEqual(COMMANDS.map(({ name }) => name).sort(), [
+    "chroot-create",
+    "chroot-list",
+    "chroot-login",
+    "chroot-maintenance",
+    "chroot-remove",
+    "cleanup",
+    "gitlab-config",
+    "prepare",
+    "run",
+    "simulate",
+    "toml",
+  ]);
+});
+
+Deno.test("COMMANDS has examples that parse as that command", () => {
+  for (const { name, example } of COMMANDS) {
+    const [program, ...words] = example.replace(/ >>.*$/, "").split(" ");
+    assert.equal(program, "nspawn-runner");
+    const parsed = parseCommandLine(words);
+    assert.equal(parsed.kind === "command" && parsed.command.name, name);
+  }
+});
+
+Deno.test("COMMANDS has no option that is unclear", () => {
+  for (const { options, positionals, rest } of COMMANDS) {
+    const names = [...GLOBAL_OPTIONS, ...options].map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+    for (const name of names) assert.match(name, /^[a-z]+(-[a-z]+)*$/);
+    // An optional word before a required one, or words before `--` that may be meant for it.
+    const required = positionals.map((word) => word.required);
+    assert.deepEqual(required, required.toSorted().reverse());
+    assert.ok(rest === undefined || required.every((word) => !word));
+  }
+});
+
+Deno.test("COMMANDS needs root but where a reader or GitLab's config stage calls", () => {
+  const free = COMMANDS.filter(({ needsRoot }) => !needsRoot).map(({ name }) => name);
+  assert.deepEqual(free.sort(), ["chroot-list", "gitlab-config", "toml"]);
+  const scripts = COMMANDS.filter(({ runsScript }) => runsScript).map(({ name }) => name);
+  assert.deepEqual(scripts.sort(), ["run", "simulate"]);
+});
+
+for (const { name, load } of COMMANDS) {
+  Deno.test(`COMMANDS loads the module of ${name}`, async () => {
+    assert.equal(typeof (await load()).run, "function");
+  });
+}

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { loadConfig, parseDefinition, settingsFor } from "../../../src/config/load.ts";
+import type { Config } from "../../../src/config/settings.ts";
+import { Failure } from "../../../src/failure.ts";
+import type { Host } from "../../../src/host/host.ts";
+
+/** A host with these files and variables, and nothing else. */
+function hostWith(files: Record<string, string>, env: Record<string, string> = {}): Host {
+  return {
+    files: { read: (path: string) => Promise.resolve(files[path] ?? null) },
+    env: (name: string) => env[name],
+  } as unknown as Host;
+}
+
+const FILE = "/c.toml";
+
+function load(text: string): Promise<Config> {
+  return loadConfig(hostWith({ [FILE]: text }), FILE);
+}
+
+/** What a wrong file is told, as `message | hint`. */
+async function complaint(reading: Promise<unknown>): Promise<string> {
+  const error = await reading.then(() => assert.fail("accepted"), (error: unknown) => error);
+  assert.ok(error instanceof Failure, `a bug, not a failure: ${error}`);
+  assert.equal(error.kind, "refused");
+  return `${error.message} | ${error.hint}`;
+}
+
+const STANDARD: Config = {
+  store: "/var/lib/nspawn-runner",
+  definitions: "/etc/nspawn-runner",
+  default_image: undefined,
+  storage: "auto",
+  boot: true,
+  shell: "bash",
+  seccomp: true,
+  prepare_timeout: 120,
+  mirror: undefined,
+  tool: "auto",
+  limits: { cpu_weight: 50, memory_high: "80%", memory_max: "infinity", tasks_max: "16384" },
+};
+
+function withoutSuite(config: Config): Record<string, unknown> {
+  const { suite, ...rest } = config as unknown as Record<string, unknown>;
+  assert.equal(suite, undefined);
+  return rest;
+}
+
+Deno.test("loadConfig() is standard where no file is there", async () => {
+  assert.deepEqual(withoutSuite(await loadConfig(hostWith({}), undefined)), STANDARD);
+});
+
+Deno.test("loadConfig() is standard where the file says nothing", async () => {
+  for (const text of ["", "\n", "# nothing\n  # set\n", "\uFEFF", "[limits]\n"]) {
+    assert.deepEqual(withoutSuite(await load(text)), STANDARD);
+  }
+});
+
+Deno.test("loadConfig() takes --config, then the variable, then the standard file", async () => {
+  const standard = "/etc/nspawn-runner/config.toml";
+  const files = { "/a": 'shell = "a"', "/b": 'shell = "b"', [standard]: 'shell = "c"' };
+  const env = { NSPAWN_RUNNER_CONFIG: "/b" };
+  assert.equal((await loadConfig(hostWith(files, env), "/a")).shell, "a");
+  assert.equal((await loadConfig(hostWith(files, env), undefined)).shell, "b");
+  assert.equal((await loadConfig(hostWith(files), undefined)).shell, "c");
+  const empty = hostWith(files, { NSPAWN_RUNNER_CONFIG: "" });
+  assert.equal((await loadConfig(empty, undefined)).shell, "c");
+});
+
+Deno.test("loadConfig() refuses a file that was named and is not there", async () => {
+  assert.equal(
+    await complaint(loadConfig(hostWith({}), "/none")),
+    "Cannot read configuration /none: no such file | Make it, or leave out --config",
+  );
+  const env = { NSPAWN_RUNNER_CONFIG: "/none" };
+  assert.match(await complaint(loadConfig(hostWith({}, env), undefined)), /NSPAWN_RUNNER_CONFIG$/);
+});
+
+Deno.test("loadConfig() refuses a file that cannot be read", async () => {
+  const host = {
+    files: { read: () => Promise.reject(new Error("Is a directory")) },
+    env: () => undefined,
+  } as unknown as Host;
+  assert.match(
+    await complaint(loadConfig(host, undefined)),
+    /^Cannot read configuration \/etc\/nspawn-runner\/config.toml: Is a directory/,
+  );
+});
+
+Deno.test("loadConfig() takes every key", async () => {
+  const config = await load(`
+    store = "/srv/ci"
+    definitions = "/etc/ci"   # ours
+    default_image = "registry.example:5000/ci/debian:bookworm"
+    storage = "tmpfs"
+    boot = false
+    shell = '/bin/sh'
+    seccomp = false
+    prepare_timeout = "2min"
+    mirror = "https://deb.example/debian"
+    tool = "debootstrap"
+    [limits]
+    cpu_weight = 10000
+    memory_high = "3G"
+    memory_max = 1073741824
+    tasks_max = "10%"
+  `);
+  assert.deepEqual(withoutSuite(config), {
+    store: "/srv/ci",
+    definitions: "/etc/ci",
+    default_image: "registry.example:5000/ci/debian:bookworm",
+    storage: "tmpfs",
+    boot: false,
+    shell: "/bin/sh",
+    seccomp: false,
+    prepare_timeout: 120,
+    mirror: "https://deb.example/debian",
+    tool: "debootstrap",
+    limits: { cpu_weight: 10000, memory_high: "3G", memory_max: "1073741824", tasks_max: "10%" },
+  });
+});
+
+Deno.test("loadConfig() takes a table in each of TOML's spellings", async () => {
+  for (
+    const text of [
+      "[limits]\ncpu_weight = 7",
+      "limits.cpu_weight = 7",
+      "limits = { cpu_weight = 7 }",
+    ]
+  ) {
+    assert.deepEqual((await load(text)).limits, { ...STANDARD.limits, cpu_weight: 7 });
+  }
+});
+
+Deno.test("loadConfig() refuses an unknown key and names the nearest one", async () => {
+  assert.equal(
+    await complaint(load('stroe = "/x"')),
+    "Cannot use /c.toml: unknown key stroe | Did you mean store?",
+  );
+  assert.equal(
+    await complaint(load("[limits]\nmemory_mx = 1")),
+    "Cannot use /c.toml: unknown key limits.memory_mx | Did you mean limits.memory_max?",
+  );
+  assert.match(await complaint(load("something_else = 1")), /Known keys: store, .*tasks_max$/);
+  assert.match(await complaint(load("[runners]\nx = 1")), /unknown key runners /);
+  assert.match(await complaint(load("constructor = 1")), /unknown key constructor/);
+  assert.match(await complaint(load('"a\\nb" = 1')), /unknown key "a\\nb" /);
+  assert.match(
+    await complaint(load('"limits.cpu_weight" = 1')),
+    /unknown key "limits\.cpu_weight"/,
+  );
+});
+
+Deno.test("loadConfig() refuses a key that belongs into a definition", async () => {
+  assert.match(
+    await complaint(load('suite = "sid"')),
+    /unknown key suite \| It stands in the definition of a chroot alone$/,
+  );
+});
+
+Deno.test("loadConfig() refuses a wrong type with the dotted path and what is allowed", async () => {
+  assert.equal(
+    await complaint(load('[limits]\ncpu_weight = "50"')),
+    "Cannot use /c.toml: limits.cpu_weight must be a whole number from 1 to 10000 | undefined",
+  );
+  assert.match(await complaint(load('boot = "yes"')), /boot must be true or false/);
+  assert.match(await complaint(load("limits = 5")), /limits must be a table \| Write \[limits\]/);
+  assert.match(await complaint(load("[[limits]]\ncpu_weight = 5")), /limits must be a table/);
+  assert.match(await complaint(load("[store]\nx = 1")), /store must be an absolute path/);
+  assert.match(await complaint(load("[limits.memory_max]\nx = 1")), /limits\.memory_max must be/);
+  for (const date of ["1979-05-27", "1979-05-27T07:32:00Z", "07:32:00"]) {
+    assert.match(await complaint(load(`shell = ${date}`)), /shell must be the name/);
+    assert.match(await complaint(load(`prepare_timeout = ${date}`)), /prepare_timeout must be/);
+  }
+});
+
+Deno.test("loadConfig() refuses what is no TOML", async () => {
+  for (
+    const text of ["store", "store = ", 'store = "/a', "[limits", "store = /var"]
+  ) {
+    assert.match(
+      await complaint(load(text)),
+      /^Cannot read \/c\.toml: .*\| It must be TOML 1\.0$/s,
+    );
+  }
+});
+
+Deno.test("loadConfig() refuses a key or table that stands there twice", async () => {
+  for (
+    const text of [
+      'shell = "a"\nshell = "b"',
+      "[limits]\ncpu_weight = 1\ntasks_max = 2\ncpu_weight = 1",
+      "[limits]\ncpu_weight = 1\n[limits]\ntasks_max = 2",
+      "limits.cpu_weight = 1\nlimits.cpu_weight = 2",
+    ]
+  ) {
+    assert.match(await complaint(load(text)), /^Cannot read \/c\.toml: /);
+  }
+  const config = await load('# shell = "a"\nshell = "b" # shell = "c"\n[limits]\n# [limits]\n');
+  assert.equal(config.shell, "b");
+});
+
+Deno.test("parseDefinition() has what it says, and nothing else", async () => {
+  assert.deepEqual(await parseDefinition("", "/d.toml"), { suite: undefined, machine: {} });
+  assert.deepEqual(
+    await parseDefinition('suite = "trixie"\nboot = false\n[limits]\nmemory_max = "1G"', "/d.toml"),
+    { suite: "trixie", machine: { boot: false, limits: { memory_max: "1G" } } },
+  );
+});
+
+Deno.test("parseDefinition() refuses what holds for all chroots, and strange suites", async () => {
+  assert.match(
+    await complaint(parseDefinition('store = "/x"', "/d.toml")),
+    /^Cannot use \/d\.toml: unknown key store \| It stands in the configuration alone/,
+  );
+  for (const suite of ["--help", "", "a b", "a/b", "$(id)", "a\\nb"]) {
+    assert.match(await complaint(parseDefinition(`suite = "${suite}"`, "/d")), /suite must be/);
+  }
+});
+
+Deno.test("settingsFor() lets a definition's word win, limit by limit", async () => {
+  const config = await load("boot = false\n[limits]\ncpu_weight = 7");
+  const definition = await parseDefinition('shell = "sh"\nlimits.memory_max = "1G"', "/d.toml");
+  const settings = settingsFor(config, definition);
+  assert.equal(settings.shell, "sh");
+  assert.equal(settings.boot, false);
+  assert.deepEqual(settings.limits, { ...STANDARD.limits, cpu_weight: 7, memory_max: "1G" });
+  assert.equal(config.shell, "bash");
+  assert.deepEqual(settingsFor(config, null).limits, config.limits);
+});

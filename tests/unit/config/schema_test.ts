@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { FIELDS } from "../../../src/config/schema.ts";
+
+/** What every field must refuse: other types, and all that could say more than a value. */
+const NEVER: readonly unknown[] = [
+  null,
+  undefined,
+  [],
+  {},
+  Object.create(null),
+  new Date(),
+  NaN,
+  Infinity,
+  -1,
+  0,
+  0.5,
+  "",
+  " ",
+  "\n",
+  "-x",
+  "a b",
+  "a\nb",
+  "a\0b",
+  "80% MemoryMax=1",
+  "1G\n",
+  "%i",
+  "$HOME",
+  "a;b",
+  "a,b",
+  "'a'",
+];
+
+const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly unknown[] }>> = {
+  store: {
+    good: ["/srv", "/var/lib/nspawn-runner", "/a.b/_c@d", "/é"],
+    bad: [
+      "/",
+      "srv",
+      "./srv",
+      "/a/",
+      "//a",
+      "/a/../b",
+      "/a/.",
+      "/..",
+      "/a:b",
+      "/a,b",
+      "/a\\b",
+      "/a b",
+      "/a%b",
+    ],
+  },
+  definitions: { good: ["/etc/ci"], bad: ["etc", "/etc/../x", "/a:b"] },
+  default_image: {
+    good: ["bookworm", "debian:bookworm", "registry.example:5000/ci/debian:12"],
+    bad: ["/etc", "../x", ".hidden", true, 12],
+  },
+  suite: {
+    good: ["bookworm", "stable", "bookworm-backports"],
+    bad: ["Bookworm", "../x", "a/b", 12],
+  },
+  storage: { good: ["auto", "overlay", "btrfs", "tmpfs"], bad: ["zfs", "Auto", true] },
+  boot: { good: [true, false], bad: ["true", 1] },
+  seccomp: { good: [true, false], bad: ["no", 1] },
+  shell: {
+    good: ["bash", "sh", "/bin/bash", "/usr/bin/python3.11"],
+    bad: ["bin/bash", "../sh", "/bin/../sh", "/bin/", "/", "bash -e", true],
+  },
+  prepare_timeout: {
+    good: [1, 120, 86400, "90", "90s", "2min", "24h"],
+    bad: [86401, "25h", "0s", "2m", "2 min", "1.5min", "banana", true],
+  },
+  mirror: {
+    good: [
+      "http://deb.example",
+      "https://deb.example:8080/debian",
+      "file:///srv/debian",
+      "copy:/srv/debian",
+    ],
+    bad: [
+      "deb.example",
+      "ftp://deb.example",
+      "http:/deb.example",
+      "https://",
+      "-http://x",
+      "javascript:x",
+      "http://a/ b",
+    ],
+  },
+  tool: { good: ["auto", "mmdebstrap", "debootstrap"], bad: ["apt", "/usr/bin/mmdebstrap"] },
+  "limits.cpu_weight": { good: [1, 50, 10000], bad: [10001, "50", "idle", true] },
+  "limits.memory_high": {
+    good: ["80%", "1%", "100%", "infinity", "512M", "3G", "1T", "1073741824", 1073741824],
+    bad: [
+      "0%",
+      "150%",
+      "101%",
+      "80.5%",
+      "banana",
+      "1P",
+      "3g",
+      "3 G",
+      "3GB",
+      "0",
+      "9999999999999999T",
+      true,
+    ],
+  },
+  "limits.memory_max": {
+    good: ["infinity", "1G", "90%"],
+    bad: ["0%", "150%", "banana", "inf", true],
+  },
+  "limits.tasks_max": {
+    good: [1, 16384, "16384", "10%", "infinity"],
+    bad: [4194305, "0", "0%", "150%", "many", "16K", true],
+  },
+};
+
+for (const { key, check, standard } of FIELDS) {
+  Deno.test(`FIELDS ${key} takes what it allows`, () => {
+    for (const value of TABLE[key]!.good) assert.notEqual(check(value), undefined, String(value));
+    if (standard !== undefined) assert.equal(check(standard), standard);
+  });
+
+  Deno.test(`FIELDS ${key} refuses the rest`, () => {
+    for (const value of [...TABLE[key]!.bad, ...NEVER]) {
+      assert.equal(check(value), undefined, JSON.stringify(value));
+    }
+  });
+}
+
+Deno.test("FIELDS has a row here for each key", () => {
+  assert.deepEqual(Object.keys(TABLE).sort(), FIELDS.map(({ key }) => key).sort());
+});
+
+Deno.test("FIELDS prepare_timeout is counted in seconds", () => {
+  const { check } = FIELDS.find(({ key }) => key === "prepare_timeout")!;
+  assert.deepEqual([45, "90", "90s", "2min", "1h"].map(check), [45, 90, 90, 120, 3600]);
+});
+
+Deno.test("FIELDS limits that systemd reads are text, cpu_weight is a number", () => {
+  const check = (key: string) => FIELDS.find((field) => field.key === key)!.check;
+  assert.equal(check("limits.memory_max")(1024), "1024");
+  assert.equal(check("limits.tasks_max")(5), "5");
+  assert.equal(check("limits.cpu_weight")(5), 5);
+});
