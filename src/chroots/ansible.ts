@@ -1,10 +1,14 @@
 /** Runs a playbook on a tree that is not booted. */
 
 import { join } from "@std/path/posix";
+import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
 import type { ChrootName } from "./name.ts";
 import { runTool } from "./tool.ts";
+
+/** The program that runs playbooks. */
+export const PLAYER = "ansible-playbook";
 
 /**
  * Runs a playbook on a tree: each task enters it by systemd-nspawn.
@@ -29,9 +33,12 @@ export async function runPlaybook(
   try {
     const inventory = await prepareFolder(host, folder, name, tree, systemd);
     const env = { ANSIBLE_CONFIG: join(folder, "ansible.cfg"), ANSIBLE_NOCOLOR: "1" };
-    const argv = ["ansible-playbook", "--inventory", inventory, "--", playbook] as const;
+    const argv = [PLAYER, "--inventory", inventory, "--", playbook] as const;
     // With systemd, each nspawn makes a scope of its own, and systemd has to know its real pid.
     await runTool(host, argv, env, interrupt, { confined: !systemd });
+  } catch (error) {
+    if (interrupt.aborted) throw error;
+    throw hostFailure(`Cannot run playbook ${playbook}: it failed`, messageOf(error));
   } finally {
     await host.files.removeTree(folder);
   }

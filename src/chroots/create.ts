@@ -4,7 +4,7 @@ import { settingsFor } from "../config/load.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
 import { Failure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { runPlaybook } from "./ansible.ts";
+import { PLAYER, runPlaybook } from "./ansible.ts";
 import { fillTree, finishTree } from "./bootstrap.ts";
 import { findDefinition } from "./definition.ts";
 import { whileLocked } from "./lock.ts";
@@ -13,6 +13,7 @@ import { type ChrootPlaces, chrootPlaces } from "./places.ts";
 import { findPlaybook, type Playbook } from "./playbook.ts";
 import { readRecord, writeRecord } from "./record.ts";
 import { chooseSuite, chooseTool, refuseUnproved } from "./suite.ts";
+import { requireProgram } from "./tool.ts";
 import { copyTree, makeTree, sizeOfTree } from "./tree.ts";
 import type { Users } from "./users.ts";
 import { makeAside, refuseForeign, sweep } from "./workshop.ts";
@@ -101,6 +102,7 @@ export async function updateChroot(
   const { host, config: { store }, users, interrupt } = work;
   await locked(work, name, "update", async () => {
     await refuseForeign(host, store, name, "update");
+    await requireProgram(host, PLAYER);
     const record = await readRecord(host, store, name);
     await makeAside(host, store, name, users, async (places) => {
       await copyTree(host, places.path, places.tree, interrupt);
@@ -121,6 +123,7 @@ async function build(
   const sources = { ...who, definition: definedSuite, playbook: playbook?.suite };
   const suite = await chooseSuite(host, name, sources);
   const tool = await chooseTool(host, settings.tool);
+  if (playbook !== null) await requireProgram(host, PLAYER);
   if (settings.mirror === undefined) await refuseUnproved(host, suite.name);
   host.log.info(`Making chroot ${name} with ${tool} from ${suite.name}, ${suite.because}`);
   await makeAside(host, store, name, users, async (places) => {

@@ -5,7 +5,7 @@ import type { ToolChoice } from "../config/settings.ts";
 import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ChrootName } from "./name.ts";
-import { hasProgram } from "./tool.ts";
+import { requireProgram } from "./tool.ts";
 
 /** A suite, and why it is that one. */
 export interface Suite {
@@ -131,10 +131,6 @@ export type Tool = Exclude<ToolChoice, "auto">;
  * @throws {Failure} where it is not installed.
  */
 export async function chooseTool(host: Host, choice: ToolChoice): Promise<Tool> {
-  const tools: readonly Tool[] = choice === "auto" ? ["mmdebstrap", "debootstrap"] : [choice];
-  for (const tool of tools) if (await hasProgram(host, tool)) return tool;
-  throw refused(
-    `Cannot make a chroot: ${tools.join(" or ")} is not installed`,
-    `Install the package ${tools[0]}`,
-  );
+  if (choice !== "auto") return await requireProgram(host, choice);
+  return await requireProgram(host, "mmdebstrap", "debootstrap");
 }

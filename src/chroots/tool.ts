@@ -1,7 +1,8 @@
 /** Long-running programs that make or change a tree, and that never outlive us. */
 
-import { hostFailure } from "../failure.ts";
+import { hostFailure, refused } from "../failure.ts";
 import type { Argv, Child, Host } from "../host/host.ts";
+import { installHint } from "../host/packages.ts";
 import { quoteAll } from "../host/quote.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -130,4 +131,21 @@ export async function hasProgram(host: Host, program: string): Promise<boolean> 
     if ((await host.files.stat(`${folder}/${program}`))?.kind === "file") return true;
   }
   return false;
+}
+
+/**
+ * Refuses where none of some programs is there, before anything is begun.
+ *
+ * @param host The outside.
+ * @param programs Their names, best first.
+ * @returns The first that is there.
+ * @throws {Failure} that names the package of the best.
+ */
+export async function requireProgram<Program extends string>(
+  host: Host,
+  ...programs: readonly [Program, ...Program[]]
+): Promise<Program> {
+  for (const program of programs) if (await hasProgram(host, program)) return program;
+  const hint = installHint(programs[0], await host.files.read("/etc/os-release") ?? "");
+  throw refused(`Cannot run ${programs.join(" or ")}: not found`, hint);
 }
