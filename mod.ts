@@ -7,7 +7,12 @@
 
 import { main } from "./src/cli/main.ts";
 import { denoHost } from "./src/host/deno_host.ts";
+import type { Host } from "./src/host/host.ts";
 
-export { main };
+export { type Host, main };
 
-if (import.meta.main) Deno.exit(await main(Deno.args, denoHost()));
+if (import.meta.main) {
+  const code = await main(Deno.args, denoHost());
+  // Success ends by itself, since only then Deno keeps the code that it compiled for the next start.
+  if (code !== 0) Deno.exit(code);
+}

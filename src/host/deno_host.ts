@@ -18,6 +18,7 @@ export function denoHost(): Host {
     clock: {
       now: () => Date.now(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      nap,
     },
     signals: denoSignals(),
     terminal,
@@ -28,6 +29,11 @@ export function denoHost(): Host {
     pid: () => Deno.pid,
     self,
   };
+}
+
+/** setTimeout() would load Node's timers first, which takes longer than the nap. */
+function nap(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function denoTerminal(): Terminal {

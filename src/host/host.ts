@@ -131,6 +131,8 @@ export interface Clock {
   now(): number;
   /** Waits for so many milliseconds. */
   sleep(ms: number): Promise<void>;
+  /** Stands still for a few milliseconds; nothing else happens meanwhile. */
+  nap(ms: number): void;
 }
 
 /** Signals to ourselves. */

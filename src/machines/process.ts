@@ -65,7 +65,7 @@ export async function until(
   const end = host.clock.now() + timeout;
   while (!await holds()) {
     if (host.clock.now() >= end) return false;
-    await host.clock.sleep(POLL);
+    host.clock.nap(POLL);
   }
   return true;
 }

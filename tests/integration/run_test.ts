@@ -100,7 +100,7 @@ onEachMachine(
     const script = "grep ^nameserver /etc/resolv.conf\n";
     const here = await site.host.exec(["sh", "-c", script]);
     assert.equal((await runScript(site, id, script)).stdout, here.stdout);
-      const lookup = "getent ahostsv4 example.org | cut -d' ' -f1 | sort -u\n";
+    const lookup = "getent ahostsv4 example.org | cut -d' ' -f1 | sort -u\n";
     const outside = await site.host.exec(["sh", "-c", lookup]);
     assert.equal((await runScript(site, id, lookup)).stdout, outside.stdout);
   },

@@ -76,13 +76,11 @@ async function untilReady(
   host: Host,
   spec: MachineSpec,
   nspawn: number,
-  interrupt: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Leader | null> {
-  const patience = spec.settings.prepare_timeout * 1000;
-  const signal = AbortSignal.any([interrupt, AbortSignal.timeout(patience)]);
   let leader: number | null = null;
   let ready = false;
-  await until(host, patience, async () => {
+  await until(host, spec.settings.prepare_timeout * 1000, async () => {
     if (signal.aborted || await identify(host, nspawn) === null) return true;
     leader ??= await findLeader(host, nspawn);
     ready = leader !== null && await takesCommands(host, spec, leader, signal);
@@ -110,7 +108,14 @@ async function takesCommands(
   if (!spec.booted) return await isPlainReady(host, spec);
   // Fails at once until the machine has a bus, then waits until it has booted.
   const state = await host.processes.capture(
-    [...nsenterArgv(leader), "systemctl", "is-system-running", "--wait"],
+    [
+      "timeout",
+      `${spec.settings.prepare_timeout}`,
+      ...nsenterArgv(leader),
+      "systemctl",
+      "is-system-running",
+      "--wait",
+    ],
     { env: PLAIN_ENVIRONMENT, signal },
   );
   return /^(running|degraded)$/m.test(state.stdout);

@@ -7,7 +7,7 @@ import type { Leader, Lease } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
 import { until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
-import { untilPlainIsReady } from "./plain.ts";
+import { isPlainReady } from "./plain.ts";
 import { LAST_LINES, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 
 /** All machines together leave this much of the host's memory to the host. */
@@ -25,7 +25,9 @@ export const systemd: Supervisor = {
     const started = await host.processes.capture(argv, { signal });
     if (started.code !== 0) throw await startFailure(host, spec, argv, started);
     const leader = await findLeader(host, spec.name);
-    if (!spec.booted) await untilPlainIsReady(host, spec);
+    if (!spec.booted && !await plainBecomesReady(host, spec, signal)) {
+      throw await startFailure(host, spec, argv, started);
+    }
     return leader;
   },
   async isAlive(host, lease) {
@@ -137,6 +139,20 @@ async function killLeader(host: Host, machine: string): Promise<boolean> {
 const SIGKILL = 9;
 
 /** Where machined keeps its record of a machine: there from its start to its end. */
+/** nspawn calls a plain machine ready a moment before its own process runs; it may never do. */
+async function plainBecomesReady(
+  host: Host,
+  spec: MachineSpec,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let ready = false;
+  await until(host, spec.settings.prepare_timeout * 1000, async () => {
+    ready = await isPlainReady(host, spec);
+    return ready || signal.aborted || await host.files.lstat(recordOf(spec.name)) === null;
+  });
+  return ready;
+}
+
 function recordOf(machine: string): string {
   return `/run/systemd/machines/${machine}`;
 }
