@@ -7,9 +7,9 @@
 
 import { main } from "./src/cli/main.ts";
 import { denoHost } from "./src/host/deno_host.ts";
-import type { Host } from "./src/host/host.ts";
 
-export { type Host, main };
+export type * from "./src/host/host.ts";
+export { main };
 
 if (import.meta.main) {
   const code = await main(Deno.args, denoHost());

@@ -42,13 +42,17 @@ export interface Ended {
 
 /** A child that ended, with what it printed. */
 export interface Captured extends Ended {
+  /** What it printed on stdout. */
   readonly stdout: string;
+  /** What it printed on stderr. */
   readonly stderr: string;
 }
 
 /** A child that runs. */
 export interface Child {
+  /** Its process id. */
   readonly pid: number;
+  /** Resolves when it has ended. */
   readonly ended: Promise<Ended>;
   /** Sends a signal; nothing happens when the child is gone. */
   kill(signal: Deno.Signal): void;
@@ -76,12 +80,19 @@ export interface Processes {
 
 /** What a path is. Sizes in bytes. */
 export interface Stat {
+  /** What kind of file it is. */
   readonly kind: "file" | "directory" | "symlink" | "other";
+  /** Bytes. */
   readonly size: number;
+  /** Permissions and type: inode(7). */
   readonly mode: number;
+  /** Its owner. */
   readonly uid: number;
+  /** The device that holds it. */
   readonly dev: number;
+  /** Its number on that device. */
   readonly ino: number;
+  /** When its content last changed. */
   readonly modified: Date | null;
 }
 
@@ -111,8 +122,11 @@ export interface Files {
   remove(path: string): Promise<void>;
   /** Removes a tree on one file system; fine when it is not there. */
   removeTree(path: string): Promise<void>;
+  /** Renames in one step, over a file that is there. */
   rename(from: string, to: string): Promise<void>;
+  /** Makes a symlink. */
   symlink(target: string, path: string): Promise<void>;
+  /** Sets permissions. */
   chmod(path: string, mode: number): Promise<void>;
   /** A new folder that only we can enter. */
   temporaryDirectory(prefix: string): Promise<string>;
@@ -122,6 +136,7 @@ export interface Files {
 
 /** A lock that is held until it is released or the process ends. */
 export interface Lock {
+  /** Gives it up. */
   release(): void;
 }
 
@@ -155,10 +170,15 @@ export interface Terminal {
 
 /** Everything outside of the program. */
 export interface Host {
+  /** Child processes. */
   readonly processes: Processes;
+  /** The file system. */
   readonly files: Files;
+  /** Time. */
   readonly clock: Clock;
+  /** Signals to ourselves. */
   readonly signals: Signals;
+  /** Our own standard streams. */
   readonly terminal: Terminal;
   /** Where the steps and command lines that the user asked to see go. */
   readonly log: Log;
@@ -179,6 +199,7 @@ export type Verbosity = "normal" | "verbose" | "debug";
 
 /** Messages for the person in front of it, all on stderr. */
 export interface Log {
+  /** How much is told; set once the command line is read. */
   verbosity: Verbosity;
   /** Always told. */
   info(message: string): void;
