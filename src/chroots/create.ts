@@ -16,7 +16,7 @@ import { chooseSuite, chooseTool, refuseUnproved } from "./suite.ts";
 import { requireProgram } from "./tool.ts";
 import { copyTree, makeTree, sizeOfTree } from "./tree.ts";
 import type { Users } from "./users.ts";
-import { makeAside, refuseForeign, sweep } from "./workshop.ts";
+import { makeAside, refuseForeign, sweep } from "./making.ts";
 
 /** What every work on a chroot needs to know. */
 export interface Work {

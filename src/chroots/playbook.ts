@@ -121,7 +121,7 @@ function isMap(value: unknown): value is Record<string, unknown> {
  */
 export function withoutTags(text: string): string {
   return text.replaceAll(
-    /(^|[\s[{,:-])!(?:<[^>\s]*>|[\w.:/!%~@&=+$*-]*)(?:[ \t]+|(?=[\s,\]}]|$))/gm,
+    /(^|[\s[{,:-])!(?:<[^>\s]*>|[\w.:/!%~@&+$*-]*)(?:[ \t]+|(?=[\s,\]}]|$))/gm,
     "$1",
   );
 }

@@ -7,7 +7,7 @@ import { whileLocked } from "./lock.ts";
 import { namesOfImage } from "./name.ts";
 import { chrootPlaces } from "./places.ts";
 import { refuseUsed, type Users } from "./users.ts";
-import { refuseForeign, removeFromPlace, sweep } from "./workshop.ts";
+import { refuseForeign, removeFromPlace, sweep } from "./making.ts";
 
 /**
  * Removes a chroot; its definition and playbook stay.

@@ -111,12 +111,18 @@ async function killConfined(host: Host, child: Child): Promise<void> {
   }
 }
 
-/** Longest wait for killed processes to be gone, in milliseconds; who would reap them may be slow. */
-const PATIENCE = 1000;
+/** Longest wait for processes to be gone, in milliseconds; who would reap them may be slow. */
+const PATIENCE = 3000;
 
-function killGroup(host: Host, child: Child): Promise<void> {
-  host.processes.signal(-child.pid, "SIGKILL");
-  return Promise.resolve();
+/** Asks first: a killed nspawn leaves its machine registered, and mounts that nobody undoes. */
+async function killGroup(host: Host, child: Child): Promise<void> {
+  const group = -child.pid;
+  host.processes.signal(group, "SIGTERM");
+  const end = host.clock.now() + PATIENCE;
+  while (host.processes.signal(group, "SIGCONT")) { // it tells whether there is anybody
+    if (host.clock.now() >= end) return void host.processes.signal(group, "SIGKILL");
+    await host.clock.sleep(50);
+  }
 }
 
 /**

@@ -119,9 +119,14 @@ async function lock(path: string): Promise<Lock | null> {
     timer = setTimeout(() => resolve(false), LOCK_PATIENCE);
   });
   // A kernel lock ends with the process that holds it, however that process ends.
-  const held = await Promise.race([file.lock(true).then(() => true), patience]);
+  const locking = file.lock(true);
+  const held = await Promise.race([locking.then(() => true), patience]);
   clearTimeout(timer);
-  if (!held) return null;
+  if (!held) {
+    // Else it would be ours, unasked and for good, as soon as the other one ends.
+    locking.finally(() => file.close());
+    return null;
+  }
   await file.truncate();
   await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
   return { release: () => file.close() };

@@ -8,6 +8,8 @@ const PACKAGES: Readonly<Record<string, readonly [string, string, string] | read
   "machinectl": ["systemd-container", "systemd-container", "systemd"],
   "systemd-run": ["systemd"],
   "nsenter": ["util-linux"],
+  "setpriv": ["util-linux"],
+  "unshare": ["util-linux"],
   "mount": ["mount", "util-linux-core", "util-linux"],
   "btrfs": ["btrfs-progs"],
   "mmdebstrap": ["mmdebstrap"],

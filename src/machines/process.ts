@@ -35,8 +35,12 @@ export function parseStat(stat: string): ProcessId | null {
   const pid = parseInt(stat);
   const start = Number(fields[19]);
   if (name === -1 || Number.isNaN(pid) || Number.isNaN(start)) return null;
-  return state === "Z" || state === "X" ? null : { pid, start };
+  const isExiting = (Number(fields[6]) & PF_EXITING) !== 0;
+  return isExiting || state === "Z" || state === "X" ? null : { pid, start };
 }
+
+/** Of field 9: a PID 1 that was killed has it before all others in its namespace are killed. */
+const PF_EXITING = 0x4;
 
 /**
  * Whether a process still runs.

@@ -9,6 +9,16 @@ import type { TestHost } from "./host.ts";
  * @returns One line each; none on a clean host.
  */
 export async function leftovers(host: TestHost): Promise<string[]> {
+  let found = await look(host);
+  // What was killed may take a moment to be reaped.
+  for (let tries = 0; found.length > 0 && tries < 20; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    found = await look(host);
+  }
+  return found;
+}
+
+async function look(host: TestHost): Promise<string[]> {
   const found = [
     ...await processes(host),
     ...await mounts(host),

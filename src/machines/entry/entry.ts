@@ -3,6 +3,7 @@
 import type { Ending } from "../../ending.ts";
 import type { Host } from "../../host/host.ts";
 import type { Leader, Lease } from "../lease.ts";
+import { isAlive } from "../process.ts";
 
 /** A machine that runs. */
 export interface Running {
@@ -54,6 +55,34 @@ export async function reportedEnding(stage: StageRun): Promise<Ending | undefine
 }
 
 const SIGKILL = 9;
+
+/**
+ * Whether a machine went away under a stage. The kernel kills all others before a killed PID 1 is
+ * gone, so that such a stage ends before anybody's record of the machine does.
+ *
+ * @param host The outside.
+ * @param running The machine.
+ * @param ending How the stage ended, where it is known.
+ * @returns True when the ending says nothing about the script.
+ */
+export async function isLost(
+  host: Host,
+  running: Running,
+  ending: Ending | undefined,
+): Promise<boolean> {
+  if (!await running.isAlive()) return true;
+  return wasSignalled(ending) && !await isAlive(host, running.leader);
+}
+
+/**
+ * Whether a signal may have ended a stage.
+ *
+ * @param ending How it ended, where it is known.
+ * @returns True also for codes by which shells tell of one.
+ */
+export function wasSignalled(ending: Ending | undefined): boolean {
+  return ending?.kind !== "exited" || (ending.code > 128 && ending.code < 255);
+}
 
 /** A stage that ignores SIGTERM gets SIGKILL after so many seconds. */
 export const STOP_SECONDS = 2;

@@ -1,11 +1,18 @@
 import { join } from "@std/path/posix";
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
-import type { Argv } from "../../host/host.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import { endCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import type { Leader } from "../lease.ts";
-import { type Entry, reportedEnding, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
+import {
+  type Entry,
+  isLost,
+  reportedEnding,
+  type Running,
+  type StageRun,
+  STOP_SECONDS,
+} from "./entry.ts";
 
 /**
  * Straight into the namespaces of a machine without an init of its own. Each stage gets a cgroup
@@ -23,7 +30,7 @@ export const nsenter: Entry = {
     if (cancel.aborted) stop();
     try {
       await client.ended;
-      return await endingOf(running, stage);
+      return await endingOf(host, running, stage);
     } finally {
       cancel.removeEventListener("abort", stop);
       await endCgroup(host, [cgroup], STOP_SECONDS);
@@ -53,9 +60,9 @@ function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
   ];
 }
 
-async function endingOf(running: Running, stage: StageRun): Promise<Ending> {
+async function endingOf(host: Host, running: Running, stage: StageRun): Promise<Ending> {
   const ending = await reportedEnding(stage);
-  if (!await running.isAlive()) {
+  if (await isLost(host, running, ending)) {
     return { kind: "lost", reason: "the machine ended while a stage ran in it" };
   }
   if (ending !== undefined) return ending;

@@ -2,7 +2,15 @@ import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
-import { type Entry, reportedEnding, type Running, type StageRun, STOP_SECONDS } from "./entry.ts";
+import {
+  type Entry,
+  isLost,
+  reportedEnding,
+  type Running,
+  type StageRun,
+  STOP_SECONDS,
+  wasSignalled,
+} from "./entry.ts";
 
 /** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
 export const unit: Entry = {
@@ -66,7 +74,7 @@ async function endingOf(
   client: number,
 ): Promise<Ending> {
   const ending = await reportedEnding(stage);
-  if (!await running.isAlive()) {
+  if (await isLost(host, running, ending)) {
     return lost("the machine ended while a stage ran in it");
   }
   // A shutdown ends the stage by a signal before the machine itself is gone.
@@ -77,10 +85,6 @@ async function endingOf(
   throw hostFailure(
     `Cannot run the stage in machine ${running.lease.machine}: systemd-run ended with ${client} before it began`,
   );
-}
-
-function wasSignalled(ending: Ending | undefined): boolean {
-  return ending?.kind !== "exited" || (ending.code > 128 && ending.code < 255);
 }
 
 async function isStopping(host: Host, running: Running): Promise<boolean> {

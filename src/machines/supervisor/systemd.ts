@@ -138,7 +138,6 @@ async function killLeader(host: Host, machine: string): Promise<boolean> {
 
 const SIGKILL = 9;
 
-/** Where machined keeps its record of a machine: there from its start to its end. */
 /** nspawn calls a plain machine ready a moment before its own process runs; it may never do. */
 async function plainBecomesReady(
   host: Host,
@@ -153,6 +152,7 @@ async function plainBecomesReady(
   return ready;
 }
 
+/** Where machined keeps its record of a machine: there from its start to its end. */
 function recordOf(machine: string): string {
   return `/run/systemd/machines/${machine}`;
 }

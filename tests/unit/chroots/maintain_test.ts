@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { chooseChroots, maintainChroot, maintainChroots } from "../../../src/chroots/maintain.ts";
+import type { Host } from "../../../src/host/host.ts";
+import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "./fixture.ts";
+
+const PLAYBOOK = "- hosts: all\n  tasks: []\n";
+
+/** All programs are there, and all but the copying ones are scripted. */
+function test(
+  name: string,
+  act: (fixture: Fixture) => Promise<void>,
+  options: FixtureOptions = {},
+) {
+  Deno.test(name, () =>
+    withStore(async (fixture) => {
+      const host = withPrograms(fixture.work.host);
+      await act({ ...fixture, work: { ...fixture.work, host } });
+    }, options));
+}
+
+function withPrograms(host: Host): Host {
+  const program = {
+    kind: "file",
+    size: 1,
+    mode: 0o755,
+    uid: 0,
+    dev: 0,
+    ino: 1,
+    modified: null,
+  } as const;
+  const isProgram = (path: string) => /bin\/(mmdebstrap|ansible-playbook)$/.test(path);
+  const stat = (path: string) => isProgram(path) ? Promise.resolve(program) : host.files.stat(path);
+  return { ...host, files: { ...host.files, stat } };
+}
+
+const tools = ({ processes }: Fixture) =>
+  processes.filter(({ argv }) => argv[0] === "setpriv")
+    .map(({ argv }) =>
+      argv.find((word) => ["mmdebstrap", "ansible-playbook", "cp"].includes(word))
+    );
+
+test("maintainChroot() creates what is defined and missing, then runs its playbook", async (f) => {
+  await f.put("defs/x.yaml", PLAYBOOK);
+  assert.equal(await maintainChroot(f.work, named("x")), "created");
+  assert.deepEqual(tools(f), ["mmdebstrap", "ansible-playbook"]);
+  assert.equal(await f.mark("x"), "new");
+});
+
+test("maintainChroot() runs the playbook on a copy, which takes the chroot's place", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", PLAYBOOK);
+  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  assert.deepEqual(tools(f), ["cp", "ansible-playbook"]);
+  assert.equal(await f.mark("x"), "played");
+  assert.deepEqual(await f.work.host.files.list(`${f.folder}/store/.leaving`), []);
+}, {
+  async tool(argv, { folder, mark }) {
+    if (argv[0] !== "ansible-playbook") return;
+    assert.equal(await mark("x"), "old");
+    await Deno.writeTextFile(`${folder}/store/.making/x/root/usr/mark`, "played");
+  },
+});
+
+test("maintainChroot() leaves the chroot as it was when the playbook fails", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", PLAYBOOK);
+  await assert.rejects(maintainChroot(f.work, named("x")), {
+    message: `Cannot update chroot x: cannot run playbook ${f.folder}/defs/x.yaml: it failed`,
+  });
+  assert.equal(await f.mark("x"), "old");
+}, { tool: ([program]) => ({ code: program === "ansible-playbook" ? 2 : 0 }) });
+
+test("maintainChroot() recreates what its playbook says", async (f) => {
+  await f.tree("x");
+  const vars = "{nspawn_runner_chroot_suite: sid, nspawn_runner_maint_recreate: true}";
+  await f.put("defs/x.yaml", `- hosts: all\n  vars: ${vars}\n`);
+  assert.equal(await maintainChroot(f.work, named("x")), "recreated");
+  assert.deepEqual(tools(f), ["mmdebstrap", "ansible-playbook"]);
+  assert.ok(f.processes.some(({ argv }) => argv.includes("sid")));
+});
+
+test("maintainChroot() has nothing to do without a playbook", async (f) => {
+  await f.tree("x");
+  assert.match(await maintainChroot(f.work, named("x")), /nothing to do/);
+  assert.equal(f.processes.length, 0);
+});
+
+test(
+  "maintainChroots() goes on after a failure, tells of each, and fails at the end",
+  async (f) => {
+    for (const name of ["a", "b", "c"]) {
+      await f.tree(name);
+      await f.put(`defs/${name}.yaml`, PLAYBOOK);
+    }
+    const names = await chooseChroots(f.work, undefined);
+    await assert.rejects(maintainChroots(f.work, names), {
+      kind: "host",
+      message: "Cannot maintain b: 1 of 3 failed",
+    });
+    assert.match(f.err(), /^a: updated$/m);
+    assert.match(f.err(), /^b: failed: /m);
+    assert.match(f.err(), /^c: updated$/m);
+  },
+  { tool: (argv) => ({ code: argv.some((word) => word.endsWith("/b.yaml")) ? 2 : 0 }) },
+);
+
+test("maintainChroots() begins no other chroot after an interrupt", async (f) => {
+  for (const name of ["a", "b"]) await f.put(`defs/${name}.yaml`, PLAYBOOK);
+  const names = await chooseChroots(f.work, undefined);
+  await assert.rejects(maintainChroots(f.work, names), /interrupted/);
+  assert.equal(tools(f).length, 1);
+}, {
+  async tool(argv, { controller }) {
+    await bootstrap(argv);
+    controller.abort();
+  },
+});
+
+test("chooseChroots() means all that are defined, or the one that is named", async (f) => {
+  await f.tree("bare");
+  await f.put("defs/a.toml");
+  await f.put("store/b.yml");
+  assert.deepEqual(await chooseChroots(f.work, undefined), ["a", "b"]);
+  assert.deepEqual(await chooseChroots(f.work, "x/bare"), ["bare"]);
+  assert.deepEqual(await chooseChroots(f.work, "debian:b"), ["b"]);
+  await assert.rejects(chooseChroots(f.work, "unknown"), /no such chroot/);
+  await assert.rejects(chooseChroots(f.work, "/etc"), { kind: "refused" });
+});
+
+test("runPlaybook() leaves no file of its own", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", PLAYBOOK);
+  await maintainChroot(f.work, named("x"));
+  const made = f.processes.find(({ argv }) => argv.includes("ansible-playbook"));
+  const config = made?.options.env?.["ANSIBLE_CONFIG"] ?? "";
+  assert.match(config, /ansible\.cfg$/);
+  await assert.rejects(Deno.stat(config), Deno.errors.NotFound);
+}, {
+  async tool(argv) {
+    if (argv[0] !== "ansible-playbook") return;
+    const inventory = JSON.parse(await Deno.readTextFile(argv[2] ?? ""));
+    const variables = inventory.all.hosts["x"];
+    assert.equal(variables.ansible_connection, "chroot");
+    assert.match(variables.ansible_host, /\.making\/x\/root$/);
+    const wrapper = await Deno.stat(variables.ansible_chroot_exe);
+    assert.equal(wrapper.mode! & 0o777, 0o700);
+  },
+});

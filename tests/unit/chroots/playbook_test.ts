@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { findPlaybook, playbookVariables, withoutTags } from "../../../src/chroots/playbook.ts";
+import { named, withStore } from "./fixture.ts";
+
+const read = async (text: string) => ({ ...await playbookVariables(text) });
+
+Deno.test("playbookVariables() reads the first play's variables as text", async () => {
+  assert.deepEqual(
+    await read(`---
+- hosts: all
+  vars:
+    nspawn_runner_chroot_suite: bookworm
+    nspawn_runner_maint_recreate: yes
+    number: 012
+    nested: {a: 1}
+- hosts: all
+  vars: {nspawn_runner_chroot_suite: trixie}
+`),
+    { nspawn_runner_chroot_suite: "bookworm", nspawn_runner_maint_recreate: "yes", number: "012" },
+  );
+});
+
+Deno.test("playbookVariables() reads nothing where there is no play", async () => {
+  for (
+    const text of ["", "---\n", "# empty\n", "[]", "{}", "just text", "- hosts: all\n", "- 1\n"]
+  ) {
+    assert.deepEqual(await read(text), {}, text);
+  }
+  assert.deepEqual(await read("- hosts: all\n  vars:\n"), {});
+});
+
+Deno.test("playbookVariables() passes over an import that has no variables", async () => {
+  const play = "- hosts: all\n  vars: {a: second}\n";
+  assert.deepEqual(await read(`- import_playbook: common.yaml\n${play}`), { a: "second" });
+  const imported = "- import_playbook: common.yaml\n  vars: {a: first}\n";
+  assert.deepEqual(await read(imported + play), { a: "first" });
+});
+
+Deno.test("playbookVariables() takes tags for nothing, and executes nothing", async () => {
+  assert.deepEqual(
+    await read(`
+- hosts: all
+  vars:
+    vault: !vault |
+      $ANSIBLE_VAULT;1.1;AES256
+      3030
+    raw: !unsafe '{{ x }}'
+    evil: !!python/object/apply:os.system ["touch /nowhere"]
+    verbatim: !<tag:example.org,2000:x> text
+    flow: {a: !x, b: !y 1}
+    list: [!unsafe one, !vault]
+    nspawn_runner_chroot_suite: !!str bookworm
+  tasks:
+    - !foo debug: {msg: hello}
+      when: true
+`),
+    {
+      vault: "$ANSIBLE_VAULT;1.1;AES256\n3030\n",
+      raw: "{{ x }}",
+      verbatim: "text",
+      nspawn_runner_chroot_suite: "bookworm",
+    },
+  );
+});
+
+Deno.test("playbookVariables() reads what follows texts that look like tags", async () => {
+  assert.deepEqual(
+    await read(`
+- hosts: all
+  vars:
+    script: |
+      if ! grep -q x; then echo "!vault"; fi
+        !indented like a tag
+      key: !deeper
+    folded: >-
+      !at the beginning
+    quoted: "a !b: 'c' !"
+    single: '! x'
+    plain: it works!
+    after: this # !comment
+  tasks:
+    - shell: test a != b && ! false
+      when: not (x != y)
+`).then(({ after, plain }) => ({ after, plain })),
+    { after: "this", plain: "it works!" },
+  );
+});
+
+Deno.test("playbookVariables() takes what ansible-playbook takes: equal keys, merges, lists of maps", async () => {
+  assert.deepEqual(await read("- hosts: a\n  hosts: b\n  vars: {a: 1, a: 2}\n"), { a: "2" });
+  const merged = `
+- hosts: all
+  vars:
+    <<: &base {a: 1, b: 2}
+    b: 3
+`;
+  const { a, b } = await read(merged);
+  assert.deepEqual({ a, b }, { a: "1", b: "3" });
+  assert.deepEqual(await read("- hosts: all\n  vars: [{a: 1}, {b: 2}]\n"), { a: "1", b: "2" });
+});
+
+Deno.test("playbookVariables() is not impressed by keys that objects have", async () => {
+  const variables = await playbookVariables(
+    "- hosts: all\n  vars: {__proto__: x, constructor: y}\n",
+  );
+  assert.equal(Object.getPrototypeOf(variables), null);
+  assert.equal(({} as Record<string, unknown>)["x"], undefined);
+  assert.equal(variables["nspawn_runner_chroot_suite"], undefined);
+});
+
+Deno.test("withoutTags() leaves a negation and an address alone", () => {
+  for (
+    const text of ["when: a != b", "when: !(x)", "x: a!b", "x: 'a!'", "mail: me!there@example"]
+  ) {
+    assert.equal(withoutTags(text), text);
+  }
+});
+
+Deno.test("withoutTags() keeps a mapping's keys in one column", () => {
+  assert.equal(withoutTags("- !x a: 1\n  b: 2\n"), "- a: 1\n  b: 2\n");
+});
+
+Deno.test("findPlaybook() prefers the folder of definitions, then .yaml", () =>
+  withStore(async ({ work: { host, config }, put, folder }) => {
+    const find = async () => (await findPlaybook(host, config, named("x"), undefined))?.path;
+    assert.equal(await find(), undefined);
+    await put("store/x.yml");
+    assert.equal(await find(), `${folder}/store/x.yml`);
+    await put("store/x.yaml");
+    assert.equal(await find(), `${folder}/store/x.yaml`);
+    await put("defs/x.yml");
+    assert.equal(await find(), `${folder}/defs/x.yml`);
+  }));
+
+Deno.test("findPlaybook() prefers the one beside the definition", () =>
+  withStore(async ({ work: { host, config }, put, folder }) => {
+    await put("defs/x.yaml");
+    await put("store/x.yaml");
+    const found = await findPlaybook(host, config, named("x"), config.store);
+    assert.equal(found?.path, `${folder}/store/x.yaml`);
+  }));
+
+Deno.test("findPlaybook() takes no directory for a playbook", () =>
+  withStore(async ({ work: { host, config }, put }) => {
+    await put("store/x.yaml/usr/file");
+    assert.equal(await findPlaybook(host, config, named("x"), undefined), null);
+  }));
+
+Deno.test("findPlaybook() warns of a playbook that it cannot read, and goes on", () =>
+  withStore(async ({ work: { host, config }, put, err, folder }) => {
+    await put("defs/x.yaml", "- hosts: [\n");
+    const found = await findPlaybook(host, config, named("x"), undefined);
+    assert.deepEqual(found, { path: `${folder}/defs/x.yaml`, suite: undefined, recreate: false });
+    assert.match(err(), /No variables are read from .*x\.yaml/);
+  }));
+
+Deno.test("findPlaybook() takes what YAML 1.1 takes for true", () =>
+  withStore(async ({ work: { host, config }, put }) => {
+    for (const [text, expected] of [["yes", true], ["True", true], ["on", true], ["no", false]]) {
+      await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_maint_recreate: ${text}}\n`);
+      const found = await findPlaybook(host, config, named("x"), undefined);
+      assert.equal(found?.recreate, expected, `${text}`);
+    }
+  }));
+
+Deno.test("findPlaybook() leaves templates to Ansible", () =>
+  withStore(async ({ work: { host, config }, put, err }) => {
+    await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_chroot_suite: "{{ s }}"}\n`);
+    assert.equal((await findPlaybook(host, config, named("x"), undefined))?.suite, undefined);
+    assert.match(err(), /templates are for Ansible/);
+  }));

@@ -1,0 +1,154 @@
+/**
+ * A host for unit tests: real files, and all else recorded or scripted. Processes do not run but
+ * where a test names them, time stands still but for sleeps, and signals come when a test sends them.
+ */
+
+import { denoFiles } from "../../src/host/files.ts";
+import type {
+  Argv,
+  Captured,
+  CaptureOptions,
+  Ended,
+  Host,
+  StartOptions,
+  Terminal,
+} from "../../src/host/host.ts";
+import { terminalLog } from "../../src/host/log.ts";
+import { denoProcesses } from "../../src/host/processes.ts";
+
+/** What a scripted process answers; the rest is success without a word. */
+export type Answer = Partial<Captured>;
+
+/** What a test decides. */
+export interface RecordingOptions {
+  /** Answers for processes; nothing returned is success. It may write files, as a process would. */
+  readonly answer?: (argv: Argv) => Answer | void | Promise<Answer | void>;
+  /** Programs that run for real. */
+  readonly real?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Which of our streams are terminals. */
+  readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
+  /** Milliseconds since 1970 at the beginning. */
+  readonly now?: number;
+  readonly uid?: number;
+}
+
+/** One process that was asked for. */
+export interface Recorded {
+  readonly argv: Argv;
+  readonly options: CaptureOptions | StartOptions;
+}
+
+/** A host and what happened on it. */
+export interface Recording {
+  readonly host: Host;
+  readonly processes: readonly Recorded[];
+  /** All command lines, each as one text. */
+  commands(): string[];
+  /** Signals that were sent to processes. */
+  readonly killed: readonly { readonly pid: number; readonly signal: Deno.Signal }[];
+  out(): string;
+  err(): string;
+  /** Sends a signal to the program. */
+  send(signal: Deno.Signal): void;
+  /** How many handlers of signals there are. */
+  handlers(): number;
+}
+
+/**
+ * Makes a host for one test.
+ *
+ * @param options What the test decides.
+ * @returns The host and its record.
+ */
+export function recordingHost(options: RecordingOptions = {}): Recording {
+  const written = { out: "", err: "" };
+  const terminal = captured(written, options);
+  const log = terminalLog(terminal, false);
+  const processes: Recorded[] = [];
+  const killed: { pid: number; signal: Deno.Signal }[] = [];
+  const handlers = new Set<readonly [readonly Deno.Signal[], (signal: Deno.Signal) => void]>();
+  let now = options.now ?? Date.UTC(2030, 0, 1);
+  const run = async (argv: Argv, given: CaptureOptions | StartOptions): Promise<Captured> => {
+    processes.push({ argv, options: given });
+    if (options.real?.includes(argv[0])) return await denoProcesses(log).capture(argv);
+    return { code: 0, signal: null, stdout: "", stderr: "", ...await options.answer?.(argv) };
+  };
+  const host: Host = {
+    processes: {
+      capture: (argv, given = {}) => run(argv, given),
+      start(argv, given = {}) {
+        const pid = 1000 + processes.length;
+        const ended: Promise<Ended> = run(argv, given).then(({ code, signal }) => ({
+          code,
+          signal,
+        }));
+        return { pid, ended, kill: (signal) => void killed.push({ pid, signal }), unref() {} };
+      },
+      signal(pid, signal) {
+        killed.push({ pid, signal });
+        return false;
+      },
+    },
+    files: denoFiles(),
+    clock: {
+      now: () => now,
+      sleep(ms) {
+        now += ms;
+        return Promise.resolve();
+      },
+      nap(ms) {
+        now += ms;
+      },
+    },
+    signals: {
+      on(signals, handler) {
+        const entry = [signals, handler] as const;
+        handlers.add(entry);
+        return () => void handlers.delete(entry);
+      },
+    },
+    terminal,
+    log,
+    env: (name) => options.env?.[name],
+    environment: () => ({ ...options.env }),
+    uid: () => options.uid ?? 0,
+    pid: () => 42,
+    self: () => Promise.resolve(["nspawn-runner"]),
+  };
+  return {
+    host,
+    processes,
+    commands: () => processes.map(({ argv }) => argv.join(" ")),
+    killed,
+    out: () => written.out,
+    err: () => written.err,
+    send(signal) {
+      for (const [signals, handler] of handlers) if (signals.includes(signal)) handler(signal);
+    },
+    handlers: () => handlers.size,
+  };
+}
+
+function captured(written: { out: string; err: string }, options: RecordingOptions): Terminal {
+  return {
+    out: (text) => void (written.out += text),
+    err: (text) => void (written.err += text),
+    is: (stream) => options.terminals?.includes(stream) ?? false,
+    columns: () => 80,
+  };
+}
+
+/**
+ * Runs a test in a folder of its own, which is removed afterwards.
+ *
+ * @param act The test.
+ */
+export async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "nspawn-runner-unit-" }));
+  try {
+    await act(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
