@@ -13,6 +13,7 @@ export { main };
 
 if (import.meta.main) {
   const code = await main(Deno.args, denoHost());
-  // Success ends by itself, since only then Deno keeps the code that it compiled for the next start.
-  if (code !== 0) Deno.exit(code);
+  // Only a program that ends by itself leaves the code that it compiled to the next start: the stage
+  // that is called most often does, when all went well.
+  if (code !== 0 || Deno.args[0] !== "run") Deno.exit(code);
 }

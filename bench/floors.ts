@@ -2,7 +2,15 @@
 
 import { SCRIPT } from "./driver.ts";
 import { succeed } from "./measure.ts";
-import { endStandalone, patiently, type Standalone, startStandalone } from "./standalone.ts";
+import {
+  cgroupOf,
+  endStandalone,
+  INTO_CGROUP,
+  patiently,
+  type Standalone,
+  startStandalone,
+  untilPayload,
+} from "./standalone.ts";
 import { closeStorage, openStorage, type StorageKind } from "./storage.ts";
 
 /** What all floors share. */
@@ -21,6 +29,8 @@ export interface Setup {
 export interface RawMachine {
   readonly name: string;
   readonly leader: number;
+  /** The leader's, in the unified hierarchy. */
+  readonly cgroup: string;
   /** What keeps it, where that is not systemd. */
   readonly standalone?: Standalone;
 }
@@ -45,12 +55,22 @@ export async function bootRaw(setup: Setup, name: string): Promise<[RawMachine, 
   const argv = nspawn(setup, name, options);
   if (!setup.systemd) {
     const standalone = await startStandalone(name, argv, { [UNIFIED]: "1" }, setup.booted);
-    return [{ name, leader: standalone.leader, standalone }, performance.now() - began];
+    const ms = performance.now() - began;
+    const { leader } = standalone;
+    return [{ name, leader, cgroup: await cgroupOf(leader), standalone }, ms];
   }
   await succeed([...SYSTEMD_RUN, `--unit=${unitOf(name)}`, ...argv]);
+  const leader = await leaderOf(name);
+  // nspawn calls a machine without an init ready before anything runs in it.
+  if (!setup.booted) await untilPayload(leader);
   const ms = performance.now() - began;
-  const { stdout } = await succeed(["machinectl", "show", name, "--property=Leader", "--value"]);
-  return [{ name, leader: Number(stdout.trim()) }, ms];
+  return [{ name, leader, cgroup: await cgroupOf(leader) }, ms];
+}
+
+/** From machined's record: asking machinectl would cost the floor a process. */
+async function leaderOf(name: string): Promise<number> {
+  const record = await Deno.readTextFile(`/run/systemd/machines/${name}`);
+  return Number(record.match(/^LEADER=(\d+)$/m)?.[1]);
 }
 
 /** The unit of systemd-nspawn@.service in the transient form, with a job's usual limits. */
@@ -100,13 +120,14 @@ export async function execRaw(setup: Setup, machine: RawMachine): Promise<number
 }
 
 /**
- * Runs the script by nsenter.
+ * Runs the script by nsenter, in the machine's cgroup: elsewhere no limit of the machine binds it.
  *
  * @param machine Any machine.
  * @returns Milliseconds.
  */
 export async function enterRaw(machine: RawMachine): Promise<number> {
-  return (await succeed([...enter(machine.leader), "/bin/bash"], { stdin: SCRIPT })).ms;
+  const argv = [...INTO_CGROUP, machine.cgroup, ...enter(machine.leader), "/bin/bash"];
+  return (await succeed(argv, { stdin: SCRIPT })).ms;
 }
 
 /** How a raw machine is ended. */

@@ -15,7 +15,7 @@ export const FLOOR = {
   empty: "empty program",
   boot: "raw boot",
   exec: "raw systemd-run in it",
-  nsenter: "raw nsenter",
+  nsenter: "raw nsenter into it",
   kill: "raw kill until gone",
   terminate: "raw terminate until gone",
 } as const;

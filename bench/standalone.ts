@@ -26,10 +26,11 @@ export async function startStandalone(
   env: Record<string, string>,
   booted: boolean,
 ): Promise<Standalone> {
-  const cgroup = `${await ownCgroup()}/${name}`;
+  const cgroup = `${await cgroupOf("self")}/${name}`;
   await Deno.mkdir(cgroup);
-  const child = new Deno.Command("sh", {
-    args: ["-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh", cgroup, ...argv],
+  const [shell = "", ...words] = INTO_CGROUP;
+  const child = new Deno.Command(shell, {
+    args: [...words, cgroup, ...argv],
     env,
     stdin: "null",
     stdout: "null",
@@ -37,7 +38,8 @@ export async function startStandalone(
     detached: true,
   }).spawn();
   const leader = await patiently("start", () => leaderOf(child.pid));
-  await patiently("take commands", () => booted ? hasBooted(leader) : hasPayload(leader));
+  if (booted) await patiently("boot", () => hasBooted(leader));
+  else await untilPayload(leader);
   return { leader, ended: child.status, cgroup };
 }
 
@@ -50,6 +52,15 @@ export async function endStandalone(standalone: Standalone): Promise<void> {
   await standalone.ended;
   const cgroups = [standalone.cgroup, ...await twinsOf(standalone.cgroup)];
   await timed(["find", ...cgroups, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]);
+}
+
+/**
+ * Waits until a machine without an init runs its one command.
+ *
+ * @param leader Its PID 1.
+ */
+export async function untilPayload(leader: number): Promise<void> {
+  await patiently("run anything", () => hasPayload(leader));
 }
 
 /** Looks until there is an answer, a millisecond apart. */
@@ -86,13 +97,21 @@ async function childrenOf(pid: number): Promise<string[]> {
   return (await read(`/proc/${pid}/task/${pid}/children`)).split(" ").filter(Boolean);
 }
 
-/** Our own cgroup in the unified hierarchy: cgroups(7). */
-async function ownCgroup(): Promise<string> {
+/**
+ * A process's cgroup in the unified hierarchy: cgroups(7).
+ *
+ * @param process A pid, or `self`.
+ * @returns Its path.
+ */
+export async function cgroupOf(process: number | "self"): Promise<string> {
   const [root] = await hierarchies("cgroup2");
-  const own = (await read("/proc/self/cgroup")).match(/^0::(\/.*)$/m)?.[1];
-  if (root === undefined || own === undefined) throw new Error("No cgroup2 is mounted here");
-  return own === "/" ? root : root + own;
+  const path = (await read(`/proc/${process}/cgroup`)).match(/^0::(\/.*)$/m)?.[1];
+  if (root === undefined || path === undefined) throw new Error("No cgroup2 is mounted here");
+  return path === "/" ? root : root + path;
 }
+
+/** Words that put a command into the cgroup that follows them. */
+export const INTO_CGROUP = ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh"];
 
 /** In a mixed hierarchy nspawn makes the same folders below the mounts of version 1. */
 async function twinsOf(cgroup: string): Promise<string[]> {

@@ -31,7 +31,7 @@ export const systemd: Supervisor = {
     return leader;
   },
   async isAlive(host, lease) {
-    return await host.files.lstat(recordOf(lease.machine)) !== null;
+    return lease.leader !== null && await leaderOf(host, lease.machine) === lease.leader.pid;
   },
   async stop(host, lease) {
     // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
@@ -98,9 +98,9 @@ export function limitProperties(limits: Limits): string[] {
   ];
 }
 
-/** Once a boot: the setting is kept in a drop-in below /run. */
+/** Once a boot: the setting is kept in a drop-in below /run, which systemd names after the percentage. */
 async function limitSlice(host: Host): Promise<void> {
-  const dropIn = `/run/systemd/system.control/${SLICE}.d/50-MemoryMax.conf`;
+  const dropIn = `/run/systemd/system.control/${SLICE}.d/50-MemoryMaxScale.conf`;
   if (await host.files.lstat(dropIn) !== null) return;
   const argv: Argv = ["systemctl", "set-property", "--runtime", SLICE, SLICE_MEMORY];
   const { code, stderr } = await host.processes.capture(argv);
@@ -108,35 +108,33 @@ async function limitSlice(host: Host): Promise<void> {
 }
 
 async function findLeader(host: Host, machine: string): Promise<Leader> {
+  const pid = await leaderOf(host, machine) ?? await askLeader(host, machine);
+  const leader = pid === null ? null : await describeLeader(host, pid);
+  if (leader !== null) return leader;
+  throw hostFailure(`Cannot find machine ${machine}: machined does not know it`);
+}
+
+/**
+ * The PID 1 of a machine as machined's record of it tells. The file costs no process to read, is
+ * there from the machine's start to its end, and machined watches that very process.
+ */
+async function leaderOf(host: Host, machine: string): Promise<number | null> {
+  const record = await host.files.read(recordOf(machine));
+  const pid = record?.match(/^LEADER=([0-9]+)$/m)?.[1];
+  return pid === undefined ? null : Number(pid);
+}
+
+async function askLeader(host: Host, machine: string): Promise<number | null> {
   const shown = await host.processes.capture(
     ["machinectl", "show", machine, "--property=Leader", "--value"],
   );
-  const pid = Number(shown.stdout.trim());
-  const leader = pid > 0 ? await describeLeader(host, pid) : null;
-  if (leader !== null) return leader;
-  throw hostFailure(
-    `Cannot find machine ${machine}: machined says ${shown.stderr.trim() || "nothing"}`,
-  );
+  return Number(shown.stdout.trim()) || null;
 }
 
-/** By name, so that no other process can be meant; machinectl's word for it differs by version. */
 async function killLeader(host: Host, machine: string): Promise<boolean> {
-  const manager = ["org.freedesktop.machine1", "/org/freedesktop/machine1"] as const;
-  const killed = await host.processes.capture([
-    "busctl",
-    "call",
-    ...manager,
-    "org.freedesktop.machine1.Manager",
-    "KillMachine",
-    "ssi",
-    machine,
-    "leader",
-    `${SIGKILL}`,
-  ]);
-  return killed.code === 0;
+  const leader = await leaderOf(host, machine);
+  return leader !== null && host.processes.signal(leader, "SIGKILL");
 }
-
-const SIGKILL = 9;
 
 /** nspawn calls a plain machine ready a moment before its own process runs; it may never do. */
 async function plainBecomesReady(

@@ -1,0 +1,98 @@
+/** What GitLab gives a runner for a job, and what the runner makes of it. */
+
+import { ansiQuote } from "./runner.ts";
+
+/** A job. */
+export interface JobPlan {
+  readonly id: number;
+  /** Empty when the job names none. */
+  readonly image: string;
+  /** Variables of the job itself: they win over GitLab's own where the driver sees them. */
+  readonly overrides?: Readonly<Record<string, string>>;
+  /** What tells GitLab's servers apart. */
+  readonly instance?: string;
+}
+
+/** A secret that is in the response alone: it must never be seen anywhere else. */
+export const REGISTRY_PASSWORD = "EXAMPLE-REGISTRY-PASSWORD";
+
+/**
+ * GitLab's answer to a request for a job, as JOB_RESPONSE_FILE holds it.
+ *
+ * @param plan The job.
+ * @returns An object for JSON.
+ */
+export function responseOf(plan: JobPlan): unknown {
+  return {
+    id: plan.id,
+    token: "glcbt-EXAMPLE-TOKEN",
+    allow_git_fetch: true,
+    job_info: {
+      name: "job [1/2]: ünï",
+      stage: "test",
+      project_id: 42,
+      project_name: "project",
+      project_full_path: "group/project",
+      instance_uuid: plan.instance ?? "00000000-0000-4000-8000-00000000000a",
+    },
+    git_info: {
+      repo_url: "https://gitlab-ci-token:glcbt-EXAMPLE-TOKEN@gitlab.example/group/project.git",
+      ref: "main",
+      depth: 20,
+      protected: true,
+    },
+    runner_info: { timeout: 3600 },
+    inputs: {},
+    variables: [
+      { key: "CI_JOB_ID", value: `${plan.id}`, public: true, file: false, masked: false },
+      { key: "CI_SERVER_URL", value: "https://gitlab.example", public: true, file: false },
+      { key: "CONF_FILE", value: "the contents of a file\n", public: false, file: true },
+      ...Object.entries(plan.overrides ?? {}).map(([key, value]) => ({ key, value, public: true })),
+    ],
+    steps: [{ name: "script", script: ["make"], timeout: 3600, when: "on_success" }],
+    image: { name: plan.image, executor_opts: { docker: { platform: "", user: "" } } },
+    services: [],
+    artifacts: [],
+    cache: [],
+    credentials: [
+      { type: "registry", url: "registry.example", username: "x", password: REGISTRY_PASSWORD },
+    ],
+    dependencies: [],
+    features: { trace_sections: true },
+    hooks: [],
+    policy_options: { execution_policy_job: false },
+  };
+}
+
+/**
+ * What every script begins with: it brings the job's variables itself.
+ *
+ * @param plan The job.
+ * @param builds Where builds are.
+ * @returns Lines of bash.
+ */
+export function variablesOf(plan: JobPlan, builds: string): string {
+  const temporary = `${builds}/group/project.tmp`;
+  const values: Record<string, string> = {
+    CI: "true",
+    CI_BUILDS_DIR: builds,
+    CI_JOB_ID: `${plan.id}`,
+    CI_JOB_NAME: "job [1/2]: ünï",
+    CI_JOB_TOKEN: "glcbt-EXAMPLE-TOKEN",
+    CI_PROJECT_DIR: `${builds}/group/project`,
+    CI_COMMIT_MESSAGE: "one line\n\nand 'quotes', \"double\" and $dollar\n",
+    ODD: 'it\'s "odd" $HOME `x` \\ ü\nsecond line',
+    RUNNER_TEMP_PROJECT_DIR: temporary,
+    GITLAB_ENV: `${temporary}/gitlab_runner_env`,
+    ...plan.overrides,
+  };
+  const exports = Object.entries(values).map(([name, value]) =>
+    `export ${name}=${ansiQuote(value)}\n`
+  );
+  return `${exports.join("")}mkdir -p "${temporary}"
+printf '%s' ${ansiQuote("the contents of a file\n")} > "${temporary}/CONF_FILE"
+export CONF_FILE="${temporary}/CONF_FILE"
+touch "${temporary}/gitlab_runner_env"
+while read -r line; do export "$line"; done < "${temporary}/gitlab_runner_env"
+`;
+}

@@ -1,0 +1,184 @@
+/** GitLab Runner's part of the contract: its files, its environment, its calls, its scripts. */
+
+import type { Result, Running } from "../hosts/command.ts";
+import type { Site } from "../hosts/site.ts";
+import { responseOf, variablesOf } from "./job.ts";
+import type { JobPlan } from "./job.ts";
+
+/** The arguments of the four stages, as config.toml has them. */
+export interface Section {
+  readonly config: readonly string[];
+  readonly prepare: readonly string[];
+  readonly run: readonly string[];
+  readonly cleanup: readonly string[];
+}
+
+/** What `nspawn-runner toml` prints. */
+const SECTION: Section = {
+  config: ["gitlab-config"],
+  prepare: ["prepare"],
+  run: ["run"],
+  cleanup: ["cleanup"],
+};
+
+/** How a stage ended. */
+export interface StageResult extends Result {
+  /** What BUILD_EXIT_CODE_FILE holds; null when it is not there. */
+  readonly exitCode: string | null;
+}
+
+/** One attempt at a job. */
+export interface Attempt {
+  /** Where its project is in the machine, as the config stage decided. */
+  readonly project: () => string;
+  config(): Promise<StageResult>;
+  prepare(): Promise<StageResult>;
+  /** Runs a stage whose script does that. */
+  run(stage: string, body: string): Promise<StageResult>;
+  /** Runs a script as it stands. */
+  runScript(stage: string, script: string): Promise<StageResult>;
+  /** Starts a stage. */
+  startRun(stage: string, body: string): Promise<Running>;
+  cleanup(): Promise<StageResult>;
+  /** Removes the attempt's folder, after cleanup. */
+  close(): Promise<void>;
+}
+
+/** Numbers unlike any that a driver would use by itself. */
+export const BUILD_FAILURE = 41;
+export const SYSTEM_FAILURE = 42;
+
+/**
+ * Begins an attempt at a job.
+ *
+ * @param site Where the driver is.
+ * @param plan The job.
+ * @param section How it is called.
+ * @returns The attempt; its stages are called in their order.
+ */
+export async function attempt(
+  site: Site,
+  plan: JobPlan,
+  section: Section = SECTION,
+): Promise<Attempt> {
+  const { host } = site;
+  const folder = (await host.exec(["mktemp", "-d", "/tmp/custom-executorXXXXXX"])).stdout.trim();
+  const response = await site.put(JSON.stringify(responseOf(plan)), `${folder}/response.json`);
+  await host.exec(["chmod", "0600", response]);
+  const codeFile = `${folder}/build_exit_code`;
+  let builds = "";
+  let jobEnv: Record<string, string> = {};
+  let scripts = 0;
+
+  const project = () => `${builds}/group/project`;
+  const environment = () => ({
+    ...customEnvironment(plan, builds),
+    ...jobEnv,
+    BUILD_EXIT_CODE_FILE: codeFile,
+    BUILD_FAILURE_EXIT_CODE: `${BUILD_FAILURE}`,
+    SYSTEM_FAILURE_EXIT_CODE: `${SYSTEM_FAILURE}`,
+    JOB_RESPONSE_FILE: response,
+    TMPDIR: folder,
+  });
+  const startStage = (words: readonly string[]) =>
+    site.start(words, { env: environment(), cwd: folder });
+  const ended = async (running: Running): Promise<StageResult> => {
+    const result = await running.ended;
+    const exitCode = await Deno.readTextFile(host.outside(codeFile)).catch(() => null); // none
+    return { ...result, exitCode };
+  };
+  const stage = (words: readonly string[]) => ended(startStage(words));
+  const layScript = async (script: string) => {
+    const own = `${folder}/script${scripts++}`;
+    await Deno.mkdir(host.outside(own));
+    return await site.put(script, `${own}/script`);
+  };
+  const runScript = async (name: string, script: string) =>
+    stage([...section.run, await layScript(script), name]);
+  const scriptFor = (body: string) => stageScript(`${variablesOf(plan, builds)}${body}\n`);
+
+  return {
+    project,
+    config: async () => {
+      const result = await stage(section.config);
+      if (result.code === 0) {
+        const answer = JSON.parse(result.stdout);
+        builds = answer.builds_dir;
+        jobEnv = answer.job_env ?? {};
+      }
+      return result;
+    },
+    prepare: () => stage(section.prepare),
+    run: (name, body) => runScript(name, scriptFor(body)),
+    runScript,
+    startRun: async (name, body) =>
+      startStage([...section.run, await layScript(scriptFor(body)), name]),
+    cleanup: () => stage(section.cleanup),
+    close: async () => void await host.exec(["rm", "-rf", folder]),
+  };
+}
+
+/** What a job can see of itself reaches the driver under a prefix; directories are empty at first. */
+function customEnvironment(plan: JobPlan, builds: string): Record<string, string> {
+  const project = builds === "" ? "" : `${builds}/group/project`;
+  const all: Record<string, string> = {
+    CI: "true",
+    CI_BUILDS_DIR: builds,
+    CI_CONCURRENT_ID: "0",
+    CI_CONCURRENT_PROJECT_ID: "0",
+    CI_JOB_ID: `${plan.id}`,
+    CI_JOB_NAME: "job [1/2]: ünï",
+    CI_JOB_SERVICES: "",
+    CI_JOB_STAGE: "test",
+    CI_JOB_STATUS: "running",
+    CI_JOB_TOKEN: "glcbt-EXAMPLE-TOKEN",
+    CI_PROJECT_DIR: project,
+    CI_PROJECT_PATH: "group/project",
+    CI_SERVER: "yes",
+    CI_SERVER_URL: "https://gitlab.example",
+    CONF_FILE: "the contents of a file\n",
+    GITLAB_CI: "true",
+    ODD: 'it\'s "odd" $HOME `x` \\ ü\nsecond line',
+    RUNNER_TEMP_PROJECT_DIR: `${project}.tmp`,
+    ...(plan.image === "" ? {} : { CI_JOB_IMAGE: plan.image }),
+    ...plan.overrides,
+  };
+  return Object.fromEntries(
+    Object.entries(all).map(([name, value]) => [`CUSTOM_ENV_${name}`, value]),
+  );
+}
+
+/**
+ * A script as GitLab Runner builds them for bash: traps, strict options, and the body as one word
+ * that a subshell evaluates.
+ *
+ * @param body What it does.
+ * @returns The script.
+ */
+export function stageScript(body: string): string {
+  return `#!/usr/bin/env bash
+
+trap 'exit 1' TERM
+
+case "$(set -o)" in *"pipefail"*) set -o pipefail;; esac; set -o errexit
+set +o noclobber
+(trap 'exit 1' TERM; eval ${ansiQuote(body)}) < /dev/null
+exit 0
+`;
+}
+
+/**
+ * A word of bash in the form that GitLab Runner writes: printable ASCII as it is, the rest escaped.
+ *
+ * @param text Any text.
+ * @returns The word.
+ */
+export function ansiQuote(text: string): string {
+  const escaped = [...new TextEncoder().encode(text)].map((byte) => {
+    const character = String.fromCharCode(byte);
+    if (character === "\n") return "\\n";
+    if (character === "'" || character === "\\") return `\\${character}`;
+    return byte < 0x20 || byte > 0x7e ? `\\x${byte.toString(16).padStart(2, "0")}` : character;
+  });
+  return `$'${escaped.join("")}'`;
+}
