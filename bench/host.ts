@@ -36,11 +36,12 @@ async function main([where = "here", ...words]: string[]): Promise<number> {
     const place = where === "here" ? await openHere() : await openContainer(where, tools, prefix);
     try {
       const store = await layChroot(place, words);
+      const rest = await bringPeer(tools, words);
       return await runJob(place, [
         ...[`${tools}/deno`, "run", "--allow-all", "--no-config", `${tools}/job.js`],
         ...["--program", program, "--store", store, "--image", IMAGE],
         ...await isThere(`${tools}/empty`) ? ["--empty", `${tools}/empty`] : [],
-        ...words,
+        ...rest,
       ]);
     } finally {
       await place.close();
@@ -120,6 +121,16 @@ async function layChroot(place: Place, words: readonly string[]): Promise<string
   await must(["btrfs", "subvolume", "create", path]);
   await must(["cp", "--archive", `${chroot}/.`, path]);
   return place.btrfs;
+}
+
+/** A peer is copied to where the host sees it, and its place put into the words. */
+async function bringPeer(tools: string, words: readonly string[]): Promise<string[]> {
+  const at = words.findIndex((word) => /^--peer(=|$)/.test(word));
+  if (at === -1) return [...words];
+  const joined = words[at]!.startsWith("--peer=");
+  const path = joined ? words[at]!.slice("--peer=".length) : words[at + 1] ?? "";
+  await must(["install", "--mode=755", path, `${tools}/peer`]);
+  return [...words.slice(0, at), `--peer=${tools}/peer`, ...words.slice(at + (joined ? 1 : 2))];
 }
 
 async function runJob(place: Place, argv: readonly string[]): Promise<number> {

@@ -21,7 +21,9 @@ export function cgroupPaths(facts: KernelFacts, name: string): [string, ...strin
       "Mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup",
     );
   }
-  const below = join(facts.cgroup, name);
+  // Who came from outside of a cgroup namespace is not in it, and may make cgroups at its root alone.
+  const own = facts.cgroup.startsWith("/..") ? "/" : facts.cgroup;
+  const below = join(own, name);
   const twins = facts.mounts.filter((mount) => mount.type === "cgroup")
     .map((mount) => join(mount.point, below));
   return [join(unified, below), ...twins];
@@ -29,7 +31,7 @@ export function cgroupPaths(facts: KernelFacts, name: string): [string, ...strin
 
 /**
  * Ends all in a cgroup and removes it, with its twins. Words: GRACE, the cgroup, its twins.
- * Processes get SIGTERM, and SIGKILL after GRACE twentieths of a second. `cgroup.kill` is there from Linux
+ * Processes get SIGTERM, and SIGKILL after GRACE hundredths of a second. `cgroup.kill` is there from Linux
  * 5.14 on.
  */
 const END = `
@@ -49,7 +51,7 @@ removed_within() {
   until remove; do
     [ "$left" -gt 0 ] || return 1
     left=$((left - 1))
-    sleep 0.05
+    sleep 0.01
   done
 }
 end() {
@@ -59,7 +61,7 @@ end() {
     removed_within "$grace" && return
   fi
   { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null || signal KILL
-  removed_within 100
+  removed_within 500
 }
 end || exit 1
 shift 2
@@ -87,7 +89,7 @@ export async function endCgroup(
     "-c",
     END,
     "sh",
-    `${grace * 20}`,
+    `${grace * 100}`,
     ...cgroups,
   ]);
   if (code !== 0) throw hostFailure(`Cannot remove cgroup ${cgroups[0]}: its processes do not end`);

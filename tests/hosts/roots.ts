@@ -83,7 +83,8 @@ async function make(path: string, suite: Suite, packages: readonly string[]): Pr
   for (const certificate of await certificates()) {
     await must(["cp", `${CERTIFICATES}/${certificate.name}`, `${path}${CERTIFICATES}/`]);
   }
-  await must(["chroot", path, "update-ca-certificates"]);
+  // Our folder for temporary files is not in there.
+  await must(["env", "--unset=TMPDIR", "chroot", path, "update-ca-certificates"]);
 }
 
 /** Older builds of a tree, and what killed runs left; a run of long ago uses none of them any more. */
