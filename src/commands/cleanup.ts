@@ -6,7 +6,6 @@ import { chooseMachine } from "./choices.ts";
 /** Ends the machine of a job and removes what it wrote. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const { machine } = await chooseMachine(invocation, await readJob(host));
-  const { store } = await load();
-  const was = await stopMachine(host, store, machine);
+  const was = await stopMachine(host, async () => (await load()).store, machine);
   host.log.step(was ? `Removed machine ${machine}` : `No machine ${machine}: nothing to remove`);
 };

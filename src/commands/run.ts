@@ -8,7 +8,6 @@ import { interruptible } from "./interrupt.ts";
 /** Runs a script in the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const { machine } = await chooseMachine(invocation, await readJob(host));
-  const { store } = await load();
   const path = invocation.positionals["script"]!;
   const script = await host.files.readBytes(path);
   if (script === null) {
@@ -17,6 +16,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
       "Give the path of a file on this host",
     );
   }
+  const store = async () => (await load()).store;
   const shell = invocation.options["shell"];
   return await interruptible(
     host,

@@ -12,11 +12,7 @@ export function denoFiles(): Files {
     readBytes: (path) => orNull(() => Deno.readFile(path)),
     readEnd: (path, bytes) => orNull(() => readEnd(path, bytes)),
     replace,
-    write: async (path, content, mode = 0o600) => {
-      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      await Deno.writeFile(path, bytes, { mode });
-      await Deno.chmod(path, mode); // the umask does not decide, nor what was there before
-    },
+    write,
     makeDirectory: (path, mode = 0o700) => Deno.mkdir(path, { recursive: true, mode }),
     list,
     lstat: (path) => orNull(async () => statOf(await Deno.lstat(path))),
@@ -46,19 +42,33 @@ async function readEnd(path: string, bytes: number): Promise<string> {
   return new TextDecoder().decode(buffer.subarray(0, filled));
 }
 
+async function write(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  using file = await openToWrite(path, mode);
+  await writeAll(file, content);
+  await Deno.chmod(path, mode); // the umask does not decide, nor what was there before
+}
+
 async function replace(path: string, text: string, mode = 0o600): Promise<void> {
   const aside = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
   try {
-    using file = await Deno.open(aside, { write: true, create: true, truncate: true, mode });
-    const bytes = new TextEncoder().encode(text);
-    let written = 0;
-    while (written < bytes.length) written += await file.write(bytes.subarray(written));
+    using file = await openToWrite(aside, mode);
+    await writeAll(file, text);
     await file.sync();
     await Deno.rename(aside, path);
   } catch (error) {
     await ignoreMissing(Deno.remove(aside));
     throw error;
   }
+}
+
+function openToWrite(path: string, mode: number): Promise<Deno.FsFile> {
+  return Deno.open(path, { write: true, create: true, truncate: true, mode });
+}
+
+/** Deno.writeFile() would load its streams first, which takes longer than to write. */
+async function writeAll(file: Deno.FsFile, content: string | Uint8Array): Promise<void> {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
 async function list(path: string): Promise<string[]> {

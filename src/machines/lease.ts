@@ -3,7 +3,7 @@
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName } from "./name.ts";
-import { leaseFolder, machinePaths } from "./paths.ts";
+import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
 import type { ProcessId } from "./process.ts";
 
 /** How the machine's writes are kept off its chroot. */
@@ -16,6 +16,8 @@ export type SupervisorKind = "systemd" | "standalone";
 export interface Lease {
   readonly version: 1;
   readonly machine: MachineName;
+  /** The store that it lives in. */
+  readonly store: string;
   /** Which boot of the host it belongs to: after another one nothing of it runs. */
   readonly boot: string;
   /** When it was made, as ISO 8601. */
@@ -48,13 +50,12 @@ export interface Leader extends ProcessId {
  * Writes or replaces a lease in one step.
  *
  * @param host The outside.
- * @param store The store's folder.
  * @param lease What is recorded.
  */
-export async function writeLease(host: Host, store: string, lease: Lease): Promise<void> {
-  await host.files.makeDirectory(leaseFolder(store));
+export async function writeLease(host: Host, lease: Lease): Promise<void> {
+  await host.files.makeDirectory(leaseFolder(lease.store));
   await host.files.replace(
-    machinePaths(store, lease.machine).lease,
+    machinePaths(lease.store, lease.machine).lease,
     JSON.stringify(lease, null, 2) + "\n",
   );
 }
@@ -84,6 +85,25 @@ export async function readLease(
 }
 
 /**
+ * The lease of a machine that was prepared since the host is up. Its link says where it is, so that
+ * no configuration is read, and one that was changed since loses no machine.
+ *
+ * @param host The outside.
+ * @param machine Whose lease.
+ * @param store Tells the store's folder, where there is no such link.
+ * @returns Null when the machine does not exist.
+ * @throws {Failure} of the host where the file is none of ours.
+ */
+export async function findLease(
+  host: Host,
+  machine: MachineName,
+  store: () => Promise<string>,
+): Promise<Lease | null> {
+  const lease = parse(await host.files.read(leaseLink(machine)) ?? "");
+  return lease?.machine === machine ? lease : await readLease(host, await store(), machine);
+}
+
+/**
  * All leases; damaged ones are left out.
  *
  * @param host The outside.
@@ -102,13 +122,12 @@ export async function listLeases(host: Host, store: string): Promise<Lease[]> {
 }
 
 /**
- * Removes a lease; fine when there is none.
+ * Removes a lease; fine when it is gone already.
  *
  * @param host The outside.
- * @param store The store's folder.
- * @param machine Whose lease.
+ * @param lease Which.
  */
-export function removeLease(host: Host, store: string, machine: MachineName): Promise<void> {
+export function removeLease(host: Host, { store, machine }: Lease): Promise<void> {
   return host.files.remove(machinePaths(store, machine).lease);
 }
 

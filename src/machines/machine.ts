@@ -9,10 +9,10 @@ import { nsenter } from "./entry/nsenter.ts";
 import { closeChannel, layScript, openChannel, shellsFor, takeScript } from "./entry/script.ts";
 import { unit } from "./entry/unit.ts";
 import { type KernelFacts, kernelFacts } from "./kernel.ts";
-import { type Lease, readLease, removeLease, writeLease } from "./lease.ts";
+import { findLease, type Lease, readLease, removeLease, writeLease } from "./lease.ts";
 import type { MachineName } from "./name.ts";
 import { nspawnVersion } from "./nspawn.ts";
-import { type MachinePaths, machinePaths } from "./paths.ts";
+import { leaseLink, type MachinePaths, machinePaths } from "./paths.ts";
 import { isAlive, parseStat } from "./process.ts";
 import { chooseStorage, storageOf } from "./storage/choose.ts";
 import { sweepExport } from "./supervisor/export.ts";
@@ -28,6 +28,9 @@ export interface MachinePlan {
   readonly chroot: { readonly name: string; readonly path: string };
   readonly settings: MachineSettings;
 }
+
+/** Tells the store's folder; asked only where nothing else does, since it may read the configuration. */
+export type StoreTeller = () => Promise<string>;
 
 /** A machine that was started. */
 export interface Started {
@@ -56,11 +59,11 @@ export async function startMachine(
   const paths = machinePaths(plan.store, plan.name);
   const supervisor = await supervisorOfHost(host);
   const lease = await newLease(host, plan, supervisor, facts);
-  await writeLease(host, plan.store, lease);
+  await writeLease(host, lease);
   try {
     return await create(host, plan, paths, supervisor, lease, interrupt);
   } catch (error) {
-    await undo(host, plan, lease);
+    await undo(host, lease);
     throw interrupt.aborted ? hostFailure(`Cannot start machine ${plan.name}: interrupted`) : error;
   }
 }
@@ -73,25 +76,26 @@ async function create(
   lease: Lease,
   interrupt: AbortSignal,
 ): Promise<Started> {
-  const { store, chroot, settings, name } = plan;
+  const { chroot, settings, name } = plan;
   await host.files.makeDirectory(paths.folder);
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   const root = await storageOf(lease.storage).open(host, chroot.path, paths.folder);
   await openChannel(host, paths);
+  await host.files.symlink(paths.lease, leaseLink(name));
   const { booted } = lease;
   const version = await nspawnVersion(host);
   const spec = { name, root, paths, settings, booted, nspawnVersion: version };
   host.log.step(`Starting machine ${name} from ${chroot.path}`);
   const leader = await supervisor.start(host, spec, lease, interrupt);
   const started = { ...lease, leader, preparer: null };
-  await writeLease(host, store, started);
+  await writeLease(host, started);
   if (interrupt.aborted) throw hostFailure("interrupted");
   return { lease: started, limits: supervisor.limits };
 }
 
-async function undo(host: Host, plan: MachinePlan, lease: Lease): Promise<void> {
+async function undo(host: Host, lease: Lease): Promise<void> {
   try {
-    await removeMachine(host, plan.store, lease);
+    await removeMachine(host, lease);
   } catch (error) {
     host.log.warn(messageOf(error)); // the first failure is the one to report
   }
@@ -109,7 +113,7 @@ async function refuseExisting(host: Host, plan: MachinePlan, boot: string): Prom
       `End it first: nspawn-runner cleanup --id ${plan.job}`,
     );
   }
-  await removeMachine(host, plan.store, old);
+  await removeMachine(host, old);
 }
 
 async function newLease(
@@ -124,6 +128,7 @@ async function newLease(
   return {
     version: 1,
     machine: name,
+    store,
     boot: facts.boot,
     created: new Date(host.clock.now()).toISOString(),
     job,
@@ -149,7 +154,7 @@ async function hasInit(host: Host, chroot: string): Promise<boolean> {
  * Runs one stage of a job in its machine.
  *
  * @param host The outside.
- * @param store The store's folder.
+ * @param store Tells the store's folder, where it has to be known.
  * @param name The machine.
  * @param script The script, byte for byte.
  * @param shell What `--shell` said.
@@ -159,14 +164,14 @@ async function hasInit(host: Host, chroot: string): Promise<boolean> {
  */
 export async function runStage(
   host: Host,
-  store: string,
+  store: StoreTeller,
   name: MachineName,
   script: Uint8Array,
   shell: string | undefined,
   cancel: AbortSignal,
 ): Promise<Ending> {
   const running = await findRunning(host, store, name);
-  const paths = machinePaths(store, name);
+  const paths = machinePaths(running.lease.store, name);
   const stage = await layScript(host, paths, script, shellsFor(script, shell, running.lease.shell));
   try {
     return await entryOf(running.lease).exec(host, running, stage, cancel);
@@ -179,31 +184,35 @@ export async function runStage(
  * Ends a machine and removes all that it wrote. Fine when there is none.
  *
  * @param host The outside.
- * @param store The store's folder.
+ * @param store Tells the store's folder, where it has to be known.
  * @param name The machine.
  * @returns Whether there was one.
  * @throws {Failure} of the host when something stays.
  */
-export async function stopMachine(host: Host, store: string, name: MachineName): Promise<boolean> {
-  const lease = await readLease(host, store, name);
+export async function stopMachine(
+  host: Host,
+  store: StoreTeller,
+  name: MachineName,
+): Promise<boolean> {
+  const lease = await findLease(host, name, store);
   if (lease === null) return false;
-  await removeMachine(host, store, lease);
+  await removeMachine(host, lease);
   return true;
 }
 
-async function removeMachine(host: Host, store: string, lease: Lease): Promise<void> {
-  const paths = machinePaths(store, lease.machine);
+async function removeMachine(host: Host, lease: Lease): Promise<void> {
+  const paths = machinePaths(lease.store, lease.machine);
   host.log.step(`Ending machine ${lease.machine}`);
   await supervisorOf(lease).stop(host, lease);
   await sweepExport(host, lease.machine);
   host.log.step(`Removing what it wrote: ${paths.folder}`);
   await storageOf(lease.storage).close(host, paths.folder);
   await closeChannel(host, paths);
-  await removeLease(host, store, lease.machine);
+  await removeLease(host, lease);
 }
 
-async function findRunning(host: Host, store: string, name: MachineName): Promise<Running> {
-  const lease = await readLease(host, store, name);
+async function findRunning(host: Host, store: StoreTeller, name: MachineName): Promise<Running> {
+  const lease = await findLease(host, name, store);
   if (lease === null) {
     throw hostFailure(
       `Cannot run a script in machine ${name}: there is none`,

@@ -42,6 +42,16 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
 }
 
 /**
+ * A link to a machine's lease, among what lives no longer than the host is up.
+ *
+ * @param name The machine.
+ * @returns An absolute path.
+ */
+export function leaseLink(name: MachineName): string {
+  return join(RUNTIME, name, "lease");
+}
+
+/**
  * Where leases are.
  *
  * @param store The store's folder.

@@ -22,7 +22,7 @@ export PATH
 wanted=$1
 shell=
 while [ "$1" != -- ]; do
-  [ -n "$shell" ] || shell=$(command -v "$1") || shell=
+  [ -n "$shell" ] || ! command -v "$1" >/dev/null || shell=$1
   shift
 done
 shift
@@ -51,6 +51,7 @@ const WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
  * @param paths The machine's places; its folder exists.
  */
 export async function openChannel(host: Host, paths: MachinePaths): Promise<void> {
+  await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
   await host.files.write(join(paths.stage, "reporter"), REPORTER, 0o555);
   await host.files.write(join(paths.stage, "result"), ""); // where the result is mounted inside
