@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { Failure } from "../../../src/failure.ts";
+import { type Job, readJob, shortHash } from "../../../src/gitlab/job.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
+
+/** What a job may set as it likes. */
+const OVERRIDDEN = {
+  CUSTOM_ENV_CI_JOB_ID: "666",
+  CUSTOM_ENV_CI_JOB_IMAGE: "evil",
+  CUSTOM_ENV_CI_SERVER_URL: "https://evil.example",
+};
+
+const TOKEN = "glcbt-secret";
+
+/** The trusted copy, as GitLab Runner writes it. */
+function response(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    id: 70002,
+    token: TOKEN,
+    image: { name: "registry.example.org/group/bookworm" },
+    job_info: { project_id: 42, instance_uuid: "00000000-0000-4000-8000-000000000001" },
+    git_info: { repo_url: `https://gitlab-ci-token:${TOKEN}@git.example:8443/group/project.git` },
+    variables: [
+      { key: "CI_SERVER_URL", value: "https://git.example" },
+      { key: "CI_SERVER_URL", value: "https://evil.example" },
+    ],
+    ...changes,
+  };
+}
+
+async function jobOf(
+  content: unknown,
+  env: Record<string, string> = OVERRIDDEN,
+): Promise<Job | null> {
+  let job: Job | null = null;
+  await inFolder(async (folder) => {
+    const path = `${folder}/response.json`;
+    const text = typeof content === "string" ? content : JSON.stringify(content);
+    await Deno.writeTextFile(path, text);
+    job = await readJob(recordingHost({ env: { ...env, JOB_RESPONSE_FILE: path } }).host);
+  });
+  return job;
+}
+
+Deno.test("readJob() believes the response file whatever a job sets", async () => {
+  assert.deepEqual(await jobOf(response()), {
+    id: "70002",
+    image: "registry.example.org/group/bookworm",
+    server: "00000000-0000-4000-8000-000000000001",
+  });
+});
+
+Deno.test("readJob() takes no image from the environment when the response names none", async () => {
+  for (const image of [{ name: "" }, {}, null]) {
+    assert.equal((await jobOf(response({ image })))?.image, undefined);
+  }
+});
+
+Deno.test("readJob() tells servers apart by GitLab's own first variable, then by the origin", async () => {
+  const withoutUuid = response({ job_info: null });
+  assert.equal((await jobOf(withoutUuid))?.server, "https://git.example");
+  const withoutVariables = response({ job_info: {}, variables: [] });
+  assert.equal((await jobOf(withoutVariables))?.server, "https://git.example:8443");
+  const bare = response({ job_info: {}, variables: null, git_info: null });
+  assert.equal((await jobOf(bare))?.server, undefined);
+});
+
+Deno.test("readJob() never quotes a response that it cannot read", async () => {
+  const damaged = [
+    JSON.stringify(response()).slice(0, -5),
+    JSON.stringify(response({ id: "../../etc" })),
+    JSON.stringify(response({ id: -1 })),
+    "[]",
+    "null",
+    "",
+  ];
+  for (const text of damaged) {
+    await assert.rejects(jobOf(text), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.kind, "host");
+      assert.ok(!`${error.message} ${error.hint}`.includes(TOKEN));
+      return true;
+    });
+  }
+});
+
+Deno.test("readJob() takes the environment where there is no response file", async () => {
+  const { host } = recordingHost({
+    env: { ...OVERRIDDEN, JOB_RESPONSE_FILE: "/nonexistent/response.json" },
+  });
+  assert.deepEqual(await readJob(host), {
+    id: "666",
+    image: "evil",
+    server: "https://evil.example",
+  });
+  const old = recordingHost({
+    env: { CUSTOM_ENV_CI_JOB_ID: "7", CUSTOM_ENV_CI_JOB_IMAGE: "", CUSTOM_ENV_CI_SERVER_URL: "" },
+  });
+  assert.deepEqual(await readJob(old.host), { id: "7", image: undefined, server: undefined });
+});
+
+Deno.test("readJob() is null where nobody plays GitLab", async () => {
+  assert.equal(await readJob(recordingHost().host), null);
+  assert.equal(await readJob(recordingHost({ env: { CUSTOM_ENV_CI_JOB_ID: "" } }).host), null);
+});
+
+Deno.test("shortHash() is eight digits of SHA-256, fit for a machine's name", async () => {
+  assert.equal(await shortHash("abc"), "ba7816bf");
+  assert.notEqual(await shortHash("https://a.example"), await shortHash("https://b.example"));
+});

@@ -1,0 +1,63 @@
+import { parse } from "@std/toml/parse";
+import assert from "node:assert/strict";
+import { runnerToml } from "../../../src/gitlab/runner_toml.ts";
+
+interface Section {
+  readonly runners: readonly [{
+    readonly url: string;
+    readonly token: string;
+    readonly executor: string;
+    readonly shell: string;
+    readonly custom: Record<string, unknown>;
+  }];
+}
+
+function read(text: string): Section["runners"][0] {
+  return (parse(text) as unknown as Section).runners[0];
+}
+
+const EXECUTABLE = "/usr/local/bin/nspawn-runner";
+
+Deno.test("runnerToml() is TOML with all four stages of the one executable", () => {
+  const { executor, shell, custom } = read(
+    runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined }),
+  );
+  assert.equal(executor, "custom");
+  assert.equal(shell, "bash");
+  for (const stage of ["config", "prepare", "run", "cleanup"]) {
+    assert.equal(custom[`${stage}_exec`], EXECUTABLE);
+  }
+  assert.deepEqual(custom["config_args"], ["gitlab-config"]);
+  assert.deepEqual(custom["prepare_args"], ["prepare"]);
+  assert.deepEqual(custom["run_args"], ["run"]);
+  assert.deepEqual(custom["cleanup_args"], ["cleanup"]);
+});
+
+Deno.test("runnerToml() leaves time to clean up before the runner itself is gone after 30 s", () => {
+  const { custom } = read(
+    runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined }),
+  );
+  const graceful = custom["graceful_kill_timeout"] as number;
+  const force = custom["force_kill_timeout"] as number;
+  assert.ok(graceful > 2, "a stage that ignores SIGTERM needs two seconds");
+  assert.ok(graceful + force <= 25);
+});
+
+Deno.test("runnerToml() says which lines to fill in, and none when there are none", () => {
+  const both = runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined });
+  assert.match(both, /^# Fill in: url and token\.$/m);
+  const one = runnerToml({ executable: EXECUTABLE, name: "x", url: "https://g", token: undefined });
+  assert.match(one, /^# Fill in: token\.$/m);
+  const none = runnerToml({ executable: EXECUTABLE, name: "x", url: "https://g", token: "t" });
+  assert.doesNotMatch(none, /Fill in/);
+  assert.equal(read(none).url, "https://g");
+  assert.equal(read(none).token, "t");
+});
+
+Deno.test("runnerToml() keeps odd paths and tokens to the letter", () => {
+  const odd = 'a"b\\c\n]x = 1\u007f\u0001ü';
+  const section = read(runnerToml({ executable: `/opt/${odd}`, name: odd, url: odd, token: odd }));
+  assert.equal(section.custom["run_exec"], `/opt/${odd}`);
+  assert.equal(section.token, odd);
+  assert.equal(section.url, odd);
+});

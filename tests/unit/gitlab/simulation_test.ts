@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import {
+  commandScript,
+  fileScript,
+  SAMPLE_SCRIPT,
+  stageEnvironment,
+  stagesOf,
+} from "../../../src/gitlab/simulation.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
+
+/** Words that a careless quotation changes, or executes. */
+const NASTY = [
+  "",
+  " ",
+  "it's",
+  '"double"',
+  "$HOME ${HOME} $(id) `id`",
+  "back\\slash\\n",
+  "two\nlines\n",
+  "-n",
+  "--",
+  "*",
+  "~",
+  "ünïcode",
+  "a;b|c&d>e<f",
+  "!history",
+  "\t",
+];
+
+async function run(shell: string, script: string): Promise<Deno.CommandOutput> {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, script);
+    return await new Deno.Command(shell, { args: [path] }).output();
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+for (const shell of ["bash", "dash"]) {
+  Deno.test(`commandScript() hands each word to a command as it is, by ${shell}`, async () => {
+    const { stdout } = await run(shell, commandScript(["printf", "%s\\0", ...NASTY]));
+    assert.deepEqual(new TextDecoder().decode(stdout).split("\0").slice(0, -1), NASTY);
+  });
+
+  Deno.test(`stagesOf() runs what the job runs, in its folder and without stdin, by ${shell}`, async () => {
+    await inFolder(async (folder) => {
+      const script = `${commandScript(["printf", "%s\\n", "$x '`"])}\npwd\ncat\nexit 7`;
+      const stages = stagesOf({ id: 5, image: "", script }, folder);
+      await run(shell, stages.find(({ name }) => name === "get_sources")!.script);
+      const build = stages.find(({ name }) => name === "build_script")!;
+      const { code, stdout } = await run(shell, build.script);
+      assert.equal(code, 7);
+      assert.equal(new TextDecoder().decode(stdout), `$x '\`\n${folder}/simulate/project\n`);
+    });
+  });
+}
+
+Deno.test("fileScript() runs a script with a first line as the program that it is", async () => {
+  await inFolder(async (folder) => {
+    const text = "#!/usr/bin/env -S sh -e\nprintf '%s' \"it's $0\"\nexit 4\n";
+    const stages = stagesOf({ id: 5, image: "", script: fileScript(text) }, folder);
+    await run("bash", stages.find(({ name }) => name === "get_sources")!.script);
+    const { code, stdout } = await run(
+      "bash",
+      stages.find(({ name }) => name === "build_script")!.script,
+    );
+    assert.equal(new TextDecoder().decode(stdout), `it's ${folder}/simulate/project.script`);
+    assert.equal(code, 4);
+  });
+});
+
+Deno.test("fileScript() leaves a script without a first line to the job's shell", () => {
+  assert.equal(fileScript("echo a\necho b\n"), "echo a\necho b\n");
+});
+
+Deno.test("stagesOf() has GitLab Runner's stages in its order", () => {
+  const names = stagesOf({ id: 1, image: "", script: SAMPLE_SCRIPT }, "/builds")
+    .map(({ name, when }) => `${name} ${when}`);
+  assert.deepEqual(names, [
+    "prepare_script success",
+    "get_sources success",
+    "restore_cache success",
+    "download_artifacts success",
+    "build_script success",
+    "after_script always",
+    "archive_cache success",
+    "archive_cache_on_failure failure",
+    "upload_artifacts_on_success success",
+    "upload_artifacts_on_failure failure",
+    "cleanup_file_variables always",
+  ]);
+});
+
+Deno.test("stageEnvironment() is the contract's, with nothing of a job that called us", async () => {
+  await inFolder(async (folder) => {
+    const { host } = recordingHost({
+      env: { PATH: "/bin", CUSTOM_ENV_CI_JOB_TOKEN: "secret", BUILD_FAILURE_EXIT_CODE: "9" },
+    });
+    const env = await stageEnvironment(host, folder, { id: 5, image: "bookworm", script: "" });
+    assert.equal(env["PATH"], "/bin");
+    assert.equal(env["CUSTOM_ENV_CI_JOB_TOKEN"], undefined);
+    assert.equal(env["BUILD_FAILURE_EXIT_CODE"], "1");
+    assert.equal(env["SYSTEM_FAILURE_EXIT_CODE"], "2");
+    assert.equal(env["TMPDIR"], folder);
+    assert.equal(env["BUILD_EXIT_CODE_FILE"], `${folder}/build_exit_code`);
+    assert.equal(env["CUSTOM_ENV_CI_JOB_IMAGE"], "bookworm");
+    const response = env["JOB_RESPONSE_FILE"]!;
+    assert.equal((await Deno.stat(response)).mode! & 0o777, 0o600);
+    const { id, image } = JSON.parse(await Deno.readTextFile(response));
+    assert.deepEqual([id, image.name], [5, "bookworm"]);
+  });
+});
+
+Deno.test("stageEnvironment() names no image for a job without one", async () => {
+  await inFolder(async (folder) => {
+    const { host } = recordingHost();
+    const env = await stageEnvironment(host, folder, { id: 5, image: "", script: "" });
+    assert.ok(!("CUSTOM_ENV_CI_JOB_IMAGE" in env));
+    assert.equal(JSON.parse(await Deno.readTextFile(env["JOB_RESPONSE_FILE"]!)).image.name, "");
+  });
+});
