@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { Failure } from "../../../src/failure.ts";
+import {
+  type Lease,
+  listLeases,
+  readLease,
+  removeLease,
+  writeLease,
+} from "../../../src/machines/lease.ts";
+import { machineName } from "../../../src/machines/name.ts";
+import { machinePaths } from "../../../src/machines/paths.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
+
+/** A lease of a store, as prepare writes it. */
+export function leaseOf(store: string, id: string, changes: Partial<Lease> = {}): Lease {
+  return {
+    version: 1,
+    machine: machineName(id, undefined),
+    store,
+    boot: "b",
+    created: "2030-01-01T00:00:00.000Z",
+    job: id,
+    chroot: { name: "bookworm", path: `${store}/bookworm` },
+    storage: "overlay",
+    supervisor: "systemd",
+    booted: true,
+    shell: "bash",
+    cgroups: [],
+    preparer: null,
+    leader: null,
+    ...changes,
+  };
+}
+
+Deno.test("writeLease() is read back, seen by root alone, and removed", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    const lease = leaseOf(store, "1");
+    await writeLease(host, lease);
+    assert.deepEqual(await readLease(host, store, lease.machine), lease);
+    const path = machinePaths(store, lease.machine).lease;
+    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+    assert.equal((await Deno.stat(`${store}/.leases`)).mode! & 0o777, 0o700);
+    await removeLease(host, lease);
+    await removeLease(host, lease);
+    assert.equal(await readLease(host, store, lease.machine), null);
+  });
+});
+
+Deno.test("readLease() refuses a damaged lease and one of another machine", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    const lease = leaseOf(store, "1");
+    await writeLease(host, lease);
+    const path = machinePaths(store, lease.machine).lease;
+    const bad = ["", "{", "null", JSON.stringify({ ...lease, machine: "run-2" })];
+    for (const text of [...bad, JSON.stringify({ ...lease, version: 2 })]) {
+      await Deno.writeTextFile(path, text);
+      await assert.rejects(readLease(host, store, lease.machine), Failure);
+    }
+  });
+});
+
+Deno.test("listLeases() lists what is whole and leaves out the rest", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    assert.deepEqual(await listLeases(host, store), []);
+    for (const id of ["2", "1"]) await writeLease(host, leaseOf(store, id));
+    await Deno.writeTextFile(`${store}/.leases/run-3.json`, "{");
+    await Deno.writeTextFile(`${store}/.leases/.run-4.json.77`, "{}");
+    await Deno.writeTextFile(`${store}/.leases/run-5.json`, JSON.stringify(leaseOf(store, "6")));
+    assert.deepEqual((await listLeases(host, store)).map(({ job }) => job), ["1", "2"]);
+  });
+});
