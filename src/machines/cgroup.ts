@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
-import type { Host } from "../host/host.ts";
+import type { Argv, Host } from "../host/host.ts";
 import type { KernelFacts } from "./kernel.ts";
 
 /**
@@ -27,6 +27,19 @@ export function cgroupPaths(facts: KernelFacts, name: string): [string, ...strin
   const twins = facts.mounts.filter((mount) => mount.type === "cgroup")
     .map((mount) => join(mount.point, below));
   return [join(unified, below), ...twins];
+}
+
+/**
+ * A command line that runs another one in a cgroup, which is made where it is missing. The words of
+ * the script are fixed, what varies comes as arguments.
+ *
+ * @param cgroup Its path in the unified hierarchy.
+ * @param argv What runs there.
+ * @returns The words.
+ */
+export function inCgroup(cgroup: string, argv: readonly string[]): Argv {
+  const script = 'mkdir -p "$1" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"';
+  return ["sh", "-c", script, "sh", cgroup, ...argv];
 }
 
 /**

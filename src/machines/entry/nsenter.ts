@@ -2,7 +2,7 @@ import { join } from "@std/path/posix";
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { endCgroup } from "../cgroup.ts";
+import { endCgroup, inCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import type { Leader } from "../lease.ts";
 import {
@@ -40,15 +40,10 @@ export const nsenter: Entry = {
 
 /**
  * nsenter enters with every capability: the machine's own bounding set is put back before anything
- * of a job runs. The words are fixed, what varies comes as arguments.
+ * of a job runs.
  */
 function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
-  return [
-    "sh",
-    "-c",
-    'mkdir "$1" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"',
-    "sh",
-    cgroup,
+  return inCgroup(cgroup, [
     ...nsenterArgv(leader.pid),
     "setpriv",
     // By number: the machine's setpriv may be older than the kernel's newest names.
@@ -57,7 +52,7 @@ function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
     ...(leader.noNewPrivileges ? ["--no-new-privs"] : []),
     "--",
     ...stage.argv,
-  ];
+  ]);
 }
 
 async function endingOf(host: Host, running: Running, stage: StageRun): Promise<Ending> {

@@ -87,12 +87,13 @@ async function endingOf(
   );
 }
 
+/** A machine that shuts down says so, or does not answer any more. */
 async function isStopping(host: Host, running: Running): Promise<boolean> {
   const state = await host.processes.capture(
     [...clientArgv(running, "systemctl"), "is-system-running"],
     { env: PLAIN_ENVIRONMENT },
   );
-  return state.stdout.trim() === "stopping" || !await running.isAlive();
+  return !/^(initializing|starting|running|degraded|maintenance)$/.test(state.stdout.trim());
 }
 
 function lost(reason: string): Ending {

@@ -1,7 +1,8 @@
+import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
-import { cgroupPaths, endCgroup } from "../cgroup.ts";
+import { cgroupPaths, endCgroup, inCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import { BOOT_ID, readKernel } from "../kernel.ts";
 import { describeLeader } from "../leader.ts";
@@ -23,7 +24,7 @@ export const standalone: Supervisor = {
   async start(host, spec, lease, signal) {
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
     const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
-    const leader = await untilReady(host, spec, nspawn, signal);
+    const leader = await untilReady(host, spec, lease, nspawn, signal);
     if (leader === null) throw await startFailure(host, spec, argv);
     return leader;
   },
@@ -49,25 +50,15 @@ async function isAlive(host: Host, { boot, leader }: Lease): Promise<boolean> {
 /** What nspawn gets to tidy up, in seconds. */
 const NSPAWN_SECONDS = 5;
 
-/** Starts nspawn in a cgroup of its own, its output in a log, independent of us: words only, no data in the script. */
+/** Starts nspawn in a cgroup of its own, its output in a log, independent of us. */
 function launch(host: Host, argv: Argv, spec: MachineSpec, cgroup: string): number {
-  const child = host.processes.start(
-    [
-      "sh",
-      "-c",
-      'mkdir -p "$1" && echo $$ >"$1/cgroup.procs" && log=$2 && shift 2 && exec "$@" >"$log" 2>&1',
-      "sh",
-      cgroup,
-      spec.paths.log,
-      ...argv,
-    ],
-    {
-      env: { ...PLAIN_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
-      stdout: "null",
-      stderr: "null",
-      detached: true,
-    },
-  );
+  const logged = ["sh", "-c", 'log=$1 && shift && exec "$@" >"$log" 2>&1', "sh", spec.paths.log];
+  const child = host.processes.start(inCgroup(cgroup, [...logged, ...argv]), {
+    env: { ...PLAIN_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  });
   child.unref();
   return child.pid;
 }
@@ -75,6 +66,7 @@ function launch(host: Host, argv: Argv, spec: MachineSpec, cgroup: string): numb
 async function untilReady(
   host: Host,
   spec: MachineSpec,
+  lease: Lease,
   nspawn: number,
   signal: AbortSignal,
 ): Promise<Leader | null> {
@@ -83,7 +75,7 @@ async function untilReady(
   await until(host, spec.settings.prepare_timeout * 1000, async () => {
     if (signal.aborted || await identify(host, nspawn) === null) return true;
     leader ??= await findLeader(host, nspawn);
-    ready = leader !== null && await takesCommands(host, spec, leader, signal);
+    ready = leader !== null && await takesCommands(host, spec, lease, leader, signal);
     return ready;
   });
   return ready && leader !== null ? await describeLeader(host, leader) : null;
@@ -102,20 +94,22 @@ async function findLeader(host: Host, nspawn: number): Promise<number | null> {
 async function takesCommands(
   host: Host,
   spec: MachineSpec,
+  lease: Lease,
   leader: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (!spec.booted) return await isPlainReady(host, spec);
   // Fails at once until the machine has a bus, then waits until it has booted.
   const state = await host.processes.capture(
-    [
+    // Its cgroup is the machine's, so that it ends with the machine when we are killed.
+    inCgroup(join(lease.cgroups[0]!, "prepare"), [
       "timeout",
       `${spec.settings.prepare_timeout}`,
       ...nsenterArgv(leader),
       "systemctl",
       "is-system-running",
       "--wait",
-    ],
+    ]),
     { env: PLAIN_ENVIRONMENT, signal },
   );
   return /^(running|degraded)$/m.test(state.stdout);
