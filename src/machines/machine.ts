@@ -124,7 +124,8 @@ async function newLease(
 ): Promise<Lease> {
   const { name, store, chroot, settings, job } = plan;
   await host.files.makeDirectory(store, 0o755);
-  const storage = await chooseStorage(host, facts, settings.storage, store, chroot.path);
+  const { folder } = machinePaths(store, name);
+  const storage = await chooseStorage(host, facts, settings.storage, store, folder, chroot.path);
   return {
     version: 1,
     machine: name,
@@ -195,9 +196,10 @@ export async function stopMachine(
   name: MachineName,
 ): Promise<boolean> {
   const lease = await findLease(host, name, store);
-  if (lease === null) return false;
-  await removeMachine(host, lease);
-  return true;
+  if (lease !== null) await removeMachine(host, lease);
+  // A prepare that was killed before it wrote a lease was trying its storage at most.
+  else await host.files.removeTree(machinePaths(await store(), name).folder);
+  return lease !== null;
 }
 
 async function removeMachine(host: Host, lease: Lease): Promise<void> {

@@ -71,17 +71,18 @@ export async function isLost(
   ending: Ending | undefined,
 ): Promise<boolean> {
   if (!await running.isAlive()) return true;
-  return wasSignalled(ending) && !await isAlive(host, running.leader);
+  return !isSuccess(ending) && !await isAlive(host, running.leader);
 }
 
 /**
- * Whether a signal may have ended a stage.
+ * Whether a script ended well. Any other code may be that of a machine going down: scripts of GitLab
+ * Runner make 1 of a signal.
  *
  * @param ending How it ended, where it is known.
- * @returns True also for codes by which shells tell of one.
+ * @returns True for code 0.
  */
-export function wasSignalled(ending: Ending | undefined): boolean {
-  return ending?.kind !== "exited" || (ending.code > 128 && ending.code < 255);
+export function isSuccess(ending: Ending | undefined): boolean {
+  return ending?.kind === "exited" && ending.code === 0;
 }
 
 /** A stage that ignores SIGTERM gets SIGKILL after so many seconds. */

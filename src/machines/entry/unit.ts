@@ -5,11 +5,11 @@ import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import {
   type Entry,
   isLost,
+  isSuccess,
   reportedEnding,
   type Running,
   type StageRun,
   STOP_SECONDS,
-  wasSignalled,
 } from "./entry.ts";
 
 /** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
@@ -78,7 +78,7 @@ async function endingOf(
     return lost("the machine ended while a stage ran in it");
   }
   // A shutdown ends the stage by a signal before the machine itself is gone.
-  if (wasSignalled(ending) && await isStopping(host, running)) {
+  if ((!isSuccess(ending) || client !== 0) && await isStopping(host, running)) {
     return lost("the machine shut down while a stage ran in it");
   }
   if (ending !== undefined) return ending;

@@ -32,6 +32,7 @@ export function storageOf(kind: StorageKind): Storage {
  * @param facts What the kernel says.
  * @param choice What the configuration says.
  * @param store The store's folder, which exists.
+ * @param folder The machine's own folder, for a trial.
  * @param chroot The chroot's path.
  * @returns The storage.
  * @throws {Failure} where the configuration wants what this store cannot do.
@@ -41,6 +42,7 @@ export async function chooseStorage(
   facts: KernelFacts,
   choice: StorageChoice,
   store: string,
+  folder: string,
   chroot: string,
 ): Promise<Storage> {
   if (choice === "tmpfs") return tmpfs;
@@ -48,7 +50,7 @@ export async function chooseStorage(
   const snapshots = type === "btrfs" && await isSubvolume(host, chroot);
   if (choice === "btrfs" && !snapshots) throw noSnapshots(type, chroot);
   if (snapshots && choice !== "overlay") return btrfs;
-  if (choice === "overlay" || await holdsUpperLayer(host, store)) return overlay;
+  if (choice === "overlay" || await holdsUpperLayer(host, store, folder)) return overlay;
   return tmpfs;
 }
 
@@ -65,19 +67,18 @@ function noSnapshots(type: string, chroot: string): Error {
  * Whether the store can hold the upper layer of an overlay: tried by mounting one, in a mount
  * namespace that ends with the trial. The answer is kept until the host reboots.
  */
-async function holdsUpperLayer(host: Host, store: string): Promise<boolean> {
+async function holdsUpperLayer(host: Host, store: string, folder: string): Promise<boolean> {
   const device = (await host.files.stat(store))?.dev ?? 0;
   const answer = join(RUNTIME, `.overlay-${device}`);
   const known = await host.files.read(answer);
   if (known !== null) return known === "yes";
-  const holds = await tryOverlay(host, store);
+  const holds = await tryOverlay(host, folder);
   await host.files.makeDirectory(RUNTIME);
   await host.files.replace(answer, holds ? "yes" : "no");
   return holds;
 }
 
-async function tryOverlay(host: Host, store: string): Promise<boolean> {
-  const folder = join(store, `.trial-${host.pid()}`);
+async function tryOverlay(host: Host, folder: string): Promise<boolean> {
   const [lower, upper, work] = ["lower", "upper", "work"].map((name) => join(folder, name));
   try {
     for (const path of [lower, upper, work]) await host.files.makeDirectory(path!);

@@ -1,0 +1,120 @@
+/** Jobs that go wrong, or mean no good, as GitLab Runner would drive them. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT } from "../hosts/site.ts";
+import { REGISTRY_PASSWORD } from "./job.ts";
+import { BUILD_FAILURE, SYSTEM_FAILURE } from "./runner.ts";
+import { assertDone, onEachAttempt, planOf, withAttempt } from "./stages.ts";
+
+onEachAttempt("a machine that is lost under a script is a system failure", async (job, site) => {
+  assertDone(await job.config());
+  assertDone(await job.prepare());
+  const running = await job.startRun("build_script", "echo begun\nsleep 60");
+  await running.said("begun");
+  const [lease] = await Array.fromAsync(Deno.readDir(site.host.outside(`${site.store}/.leases`)));
+  const { leader } = JSON.parse(
+    await Deno.readTextFile(site.host.outside(`${site.store}/.leases/${lease!.name}`)),
+  );
+  await site.host.exec(["kill", "-KILL", `${leader.pid}`]);
+  assert.equal((await running.ended).code, SYSTEM_FAILURE);
+  assert.equal((await job.run("after_script", "true")).code, SYSTEM_FAILURE);
+});
+
+onEachHost("a job that switches its machine off has a system failure", async (site) => {
+  await withAttempt(site, planOf(CHROOT), async (job) => {
+    assertDone(await job.config());
+    assertDone(await job.prepare());
+    const done = await job.run("build_script", "systemctl poweroff\nsleep 60");
+    assert.equal(done.code, SYSTEM_FAILURE, done.stderr);
+  });
+});
+
+onEachAttempt(
+  "SIGTERM to a stage fails it, and the stages after it still run",
+  async (job, site) => {
+    assertDone(await job.config());
+    assertDone(await job.prepare());
+    const running = await job.startRun("build_script", "echo begun\nsleep 60");
+    await running.said("begun");
+    await site.host.signal(running, "SIGTERM");
+    assert.notEqual((await running.ended).code, 0);
+    assertDone(await job.run("after_script", "echo still here"));
+  },
+);
+
+onEachHost("attempts can be repeated after a failure", async (site) => {
+  const plan = planOf(CHROOT);
+  for (let time = 0; time < 2; time++) {
+    await withAttempt(await site.with({ boot: false }), plan, async (job) => {
+      assertDone(await job.config());
+      assertDone(await job.prepare());
+    });
+  }
+});
+
+onEachHost(
+  "an unknown image is the user's failure in config and prepare, at once",
+  async (site) => {
+    await withAttempt(site, planOf("no-such-image"), async (job) => {
+      for (const done of [await job.config(), await job.prepare()]) {
+        assert.equal(done.code, BUILD_FAILURE, done.stderr);
+        assert.equal(done.stdout, "");
+        assert.match(done.stderr, /no-such-image[^]*bookworm/, "it lists what there is");
+      }
+    });
+  },
+);
+
+onEachHost("what a job says of its id, image and folders is not believed", async (site) => {
+  const overrides = {
+    CI_JOB_ID: "1",
+    CI_JOB_IMAGE: "../../etc",
+    CI_BUILDS_DIR: "/etc",
+    CI_PROJECT_DIR: "/etc",
+    CI_SERVER_URL: "https://other.example",
+  };
+  const plan = { ...planOf(CHROOT), overrides };
+  await withAttempt(await site.with({ boot: false }), plan, async (job) => {
+    assertDone(await job.config());
+    assertDone(await job.prepare());
+    const leases = await Array.fromAsync(Deno.readDir(site.host.outside(`${site.store}/.leases`)));
+    assert.equal(leases.length, 1);
+    assert.match(leases[0]!.name, new RegExp(`^run-${plan.id}-[0-9a-f]{8}\\.json$`));
+  });
+});
+
+onEachHost("one id of two servers makes two machines", async (site) => {
+  const own = await site.with({ boot: false });
+  const plan = planOf(CHROOT);
+  await withAttempt(own, plan, async (one) => {
+    await withAttempt(own, { ...plan, instance: "another" }, async (other) => {
+      for (const job of [one, other]) {
+        assertDone(await job.config());
+        assertDone(await job.prepare());
+      }
+      await one.run("build_script", "echo one > /whose");
+      assertDone(await other.run("build_script", "test ! -e /whose"));
+    });
+    assertDone(await one.run("after_script", "test -e /whose"));
+  });
+});
+
+onEachHost("the response's secrets stay in it", async (site) => {
+  await withAttempt(await site.with({ boot: false }), planOf(CHROOT), async (job) => {
+    const said = [await job.config(), await job.prepare()];
+    const path = `${site.store}/.leases /run/nspawn-runner ${site.store}/.machines`;
+    const search = await site.host.exec(
+      [
+        "sh",
+        "-c",
+        `grep -rl ${REGISTRY_PASSWORD.replace("E", "[E]")} ${path} /proc/[0-9]*/cmdline`,
+      ],
+    );
+    assert.equal(search.stdout, "");
+    said.push(await job.run("build_script", "env; cat /run/nspawn-runner/* 2>/dev/null || true"));
+    for (const { stdout, stderr } of said) {
+      assert.ok(!`${stdout}${stderr}`.includes(REGISTRY_PASSWORD));
+    }
+  });
+});

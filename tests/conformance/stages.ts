@@ -1,0 +1,85 @@
+/** Attempts at jobs, for tests. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, type Site } from "../hosts/site.ts";
+import type { JobPlan } from "./job.ts";
+import { type Attempt, attempt, BUILD_FAILURE, type Section, type StageResult } from "./runner.ts";
+
+/**
+ * Registers a test of one attempt for each kind of host and of machine; cleanup always follows.
+ *
+ * @param name What it checks.
+ * @param body The test.
+ */
+export function onEachAttempt(
+  name: string,
+  body: (job: Attempt, site: Site) => Promise<void>,
+): void {
+  for (const boot of [true, false]) {
+    onEachHost(`${name}, ${boot ? "booted" : "plain"}`, async (site) => {
+      await withAttempt(
+        await site.with({ boot }),
+        planOf(`registry.example/group/${CHROOT}`),
+        body,
+      );
+    });
+  }
+}
+
+/**
+ * A job of its own id.
+ *
+ * @param image What it names.
+ * @returns The job.
+ */
+export function planOf(image: string): JobPlan {
+  return { id: Number(newJob()), image };
+}
+
+/**
+ * Gives an attempt to a test, and cleans up after it as GitLab Runner does.
+ *
+ * @param site Where.
+ * @param plan The job.
+ * @param body The test.
+ * @param section How the driver is called; as `nspawn-runner toml` says by default.
+ */
+export async function withAttempt(
+  site: Site,
+  plan: JobPlan,
+  body: (job: Attempt, site: Site) => Promise<void>,
+  section?: Section,
+): Promise<void> {
+  const job = await attempt(site, plan, section);
+  try {
+    await body(job, site);
+  } finally {
+    const gone = await job.cleanup();
+    await job.close();
+    assert.equal(gone.code, 0, gone.stderr);
+    // GitLab Runner logs what it says as warnings.
+    assert.equal(`${gone.stdout}${gone.stderr}`, "");
+  }
+}
+
+/**
+ * Asserts that a stage succeeded.
+ *
+ * @param done The stage.
+ */
+export function assertDone(done: StageResult): void {
+  assert.equal(done.code, 0, done.stderr);
+  assert.equal(done.exitCode, null);
+}
+
+/**
+ * Asserts that a stage told that the user's script failed.
+ *
+ * @param done The stage.
+ * @param code The script's own code.
+ */
+export function assertFailed(done: StageResult, code: number): void {
+  assert.equal(done.code, BUILD_FAILURE, done.stderr);
+  assert.equal(done.exitCode, `${code}\n`);
+}

@@ -1,0 +1,158 @@
+/** Who decides the image and the id, and names that nobody should be able to use. */
+
+import assert from "node:assert/strict";
+import { attempt, BUILD_FAILURE } from "../conformance/runner.ts";
+import { assertDone, withAttempt } from "../conformance/stages.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, type Site } from "../hosts/site.ts";
+
+/** Prepares a machine and takes it away; gives the name of its chroot. */
+async function imageOf(
+  site: Site,
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string | undefined> {
+  const id = newJob();
+  const done = await site.call(["prepare", ...words, "--id", id], { env });
+  await site.call(["cleanup", "--id", id]);
+  assert.equal(done.code, 0, done.stderr);
+  return done.stderr.match(/^Image (\S+)/m)?.[1];
+}
+
+/** A site with more chroots, which are all the same tree under other names. */
+async function siteWith(site: Site, names: readonly string[]): Promise<Site> {
+  const store = `${site.store}/.tests/store-${newJob()}`;
+  await site.host.exec(["mkdir", store]);
+  for (const name of names) {
+    await site.host.exec(["ln", "-s", `${site.store}/${CHROOT}`, `${store}/${name}`]);
+  }
+  return await site.with({ store, boot: false });
+}
+
+onEachHost(
+  "the image is the argument's, the job's, the option's, the configuration's",
+  async (site) => {
+    const own = await siteWith(site, ["argument", "job", "option", "configured"]);
+    const configured = await own.with({ default_image: "configured" });
+    const job = { CUSTOM_ENV_CI_JOB_IMAGE: "job", CUSTOM_ENV_CI_JOB_ID: "1" };
+    const option = ["--default-image", "option"];
+    assert.equal(await imageOf(configured, ["argument", ...option], job), "argument");
+    assert.equal(await imageOf(configured, option, job), "job");
+    assert.equal(await imageOf(configured, option), "option");
+    assert.equal(await imageOf(configured, []), "configured");
+    const none = await own.call(["prepare", "--id", newJob()]);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /image/);
+  },
+);
+
+onEachHost("an image's tag is part of the name, or the name itself", async (site) => {
+  const own = await siteWith(site, ["debian-bookworm", "bookworm", "trixie", "debian"]);
+  assert.equal(await imageOf(own, ["debian:bookworm"]), "debian-bookworm");
+  assert.equal(await imageOf(own, ["debian:trixie"]), "trixie");
+  assert.equal(await imageOf(own, ["debian"]), "debian");
+  assert.equal(await imageOf(own, ["registry.example:5000/ci/debian:bookworm"]), "debian-bookworm");
+  for (const image of ["Debian", "debian:sid", "debian:latest", "BOOKWORM"]) {
+    const done = await own.call(["prepare", image, "--id", newJob()]);
+    assert.equal(done.code, 1, image);
+    assert.match(done.stderr, /debian-bookworm/, "it lists what there is");
+  }
+});
+
+const HOSTILE = [
+  ".",
+  "..",
+  "/",
+  "/etc",
+  "../bookworm",
+  "a/../bookworm",
+  "../../var/lib/nspawn-runner/bookworm",
+  "bookworm/..",
+  "bookworm/",
+  "/bookworm",
+  "..:bookworm",
+  "debian:../bookworm",
+  "bookworm:",
+  ":bookworm",
+  ":",
+  "a:b:bookworm",
+  "bookworm@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+  ".tests",
+  ".leases",
+  "-rf",
+  "--help",
+  "--config=/etc/passwd",
+  "book worm",
+  " bookworm",
+  "bookworm\n",
+  "bookworm\u0000",
+  "bookworm;id",
+  "$(touch /hostile)",
+  "`touch /hostile`",
+  "b%2e%2e",
+  "bookworm\u202e",
+  "böokworm",
+  "x".repeat(65),
+  "x".repeat(100_000),
+  "config",
+];
+
+onEachHost(
+  "a hostile image name of a job is the user's failure, and does nothing",
+  async (site) => {
+    const before = await site.host.exec(["find", site.store, "-maxdepth", "1"]);
+    for (const image of HOSTILE) {
+      const job = await attempt(site, { id: Number(newJob()), image });
+      for (const done of [await job.config(), await job.prepare()]) {
+        assert.equal(done.code, BUILD_FAILURE, `${JSON.stringify(image)}: ${done.stderr}`);
+        assert.match(done.stderr, /^(nspawn-runner: )?Cannot use image/m, JSON.stringify(image));
+      }
+      assert.equal((await job.cleanup()).code, 0);
+      await job.close();
+    }
+    await assert.rejects(Deno.stat(site.host.outside("/hostile")));
+    assert.equal(
+      (await site.host.exec(["find", site.store, "-maxdepth", "1"])).stdout,
+      before.stdout,
+    );
+  },
+);
+
+onEachHost("a hostile image name by hand is refused", async (site) => {
+  const id = newJob();
+  for (const image of ["", ...HOSTILE].filter((name) => !/^-|\0/.test(name))) {
+    const words = ["prepare", image.slice(0, 1000), "--id", id];
+    const done = await site.call(words);
+    assert.ok([1, 2].includes(done.code), `${JSON.stringify(image)}: ${done.code} ${done.stderr}`);
+  }
+});
+
+onEachHost("an id that makes no machine's name is a usage error", async (site) => {
+  for (const id of ["", ".", "..", "../x", "a b", "a_b", "a/b", "-", "a..b", "ü", "x".repeat(61)]) {
+    for (const words of [["prepare", CHROOT], ["run", "/dev/null"], ["cleanup"]]) {
+      const done = await site.call([...words, `--id=${id}`]);
+      assert.equal(done.code, 2, `${words[0]} --id=${JSON.stringify(id)}: ${done.stderr}`);
+    }
+  }
+});
+
+/** What the original prints for config.toml, in essence: the default is known to prepare alone. */
+const ORIGINAL = {
+  config: ["gitlab-config"],
+  prepare: ["prepare", "--default-image", CHROOT],
+  run: ["run"],
+  cleanup: ["cleanup"],
+};
+
+onEachHost("the config.toml of the original works unchanged", async (site) => {
+  for (const image of ["", `registry.example/ci/${CHROOT}`]) {
+    const plan = { id: Number(newJob()), image };
+    await withAttempt(site, plan, async (job) => {
+      assertDone(await job.config());
+      const prepared = await job.prepare();
+      assertDone(prepared);
+      assert.match(prepared.stderr, new RegExp(`^Image ${CHROOT} `));
+      assertDone(await job.run("build_script", "true"));
+    }, ORIGINAL);
+  }
+});

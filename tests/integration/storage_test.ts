@@ -1,0 +1,106 @@
+/** How a machine's writes are kept off its chroot. */
+
+import assert from "node:assert/strict";
+import { skip } from "../skip.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+
+const SCRIPT = `set -e
+echo "$1" >/etc/motd
+rm /usr/bin/git
+mkdir /builds && echo x >/builds/file
+chmod 0700 /srv
+sleep 1
+test "$(find / -xdev -name 'own-*' | wc -l)" = 0
+touch "/own-$RANDOM"
+cat /etc/motd
+`;
+
+/** Every path of a chroot with all that a write would change; the time of the last change, too. */
+async function listing(site: Site): Promise<string> {
+  const format = "%P %y %m %U:%G %s %T@ %C@ %l\\n";
+  const argv = ["find", `${site.store}/${CHROOT}`, "-printf", format];
+  return (await site.host.exec(argv)).stdout.split("\n").sort().join("\n");
+}
+
+async function fourAtOnce(site: Site, storage: string): Promise<void> {
+  const before = await listing(site);
+  const jobs = Array.from({ length: 4 }, newJob);
+  try {
+    const prepared = await Promise.all(
+      jobs.map((id) => site.call(["prepare", CHROOT, "--id", id])),
+    );
+    for (const { code, stderr } of prepared) {
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, new RegExp(`^Storage ${storage}\\b`, "m"));
+    }
+    const ran = await Promise.all(
+      jobs.map((id) => runScript(site, id, `set -- ${id}\n${SCRIPT}`)),
+    );
+    for (const [index, { code, stdout, stderr }] of ran.entries()) {
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, `${jobs[index]}\n`);
+    }
+  } finally {
+    const gone = await Promise.all(jobs.map((id) => site.call(["cleanup", "--id", id])));
+    for (const { code, stderr } of gone) assert.equal(code, 0, stderr);
+  }
+  assert.ok(before.split("\n").length > 5000);
+  assert.equal(await listing(site), before);
+  assert.deepEqual(await machineFolders(site), []);
+}
+
+async function machineFolders(site: Site): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(site.host.outside(`${site.store}/.machines`)));
+  return entries.map(({ name }) => name);
+}
+
+for (const boot of [true, false]) {
+  const kind = boot ? "booted" : "plain";
+  for (const storage of ["overlay", "tmpfs"]) {
+    onEachHost(
+      `four ${kind} machines at once on ${storage} leave the chroot as it was`,
+      async (site) => {
+        await fourAtOnce(await site.with({ storage, boot }), storage);
+      },
+    );
+  }
+  onEachHost(`four ${kind} machines at once on btrfs leave the chroot as it was`, async (site) => {
+    const own = await (await site.with({ boot })).onBtrfs();
+    if (own === null) return skip(`four ${kind} machines at once on btrfs`, "no mkfs.btrfs");
+    await fourAtOnce(own, "btrfs");
+  });
+}
+
+onEachHost("storage overlay works on btrfs, too", async (site) => {
+  const own = await (await site.with({ storage: "overlay" })).onBtrfs();
+  if (own === null) return skip("storage overlay works on btrfs, too", "no mkfs.btrfs");
+  await fourAtOnce(own, "overlay");
+});
+
+onEachHost("storage btrfs is refused where the store is not on btrfs", async (site) => {
+  const own = await site.with({ storage: "btrfs" });
+  const done = await own.call(["prepare", CHROOT, "--id", newJob()]);
+  assert.equal(done.code, 1);
+  assert.match(done.stderr, /Cannot use storage "btrfs"/);
+});
+
+onEachHost("a store that can hold no upper layer gets tmpfs by itself", async (site) => {
+  // An overlay cannot have its upper layer on an overlay.
+  const base = `${site.store}/.tests/overlaid-${newJob()}`;
+  const folders = ["lower", "upper", "work", "store"].map((name) => `${base}/${name}`);
+  await site.host.exec(["mkdir", "-p", ...folders]);
+  await site.host.exec(["ln", "-s", `${site.store}/${CHROOT}`, `${base}/lower/${CHROOT}`]);
+  const layers = `lowerdir=${base}/lower,upperdir=${base}/upper,workdir=${base}/work`;
+  await site.host.exec(["mount", "-t", "overlay", "-o", layers, "tests", `${base}/store`]);
+  try {
+    const own = await site.with({ store: `${base}/store` });
+    const id = newJob();
+    const done = await own.call(["prepare", CHROOT, "--id", id]);
+    assert.equal((await own.call(["cleanup", "--id", id])).code, 0);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stderr, /^Storage tmpfs\b/m);
+  } finally {
+    await site.host.exec(["umount", `${base}/store`]);
+  }
+});
