@@ -66,10 +66,12 @@ export function namesOfImage(image: string): ChrootName[] {
 /** What follows the registry and its folders. A path of the host is no image. */
 function lastComponent(image: string): string {
   const parts = image.split("/");
-  if (parts.slice(0, -1).some((part) => !/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(part))) {
-    throw notAnImage(image);
-  }
+  if (!parts.slice(0, -1).every(isRegistryPart)) throw notAnImage(image);
   return parts.at(-1) ?? "";
+}
+
+function isRegistryPart(part: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(part) && !part.includes("..");
 }
 
 function notAnImage(image: string): Error {

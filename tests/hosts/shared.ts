@@ -28,8 +28,15 @@ export function onEachHost(name: string, body: Body, kinds: readonly HostKind[] 
       const reason = await noMachinesBecause();
       if (reason !== null) return skipReal(`${name} (${kind} host)`, reason);
       const site = await siteOf(kind);
-      await body(site);
-      assert.deepEqual(await leftovers(site.host), []);
+      try {
+        await body(site);
+        assert.deepEqual(await leftovers(site.host), []);
+      } catch (error) {
+        // Whatever it left is no concern of the next test, which gets a fresh host.
+        sites.delete(kind);
+        await site.host.close();
+        throw error;
+      }
     });
   }
 }

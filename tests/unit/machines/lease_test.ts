@@ -1,36 +1,9 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import {
-  type Lease,
-  listLeases,
-  readLease,
-  removeLease,
-  writeLease,
-} from "../../../src/machines/lease.ts";
-import { machineName } from "../../../src/machines/name.ts";
+import { listLeases, readLease, removeLease, writeLease } from "../../../src/machines/lease.ts";
 import { machinePaths } from "../../../src/machines/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
-
-/** A lease of a store, as prepare writes it. */
-export function leaseOf(store: string, id: string, changes: Partial<Lease> = {}): Lease {
-  return {
-    version: 1,
-    machine: machineName(id, undefined),
-    store,
-    boot: "b",
-    created: "2030-01-01T00:00:00.000Z",
-    job: id,
-    chroot: { name: "bookworm", path: `${store}/bookworm` },
-    storage: "overlay",
-    supervisor: "systemd",
-    booted: true,
-    shell: "bash",
-    cgroups: [],
-    preparer: null,
-    leader: null,
-    ...changes,
-  };
-}
+import { leaseOf } from "./fixture.ts";
 
 Deno.test("writeLease() is read back, seen by root alone, and removed", async () => {
   await inFolder(async (store) => {

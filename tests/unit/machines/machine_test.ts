@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { Failure } from "../../../src/failure.ts";
+import type { Host } from "../../../src/host/host.ts";
+import { type MachinePlan, startMachine, stopMachine } from "../../../src/machines/machine.ts";
+import { writeLease } from "../../../src/machines/lease.ts";
+import { machineName } from "../../../src/machines/name.ts";
+import { type Answer, inFolder, recordingHost } from "../recording_host.ts";
+import { leaseOf, SETTINGS } from "./fixture.ts";
+
+const FACTS = `boot-1
+42 (deno) S ${Array(18).fill("0").join(" ")} 5 0
+0::/
+25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
+`;
+
+/** A host without systemd, whose /run is a folder of the test. */
+function standaloneHost(folder: string, answer: (argv: readonly string[]) => Answer | void) {
+  const recording = recordingHost({
+    answer: (argv) => answer(argv) ?? (argv[0] === "cat" ? { stdout: FACTS } : {}),
+  });
+  const { files } = recording.host;
+  const move = (path: string) => path.startsWith("/run/") ? folder + path : path;
+  const moved: Host = {
+    ...recording.host,
+    files: {
+      ...files,
+      read: (path) => files.read(move(path)),
+      write: (path, content, mode) => files.write(move(path), content, mode),
+      replace: (path, text, mode) => files.replace(move(path), text, mode),
+      makeDirectory: (path, mode) => files.makeDirectory(move(path), mode),
+      lstat: (path) => files.lstat(move(path)),
+      remove: (path) => files.remove(move(path)),
+      removeTree: (path) => files.removeTree(move(path)),
+      symlink: (target, path) => files.symlink(target, move(path)),
+    },
+  };
+  return { ...recording, host: moved };
+}
+
+function planIn(folder: string): MachinePlan {
+  return {
+    name: machineName("42", undefined),
+    job: "42",
+    store: `${folder}/store`,
+    chroot: { name: "bookworm", path: `${folder}/store/bookworm` },
+    settings: { ...SETTINGS, storage: "overlay", boot: false },
+  };
+}
+
+/** What there is below a folder, but for what the program keeps of this boot. */
+async function leftIn(folder: string): Promise<string[]> {
+  const found = await new Deno.Command("find", {
+    args: [folder, "-type", "f", "-not", "-name", ".*"],
+  }).output();
+  return new TextDecoder().decode(found.stdout).split("\n").filter((line) => line !== "");
+}
+
+const quiet = new AbortController().signal;
+
+Deno.test("startMachine() writes the lease before anything is created, and undoes all when it fails", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    let leased = false;
+    const { host, commands } = standaloneHost(folder, ([program, ...words]) => {
+      if (program === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
+      if (!words.includes("systemd-nspawn") || program !== "sh") return;
+      const lease = Deno.readTextFileSync(`${plan.store}/.leases/run-42.json`);
+      leased = JSON.parse(lease).leader === null;
+      return { code: 1 };
+    });
+    // Nobody is ever alive here: nspawn ended at once.
+    await assert.rejects(startMachine(host, plan, quiet), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.kind, "host");
+      return true;
+    });
+    assert.ok(leased);
+    assert.ok(commands().some((line) => line.endsWith("/nspawn-runner-run-42")), "its cgroup ends");
+    assert.deepEqual(await leftIn(folder), []);
+  });
+});
+
+Deno.test("startMachine() refuses a machine that runs, and one that is being prepared", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const alive = `boot-1\n77 (x) S ${Array(18).fill("0").join(" ")} 9 0\n`;
+    const { host } = standaloneHost(
+      folder,
+      ([program, ...words]) =>
+        program === "cat" && words.includes("/proc/77/stat") ? { stdout: alive } : undefined,
+    );
+    const leader = { pid: 77, start: 9, cgroup: "/", dropped: [], noNewPrivileges: false };
+    const lease = leaseOf(plan.store, "42", { boot: "boot-1", supervisor: "standalone", leader });
+    await writeLease(host, lease);
+    await assert.rejects(startMachine(host, plan, quiet), (error) => {
+      assert.match(`${(error as Failure).message}`, /exists already/);
+      assert.match(`${(error as Failure).hint}`, /cleanup --id 42/);
+      return true;
+    });
+    assert.equal((await leftIn(folder)).length, 1, "the lease stays");
+  });
+});
+
+Deno.test("stopMachine() removes all of a machine, also by the link when the store is another", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const store = `${folder}/store`;
+    const lease = leaseOf(store, "42", { supervisor: "standalone", cgroups: ["/cg"] });
+    await writeLease(host, lease);
+    await host.files.makeDirectory(`${store}/.machines/run-42/upper`);
+    await host.files.write(`${store}/.machines/run-42/upper/file`, "x");
+    await host.files.makeDirectory("/run/nspawn-runner/run-42");
+    await host.files.symlink(`${store}/.leases/run-42.json`, "/run/nspawn-runner/run-42/lease");
+    const elsewhere = () => Promise.reject(new Error("the configuration was read"));
+    assert.ok(await stopMachine(host, elsewhere, lease.machine));
+    assert.deepEqual(await leftIn(folder), []);
+  });
+});
+
+Deno.test("stopMachine() of nothing is done", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const store = () => Promise.resolve(`${folder}/store`);
+    assert.ok(!await stopMachine(host, store, machineName("42", undefined)));
+  });
+});
