@@ -80,5 +80,10 @@ export async function finishTree(host: Host, tree: string): Promise<void> {
   await host.files.write(id, "", 0o444);
   const copy = join(tree, "var/lib/dbus/machine-id");
   if ((await host.files.lstat(copy))?.kind === "file") await host.files.remove(copy);
+  // No package of a minimal system brings it, and many a test suite listens there.
+  const hosts = join(tree, "etc/hosts");
+  if (await host.files.lstat(hosts) === null) await host.files.write(hosts, LOCALHOST, 0o644);
   await host.files.chmod(tree, 0o755);
 }
+
+const LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { main } from "../../../src/cli/main.ts";
+import { inFolder, recordingHost, type RecordingOptions } from "../recording_host.ts";
+
+async function run(argv: string[], options: RecordingOptions = {}) {
+  const env = { NSPAWN_RUNNER_CONFIG: "/dev/null", ...options.env };
+  const recording = recordingHost({ ...options, env });
+  const code = await main(argv, recording.host);
+  return { code, out: recording.out(), err: recording.err(), recording };
+}
+
+Deno.test("main() without a command prints help and succeeds", async () => {
+  const { code, out, err } = await run([]);
+  assert.equal(code, 0);
+  assert.match(out, /^nspawn-runner: /);
+  assert.equal(err, "");
+});
+
+Deno.test("main() prints its version alone", async () => {
+  const { code, out } = await run(["--version"]);
+  assert.equal(code, 0);
+  assert.match(out, /^nspawn-runner \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("main() tells a wrong command line with a hint, 2 by hand and the build failure's code else", async () => {
+  const byHand = await run(["prepar"]);
+  assert.equal(byHand.code, 2);
+  assert.match(byHand.err, /no such command\nDid you mean prepare\?\n$/);
+  assert.equal(byHand.out, "");
+  assert.equal((await run(["prepar"], { env: { BUILD_FAILURE_EXIT_CODE: "7" } })).code, 7);
+});
+
+Deno.test("main() forgets the exit code of an earlier stage, whatever this one comes to", async () => {
+  await inFolder(async (folder) => {
+    const file = `${folder}/code`;
+    await Deno.writeTextFile(file, "3\n");
+    await run(["prepar"], { env: { BUILD_FAILURE_EXIT_CODE: "1", BUILD_EXIT_CODE_FILE: file } });
+    await assert.rejects(Deno.stat(file));
+  });
+});
+
+Deno.test("main() says which commands need root, and lets the others be", async () => {
+  for (
+    const command of ["prepare", "run x", "cleanup", "simulate", "chroot-create", "chroot-login"]
+  ) {
+    const { code, err } = await run(command.split(" "), { uid: 1000 });
+    assert.equal(code, 1);
+    assert.match(err, /needs root\nRun it with sudo\n$/);
+  }
+  for (const command of ["toml", "gitlab-config", "chroot-list"]) {
+    assert.equal((await run([command], { uid: 1000 })).code, 0, command);
+  }
+});
+
+Deno.test("main() shows where a bug is only with --debug", async () => {
+  for (const debug of [false, true]) {
+    const argv = ["toml", ...(debug ? ["--debug"] : [])];
+    const recording = recordingHost();
+    const host = { ...recording.host, self: () => Promise.reject(new TypeError("a bug")) };
+    assert.equal(await main(argv, host), 1);
+    assert.match(recording.err(), /^nspawn-runner: a bug\n/);
+    assert.equal(/main_test\.ts/.test(recording.err()), debug);
+  }
+});
+
+Deno.test("main() answers the config stage with JSON alone on stdout", async () => {
+  const { code, out } = await run(["gitlab-config"]);
+  assert.equal(code, 0);
+  const answer = JSON.parse(out);
+  assert.equal(answer.driver.name, "nspawn-runner");
+  assert.equal(answer.builds_dir, "/builds");
+  assert.equal(answer.cache_dir, "/cache");
+});
+
+Deno.test("main() refuses an unknown image in the config stage, as a failed job", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(
+      `${folder}/config.toml`,
+      `store = "${folder}"\ndefinitions = "${folder}"\n`,
+    );
+    await Deno.mkdir(`${folder}/bookworm/usr`, { recursive: true });
+    const env = {
+      NSPAWN_RUNNER_CONFIG: `${folder}/config.toml`,
+      BUILD_FAILURE_EXIT_CODE: "1",
+      CUSTOM_ENV_CI_JOB_ID: "1",
+      CUSTOM_ENV_CI_JOB_IMAGE: "trixie",
+    };
+    const { code, err, out } = await run(["gitlab-config"], { env });
+    assert.equal(code, 1);
+    assert.equal(out, "");
+    assert.match(err, /bookworm/, "it lists what there is");
+  });
+});
+
+Deno.test("main() prints the section with a token that no argument shows", async () => {
+  await inFolder(async (folder) => {
+    const token = `${folder}/token`;
+    await Deno.writeTextFile(token, "glrt-secret\n");
+    const { code, out } = await run(["toml", "--url", "https://g.example", "--token-file", token]);
+    assert.equal(code, 0);
+    assert.match(out, /token = "glrt-secret"/);
+    await Deno.writeTextFile(token, "two words\n");
+    assert.equal((await run(["toml", "--token-file", token])).code, 1);
+    assert.equal((await run(["toml", "--token-file", `${folder}/none`])).code, 1);
+  });
+});
+
+Deno.test("main() refuses a section for what is no installed program", async () => {
+  const recording = recordingHost();
+  const self = () => Promise.resolve(["deno", "run", "mod.ts"] as const);
+  assert.equal(await main(["toml"], { ...recording.host, self }), 1);
+  assert.match(recording.err(), /install\.sh/);
+});

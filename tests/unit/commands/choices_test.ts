@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import type { Invocation } from "../../../src/cli/spec.ts";
+import { chooseImage, chooseMachine } from "../../../src/commands/choices.ts";
+import { interruptible } from "../../../src/commands/interrupt.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import { Failure } from "../../../src/failure.ts";
+import { recordingHost } from "../recording_host.ts";
+
+function invocation(options: Record<string, string> = {}, image?: string): Invocation {
+  const positionals = image === undefined ? {} : { image };
+  return { positionals, options, switches: new Set(), rest: [] };
+}
+
+const JOB = { id: "7", image: "job", server: "https://git.example" };
+const config = await loadConfig(recordingHost().host, "/dev/null");
+
+Deno.test("chooseImage() goes by the argument, the job, --default-image, the configuration", () => {
+  const withDefault = { ...config, default_image: "config" };
+  const options = { "default-image": "option" };
+  const choose = (
+    image?: string,
+    job: typeof JOB | null = JOB,
+    given = options as Record<string, string>,
+  ) => chooseImage(invocation(given, image), job, withDefault);
+  assert.equal(choose("argument"), "argument");
+  assert.equal(choose(), "job");
+  assert.equal(choose(undefined, null), "option");
+  assert.equal(choose(undefined, null, {}), "config");
+  assert.throws(() => chooseImage(invocation(), null, config), Failure);
+});
+
+Deno.test("chooseMachine() takes --id before the job's, and tells servers apart under GitLab", async () => {
+  assert.deepEqual(await chooseMachine(invocation({ id: "5" }), null), {
+    id: "5",
+    machine: "run-5",
+  });
+  const { id, machine } = await chooseMachine(invocation(), JOB);
+  assert.equal(id, "7");
+  assert.match(machine, /^run-7-[0-9a-f]{8}$/);
+  const other = await chooseMachine(invocation(), { ...JOB, server: "https://other.example" });
+  assert.notEqual(other.machine, machine);
+  assert.match((await chooseMachine(invocation({ id: "5" }), JOB)).machine, /^run-5-/);
+});
+
+Deno.test("chooseMachine() refuses no id and a bad one as wrong usage", async () => {
+  for (const options of [{}, { id: "../x" }]) {
+    await assert.rejects(chooseMachine(invocation(options), null), { kind: "usage" });
+  }
+});
+
+Deno.test("interruptible() aborts on each signal that ends programs, and forgets them afterwards", async () => {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    const { host, send, handlers } = recordingHost();
+    const aborted = await interruptible(host, (interrupt) => {
+      send(signal);
+      return Promise.resolve(interrupt.aborted);
+    });
+    assert.ok(aborted);
+    assert.equal(handlers(), 0);
+  }
+});
