@@ -116,7 +116,7 @@ async function layChroot(place: Place, words: readonly string[]): Promise<string
     await must(["cp", "--archive", chroot, place.outside(`${place.store}/${IMAGE}`)]);
     return place.store;
   }
-  if (place.btrfs === null) throw new Error("Cannot use btrfs: there is no mkfs.btrfs here");
+  if (place.btrfs === null) throw new Error("Cannot use btrfs: none can be mounted here");
   const path = place.outside(`${place.btrfs}/${IMAGE}`);
   await must(["btrfs", "subvolume", "create", path]);
   await must(["cp", "--archive", `${chroot}/.`, path]);

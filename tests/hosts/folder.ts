@@ -21,7 +21,7 @@ export interface Folder {
  * Makes a folder on a file system that can hold the upper layer of an overlay, watched by a process
  * that tears everything down when the tests themselves cannot any more.
  *
- * @returns The folder, with a `store` in it and, where mkfs.btrfs is there, a mounted `btrfs`.
+ * @returns The folder, with a `store` in it and, where one can be mounted, a `btrfs`.
  */
 export async function openFolder(): Promise<Folder> {
   const path = await Deno.makeTempDir({
@@ -95,5 +95,6 @@ async function mountBtrfs(path: string): Promise<void> {
   const image = `${path}/btrfs.img`;
   await must(["truncate", "--size=3G", image]);
   const made = await run(["mkfs.btrfs", "--quiet", image]).catch(() => null); // no btrfs-progs here
-  if (made?.code === 0) await must(["mount", "-o", "loop", image, `${path}/btrfs`]);
+  // A container may have no loop devices: tests of btrfs are skipped there, and only those.
+  if (made?.code === 0) await run(["mount", "-o", "loop", image, `${path}/btrfs`]);
 }

@@ -11,7 +11,7 @@ export interface TestHost {
   readonly kind: HostKind;
   /** Its own store on a disk, as a path of the host. */
   readonly store: string;
-  /** A folder on btrfs, or null where there is no mkfs.btrfs. */
+  /** A folder on btrfs, or null where none can be mounted. */
   readonly btrfs: string | null;
   /** Runs a command to its end, as root, with a plain environment. */
   exec(argv: readonly string[], options?: Options): Promise<Result>;

@@ -96,8 +96,12 @@ async function sweep(name: string): Promise<void> {
   ]);
 }
 
-/** Where this machine's own packages come from, when it is a Debian; mmdebstrap's choice elsewhere. */
-async function mirror(): Promise<string | null> {
+/**
+ * Where this machine's own packages come from, when it is a Debian.
+ *
+ * @returns An address, or null: the choice is mmdebstrap's.
+ */
+export async function mirror(): Promise<string | null> {
   const targets = await must([
     ...["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"],
     ...["Created-By: Packages", "Origin: Debian", "Component: main"],

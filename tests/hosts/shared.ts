@@ -5,6 +5,7 @@ import { skipReal } from "../skip.ts";
 import type { HostKind } from "./host.ts";
 import { installed } from "./installed.ts";
 import { leftovers } from "./leftovers.ts";
+import type { Suite } from "./roots.ts";
 import { bootSystemd } from "./systemd.ts";
 import { noMachinesBecause, startStandalone } from "./standalone.ts";
 import { type Site, siteOn, withMachine } from "./site.ts";
@@ -69,9 +70,14 @@ function siteOf(kind: HostKind): Promise<Site> {
 async function open(kind: HostKind): Promise<Site> {
   const installation = await installed();
   const host = kind === "systemd"
-    ? await bootSystemd("trixie", [installation.prefix])
+    ? await bootSystemd(suiteOfHosts(), [installation.prefix])
     : await startStandalone();
   return await siteOn(host, installation);
+}
+
+/** NSPAWN_RUNNER_TEST_SUITE=bookworm runs all tests on hosts of that release. */
+function suiteOfHosts(): Suite {
+  return Deno.env.get("NSPAWN_RUNNER_TEST_SUITE") === "bookworm" ? "bookworm" : "trixie";
 }
 
 Deno.test.afterAll(async () => {

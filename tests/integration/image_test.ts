@@ -103,7 +103,7 @@ onEachHost(
     const before = await site.host.exec(["find", site.store, "-maxdepth", "1"]);
     for (const image of HOSTILE) {
       const overrides = { CI_JOB_IMAGE: CHROOT }; // its response is what counts
-    const job = await attempt(site, { id: Number(newJob()), image, overrides });
+      const job = await attempt(site, { id: Number(newJob()), image, overrides });
       for (const done of [await job.config(), await job.prepare()]) {
         assert.equal(done.code, BUILD_FAILURE, `${JSON.stringify(image)}: ${done.stderr}`);
         assert.match(done.stderr, /^(nspawn-runner: )?Cannot use image/m, JSON.stringify(image));

@@ -1,9 +1,11 @@
 /** How a machine's writes are kept off its chroot. */
 
 import assert from "node:assert/strict";
-import { skip } from "../skip.ts";
+import { skipReal } from "../skip.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+
+const NO_BTRFS = "no btrfs can be mounted: no mkfs.btrfs, or no loop device";
 
 const SCRIPT = `set -e
 echo "$1" >/etc/motd
@@ -67,14 +69,14 @@ for (const boot of [true, false]) {
   }
   onEachHost(`four ${kind} machines at once on btrfs leave the chroot as it was`, async (site) => {
     const own = await (await site.with({ boot })).onBtrfs();
-    if (own === null) return skip(`four ${kind} machines at once on btrfs`, "no mkfs.btrfs");
+    if (own === null) return skipReal(`four ${kind} machines at once on btrfs`, NO_BTRFS);
     await fourAtOnce(own, "btrfs");
   });
 }
 
 onEachHost("storage overlay works on btrfs, too", async (site) => {
   const own = await (await site.with({ storage: "overlay" })).onBtrfs();
-  if (own === null) return skip("storage overlay works on btrfs, too", "no mkfs.btrfs");
+  if (own === null) return skipReal("storage overlay works on btrfs, too", NO_BTRFS);
   await fourAtOnce(own, "overlay");
 });
 

@@ -1,0 +1,87 @@
+/** What makes a Debian tree a guest that boots in QEMU and can be entered by ssh. */
+
+import { must } from "../hosts/command.ts";
+
+/** Packages of the guest: what a host of machines has, a kernel, and a way in. */
+export const PACKAGES = [
+  "dbus",
+  "initramfs-tools",
+  "linux-image-cloud-amd64",
+  "lz4",
+  "openssh-server",
+  "systemd",
+  "systemd-container",
+  "systemd-sysv",
+  "udev",
+];
+
+/** The only card of the guest has this address. */
+export const MAC = "52:54:00:6e:72:01";
+
+/** Where QEMU's own network puts the guest. */
+const NETWORK = `[Match]
+MACAddress=${MAC}
+[Network]
+Address=10.0.2.15/24
+Gateway=10.0.2.2
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+`;
+
+/** Under emulation every module costs time to unpack, so that the first file system has but these. */
+const INITRD: Readonly<Record<string, string>> = {
+  "etc/initramfs-tools/conf.d/guest": "MODULES=list\nCOMPRESS=lz4\n",
+  "usr/share/initramfs-tools/modules.d/guest": "virtio_pci\nvirtio_blk\next4\n",
+};
+
+const FILES: Readonly<Record<string, string>> = {
+  "etc/fstab": "/dev/vda / ext4 defaults 0 1\n",
+  "etc/hostname": "guest\n",
+  "etc/hosts": "127.0.0.1 localhost guest\n",
+  // One that is there: a first boot would look at every unit's preset.
+  "etc/machine-id": "6e7370617772756e6e65720000000001\n",
+  "etc/resolv.conf": "nameserver 10.0.2.3\n",
+  "etc/ssh/sshd_config.d/guest.conf":
+    "PermitRootLogin prohibit-password\nUsePAM no\nUseDNS no\nPerSourcePenalties no\n",
+  "etc/systemd/network/10-guest.network": NETWORK,
+};
+
+/** Nothing waits for these, or they would use the processor while a test needs it. */
+const NEEDLESS = [
+  "apt-daily-upgrade.timer",
+  "apt-daily.timer",
+  "dpkg-db-backup.timer",
+  "e2scrub_all.timer",
+  "e2scrub_reap.service",
+  "fstrim.timer",
+  "systemd-networkd-wait-online.service",
+];
+
+/**
+ * Puts down what must be there before the kernel is installed.
+ *
+ * @returns Options of mmdebstrap(1); the words of its hook are fixed.
+ */
+export function setupOptions(): string[] {
+  return Object.entries(INITRD).map(([path, text]) =>
+    `--setup-hook=mkdir -p "$(dirname "$1/${path}")" && printf '%s' '${text}' >"$1/${path}"`
+  );
+}
+
+/**
+ * Turns a tree into the guest.
+ *
+ * @param tree Its path.
+ * @param key The public key that may enter as root.
+ */
+export async function furnish(tree: string, key: string): Promise<void> {
+  for (const [path, text] of Object.entries(FILES)) {
+    await Deno.remove(`${tree}/${path}`).catch(() => {}); // a link would lead out of the tree
+    await Deno.writeTextFile(`${tree}/${path}`, text);
+  }
+  await Deno.mkdir(`${tree}/root/.ssh`, { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(`${tree}/root/.ssh/authorized_keys`, key, { mode: 0o600 });
+  const systemctl = ["systemctl", "--quiet", `--root=${tree}`];
+  await must([...systemctl, "enable", "ssh.service", "systemd-networkd.service"]);
+  await must([...systemctl, "mask", ...NEEDLESS]);
+}

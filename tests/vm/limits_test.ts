@@ -1,0 +1,115 @@
+/** Limits bind what runs in a machine: only a kernel with every controller can show it. */
+
+import assert from "node:assert/strict";
+import { CHROOT } from "../hosts/site.ts";
+import { onVm, type VmSite } from "./site.ts";
+
+const MIB = 1024 ** 2;
+const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
+
+/** The kernel kills it, in a machine that may have 300 MiB. */
+const TAKE_500_MIB = "python3 -c 'x = bytearray(500 * 1024 * 1024)'";
+
+/** Forks until it may not any more, and tells how often it could and why it could not. */
+const FORK = `python3 - <<'END'
+import errno, os, signal
+children = []
+try:
+    while len(children) < 200:
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        children.append(child)
+    print(len(children), "and no end")
+except OSError as error:
+    print(len(children), errno.errorcode[error.errno])
+finally:
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+END
+`;
+
+for (const boot of [true, false]) {
+  onVm(`limits bind a machine, ${boot ? "booted" : "plain"}`, async (site) => {
+    await site.define(`boot = ${boot}\n${LIMITS}`);
+    await site.withMachine(async (id) => {
+      const unit = await isSetUp(site, id);
+      await killsWhoTakesTooMuch(site, id);
+      await stopsForks(site, id);
+      await staysUsable(site, id, boot);
+      await countsInTheUnit(site, unit);
+    });
+  });
+}
+
+/** Everything is where an administrator looks for it; gives the cgroup of the unit. */
+async function isSetUp(site: VmSite, id: string): Promise<string> {
+  const machine = `run-${id}`;
+  const text = await site.host(`
+    show() { systemctl show --value "$@"; }
+    show nspawn-runner-${machine}.service --property=ControlGroup
+    show nspawn-runner-${machine}.service --property=MemoryMax
+    show nspawn-runner-${machine}.service --property=TasksMax
+    show nspawn-runner-${machine}.service --property=Slice
+    show machine-ci.slice --property=MemoryMax
+    cat /sys/fs/cgroup/machine.slice/machine-ci.slice/memory.max
+    sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo
+    sed -n 's/^0:://p' "/proc/$(machinectl show ${machine} --property=Leader --value)/cgroup"
+    machinectl list --no-legend
+  `);
+  const [unit, memory, tasks, slice, all, bound, total, payload, listed] = text.split("\n");
+  assert.equal(memory, `${300 * MIB}`);
+  assert.equal(tasks, "60");
+  assert.equal(slice, "machine-ci.slice");
+  assert.match(unit!, new RegExp(`/machine-ci\\.slice/nspawn-runner-${machine}\\.service$`));
+  assert.ok(payload!.startsWith(`${unit}/payload`), `${payload} is below ${unit}`);
+  assert.match(listed!, new RegExp(`^${machine} `));
+  // In pages, and the kernel rounds down.
+  const share = Number(total) * 1024 * 0.9;
+  assert.ok(Math.abs(Number(all) - share) <= 4096, `${all} is 90 % of ${total} kB`);
+  assert.ok(Math.abs(Number(bound) - share) <= 4096, `${bound} is 90 % of ${total} kB`);
+  return unit!;
+}
+
+async function killsWhoTakesTooMuch(site: VmSite, id: string): Promise<void> {
+  const inside = await site.runScript(id, `${TAKE_500_MIB}; echo code $?\n`);
+  assert.equal(inside.stdout, "code 137\n", inside.stderr);
+  assert.equal(inside.code, 0, inside.stderr);
+  const last = await site.runScript(id, `${TAKE_500_MIB}\n`);
+  assert.equal(last.code, 137, last.stderr);
+}
+
+async function stopsForks(site: VmSite, id: string): Promise<void> {
+  const { stdout, stderr } = await site.runScript(id, FORK);
+  const [forks, reason] = stdout.trim().split(" ");
+  assert.equal(reason, "EAGAIN", stdout + stderr);
+  // The rest is the machine's own.
+  assert.ok(Number(forks) > 20 && Number(forks) < 60, `${forks} forks`);
+}
+
+async function staysUsable(site: VmSite, id: string, boot: boolean): Promise<void> {
+  const done = await site.runScript(id, "cat /proc/1/comm\nexit 3\n");
+  assert.equal(done.stdout === "systemd\n", boot, done.stdout);
+  assert.equal(done.code, 3, done.stderr);
+}
+
+/** What happened is written where the limits are: the unit's own cgroup, which is still there. */
+async function countsInTheUnit(site: VmSite, unit: string): Promise<void> {
+  const [kills, forks, state] = (await site.host(`
+    sed -n 's/^oom_kill //p' /sys/fs/cgroup${unit}/memory.events
+    sed -n 's/^max //p' /sys/fs/cgroup${unit}/pids.events
+    systemctl is-active ${unit.split("/").at(-1)}
+  `)).split("\n");
+  assert.equal(kills, "2");
+  assert.ok(Number(forks) >= 1, `${forks} forks refused`);
+  assert.equal(state, "active");
+}
+
+onVm("limits leave a whole job its own exit code", async (site) => {
+  await site.define(LIMITS);
+  const script = `${TAKE_500_MIB}; test $? = 137 && exit 7`;
+  const done = await site.call(["simulate", "--image", CHROOT, "--", "sh", "-c", script]);
+  assert.equal(done.code, 7, done.stderr);
+  assert.match(`${done.stdout}${done.stderr}`, /after_script/, "it goes on after a failure");
+});

@@ -1,0 +1,151 @@
+/** A virtual machine: a kernel of its own, cgroup v2 and every controller. Emulated, so all of it is slow. */
+
+import { must, type Options, type Result, run } from "../hosts/command.ts";
+import { type Folder, openFolder } from "../hosts/folder.ts";
+import { until } from "../hosts/leader.ts";
+import { quoteAll } from "../../src/host/quote.ts";
+import { MAC } from "./guest.ts";
+import { GUEST, type Image, image, makeDisk } from "./image.ts";
+
+/** A virtual machine that is up. */
+export interface VirtualMachine {
+  /** Runs a command as root to its end; 255 stands for a signal, too. */
+  exec(argv: readonly string[], options?: Options): Promise<Result>;
+  /** Writes a file. */
+  push(text: string, path: string): Promise<void>;
+  /** Ends it; nothing of it is left. */
+  down(): Promise<void>;
+}
+
+/** Emulation makes anything thirty times slower, and the machine may be busy. */
+const BOOT_PATIENCE = 600_000;
+const EXEC_PATIENCE = 600_000;
+
+/**
+ * Boots a virtual machine from a fresh copy of the image.
+ *
+ * @param folder One that it gets as it is now, read-only, at the same path.
+ * @returns The machine, ready.
+ * @throws {Error} with its last words, when it does not come up.
+ */
+export async function up(folder: string): Promise<VirtualMachine> {
+  const base = await image();
+  const place = await openFolder(); // what guards it ends it, however the tests end
+  try {
+    await makeDisk(folder, `${place.path}/folder.raw`, "512M");
+    const port = freePort();
+    const pid = await start(place, qemuArgv(base, place.path, port));
+    const ssh = sshArgv(base, place.path, port);
+    const exec = (argv: readonly string[], options: Options = {}) =>
+      run([...ssh, GUEST, quoteAll(argv)], { timeout: EXEC_PATIENCE, ...options });
+    await untilReady(place, pid, ssh, exec);
+    const checked = async (script: string, words: readonly string[], stdin = "") => {
+      const done = await exec(["sh", "-ec", script, "sh", ...words], { stdin });
+      if (done.code !== 0) throw new Error(`${script} ended with ${done.code}: ${done.stderr}`);
+    };
+    await checked('mkdir -p "$1" && mount -o ro /dev/vdb "$1"', [folder]);
+    return {
+      exec,
+      push: (text, path) =>
+        checked('mkdir -p "$(dirname "$1")" && cat >"$1" && chmod 0700 "$1"', [path], text),
+      down: place.close,
+    };
+  } catch (error) {
+    await place.close();
+    throw error;
+  }
+}
+
+/** What the guest writes goes to a file without a name, and with QEMU. Nothing leaves this machine. */
+function qemuArgv(base: Image, folder: string, port: number): string[] {
+  const drive = (id: string, file: string, more: string) => [
+    ...["-drive", `if=none,id=${id},format=raw,file=${file},${more}`],
+    ...["-device", `virtio-blk-pci,drive=${id}`],
+  ];
+  return [
+    "env",
+    `TMPDIR=${folder}`,
+    "qemu-system-x86_64",
+    ...["-nodefaults", "-no-user-config", "-no-reboot", "-machine", "q35", "-display", "none"],
+    // The oldest that Deno runs on.
+    ...["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "Nehalem", "-smp", "2", "-m", "2G"],
+    ...["-kernel", base.kernel, "-initrd", base.initrd],
+    ...["-append", "root=/dev/vda rw console=ttyS0 quiet panic=1 mitigations=off net.ifnames=0"],
+    ...["-serial", `file:${folder}/console`],
+    ...["-netdev", `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:22`],
+    ...["-device", `virtio-net-pci,netdev=net,mac=${MAC},romfile=`, "-device", "virtio-rng-pci"],
+    ...drive("root", base.disk, "snapshot=on,cache=unsafe"),
+    ...drive("folder", `${folder}/folder.raw`, "readonly=on"),
+  ];
+}
+
+/** All calls share one connection: to make one takes seconds. */
+function sshArgv(base: Image, folder: string, port: number): string[] {
+  const options = {
+    BatchMode: "yes",
+    ConnectTimeout: "10",
+    ControlPath: `${folder}/ssh`,
+    HostKeyAlias: GUEST,
+    HostName: "127.0.0.1",
+    IdentitiesOnly: "yes",
+    LogLevel: "ERROR",
+    StrictHostKeyChecking: "yes",
+    User: "root",
+    UserKnownHostsFile: base.knownHosts,
+  };
+  const words = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
+  return ["ssh", "-F", "none", "-i", base.key, "-p", `${port}`, ...words];
+}
+
+/** In the cgroup of its place, so that nothing of it outlives the tests. */
+function inCgroup(place: Folder, script: string, argv: readonly string[]): string[] {
+  const words = ["sh", place.cgroup, `${place.path}/log`, ...argv];
+  return ["sh", "-c", `cgroup=$1 log=$2; shift 2; ${script}`, ...words];
+}
+
+async function start(place: Folder, argv: readonly string[]): Promise<number> {
+  const script = '(echo 0 >"$cgroup/cgroup.procs" && exec setsid "$@") ' +
+    '</dev/null >"$log" 2>&1 & echo $!';
+  const pid = Number(await must(inCgroup(place, script, argv)));
+  await place.record(pid);
+  return pid;
+}
+
+type Exec = VirtualMachine["exec"];
+
+async function untilReady(
+  place: Folder,
+  pid: number,
+  ssh: readonly string[],
+  exec: Exec,
+): Promise<void> {
+  // It goes on in the background, where it must keep none of our pipes.
+  const script = 'echo 0 >"$cgroup/cgroup.procs" && exec "$@" </dev/null >>"$log" 2>&1';
+  const connect = inCgroup(place, script, [...ssh, "-f", "-N", "-M", GUEST]);
+  const connected = await until(async () => {
+    if ((await run(connect)).code === 0) return true;
+    return await exists(`/proc/${pid}`) ? null : false;
+  }, BOOT_PATIENCE);
+  const state = connected === true
+    ? (await exec(["systemctl", "is-system-running", "--wait"])).stdout.trim()
+    : `not within reach`;
+  if (state === "running") return;
+  const failed = connected === true ? await exec(["systemctl", "--failed", "--no-legend"]) : null;
+  throw new Error(
+    [
+      `the virtual machine is ${state}: ${failed?.stdout ?? ""}`,
+      await Deno.readTextFile(`${place.path}/log`),
+      await Deno.readTextFile(`${place.path}/console`).catch(() => ""), // it never got that far
+    ].join("\n"),
+  );
+}
+
+/** Free now; QEMU takes it a moment later. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

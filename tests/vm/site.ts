@@ -1,0 +1,96 @@
+/** The program in a virtual machine, which all tests of a file share. */
+
+import assert from "node:assert/strict";
+import type { Result } from "../hosts/command.ts";
+import { type Installed, installed } from "../hosts/installed.ts";
+import { CHROOT, newJob } from "../hosts/site.ts";
+import { skip } from "../skip.ts";
+import { noGuestBecause } from "./image.ts";
+import { up, type VirtualMachine } from "./machine.ts";
+
+/** A host as an administrator has it: the chroot in the default store, no configuration. */
+export interface VmSite {
+  readonly vm: VirtualMachine;
+  /** Runs the program. */
+  call(words: readonly string[]): Promise<Result>;
+  /** Runs a shell script on the host, which must succeed; gives its stdout. */
+  host(script: string): Promise<string>;
+  /** Writes the chroot's definition. */
+  define(text: string): Promise<void>;
+  /** Gives a machine to a test, and takes it away afterwards. */
+  withMachine(body: (id: string) => Promise<void>): Promise<void>;
+  /** Runs a script in a machine. */
+  runScript(id: string, script: string): Promise<Result>;
+  /** What looks like a machine's: one line each, none on a clean host. */
+  leftovers(): Promise<string[]>;
+}
+
+let site: Promise<VmSite> | undefined;
+
+/**
+ * Registers a test that needs a virtual machine. It fails when it leaves anything behind.
+ *
+ * @param name What it checks.
+ * @param body The test.
+ */
+export function onVm(name: string, body: (site: VmSite) => Promise<void>): void {
+  const full = `${name} (virtual machine)`;
+  Deno.test(full, async () => {
+    const reason = await noGuestBecause();
+    if (reason !== null) return skip(full, reason);
+    const own = await (site ??= open());
+    try {
+      await body(own);
+      assert.deepEqual(await own.leftovers(), []);
+    } catch (error) {
+      // Whatever it left is no concern of the next test, which gets a fresh one.
+      site = undefined;
+      await own.vm.down();
+      throw error;
+    }
+  });
+}
+
+async function open(): Promise<VmSite> {
+  const installation = await installed();
+  return siteOn(await up(installation.prefix), installation);
+}
+
+function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
+  const call = (words: readonly string[]) => vm.exec([program, ...words]);
+  const host = async (script: string) => {
+    const done = await vm.exec(["sh", "-ec", script]);
+    assert.equal(done.code, 0, `${script}\n${done.stderr}`);
+    return done.stdout;
+  };
+  return {
+    vm,
+    call,
+    host,
+    define: (text) => vm.push(text, `/etc/nspawn-runner/${CHROOT}.toml`),
+    withMachine: async (body) => {
+      const id = newJob();
+      const prepared = await call(["prepare", CHROOT, "--id", id]);
+      try {
+        assert.equal(prepared.code, 0, prepared.stderr);
+        await body(id);
+      } finally {
+        const gone = await call(["cleanup", "--id", id]);
+        assert.equal(gone.code, 0, gone.stderr);
+      }
+    },
+    runScript: async (id, script) => {
+      await vm.push(script, "/root/script");
+      return await call(["run", "--id", id, "/root/script", "step_script"]);
+    },
+    leftovers: async () => {
+      const list = await Deno.readTextFile(new URL("../leftovers.sh", import.meta.url));
+      const lines = (await host(`${list}\nlist_ours nothing-of-this-run`)).split("\n");
+      return lines.filter((line) => line !== "" && line !== `mount ${prefix}`);
+    },
+  };
+}
+
+Deno.test.afterAll(async () => {
+  await site?.then(({ vm }) => vm.down(), () => {}); // one that did not come up is down
+});
