@@ -80,10 +80,7 @@ Deno.test("layScript() refuses words that an init or a shell could expand", asyn
         });
       }
     }
-    assert.deepEqual([...Deno.readDirSync(paths.stage)].map(({ name }) => name).sort(), [
-      "reporter",
-      "result",
-    ]);
+    assert.deepEqual(await host.files.list(paths.stage), ["reporter", "result"]);
   });
 });
 
