@@ -18,8 +18,8 @@ import type { CommandSpec, Context } from "./spec.ts";
  */
 export async function main(argv: readonly string[], host: Host): Promise<number> {
   let command: CommandSpec | undefined;
-  await forgetExitCode(host);
   const outcome = await attempt(async () => {
+    await forgetExitCode(host);
     const parsed = parseCommandLine(argv);
     if (parsed.kind === "command") command = parsed.command;
     return await perform(parsed, host);

@@ -24,9 +24,14 @@ export const run: CommandRun = async (invocation, context) => {
     return await interruptible(host, async (interrupt) => {
       const env = await stageEnvironment(host, folder, job);
       const player = { host, env, folder, driver: await driverOf(context), interrupt };
-      const ending = await play(player, job);
-      // Cleanup follows every job, also one that never came to be prepared.
-      const cleaned = await call(player, "cleanup", ["cleanup"]);
+      let ending: Ending;
+      let cleaned: Ended;
+      try {
+        ending = await play(player, job);
+      } finally {
+        // Cleanup follows every job, also one that never came to be prepared.
+        cleaned = await call(player, "cleanup", ["cleanup"]);
+      }
       if (interrupt.aborted) return { kind: "signalled", signal: SIGTERM };
       return cleaned.code !== 0 && isSuccess(ending) ? lost("cleanup failed") : ending;
     });
@@ -89,6 +94,7 @@ async function driverOf({ host, configPath }: Context): Promise<Argv> {
 async function play(player: Player, job: SimulatedJob): Promise<Ending> {
   const config = await configure(player);
   if ("kind" in config) return config;
+  if (player.interrupt.aborted) return lost("interrupted");
   const staged = { ...player, env: { ...player.env, ...config.jobEnv } };
   const prepared = await call(staged, "prepare", ["prepare"]);
   if (prepared.code !== 0) return await failureOf(staged, "prepare", prepared);

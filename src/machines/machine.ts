@@ -10,7 +10,7 @@ import { closeChannel, layScript, openChannel, shellsFor, takeScript } from "./e
 import { unit } from "./entry/unit.ts";
 import { type KernelFacts, kernelFacts } from "./kernel.ts";
 import { findLease, type Lease, readLease, removeLease, writeLease } from "./lease.ts";
-import type { MachineName } from "./name.ts";
+import { idOf, type MachineName } from "./name.ts";
 import { nspawnVersion } from "./nspawn.ts";
 import { leaseLink, type MachinePaths, machinePaths } from "./paths.ts";
 import { isAlive, parseStat } from "./process.ts";
@@ -81,10 +81,10 @@ async function create(
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   const root = await storageOf(lease.storage).open(host, chroot.path, paths.folder);
   await openChannel(host, paths);
+  await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
-  const { booted } = lease;
   const version = await nspawnVersion(host);
-  const spec = { name, root, paths, settings, booted, nspawnVersion: version };
+  const spec = { name, root, paths, settings, booted: lease.booted, nspawnVersion: version };
   host.log.step(`Starting machine ${name} from ${chroot.path}`);
   const leader = await supervisor.start(host, spec, lease, interrupt);
   const started = { ...lease, leader, preparer: null };
@@ -110,7 +110,7 @@ async function refuseExisting(host: Host, plan: MachinePlan, boot: string): Prom
     throw new Failure(
       "host",
       `Cannot start machine ${plan.name}: it exists already`,
-      `End it first: nspawn-runner cleanup --id ${plan.job}`,
+      `End it first: nspawn-runner cleanup --id ${idOf(plan.name)}`,
     );
   }
   await removeMachine(host, old);
@@ -210,6 +210,7 @@ async function removeMachine(host: Host, lease: Lease): Promise<void> {
   host.log.step(`Removing what it wrote: ${paths.folder}`);
   await storageOf(lease.storage).close(host, paths.folder);
   await closeChannel(host, paths);
+  await host.files.remove(leaseLink(lease.machine));
   await removeLease(host, lease);
 }
 

@@ -30,6 +30,16 @@ export function machineName(id: string, server: string | undefined): MachineName
 }
 
 /**
+ * The id by which a machine is called by hand. It is not the job's where that came from GitLab.
+ *
+ * @param machine Its name.
+ * @returns What `--id` takes.
+ */
+export function idOf(machine: MachineName): string {
+  return machine.slice("run-".length);
+}
+
+/**
  * Whether a text is a machine's name.
  *
  * @param text Any text.

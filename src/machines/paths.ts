@@ -42,13 +42,14 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
 }
 
 /**
- * A link to a machine's lease, among what lives no longer than the host is up.
+ * A link to a machine's lease, among what lives no longer than the host is up. It lies outside of the
+ * folder that the machine sees: root in a machine can make that one writable, and would forge the lease.
  *
  * @param name The machine.
  * @returns An absolute path.
  */
 export function leaseLink(name: MachineName): string {
-  return join(RUNTIME, name, "lease");
+  return join(RUNTIME, `${name}.lease`);
 }
 
 /**

@@ -77,7 +77,9 @@ async function build(folder: string, chroot: string): Promise<void> {
     await takeOut(`${aside}/tree`, aside);
     await makeDisk(`${aside}/tree`, `${aside}/root.raw`, SIZE);
     await must(["rm", "-rf", "--one-file-system", `${aside}/tree`]);
-    await Deno.rename(aside, folder);
+    await Deno.rename(aside, folder).catch(async (error) => {
+      if (!await exists(folder)) throw error; // else another run was faster
+    });
   } finally {
     await must(["rm", "-rf", "--one-file-system", aside]);
   }
@@ -94,7 +96,8 @@ async function install(tree: string): Promise<void> {
 
 async function store(tree: string, chroot: string): Promise<void> {
   await Deno.mkdir(`${tree}/var/lib/nspawn-runner`, { mode: 0o755 });
-  await must(["cp", "--archive", chroot, `${tree}/var/lib/nspawn-runner/${CHROOT}`]);
+  const copy = ["cp", "--archive", chroot, `${tree}/var/lib/nspawn-runner/${CHROOT}`];
+  await must(copy, { timeout: 300_000 });
 }
 
 /** QEMU loads the kernel itself; ssh wants to know whom it speaks to. */

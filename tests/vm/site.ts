@@ -59,7 +59,7 @@ async function open(): Promise<VmSite> {
 function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
   const call = (words: readonly string[]) => vm.exec([program, ...words]);
   const host = async (script: string) => {
-    const done = await vm.exec(["sh", "-ec", script]);
+    const done = await vm.exec(["sh", "-e"], { stdin: script });
     assert.equal(done.code, 0, `${script}\n${done.stderr}`);
     return done.stdout;
   };

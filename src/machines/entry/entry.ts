@@ -1,7 +1,8 @@
 /** The joint that answers: how does a command get into a machine? */
 
 import type { Ending } from "../../ending.ts";
-import type { Host } from "../../host/host.ts";
+import { messageOf } from "../../failure.ts";
+import type { Child, Ended, Host } from "../../host/host.ts";
 import type { Leader, Lease } from "../lease.ts";
 import { isAlive } from "../process.ts";
 
@@ -87,3 +88,45 @@ export function isSuccess(ending: Ending | undefined): boolean {
 
 /** A stage that ignores SIGTERM gets SIGKILL after so many seconds. */
 export const STOP_SECONDS = 2;
+
+/**
+ * Waits for a stage's client, and ends the stage when it is cancelled: as often as that takes, since a
+ * stage that only begins is not there yet to be ended.
+ *
+ * @param host The outside.
+ * @param client What ends with the stage.
+ * @param cancel Ends the stage when aborted.
+ * @param end Ends what there is of the stage.
+ * @returns How the client ended.
+ */
+export async function endOf(
+  host: Host,
+  client: Child,
+  cancel: AbortSignal,
+  end: () => Promise<void>,
+): Promise<Ended> {
+  let hasEnded = false;
+  let ending: Promise<void> | undefined;
+  const endIt = async () => {
+    while (!hasEnded) {
+      await end().catch((error) => host.log.warn(messageOf(error)));
+      if (!hasEnded) await host.clock.sleep(END_PAUSE);
+    }
+  };
+  const onCancel = () => void (ending = endIt());
+  cancel.addEventListener("abort", onCancel);
+  if (cancel.aborted) onCancel();
+  try {
+    return await client.ended;
+  } finally {
+    hasEnded = true;
+    cancel.removeEventListener("abort", onCancel);
+    await ending;
+  }
+}
+
+/** Milliseconds between two tries to end a stage. */
+const END_PAUSE = 50;
+
+/** How a stage ended that was cancelled before it began. */
+export const CANCELLED: Ending = { kind: "signalled", signal: 15 };

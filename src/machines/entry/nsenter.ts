@@ -6,6 +6,8 @@ import { endCgroup, inCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import type { Leader } from "../lease.ts";
 import {
+  CANCELLED,
+  endOf,
   type Entry,
   isLost,
   reportedEnding,
@@ -25,15 +27,12 @@ export const nsenter: Entry = {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });
-    const stop = () => void endCgroup(host, [cgroup], STOP_SECONDS);
-    cancel.addEventListener("abort", stop);
-    if (cancel.aborted) stop();
+    const end = () => endCgroup(host, [cgroup], STOP_SECONDS);
     try {
-      await client.ended;
-      return await endingOf(host, running, stage);
+      await endOf(host, client, cancel, end);
+      return await endingOf(host, running, stage, cancel.aborted);
     } finally {
-      cancel.removeEventListener("abort", stop);
-      await endCgroup(host, [cgroup], STOP_SECONDS);
+      await end();
     }
   },
 };
@@ -55,12 +54,18 @@ function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
   ]);
 }
 
-async function endingOf(host: Host, running: Running, stage: StageRun): Promise<Ending> {
+async function endingOf(
+  host: Host,
+  running: Running,
+  stage: StageRun,
+  cancelled: boolean,
+): Promise<Ending> {
   const ending = await reportedEnding(stage);
   if (await isLost(host, running, ending)) {
     return { kind: "lost", reason: "the machine ended while a stage ran in it" };
   }
   if (ending !== undefined) return ending;
+  if (cancelled) return CANCELLED;
   throw hostFailure(
     `Cannot run the stage in machine ${running.lease.machine}: entering it failed`,
     "A plain machine needs sh, env and setpriv (util-linux) in its chroot",

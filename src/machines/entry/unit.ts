@@ -3,6 +3,8 @@ import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import {
+  CANCELLED,
+  endOf,
   type Entry,
   isLost,
   isSuccess,
@@ -22,15 +24,8 @@ export const unit: Entry = {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });
-    const stop = () => void stopUnit(host, running, name);
-    cancel.addEventListener("abort", stop);
-    if (cancel.aborted) stop();
-    try {
-      const { code } = await client.ended;
-      return await endingOf(host, running, stage, code);
-    } finally {
-      cancel.removeEventListener("abort", stop);
-    }
+    const { code } = await endOf(host, client, cancel, () => stopUnit(host, running, name));
+    return await endingOf(host, running, stage, code, cancel.aborted);
   },
 };
 
@@ -72,6 +67,7 @@ async function endingOf(
   running: Running,
   stage: StageRun,
   client: number,
+  cancelled: boolean,
 ): Promise<Ending> {
   const ending = await reportedEnding(stage);
   if (await isLost(host, running, ending)) {
@@ -82,6 +78,7 @@ async function endingOf(
     return lost("the machine shut down while a stage ran in it");
   }
   if (ending !== undefined) return ending;
+  if (cancelled) return CANCELLED;
   throw hostFailure(
     `Cannot run the stage in machine ${running.lease.machine}: systemd-run ended with ${client} before it began`,
   );

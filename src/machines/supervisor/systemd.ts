@@ -24,11 +24,11 @@ export const systemd: Supervisor = {
     const argv = startArgv(spec);
     const started = await host.processes.capture(argv, { signal });
     if (started.code !== 0) throw await startFailure(host, spec, argv, started);
-    const leader = await findLeader(host, spec.name);
     if (!spec.booted && !await plainBecomesReady(host, spec, signal)) {
       throw await startFailure(host, spec, argv, started);
     }
-    return leader;
+    // Not before: until then nspawn still takes capabilities away from what becomes PID 1.
+    return await findLeader(host, spec.name);
   },
   async isAlive(host, lease) {
     return lease.leader !== null && await leaderOf(host, lease.machine) === lease.leader.pid;

@@ -1,41 +1,11 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import type { Host } from "../../../src/host/host.ts";
 import { type MachinePlan, startMachine, stopMachine } from "../../../src/machines/machine.ts";
 import { writeLease } from "../../../src/machines/lease.ts";
 import { machineName } from "../../../src/machines/name.ts";
-import { type Answer, inFolder, recordingHost } from "../recording_host.ts";
+import { inFolder } from "../recording_host.ts";
 import { leaseOf, SETTINGS } from "./fixture.ts";
-
-const FACTS = `boot-1
-42 (deno) S ${Array(18).fill("0").join(" ")} 5 0
-0::/
-25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw
-`;
-
-/** A host without systemd, whose /run is a folder of the test. */
-function standaloneHost(folder: string, answer: (argv: readonly string[]) => Answer | void) {
-  const recording = recordingHost({
-    answer: (argv) => answer(argv) ?? (argv[0] === "cat" ? { stdout: FACTS } : {}),
-  });
-  const { files } = recording.host;
-  const move = (path: string) => path.startsWith("/run/") ? folder + path : path;
-  const moved: Host = {
-    ...recording.host,
-    files: {
-      ...files,
-      read: (path) => files.read(move(path)),
-      write: (path, content, mode) => files.write(move(path), content, mode),
-      replace: (path, text, mode) => files.replace(move(path), text, mode),
-      makeDirectory: (path, mode) => files.makeDirectory(move(path), mode),
-      lstat: (path) => files.lstat(move(path)),
-      remove: (path) => files.remove(move(path)),
-      removeTree: (path) => files.removeTree(move(path)),
-      symlink: (target, path) => files.symlink(target, move(path)),
-    },
-  };
-  return { ...recording, host: moved };
-}
+import { standaloneHost } from "./standalone_host.ts";
 
 function planIn(folder: string): MachinePlan {
   return {
@@ -109,8 +79,8 @@ Deno.test("stopMachine() removes all of a machine, also by the link when the sto
     await writeLease(host, lease);
     await host.files.makeDirectory(`${store}/.machines/run-42/upper`);
     await host.files.write(`${store}/.machines/run-42/upper/file`, "x");
-    await host.files.makeDirectory("/run/nspawn-runner/run-42");
-    await host.files.symlink(`${store}/.leases/run-42.json`, "/run/nspawn-runner/run-42/lease");
+    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.symlink(`${store}/.leases/run-42.json`, "/run/nspawn-runner/run-42.lease");
     const elsewhere = () => Promise.reject(new Error("the configuration was read"));
     assert.ok(await stopMachine(host, elsewhere, lease.machine));
     assert.deepEqual(await leftIn(folder), []);

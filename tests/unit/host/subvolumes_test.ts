@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { createSubvolume, deleteSubvolume } from "../../../src/host/subvolumes.ts";
+import { type Answer, recordingHost } from "../recording_host.ts";
+
+/** A host with these subvolumes, each inside of the one before; btrfs deletes none that holds another. */
+function btrfsHost(...subvolumes: string[]) {
+  const left = new Set(subvolumes);
+  const recording = recordingHost({
+    answer(argv): Answer | void {
+      if (argv[0] === "find") {
+        const inner = [...left].find((path) => path.startsWith(`${argv[1]}/`));
+        return { stdout: inner === undefined ? "" : `${inner}\0` };
+      }
+      const path = argv[3]!;
+      if ([...left].some((other) => other.startsWith(`${path}/`))) {
+        return { code: 1, stderr: "busy" };
+      }
+      left.delete(path);
+    },
+  });
+  const files = {
+    ...recording.host.files,
+    lstat: async (path: string) => {
+      const stat = (await recording.host.files.lstat("/"))!;
+      return { ...stat, ino: left.has(path) ? 256 : 2 };
+    },
+  };
+  return { ...recording, host: { ...recording.host, files }, left };
+}
+
+Deno.test("deleteSubvolume() takes one process for one without others inside", async () => {
+  const { host, commands, left } = btrfsHost("/m/root");
+  await deleteSubvolume(host, "/m/root");
+  assert.deepEqual(commands(), ["btrfs subvolume delete /m/root"]);
+  assert.equal(left.size, 0);
+});
+
+Deno.test("deleteSubvolume() deletes those inside first, however deep and whatever they are called", async () => {
+  const { host, commands, left } = btrfsHost("/m/root", "/m/root/-a\n$b", "/m/root/-a\n$b/c");
+  await deleteSubvolume(host, "/m/root");
+  assert.equal(left.size, 0);
+  const deleted = commands().filter((line) => line.startsWith("btrfs"));
+  assert.equal(deleted.at(-1), "btrfs subvolume delete /m/root");
+});
+
+Deno.test("deleteSubvolume() leaves alone what is none", async () => {
+  const { host, commands } = btrfsHost();
+  await deleteSubvolume(host, "/m/root");
+  assert.deepEqual(commands(), []);
+});
+
+Deno.test("deleteSubvolume() and createSubvolume() say what btrfs said", async () => {
+  const failing = recordingHost({ answer: () => ({ code: 1, stderr: "ERROR: no space\n" }) }).host;
+  const stat = (await failing.files.lstat("/"))!;
+  const files = { ...failing.files, lstat: () => Promise.resolve({ ...stat, ino: 256 }) };
+  for (const act of [createSubvolume, deleteSubvolume]) {
+    await assert.rejects(act({ ...failing, files }, "/m/root"), {
+      kind: "host",
+      message: /^Cannot subvolume (create|delete): ERROR: no space$/,
+    });
+  }
+});

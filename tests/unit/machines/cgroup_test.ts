@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import type { Argv } from "../../../src/host/host.ts";
+import { cgroupPaths, endCgroup, inCgroup } from "../../../src/machines/cgroup.ts";
+import type { KernelFacts } from "../../../src/machines/kernel.ts";
+import { parseCgroup, parseMounts, readKernel } from "../../../src/machines/kernel.ts";
+import { skip } from "../../skip.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
+
+const UNIFIED = { point: "/sys/fs/cgroup", type: "cgroup2" };
+
+function facts(cgroup: string | null, mounts = [UNIFIED]): KernelFacts {
+  return { boot: "b", stat: "", cgroup, mounts };
+}
+
+Deno.test("cgroupPaths() go below our own, with a twin for each older hierarchy", () => {
+  assert.deepEqual(cgroupPaths(facts("/a/b"), "m"), ["/sys/fs/cgroup/a/b/m"]);
+  assert.deepEqual(cgroupPaths(facts("/"), "m"), ["/sys/fs/cgroup/m"]);
+  const mixed = [
+    { point: "/sys/fs/cgroup/systemd", type: "cgroup" },
+    { point: "/sys/fs/cgroup/unified", type: "cgroup2" },
+  ];
+  assert.deepEqual(cgroupPaths(facts("/a", mixed), "m"), [
+    "/sys/fs/cgroup/unified/a/m",
+    "/sys/fs/cgroup/systemd/a/m",
+  ]);
+});
+
+Deno.test("cgroupPaths() never climb out of the hierarchy", () => {
+  assert.deepEqual(cgroupPaths(facts("/../../x"), "m"), ["/sys/fs/cgroup/m"]);
+});
+
+Deno.test("cgroupPaths() say what is missing where there is no unified hierarchy", () => {
+  for (const host of [facts("/", []), facts(null)]) {
+    assert.throws(() => cgroupPaths(host, "m"), { kind: "host", message: /no unified cgroup/ });
+  }
+});
+
+Deno.test("inCgroup() is in the cgroup before the command is, and takes words to the letter", async () => {
+  await inFolder(async (folder) => {
+    const cgroup = `${folder}/it's $HOME`;
+    const words = ["a b", "$(id)", "'", "\n", "-n"];
+    // A folder does for a cgroup: what counts is who wrote its pid there.
+    const [program, ...args] = inCgroup(cgroup, [
+      "sh",
+      "-c",
+      'echo $$; printf "%s|" "$@"',
+      "sh",
+      ...words,
+    ]);
+    const { stdout } = await new Deno.Command(program, { args }).output();
+    const [pid, ...rest] = new TextDecoder().decode(stdout).split("\n");
+    assert.equal(rest.join("\n"), words.map((word) => `${word}|`).join(""));
+    assert.equal(await Deno.readTextFile(`${cgroup}/cgroup.procs`), `${pid}\n`);
+  });
+});
+
+Deno.test("inCgroup() runs nothing outside when the cgroup cannot be made", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/file`, "");
+    const [program, ...args] = inCgroup(`${folder}/file/x`, ["touch", `${folder}/ran`]);
+    const { code } = await new Deno.Command(program, { args, stderr: "null" }).output();
+    assert.notEqual(code, 0);
+    await assert.rejects(Deno.stat(`${folder}/ran`), Deno.errors.NotFound);
+  });
+});
+
+const { host } = recordingHost({ real: ["sh", "cat"] });
+
+async function tell(argv: Argv): Promise<string> {
+  return (await host.processes.capture(argv)).stdout.trim();
+}
+
+/** A cgroup of this test's own, or null where none can be made. */
+async function ownCgroup(): Promise<string | null> {
+  const text = await readKernel(host, "/proc/self/mountinfo", "/proc/self/cgroup");
+  const unified = parseMounts(text).find(({ type }) => type === "cgroup2")?.point;
+  const own = parseCgroup(text);
+  if (unified === undefined || own === null) return null;
+  const below = own.startsWith("/..") ? "/" : own;
+  const path = `${unified}${below}`.replace(/\/$/, "") + `/unit-test-${crypto.randomUUID()}`;
+  const tried =
+    'mkdir "$1" && sh -c "echo \\$\\$ >\\"$1/cgroup.procs\\"" && rmdir "$1" && echo made';
+  return (await tell(["sh", "-c", tried, "sh", path])) === "made" ? path : null;
+}
+
+/** Ends a cgroup in which a script runs, which has written `ready` to a file; how long that took. */
+async function end(name: string, script: string, grace: number): Promise<number | null> {
+  const cgroup = await ownCgroup();
+  if (cgroup === null) {
+    skip(name, "no cgroup can be made");
+    return null;
+  }
+  let took = 0;
+  await inFolder(async (folder) => {
+    const twin = `${folder}/twin`;
+    await Deno.mkdir(`${twin}/below`, { recursive: true });
+    const [program, ...args] = inCgroup(cgroup, [
+      "sh",
+      "-c",
+      script,
+      "sh",
+      `${folder}/ready`,
+      cgroup,
+    ]);
+    const child = new Deno.Command(program, { args, stderr: "null" }).spawn();
+    try {
+      while (!await Deno.stat(`${folder}/ready`).catch(() => null)) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      const began = performance.now();
+      await endCgroup(host, [cgroup, twin], grace);
+      took = performance.now() - began;
+      assert.equal(await tell(["sh", "-c", '[ -d "$1" ] || echo gone', "sh", cgroup]), "gone");
+      await assert.rejects(Deno.stat(twin), Deno.errors.NotFound);
+    } finally {
+      await child.status;
+      await endCgroup(host, [cgroup], 0);
+    }
+  });
+  return took;
+}
+
+Deno.test("endCgroup() of what is not there is done", async () => {
+  await endCgroup(host, ["/sys/fs/cgroup/no-such-cgroup"], 1);
+});
+
+Deno.test("endCgroup() ends by SIGTERM what heeds it, with all below", async () => {
+  const script = 'mkdir "$2/a" && sh -c "echo \\$\\$ >\\"$2/a/cgroup.procs\\"; exec sleep 60" & ' +
+    'sleep 0.1; : >"$1"; exec sleep 60';
+  const took = await end("endCgroup() ends by SIGTERM", script, 20);
+  assert.ok(took === null || took < 5_000, `${took} ms`);
+});
+
+Deno.test("endCgroup() kills what ignores SIGTERM, once it had its grace", async () => {
+  const script = `trap '' TERM; : >"$1"; while :; do sleep 0.1; done`;
+  const took = await end("endCgroup() kills after its grace", script, 1);
+  assert.ok(took === null || took >= 900 && took < 8_000, `${took} ms`);
+});
+
+Deno.test("endCgroup() kills at once without a grace", async () => {
+  const script = `trap 'sleep 20' TERM; : >"$1"; while :; do sleep 0.1; done`;
+  const took = await end("endCgroup() kills at once", script, 0);
+  assert.ok(took === null || took < 5_000, `${took} ms`);
+});
+
+Deno.test("endCgroup() says when something does not go", async () => {
+  const failing = recordingHost({ answer: () => ({ code: 1 }) });
+  await assert.rejects(endCgroup(failing.host, ["/cg"], 0), { kind: "host", message: /\/cg/ });
+});

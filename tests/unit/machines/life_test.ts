@@ -1,0 +1,214 @@
+/** A machine's whole life on a host without systemd: started, used, refused twice, swept. */
+
+import assert from "node:assert/strict";
+import { Failure } from "../../../src/failure.ts";
+import type { Lease } from "../../../src/machines/lease.ts";
+import { findLease, writeLease } from "../../../src/machines/lease.ts";
+import { type MachinePlan, runStage, startMachine } from "../../../src/machines/machine.ts";
+import { machineName } from "../../../src/machines/name.ts";
+import { machinePaths } from "../../../src/machines/paths.ts";
+import { type Answer, inFolder } from "../recording_host.ts";
+import { leaseOf, SETTINGS } from "./fixture.ts";
+import { aliveAnswer, FACTS, standaloneHost, statOf } from "./standalone_host.ts";
+
+const NAME = machineName("42", "ba7816bf");
+const LEADER = { pid: 77, start: 9, cgroup: "/cg/m", dropped: [12], noNewPrivileges: false };
+const quiet = new AbortController().signal;
+
+function planIn(folder: string): MachinePlan {
+  return {
+    name: NAME,
+    job: "42",
+    store: `${folder}/store`,
+    chroot: { name: "bookworm", path: `${folder}/store/bookworm` },
+    settings: { ...SETTINGS, storage: "overlay", boot: false },
+  };
+}
+
+/** A host on which a plain machine starts: nspawn is process 1000 and on, the machine's PID 1 is 77. */
+function startingHost(folder: string) {
+  const { result } = machinePaths(planIn(folder).store, NAME);
+  return standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
+    if (argv[0] === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
+    if (argv.includes("systemd-nspawn")) {
+      Deno.writeTextFileSync(result, "ready\n", { append: true });
+      return new Promise(() => {}); // lives on
+    }
+    const nspawn = argv.find((word) => /^\/proc\/1\d{3}\/stat$/.test(word));
+    if (nspawn) return { stdout: statOf(parseInt(nspawn.slice("/proc/".length)), 1) };
+    if (argv.some((word) => word.endsWith("/children"))) return { stdout: "76 77 " };
+    if (argv.includes("/proc/76/status")) return { stdout: "NSpid:\t76\n" };
+    if (argv.length > 3 && argv.includes("/proc/77/status")) {
+      const status = "NSpid:\t77\t1\nCapBnd:\t000001ffffffefff\nNoNewPrivs:\t0\n";
+      return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
+    }
+    if (argv.includes("/proc/77/status")) return { stdout: "NSpid:\t77\t1\n" };
+    return aliveAnswer(argv, 77, 9);
+  });
+}
+
+Deno.test("startMachine() starts a machine, and its lease says how to enter it", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const { host, processes } = startingHost(folder);
+    const { lease, limits } = await startMachine(host, plan, quiet);
+    assert.equal(limits, false);
+    assert.deepEqual(lease.leader, {
+      pid: 77,
+      start: 9,
+      cgroup: "/sys/fs/cgroup/m",
+      dropped: [12],
+      noNewPrivileges: false,
+    });
+    assert.deepEqual([lease.preparer, lease.booted, lease.storage], [null, false, "overlay"]);
+    const nspawn = processes.find(({ argv }) =>
+      argv.includes("systemd-nspawn") && argv.length > 2
+    )!;
+    assert.equal(nspawn.argv[4], `/sys/fs/cgroup/nspawn-runner-${NAME}`);
+    assert.ok("detached" in nspawn.options && nspawn.options.detached);
+    assert.ok(nspawn.argv.includes("--register=no"));
+    // What a machine keeps open of ours would keep our caller waiting for ever.
+    assert.deepEqual([nspawn.options.stdout, nspawn.options.stderr], ["null", "null"]);
+  });
+});
+
+Deno.test("startMachine() makes a link to the lease that the machine itself cannot reach", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const { host, processes } = startingHost(folder);
+    const { lease } = await startMachine(host, plan, quiet);
+    const elsewhere = () => Promise.reject(new Error("the configuration was read"));
+    assert.deepEqual(await findLease(host, NAME, elsewhere), lease);
+    const binds = processes.flatMap(({ argv }) => argv).filter((word) => word.startsWith("--bind"));
+    const shown = binds.map((word) => word.split("=")[1]!.split(":")[0]!);
+    assert.equal(shown.length, 2);
+    for (const path of shown) {
+      const moved = path.startsWith("/run/") ? folder + path : path;
+      const found = await new Deno.Command("find", { args: [moved, "-type", "l"] }).output();
+      assert.equal(new TextDecoder().decode(found.stdout), "", path);
+    }
+  });
+});
+
+Deno.test("startMachine() replaces a link that led to another store", async () => {
+  await inFolder(async (folder) => {
+    const { host } = startingHost(folder);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.symlink("/nonexistent/lease.json", `/run/nspawn-runner/${NAME}.lease`);
+    const { lease } = await startMachine(host, planIn(folder), quiet);
+    assert.deepEqual(await findLease(host, NAME, () => Promise.reject(new Error())), lease);
+  });
+});
+
+Deno.test("startMachine() that is interrupted undoes all and says so", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const { host, commands } = startingHost(folder);
+    await assert.rejects(startMachine(host, plan, AbortSignal.abort()), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.deepEqual([error.kind, error.message], [
+        "host",
+        `Cannot start machine ${NAME}: interrupted`,
+      ]);
+      return true;
+    });
+    assert.match(commands().at(-1)!, new RegExp(`/nspawn-runner-${NAME}$`), "its cgroup is ended");
+    assert.equal(await host.files.lstat(machinePaths(plan.store, NAME).folder), null);
+    assert.deepEqual(await host.files.list(`${plan.store}/.leases`), []);
+    const runtime = await host.files.list("/run/nspawn-runner");
+    assert.deepEqual(runtime.filter((name) => !name.startsWith(".")), []);
+  });
+});
+
+async function refusal(lease: Partial<Lease>): Promise<Failure | null> {
+  let failure: Failure | null = null;
+  await inFolder(async (folder) => {
+    const { host } = startingHost(folder);
+    const plan = planIn(folder);
+    const old = { machine: NAME, boot: "boot-1", supervisor: "standalone", cgroups: ["/old"] };
+    await writeLease(host, { ...leaseOf(plan.store, "42"), ...old, ...lease } as Lease);
+    await startMachine(host, plan, quiet).catch((error) => void (failure = error));
+  });
+  return failure;
+}
+
+Deno.test("startMachine() refuses a machine that runs or is being prepared, with the id that ends it by hand", async () => {
+  for (const taken of [{ leader: LEADER }, { preparer: { pid: 77, start: 9 } }]) {
+    const failure = await refusal(taken);
+    assert.match(failure?.message ?? "", /exists already/);
+    assert.match(failure?.hint ?? "", /cleanup --id 42-ba7816bf$/);
+  }
+});
+
+Deno.test("startMachine() sweeps what died, and what another boot or process of that pid left", async () => {
+  const gone: Partial<Lease>[] = [
+    { leader: null },
+    { leader: { ...LEADER, start: 8 } },
+    { preparer: { pid: 77, start: 8 } },
+    { leader: LEADER, boot: "boot-0" },
+    { preparer: { pid: 77, start: 9 }, boot: "boot-0" },
+  ];
+  for (const lease of gone) assert.equal(await refusal(lease), null, JSON.stringify(lease));
+});
+
+/** Runs a stage in a machine whose systemd or nsenter answers like this. */
+async function stage(folder: string, lease: Partial<Lease>, report: (nonce: string) => string) {
+  const store = `${folder}/store`;
+  const paths = machinePaths(store, NAME);
+  const seen: string[] = [];
+  const recording = standaloneHost(folder, (argv): Answer | void => {
+    if (argv.includes("is-system-running")) return { stdout: "running\n" };
+    const reporter = argv.indexOf("/run/nspawn-runner/reporter");
+    if (reporter === -1) return aliveAnswer(argv, 77, 9);
+    const nonce = argv[reporter + 1]!;
+    seen.push(Deno.readTextFileSync(`${folder}${paths.stage}/script-${nonce}`));
+    Deno.writeTextFileSync(paths.result, report(nonce), { append: true });
+  });
+  const { host } = recording;
+  const old = { machine: NAME, boot: "boot-1", supervisor: "standalone", leader: LEADER };
+  await writeLease(host, { ...leaseOf(store, "42"), ...old, ...lease } as Lease);
+  await host.files.makeDirectory(paths.folder);
+  await host.files.makeDirectory(paths.stage);
+  const script = new TextEncoder().encode("#!/bin/dash\nsecret\n");
+  const run = runStage(host, () => Promise.resolve(store), NAME, script, undefined, quiet);
+  return { run, seen, left: () => host.files.list(paths.stage), ...recording };
+}
+
+for (const booted of [true, false]) {
+  const kind = booted ? "booted" : "plain";
+  Deno.test(`runStage() runs the script in a ${kind} machine and takes it away again`, async () => {
+    await inFolder(async (folder) => {
+      const report = (nonce: string) => `${nonce} started\n${nonce} 3\n`;
+      const { run, seen, left, commands } = await stage(folder, { booted }, report);
+      assert.deepEqual(await run, { kind: "exited", code: 3 });
+      assert.deepEqual(seen, ["#!/bin/dash\nsecret\n"]);
+      assert.deepEqual(await left(), []);
+      assert.ok(commands().some((line) => line.includes(booted ? "systemd-run" : "setpriv")));
+      assert.ok(!commands().join().includes("secret"));
+    });
+  });
+
+  Deno.test(`runStage() takes the script away from a ${kind} machine that it failed to enter`, async () => {
+    await inFolder(async (folder) => {
+      const { run, left } = await stage(folder, { booted }, () => "");
+      await assert.rejects(run, { kind: "host" });
+      assert.deepEqual(await left(), []);
+    });
+  });
+}
+
+Deno.test("runStage() says which machine is not there, or has ended", async () => {
+  const cases: readonly (readonly [Partial<Lease>, RegExp])[] = [
+    [{ machine: machineName("43", undefined) }, /there is none/],
+    [{ leader: null }, /has ended/],
+    [{ leader: { ...LEADER, start: 8 } }, /has ended/],
+    [{ boot: "boot-0" }, /has ended/],
+  ];
+  for (const [lease, message] of cases) {
+    await inFolder(async (folder) => {
+      const { run, seen } = await stage(folder, lease, () => "");
+      await assert.rejects(run, message);
+      assert.deepEqual(seen, []);
+    });
+  }
+});
