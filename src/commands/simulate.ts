@@ -45,7 +45,8 @@ const SIGTERM = 15;
 /** What every stage needs. */
 interface Player {
   readonly host: Host;
-  readonly env: Readonly<Record<string, string>>;
+  /** Config's answer adds to it, for all stages that follow. */
+  env: Readonly<Record<string, string>>;
   readonly folder: string;
   readonly driver: Argv;
   readonly interrupt: AbortSignal;
@@ -95,10 +96,10 @@ async function play(player: Player, job: SimulatedJob): Promise<Ending> {
   const config = await configure(player);
   if ("kind" in config) return config;
   if (player.interrupt.aborted) return lost("interrupted");
-  const staged = { ...player, env: { ...player.env, ...config.jobEnv } };
-  const prepared = await call(staged, "prepare", ["prepare"]);
-  if (prepared.code !== 0) return await failureOf(staged, "prepare", prepared);
-  return await runStages(staged, stagesOf(job, config.buildsDir));
+  player.env = { ...player.env, ...config.jobEnv };
+  const prepared = await call(player, "prepare", ["prepare"]);
+  if (prepared.code !== 0) return await failureOf(player, "prepare", prepared);
+  return await runStages(player, stagesOf(job, config.buildsDir));
 }
 
 /** What later stages need of config's answer. */

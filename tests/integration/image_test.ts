@@ -1,7 +1,8 @@
 /** Who decides the image and the id, and names that nobody should be able to use. */
 
+import { parse } from "@std/toml/parse";
 import assert from "node:assert/strict";
-import { attempt, BUILD_FAILURE } from "../conformance/runner.ts";
+import { attempt, BUILD_FAILURE, type Section } from "../conformance/runner.ts";
 import { assertDone, withAttempt } from "../conformance/stages.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, type Site } from "../hosts/site.ts";
@@ -137,15 +138,22 @@ onEachHost("an id that makes no machine's name is a usage error", async (site) =
   }
 });
 
-/** What the original prints for config.toml, in essence: the default is known to prepare alone. */
-const ORIGINAL = {
-  config: ["gitlab-config"],
-  prepare: ["prepare", "--default-image", CHROOT],
-  run: ["run"],
-  cleanup: ["cleanup"],
-};
+/** The words of each stage that a config.toml names. */
+function sectionOf(text: string): Section {
+  const { runners } = parse(text) as { runners: [{ custom: Record<string, string[]> }] };
+  const { custom } = runners[0];
+  const words = (stage: string) => custom[`${stage}_args`]!;
+  return {
+    config: words("config"),
+    prepare: words("prepare"),
+    run: words("run"),
+    cleanup: words("cleanup"),
+  };
+}
 
 onEachHost("the config.toml of the original works unchanged", async (site) => {
+  const fixture = new URL("original.toml", import.meta.url);
+  const original = sectionOf(await Deno.readTextFile(fixture));
   for (const image of ["", `registry.example/ci/${CHROOT}`]) {
     const plan = { id: Number(newJob()), image };
     await withAttempt(site, plan, async (job) => {
@@ -154,6 +162,16 @@ onEachHost("the config.toml of the original works unchanged", async (site) => {
       assertDone(prepared);
       assert.match(prepared.stderr, new RegExp(`^Image ${CHROOT} `));
       assertDone(await job.run("build_script", "true"));
-    }, ORIGINAL);
+    }, original);
   }
+});
+
+onEachHost("what toml prints works as it is", async (site) => {
+  const printed = await site.call(["toml", "--url", "https://gitlab.example.org/"]);
+  assert.equal(printed.code, 0, printed.stderr);
+  await withAttempt(site, { id: Number(newJob()), image: CHROOT }, async (job) => {
+    assertDone(await job.config());
+    assertDone(await job.prepare());
+    assertDone(await job.run("build_script", "true"));
+  }, sectionOf(printed.stdout));
 });

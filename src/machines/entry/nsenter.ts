@@ -45,13 +45,18 @@ function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
   return inCgroup(cgroup, [
     ...nsenterArgv(leader.pid),
     "setpriv",
-    // By number: the machine's setpriv may be older than the kernel's newest names.
-    `--bounding-set=${leader.dropped.map((number) => `-cap_${number}`).join(",")}`,
+    ...boundingSet(leader),
     "--inh-caps=-all",
     ...(leader.noNewPrivileges ? ["--no-new-privs"] : []),
     "--",
     ...stage.argv,
   ]);
+}
+
+/** By number: the machine's setpriv may be older than the kernel's newest names. */
+function boundingSet({ dropped }: Leader): string[] {
+  if (dropped.length === 0) return [];
+  return [`--bounding-set=${dropped.map((number) => `-cap_${number}`).join(",")}`];
 }
 
 async function endingOf(

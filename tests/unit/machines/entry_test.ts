@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Entry, Running, StageRun } from "../../../src/machines/entry/entry.ts";
 import { nsenter } from "../../../src/machines/entry/nsenter.ts";
 import { unit } from "../../../src/machines/entry/unit.ts";
-import type { Lease } from "../../../src/machines/lease.ts";
+import type { Leader, Lease } from "../../../src/machines/lease.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 
@@ -24,6 +24,7 @@ interface Scene {
   /** What the machine's systemd says of itself. */
   readonly state?: string;
   readonly cancelled?: boolean;
+  readonly leader?: Leader;
 }
 
 async function play(scene: Scene) {
@@ -36,7 +37,7 @@ async function play(scene: Scene) {
   });
   const running: Running = {
     lease: leaseOf("/store", "42", { leader: LEADER, ...scene.lease }),
-    leader: LEADER,
+    leader: scene.leader ?? LEADER,
     isAlive: () => Promise.resolve(scene.known ?? true),
   };
   const stage: StageRun = {
@@ -151,4 +152,10 @@ Deno.test("unit.exec() finds a machine lost that shuts down, whatever its script
   }
   const trapped = await play({ entry: unit, report: done(0), client: 1, state: "stopping" });
   assert.equal(trapped.ending.kind, "lost");
+});
+
+Deno.test("nsenter.exec() drops nothing where the machine's PID 1 has dropped nothing", async () => {
+  const leader = { ...LEADER, dropped: [], noNewPrivileges: false };
+  const { commands } = await play({ entry: nsenter, report: done(0), leader });
+  assert.match(commands()[0]!, / -- setpriv --inh-caps=-all -- \/bin\/sh /);
 });

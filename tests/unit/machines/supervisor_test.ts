@@ -35,6 +35,11 @@ function systemdHost(
   return { ...recording, host };
 }
 
+/** What the kernel says of the machine's PID 1. */
+const FACTS =
+  `77 (systemd) S ${Array(18).fill("0").join(" ")} 5 0\nCapBnd:\t0\n0::/m/payload\n40\n` +
+  "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+
 const LEADER = { pid: 77, start: 5, cgroup: "/x", dropped: [], noNewPrivileges: false };
 const lease = leaseOf("/store", "42", { leader: LEADER });
 
@@ -48,13 +53,10 @@ Deno.test("limitProperties() are the unit's, one each", () => {
 });
 
 Deno.test("systemd.start() makes one unit with its limits, in the slice that is limited once", async () => {
-  const facts =
-    `77 (systemd) S ${Array(18).fill("0").join(" ")} 5 0\nCapBnd:\t0\n0::/m/payload\n40\n` +
-    "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
   const files = new Map([[RECORD, "NAME=run-42\nLEADER=77\n"]]);
   const { host, commands, processes } = systemdHost(
     files,
-    ([program]) => program === "cat" ? { stdout: facts } : {},
+    ([program]) => program === "cat" ? { stdout: FACTS } : {},
   );
   const signal = new AbortController().signal;
   const leader = await systemd.start(host, specOf(), lease, signal);
@@ -127,4 +129,21 @@ Deno.test("systemd.stop() of what is gone is done, and says so of what stays", a
   assert.deepEqual(commands(), []);
   const stays = systemdHost(new Map([[UNIT, ""]]));
   await assert.rejects(systemd.stop(stays.host, lease), /stays/);
+});
+
+Deno.test("systemd.start() asks what a plain machine may do only once it says that it runs", async () => {
+  const files = new Map([[RECORD, "LEADER=77\n"], [SLICE, ""]]);
+  const order: string[] = [];
+  const { host } = systemdHost(files, ([program]) => {
+    order.push(program!);
+    return program === "cat" ? { stdout: FACTS } : {};
+  });
+  let looks = 0;
+  const readEnd = () => {
+    order.push("look");
+    return Promise.resolve(++looks < 3 ? "" : "ready\n");
+  };
+  const slow = { ...host, files: { ...host.files, readEnd } };
+  await systemd.start(slow, specOf({ booted: false }), lease, new AbortController().signal);
+  assert.deepEqual(order, ["systemd-run", "look", "look", "look", "cat"]);
 });
