@@ -1,7 +1,7 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { clientArgv as enterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import {
   CANCELLED,
   endOf,
@@ -52,7 +52,7 @@ function clientArgv(running: Running, client: "systemd-run" | "systemctl"): Argv
   const { lease, leader } = running;
   return lease.supervisor === "systemd"
     ? [client, `--machine=${lease.machine}`]
-    : [...nsenterArgv(leader.pid), client];
+    : [...enterArgv(leader.pid), client];
 }
 
 async function stopUnit(host: Host, running: Running, name: string): Promise<void> {

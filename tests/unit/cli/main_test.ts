@@ -16,6 +16,15 @@ Deno.test("main() without a command prints help and succeeds", async () => {
   assert.equal(err, "");
 });
 
+Deno.test("main() prints a command's help and succeeds, without root", async () => {
+  for (const argv of [["prepare", "--help"], ["--help", "prepare"], ["prepare", "-h"]]) {
+    const { code, out, err } = await run(argv, { uid: 1000 });
+    assert.equal(code, 0);
+    assert.match(out, /^Usage: nspawn-runner prepare /m);
+    assert.equal(err, "");
+  }
+});
+
 Deno.test("main() prints its version alone", async () => {
   const { code, out } = await run(["--version"]);
   assert.equal(code, 0);
@@ -63,6 +72,35 @@ Deno.test("main() shows where a bug is only with --debug", async () => {
   }
 });
 
+Deno.test("main() tells what was thrown even where it is no error", async () => {
+  const recording = recordingHost();
+  const host = { ...recording.host, self: () => Promise.reject("odd") };
+  assert.equal(await main(["toml", "--debug"], host), 1);
+  assert.equal(recording.err(), "nspawn-runner: odd\n");
+});
+
+Deno.test("main() is as loud as it is told before or after the command", async () => {
+  for (const [word, verbosity] of [["-v", "verbose"], ["--debug", "debug"]] as const) {
+    for (const argv of [[word, "gitlab-config"], ["gitlab-config", word]]) {
+      assert.equal((await run(argv)).recording.host.log.verbosity, verbosity, argv.join(" "));
+    }
+  }
+  assert.equal((await run(["gitlab-config"])).recording.host.log.verbosity, "normal");
+});
+
+Deno.test("main() takes the configuration that is named, and refuses one that is not there", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/c.toml`;
+    await Deno.writeTextFile(path, `store = "${folder}"\ndefinitions = "${folder}"\n`);
+    for (const argv of [["--config", path, "chroot-list"], ["chroot-list", "--config", path]]) {
+      assert.equal((await run(argv, { env: { NSPAWN_RUNNER_CONFIG: "/none" } })).code, 0);
+    }
+    const { code, err } = await run(["--config", `${folder}/none`, "chroot-list"]);
+    assert.equal(code, 1);
+    assert.ok(err.includes(`${folder}/none`), err);
+  });
+});
+
 Deno.test("main() answers the config stage with JSON alone on stdout", async () => {
   const { code, out } = await run(["gitlab-config"]);
   assert.equal(code, 0);
@@ -99,9 +137,17 @@ Deno.test("main() prints the section with a token that no argument shows", async
     const { code, out } = await run(["toml", "--url", "https://g.example", "--token-file", token]);
     assert.equal(code, 0);
     assert.match(out, /token = "glrt-secret"/);
-    await Deno.writeTextFile(token, "two words\n");
-    assert.equal((await run(["toml", "--token-file", token])).code, 1);
-    assert.equal((await run(["toml", "--token-file", `${folder}/none`])).code, 1);
+    assert.match(out, /url = "https:\/\/g\.example"/);
+    for (const text of ["two words\n", "", "\n", "glrt-secret\nglrt-other\n"]) {
+      await Deno.writeTextFile(token, text);
+      const bad = await run(["toml", "--token-file", token]);
+      assert.deepEqual([bad.code, bad.out], [1, ""]);
+      assert.match(bad.err, /token: it holds no token\nPut the token alone into it\n$/);
+      assert.ok(!bad.err.includes("secret") && !bad.err.includes("words"));
+    }
+    const none = await run(["toml", "--token-file", `${folder}/none`]);
+    assert.equal(none.code, 1);
+    assert.match(none.err, /none: no such file\n$/);
   });
 });
 

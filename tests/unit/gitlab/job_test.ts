@@ -106,5 +106,6 @@ Deno.test("readJob() is null where nobody plays GitLab", async () => {
 
 Deno.test("shortHash() is eight digits of SHA-256, fit for a machine's name", async () => {
   assert.equal(await shortHash("abc"), "ba7816bf");
+  assert.equal(await shortHash("3"), "4e074085", "a byte below 16 has two digits as well");
   assert.notEqual(await shortHash("https://a.example"), await shortHash("https://b.example"));
 });

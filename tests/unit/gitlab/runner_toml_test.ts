@@ -4,6 +4,7 @@ import { runnerToml } from "../../../src/gitlab/runner_toml.ts";
 
 interface Section {
   readonly runners: readonly [{
+    readonly name: string;
     readonly url: string;
     readonly token: string;
     readonly executor: string;
@@ -41,6 +42,9 @@ Deno.test("runnerToml() leaves time to clean up before the runner itself is gone
   const force = custom["force_kill_timeout"] as number;
   assert.ok(graceful > 2, "a stage that ignores SIGTERM needs two seconds");
   assert.ok(graceful + force <= 25);
+  for (const stage of ["config", "prepare", "cleanup"]) {
+    assert.ok(custom[`${stage}_exec_timeout`] as number >= 60, `${stage} may not hang for ever`);
+  }
 });
 
 Deno.test("runnerToml() says which lines to fill in, and none when there are none", () => {
@@ -58,6 +62,7 @@ Deno.test("runnerToml() keeps odd paths and tokens to the letter", () => {
   const odd = 'a"b\\c\n]x = 1\u007f\u0001ü';
   const section = read(runnerToml({ executable: `/opt/${odd}`, name: odd, url: odd, token: odd }));
   assert.equal(section.custom["run_exec"], `/opt/${odd}`);
+  assert.equal(section.name, odd);
   assert.equal(section.token, odd);
   assert.equal(section.url, odd);
 });

@@ -31,7 +31,9 @@ async function run(shell: string, script: string): Promise<Deno.CommandOutput> {
   const path = await Deno.makeTempFile();
   try {
     await Deno.writeTextFile(path, script);
-    return await new Deno.Command(shell, { args: [path] }).output();
+    // A script that reads its stdin would swallow what it gets here.
+    const feed = 'echo swallowed | "$@"';
+    return await new Deno.Command("sh", { args: ["-c", feed, "sh", shell, path] }).output();
   } finally {
     await Deno.remove(path);
   }
@@ -56,18 +58,54 @@ for (const shell of ["bash", "dash"]) {
   });
 }
 
-Deno.test("fileScript() runs a script with a first line as the program that it is", async () => {
-  await inFolder(async (folder) => {
-    const text = "#!/usr/bin/env -S sh -e\nprintf '%s' \"it's $0\"\nexit 4\n";
-    const stages = stagesOf({ id: 5, image: "", script: fileScript(text) }, folder);
-    await run("bash", stages.find(({ name }) => name === "get_sources")!.script);
-    const { code, stdout } = await run(
-      "bash",
-      stages.find(({ name }) => name === "build_script")!.script,
-    );
-    assert.equal(new TextDecoder().decode(stdout), `it's ${folder}/simulate/project.script`);
-    assert.equal(code, 4);
+for (const shell of ["bash", "dash"]) {
+  Deno.test(`fileScript() runs a script with a first line as the program that it is, by ${shell}`, async () => {
+    await inFolder(async (folder) => {
+      // A shell whose echo knows escapes would end the text at this one.
+      const text = "#!/usr/bin/env -S sh -e\nprintf '%s' \"it's $0\"\n# \\c\nexit 4\n";
+      const stages = stagesOf({ id: 5, image: "", script: fileScript(text) }, folder);
+      await run(shell, stages.find(({ name }) => name === "get_sources")!.script);
+      const build = stages.find(({ name }) => name === "build_script")!;
+      const { code, stdout } = await run(shell, build.script);
+      assert.equal(new TextDecoder().decode(stdout), `it's ${folder}/simulate/project.script`);
+      assert.equal(code, 4);
+    });
   });
+}
+
+Deno.test("stagesOf() ends a script at its first failure, and tells it its job", async () => {
+  await inFolder(async (folder) => {
+    const script = 'echo "$CI_JOB_ID $CI"\nfalse\necho no';
+    const stages = stagesOf({ id: 5, image: "", script }, folder);
+    await run("bash", stages.find(({ name }) => name === "get_sources")!.script);
+    const build = stages.find(({ name }) => name === "build_script")!;
+    const { code, stdout } = await run("bash", build.script);
+    assert.deepEqual([code, new TextDecoder().decode(stdout)], [1, "5 true\n"]);
+  });
+});
+
+Deno.test("stagesOf() removes file variables at the end, and leaves the project", async () => {
+  await inFolder(async (folder) => {
+    const project = `${folder}/simulate/project`;
+    await Deno.mkdir(project, { recursive: true });
+    await Deno.mkdir(`${project}.tmp`);
+    const { name, script } = stagesOf({ id: 5, image: "", script: "" }, folder).at(-1)!;
+    assert.equal(name, "cleanup_file_variables");
+    assert.equal((await run("bash", script)).code, 0);
+    assert.ok((await Deno.stat(project)).isDirectory);
+    await assert.rejects(Deno.stat(`${project}.tmp`), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("stagesOf() makes scripts that end by SIGTERM with 1, as GitLab Runner's do", async () => {
+  for (const { name, script } of stagesOf({ id: 5, image: "", script: "" }, "/nonexistent")) {
+    for (const [place, shell] of [[/^case /m, "$$"], [/(?<=TERM; )eval /, "$BASHPID"]] as const) {
+      const told = script.replace(place, (words) => `kill -TERM ${shell}; ${words}`);
+      assert.notEqual(told, script);
+      const { code, signal } = await run("bash", told);
+      assert.deepEqual([code, signal], [1, null], name);
+    }
+  }
 });
 
 Deno.test("fileScript() leaves a script without a first line to the job's shell", () => {
@@ -105,10 +143,15 @@ Deno.test("stageEnvironment() is the contract's, with nothing of a job that call
     assert.equal(env["TMPDIR"], folder);
     assert.equal(env["BUILD_EXIT_CODE_FILE"], `${folder}/build_exit_code`);
     assert.equal(env["CUSTOM_ENV_CI_JOB_IMAGE"], "bookworm");
+    assert.equal(env["CUSTOM_ENV_CI_JOB_ID"], "5");
+    assert.equal(env["CUSTOM_ENV_CI_JOB_SERVICES"], "", "as for a job without services");
+    assert.equal(env["CUSTOM_ENV_RUNNER_TEMP_PROJECT_DIR"], ".tmp");
     const response = env["JOB_RESPONSE_FILE"]!;
     assert.equal((await Deno.stat(response)).mode! & 0o777, 0o600);
-    const { id, image } = JSON.parse(await Deno.readTextFile(response));
+    const { id, image, variables } = JSON.parse(await Deno.readTextFile(response));
     assert.deepEqual([id, image.name], [5, "bookworm"]);
+    const server = { key: "CI_SERVER_URL", value: env["CUSTOM_ENV_CI_SERVER_URL"] };
+    assert.deepEqual(variables.map(({ key, value }: typeof server) => ({ key, value })), [server]);
   });
 });
 

@@ -9,12 +9,12 @@ Deno.test("files.write() and files.replace() set the mode whatever was there and
   await inFolder(async (folder) => {
     const old = Deno.umask(0o777);
     try {
-      await files.write(`${folder}/a`, "1", 0o555);
+      await files.write(`${folder}/a`, "1", 0o755);
       await files.replace(`${folder}/b`, "1");
     } finally {
       Deno.umask(old);
     }
-    assert.equal(await modeOf(`${folder}/a`), 0o555);
+    assert.equal(await modeOf(`${folder}/a`), 0o755);
     assert.ok((await modeOf(`${folder}/b`) & 0o077) === 0, "nobody else reads it");
     await files.write(`${folder}/a`, new Uint8Array([0xff, 0]), 0o600);
     assert.equal(await modeOf(`${folder}/a`), 0o600);

@@ -36,9 +36,18 @@ Deno.test("deleteSubvolume() takes one process for one without others inside", a
 });
 
 Deno.test("deleteSubvolume() deletes those inside first, however deep and whatever they are called", async () => {
-  const { host, commands, left } = btrfsHost("/m/root", "/m/root/-a\n$b", "/m/root/-a\n$b/c");
+  const { host, commands, processes, left } = btrfsHost(
+    "/m/root",
+    "/m/root/-a\n$b",
+    "/m/root/-a\n$b/c",
+  );
   await deleteSubvolume(host, "/m/root");
   assert.equal(left.size, 0);
+  const find = processes.find(({ argv }) => argv[0] === "find")!.argv;
+  // A name may hold a newline, and no other device is to be searched twice.
+  assert.deepEqual(find.slice(1), [
+    ...["/m/root", "-mindepth", "1", "-inum", "256", "-type", "d", "-prune", "-print0"],
+  ]);
   const deleted = commands().filter((line) => line.startsWith("btrfs"));
   assert.equal(deleted.at(-1), "btrfs subvolume delete /m/root");
 });

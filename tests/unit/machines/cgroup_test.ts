@@ -113,6 +113,8 @@ async function end(name: string, script: string, grace: number): Promise<number 
       assert.equal(await tell(["sh", "-c", '[ -d "$1" ] || echo gone', "sh", cgroup]), "gone");
       await assert.rejects(Deno.stat(twin), Deno.errors.NotFound);
     } finally {
+      // Where endCgroup() does not do its work, nothing may wait for what it left.
+      await tell(["sh", "-c", 'kill -KILL "$1" 2>/dev/null', "sh", `${child.pid}`]);
       await child.status;
       await endCgroup(host, [cgroup], 0);
     }

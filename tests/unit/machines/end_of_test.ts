@@ -74,11 +74,17 @@ Deno.test("endOf() listens no longer than its client lives", async () => {
     tries++;
     return Promise.resolve();
   });
+  let listening = 1;
+  const { removeEventListener } = cancel.signal;
+  cancel.signal.removeEventListener = (...words: Parameters<typeof removeEventListener>) => {
+    listening--;
+    removeEventListener.apply(cancel.signal, words);
+  };
   child.end(0);
   await ended;
   cancel.abort();
   await Promise.resolve();
-  assert.equal(tries, 0);
+  assert.deepEqual([tries, listening], [0, 0]);
 });
 
 const LEADER = { pid: 77, start: 5, cgroup: "/cg", dropped: [12], noNewPrivileges: false };

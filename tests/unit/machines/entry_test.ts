@@ -80,7 +80,10 @@ Deno.test("unit.exec() runs a stage as a named unit of the machine, through mach
 Deno.test("unit.exec() enters a machine that machined does not know", async () => {
   const scene = { entry: unit, report: done(0), lease: { supervisor: "standalone" } } as const;
   const { commands } = await play(scene);
-  assert.match(commands()[0]!, /^nsenter --target=77 --all -- systemd-run --quiet /);
+  assert.match(
+    commands()[0]!,
+    /^nsenter --target=77 --all --no-fork -- sh -c "\$@"; exit \$\? sh systemd-run --quiet /,
+  );
 });
 
 Deno.test("unit.exec() believes the stage's report, not its client's code", async () => {

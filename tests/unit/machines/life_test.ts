@@ -4,7 +4,12 @@ import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
 import type { Lease } from "../../../src/machines/lease.ts";
 import { findLease, writeLease } from "../../../src/machines/lease.ts";
-import { type MachinePlan, runStage, startMachine } from "../../../src/machines/machine.ts";
+import {
+  type MachinePlan,
+  runStage,
+  startMachine,
+  stopMachine,
+} from "../../../src/machines/machine.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { machinePaths } from "../../../src/machines/paths.ts";
 import { type Answer, inFolder } from "../recording_host.ts";
@@ -26,7 +31,7 @@ function planIn(folder: string): MachinePlan {
 }
 
 /** A host on which a plain machine starts: nspawn is process 1000 and on, the machine's PID 1 is 77. */
-function startingHost(folder: string) {
+function startingHost(folder: string, onDescribed = () => {}) {
   const { result } = machinePaths(planIn(folder).store, NAME);
   return standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
     if (argv[0] === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
@@ -39,6 +44,7 @@ function startingHost(folder: string) {
     if (argv.some((word) => word.endsWith("/children"))) return { stdout: "76 77 " };
     if (argv.includes("/proc/76/status")) return { stdout: "NSpid:\t76\n" };
     if (argv.length > 3 && argv.includes("/proc/77/status")) {
+      onDescribed();
       const status = "NSpid:\t77\t1\nCapBnd:\t000001ffffffefff\nNoNewPrivs:\t0\n";
       return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
     }
@@ -117,6 +123,28 @@ Deno.test("startMachine() that is interrupted undoes all and says so", async () 
     assert.deepEqual(await host.files.list(`${plan.store}/.leases`), []);
     const runtime = await host.files.list("/run/nspawn-runner");
     assert.deepEqual(runtime.filter((name) => !name.startsWith(".")), []);
+  });
+});
+
+Deno.test("startMachine() that is interrupted when all is done already undoes all as well", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const late = new AbortController();
+    const { host } = startingHost(folder, () => late.abort());
+    await assert.rejects(startMachine(host, plan, late.signal), /interrupted/);
+    assert.deepEqual(await host.files.list(`${plan.store}/.leases`), []);
+  });
+});
+
+Deno.test("stopMachine() takes away what a killed nspawn left of its machine", async () => {
+  await inFolder(async (folder) => {
+    const { host, commands } = startingHost(folder);
+    const { lease } = await startMachine(host, planIn(folder), quiet);
+    const left = `/run/systemd/nspawn/unix-export/${NAME}`;
+    await host.files.makeDirectory(left);
+    assert.ok(await stopMachine(host, () => Promise.resolve(lease.store), NAME));
+    assert.ok(commands().includes(`umount --quiet ${left}`));
+    assert.equal(await host.files.lstat(left), null);
   });
 });
 

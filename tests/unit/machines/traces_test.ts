@@ -1,10 +1,15 @@
 /** What nspawn and its machines leave in the host's file system. */
 
 import assert from "node:assert/strict";
+import { findLease, writeLease } from "../../../src/machines/lease.ts";
+import { machineName } from "../../../src/machines/name.ts";
 import { isPlainReady } from "../../../src/machines/supervisor/plain.ts";
 import { sweepExport } from "../../../src/machines/supervisor/export.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
-import { specOf } from "./fixture.ts";
+import { leaseOf, specOf } from "./fixture.ts";
+import { standaloneHost } from "./standalone_host.ts";
+
+const MACHINE = machineName("42", "ba7816bf");
 
 function exportHost(isThere: boolean) {
   const recording = recordingHost({ answer: () => ({ code: 32 }) });
@@ -41,5 +46,20 @@ Deno.test("isPlainReady() waits for the machine's own word", async () => {
     assert.ok(!await isPlainReady(host, spec));
     await Deno.writeTextFile(result, "ready\n");
     assert.ok(await isPlainReady(host, spec));
+  });
+});
+
+Deno.test("findLease() believes no link that leads to another machine's lease", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const store = `${folder}/store`;
+    const other = leaseOf(store, "7");
+    await writeLease(host, other);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.symlink(`${store}/.leases/run-7.json`, `/run/nspawn-runner/${MACHINE}.lease`);
+    assert.equal(await findLease(host, MACHINE, () => Promise.resolve(store)), null);
+    const own = { ...leaseOf(store, "42"), machine: MACHINE };
+    await writeLease(host, own);
+    assert.deepEqual(await findLease(host, MACHINE, () => Promise.resolve(store)), own);
   });
 });

@@ -1,0 +1,79 @@
+/** GitLab Runner's side of prepare, run and cleanup, and a host without systemd for them. */
+
+import type { Host } from "../../../src/host/host.ts";
+import { type Lease, writeLease } from "../../../src/machines/lease.ts";
+import { machineName } from "../../../src/machines/name.ts";
+import { machinePaths } from "../../../src/machines/paths.ts";
+import { leaseOf } from "../machines/fixture.ts";
+import { aliveAnswer, FACTS, standaloneHost, statOf } from "../machines/standalone_host.ts";
+import type { Answer } from "../recording_host.ts";
+
+/** What may show up nowhere. */
+export const SECRET = "glcbt-secret";
+/** `printf https://git.example | sha256sum | head -c 8` */
+export const SERVER_HASH = "212bdc71";
+/** The machine of the trusted job. */
+export const MACHINE = machineName("42", SERVER_HASH);
+/** Its PID 1. */
+export const LEADER = { pid: 77, start: 9, cgroup: "/cg", dropped: [12], noNewPrivileges: false };
+
+/** A store with one chroot, the files of a job, and a host on which its machine starts. */
+export async function scene(
+  folder: string,
+  report?: (nonce: string, argv: readonly string[]) => string,
+  onStart?: () => void,
+) {
+  const store = `${folder}/store`;
+  await Deno.mkdir(`${store}/bookworm/usr`, { recursive: true });
+  const config = `store = "${store}"\ndefinitions = "${folder}"\nstorage = "overlay"\n`;
+  await Deno.writeTextFile(`${folder}/config.toml`, `${config}[limits]\nmemory_max = "1G"\n`);
+  const response = {
+    id: 42,
+    token: SECRET,
+    image: { name: "bookworm" },
+    job_info: {},
+    variables: [{ key: "CI_SERVER_URL", value: "https://git.example" }],
+  };
+  await Deno.writeTextFile(`${folder}/response.json`, JSON.stringify(response));
+  const { result } = machinePaths(store, MACHINE);
+  const recording = standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
+    if (argv[0] === "systemd-nspawn") return { stdout: "systemd 257\n" };
+    if (argv.includes("systemd-nspawn")) {
+      if (onStart) onStart();
+      else Deno.writeTextFileSync(result, "ready\n", { append: true });
+      return new Promise(() => {});
+    }
+    if (argv.some((word) => /^\/proc\/1\d{3}\/stat$/.test(word))) return { stdout: statOf(1, 1) };
+    if (argv.some((word) => word.endsWith("/children"))) return { stdout: "77 " };
+    if (argv.includes("/proc/77/status")) {
+      const status = "NSpid:\t77\t1\nCapBnd:\t000001ffffffefff\nNoNewPrivs:\t0\n";
+      return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
+    }
+    const reporter = argv.indexOf("/run/nspawn-runner/reporter");
+    if (reporter !== -1 && report) {
+      Deno.writeTextFileSync(result, report(argv[reporter + 1]!, argv), { append: true });
+    }
+    return aliveAnswer(argv, 77, 9);
+  });
+  const env: Record<string, string> = {
+    NSPAWN_RUNNER_CONFIG: `${folder}/config.toml`,
+    JOB_RESPONSE_FILE: `${folder}/response.json`,
+    BUILD_EXIT_CODE_FILE: `${folder}/build_exit_code`,
+    BUILD_FAILURE_EXIT_CODE: "11",
+    SYSTEM_FAILURE_EXIT_CODE: "12",
+    CUSTOM_ENV_CI_JOB_ID: "666",
+    CUSTOM_ENV_CI_JOB_IMAGE: "evil",
+    CUSTOM_ENV_CI_SERVER_URL: "https://evil.example",
+  };
+  const host: Host = { ...recording.host, env: (name) => env[name] };
+  return { ...recording, host, store, env, result };
+}
+
+/** Writes the lease of a machine that runs. */
+export async function withMachine(host: Host, store: string, changes: Partial<Lease> = {}) {
+  const own = { machine: MACHINE, boot: "boot-1", supervisor: "standalone", leader: LEADER };
+  await writeLease(host, { ...leaseOf(store, "42"), ...own, booted: false, ...changes } as Lease);
+  const paths = machinePaths(store, MACHINE);
+  await host.files.makeDirectory(paths.folder);
+  await host.files.makeDirectory(paths.stage);
+}
