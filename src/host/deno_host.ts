@@ -5,11 +5,18 @@ import { terminalLog } from "./log.ts";
 import { denoProcesses } from "./processes.ts";
 
 /**
+ * The umask of everything that we make or start. A stricter one of our caller would close the root of a
+ * machine, and what its scripts write, to all users in it but root. Secrets have modes of their own.
+ */
+const UMASK = 0o022;
+
+/**
  * The real outside.
  *
  * @returns A host that acts on this machine.
  */
 export function denoHost(): Host {
+  Deno.umask(UMASK);
   const terminal = denoTerminal();
   const log = terminalLog(terminal, terminal.is("stderr") && !Deno.env.get("NO_COLOR"));
   return {

@@ -2,6 +2,7 @@ import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { clientArgv as enterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { recordOf } from "../supervisor/systemd.ts";
 import {
   CANCELLED,
   endOf,
@@ -13,6 +14,7 @@ import {
   type StageRun,
   STOP_SECONDS,
 } from "./entry.ts";
+import { watched } from "./watch.ts";
 
 /** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
 export const unit: Entry = {
@@ -20,7 +22,10 @@ export const unit: Entry = {
     const name = `nspawn-runner-${stage.nonce}.service`;
     // A session of its own: the signal that cancels a stage goes to our whole process group, and
     // must reach the unit through us, not end the client that waits for it.
-    const client = host.processes.start(runArgv(running, name, stage), {
+    const argv = runArgv(running, name, stage);
+    const { lease } = running;
+    const words = lease.supervisor === "systemd" ? watched(recordOf(lease.machine), argv) : argv;
+    const client = host.processes.start(words, {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });

@@ -150,8 +150,13 @@ async function plainBecomesReady(
   return ready;
 }
 
-/** Where machined keeps its record of a machine: there from its start to its end. */
-function recordOf(machine: string): string {
+/**
+ * Where machined keeps its record of a machine: there from its start to its end.
+ *
+ * @param machine The machine's name.
+ * @returns An absolute path.
+ */
+export function recordOf(machine: string): string {
   return `/run/systemd/machines/${machine}`;
 }
 

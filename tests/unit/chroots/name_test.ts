@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chrootName, isChrootName, namesOfImage } from "../../../src/chroots/name.ts";
+import { chrootName, isChrootName, NAME_RULE, namesOfImage } from "../../../src/chroots/name.ts";
 import { Failure } from "../../../src/failure.ts";
 
 const MEANINGS: Readonly<Record<string, readonly string[]>> = {
@@ -9,6 +9,13 @@ const MEANINGS: Readonly<Record<string, readonly string[]>> = {
   "registry.example/ci/bookworm": ["bookworm"],
   "registry.example:5000/ci/debian:bookworm": ["debian-bookworm", "bookworm"],
   "Debian_12.x": ["Debian_12.x"],
+  "DEBIAN:Bookworm": ["DEBIAN-Bookworm", "Bookworm"],
+  "debian:config": ["debian-config"],
+  "x:.leases": ["x-.leases"], // a plain name like any other
+  "x:-rf": ["x--rf"],
+  [`${"x".repeat(60)}:bookworm`]: ["bookworm"], // both would be too long
+  "localhost:5000/bookworm": ["bookworm"],
+  "config/bookworm": ["bookworm"],
 };
 
 for (const [image, names] of Object.entries(MEANINGS)) {
@@ -37,13 +44,31 @@ const HOSTILE = [
   "a:../b",
   ".build",
   ".machines",
-  "x:.leases",
   "config",
+  "config:bookworm",
+  "registry/config",
+  ".hidden/bookworm",
+  "-x/bookworm",
+  "a b/bookworm",
+  "a..b/bookworm",
+  "/bookworm",
+  "bookworm/",
+  "a/b:",
+  "a:b/c:d:e",
   "a@sha256:0123",
+  `debian@sha256:${"0".repeat(64)}`,
+  "user@registry/bookworm",
   "bookworm@sha256:0123",
   "a\0b",
   "a\nb",
   "bookworm\n",
+  "bookworm\r",
+  "\nbookworm",
+  "debian:bookworm\n",
+  "debian:book\0worm",
+  "debian\n/bookworm",
+  "\u202Ebookworm",
+  "book\u200Bworm",
   "a b",
   "-rf",
   "--help",
@@ -55,35 +80,31 @@ const HOSTILE = [
   "bоokworm", // with a Cyrillic letter
   "ｂookworm",
   "x".repeat(65),
+  `debian:${"x".repeat(65)}`,
   "a..b",
 ];
 
 for (const image of HOSTILE) {
-  Deno.test(`namesOfImage() leads ${JSON.stringify(image).slice(0, 40)} to no place outside`, () => {
-    let names: readonly string[] = [];
-    try {
-      names = namesOfImage(image);
-    } catch (error) {
+  Deno.test(`namesOfImage() refuses ${JSON.stringify(image).slice(0, 40)}`, () => {
+    assert.throws(() => namesOfImage(image), (error) => {
       assert.ok(error instanceof Failure);
       assert.equal(error.kind, "refused");
       assert.ok(error.hint);
-    }
-    // `x:.leases` may still mean x-.leases: a plain name like any other.
-    for (const name of names) assert.match(name, /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
-    assert.ok(!names.includes("config") && !names.some((name) => name.includes("..")));
+      // What a stranger wrote is quoted: no line of a log is his.
+      assert.ok(error.message.includes(JSON.stringify(image)));
+      assert.ok(!error.message.includes("\n"));
+      return true;
+    });
   });
 }
 
-Deno.test("namesOfImage() refuses what is no name at all", () => {
-  for (const image of ["", "..", "/etc", "foo:", ":bar", "../x:bookworm", "a b", "config"]) {
-    assert.throws(() => namesOfImage(image), Failure, image);
-  }
-});
-
 Deno.test("chrootName() keeps a good name and refuses all others", () => {
-  assert.equal(chrootName("x".repeat(64)), "x".repeat(64));
-  for (const text of ["", ".x", "a/b", "config", "x".repeat(65)]) {
-    assert.throws(() => chrootName(text), Failure);
+  for (const name of ["x".repeat(64), "a", "9", "A.b_c-d", "a.", "a-", "configs", "Config"]) {
+    assert.equal(chrootName(name), name);
+  }
+  const bad = ["", ".x", "..", "a..b", "a/b", "config", "x".repeat(65), "a:b", "_a", "a\n", "ä"];
+  for (const text of bad) {
+    assert.throws(() => chrootName(text), { kind: "refused", hint: NAME_RULE });
     assert.ok(!isChrootName(text));
   }
 });

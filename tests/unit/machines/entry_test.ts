@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Entry, Running, StageRun } from "../../../src/machines/entry/entry.ts";
 import { nsenter } from "../../../src/machines/entry/nsenter.ts";
 import { unit } from "../../../src/machines/entry/unit.ts";
+import { watched } from "../../../src/machines/entry/watch.ts";
 import type { Leader, Lease } from "../../../src/machines/lease.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
@@ -58,7 +59,8 @@ Deno.test("unit.exec() runs a stage as a named unit of the machine, through mach
   assert.deepEqual(ending, { kind: "exited", code: 0 });
   assert.equal(processes.length, 1, "a good stage costs one process");
   const { argv, options } = processes[0]!;
-  assert.deepEqual(argv, [
+  assert.deepEqual([argv[0], argv[4]], ["sh", "/run/systemd/machines/run-42"]);
+  assert.deepEqual(argv.slice(5), [
     "systemd-run",
     "--machine=run-42",
     "--quiet",
@@ -161,4 +163,22 @@ Deno.test("nsenter.exec() drops nothing where the machine's PID 1 has dropped no
   const leader = { ...LEADER, dropped: [], noNewPrivileges: false };
   const { commands } = await play({ entry: nsenter, report: done(0), leader });
   assert.match(commands()[0]!, / -- setpriv --inh-caps=-all -- \/bin\/sh /);
+});
+
+Deno.test("watched() ends a client that outlives its machine, and passes on what else it ends with", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const record = `${folder}/record`;
+    const run = async (...client: [string, ...string[]]) => {
+      const [program, ...args] = watched(record, client);
+      return await new Deno.Command(program, { args }).output();
+    };
+    await Deno.writeTextFile(record, "");
+    const { code, stdout } = await run("sh", "-c", "echo out; exit 3");
+    assert.deepEqual([code, new TextDecoder().decode(stdout)], [3, "out\n"]);
+    await Deno.remove(record);
+    assert.equal((await run("sleep", "60")).code, 137);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

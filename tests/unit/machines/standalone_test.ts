@@ -60,8 +60,8 @@ Deno.test("standalone.start() waits until the machine's systemd has booted, from
     const asked = processes.filter(({ argv }) => argv.includes("is-system-running"));
     assert.equal(asked.length, 3);
     assert.deepEqual(asked[0]!.argv.slice(3), [
-      ...["sh", "/cg/m/prepare", "timeout", "1", "nsenter", "--target=77", "--all", "--"],
-      ...["systemctl", "is-system-running", "--wait"],
+      ...["sh", "/cg/m/prepare", "timeout", "1", "nsenter", "--target=77", "--all", "--no-fork"],
+      ...["--", "sh", "-c", '"$@"; exit $?', "sh", "systemctl", "is-system-running", "--wait"],
     ]);
     // A killed prepare must not leave a client behind, nor one that has our environment.
     assert.deepEqual(Object.keys(asked[0]!.options.env ?? {}), ["PATH", "LANG"]);
@@ -128,7 +128,7 @@ Deno.test("standalone.start() shows no line that nspawn did not say", async () =
 async function alive(stat: string, boot = "boot-1", leader: typeof LEADER | null = LEADER) {
   let is = false;
   await inFolder(async (folder) => {
-    const { host } = standaloneHost(folder, (argv) => {
+    const { host } = standaloneHost(folder, (argv): Answer | void => {
       if (argv[0] === "cat") return { stdout: (argv.includes(BOOT_ID) ? "boot-1\n" : "") + stat };
     });
     const changes = { supervisor: "standalone", boot, leader } as const;
@@ -150,7 +150,7 @@ Deno.test("standalone.isAlive() knows its own machine from any other process", a
 async function stop(looks: number) {
   let recording!: Recording;
   await inFolder(async (folder) => {
-    recording = standaloneHost(folder, (argv) => {
+    recording = standaloneHost(folder, (argv): Answer | void => {
       if (argv[0] === "cat") return { stdout: `boot-1\n${looks-- > 0 ? statOf(77, 9) : ""}` };
     });
     const changes = { supervisor: "standalone", boot: "boot-1", leader: LEADER } as const;

@@ -1,0 +1,37 @@
+import type { Argv } from "../../host/host.ts";
+
+/**
+ * Runs a client, and ends it two seconds after a file is gone. Words: the file, the client. The watcher
+ * holds none of the streams that the client has, and is gone with it.
+ */
+const WATCH = `
+record=$1
+shift
+"$@" &
+client=$!
+{
+  while sleep 1; do
+    [ -e "$record" ] && continue
+    sleep 1
+    kill -s KILL "$client"
+    exit
+  done
+} </dev/null >/dev/null 2>&1 &
+watcher=$!
+wait "$client"
+code=$?
+kill "$watcher"
+exit "$code"
+`;
+
+/**
+ * A command line for a client of a machine that may go away under it: systemd-run from 257 on tries to
+ * connect again, and was seen to wait for good.
+ *
+ * @param record A file that is there as long as the machine is.
+ * @param argv The client.
+ * @returns The words.
+ */
+export function watched(record: string, argv: Argv): Argv {
+  return ["sh", "-c", WATCH, "sh", record, ...argv];
+}
