@@ -121,6 +121,16 @@ Deno.test("denoHost() starts a program again by its own file, or by deno from a 
   });
 });
 
+Deno.test("denoHost() makes and starts nothing that its caller's umask closes to a machine's users", async () => {
+  await inFolder(async (folder) => {
+    const body = `await host.files.makeDirectory("${folder}/upper", 0o755);
+const { stdout } = await host.processes.capture(["sh", "-c", "umask"]);
+host.terminal.out(stdout);`;
+    assert.equal(await play(folder, body, "umask 077; PROGRAM"), "0022\n");
+    assert.equal((await Deno.stat(`${folder}/upper`)).mode! & 0o777, 0o755);
+  });
+});
+
 Deno.test("files.replace() shows a reader the old text or the new one, never a part", async () => {
   await inFolder(async (folder) => {
     const files = denoFiles();

@@ -73,3 +73,113 @@ Deno.test("files.lock() is one process's, until that ends however it ends", asyn
     lock.release();
   });
 });
+
+Deno.test("files.write() and files.replace() leave nothing of what was longer, or was given up before", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/file`;
+    for (const put of [files.write, files.replace]) {
+      await Deno.writeTextFile(path, "something longer");
+      await Deno.writeTextFile(`${folder}/.file.${Deno.pid}`, "what a killed one left", {
+        mode: 0o640,
+      });
+      await put(path, "new", 0o640);
+      assert.equal(await files.read(path), "new");
+      assert.equal(await modeOf(path), 0o640);
+    }
+    assert.deepEqual(await files.list(folder), ["file"]);
+  });
+});
+
+Deno.test("files.makeDirectory() makes all on the way for us alone, and is fine with what is there", async () => {
+  await inFolder(async (folder) => {
+    await files.makeDirectory(`${folder}/a/b`);
+    await files.makeDirectory(`${folder}/a/b`, 0o755);
+    assert.deepEqual([await modeOf(`${folder}/a`), await modeOf(`${folder}/a/b`)], [0o700, 0o700]);
+    await files.makeDirectory(`${folder}/c`, 0o755);
+    assert.equal(await modeOf(`${folder}/c`), 0o755);
+    await files.write(`${folder}/file`, "");
+    await assert.rejects(files.makeDirectory(`${folder}/file`), Deno.errors.AlreadyExists);
+  });
+});
+
+Deno.test("files.temporaryDirectory() is new, and ours alone", async () => {
+  const folders = [await files.temporaryDirectory("nr-"), await files.temporaryDirectory("nr-")];
+  try {
+    assert.notEqual(folders[0], folders[1]);
+    for (const folder of folders) {
+      assert.match(folder, /\/nr-[^/]+$/);
+      assert.equal(await modeOf(folder), 0o700);
+    }
+  } finally {
+    for (const folder of folders) await files.removeTree(folder);
+  }
+});
+
+Deno.test("files.lstat() and files.stat() tell what a path is, and what it leads to", async () => {
+  await inFolder(async (folder) => {
+    await files.write(`${folder}/file`, "four", 0o600);
+    await files.symlink("file", `${folder}/link`);
+    await files.symlink("none", `${folder}/broken`);
+    const kind = async (name: string) => (await files.lstat(`${folder}/${name}`))?.kind;
+    assert.deepEqual(
+      [await kind("file"), await kind("link"), await kind("."), await kind("none")],
+      ["file", "symlink", "directory", undefined],
+    );
+    assert.equal((await files.lstat("/dev/null"))?.kind, "other");
+    assert.equal((await files.lstat(`${folder}/broken`))?.kind, "symlink");
+    assert.equal(await files.stat(`${folder}/broken`), null);
+    const [file, real] = [await files.stat(`${folder}/link`), await Deno.stat(`${folder}/file`)];
+    assert.deepEqual(file, {
+      ...{ kind: "file", size: 4, mode: real.mode, uid: Deno.uid() },
+      ...{ dev: real.dev, ino: real.ino, modified: real.mtime },
+    });
+    assert.equal(await files.real(`${folder}/link`), `${folder}/file`);
+  });
+});
+
+Deno.test("files says what fails for any other reason than that something is not there", async () => {
+  await inFolder(async (folder) => {
+    await files.makeDirectory(`${folder}/full/inside`);
+    await files.write(`${folder}/file`, "");
+    const path = `${folder}/full`;
+    for (const read of [files.read, files.readBytes]) await assert.rejects(read(path));
+    await assert.rejects(files.remove(path), "it is not empty");
+    await assert.rejects(files.list(`${folder}/file`));
+    await assert.rejects(files.rename(`${folder}/none`, path), Deno.errors.NotFound);
+    await assert.rejects(files.chmod(`${folder}/none`, 0o600), Deno.errors.NotFound);
+    await assert.rejects(files.write(path, ""));
+    await assert.rejects(files.symlink("x", path), Deno.errors.AlreadyExists);
+    await assert.rejects(files.lock(path));
+    await assert.rejects(files.read(`${folder}/${"x".repeat(300)}`));
+  });
+});
+
+Deno.test("files.rename() and files.remove() change one name alone", async () => {
+  await inFolder(async (folder) => {
+    await files.write(`${folder}/a`, "a");
+    await files.write(`${folder}/b`, "b");
+    await files.symlink("b", `${folder}/link`);
+    await files.rename(`${folder}/a`, `${folder}/b`);
+    await files.remove(`${folder}/link`);
+    assert.deepEqual(await files.list(folder), ["b"]);
+    assert.equal(await files.read(`${folder}/b`), "a");
+    await files.chmod(`${folder}/b`, 0o751);
+    assert.equal(await modeOf(`${folder}/b`), 0o751);
+  });
+});
+
+Deno.test("files.lock() can be taken by the next one once it is released, and is ours alone to read", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/lock`;
+    await Deno.writeTextFile(path, "123456789 of one before\n", { mode: 0o600 });
+    const lock = await files.lock(path);
+    assert.equal(await files.read(path), `${Deno.pid}\n`, "whose it is now");
+    const tryIt = async () =>
+      (await new Deno.Command("flock", { args: ["-n", path, "true"] }).output()).code;
+    assert.equal(await tryIt(), 1);
+    lock!.release();
+    assert.equal(await tryIt(), 0);
+    (await files.lock(`${folder}/new`))!.release();
+    assert.equal(await modeOf(`${folder}/new`), 0o600);
+  });
+});

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
 import type { Log } from "../../../src/host/host.ts";
+import { installHint } from "../../../src/host/packages.ts";
 import { denoProcesses } from "../../../src/host/processes.ts";
+import { inFolder } from "../recording_host.ts";
 
 /** Processes, and what --debug would show of them. */
 function processes() {
@@ -64,6 +66,76 @@ Deno.test("processes.signal() says whether there was anybody", async () => {
   assert.ok(signal(child.pid, "SIGKILL"));
   await child.ended;
   assert.ok(!signal(child.pid, "SIGKILL"));
+});
+
+Deno.test("processes.capture() and start() tell --debug each command line, with its code", async () => {
+  const { capture, start, shown } = processes();
+  await capture(["sh", "-c", "exit 4"]);
+  await start(["sh", "-c", "exit 5"], { stdout: "null", stderr: "null" }).ended;
+  assert.equal(shown.length, 2);
+  assert.match(shown[0]!, /^sh -c 'exit 4' → 4 in \d+ ms$/);
+  assert.match(shown[1]!, /^sh -c 'exit 5' → 5 in \d+ ms$/);
+});
+
+Deno.test("processes.start() gives its child the folder, the environment and the code", async () => {
+  const { start } = processes();
+  await inFolder(async (folder) => {
+    const child = start(["sh", "-c", 'pwd >out; echo "$A$SECRET" >>out; exit 6'], {
+      cwd: folder,
+      env: { PATH: "/usr/bin:/bin", A: "1" },
+    });
+    assert.deepEqual(await child.ended, { code: 6, signal: null });
+    assert.equal(await Deno.readTextFile(`${folder}/out`), `${folder}\n1\n`);
+  });
+});
+
+Deno.test("processes.start() gives its child a stdin at its end, unless told", async () => {
+  const { start } = processes();
+  await inFolder(async (folder) => {
+    const child = start(["sh", "-c", "cat; echo end >out"], { cwd: folder, stdout: "null" });
+    assert.equal((await child.ended).code, 0);
+    assert.equal(await Deno.readTextFile(`${folder}/out`), "end\n");
+  });
+});
+
+Deno.test("processes.start() leaves a child in our session where it is not detached", async () => {
+  const { start, capture } = processes();
+  const child = start(["sleep", "60"], { stdout: "null", stderr: "null" });
+  const sessions = await Promise.all([child.pid, Deno.pid].map(async (pid) => {
+    return (await capture(["cat", `/proc/${pid}/stat`])).stdout.split(") ")[1]!.split(" ")[3];
+  }));
+  child.kill("SIGTERM");
+  assert.deepEqual(await child.ended, { code: 143, signal: "SIGTERM" });
+  assert.equal(sessions[0], sessions[1]);
+});
+
+Deno.test("processes.signal() does not hide that it may not", () => {
+  // Root may signal all: a signal that there is not stands for one that may not be sent.
+  assert.throws(() => processes().signal(Deno.pid, "SIGNONE" as Deno.Signal), TypeError);
+});
+
+Deno.test("processes says why a program does not start that is there", async () => {
+  const { capture, start } = processes();
+  await inFolder(async (folder) => {
+    const program = `${folder}/it's`;
+    await Deno.writeTextFile(program, "x", { mode: 0o644 });
+    const expected = { kind: "host", message: /^Cannot run .*\/it'\\''s' 'a b': .*denied/i };
+    await assert.rejects(capture([program, "a b"]), expected);
+    assert.throws(() => start([program, "a b"]), expected);
+  });
+});
+
+Deno.test("processes names the package of what is missing, where it is known", async () => {
+  const { capture } = processes();
+  const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
+  const known = installHint("btrfs", release);
+  const search = { env: { PATH: "/nonexistent" } };
+  await assert.rejects(capture(["btrfs"], search), (error) => {
+    assert.ok(error instanceof Failure);
+    assert.equal(error.message, "Cannot run btrfs: not found");
+    assert.equal(error.hint, known);
+    return true;
+  });
 });
 
 Deno.test("processes says what is missing", async () => {
