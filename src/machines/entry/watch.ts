@@ -2,7 +2,8 @@ import type { Argv } from "../../host/host.ts";
 
 /**
  * Runs a client, and ends it two seconds after a file is gone. Words: the file, the client. The watcher
- * holds none of the streams that the client has, and is gone with it.
+ * holds none of the streams that the client has, and is gone with it. A shell would say that its client was
+ * killed: not in the log of a job.
  */
 const WATCH = `
 record=$1
@@ -18,9 +19,11 @@ client=$!
   done
 } </dev/null >/dev/null 2>&1 &
 watcher=$!
-wait "$client"
-code=$?
-kill "$watcher"
+{
+  wait "$client"
+  code=$?
+  kill "$watcher"
+} 2>/dev/null
 exit "$code"
 `;
 

@@ -98,6 +98,12 @@ for (const image of HOSTILE) {
   });
 }
 
+Deno.test("namesOfImage() says of a digest what is wrong with it", () => {
+  for (const image of ["debian@sha256:0123", "debian:bookworm@sha256:0123"]) {
+    assert.throws(() => namesOfImage(image), { message: /no digest$/, hint: /without '@'$/ });
+  }
+});
+
 Deno.test("chrootName() keeps a good name and refuses all others", () => {
   for (const name of ["x".repeat(64), "a", "9", "A.b_c-d", "a.", "a-", "configs", "Config"]) {
     assert.equal(chrootName(name), name);

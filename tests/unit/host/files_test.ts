@@ -154,6 +154,14 @@ Deno.test("files says what fails for any other reason than that something is not
   });
 });
 
+Deno.test("files.list() lists all names in their order", async () => {
+  await inFolder(async (folder) => {
+    const names = ["10", "9", ".b", "a b", "A", "z", "é"];
+    for (const name of names) await files.write(`${folder}/${name}`, "");
+    assert.deepEqual(await files.list(folder), [".b", "10", "9", "A", "a b", "z", "é"]);
+  });
+});
+
 Deno.test("files.rename() and files.remove() change one name alone", async () => {
   await inFolder(async (folder) => {
     await files.write(`${folder}/a`, "a");

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createSubvolume, deleteSubvolume } from "../../../src/host/subvolumes.ts";
+import type { Stat } from "../../../src/host/host.ts";
+import { createSubvolume, deleteSubvolume, isSubvolume } from "../../../src/host/subvolumes.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 
 /** A host with these subvolumes, each inside of the one before; btrfs deletes none that holds another. */
@@ -50,6 +51,20 @@ Deno.test("deleteSubvolume() deletes those inside first, however deep and whatev
   ]);
   const deleted = commands().filter((line) => line.startsWith("btrfs"));
   assert.equal(deleted.at(-1), "btrfs subvolume delete /m/root");
+});
+
+Deno.test("isSubvolume() takes a folder of that number alone", async () => {
+  const { host } = recordingHost();
+  const stat = (await host.files.lstat("/"))!;
+  const is = (kind: Stat["kind"], ino: number) => {
+    const files = { ...host.files, lstat: () => Promise.resolve({ ...stat, kind, ino }) };
+    return isSubvolume({ ...host, files }, "/m");
+  };
+  assert.deepEqual(
+    [await is("directory", 256), await is("directory", 257), await is("file", 256)],
+    [true, false, false],
+  );
+  assert.ok(!await isSubvolume(host, "/nonexistent"));
 });
 
 Deno.test("deleteSubvolume() leaves alone what is none", async () => {

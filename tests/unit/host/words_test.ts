@@ -24,6 +24,11 @@ Deno.test("installHint() names the package of the distribution", () => {
       'ID=ubuntu\nID_LIKE="debian"\n',
       "Install it: apt install systemd-container",
     ],
+    ["btrfs", "ID=ubuntu\n", "Install it: apt install btrfs-progs"],
+    ["mount", "ID=debian\n", "Install it: apt install mount"],
+    ["mount", "ID=fedora\n", "Install it: dnf install util-linux-core"],
+    ["mount", "ID=arch\n", "Install it: pacman -S util-linux"],
+    ["mount", "VARIANT_ID=debian\nID=plan9\n", undefined],
     ["systemd-nspawn", "ID=fedora\n", "Install it: dnf install systemd-container"],
     [
       "systemd-nspawn",

@@ -33,6 +33,7 @@ Deno.test("fileSystemOf() goes by the longest mount point, and by the last of tw
 
 Deno.test("parseCgroup() takes the unified hierarchy out of a mixed one", () => {
   assert.equal(parseCgroup("9:name=systemd:/a\n1:cpu:/b\n0::/c/d e\n"), "/c/d e");
+  assert.equal(parseCgroup("7 (a0::/b) S 1\n0::/c\n"), "/c");
   assert.equal(parseCgroup("1:cpu:/b\n"), null);
 });
 

@@ -79,11 +79,25 @@ Deno.test("stopMachine() removes all of a machine, also by the link when the sto
     await writeLease(host, lease);
     await host.files.makeDirectory(`${store}/.machines/run-42/upper`);
     await host.files.write(`${store}/.machines/run-42/upper/file`, "x");
-    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.makeDirectory("/run/nspawn-runner/run-42");
+    await host.files.write("/run/nspawn-runner/run-42/script-x", "secret");
+    await host.files.write("/run/nspawn-runner/run-42.log", "last words");
     await host.files.symlink(`${store}/.leases/run-42.json`, "/run/nspawn-runner/run-42.lease");
     const elsewhere = () => Promise.reject(new Error("the configuration was read"));
     assert.ok(await stopMachine(host, elsewhere, lease.machine));
     assert.deepEqual(await leftIn(folder), []);
+  });
+});
+
+Deno.test("stopMachine() takes away the trial of a prepare that was killed before it wrote a lease", async () => {
+  await inFolder(async (folder) => {
+    const { host, commands } = standaloneHost(folder, () => {});
+    const trial = `${folder}/store/.machines/run-42`;
+    await host.files.makeDirectory(`${trial}/upper`);
+    const store = () => Promise.resolve(`${folder}/store`);
+    assert.ok(!await stopMachine(host, store, machineName("42", undefined)));
+    assert.equal(await host.files.lstat(trial), null);
+    assert.deepEqual(commands(), []);
   });
 });
 

@@ -65,6 +65,20 @@ Deno.test("layScript() lays a script for root alone, under a name of its own, an
   });
 });
 
+Deno.test("openChannel() leaves nothing of a machine of that name before, and no report", async () => {
+  await inFolder(async (folder) => {
+    const { host } = recordingHost();
+    const paths = pathsIn(folder);
+    await host.files.makeDirectory(paths.stage);
+    await host.files.write(`${paths.stage}/script-old`, "secret");
+    await host.files.write(paths.result, "abc started\nabc 0\n");
+    await openChannel(host, paths);
+    assert.deepEqual(await host.files.list(paths.stage), ["reporter", "result"]);
+    assert.equal(await host.files.read(paths.result), "");
+    assert.equal((await Deno.stat(`${paths.stage}/reporter`)).mode! & 0o777, 0o555);
+  });
+});
+
 Deno.test("layScript() refuses words that an init or a shell could expand", async () => {
   await inFolder(async (folder) => {
     const { host } = recordingHost();

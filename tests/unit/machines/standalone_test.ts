@@ -41,7 +41,7 @@ function sceneHost(folder: string, scene: Scene): Recording {
   return recording;
 }
 
-async function start(folder: string, scene: Scene, seconds = 1) {
+async function start(folder: string, scene: Scene, seconds = 1, signal = quiet) {
   const recording = sceneHost(folder, scene);
   const spec = specOf({ settings: { ...SETTINGS, prepare_timeout: seconds } });
   const { host } = recording;
@@ -50,7 +50,7 @@ async function start(folder: string, scene: Scene, seconds = 1) {
     await host.files.write(spec.paths.log, scene.log);
   }
   const lease = leaseOf("/store", "42", { supervisor: "standalone", cgroups: ["/cg/m", "/twin"] });
-  return { ...recording, spec, started: standalone.start(host, spec, lease, quiet) };
+  return { ...recording, spec, started: standalone.start(host, spec, lease, signal) };
 }
 
 Deno.test("standalone.start() waits until the machine's systemd has booted, from inside its cgroup", async () => {
@@ -100,6 +100,15 @@ Deno.test("standalone.start() of a machine that never boots fails when its time 
       assert.ok(waited >= 30_000 && waited < 31_000, `${waited} ms`);
     });
   }
+});
+
+Deno.test("standalone.start() that is interrupted waits no longer", async () => {
+  await inFolder(async (folder) => {
+    const { started, host } = await start(folder, { children: "" }, 30, AbortSignal.abort());
+    const began = host.clock.now();
+    await assert.rejects(started, { kind: "host" });
+    assert.equal(host.clock.now(), began);
+  });
 });
 
 Deno.test("standalone.start() shows the command line and the last lines when nspawn ends", async () => {

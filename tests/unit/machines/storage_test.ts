@@ -93,6 +93,25 @@ Deno.test("chooseStorage() refuses snapshots where there can be none", async () 
   }
 });
 
+Deno.test("chooseStorage() goes by where the store really is", async () => {
+  const mounts = [{ point: "/", type: "ext4" }, { point: "/data", type: "btrfs" }];
+  const facts: KernelFacts = { boot: "b", stat: "", cgroup: "/", mounts };
+  const { host } = recordingHost();
+  const chosen = (store: string, real: string | null) => {
+    const stat = { kind: "directory", ino: 256 } as Stat;
+    const files = {
+      ...host.files,
+      real: () => Promise.resolve(real),
+      lstat: () => Promise.resolve(stat),
+    };
+    const there = { ...host, files };
+    return chooseStorage(there, facts, "btrfs", store, `${store}/.machines/x`, `${store}/c`);
+  };
+  assert.equal((await chosen("/link", "/data/store")).kind, "btrfs");
+  assert.equal((await chosen("/data/store", null)).kind, "btrfs");
+  await assert.rejects(chosen("/data/link", "/elsewhere"), { message: /the store is on ext4$/ });
+});
+
 Deno.test("tmpfs is unmounted as often as it was mounted, then its folder goes", async () => {
   await inFolder(async (folder) => {
     const machine = `${folder}/machine`;
@@ -123,6 +142,21 @@ Deno.test("tmpfs that cannot be mounted or unmounted is a failure of the host", 
       tmpfs.close({ ...host, files: { ...host.files, stat } }, folder),
       /no right/,
     );
+  });
+});
+
+Deno.test("btrfs deletes the snapshot, and only then the folder around it", async () => {
+  await inFolder(async (folder) => {
+    const machine = `${folder}/machine`;
+    await Deno.mkdir(`${machine}/root`, { recursive: true });
+    const { host, commands } = recordingHost({ answer: () => Deno.remove(`${machine}/root`) });
+    const lstat = async (path: string) => {
+      const stat = await host.files.lstat(path);
+      return stat && path === `${machine}/root` ? { ...stat, ino: 256 } : stat;
+    };
+    await btrfs.close({ ...host, files: { ...host.files, lstat } }, machine);
+    assert.deepEqual(commands(), [`btrfs subvolume delete ${machine}/root`]);
+    assert.equal(await host.files.lstat(machine), null);
   });
 });
 
