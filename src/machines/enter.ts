@@ -9,19 +9,6 @@ export const PLAIN_ENVIRONMENT: Readonly<Record<string, string>> = {
 };
 
 /**
- * The beginning of a command line of a client that talks to a machine's systemd. A shutdown there first
- * stops all processes, and nsenter would stop with its child, for good: what waits for the client is a
- * shell that is no process of the machine.
- *
- * @param leader The machine's PID 1, as a process id of the host.
- * @returns The words; the client follows.
- */
-export function clientArgv(leader: number): Argv {
-  const wait = '"$@"; exit $?'; // two commands, else the shell would become the client
-  return ["nsenter", `--target=${leader}`, "--all", "--no-fork", "--", "sh", "-c", wait, "sh"];
-}
-
-/**
  * The beginning of a command line that runs in all namespaces of a machine.
  *
  * @param leader The machine's PID 1, as a process id of the host.

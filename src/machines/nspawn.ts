@@ -47,7 +47,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     "--link-journal=no",
     ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
-    `--bind=${escape(spec.paths.result)}:${INSIDE}/result`,
+    `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
     ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
 }
@@ -63,8 +63,13 @@ function bootOptions(name: string): string[] {
   ];
 }
 
-/** Paths in --bind= are separated by colons. */
-function escape(path: string): string {
+/**
+ * A path for nspawn's --bind= and --overlay=, which separate paths by colons.
+ *
+ * @param path Any path.
+ * @returns The same path to nspawn.
+ */
+export function escapeColons(path: string): string {
   return path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
 }
 

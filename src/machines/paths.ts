@@ -61,3 +61,13 @@ export function leaseLink(name: MachineName): string {
 export function leaseFolder(store: string): string {
   return join(store, ".leases");
 }
+
+/**
+ * Where machined keeps its record of a machine: there from its start to its end.
+ *
+ * @param machine The machine's name.
+ * @returns An absolute path.
+ */
+export function recordOf(machine: string): string {
+  return `/run/systemd/machines/${machine}`;
+}

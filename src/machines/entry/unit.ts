@@ -1,8 +1,8 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { clientArgv as enterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
-import { recordOf } from "../supervisor/systemd.ts";
+import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { recordOf } from "../paths.ts";
 import {
   CANCELLED,
   endOf,
@@ -22,10 +22,7 @@ export const unit: Entry = {
     const name = `nspawn-runner-${stage.nonce}.service`;
     // A session of its own: the signal that cancels a stage goes to our whole process group, and
     // must reach the unit through us, not end the client that waits for it.
-    const argv = runArgv(running, name, stage);
-    const { lease } = running;
-    const words = lease.supervisor === "systemd" ? watched(recordOf(lease.machine), argv) : argv;
-    const client = host.processes.start(words, {
+    const client = host.processes.start(runArgv(running, name, stage), {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });
@@ -35,8 +32,7 @@ export const unit: Entry = {
 };
 
 function runArgv(running: Running, name: string, stage: StageRun): Argv {
-  return [
-    ...clientArgv(running, "systemd-run"),
+  return clientArgv(running, "systemd-run", [
     "--quiet",
     "--pipe",
     "--wait",
@@ -49,19 +45,18 @@ function runArgv(running: Running, name: string, stage: StageRun): Argv {
     `--property=TimeoutStopSec=${STOP_SECONDS}s`,
     "--",
     ...stage.argv,
-  ];
+  ]);
 }
 
 /** A client of the machine's systemd: through machined, or from inside where machined knows nothing. */
-function clientArgv(running: Running, client: "systemd-run" | "systemctl"): Argv {
-  const { lease, leader } = running;
+function clientArgv({ lease, leader }: Running, program: string, words: readonly string[]): Argv {
   return lease.supervisor === "systemd"
-    ? [client, `--machine=${lease.machine}`]
-    : [...enterArgv(leader.pid), client];
+    ? watched(recordOf(lease.machine), [program, `--machine=${lease.machine}`, ...words])
+    : watched(`/proc/${leader.pid}`, [...nsenterArgv(leader.pid), program, ...words]);
 }
 
 async function stopUnit(host: Host, running: Running, name: string): Promise<void> {
-  await host.processes.capture([...clientArgv(running, "systemctl"), "stop", name], {
+  await host.processes.capture(clientArgv(running, "systemctl", ["stop", name]), {
     env: PLAIN_ENVIRONMENT,
   });
 }
@@ -92,7 +87,7 @@ async function endingOf(
 /** A machine that shuts down says so, or does not answer any more. */
 async function isStopping(host: Host, running: Running): Promise<boolean> {
   const state = await host.processes.capture(
-    [...clientArgv(running, "systemctl"), "is-system-running"],
+    clientArgv(running, "systemctl", ["is-system-running"]),
     { env: PLAIN_ENVIRONMENT },
   );
   return !/^(initializing|starting|running|degraded|maintenance)$/.test(state.stdout.trim());

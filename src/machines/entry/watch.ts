@@ -1,9 +1,9 @@
 import type { Argv } from "../../host/host.ts";
 
 /**
- * Runs a client, and ends it two seconds after a file is gone. Words: the file, the client. The watcher
- * holds none of the streams that the client has, and is gone with it. A shell would say that its client was
- * killed: not in the log of a job.
+ * Runs a client, wakes it each second, and ends it two seconds after a file is gone. Words: the file,
+ * the client. The watcher holds none of the streams that the client has, and is gone with it. A shell
+ * would say that its client was killed: not in the log of a job.
  */
 const WATCH = `
 record=$1
@@ -12,6 +12,7 @@ shift
 client=$!
 {
   while sleep 1; do
+    kill -s CONT "$client"
     [ -e "$record" ] && continue
     sleep 1
     kill -s KILL "$client"
@@ -28,8 +29,9 @@ exit "$code"
 `;
 
 /**
- * A command line for a client of a machine that may go away under it: systemd-run from 257 on tries to
- * connect again, and was seen to wait for good.
+ * A command line for a client of a machine that may go away under it. A shutdown first stops all
+ * processes of a machine: nsenter stops with its child, and would neither go on nor let the machine end.
+ * systemd-run from 257 on tries to connect again, and was seen to wait for good.
  *
  * @param record A file that is there as long as the machine is.
  * @param argv The client.

@@ -1,5 +1,6 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
+import { escapeColons } from "../nspawn.ts";
 import type { Root, Storage } from "./storage.ts";
 
 /** Writes go to a folder on the store, over the read-only chroot. */
@@ -25,12 +26,7 @@ export async function overlayOver(host: Host, chroot: string, folder: string): P
     options: [
       `--directory=${chroot}`,
       "--read-only",
-      `--overlay=${escape(chroot)}:${escape(upper)}:/`,
+      `--overlay=${escapeColons(chroot)}:${escapeColons(upper)}:/`,
     ],
   };
-}
-
-/** Paths in --overlay= are separated by colons: systemd-nspawn(1). */
-function escape(path: string): string {
-  return path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
 }

@@ -3,7 +3,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
 import { cgroupPaths, endCgroup, inCgroup } from "../cgroup.ts";
-import { clientArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import { BOOT_ID, readKernel } from "../kernel.ts";
 import { describeLeader } from "../leader.ts";
 import type { Leader, Lease } from "../lease.ts";
@@ -105,7 +105,7 @@ async function takesCommands(
     inCgroup(join(lease.cgroups[0]!, "prepare"), [
       "timeout",
       `${spec.settings.prepare_timeout}`,
-      ...clientArgv(leader),
+      ...nsenterArgv(leader),
       "systemctl",
       "is-system-running",
       "--wait",

@@ -5,6 +5,7 @@ import { quoteAll } from "../../host/quote.ts";
 import { describeLeader } from "../leader.ts";
 import type { Leader, Lease } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
+import { recordOf } from "../paths.ts";
 import { until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
 import { isPlainReady } from "./plain.ts";
@@ -148,16 +149,6 @@ async function plainBecomesReady(
     return ready || signal.aborted || await host.files.lstat(recordOf(spec.name)) === null;
   });
   return ready;
-}
-
-/**
- * Where machined keeps its record of a machine: there from its start to its end.
- *
- * @param machine The machine's name.
- * @returns An absolute path.
- */
-export function recordOf(machine: string): string {
-  return `/run/systemd/machines/${machine}`;
 }
 
 async function isGone(host: Host, machine: string): Promise<boolean> {

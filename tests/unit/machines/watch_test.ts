@@ -86,3 +86,10 @@ Deno.test("watched() leaves no watcher behind", async () => {
     assert.ok(!left);
   });
 });
+
+Deno.test("watched() wakes a client that was stopped", async () => {
+  await withRecord(async (record) => {
+    const { code, stdout } = await run(record, "sh", "-c", "kill -STOP $$; echo awake; exit 3");
+    assert.deepEqual([code, stdout], [3, "awake\n"]);
+  });
+});
