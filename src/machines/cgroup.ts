@@ -42,13 +42,8 @@ export function inCgroup(cgroup: string, argv: readonly string[]): Argv {
   return ["sh", "-c", script, "sh", cgroup, ...argv];
 }
 
-/**
- * Ends all in a cgroup and removes it, with its twins. Words: GRACE, the cgroup, its twins.
- * Processes get SIGTERM, and SIGKILL after GRACE hundredths of a second. `cgroup.kill` is there from Linux
- * 5.14 on.
- */
+/** Functions that end all in a cgroup and remove it. `cgroup.kill` is there from Linux 5.14 on. */
 const END = `
-grace=$1 cgroup=$2
 processes() {
   find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
@@ -56,18 +51,23 @@ signal() {
   for process in $(processes); do kill -s "$1" "$process" 2>/dev/null; done
 }
 remove() {
-  find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
+  rmdir "$cgroup" 2>/dev/null || find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
   [ ! -d "$cgroup" ]
 }
+now() {
+  read -r now _ </proc/uptime
+  now=$(echo "$now" | tr -d .)
+}
 removed_within() {
-  left=$1
+  now
+  end=$((now + $1))
   until remove; do
-    [ "$left" -gt 0 ] || return 1
-    left=$((left - 1))
+    now
+    [ "$now" -lt "$end" ] || return 1
     sleep 0.01
   done
 }
-end() {
+end_all() {
   remove && return
   if [ "$grace" -gt 0 ]; then
     signal TERM
@@ -76,13 +76,47 @@ end() {
   { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null || signal KILL
   removed_within 500
 }
-end || exit 1
+`;
+
+/** Words: GRACE in hundredths of a second between SIGTERM and SIGKILL, the cgroup, its twins. */
+const END_CGROUP = `${END}
+grace=$1 cgroup=$2
+end_all || exit 1
 shift 2
 for twin; do
   [ ! -d "$twin" ] || find "$twin" -depth -type d -exec rmdir {} + 2>/dev/null
 done
 exit 0
 `;
+
+/**
+ * Runs a command in a cgroup of its own and ends with its code; what it left there is ended before.
+ * Words: GRACE, the cgroup, the command. We stay outside, where nothing is ended.
+ */
+const RUN_IN_CGROUP = `${END}
+grace=$1 cgroup=$2
+shift 2
+mkdir -p "$cgroup" || exit
+# A shell says it when its child was killed: not in the log of a job.
+exec 3>&2 2>/dev/null
+(echo 0 >"$cgroup/cgroup.procs" && exec "$@" 2>&3 3>&-)
+code=$?
+end_all
+exit "$code"
+`;
+
+/**
+ * A command line that runs another one in a cgroup of its own. Whatever is left there when it has ended
+ * gets SIGTERM, and SIGKILL after a while; then the cgroup is gone.
+ *
+ * @param cgroup Its path in the unified hierarchy.
+ * @param grace Seconds between SIGTERM and SIGKILL.
+ * @param argv What runs there.
+ * @returns The words.
+ */
+export function inOwnCgroup(cgroup: string, grace: number, argv: readonly string[]): Argv {
+  return ["sh", "-c", RUN_IN_CGROUP, "sh", `${grace * 100}`, cgroup, ...argv];
+}
 
 /**
  * Ends all in a cgroup and removes it. Fine when it is not there.
@@ -100,7 +134,7 @@ export async function endCgroup(
   const { code } = await host.processes.capture([
     "sh",
     "-c",
-    END,
+    END_CGROUP,
     "sh",
     `${grace * 100}`,
     ...cgroups,

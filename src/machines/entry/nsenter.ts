@@ -2,7 +2,7 @@ import { join } from "@std/path/posix";
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { endCgroup, inCgroup } from "../cgroup.ts";
+import { endCgroup, inOwnCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import type { Leader } from "../lease.ts";
 import {
@@ -27,13 +27,8 @@ export const nsenter: Entry = {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });
-    const end = () => endCgroup(host, [cgroup], STOP_SECONDS);
-    try {
-      await endOf(host, client, cancel, end);
-      return await endingOf(host, running, stage, cancel.aborted);
-    } finally {
-      await end();
-    }
+    await endOf(host, client, cancel, () => endCgroup(host, [cgroup], STOP_SECONDS));
+    return await endingOf(host, running, stage, cancel.aborted);
   },
 };
 
@@ -42,7 +37,7 @@ export const nsenter: Entry = {
  * of a job runs.
  */
 function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
-  return inCgroup(cgroup, [
+  return inOwnCgroup(cgroup, STOP_SECONDS, [
     ...nsenterArgv(leader.pid),
     "setpriv",
     ...boundingSet(leader),

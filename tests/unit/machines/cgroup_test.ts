@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Argv } from "../../../src/host/host.ts";
-import { cgroupPaths, endCgroup, inCgroup } from "../../../src/machines/cgroup.ts";
+import { cgroupPaths, endCgroup, inCgroup, inOwnCgroup } from "../../../src/machines/cgroup.ts";
 import type { KernelFacts } from "../../../src/machines/kernel.ts";
 import { parseCgroup, parseMounts, readKernel } from "../../../src/machines/kernel.ts";
 import { skip } from "../../skip.ts";
@@ -148,4 +148,39 @@ Deno.test("endCgroup() kills at once without a grace", async () => {
 Deno.test("endCgroup() says when something does not go", async () => {
   const failing = recordingHost({ answer: () => ({ code: 1 }) });
   await assert.rejects(endCgroup(failing.host, ["/cg"], 0), { kind: "host", message: /\/cg/ });
+});
+
+/** Runs a script in a cgroup of its own; null where none can be made. */
+async function runInOwn(name: string, script: string) {
+  const cgroup = await ownCgroup();
+  if (cgroup === null) return skip(name, "no cgroup can be made");
+  const [program, ...args] = inOwnCgroup(cgroup, 1, ["sh", "-c", script, "sh", cgroup]);
+  const began = performance.now();
+  const { code, stdout, stderr } = await new Deno.Command(program, { args, stdin: "null" })
+    .output();
+  const took = performance.now() - began;
+  assert.equal(await tell(["sh", "-c", '[ -d "$1" ] || echo gone', "sh", cgroup]), "gone");
+  const decoder = new TextDecoder();
+  return { code, took, out: decoder.decode(stdout), err: decoder.decode(stderr) };
+}
+
+Deno.test("inOwnCgroup() runs a command in there, and gives its code and streams", async () => {
+  const script = 'grep -q "^$$\\$" "$1/cgroup.procs" && echo in there; echo err >&2; exit 7';
+  const ran = await runInOwn("inOwnCgroup() runs a command", script);
+  if (ran) assert.deepEqual([ran.code, ran.out, ran.err], [7, "in there\n", "err\n"]);
+});
+
+Deno.test("inOwnCgroup() says nothing of a command that was killed, and lets it have its signals", async () => {
+  const ran = await runInOwn(
+    "inOwnCgroup() is silent",
+    "trap 'echo caught' INT; kill -INT $$; kill -KILL $$",
+  );
+  if (ran) assert.deepEqual([ran.code, ran.out, ran.err], [137, "caught\n", ""]);
+});
+
+Deno.test("inOwnCgroup() ends what the command left behind, politely first", async () => {
+  const left = "trap '' TERM; while :; do sleep 0.1; done";
+  const script = `(${left}) >/dev/null 2>&1 & exit 0`;
+  const ran = await runInOwn("inOwnCgroup() ends what is left", script);
+  if (ran) assert.ok(ran.code === 0 && ran.took > 900 && ran.took < 8_000, JSON.stringify(ran));
 });

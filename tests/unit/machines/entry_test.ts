@@ -100,10 +100,11 @@ Deno.test("unit.exec() stops the unit when it is cancelled", async () => {
 });
 
 Deno.test("nsenter.exec() runs a stage in a cgroup of the machine, with its capabilities alone", async () => {
-  const { ending, processes, commands } = await play({ entry: nsenter, report: done(4) });
+  const { ending, processes } = await play({ entry: nsenter, report: done(4) });
   assert.deepEqual(ending, { kind: "exited", code: 4 });
   assert.deepEqual(processes[0]!.argv.slice(3), [
     "sh",
+    "200", // hundredths of a second for what it leaves behind
     `/cg/m/stage-${NONCE}`,
     "nsenter",
     "--target=77",
@@ -117,7 +118,6 @@ Deno.test("nsenter.exec() runs a stage in a cgroup of the machine, with its capa
     "/bin/sh",
     "reporter",
   ]);
-  assert.ok(commands().at(-1)!.endsWith(`sh 200 /cg/m/stage-${NONCE}`), "what it left is ended");
 });
 
 const EXITING = ALIVE.replace("S 0 0 0 0 0 0", "S 0 0 0 0 0 4");
