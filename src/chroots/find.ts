@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Config } from "../config/settings.ts";
 import { messageOf, refused } from "../failure.ts";
+import { globRegExp } from "../glob.ts";
 import type { Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 import { findDefinition } from "./definition.ts";
@@ -14,10 +15,16 @@ import { type ChrootName, namesOfImage } from "./name.ts";
  * @param host The outside.
  * @param config Where chroots and definitions are.
  * @param image As a job or a person wrote it.
+ * @param lists Which chroots are named where there is none of that name.
  * @returns The chroot, ready to start machines from.
  * @throws {Failure} where there is none, with the list of what there is.
  */
-export async function resolveChroot(host: Host, config: Config, image: string): Promise<Chroot> {
+export async function resolveChroot(
+  host: Host,
+  config: Config,
+  image: string,
+  lists: (name: string) => boolean = () => true,
+): Promise<Chroot> {
   for (const name of namesOfImage(image)) {
     const path = await findTree(host, config.store, name);
     if (path === null) continue;
@@ -25,7 +32,25 @@ export async function resolveChroot(host: Host, config: Config, image: string): 
     return { name, path, definition: found?.definition ?? null };
   }
   const { unknownImage } = await import("./list.ts");
-  throw await unknownImage(host, config, image);
+  throw await unknownImage(host, config, image, lists);
+}
+
+/**
+ * The chroot that an image means to a job, which may not use all of them.
+ *
+ * @param host The outside.
+ * @param config Where chroots are, and which of them jobs may use.
+ * @param image As the job names it.
+ * @returns The chroot, ready to start machines from.
+ * @throws {Failure} where there is none or it is not allowed, with the list of what is.
+ */
+export async function resolveForJob(host: Host, config: Config, image: string): Promise<Chroot> {
+  const allows = (name: string) =>
+    config.allowed_images.some((pattern) => globRegExp(pattern)?.test(name));
+  const chroot = await resolveChroot(host, config, image, allows);
+  if (allows(chroot.name)) return chroot;
+  const { deniedImage } = await import("./list.ts");
+  throw await deniedImage(host, config, image, allows);
 }
 
 /**

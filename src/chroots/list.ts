@@ -124,16 +124,47 @@ export async function definedNames(host: Host, config: Config): Promise<Set<Chro
  * @param host The outside.
  * @param config Where chroots and definitions are.
  * @param image As it was written.
+ * @param lists Which chroots may be named.
  * @returns The failure, to be thrown.
  */
-export async function unknownImage(host: Host, config: Config, image: string): Promise<Error> {
-  const entries = await listChroots(host, config);
-  const ready = entries.filter(({ state }) => state === "ready").map(({ name }) => name);
-  const there = ready.length === 0 ? "There is none yet" : `There are: ${ready.join(", ")}`;
+export async function unknownImage(
+  host: Host,
+  config: Config,
+  image: string,
+  lists: (name: string) => boolean = () => true,
+): Promise<Error> {
+  const entries = (await listChroots(host, config)).filter(({ name }) => lists(name));
   const wanted = namesOfImage(image);
   const defined = entries.find(({ name }) => wanted.includes(name))?.name;
   return refused(
     `Cannot use image ${JSON.stringify(image)}: no such chroot`,
-    `${there}. Make it: nspawn-runner chroot-create ${defined ?? wanted[0]}`,
+    `${thereAre(entries)}. Make it: nspawn-runner chroot-create ${defined ?? wanted[0]}`,
   );
+}
+
+/**
+ * Says that jobs may not use an image, and which ones they may.
+ *
+ * @param host The outside.
+ * @param config Where chroots are.
+ * @param image As it was written.
+ * @param allows Which chroots jobs may use.
+ * @returns The failure, to be thrown.
+ */
+export async function deniedImage(
+  host: Host,
+  config: Config,
+  image: string,
+  allows: (name: string) => boolean,
+): Promise<Error> {
+  const entries = (await listChroots(host, config)).filter(({ name }) => allows(name));
+  return refused(
+    `Cannot use image ${JSON.stringify(image)}: jobs may not use that chroot on this host`,
+    `${thereAre(entries)}. allowed_images in the configuration says which`,
+  );
+}
+
+function thereAre(entries: readonly ChrootEntry[]): string {
+  const ready = entries.filter(({ state }) => state === "ready").map(({ name }) => name);
+  return ready.length === 0 ? "There is none yet" : `There are: ${ready.join(", ")}`;
 }

@@ -1,15 +1,19 @@
-/** Who decides which image and which machine: arguments, then the job, then defaults. */
+/** Who decides which image and which machine: arguments, then config's decisions, the job, defaults. */
 
 import type { Invocation } from "../cli/spec.ts";
 import type { Config } from "../config/settings.ts";
-import { refused, usageError } from "../failure.ts";
-import { type Job, shortHash } from "../gitlab/job.ts";
-import { type MachineName, machineName } from "../machines/name.ts";
+import { hostFailure, refused, usageError } from "../failure.ts";
+import { decisionsOf } from "../gitlab/config_stage.ts";
+import { type Job, readJob, shortHash } from "../gitlab/job.ts";
+import type { Host } from "../host/host.ts";
+import { isMachineName, type MachineName, machineName } from "../machines/name.ts";
 
-/** A job's id with the name of its machine. */
+/** A job's machine. */
 export interface Chosen {
   readonly id: string;
   readonly machine: MachineName;
+  /** A short hash of what tells the job's server from others; undefined by hand. */
+  readonly server: string | undefined;
 }
 
 /**
@@ -17,7 +21,7 @@ export interface Chosen {
  *
  * @param invocation The command line; its `--id` wins.
  * @param job What GitLab Runner says, if it plays a part.
- * @returns The id and the machine's name.
+ * @returns The id, and the machine's name.
  * @throws {Failure} of usage where nobody says an id, or one that makes no machine name.
  */
 export async function chooseMachine(invocation: Invocation, job: Job | null): Promise<Chosen> {
@@ -26,7 +30,24 @@ export async function chooseMachine(invocation: Invocation, job: Job | null): Pr
     throw usageError("Cannot tell which job it is: no id", "Give one: --id 42");
   }
   const server = job?.server === undefined ? undefined : await shortHash(job.server);
-  return { id, machine: machineName(id, server) };
+  return { id, machine: machineName(id, server), server };
+}
+
+/**
+ * The machine of a stage that follows config, which has named it: the job is read only where it has not.
+ *
+ * @param host The outside.
+ * @param invocation The command line; its `--id` wins.
+ * @returns The machine's name.
+ * @throws {Failure} as {@linkcode chooseMachine}.
+ */
+export async function machineOfStage(host: Host, invocation: Invocation): Promise<MachineName> {
+  const decided = decisionsOf(host.env)?.machine;
+  if (decided === undefined || invocation.options["id"] !== undefined) {
+    return (await chooseMachine(invocation, await readJob(host))).machine;
+  }
+  if (isMachineName(decided)) return decided;
+  throw hostFailure(`Cannot use ${JSON.stringify(decided)}: no name of a machine`);
 }
 
 /**

@@ -1,12 +1,25 @@
-import { resolveChroot } from "../chroots/find.ts";
+import { resolveForJob } from "../chroots/find.ts";
+import { scriptShell } from "../chroots/shell.ts";
 import type { CommandRun } from "../cli/spec.ts";
-import { configAnswer } from "../gitlab/config_stage.ts";
+import { configAnswer, type Decisions } from "../gitlab/config_stage.ts";
 import { readJob } from "../gitlab/job.ts";
+import { chooseMachine } from "./choices.ts";
 
 /** Answers the config stage. */
-export const run: CommandRun = async (_invocation, { host, config: load }) => {
+export const run: CommandRun = async (invocation, { host, config: load }) => {
+  const began = host.clock.now();
   const job = await readJob(host);
-  // An image that the job itself names is decided here, where a refusal costs no retry.
-  if (job?.image !== undefined) await resolveChroot(host, await load(), job.image);
-  host.terminal.out(JSON.stringify(configAnswer()) + "\n");
+  let decisions: Decisions | undefined;
+  let shell: string | undefined;
+  if (job !== null) {
+    const { machine } = await chooseMachine(invocation, job);
+    // An image that the job itself names is decided here, where a refusal costs no retry.
+    const chroot = job.image === undefined
+      ? undefined
+      : await resolveForJob(host, await load(), job.image);
+    decisions = { machine, chroot: chroot?.name, began };
+    if (chroot !== undefined) shell = await scriptShell(host, chroot);
+  }
+  const answer = configAnswer({ hostname: host.hostname(), shell, decisions });
+  host.terminal.out(JSON.stringify(answer) + "\n");
 };

@@ -3,7 +3,7 @@
 import { nearest } from "../nearest.ts";
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { type Field, FIELDS } from "./schema.ts";
+import { type Field, FIELDS, type Value } from "./schema.ts";
 import type { Config, Definition, Limits, MachineSettings } from "./settings.ts";
 
 const STANDARD_PATH = "/etc/nspawn-runner/config.toml";
@@ -29,7 +29,9 @@ export async function loadConfig(host: Host, path: string | undefined): Promise<
     );
   }
   const values = text === null ? {} : await checkedValues(text, file, "config");
-  const standard = Object.fromEntries(FIELDS.map(({ key, standard }) => [key, standard]));
+  const standard = Object.fromEntries(
+    FIELDS.map(({ key, standard, check }) => [key, standard && check(standard)]),
+  );
   return nested({ ...standard, ...values }) as unknown as Config;
 }
 
@@ -146,7 +148,7 @@ function keyHint(fields: readonly Field[], key: string): string {
   return near === undefined ? `Known keys: ${keys.join(", ")}` : `Did you mean ${near}?`;
 }
 
-function checkedValue(field: Field, value: unknown, file: string): string | number | boolean {
+function checkedValue(field: Field, value: unknown, file: string): Value {
   const checked = field.check(value);
   if (checked !== undefined) return checked;
   throw refused(`Cannot use ${file}: ${field.key} must be ${field.allowed}`);

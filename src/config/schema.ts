@@ -1,18 +1,23 @@
 /** The one table of settings: what each key may hold, where it may stand, and what it means. */
 
+import { globRegExp } from "../glob.ts";
+
+/** What a key may hold, once it is checked. */
+export type Value = string | number | boolean | readonly string[];
+
 /** One key. */
 export interface Field {
   /** Its dotted path. */
   readonly key: string;
   /** Whether a definition may hold it as well, or it alone. */
   readonly where: "both" | "config" | "definition";
-  /** As the documentation shows it; undefined where there is none. */
-  readonly standard: string | number | boolean | undefined;
+  /** As one would write it; undefined where there is none. */
+  readonly standard: Value | undefined;
   /** What it may hold, in words. */
   readonly allowed: string;
   readonly help: string;
   /** The checked value, or undefined where it is none. */
-  readonly check: (value: unknown) => string | number | boolean | undefined;
+  readonly check: (value: unknown) => Value | undefined;
 }
 
 const text = (shape: RegExp) => (value: unknown) =>
@@ -36,12 +41,19 @@ const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 *
 /** No host has more, and systemd counts in 64 bits. */
 const MOST_MEMORY = 2 ** 53;
 
+/** Bytes with a unit, as they are written, and how many they are. */
+function bytesOf(value: unknown): { text: string; count: number } | undefined {
+  const [text, amount, unit = ""] = written(value).match(/^([1-9]\d{0,15})([KMGT]?)$/) ?? [];
+  if (text === undefined) return undefined;
+  const count = wholeNumber(1, MOST_MEMORY)(Number(amount) * (UNITS[unit] ?? 1));
+  return count === undefined ? undefined : { text, count };
+}
+
 /** Bytes with a unit, a share of what the host has, or no limit: systemd.resource-control(5). */
-const memory = (value: unknown) => {
-  const [bytes, amount, unit = ""] = written(value).match(/^([1-9]\d{0,15})([KMGT]?)$/) ?? [];
-  if (bytes === undefined) return share(value);
-  return wholeNumber(1, MOST_MEMORY)(Number(amount) * (UNITS[unit] ?? 1)) && bytes;
-};
+const memory = (value: unknown) => bytesOf(value)?.text ?? share(value);
+
+/** Bytes with a unit, or no limit. */
+const size = (value: unknown) => value === "infinity" ? Infinity : bytesOf(value)?.count;
 
 /** PID_MAX_LIMIT of 64-bit kernels. */
 const MOST_TASKS = 4_194_304;
@@ -58,13 +70,24 @@ function written(value: unknown): string {
   return typeof value === "number" || typeof value === "string" ? String(value) : "";
 }
 
-const DURATIONS: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3600 };
+const DURATIONS: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3600, d: 86_400 };
 
-/** Seconds, as a number or like `90s`, `2min`, `1h`. */
-const seconds = (value: unknown) => {
-  const [, amount, unit = "s"] = written(value).match(/^(\d{1,6})(s|min|h)?$/) ?? [];
-  return wholeNumber(1, 86_400)(Number(amount) * (DURATIONS[unit] ?? 1));
+/** Seconds, as a number or like `90s`, `2min`, `1h`, `30d`. */
+const seconds = (least: number, most: number) => (value: unknown) => {
+  const [, amount, unit = "s"] = written(value).match(/^(\d{1,9})(s|min|h|d)?$/) ?? [];
+  return wholeNumber(least, most)(Number(amount) * (DURATIONS[unit] ?? 1));
 };
+
+/** Ten years. */
+const LONG = 3650 * 86_400;
+const DURATION = 'seconds, or text like "30min", "12h" or "7d"';
+
+/** Patterns of chroot names, in the words of a shell. */
+const patterns = (value: unknown) =>
+  Array.isArray(value) && value.length > 0 &&
+    value.every((one) => typeof one === "string" && globRegExp(one))
+    ? value as string[]
+    : undefined;
 
 const MEMORY = 'bytes with an optional K, M, G or T, a share like "80%", or "infinity"';
 
@@ -93,6 +116,14 @@ export const FIELDS: readonly Field[] = [
     allowed: "an image as a job names it",
     help: "The image of a job that names none",
     check: text(/^[A-Za-z0-9][A-Za-z0-9._:/-]*$/),
+  },
+  {
+    key: "allowed_images",
+    where: "config",
+    standard: ["*"],
+    allowed: "a list of chroot names, in which * ? and [...] match as in a shell",
+    help: "The chroots that jobs may use",
+    check: patterns,
   },
   {
     key: "suite",
@@ -140,7 +171,55 @@ export const FIELDS: readonly Field[] = [
     standard: 120,
     allowed: 'seconds from 1 to 86400, or text like "90s" or "2min"',
     help: "Longest wait until a machine is ready",
-    check: seconds,
+    check: seconds(1, 86_400),
+  },
+  {
+    key: "deadline",
+    where: "config",
+    standard: "24h",
+    allowed: DURATION,
+    help: "Longest life of a machine that no GitLab Runner watches over",
+    check: seconds(60, LONG),
+  },
+  {
+    key: "keep_failed",
+    where: "config",
+    standard: undefined,
+    allowed: DURATION,
+    help: "How long what a failed job wrote is kept for a look with `shell`; not at all without it",
+    check: seconds(1, LONG),
+  },
+  {
+    key: "gitlab_runner",
+    where: "config",
+    standard: undefined,
+    allowed: "an absolute path of letters, digits and . _ @ + = ~ -",
+    help: "The gitlab-runner that machines get for artifacts and caches; found on PATH without it",
+    check: absolutePath,
+  },
+  {
+    key: "persistent_builds",
+    where: "config",
+    standard: false,
+    allowed: "true or false",
+    help: "Whether the builds folder of a project outlives its jobs",
+    check: flag,
+  },
+  {
+    key: "cache_max_size",
+    where: "config",
+    standard: "infinity",
+    allowed: 'bytes with an optional K, M, G or T, or "infinity"',
+    help: "How much all caches and builds folders may hold together",
+    check: size,
+  },
+  {
+    key: "cache_max_age",
+    where: "config",
+    standard: "30d",
+    allowed: DURATION,
+    help: "How long a cache or builds folder lives that no job uses",
+    check: seconds(60, LONG),
   },
   {
     key: "mirror",

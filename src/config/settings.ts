@@ -43,6 +43,20 @@ export interface Config extends MachineSettings {
   readonly definitions: string;
   /** The image of a job that names none. */
   readonly default_image: string | undefined;
+  /** Patterns of the names of chroots that jobs may use. */
+  readonly allowed_images: readonly string[];
+  /** Longest life of a machine that no GitLab Runner watches over, in seconds. */
+  readonly deadline: number;
+  /** How long what a failed job wrote is kept, in seconds; undefined for not at all. */
+  readonly keep_failed: number | undefined;
+  /** The gitlab-runner that machines get; looked for on PATH when undefined. */
+  readonly gitlab_runner: string | undefined;
+  /** Whether the builds folder of a project outlives its jobs. */
+  readonly persistent_builds: boolean;
+  /** How much all caches and builds folders may hold, in bytes; Infinity for no limit. */
+  readonly cache_max_size: number;
+  /** How long a cache or builds folder lives that no job uses, in seconds. */
+  readonly cache_max_age: number;
 }
 
 /** What a definition adds to the settings of its machines. */

@@ -11,11 +11,21 @@ export interface Job {
   readonly image: string | undefined;
   /** What tells its server from others. */
   readonly server: string | undefined;
+  /** Its project's id, unique for its server alone; undefined where nobody trustworthy tells. */
+  readonly project: string | undefined;
+  /** Whether it runs for a protected branch or tag. */
+  readonly isProtected: boolean;
+  /** Seconds after which GitLab Runner gives it up. */
+  readonly timeout: number | undefined;
+  /** Images of the services that it declares. */
+  readonly services: readonly string[];
+  /** Whether artifacts or a cache go in or out, for which its scripts call gitlab-runner. */
+  readonly movesFiles: boolean;
 }
 
 /**
  * The job of this call. The response file is the trusted copy: a job may override every variable of
- * the environment, so those serve only where there is no such file (GitLab Runner before 14.1, and
+ * the environment, so those serve only where nobody names such a file (GitLab Runner before 14.1, and
  * calls by hand).
  *
  * @param host The outside.
@@ -24,8 +34,7 @@ export interface Job {
  */
 export async function readJob(host: Host): Promise<Job | null> {
   const path = host.env("JOB_RESPONSE_FILE");
-  const text = path ? await host.files.read(path) : null;
-  return text === null ? jobOfEnvironment(host) : jobOfResponse(text);
+  return path ? jobOfResponse(await host.files.read(path) ?? "") : jobOfEnvironment(host);
 }
 
 function jobOfEnvironment(host: Host): Job | null {
@@ -35,6 +44,11 @@ function jobOfEnvironment(host: Host): Job | null {
     id,
     image: host.env("CUSTOM_ENV_CI_JOB_IMAGE") || undefined,
     server: host.env("CUSTOM_ENV_CI_SERVER_URL") || undefined,
+    project: undefined,
+    isProtected: false,
+    timeout: undefined,
+    services: namesOf(jsonOf(host.env("CUSTOM_ENV_CI_JOB_SERVICES") ?? "")),
+    movesFiles: false,
   };
 }
 
@@ -42,21 +56,49 @@ function jobOfEnvironment(host: Host): Job | null {
 interface Response {
   readonly id?: unknown;
   readonly image?: { readonly name?: unknown } | null;
-  readonly job_info?: { readonly instance_uuid?: unknown } | null;
-  readonly git_info?: { readonly repo_url?: unknown } | null;
+  readonly job_info?: { readonly instance_uuid?: unknown; readonly project_id?: unknown } | null;
+  readonly git_info?: { readonly repo_url?: unknown; readonly protected?: unknown } | null;
+  readonly runner_info?: { readonly timeout?: unknown } | null;
   readonly variables?: readonly { readonly key?: unknown; readonly value?: unknown }[] | null;
+  readonly services?: unknown;
+  readonly artifacts?: unknown;
+  readonly cache?: unknown;
+  readonly dependencies?: readonly { readonly artifacts_file?: { readonly filename?: unknown } }[];
 }
 
 function jobOfResponse(text: string): Job {
-  const response = parse(text);
-  const id = typeof response.id === "number" ? String(response.id) : "";
-  if (!/^[0-9]+$/.test(id)) throw unreadable();
+  const response = responseOf(text);
+  const id = idOf(response.id);
+  if (id === undefined) throw unreadable();
+  const { timeout } = response.runner_info ?? {};
   return {
     id,
     image: textOf(response.image?.name),
     server: textOf(response.job_info?.instance_uuid) ?? serverUrl(response) ??
       originOf(textOf(response.git_info?.repo_url)),
+    project: idOf(response.job_info?.project_id),
+    isProtected: response.git_info?.protected === true,
+    timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,
+    services: namesOf(response.services),
+    movesFiles: isFilled(response.artifacts) || isFilled(response.cache) ||
+      (response.dependencies ?? []).some((one) => textOf(one.artifacts_file?.filename)),
   };
+}
+
+/** GitLab's ids are numbers, and become parts of names and paths here. */
+function idOf(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) && Number(value) >= 0 ? String(value) : undefined;
+}
+
+function isFilled(list: unknown): boolean {
+  return Array.isArray(list) && list.length > 0;
+}
+
+/** The names of services, each an object with a name, or that name itself. */
+function namesOf(services: unknown): string[] {
+  if (!Array.isArray(services)) return [];
+  return services.map((service) => textOf(service?.name) ?? textOf(service))
+    .filter((name) => name !== undefined);
 }
 
 /** GitLab's own variables come before the job's: the first of a name is GitLab's. */
@@ -74,14 +116,19 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function parse(text: string): Response {
-  try {
-    const response: unknown = JSON.parse(text);
-    if (typeof response === "object" && response !== null) return response;
-  } catch {
-    // What the parser says would quote the file, which holds tokens.
-  }
+function responseOf(text: string): Response {
+  const response = jsonOf(text);
+  if (typeof response === "object" && response !== null) return response;
   throw unreadable();
+}
+
+/** Undefined where it is none: what the parser says would quote the text, which may hold tokens. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function unreadable(): Error {

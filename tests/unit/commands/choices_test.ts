@@ -3,6 +3,7 @@ import type { Invocation } from "../../../src/cli/spec.ts";
 import { chooseImage, chooseMachine } from "../../../src/commands/choices.ts";
 import { interruptible } from "../../../src/commands/interrupt.ts";
 import { loadConfig } from "../../../src/config/load.ts";
+import type { Job } from "../../../src/gitlab/job.ts";
 import { Failure } from "../../../src/failure.ts";
 import { recordingHost } from "../recording_host.ts";
 
@@ -11,7 +12,16 @@ function invocation(options: Record<string, string> = {}, image?: string): Invoc
   return { positionals, options, switches: new Set(), rest: [] };
 }
 
-const JOB = { id: "7", image: "job", server: "https://git.example" };
+const JOB: Job = {
+  id: "7",
+  image: "job",
+  server: "https://git.example",
+  project: undefined,
+  isProtected: false,
+  timeout: undefined,
+  services: [],
+  movesFiles: false,
+};
 const config = await loadConfig(recordingHost().host, "/dev/null");
 
 Deno.test("chooseImage() goes by the argument, the job, --default-image, the configuration", () => {
@@ -19,7 +29,7 @@ Deno.test("chooseImage() goes by the argument, the job, --default-image, the con
   const options = { "default-image": "option" };
   const choose = (
     image?: string,
-    job: typeof JOB | null = JOB,
+    job: Job | null = JOB,
     given = options as Record<string, string>,
   ) => chooseImage(invocation(given, image), job, withDefault);
   assert.equal(choose("argument"), "argument");
@@ -33,6 +43,7 @@ Deno.test("chooseMachine() takes --id before the job's, and tells servers apart 
   assert.deepEqual(await chooseMachine(invocation({ id: "5" }), null), {
     id: "5",
     machine: "run-5",
+    server: undefined,
   });
   const { id, machine } = await chooseMachine(invocation(), JOB);
   assert.equal(id, "7");

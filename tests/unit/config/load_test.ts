@@ -30,6 +30,13 @@ const STANDARD: Config = {
   store: "/var/lib/nspawn-runner",
   definitions: "/etc/nspawn-runner",
   default_image: undefined,
+  allowed_images: ["*"],
+  deadline: 86_400,
+  keep_failed: undefined,
+  gitlab_runner: undefined,
+  persistent_builds: false,
+  cache_max_size: Infinity,
+  cache_max_age: 2_592_000,
   storage: "auto",
   boot: true,
   shell: "bash",
@@ -92,6 +99,13 @@ Deno.test("loadConfig() takes every key", async () => {
     store = "/srv/ci"
     definitions = "/etc/ci"   # ours
     default_image = "registry.example:5000/ci/debian:bookworm"
+    allowed_images = ["debian-*", "book[a-z]orm"]
+    deadline = "2h"
+    keep_failed = "30min"
+    gitlab_runner = "/opt/gitlab-runner"
+    persistent_builds = true
+    cache_max_size = "20G"
+    cache_max_age = "7d"
     storage = "tmpfs"
     boot = false
     shell = '/bin/sh'
@@ -109,6 +123,13 @@ Deno.test("loadConfig() takes every key", async () => {
     store: "/srv/ci",
     definitions: "/etc/ci",
     default_image: "registry.example:5000/ci/debian:bookworm",
+    allowed_images: ["debian-*", "book[a-z]orm"],
+    deadline: 7200,
+    keep_failed: 1800,
+    gitlab_runner: "/opt/gitlab-runner",
+    persistent_builds: true,
+    cache_max_size: 20 * 2 ** 30,
+    cache_max_age: 604_800,
     storage: "tmpfs",
     boot: false,
     shell: "/bin/sh",

@@ -54,6 +54,19 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
     good: ["bookworm", "debian:bookworm", "registry.example:5000/ci/debian:12"],
     bad: ["/etc", "../x", ".hidden", true, 12],
   },
+  allowed_images: {
+    good: [["*"], ["bookworm", "debian-*", "ubuntu-2?.04", "[a-c]*", "[!x]"]],
+    bad: ["*", [""], ["a/b"], ["*", 1], ["[b-a]"], ["["], ["a b"], ["(x)"], [".*\n"]],
+  },
+  deadline: { good: [60, "60s", "24h", "30d"], bad: [59, "4000d", "1w", true] },
+  keep_failed: { good: [1, "30min", "7d"], bad: ["0s", "4000d", "soon", true] },
+  gitlab_runner: { good: ["/usr/bin/gitlab-runner"], bad: ["gitlab-runner", "/a/../b", true] },
+  persistent_builds: { good: [true, false], bad: ["yes", 1] },
+  cache_max_size: {
+    good: ["infinity", "20G", 1048576, "1T"],
+    bad: ["80%", "0", "20GB", "inf", true],
+  },
+  cache_max_age: { good: [60, "30d", "12h"], bad: [59, "1w", "infinity", true] },
   suite: {
     good: ["bookworm", "stable", "bookworm-backports"],
     bad: ["Bookworm", "../x", "a/b", 12],
@@ -118,7 +131,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
 for (const { key, check, standard } of FIELDS) {
   Deno.test(`FIELDS ${key} takes what it allows`, () => {
     for (const value of TABLE[key]!.good) assert.notEqual(check(value), undefined, String(value));
-    if (standard !== undefined) assert.equal(check(standard), standard);
+    if (standard !== undefined) assert.notEqual(check(standard), undefined);
   });
 
   Deno.test(`FIELDS ${key} refuses the rest`, () => {

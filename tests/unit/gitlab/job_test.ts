@@ -47,7 +47,45 @@ Deno.test("readJob() believes the response file whatever a job sets", async () =
     id: "70002",
     image: "registry.example.org/group/bookworm",
     server: "00000000-0000-4000-8000-000000000001",
+    project: "42",
+    isProtected: false,
+    timeout: undefined,
+    services: [],
+    movesFiles: false,
   });
+});
+
+Deno.test("readJob() reads what a job is allowed and needs", async () => {
+  const job = await jobOf(response({
+    git_info: { protected: true },
+    runner_info: { timeout: 3600 },
+    services: [{ name: "postgres:15", alias: "db" }, { name: "redis" }, {}],
+    artifacts: [{ paths: ["x"] }],
+  }));
+  assert.deepEqual([job?.isProtected, job?.timeout], [true, 3600]);
+  assert.deepEqual(job?.services, ["postgres:15", "redis"]);
+  assert.ok(job?.movesFiles);
+});
+
+Deno.test("readJob() knows what needs gitlab-runner in the machine: artifacts, a cache, artifacts of others", async () => {
+  const earlier = { id: 1, name: "earlier", token: TOKEN };
+  const needs: readonly (readonly [Record<string, unknown>, boolean])[] = [
+    [{ artifacts: [{}] }, true],
+    [{ cache: [{}] }, true],
+    [{ dependencies: [{ ...earlier, artifacts_file: { filename: "a.zip", size: 1 } }] }, true],
+    [{ dependencies: [{ ...earlier, artifacts_file: { filename: "", size: 0 } }] }, false],
+    [{ dependencies: [earlier] }, false],
+    [{ artifacts: [], cache: null, dependencies: null }, false],
+  ];
+  for (const [fields, needed] of needs) {
+    assert.equal((await jobOf(response(fields)))?.movesFiles, needed, JSON.stringify(fields));
+  }
+});
+
+Deno.test("readJob() takes no id for a part of a path but GitLab's own numbers", async () => {
+  for (const project_id of ["42", "../x", -1, 1.5, null, undefined, 2 ** 60]) {
+    assert.equal((await jobOf(response({ job_info: { project_id } })))?.project, undefined);
+  }
 });
 
 Deno.test("readJob() takes no image from the environment when the response names none", async () => {
@@ -84,19 +122,22 @@ Deno.test("readJob() never quotes a response that it cannot read", async () => {
   }
 });
 
-Deno.test("readJob() takes the environment where there is no response file", async () => {
+Deno.test("readJob() takes the environment only where nobody names a response file", async () => {
+  const missing = { ...OVERRIDDEN, JOB_RESPONSE_FILE: "/nonexistent/response.json" };
+  await assert.rejects(readJob(recordingHost({ env: missing }).host), { kind: "host" });
+  const services = JSON.stringify([{ name: "redis", alias: "x" }, "postgres"]);
   const { host } = recordingHost({
-    env: { ...OVERRIDDEN, JOB_RESPONSE_FILE: "/nonexistent/response.json" },
+    env: { ...OVERRIDDEN, CUSTOM_ENV_CI_JOB_SERVICES: services },
   });
-  assert.deepEqual(await readJob(host), {
-    id: "666",
-    image: "evil",
-    server: "https://evil.example",
-  });
+  const job = await readJob(host);
+  assert.deepEqual([job?.id, job?.image, job?.server], ["666", "evil", "https://evil.example"]);
+  assert.deepEqual(job?.services, ["redis", "postgres"]);
+  assert.equal(job?.project, undefined, "a project that a job names itself shares no cache");
   const old = recordingHost({
     env: { CUSTOM_ENV_CI_JOB_ID: "7", CUSTOM_ENV_CI_JOB_IMAGE: "", CUSTOM_ENV_CI_SERVER_URL: "" },
   });
-  assert.deepEqual(await readJob(old.host), { id: "7", image: undefined, server: undefined });
+  const bare = await readJob(old.host);
+  assert.deepEqual([bare?.id, bare?.image, bare?.server], ["7", undefined, undefined]);
 });
 
 Deno.test("readJob() is null where nobody plays GitLab", async () => {
