@@ -1,14 +1,12 @@
 /** A shell in a chroot itself, which is not booted. */
 
 import type { Ending } from "../ending.ts";
+import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 import { whileLocked } from "./lock.ts";
 import { toolEnvironment } from "./tool.ts";
 import { refuseRead, type Users } from "./users.ts";
-
-/** What a closed terminal and a polite kill send; Ctrl-C reaches the shell by itself. */
-const FORWARDED: readonly Deno.Signal[] = ["SIGTERM", "SIGHUP"];
 
 /**
  * Opens a shell in a chroot, on our own streams. What is changed there stays.
@@ -31,19 +29,8 @@ export async function logIn(
     const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
     const systemd = await host.files.lstat("/run/systemd/system") !== null;
     const term = host.env("TERM");
-    const child = host.processes.start(loginArgv(chroot, terminal, systemd), {
-      env: toolEnvironment(host, term === undefined ? {} : { TERM: term }),
-      stdin: "inherit",
-    });
-    const forget = [
-      host.signals.on(FORWARDED, (signal) => child.kill(signal)),
-      host.signals.on(["SIGINT"], () => {}), // the shell's alone
-    ];
-    try {
-      return { kind: "exited", code: (await child.ended).code };
-    } finally {
-      for (const stop of forget) stop();
-    }
+    const env = toolEnvironment(host, term === undefined ? {} : { TERM: term });
+    return { kind: "exited", code: await attend(host, loginArgv(chroot, terminal, systemd), env) };
   });
 }
 

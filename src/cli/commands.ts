@@ -94,6 +94,40 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/simulate.ts"),
   },
   {
+    name: "list",
+    summary: "List the machines of jobs",
+    description:
+      "State, age and memory of each, with the id that `shell` and `cleanup --id` take; lines without headings where stdout is no terminal.",
+    example: "nspawn-runner list --json",
+    positionals: [],
+    options: [{ name: "json", help: "Print JSON" }],
+    needsRoot: true,
+    load: () => import("../commands/list.ts"),
+  },
+  {
+    name: "shell",
+    summary: "Open a shell in the machine of a job",
+    description:
+      "Beside the job while that runs; afterwards in what a failed job wrote, where keep_failed in the configuration keeps that for a while.",
+    example: "nspawn-runner shell 42",
+    positionals: [{ name: "id", help: "The job's id, or what `list` shows", required: true }],
+    options: [{ name: "done", help: "Give up what is kept, instead" }],
+    needsRoot: true,
+    runsScript: true,
+    load: () => import("../commands/shell.ts"),
+  },
+  {
+    name: "gc",
+    summary: "Remove what nobody needs any more",
+    description:
+      "Ends machines whose runner has ended, whose deadline is over or which an earlier boot left, removes what no record stands for, and drops caches above their limits. Each with its reason; a running job is never touched.",
+    example: "nspawn-runner gc --dry-run",
+    positionals: [],
+    options: [{ name: "dry-run", help: "Only say what would be removed" }],
+    needsRoot: true,
+    load: () => import("../commands/gc.ts"),
+  },
+  {
     name: "toml",
     summary: "Print the section for GitLab Runner's config.toml",
     description:

@@ -1,27 +1,120 @@
-import { resolveChroot } from "../chroots/find.ts";
-import type { CommandRun } from "../cli/spec.ts";
-import type { MachineSettings } from "../config/settings.ts";
+import type { Chroot } from "../chroots/chroot.ts";
+import { resolveForJob } from "../chroots/find.ts";
+import { hasProgram } from "../chroots/shell.ts";
+import type { CommandRun, Invocation } from "../cli/spec.ts";
+import type { Config, MachineSettings } from "../config/settings.ts";
 import { settingsFor } from "../config/load.ts";
-import { readJob } from "../gitlab/job.ts";
-import { type Started, startMachine } from "../machines/machine.ts";
-import { chooseImage, chooseMachine } from "./choices.ts";
+import { BUILDS_DIR, CACHE_DIR, decisionsOf } from "../gitlab/config_stage.ts";
+import { findHelper, HELPER_PATH, HELPER_PROOF, noHelper } from "../gitlab/helper.ts";
+import { type Job, readJob } from "../gitlab/job.ts";
+import type { Host } from "../host/host.ts";
+import type { Bind, FolderPlan } from "../machines/folders.ts";
+import { runStage } from "../machines/stage.ts";
+import { type MachinePlan, type Started, startMachine } from "../machines/start.ts";
+import { stopMachine } from "../machines/stop.ts";
+import { chooseImage, chooseMachine, type Chosen } from "./choices.ts";
 import { interruptible } from "./interrupt.ts";
 
 /** Starts the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const began = host.clock.now();
   const job = await readJob(host);
-  const { id, machine } = await chooseMachine(invocation, job);
+  const chosen = await chooseMachine(invocation, job);
   const config = await load();
-  const chroot = await resolveChroot(host, config, chooseImage(invocation, job, config));
+  const chroot = await resolveForJob(host, config, imageOf(host, invocation, job, config));
   const settings = settingsFor(config, chroot.definition);
-  const { name, path } = chroot;
-  const plan = { name: machine, job: id, store: config.store, chroot: { name, path }, settings };
-  host.log.info(`Image ${name} (${path})`);
-  const started = await interruptible(host, (interrupt) => startMachine(host, plan, interrupt));
-  host.log.info(describe(started, settings));
-  host.log.info(`Machine ${machine} ready in ${seconds(host.clock.now() - began)} s`);
+  const binds = await helperBinds(host, config, job, chroot);
+  const plan = planOf({ host, config, chosen, job, chroot, settings, binds, began });
+  host.log.info(`Image ${chroot.name} (${chroot.path})`);
+  if (job !== null && job.services.length > 0) {
+    host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
+  }
+  await interruptible(host, async (interrupt) => {
+    const started = await startMachine(host, plan, interrupt);
+    if (job?.movesFiles) await proveHelper(host, plan, interrupt);
+    host.log.info(describe(started, settings));
+  });
+  host.log.info(`Machine ${chosen.machine} ready in ${seconds(host.clock.now() - began)} s`);
 };
+
+/** Config may have decided already what the job's own image means. */
+function imageOf(host: Host, invocation: Invocation, job: Job | null, config: Config): string {
+  const decided = decisionsOf(host.env)?.chroot;
+  const own = job === null || decided === undefined ? job : { ...job, image: decided };
+  return chooseImage(invocation, own, config);
+}
+
+/** What a plan is made of. */
+interface Parts {
+  readonly host: Host;
+  readonly config: Config;
+  readonly chosen: Chosen;
+  readonly job: Job | null;
+  readonly chroot: Chroot;
+  readonly settings: MachineSettings;
+  readonly binds: readonly Bind[];
+  readonly began: number;
+}
+
+function planOf({ host, config, chosen, job, chroot, settings, binds, began }: Parts): MachinePlan {
+  const { name, path } = chroot;
+  const { timeout } = job ?? {};
+  return {
+    name: chosen.machine,
+    store: config.store,
+    chroot: { name, path },
+    settings,
+    job: {
+      id: chosen.id,
+      server: chosen.server,
+      underGitLab: job !== null,
+      began: decisionsOf(host.env)?.began || began,
+      timeout,
+      lifetime: timeout === undefined ? config.deadline : timeout + MARGIN,
+      keep: config.keep_failed ?? 0,
+    },
+    folders: foldersOf(config, job, chosen),
+    binds,
+  };
+}
+
+/** Seconds after its time-out in which a job that is watched over has ended for sure. */
+const MARGIN = 1800;
+
+function foldersOf(config: Config, job: Job | null, { server }: Chosen): FolderPlan | undefined {
+  if (job?.project === undefined || server === undefined) return undefined;
+  return {
+    owner: { server, project: job.project, isProtected: job.isProtected },
+    cache: CACHE_DIR,
+    builds: config.persistent_builds ? BUILDS_DIR : undefined,
+  };
+}
+
+/** The host's gitlab-runner; a job that needs one and could have none is refused before it costs a machine. */
+async function helperBinds(
+  host: Host,
+  config: Config,
+  job: Job | null,
+  chroot: Chroot,
+): Promise<Bind[]> {
+  if (job === null) return [];
+  const helper = await findHelper(host, config.gitlab_runner);
+  if (helper !== null) return [{ from: helper, to: HELPER_PATH, readOnly: true }];
+  if (job.movesFiles && !await hasProgram(host, chroot, "gitlab-runner")) {
+    throw noHelper("neither the host nor the image has one");
+  }
+  return [];
+}
+
+/** Scripts of GitLab Runner only warn where it does not run: the job would pass without its artifacts. */
+async function proveHelper(host: Host, plan: MachinePlan, interrupt: AbortSignal): Promise<void> {
+  const store = () => Promise.resolve(plan.store);
+  const proof = { script: HELPER_PROOF, shell: "sh" };
+  const { ending } = await runStage(host, store, plan.name, proof, interrupt);
+  if (ending.kind === "exited" && ending.code === 0) return;
+  await stopMachine(host, store, plan.name);
+  throw noHelper("it does not run in the machine");
+}
 
 function describe({ lease, limits }: Started, settings: MachineSettings): string {
   const kind = lease.booted ? "booted" : "plain";

@@ -1,14 +1,17 @@
 import type { CommandRun } from "../cli/spec.ts";
+import type { Ending } from "../ending.ts";
 import { refused } from "../failure.ts";
-import { readJob } from "../gitlab/job.ts";
-import { runStage } from "../machines/machine.ts";
-import { chooseMachine } from "./choices.ts";
+import { isLastStage, isUserScript } from "../gitlab/stages.ts";
+import type { Host } from "../host/host.ts";
+import type { Lease } from "../machines/lease.ts";
+import { runStage } from "../machines/stage.ts";
+import { machineOfStage } from "./choices.ts";
 import { interruptible } from "./interrupt.ts";
 
 /** Runs a script in the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
-  const { machine } = await chooseMachine(invocation, await readJob(host));
-  const path = invocation.positionals["script"]!;
+  const machine = await machineOfStage(host, invocation);
+  const { script: path = "", stage } = invocation.positionals;
   const script = await host.files.readBytes(path);
   if (script === null) {
     throw refused(
@@ -18,8 +21,35 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   }
   const store = async () => (await load()).store;
   const shell = invocation.options["shell"];
-  return await interruptible(
-    host,
-    (cancel) => runStage(host, store, machine, script, shell, cancel),
-  );
+  return await interruptible(host, async (cancel) => {
+    const { ending, lease } = await runStage(host, store, machine, { script, shell }, cancel);
+    if (isLastStage(stage)) await tellUsage(host, lease);
+    if (isSuccess(ending) || ending.kind === "lost") return ending;
+    return await failed(host, lease, ending, stage, cancel.aborted);
+  });
 };
+
+function isSuccess(ending: Ending): boolean {
+  return ending.kind === "exited" && ending.code === 0;
+}
+
+async function failed(
+  host: Host,
+  lease: Lease,
+  ending: Ending,
+  stage: string | undefined,
+  cancelled: boolean,
+): Promise<Ending> {
+  const { explain } = await import("../machines/explain.ts");
+  const { noteFailure } = await import("../machines/note.ts");
+  const explained = await explain(host, lease, ending, cancelled);
+  for (const line of explained.lines) host.log.warn(`nspawn-runner: ${line}`);
+  const keeps = isUserScript(stage) && !cancelled;
+  await noteFailure(host, lease, explained.counted, keeps);
+  return explained.ending;
+}
+
+async function tellUsage(host: Host, lease: Lease): Promise<void> {
+  const { summary } = await import("../machines/summary.ts");
+  host.log.info(`nspawn-runner: ${await summary(host, lease)}`);
+}

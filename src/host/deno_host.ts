@@ -32,6 +32,7 @@ export function denoHost(): Host {
     log,
     env: (name) => Deno.env.get(name),
     environment: () => Deno.env.toObject(),
+    hostname: () => Deno.hostname(),
     uid: () => Deno.uid() ?? -1,
     pid: () => Deno.pid,
     self,

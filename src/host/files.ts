@@ -22,6 +22,7 @@ export function denoFiles(): Files {
     removeTree: (path) => ignoreMissing(Deno.remove(path, { recursive: true })),
     rename: (from, to) => Deno.rename(from, to),
     symlink: (target, path) => Deno.symlink(target, path),
+    touch: (path, time) => Deno.utime(path, new Date(time), new Date(time)),
     chmod: (path, mode) => Deno.chmod(path, mode),
     temporaryDirectory: (prefix) => Deno.makeTempDir({ prefix }),
     lock,
@@ -119,25 +120,47 @@ async function ignoreMissing(removal: Promise<void>): Promise<void> {
   }
 }
 
+async function lock(path: string): Promise<Lock | null> {
+  for (;;) {
+    const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+    if (!await lockFile(file)) return null;
+    // Who held it before may have removed the file: a lock on what is not there locks nobody out.
+    const [own, there] = await Promise.all([file.stat(), orNull(() => Deno.stat(path))]);
+    if (own.ino !== there?.ino || own.dev !== there.dev) {
+      file.close();
+      continue;
+    }
+    await file.truncate();
+    await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+    return {
+      release: () => file.close(),
+      remove: async () => {
+        await ignoreMissing(Deno.remove(path));
+        file.close();
+      },
+    };
+  }
+}
+
+/** A kernel lock ends with the process that holds it, however that process ends. */
+async function lockFile(file: Deno.FsFile): Promise<boolean> {
+  // Older Denos only wait.
+  const held = "tryLock" in file ? await file.tryLock(true) : await lockSoon(file);
+  if (!held) file.close();
+  return held;
+}
+
 /** Longest wait for a lock that nobody holds, in milliseconds. */
 const LOCK_PATIENCE = 300;
 
-async function lock(path: string): Promise<Lock | null> {
-  const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+async function lockSoon(file: Deno.FsFile): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const patience = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), LOCK_PATIENCE);
   });
-  // A kernel lock ends with the process that holds it, however that process ends.
-  const locking = file.lock(true);
-  const held = await Promise.race([locking.then(() => true), patience]);
+  // A lock that is given later, unasked, goes with the file.
+  const locking = file.lock(true).then(() => true, () => false);
+  const held = await Promise.race([locking, patience]);
   clearTimeout(timer);
-  if (!held) {
-    // Else it would be ours, unasked and for good, as soon as the other one ends.
-    locking.finally(() => file.close());
-    return null;
-  }
-  await file.truncate();
-  await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-  return { release: () => file.close() };
+  return held;
 }

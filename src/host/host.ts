@@ -126,6 +126,8 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Makes a symlink. */
   symlink(target: string, path: string): Promise<void>;
+  /** Sets the time of the last change to a number of milliseconds since 1970. */
+  touch(path: string, time: number): Promise<void>;
   /** Sets permissions. */
   chmod(path: string, mode: number): Promise<void>;
   /** A new folder that only we can enter. */
@@ -138,6 +140,8 @@ export interface Files {
 export interface Lock {
   /** Gives it up. */
   release(): void;
+  /** Gives it up, and leaves no file of it. */
+  remove(): Promise<void>;
 }
 
 /** Time. */
@@ -186,6 +190,8 @@ export interface Host {
   env(name: string): string | undefined;
   /** Our whole environment. */
   environment(): Record<string, string>;
+  /** What the host is called. */
+  hostname(): string;
   /** Effective user id. */
   uid(): number;
   /** Our own process id. */

@@ -58,6 +58,20 @@ export async function deleteSubvolume(host: Host, path: string): Promise<void> {
   await btrfs(host, argv);
 }
 
+/**
+ * What a snapshot shares with nobody: what was written to it since.
+ *
+ * @param host The outside.
+ * @param path The subvolume.
+ * @returns Bytes; null where it cannot be told in a short time.
+ */
+export async function exclusiveBytes(host: Host, path: string): Promise<number | null> {
+  const argv: Argv = ["timeout", "5", "btrfs", "filesystem", "du", "--summarize", "--raw", path];
+  const { stdout } = await host.processes.capture(argv);
+  const [, exclusive] = stdout.trim().split("\n").at(-1)?.trim().split(/\s+/) ?? [];
+  return exclusive !== undefined && /^\d+$/.test(exclusive) ? Number(exclusive) : null;
+}
+
 async function innerSubvolumes(host: Host, path: string): Promise<string[]> {
   const inode = `${SUBVOLUME_INODE}`;
   // -xdev would stop at the very folders that are looked for: a subvolume is a device of its own.

@@ -131,6 +131,7 @@ export async function endCgroup(
   cgroups: readonly string[],
   grace: number,
 ): Promise<void> {
+  if (cgroups.length === 0) return;
   const { code } = await host.processes.capture([
     "sh",
     "-c",

@@ -4,6 +4,7 @@
  */
 
 import type { Host } from "../host/host.ts";
+import { parseStat, type ProcessId } from "./process.ts";
 
 /**
  * The contents of kernel files, one after the other; what is not there is left out.
@@ -53,6 +54,42 @@ export async function kernelFacts(host: Host): Promise<KernelFacts> {
   );
   const [boot = "", stat = ""] = text.split("\n");
   return { boot, stat, cgroup: parseCgroup(text), mounts: parseMounts(text) };
+}
+
+/**
+ * Prints the line of proc_pid_stat(5) of the nearest GitLab Runner above us. A script of such a name has a
+ * shell for its executable: it ends with its stage, and says nothing about the job.
+ */
+const RUNNER = `
+pid=$PPID
+while [ "$pid" -gt 1 ]; do
+  name= parent=0
+  while read -r key value; do
+    case $key in
+      Name:) name=$value ;;
+      PPid:) parent=$value && break ;;
+    esac
+  done <"/proc/$pid/status" || exit 0
+  case $name in
+    gitlab-runner*)
+      program=$(readlink "/proc/$pid/exe") || exit 0
+      case \${program##*/} in
+        gitlab-runner*) exec cat "/proc/$pid/stat" ;;
+      esac
+      ;;
+  esac
+  pid=$parent
+done
+`;
+
+/**
+ * The GitLab Runner that called us: the nearest above us, however many wrappers are between.
+ *
+ * @param host The outside.
+ * @returns Null where there is none.
+ */
+export async function callingRunner(host: Host): Promise<ProcessId | null> {
+  return parseStat((await host.processes.capture(["sh", "-c", RUNNER])).stdout);
 }
 
 /**

@@ -12,6 +12,9 @@ export type StorageKind = "overlay" | "btrfs" | "tmpfs";
 /** Who keeps the machine alive. */
 export type SupervisorKind = "systemd" | "standalone";
 
+/** Tells the store's folder; asked only where nothing else does, since it may read the configuration. */
+export type StoreTeller = () => Promise<string>;
+
 /** The record of one machine. It holds no secret. */
 export interface Lease {
   readonly version: 1;
@@ -22,19 +25,39 @@ export interface Lease {
   readonly boot: string;
   /** When it was made, as ISO 8601. */
   readonly created: string;
+  /** When its job began, as ISO 8601: a stage before this one may have noted it. */
+  readonly began: string;
+  /** When its time is over, as ISO 8601, whoever watches over it. */
+  readonly deadline: string;
   readonly job: string;
+  /** A short hash of what tells the job's server from others; null by hand. */
+  readonly server: string | null;
+  /** Seconds that GitLab gives the job; null where nobody tells. */
+  readonly timeout: number | null;
+  /** The GitLab Runner that asked for it; null by hand. */
+  readonly runner: ProcessId | null;
+  /** Seconds for which what a failed script wrote is kept. */
+  readonly keep: number;
   readonly chroot: { readonly name: string; readonly path: string };
   readonly storage: StorageKind;
   readonly supervisor: SupervisorKind;
   readonly booted: boolean;
   /** The shell of scripts that name none. */
   readonly shell: string;
+  /** Folders that outlive it, and are in use while it is there. */
+  readonly folders: readonly string[];
   /** The cgroup that we make for it and its twins; none where systemd makes one. */
   readonly cgroups: readonly string[];
   /** Who prepares it, until it is prepared. */
   readonly preparer: ProcessId | null;
   /** The machine's PID 1 as the host sees it, once it runs. */
   readonly leader: Leader | null;
+  /** Counters when a script last failed in it. */
+  readonly counted: { readonly oomKills: number; readonly tasksRefused: number };
+  /** Whether the user's own script failed in it. */
+  readonly failed: boolean;
+  /** Until when its writes are kept for a look, as ISO 8601; null for a machine that runs. */
+  readonly held: string | null;
 }
 
 /** A machine's PID 1, with what a command needs that enters beside it. */
@@ -97,7 +120,7 @@ export async function readLease(
 export async function findLease(
   host: Host,
   machine: MachineName,
-  store: () => Promise<string>,
+  store: StoreTeller,
 ): Promise<Lease | null> {
   const lease = parse(await host.files.read(leaseLink(machine)) ?? "");
   return lease?.machine === machine ? lease : await readLease(host, await store(), machine);

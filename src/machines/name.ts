@@ -30,13 +30,23 @@ export function machineName(id: string, server: string | undefined): MachineName
 }
 
 /**
+ * The name under which a machine's writes are kept when it has ended.
+ *
+ * @param machine Its name.
+ * @returns A name that no running machine has.
+ */
+export function heldName(machine: MachineName): MachineName {
+  return `held-${idOf(machine)}`.slice(0, 64) as MachineName;
+}
+
+/**
  * The id by which a machine is called by hand. It is not the job's where that came from GitLab.
  *
  * @param machine Its name.
  * @returns What `--id` takes.
  */
 export function idOf(machine: MachineName): string {
-  return machine.slice("run-".length);
+  return machine.replace(/^(?:run|held)-/, "");
 }
 
 /**

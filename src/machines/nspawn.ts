@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
+import type { Bind } from "./folders.ts";
 import { INSIDE, RUNTIME } from "./paths.ts";
 import type { MachineSpec } from "./spec.ts";
 
@@ -48,8 +49,13 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
+    ...spec.binds.map(bindOption),
     ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
+}
+
+function bindOption({ from, to, readOnly }: Bind): string {
+  return `--bind${readOnly ? "-ro" : ""}=${escapeColons(from)}:${escapeColons(to)}`;
 }
 
 /** What follows `--` are arguments of the machine's init, which takes them for a kernel's. */

@@ -31,7 +31,7 @@ export interface MachinePaths {
  * @returns Absolute paths.
  */
 export function machinePaths(store: string, name: MachineName): MachinePaths {
-  const folder = join(store, ".machines", name);
+  const folder = join(machinesFolder(store), name);
   return {
     lease: join(leaseFolder(store), `${name}.json`),
     folder,
@@ -39,6 +39,16 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     result: join(folder, "result"),
     log: join(RUNTIME, `${name}.log`),
   };
+}
+
+/**
+ * Where machines write.
+ *
+ * @param store The store's folder.
+ * @returns An absolute path.
+ */
+export function machinesFolder(store: string): string {
+  return join(store, ".machines");
 }
 
 /**
@@ -50,6 +60,16 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
  */
 export function leaseLink(name: MachineName): string {
   return join(RUNTIME, `${name}.lease`);
+}
+
+/**
+ * Held by whoever starts or ends a machine.
+ *
+ * @param name The machine.
+ * @returns An absolute path.
+ */
+export function machineLock(name: MachineName): string {
+  return join(RUNTIME, `${name}.lock`);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { MachineSettings } from "../config/settings.ts";
+import type { Bind } from "./folders.ts";
 import type { MachineName } from "./name.ts";
 import type { MachinePaths } from "./paths.ts";
 import type { Root } from "./storage/storage.ts";
@@ -8,6 +9,8 @@ export interface MachineSpec {
   readonly name: MachineName;
   readonly root: Root;
   readonly paths: MachinePaths;
+  /** What of the host it sees. */
+  readonly binds: readonly Bind[];
   readonly settings: MachineSettings;
   /** Whether systemd is its PID 1. */
   readonly booted: boolean;

@@ -112,6 +112,7 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
     log,
     env: (name) => options.env?.[name],
     environment: () => ({ ...options.env }),
+    hostname: () => "runner-host",
     uid: () => options.uid ?? 0,
     pid: () => 42,
     self: () => Promise.resolve(["nspawn-runner"]),

@@ -32,20 +32,26 @@ export const nsenter: Entry = {
   },
 };
 
+function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
+  const argv = [...nsenterArgv(leader.pid), ...capabilitiesOf(leader), ...stage.argv];
+  return inOwnCgroup(cgroup, STOP_SECONDS, argv);
+}
+
 /**
  * nsenter enters with every capability: the machine's own bounding set is put back before anything
- * of a job runs.
+ * runs there.
+ *
+ * @param leader The machine's PID 1.
+ * @returns The words that do it; the command follows.
  */
-function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
-  return inOwnCgroup(cgroup, STOP_SECONDS, [
-    ...nsenterArgv(leader.pid),
+export function capabilitiesOf(leader: Leader): string[] {
+  return [
     "setpriv",
     ...boundingSet(leader),
     "--inh-caps=-all",
     ...(leader.noNewPrivileges ? ["--no-new-privs"] : []),
     "--",
-    ...stage.argv,
-  ]);
+  ];
 }
 
 /** By number: the machine's setpriv may be older than the kernel's newest names. */

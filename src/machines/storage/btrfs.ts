@@ -1,17 +1,21 @@
 import { join } from "@std/path/posix";
-import { deleteSubvolume, snapshotSubvolume } from "../../host/subvolumes.ts";
+import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../host/subvolumes.ts";
+import { moveFolder } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
 /** Writes go to a snapshot of the chroot, which is a subvolume. */
 export const btrfs: Storage = {
   kind: "btrfs",
-  async open(host, chroot, folder) {
-    const root = join(folder, "root");
-    await snapshotSubvolume(host, chroot, root);
-    return { options: [`--directory=${root}`] };
-  },
+  open: (host, chroot, folder) => snapshotSubvolume(host, chroot, rootIn(folder)),
+  root: (_chroot, folder) => ({ options: [`--directory=${rootIn(folder)}`] }),
+  written: (host, folder) => exclusiveBytes(host, rootIn(folder)),
+  move: moveFolder,
   async close(host, folder) {
-    await deleteSubvolume(host, join(folder, "root"));
+    await deleteSubvolume(host, rootIn(folder));
     await host.files.removeTree(folder);
   },
 };
+
+function rootIn(folder: string): string {
+  return join(folder, "root");
+}

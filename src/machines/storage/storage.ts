@@ -20,7 +20,32 @@ export interface Storage {
    * @param folder The machine's own folder, which exists and is empty.
    * @throws {Failure} of the host.
    */
-  open(host: Host, chroot: string, folder: string): Promise<Root>;
+  open(host: Host, chroot: string, folder: string): Promise<void>;
+  /**
+   * The root that was made.
+   *
+   * @param chroot The chroot's path.
+   * @param folder The machine's own folder.
+   * @returns How nspawn gets it.
+   */
+  root(chroot: string, folder: string): Root;
+  /**
+   * How much a machine wrote.
+   *
+   * @param host The outside.
+   * @param folder The machine's own folder.
+   * @returns Bytes on disk; null where nobody tells.
+   */
+  written(host: Host, folder: string): Promise<number | null>;
+  /**
+   * Moves what a machine wrote, which has ended. Fine when that was done.
+   *
+   * @param host The outside.
+   * @param from The machine's own folder.
+   * @param to Where it is to be.
+   * @throws {Failure} of the host.
+   */
+  move(host: Host, from: string, to: string): Promise<void>;
   /**
    * Removes what the machine wrote, and its folder. Fine when there is nothing.
    *

@@ -1,20 +1,24 @@
 import { dirname } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { overlayOver } from "./overlay.ts";
+import { makeUpper, overlayOver, writtenTo } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
 /** Writes go to memory: an overlay whose upper layer lies on a tmpfs of the machine's own. */
 export const tmpfs: Storage = {
   kind: "tmpfs",
-  async open(host, chroot, folder) {
-    const mounted = await host.processes.capture(
-      ["mount", "-t", "tmpfs", "-o", "mode=0700,nodev", "nspawn-runner", folder],
-    );
-    if (mounted.code !== 0) {
-      throw hostFailure(`Cannot mount a tmpfs on ${folder}: ${mounted.stderr.trim()}`);
-    }
-    return await overlayOver(host, chroot, folder);
+  async open(host, _chroot, folder) {
+    const options = ["-t", "tmpfs", "-o", "mode=0700,nodev"];
+    await mount(host, [...options, "nspawn-runner", folder], `a tmpfs on ${folder}`);
+    await makeUpper(host, folder);
+  },
+  root: overlayOver,
+  written: writtenTo,
+  async move(host, from, to) {
+    if (!await isMountPoint(host, from)) return;
+    await host.files.makeDirectory(to);
+    if (!await isMountPoint(host, to)) await mount(host, ["--bind", from, to], `${from} on ${to}`);
+    await this.close(host, from);
   },
   async close(host, folder) {
     // More than once, where a prepare was killed and repeated.
@@ -27,6 +31,11 @@ export const tmpfs: Storage = {
     await host.files.removeTree(folder);
   },
 };
+
+async function mount(host: Host, words: readonly string[], what: string): Promise<void> {
+  const { code, stderr } = await host.processes.capture(["mount", ...words]);
+  if (code !== 0) throw hostFailure(`Cannot mount ${what}: ${stderr.trim()}`);
+}
 
 /** Another file system than the folder above is on another device. */
 async function isMountPoint(host: Host, folder: string): Promise<boolean> {

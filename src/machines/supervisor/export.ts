@@ -2,7 +2,7 @@ import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 
 /** Where nspawn from 257 on mounts a folder for a machine's sockets. */
-const EXPORTS = "/run/systemd/nspawn/unix-export";
+export const EXPORTS = "/run/systemd/nspawn/unix-export";
 
 /**
  * Removes the mount that nspawn leaves behind when it is killed itself, and that makes it refuse

@@ -3,9 +3,9 @@ import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
 import { describeLeader } from "../leader.ts";
-import type { Leader, Lease } from "../lease.ts";
+import type { Leader } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
-import { recordOf } from "../paths.ts";
+import { leaseLink, recordOf } from "../paths.ts";
 import { until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
 import { isPlainReady } from "./plain.ts";
@@ -34,14 +34,43 @@ export const systemd: Supervisor = {
   async isAlive(host, lease) {
     return lease.leader !== null && await leaderOf(host, lease.machine) === lease.leader.pid;
   },
-  async stop(host, lease) {
-    // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
-    if (await killLeader(host, lease.machine)) {
-      if (await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) return;
-    }
-    await killUnit(host, lease);
-  },
+  stop: (host, lease) => endUnit(host, lease.machine),
 };
+
+/**
+ * Ends a machine's unit: it is gone when this returns. Fine when it never was.
+ *
+ * @param host The outside.
+ * @param machine The machine's name.
+ * @throws {Failure} of the host when it does not go.
+ */
+export async function endUnit(host: Host, machine: string): Promise<void> {
+  // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
+  if (await killLeader(host, machine)) {
+    if (await until(host, STOP_PATIENCE, () => isGone(host, machine))) return;
+  }
+  await killUnit(host, machine);
+}
+
+/**
+ * The machines that have a unit.
+ *
+ * @param host The outside.
+ * @returns Names as the units have them; none where systemd is not PID 1.
+ */
+export async function listUnits(host: Host): Promise<string[]> {
+  if (await host.files.lstat("/run/systemd/system") === null) return [];
+  const { stdout } = await host.processes.capture([
+    "systemctl",
+    "list-units",
+    "--all",
+    "--plain",
+    "--no-legend",
+    "--full",
+    unitOf("run-*"),
+  ]);
+  return [...stdout.matchAll(/^nspawn-runner-(\S+)\.service /gm)].map(([, name]) => name!);
+}
 
 /**
  * The unit of a machine.
@@ -78,6 +107,8 @@ function unitProperties(spec: MachineSpec): string[] {
     "RestartForceExitStatus=133",
     "SuccessExitStatus=133",
     "Delegate=yes",
+    // When we are killed, systemd-run may still ask for a machine that nobody has a record of.
+    `AssertPathExists=${leaseLink(spec.name)}`,
     `TimeoutStartSec=${spec.settings.prepare_timeout}s`,
     "TimeoutStopSec=10s",
     ...limitProperties(spec.settings.limits),
@@ -158,13 +189,13 @@ async function isGone(host: Host, machine: string): Promise<boolean> {
   return unit === null;
 }
 
-async function killUnit(host: Host, lease: Lease): Promise<void> {
-  if (await isGone(host, lease.machine)) return;
-  const unit = unitOf(lease.machine);
+async function killUnit(host: Host, machine: string): Promise<void> {
+  if (await isGone(host, machine)) return;
+  const unit = unitOf(machine);
   await host.processes.capture(["systemctl", "kill", "--signal=SIGKILL", unit]);
-  if (!await until(host, STOP_PATIENCE, () => isGone(host, lease.machine))) {
+  if (!await until(host, STOP_PATIENCE, () => isGone(host, machine))) {
     throw hostFailure(
-      `Cannot end machine ${lease.machine}: unit ${unit} stays`,
+      `Cannot end machine ${machine}: unit ${unit} stays`,
       `See what holds it: systemctl status ${unit}`,
     );
   }

@@ -10,9 +10,12 @@ Deno.test("COMMANDS has the commands of the original, and ours", () => {
     "chroot-maintenance",
     "chroot-remove",
     "cleanup",
+    "gc",
     "gitlab-config",
+    "list",
     "prepare",
     "run",
+    "shell",
     "simulate",
     "toml",
   ]);
@@ -43,7 +46,7 @@ Deno.test("COMMANDS needs root but where a reader or GitLab's config stage calls
   const free = COMMANDS.filter(({ needsRoot }) => !needsRoot).map(({ name }) => name);
   assert.deepEqual(free.sort(), ["chroot-list", "gitlab-config", "toml"]);
   const scripts = COMMANDS.filter(({ runsScript }) => runsScript).map(({ name }) => name);
-  assert.deepEqual(scripts.sort(), ["run", "simulate"]);
+  assert.deepEqual(scripts.sort(), ["run", "shell", "simulate"]);
 });
 
 for (const { name, load } of COMMANDS) {

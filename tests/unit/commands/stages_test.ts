@@ -169,7 +169,7 @@ Deno.test("cleanup ends this job's machine and no other, and again is done", asy
     assert.ok(!commands().join().includes("run-666"));
     assert.equal(err(), "", "what cleanup says would be a warning in the runner's log");
     assert.equal(await main(["-v", "cleanup"], host), 0);
-    assert.match(err(), /nothing to remove/);
+    assert.match(err(), /Nothing to remove/);
   });
 });
 

@@ -4,6 +4,7 @@ import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { Lease } from "../../../src/machines/lease.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { machinePaths } from "../../../src/machines/paths.ts";
+import type { MachinePlan } from "../../../src/machines/start.ts";
 import type { MachineSpec } from "../../../src/machines/spec.ts";
 
 /** Settings that show in command lines. */
@@ -18,6 +19,28 @@ export const SETTINGS: MachineSettings = {
   tool: "auto",
 };
 
+/** What a machine is to be that a person asks for. */
+export function planOf(store: string, changes: Partial<MachinePlan> = {}): MachinePlan {
+  return {
+    name: machineName("42", undefined),
+    store,
+    chroot: { name: "bookworm", path: `${store}/bookworm` },
+    settings: { ...SETTINGS, storage: "overlay", boot: false },
+    job: {
+      id: "42",
+      server: undefined,
+      underGitLab: false,
+      began: 0,
+      timeout: undefined,
+      lifetime: 3600,
+      keep: 0,
+    },
+    folders: undefined,
+    binds: [],
+    ...changes,
+  };
+}
+
 /** A machine with the plainest of roots. */
 export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
   const name = machineName("42", undefined);
@@ -25,6 +48,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     name,
     root: { options: ["--directory=/root"] },
     paths: machinePaths("/store", name),
+    binds: [],
     settings: SETTINGS,
     booted: true,
     nspawnVersion: 252,
@@ -40,15 +64,25 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     store,
     boot: "b",
     created: "2030-01-01T00:00:00.000Z",
+    began: "2030-01-01T00:00:00.000Z",
+    deadline: "2030-01-02T00:00:00.000Z",
     job: id,
+    server: null,
+    timeout: null,
+    runner: null,
+    keep: 0,
     chroot: { name: "bookworm", path: `${store}/bookworm` },
     storage: "overlay",
     supervisor: "systemd",
     booted: true,
     shell: "bash",
+    folders: [],
     cgroups: [],
     preparer: null,
     leader: null,
+    counted: { oomKills: 0, tasksRefused: 0 },
+    failed: false,
+    held: null,
     ...changes,
   };
 }

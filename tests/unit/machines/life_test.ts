@@ -4,16 +4,13 @@ import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
 import type { Lease } from "../../../src/machines/lease.ts";
 import { findLease, writeLease } from "../../../src/machines/lease.ts";
-import {
-  type MachinePlan,
-  runStage,
-  startMachine,
-  stopMachine,
-} from "../../../src/machines/machine.ts";
+import { runStage } from "../../../src/machines/stage.ts";
+import { type MachinePlan, startMachine } from "../../../src/machines/start.ts";
+import { stopMachine } from "../../../src/machines/stop.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { machinePaths } from "../../../src/machines/paths.ts";
 import { type Answer, inFolder } from "../recording_host.ts";
-import { leaseOf, SETTINGS } from "./fixture.ts";
+import { leaseOf, planOf } from "./fixture.ts";
 import { aliveAnswer, FACTS, standaloneHost, statOf } from "./standalone_host.ts";
 
 const NAME = machineName("42", "ba7816bf");
@@ -21,13 +18,7 @@ const LEADER = { pid: 77, start: 9, cgroup: "/cg/m", dropped: [12], noNewPrivile
 const quiet = new AbortController().signal;
 
 function planIn(folder: string): MachinePlan {
-  return {
-    name: NAME,
-    job: "42",
-    store: `${folder}/store`,
-    chroot: { name: "bookworm", path: `${folder}/store/bookworm` },
-    settings: { ...SETTINGS, storage: "overlay", boot: false },
-  };
+  return planOf(`${folder}/store`, { name: NAME });
 }
 
 /** A host on which a plain machine starts: nspawn is process 1000 and on, the machine's PID 1 is 77. */
@@ -160,12 +151,27 @@ async function refusal(lease: Partial<Lease>): Promise<Failure | null> {
   return failure;
 }
 
-Deno.test("startMachine() refuses a machine that runs or is being prepared, with the id that ends it by hand", async () => {
-  for (const taken of [{ leader: LEADER }, { preparer: { pid: 77, start: 9 } }]) {
-    const failure = await refusal(taken);
-    assert.match(failure?.message ?? "", /exists already/);
-    assert.match(failure?.hint ?? "", /cleanup --id 42-ba7816bf$/);
-  }
+Deno.test("startMachine() refuses a machine that runs, with the id that ends it by hand", async () => {
+  const failure = await refusal({ leader: LEADER });
+  assert.match(failure?.message ?? "", /exists already/);
+  assert.match(failure?.hint ?? "", /cleanup --id 42-ba7816bf$/);
+});
+
+Deno.test("startMachine() waits for another process that starts or ends that machine, but not for ever", async () => {
+  await inFolder(async (folder) => {
+    const { host } = startingHost(folder);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    const lock = await host.files.lock(`/run/nspawn-runner/${NAME}.lock`);
+    const began = host.clock.now();
+    await assert.rejects(startMachine(host, planIn(folder), quiet), {
+      kind: "host",
+      message: /another process/,
+    });
+    assert.ok(host.clock.now() - began >= 10_000);
+    lock?.release();
+    await startMachine(host, planIn(folder), quiet);
+    assert.equal(await host.files.lstat(`/run/nspawn-runner/${NAME}.lock`), null);
+  });
 });
 
 Deno.test("startMachine() sweeps what died, and what another boot or process of that pid left", async () => {
@@ -198,7 +204,13 @@ async function stage(folder: string, lease: Partial<Lease>, report: (nonce: stri
   await host.files.makeDirectory(paths.folder);
   await host.files.makeDirectory(paths.stage);
   const script = new TextEncoder().encode("#!/bin/dash\nsecret\n");
-  const run = runStage(host, () => Promise.resolve(store), NAME, script, undefined, quiet);
+  const run = runStage(
+    host,
+    () => Promise.resolve(store),
+    NAME,
+    { script, shell: undefined },
+    quiet,
+  );
   return { run, seen, left: () => host.files.list(paths.stage), ...recording };
 }
 
@@ -208,7 +220,7 @@ for (const booted of [true, false]) {
     await inFolder(async (folder) => {
       const report = (nonce: string) => `${nonce} started\n${nonce} 3\n`;
       const { run, seen, left, commands } = await stage(folder, { booted }, report);
-      assert.deepEqual(await run, { kind: "exited", code: 3 });
+      assert.deepEqual((await run).ending, { kind: "exited", code: 3 });
       assert.deepEqual(seen, ["#!/bin/dash\nsecret\n"]);
       assert.deepEqual(await left(), []);
       assert.ok(commands().some((line) => line.includes(booted ? "systemd-run" : "setpriv")));

@@ -1,20 +1,15 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import { type MachinePlan, startMachine, stopMachine } from "../../../src/machines/machine.ts";
+import { type MachinePlan, startMachine } from "../../../src/machines/start.ts";
+import { stopMachine } from "../../../src/machines/stop.ts";
 import { writeLease } from "../../../src/machines/lease.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { inFolder } from "../recording_host.ts";
-import { leaseOf, SETTINGS } from "./fixture.ts";
+import { leaseOf, planOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";
 
 function planIn(folder: string): MachinePlan {
-  return {
-    name: machineName("42", undefined),
-    job: "42",
-    store: `${folder}/store`,
-    chroot: { name: "bookworm", path: `${folder}/store/bookworm` },
-    settings: { ...SETTINGS, storage: "overlay", boot: false },
-  };
+  return planOf(`${folder}/store`);
 }
 
 /** What there is below a folder, but for what the program keeps of this boot. */
@@ -50,7 +45,7 @@ Deno.test("startMachine() writes the lease before anything is created, and undoe
   });
 });
 
-Deno.test("startMachine() refuses a machine that runs, and one that is being prepared", async () => {
+Deno.test("startMachine() refuses a machine that runs, and leaves its lease alone", async () => {
   await inFolder(async (folder) => {
     const plan = planIn(folder);
     const alive = `boot-1\n77 (x) S ${Array(18).fill("0").join(" ")} 9 0\n`;
@@ -84,7 +79,7 @@ Deno.test("stopMachine() removes all of a machine, also by the link when the sto
     await host.files.write("/run/nspawn-runner/run-42.log", "last words");
     await host.files.symlink(`${store}/.leases/run-42.json`, "/run/nspawn-runner/run-42.lease");
     const elsewhere = () => Promise.reject(new Error("the configuration was read"));
-    assert.ok(await stopMachine(host, elsewhere, lease.machine));
+    assert.equal(await stopMachine(host, elsewhere, lease.machine), "removed");
     assert.deepEqual(await leftIn(folder), []);
   });
 });
@@ -95,7 +90,7 @@ Deno.test("stopMachine() takes away the trial of a prepare that was killed befor
     const trial = `${folder}/store/.machines/run-42`;
     await host.files.makeDirectory(`${trial}/upper`);
     const store = () => Promise.resolve(`${folder}/store`);
-    assert.ok(!await stopMachine(host, store, machineName("42", undefined)));
+    assert.equal(await stopMachine(host, store, machineName("42", undefined)), "none");
     assert.equal(await host.files.lstat(trial), null);
     assert.deepEqual(commands(), []);
   });
@@ -105,6 +100,6 @@ Deno.test("stopMachine() of nothing is done", async () => {
   await inFolder(async (folder) => {
     const { host } = standaloneHost(folder, () => {});
     const store = () => Promise.resolve(`${folder}/store`);
-    assert.ok(!await stopMachine(host, store, machineName("42", undefined)));
+    assert.equal(await stopMachine(host, store, machineName("42", undefined)), "none");
   });
 });

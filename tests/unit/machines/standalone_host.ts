@@ -51,6 +51,7 @@ export function standaloneHost(
       lstat: (path) => files.lstat(move(path)),
       remove: (path) => files.remove(move(path)),
       removeTree: (path) => files.removeTree(move(path)),
+      lock: (path) => files.lock(move(path)),
       symlink: (target, path) => files.symlink(target, move(path)),
     },
   };

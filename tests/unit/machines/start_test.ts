@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import type { MachineSettings } from "../../../src/config/settings.ts";
-import { type MachinePlan, startMachine } from "../../../src/machines/machine.ts";
+import { type MachinePlan, startMachine } from "../../../src/machines/start.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { type Answer, inFolder, type Recording } from "../recording_host.ts";
-import { SETTINGS } from "./fixture.ts";
+import { planOf, SETTINGS } from "./fixture.ts";
 import { FACTS, standaloneHost, statOf } from "./standalone_host.ts";
 
 const NAME = machineName("42", undefined);
@@ -14,13 +14,8 @@ const RECORD = `/run/systemd/machines/${NAME}`;
 const quiet = new AbortController().signal;
 
 function planIn(folder: string, settings: Partial<MachineSettings> = {}): MachinePlan {
-  return {
-    name: NAME,
-    job: "42",
-    store: `${folder}/store`,
-    chroot: { name: "bookworm", path: `${folder}/store/bookworm` },
-    settings: { ...SETTINGS, storage: "overlay", boot: true, ...settings },
-  };
+  const own = { ...SETTINGS, storage: "overlay", boot: true, ...settings } as const;
+  return planOf(`${folder}/store`, { settings: own });
 }
 
 /** A host with systemd, on which a unit is a file as long as it runs. */
@@ -59,7 +54,7 @@ async function systemdHost(
 
 /** Every file below a folder but those that are kept as long as the host is up. */
 async function leftIn(folder: string): Promise<string[]> {
-  const words = [folder, "-not", "-type", "d", "-not", "-name", ".*"];
+  const words = [folder, "-not", "-type", "d", "-not", "-name", ".*", "-not", "-name", "*.lock"];
   const found = await new Deno.Command("find", { args: words }).output();
   return new TextDecoder().decode(found.stdout).split("\n").filter((line) => line !== "");
 }

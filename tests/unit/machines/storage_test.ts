@@ -165,7 +165,8 @@ Deno.test("btrfs makes a snapshot of the chroot, and is closed where there is no
     const machine = `${folder}/machine`;
     await Deno.mkdir(machine);
     const { host, commands } = recordingHost();
-    const { options } = await btrfs.open(host, "/store/c", machine);
+    await btrfs.open(host, "/store/c", machine);
+    const { options } = btrfs.root("/store/c", machine);
     assert.deepEqual(options, [`--directory=${machine}/root`]);
     assert.deepEqual(commands(), [`btrfs subvolume snapshot /store/c ${machine}/root`]);
     await btrfs.close(host, machine);

@@ -41,6 +41,7 @@ Deno.test("systemd.start() gives a unit exactly these properties", async () => {
     "--property=RestartForceExitStatus=133",
     "--property=SuccessExitStatus=133",
     "--property=Delegate=yes",
+    "--property=AssertPathExists=/run/nspawn-runner/run-42.lease",
     "--property=TimeoutStartSec=120s",
     "--property=TimeoutStopSec=10s",
     "--property=CPUWeight=50",
@@ -66,7 +67,8 @@ Deno.test("systemd.start() has no word that systemd would expand, for any machin
 Deno.test("tmpfs is root's alone and holds no devices", async () => {
   await inFolder(async (folder) => {
     const { host, commands } = recordingHost();
-    const { options } = await tmpfs.open(host, "/c", folder);
+    await tmpfs.open(host, "/c", folder);
+    const { options } = tmpfs.root("/c", folder);
     assert.deepEqual(commands(), [
       `mount -t tmpfs -o mode=0700,nodev nspawn-runner ${folder}`,
     ]);

@@ -1,0 +1,63 @@
+import { sweep } from "../chroots/making.ts";
+import type { CommandRun } from "../cli/spec.ts";
+import { Failure, messageOf } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { removeFolders, spareFolders } from "../machines/folders_gc.ts";
+import { type KernelFacts, kernelFacts } from "../machines/kernel.ts";
+import { unlessLocked } from "../machines/lock.ts";
+import { findOrphans, removeOrphan } from "../machines/orphans.ts";
+import { removeMachine } from "../machines/stop.ts";
+import { endOverdue, overdueMachines } from "../machines/sweep.ts";
+import { machinesOf } from "./chroot_work.ts";
+
+/** Ends machines whose time is over, and removes what nobody has a record of or needs any more. */
+export const run: CommandRun = async (invocation, { host, config: load }) => {
+  const config = await load();
+  const { store } = config;
+  const dryRun = invocation.switches.has("dry-run");
+  const facts = await kernelFacts(host);
+  const say = (what: string, why: string) =>
+    host.terminal.out(`${dryRun ? "Would remove" : "Removing"} ${what}: ${why}\n`);
+
+  const overdue = await overdueMachines(host, store, { boot: facts.boot, runner: null });
+  for (const { lease, reason } of overdue) say(`machine ${lease.machine}`, reason);
+  let failures = dryRun ? 0 : await endOverdue(host, overdue, removeMachine);
+  failures += await sweepOrphans(host, store, facts, dryRun, say);
+
+  const keeping = { size: config.cache_max_size, age: config.cache_max_age };
+  const spare = await spareFolders(host, store, keeping);
+  for (const { path, reason } of spare) say(path, reason);
+  if (!dryRun) {
+    await removeFolders(host, store, spare);
+    await sweep(host, store, machinesOf(host, store));
+  }
+  if (failures > 0) {
+    throw new Failure("host", `Cannot remove all: ${failures} failed`, "See the lines above");
+  }
+};
+
+async function sweepOrphans(
+  host: Host,
+  store: string,
+  facts: KernelFacts,
+  dryRun: boolean,
+  say: (what: string, why: string) => void,
+): Promise<number> {
+  let failures = 0;
+  for (const orphan of await findOrphans(host, store, facts)) {
+    try {
+      // Who holds the lock starts or ends that machine at this moment.
+      await unlessLocked(host, orphan.machine, async () => {
+        say(
+          `what is left of machine ${orphan.machine}`,
+          `no record of it, but ${orphan.traces.join(", ")}`,
+        );
+        if (!dryRun) await removeOrphan(host, store, facts, orphan);
+      });
+    } catch (error) {
+      failures++;
+      host.log.warn(messageOf(error));
+    }
+  }
+  return failures;
+}

@@ -1,0 +1,14 @@
+import type { CommandRun } from "../cli/spec.ts";
+import { findMachine, openShell } from "../machines/look.ts";
+import { whileLocked } from "../machines/lock.ts";
+import { removeMachine } from "../machines/stop.ts";
+
+/** Opens a shell in a machine, or gives up what is kept of one. */
+export const run: CommandRun = async (invocation, { host, config: load }) => {
+  const { store } = await load();
+  const done = invocation.switches.has("done");
+  const lease = await findMachine(host, store, invocation.positionals["id"]!, done);
+  if (!done) return { kind: "exited", code: await openShell(host, lease) };
+  await whileLocked(host, lease.machine, () => removeMachine(host, lease));
+  return host.log.info(`Removed what was kept of job ${lease.job}`);
+};

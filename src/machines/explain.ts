@@ -1,0 +1,115 @@
+/** Why a script failed, where the reason is the host's: what the script itself cannot say. */
+
+import type { Ending } from "../ending.ts";
+import type { Host } from "../host/host.ts";
+import { asSize } from "../size.ts";
+import type { Lease } from "./lease.ts";
+import { readUsage, type Usage } from "./usage.ts";
+
+/** A stage that failed, explained. */
+export interface Explained {
+  /** How it ended; a kill for its memory is known for one. */
+  readonly ending: Ending;
+  /** Each a reason, and which setting raises the limit. */
+  readonly lines: readonly string[];
+  /** What was counted, so that the next failure is not explained by what happened before this one. */
+  readonly counted: Counted;
+}
+
+/** Counters at the last failure. */
+export interface Counted {
+  readonly oomKills: number;
+  readonly tasksRefused: number;
+}
+
+/**
+ * Explains a stage that failed.
+ *
+ * @param host The outside.
+ * @param lease Whose machine.
+ * @param ending How it ended.
+ * @param cancelled Whether GitLab Runner, or a person, asked for its end.
+ * @returns The explanation; without a line where the host has no part in it.
+ */
+export async function explain(
+  host: Host,
+  lease: Lease,
+  ending: Ending,
+  cancelled: boolean,
+): Promise<Explained> {
+  const usage = await readUsage(host, lease);
+  const before = lease.counted;
+  const oomKills = usage.oomKills ?? 0;
+  const tasksRefused = usage.tasksRefused ?? 0;
+  const lines = [
+    outOfMemory(oomKills - before.oomKills, usage),
+    outOfTasks(tasksRefused - before.tasksRefused, usage),
+    outOfDisk(usage, lease),
+    outOfTime(host, lease, cancelled),
+  ].filter((line) => line !== null);
+  const killed = oomKills > before.oomKills && isKill(ending);
+  return {
+    ending: killed ? { kind: "out-of-memory", limit: limitOf(usage) } : ending,
+    lines,
+    counted: { oomKills, tasksRefused },
+  };
+}
+
+/** SIGKILL of the script itself, or of a child whose code the script hands on. */
+function isKill(ending: Ending): boolean {
+  return ending.kind === "signalled"
+    ? ending.signal === 9
+    : "code" in ending && ending.code === 137;
+}
+
+function outOfMemory(kills: number, usage: Usage): string | null {
+  if (kills <= 0) return null;
+  const setting = usage.memoryMax === null
+    ? "MemoryMax= of machine-ci.slice, or fewer jobs at once"
+    : "limits.memory_max";
+  return `Out of memory: ${times(kills, "process")} killed at ${
+    limitOf(usage)
+  }. Raise it: ${setting}`;
+}
+
+function limitOf({ memoryMax }: Usage): string {
+  return memoryMax === null ? "the limit of all machines together" : asSize(memoryMax);
+}
+
+function outOfTasks(refusals: number, { tasksMax }: Usage): string | null {
+  if (refusals <= 0) return null;
+  const limit = tasksMax === null ? "the host's limit" : `${tasksMax}`;
+  return `Too many processes: refused ${
+    times(refusals, "time")
+  } at ${limit}. Raise it: limits.tasks_max`;
+}
+
+/** Less than this share of the disk, or so many bytes, counts as full: file systems keep some back. */
+const FULL_SHARE = 0.005;
+const FULL_BYTES = 16 * 1024 ** 2;
+
+function outOfDisk({ diskFree, diskSize }: Usage, { storage, store }: Lease): string | null {
+  if (diskFree === null || diskSize === null) return null;
+  if (diskFree > Math.min(FULL_BYTES, diskSize * FULL_SHARE)) return null;
+  return storage === "tmpfs"
+    ? `Disk full: ${asSize(diskFree)} left of the memory that holds what the job writes. ` +
+      "Use another storage: storage"
+    : `Disk full: ${
+      asSize(diskFree)
+    } left in ${store}. Free some: nspawn-runner gc, or a larger disk`;
+}
+
+/** GitLab Runner asks for the end of a job that is too long as it does for one that is cancelled. */
+function outOfTime(host: Host, { timeout, began }: Lease, cancelled: boolean): string | null {
+  if (!cancelled || timeout === null) return null;
+  if (host.clock.now() - Date.parse(began) < (timeout - ALMOST) * 1000) return null;
+  return `Time-out: the job was ended after ${timeout} s. Raise it: timeout in .gitlab-ci.yml, ` +
+    "or in the settings of the project or the runner";
+}
+
+/** Seconds by which the runner's clock for the job may be ahead of ours. */
+const ALMOST = 10;
+
+function times(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : word.endsWith("s") ? "es" : "s"}`;
+}

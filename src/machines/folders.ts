@@ -1,0 +1,86 @@
+/** Folders that outlive machines: a project's cache, and its builds where that is asked for. */
+
+import { join } from "@std/path/posix";
+import type { Host } from "../host/host.ts";
+import { type Lease, listLeases } from "./lease.ts";
+
+/** Whose folders they are. Jobs of protected branches share none with others, who could poison them. */
+export interface FolderOwner {
+  /** A short hash of what tells the project's server from others. */
+  readonly server: string;
+  /** The project's id, unique for its server. */
+  readonly project: string;
+  readonly isProtected: boolean;
+}
+
+/** A folder of the host that a machine sees. */
+export interface Bind {
+  /** Its path on the host. */
+  readonly from: string;
+  /** Its path in the machine. */
+  readonly to: string;
+  readonly readOnly: boolean;
+}
+
+/** What a machine is to have of its project's folders. */
+export interface FolderPlan {
+  readonly owner: FolderOwner;
+  /** Where the cache is in the machine. */
+  readonly cache: string;
+  /** Where builds are in the machine; undefined where they go with it. */
+  readonly builds: string | undefined;
+}
+
+/** Where all caches of a store are: server, project, protected or not. */
+export const CACHES = { name: ".cache", depth: 3 } as const;
+/** Where all builds folders are: the same, and a slot. */
+export const BUILDS = { name: ".builds", depth: 4 } as const;
+
+/**
+ * Picks a project's folders and makes what is missing. Any number of machines share a cache; a builds
+ * folder belongs to one at a time, and the next slot is made when all are taken. The caller holds the
+ * folders' lock until a lease names them.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param plan What is wanted.
+ * @returns What the machine gets to see.
+ */
+export async function claimFolders(host: Host, store: string, plan: FolderPlan): Promise<Bind[]> {
+  const binds: Bind[] = [{ from: cacheOf(store, plan.owner), to: plan.cache, readOnly: false }];
+  if (plan.builds !== undefined) {
+    const from = await freeSlot(host, store, plan.owner);
+    binds.push({ from, to: plan.builds, readOnly: false });
+  }
+  for (const { from } of binds) {
+    await host.files.makeDirectory(from, 0o755);
+    await host.files.touch(from, host.clock.now());
+  }
+  return binds;
+}
+
+/**
+ * The folders that leases name.
+ *
+ * @param leases All leases of the store.
+ * @returns Absolute paths.
+ */
+export function foldersInUse(leases: readonly Lease[]): Set<string> {
+  return new Set(leases.flatMap(({ folders }) => folders));
+}
+
+function cacheOf(store: string, owner: FolderOwner): string {
+  return join(store, CACHES.name, ...partsOf(owner));
+}
+
+async function freeSlot(host: Host, store: string, owner: FolderOwner): Promise<string> {
+  const taken = foldersInUse(await listLeases(host, store));
+  for (let slot = 0;; slot++) {
+    const folder = join(store, BUILDS.name, ...partsOf(owner), `${slot}`);
+    if (!taken.has(folder)) return folder;
+  }
+}
+
+function partsOf({ server, project, isProtected }: FolderOwner): string[] {
+  return [server, project, isProtected ? "protected" : "unprotected"];
+}

@@ -1,0 +1,44 @@
+/** Room for new machines: what is kept for a look goes when memory or disk is wanted. */
+
+import type { Host } from "../host/host.ts";
+import { type Lease, listLeases } from "./lease.ts";
+
+/** Less than this share of the store's disk, or of the host's memory, is too little for a job. */
+const LEAST = 0.1;
+
+/** Words: the store. */
+const READ = `
+df --block-size=1 --output=avail,size "$1" | sed -n 2p
+cat /proc/meminfo
+`;
+
+/**
+ * Ends machines that are kept for a look, those whose time is over first, while there is too little room.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param end Ends some machines, each for a reason.
+ */
+export async function makeRoom(
+  host: Host,
+  store: string,
+  end: (lease: Lease, reason: string) => Promise<unknown>,
+): Promise<void> {
+  const held = (await listLeases(host, store)).filter((lease) => lease.held !== null)
+    .sort((one, other) => one.held! < other.held! ? -1 : 1);
+  for (const lease of held) {
+    const wanted = await wantedRoom(host, store);
+    if (wanted === "disk" || (wanted === "memory" && lease.storage === "tmpfs")) {
+      await end(lease, `${wanted} is wanted`);
+    }
+  }
+}
+
+async function wantedRoom(host: Host, store: string): Promise<"disk" | "memory" | null> {
+  const { stdout } = await host.processes.capture(["sh", "-c", READ, "sh", store]);
+  const [free = 1, size = 1] = stdout.trim().split(/\s+/).slice(0, 2).map(Number);
+  if (free < size * LEAST) return "disk";
+  const kilobytes = (key: string) =>
+    Number(stdout.match(new RegExp(`^${key}: +(\\d+) kB$`, "m"))?.[1] ?? NaN);
+  return kilobytes("MemAvailable") < kilobytes("MemTotal") * LEAST ? "memory" : null;
+}

@@ -1,0 +1,227 @@
+/** The start of a machine. */
+
+import type { MachineSettings } from "../config/settings.ts";
+import { Failure, hostFailure, messageOf } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { openChannel } from "./entry/script.ts";
+import { type Bind, claimFolders, type FolderPlan } from "./folders.ts";
+import { callingRunner, type KernelFacts, kernelFacts } from "./kernel.ts";
+import { type Lease, readLease, writeLease } from "./lease.ts";
+import { whileFoldersLocked, whileLocked } from "./lock.ts";
+import { idOf, type MachineName } from "./name.ts";
+import { nspawnVersion } from "./nspawn.ts";
+import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
+import { parseStat, type ProcessId } from "./process.ts";
+import { removeMachine } from "./stop.ts";
+import { makeRoom } from "./room.ts";
+import { chooseStorage, storageOf } from "./storage/choose.ts";
+import { supervisorOf, supervisorOfHost } from "./supervisor/choose.ts";
+import type { Supervisor } from "./supervisor/supervisor.ts";
+import { endOverdue, overdueMachines } from "./sweep.ts";
+
+/** What a new machine is to be. */
+export interface MachinePlan {
+  readonly name: MachineName;
+  readonly store: string;
+  readonly chroot: { readonly name: string; readonly path: string };
+  readonly settings: MachineSettings;
+  readonly job: PlannedJob;
+  /** What it sees of its project's folders; undefined where it belongs to no project. */
+  readonly folders: FolderPlan | undefined;
+  /** What else of the host it sees. */
+  readonly binds: readonly Bind[];
+}
+
+/** The job that a machine is for. */
+export interface PlannedJob {
+  readonly id: string;
+  /** A short hash of what tells its server from others; undefined by hand. */
+  readonly server: string | undefined;
+  /** Whether GitLab Runner asked for it, and so watches over it. */
+  readonly underGitLab: boolean;
+  /** When it began, in milliseconds since 1970. */
+  readonly began: number;
+  /** Seconds that GitLab gives it. */
+  readonly timeout: number | undefined;
+  /** Seconds from now on after which its machine may be ended, whoever watches over it. */
+  readonly lifetime: number;
+  /** Seconds for which what a failed script wrote is kept. */
+  readonly keep: number;
+}
+
+/** A machine that was started. */
+export interface Started {
+  readonly lease: Lease;
+  /** Whether its limits bind. */
+  readonly limits: boolean;
+}
+
+/**
+ * Starts a machine: it takes commands when this returns. What a failure or an interrupt left half
+ * made is undone. Before, what is left of machines that nobody watches over any more is removed.
+ *
+ * @param host The outside.
+ * @param plan What it is to be.
+ * @param interrupt Gives up when aborted.
+ * @returns The machine.
+ * @throws {Failure} of the host, or where such a machine exists already.
+ */
+export async function startMachine(
+  host: Host,
+  plan: MachinePlan,
+  interrupt: AbortSignal,
+): Promise<Started> {
+  return await whileLocked(host, plan.name, async () => {
+    const [facts, runner] = await Promise.all([
+      kernelFacts(host),
+      plan.job.underGitLab ? callingRunner(host) : null,
+    ]);
+    await refuseExisting(host, plan, facts.boot);
+    const overdue = await overdueMachines(host, plan.store, { boot: facts.boot, runner });
+    await endOverdue(host, overdue, removeMachine);
+    await makeRoom(
+      host,
+      plan.store,
+      (lease, reason) => endOverdue(host, [{ lease, reason }], removeMachine),
+    );
+    return await start(host, plan, facts, runner, interrupt);
+  });
+}
+
+async function start(
+  host: Host,
+  plan: MachinePlan,
+  facts: KernelFacts,
+  runner: ProcessId | null,
+  interrupt: AbortSignal,
+): Promise<Started> {
+  const supervisor = await supervisorOfHost(host);
+  const wanted = await newLease(host, plan, supervisor, facts, runner);
+  const { lease, binds } = await claim(host, plan, wanted);
+  try {
+    return await create(host, plan, binds, supervisor, lease, interrupt);
+  } catch (error) {
+    await undo(host, lease);
+    throw interrupt.aborted ? hostFailure(`Cannot start machine ${plan.name}: interrupted`) : error;
+  }
+}
+
+/** Writes the lease; the folders that it names are nobody else's from then on. */
+async function claim(
+  host: Host,
+  { folders, binds, store }: MachinePlan,
+  lease: Lease,
+): Promise<{ lease: Lease; binds: readonly Bind[] }> {
+  await host.files.makeDirectory(leaseFolder(store));
+  if (folders === undefined) {
+    await writeLease(host, lease);
+    return { lease, binds };
+  }
+  return await whileFoldersLocked(host, store, async () => {
+    const claimed = await claimFolders(host, store, folders);
+    const own = { ...lease, folders: claimed.map(({ from }) => from) };
+    await writeLease(host, own);
+    return { lease: own, binds: [...binds, ...claimed] };
+  });
+}
+
+async function create(
+  host: Host,
+  plan: MachinePlan,
+  binds: readonly Bind[],
+  supervisor: Supervisor,
+  lease: Lease,
+  interrupt: AbortSignal,
+): Promise<Started> {
+  const { chroot, settings, name, store } = plan;
+  const paths = machinePaths(store, name);
+  const storage = storageOf(lease.storage);
+  await host.files.makeDirectory(paths.folder);
+  host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
+  await storage.open(host, chroot.path, paths.folder);
+  await openChannel(host, paths);
+  await host.files.remove(leaseLink(name)); // one that led to another store
+  await host.files.symlink(paths.lease, leaseLink(name));
+  const root = storage.root(chroot.path, paths.folder);
+  const version = await nspawnVersion(host);
+  const spec = { name, root, paths, binds, settings, booted: lease.booted, nspawnVersion: version };
+  host.log.step(`Starting machine ${name} from ${chroot.path}`);
+  const leader = await supervisor.start(host, spec, lease, interrupt);
+  const started = { ...lease, leader, preparer: null };
+  await writeLease(host, started);
+  if (interrupt.aborted) throw hostFailure("interrupted");
+  return { lease: started, limits: supervisor.limits };
+}
+
+async function undo(host: Host, lease: Lease): Promise<void> {
+  try {
+    await removeMachine(host, lease);
+  } catch (error) {
+    host.log.warn(messageOf(error)); // the first failure is the one to report
+  }
+}
+
+/** Nobody else prepares it: we hold its lock. */
+async function refuseExisting(host: Host, plan: MachinePlan, boot: string): Promise<void> {
+  const old = await readLease(host, plan.store, plan.name);
+  if (old === null) return;
+  if (old.boot === boot && await supervisorOf(old).isAlive(host, old)) {
+    throw new Failure(
+      "host",
+      `Cannot start machine ${plan.name}: it exists already`,
+      `End it first: nspawn-runner cleanup --id ${idOf(plan.name)}`,
+    );
+  }
+  await removeMachine(host, old);
+}
+
+async function newLease(
+  host: Host,
+  plan: MachinePlan,
+  supervisor: Supervisor,
+  facts: KernelFacts,
+  runner: ProcessId | null,
+): Promise<Lease> {
+  const { name, store, chroot, settings, job } = plan;
+  await host.files.makeDirectory(store, 0o755);
+  const { folder } = machinePaths(store, name);
+  const storage = await chooseStorage(host, facts, settings.storage, store, folder, chroot.path);
+  const now = host.clock.now();
+  return {
+    version: 1,
+    machine: name,
+    store,
+    boot: facts.boot,
+    created: timeOf(now),
+    began: timeOf(job.began),
+    deadline: timeOf(now + job.lifetime * 1000),
+    job: job.id,
+    server: job.server ?? null,
+    timeout: job.timeout ?? null,
+    runner,
+    keep: job.keep,
+    chroot,
+    storage: storage.kind,
+    supervisor: supervisor.kind,
+    booted: settings.boot && await hasInit(host, chroot.path),
+    shell: settings.shell,
+    folders: [],
+    cgroups: supervisor.cgroups(facts, name),
+    preparer: parseStat(facts.stat),
+    leader: null,
+    counted: { oomKills: 0, tasksRefused: 0 },
+    failed: false,
+    held: null,
+  };
+}
+
+function timeOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+/** A machine boots where its chroot has systemd, and a bus to reach it by. */
+async function hasInit(host: Host, chroot: string): Promise<boolean> {
+  const has = async (path: string) => await host.files.lstat(`${chroot}/${path}`) !== null;
+  return (await has("usr/lib/systemd/systemd") || await has("lib/systemd/systemd")) &&
+    (await has("usr/bin/dbus-daemon") || await has("usr/bin/dbus-broker"));
+}

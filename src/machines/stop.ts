@@ -1,0 +1,94 @@
+/** The end of a machine. */
+
+import type { Host } from "../host/host.ts";
+import { closeChannel } from "./entry/script.ts";
+import {
+  findLease,
+  type Lease,
+  readLease,
+  removeLease,
+  type StoreTeller,
+  writeLease,
+} from "./lease.ts";
+import { whileLocked } from "./lock.ts";
+import { heldName, type MachineName } from "./name.ts";
+import { leaseLink, machinePaths } from "./paths.ts";
+import { storageOf } from "./storage/choose.ts";
+import { isRunning, supervisorOf } from "./supervisor/choose.ts";
+import { sweepExport } from "./supervisor/export.ts";
+
+/** What became of a machine. */
+export type Stopped = "removed" | "held" | "none";
+
+/**
+ * Ends a machine and removes all that it wrote. Fine when there is none. Where a script of its job
+ * failed, and that is asked for, what it wrote is kept for a while.
+ *
+ * @param host The outside.
+ * @param store Tells the store's folder, where it has to be known.
+ * @param name The machine.
+ * @returns What became of it.
+ * @throws {Failure} of the host when something stays.
+ */
+export async function stopMachine(
+  host: Host,
+  store: StoreTeller,
+  name: MachineName,
+): Promise<Stopped> {
+  return await whileLocked(host, name, async () => {
+    const lease = await findLease(host, name, store);
+    if (lease === null) {
+      // A prepare that was killed before it wrote a lease was trying its storage at most.
+      await host.files.removeTree(machinePaths(await store(), name).folder);
+      return "none";
+    }
+    if (lease.failed && lease.keep > 0 && await isRunning(host, lease)) {
+      await holdMachine(host, lease);
+      return "held";
+    }
+    await removeMachine(host, lease);
+    return "removed";
+  });
+}
+
+/**
+ * Ends a machine, and removes all that there is of it; the lease goes last.
+ *
+ * @param host The outside.
+ * @param lease Whose machine.
+ * @throws {Failure} of the host when something stays.
+ */
+export async function removeMachine(host: Host, lease: Lease): Promise<void> {
+  const { folder } = machinePaths(lease.store, lease.machine);
+  await endMachine(host, lease);
+  host.log.step(`Removing what it wrote: ${folder}`);
+  await storageOf(lease.storage).close(host, folder);
+  await removeLease(host, lease);
+}
+
+/** Ends all that runs, and takes away what leads to it. */
+async function endMachine(host: Host, lease: Lease): Promise<void> {
+  host.log.step(`Ending machine ${lease.machine}`);
+  await supervisorOf(lease).stop(host, lease);
+  await sweepExport(host, lease.machine);
+  await closeChannel(host, machinePaths(lease.store, lease.machine));
+  await host.files.remove(leaseLink(lease.machine));
+}
+
+/**
+ * Keeps what a machine wrote, under a name of its own: the job's own name is free for a new machine. At
+ * each instant one of the two leases says what there is.
+ */
+async function holdMachine(host: Host, lease: Lease): Promise<void> {
+  const machine = heldName(lease.machine);
+  const until = new Date(host.clock.now() + lease.keep * 1000).toISOString();
+  const old = await readLease(host, lease.store, machine);
+  if (old !== null) await removeMachine(host, old);
+  await endMachine(host, lease);
+  const held = { ...lease, machine, held: until, leader: null, cgroups: [], folders: [] };
+  await writeLease(host, held);
+  const [from, to] = [lease.machine, machine].map((name) => machinePaths(lease.store, name).folder);
+  await storageOf(lease.storage).move(host, from!, to!);
+  await removeLease(host, lease);
+  host.log.step(`Keeping what it wrote until ${until}: ${to}`);
+}

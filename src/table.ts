@@ -1,0 +1,14 @@
+/**
+ * Rows of text in columns, under a line of headings.
+ *
+ * @param head The headings.
+ * @param rows As many cells each.
+ * @returns A line each.
+ */
+export function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  return all.map((row) => line(row) + "\n").join("");
+}
