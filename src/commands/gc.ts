@@ -20,8 +20,11 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     host.terminal.out(`${dryRun ? "Would remove" : "Removing"} ${what}: ${why}\n`);
 
   const overdue = await overdueMachines(host, store, { boot: facts.boot, runner: null });
-  for (const { lease, reason } of overdue) say(`machine ${lease.machine}`, reason);
-  let failures = dryRun ? 0 : await endOverdue(host, overdue, removeMachine);
+  let failures = await endOverdue(host, overdue, async ({ lease, reason }) => {
+    say(`machine ${lease.machine}`, reason);
+    if (!dryRun) await removeMachine(host, lease);
+    return !dryRun;
+  });
   failures += await sweepOrphans(host, store, facts, dryRun, say);
 
   const keeping = { size: config.cache_max_size, age: config.cache_max_age };
@@ -53,6 +56,7 @@ async function sweepOrphans(
           `no record of it, but ${orphan.traces.join(", ")}`,
         );
         if (!dryRun) await removeOrphan(host, store, facts, orphan);
+        return !dryRun;
       });
     } catch (error) {
       failures++;

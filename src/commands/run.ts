@@ -41,12 +41,12 @@ async function failed(
   cancelled: boolean,
 ): Promise<Ending> {
   const { explain } = await import("../machines/explain.ts");
-  const { noteFailure } = await import("../machines/note.ts");
-  const explained = await explain(host, lease, ending, cancelled);
-  for (const line of explained.lines) host.log.warn(`nspawn-runner: ${line}`);
-  const keeps = isUserScript(stage) && !cancelled;
-  await noteFailure(host, lease, explained.counted, keeps);
-  return explained.ending;
+  const { noteFailure, readFailures } = await import("../machines/failures.ts");
+  const { ending: known, lines, ...counted } = await explain(host, lease, ending, cancelled);
+  for (const line of lines) host.log.warn(`nspawn-runner: ${line}`);
+  const own = (isUserScript(stage) && !cancelled) || (await readFailures(host, lease)).own;
+  await noteFailure(host, lease, { ...counted, own });
+  return known;
 }
 
 async function tellUsage(host: Host, lease: Lease): Promise<void> {

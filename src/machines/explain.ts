@@ -3,6 +3,7 @@
 import type { Ending } from "../ending.ts";
 import type { Host } from "../host/host.ts";
 import { asSize } from "../size.ts";
+import { readFailures } from "./failures.ts";
 import type { Lease } from "./lease.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
@@ -12,12 +13,7 @@ export interface Explained {
   readonly ending: Ending;
   /** Each a reason, and which setting raises the limit. */
   readonly lines: readonly string[];
-  /** What was counted, so that the next failure is not explained by what happened before this one. */
-  readonly counted: Counted;
-}
-
-/** Counters at the last failure. */
-export interface Counted {
+  /** Counters now, so that the next failure is not explained by what happened before this one. */
   readonly oomKills: number;
   readonly tasksRefused: number;
 }
@@ -37,8 +33,7 @@ export async function explain(
   ending: Ending,
   cancelled: boolean,
 ): Promise<Explained> {
-  const usage = await readUsage(host, lease);
-  const before = lease.counted;
+  const [usage, before] = await Promise.all([readUsage(host, lease), readFailures(host, lease)]);
   const oomKills = usage.oomKills ?? 0;
   const tasksRefused = usage.tasksRefused ?? 0;
   const lines = [
@@ -51,7 +46,8 @@ export async function explain(
   return {
     ending: killed ? { kind: "out-of-memory", limit: limitOf(usage) } : ending,
     lines,
-    counted: { oomKills, tasksRefused },
+    oomKills,
+    tasksRefused,
   };
 }
 

@@ -6,7 +6,6 @@ import { asSize } from "../size.ts";
 import { BUILDS, CACHES, foldersInUse } from "./folders.ts";
 import { listLeases } from "./lease.ts";
 import { whileFoldersLocked } from "./lock.ts";
-import { leaseFolder } from "./paths.ts";
 
 /** How much may be kept, and how long. */
 export interface Keeping {
@@ -86,7 +85,6 @@ export async function removeFolders(
 
 /** In a moment, while no job can take one. */
 async function moveAway(host: Host, store: string, spare: readonly Spare[]): Promise<void> {
-  await host.files.makeDirectory(leaseFolder(store));
   await whileFoldersLocked(host, store, async () => {
     const inUse = foldersInUse(await listLeases(host, store));
     for (const { path } of spare) {

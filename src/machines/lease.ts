@@ -52,10 +52,6 @@ export interface Lease {
   readonly preparer: ProcessId | null;
   /** The machine's PID 1 as the host sees it, once it runs. */
   readonly leader: Leader | null;
-  /** Counters when a script last failed in it. */
-  readonly counted: { readonly oomKills: number; readonly tasksRefused: number };
-  /** Whether the user's own script failed in it. */
-  readonly failed: boolean;
   /** Until when its writes are kept for a look, as ISO 8601; null for a machine that runs. */
   readonly held: string | null;
 }

@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Host, Lock } from "../host/host.ts";
 import { idOf, type MachineName } from "./name.ts";
-import { leaseFolder, machineLock, RUNTIME } from "./paths.ts";
+import { machineLock, RUNTIME } from "./paths.ts";
 
 /** Longest wait for another process that starts or ends the same machine, in milliseconds. */
 const PATIENCE = 15_000;
@@ -32,7 +32,11 @@ export async function whileLocked<T>(
       `Try again when it has ended; nspawn-runner cleanup --id ${idOf(machine)}`,
     );
   }
-  return await holding(lock, act);
+  try {
+    return await act();
+  } finally {
+    await lock.remove();
+  }
 }
 
 /**
@@ -40,28 +44,39 @@ export async function whileLocked<T>(
  *
  * @param host The outside.
  * @param machine Which.
- * @param act What is done.
- * @returns False where it was not done.
+ * @param act What is done; true when all is in order again, as far as the machine is concerned.
  */
 export async function unlessLocked(
   host: Host,
   machine: MachineName,
-  act: () => Promise<void>,
-): Promise<boolean> {
+  act: () => Promise<boolean>,
+): Promise<void> {
   await host.files.makeDirectory(RUNTIME);
   const lock = await host.files.lock(machineLock(machine));
-  if (lock === null) return false;
-  await holding(lock, act);
-  return true;
-}
-
-async function holding<T>(lock: Lock, act: () => Promise<T>): Promise<T> {
+  if (lock === null) return;
+  let inOrder = false;
   try {
-    return await act();
+    inOrder = await act();
   } finally {
-    await lock.remove();
+    if (inOrder) await lock.remove();
+    else lock.release();
   }
 }
+
+/**
+ * Machines that somebody starts or ends, or did when he was killed: nobody else leaves such a file.
+ *
+ * @param host The outside.
+ * @returns Their names.
+ */
+export async function lockedMachines(host: Host): Promise<Set<string>> {
+  const entries = await host.files.list(RUNTIME);
+  return new Set(
+    entries.filter((entry) => entry.endsWith(LOCK)).map((entry) => entry.slice(0, -LOCK.length)),
+  );
+}
+
+const LOCK = ".lock";
 
 /**
  * Decides about folders that machines share while nobody else does.
@@ -77,7 +92,7 @@ export async function whileFoldersLocked<T>(
   store: string,
   act: () => Promise<T>,
 ): Promise<T> {
-  const path = join(leaseFolder(store), ".lock");
+  const path = join(store, ".folders.lock");
   const lock = await patiently(host, path);
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {

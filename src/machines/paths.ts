@@ -19,6 +19,8 @@ export interface MachinePaths {
   readonly stage: string;
   /** Where a stage proves how it ended: the one file of ours that the machine may write. */
   readonly result: string;
+  /** What is known of scripts that failed in it. */
+  readonly failures: string;
   /** What nspawn and the machine's console said, where no journal keeps it. */
   readonly log: string;
 }
@@ -37,6 +39,7 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     folder,
     stage: join(RUNTIME, name),
     result: join(folder, "result"),
+    failures: join(folder, "failures"),
     log: join(RUNTIME, `${name}.log`),
   };
 }

@@ -1,7 +1,8 @@
 /** Room for new machines: what is kept for a look goes when memory or disk is wanted. */
 
 import type { Host } from "../host/host.ts";
-import { type Lease, listLeases } from "./lease.ts";
+import { listLeases } from "./lease.ts";
+import type { Overdue } from "./sweep.ts";
 
 /** Less than this share of the store's disk, or of the host's memory, is too little for a job. */
 const LEAST = 0.1;
@@ -17,19 +18,19 @@ cat /proc/meminfo
  *
  * @param host The outside.
  * @param store The store's folder.
- * @param end Ends some machines, each for a reason.
+ * @param end Ends one, for a reason.
  */
 export async function makeRoom(
   host: Host,
   store: string,
-  end: (lease: Lease, reason: string) => Promise<unknown>,
+  end: (overdue: Overdue) => Promise<unknown>,
 ): Promise<void> {
   const held = (await listLeases(host, store)).filter((lease) => lease.held !== null)
     .sort((one, other) => one.held! < other.held! ? -1 : 1);
   for (const lease of held) {
     const wanted = await wantedRoom(host, store);
     if (wanted === "disk" || (wanted === "memory" && lease.storage === "tmpfs")) {
-      await end(lease, `${wanted} is wanted`);
+      await end({ lease, reason: `${wanted} is wanted` });
     }
   }
 }

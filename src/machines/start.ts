@@ -10,14 +10,14 @@ import { type Lease, readLease, writeLease } from "./lease.ts";
 import { whileFoldersLocked, whileLocked } from "./lock.ts";
 import { idOf, type MachineName } from "./name.ts";
 import { nspawnVersion } from "./nspawn.ts";
-import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
+import { leaseLink, machinePaths } from "./paths.ts";
 import { parseStat, type ProcessId } from "./process.ts";
 import { removeMachine } from "./stop.ts";
 import { makeRoom } from "./room.ts";
 import { chooseStorage, storageOf } from "./storage/choose.ts";
 import { supervisorOf, supervisorOfHost } from "./supervisor/choose.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
-import { endOverdue, overdueMachines } from "./sweep.ts";
+import { endOverdue, type Overdue, overdueMachines } from "./sweep.ts";
 
 /** What a new machine is to be. */
 export interface MachinePlan {
@@ -76,14 +76,15 @@ export async function startMachine(
       kernelFacts(host),
       plan.job.underGitLab ? callingRunner(host) : null,
     ]);
-    await refuseExisting(host, plan, facts.boot);
-    const overdue = await overdueMachines(host, plan.store, { boot: facts.boot, runner });
-    await endOverdue(host, overdue, removeMachine);
-    await makeRoom(
-      host,
-      plan.store,
-      (lease, reason) => endOverdue(host, [{ lease, reason }], removeMachine),
-    );
+    const { boot } = facts;
+    await refuseExisting(host, plan, boot);
+    const end = async ({ lease, reason }: Overdue) => {
+      host.log.step(`Ending machine ${lease.machine}: ${reason}`);
+      await removeMachine(host, lease);
+      return true;
+    };
+    await endOverdue(host, await overdueMachines(host, plan.store, { boot, runner }), end);
+    await makeRoom(host, plan.store, (one) => endOverdue(host, [one], end));
     return await start(host, plan, facts, runner, interrupt);
   });
 }
@@ -112,7 +113,6 @@ async function claim(
   { folders, binds, store }: MachinePlan,
   lease: Lease,
 ): Promise<{ lease: Lease; binds: readonly Bind[] }> {
-  await host.files.makeDirectory(leaseFolder(store));
   if (folders === undefined) {
     await writeLease(host, lease);
     return { lease, binds };
@@ -209,8 +209,6 @@ async function newLease(
     cgroups: supervisor.cgroups(facts, name),
     preparer: parseStat(facts.stat),
     leader: null,
-    counted: { oomKills: 0, tasksRefused: 0 },
-    failed: false,
     held: null,
   };
 }

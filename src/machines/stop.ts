@@ -2,6 +2,7 @@
 
 import type { Host } from "../host/host.ts";
 import { closeChannel } from "./entry/script.ts";
+import { readFailures } from "./failures.ts";
 import {
   findLease,
   type Lease,
@@ -42,7 +43,7 @@ export async function stopMachine(
       await host.files.removeTree(machinePaths(await store(), name).folder);
       return "none";
     }
-    if (lease.failed && lease.keep > 0 && await isRunning(host, lease)) {
+    if (await isWorthALook(host, lease)) {
       await holdMachine(host, lease);
       return "held";
     }
@@ -64,6 +65,11 @@ export async function removeMachine(host: Host, lease: Lease): Promise<void> {
   host.log.step(`Removing what it wrote: ${folder}`);
   await storageOf(lease.storage).close(host, folder);
   await removeLease(host, lease);
+}
+
+/** A machine that was lost is not, nor is one whose own scripts all went well. */
+async function isWorthALook(host: Host, lease: Lease): Promise<boolean> {
+  return lease.keep > 0 && (await readFailures(host, lease)).own && await isRunning(host, lease);
 }
 
 /** Ends all that runs, and takes away what leads to it. */

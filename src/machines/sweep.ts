@@ -3,7 +3,7 @@
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { type Lease, listLeases, readLease } from "./lease.ts";
-import { unlessLocked } from "./lock.ts";
+import { lockedMachines, unlessLocked } from "./lock.ts";
 import { readKernel } from "./kernel.ts";
 import { parseStat, type ProcessId } from "./process.ts";
 
@@ -36,9 +36,12 @@ export async function overdueMachines(
   present: Present,
 ): Promise<Overdue[]> {
   const leases = await listLeases(host, store);
+  if (leases.length === 0) return [];
   const alive = await aliveAmong(host, leases, present);
+  const locked = await lockedMachines(host);
+  const now = host.clock.now();
   return leases.flatMap((lease) => {
-    const reason = reasonOf(lease, present.boot, alive, host.clock.now());
+    const reason = reasonOf(lease, present.boot, alive, locked, now);
     return reason === null ? [] : [{ lease, reason }];
   });
 }
@@ -49,22 +52,21 @@ export async function overdueMachines(
  *
  * @param host The outside.
  * @param overdue Which.
- * @param remove Ends a machine and removes all that it wrote.
+ * @param end Ends a machine and removes all that it wrote; false where it only says so.
  * @returns How many could not be ended.
  */
 export async function endOverdue(
   host: Host,
   overdue: readonly Overdue[],
-  remove: (host: Host, lease: Lease) => Promise<void>,
+  end: (overdue: Overdue) => Promise<boolean>,
 ): Promise<number> {
   let failures = 0;
   for (const { lease, reason } of overdue) {
     try {
       await unlessLocked(host, lease.machine, async () => {
         const now = await readLease(host, lease.store, lease.machine);
-        if (now === null || now.created !== lease.created || now.held !== lease.held) return;
-        host.log.step(`Ending machine ${lease.machine}: ${reason}`);
-        await remove(host, now);
+        if (now === null || now.created !== lease.created || now.held !== lease.held) return true;
+        return await end({ lease: now, reason });
       });
     } catch (error) {
       failures++;
@@ -78,13 +80,17 @@ function reasonOf(
   lease: Lease,
   boot: string,
   alive: ReadonlySet<string>,
+  locked: ReadonlySet<string>,
   now: number,
 ): string | null {
   if (lease.boot !== boot) return "the host was started anew since";
   if (lease.held !== null) {
     return now > Date.parse(lease.held) ? `it was kept until ${lease.held}` : null;
   }
-  if (lease.preparer !== null && !alive.has(keyOf(lease.preparer))) return "its prepare was killed";
+  if (lease.preparer !== null) {
+    return alive.has(keyOf(lease.preparer)) ? null : "its prepare was killed";
+  }
+  if (locked.has(lease.machine)) return "its cleanup was killed";
   if (lease.runner !== null && !alive.has(keyOf(lease.runner))) {
     return "its GitLab Runner has ended";
   }

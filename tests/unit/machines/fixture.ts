@@ -80,8 +80,6 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     cgroups: [],
     preparer: null,
     leader: null,
-    counted: { oomKills: 0, tasksRefused: 0 },
-    failed: false,
     held: null,
     ...changes,
   };

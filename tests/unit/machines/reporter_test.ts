@@ -13,6 +13,7 @@ async function report(folder: string, script: string, options: readonly string[]
     folder,
     stage: `${folder}/stage`,
     result: `${folder}/result`,
+    failures: `${folder}/failures`,
     log: `${folder}/log`,
   };
   await openChannel(host, paths);

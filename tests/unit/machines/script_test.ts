@@ -35,7 +35,14 @@ for (const [script, argument, fallback, shells] of SHELLS) {
 
 function pathsIn(folder: string): MachinePaths {
   const stage = `${folder}/stage`;
-  return { lease: "", folder, stage, result: `${folder}/result`, log: `${folder}/log` };
+  return {
+    lease: "",
+    folder,
+    stage,
+    result: `${folder}/result`,
+    failures: `${folder}/failures`,
+    log: `${folder}/log`,
+  };
 }
 
 async function opened(folder: string): Promise<MachinePaths> {
