@@ -10,13 +10,14 @@ here=$(cd -- "$(dirname -- "$0")" && pwd -P)
 
 usage() {
   cat <<'END'
-Usage: sudo ./install.sh [--prefix DIR] [--no-deps] [--try]
+Usage: sudo ./install.sh [--prefix DIR] [--no-deps] [--timers] [--try]
        sudo ./install.sh --uninstall [--prefix DIR]
 
 Builds nspawn-runner and installs it as DIR/bin/nspawn-runner.
 
   --prefix DIR  where to install (default: /usr/local)
   --no-deps     leave the packages of the system alone
+  --timers      also run "nspawn-runner gc" every hour, by a timer of systemd
   --try         afterwards make a chroot, unless it is there, and run a sample job in it
   --uninstall   remove what was installed; chroots and configuration stay
   -h, --help    show this
@@ -40,7 +41,7 @@ wrong_usage() {
 
 # Reads the command line into PREFIX, DEPS and MODE.
 read_arguments() {
-  PREFIX=/usr/local DEPS=yes MODE=install
+  PREFIX=/usr/local DEPS=yes TIMERS=no MODE=install
   while [ $# -gt 0 ]; do
     case $1 in
       --prefix)
@@ -50,6 +51,7 @@ read_arguments() {
         ;;
       --prefix=*) PREFIX=${1#--prefix=} ;;
       --no-deps) DEPS=no ;;
+      --timers) TIMERS=yes ;;
       --try) MODE=try ;;
       --uninstall) MODE=uninstall ;;
       -h | --help) usage && exit 0 ;;
@@ -67,6 +69,9 @@ read_arguments() {
   esac
   BIN=$PREFIX/bin LIB=$PREFIX/lib/nspawn-runner
   MANIFEST=$LIB/manifest
+  UNITS=/etc/systemd/system
+  [ "$TIMERS" = no ] || [ -d /run/systemd/system ] ||
+    die "Cannot install timers: systemd is not PID 1 here. Leave out --timers, and run \`nspawn-runner gc\` by other means"
 }
 
 # Makes the folders, notes which are new, and takes the installer's lock.
@@ -160,10 +165,58 @@ put_in_place() {
   old=$(sed -n 's/^folder  //p' "$MANIFEST" 2>/dev/null || :)
   {
     for folder in $CREATED $old; do echo "folder  $folder"; done
+    for unit in $(units); do echo "unit  $unit"; done
     sha256sum "$BIN/nspawn-runner"
   } >"$BUILD/manifest"
   mv -fT "$BUILD/manifest" "$MANIFEST"
   say "Installed $BIN/nspawn-runner ($VERSION, $FORM)"
+}
+
+# The units that are installed: asked for now, or by an installation before.
+units() {
+  if [ "$TIMERS" = yes ]; then
+    echo nspawn-runner-gc.service nspawn-runner-gc.timer
+  else
+    sed -n 's/^unit  //p' "$MANIFEST" 2>/dev/null || :
+  fi
+}
+
+install_timers() {
+  cat >"$UNITS/nspawn-runner-gc.service" <<END
+[Unit]
+Description=Remove what machines of CI jobs left behind
+
+[Service]
+Type=oneshot
+ExecStart=$BIN/nspawn-runner gc
+Nice=19
+IOSchedulingClass=idle
+END
+  cat >"$UNITS/nspawn-runner-gc.timer" <<END
+[Unit]
+Description=Remove what machines of CI jobs left behind, every hour
+
+[Timer]
+OnBootSec=2min
+OnCalendar=hourly
+RandomizedDelaySec=5min
+
+[Install]
+WantedBy=timers.target
+END
+  systemctl daemon-reload
+  systemctl --quiet enable --now nspawn-runner-gc.timer ||
+    die "Cannot start nspawn-runner-gc.timer. See: systemctl status nspawn-runner-gc.timer"
+  say "Installed nspawn-runner-gc.timer: gc runs every hour"
+}
+
+remove_timers() {
+  units=$(sed -n 's/^unit  //p' "$MANIFEST")
+  [ -n "$units" ] || return 0
+  # shellcheck disable=SC2086 # a list of words
+  [ ! -d /run/systemd/system ] || systemctl --quiet disable --now $units 2>/dev/null || :
+  for unit in $units; do rm -f "$UNITS/$unit"; done
+  [ ! -d /run/systemd/system ] || systemctl daemon-reload
 }
 
 # A program of that name that is not ours, such as the Python one, is kept beside ours.
@@ -178,7 +231,7 @@ keep_stranger() {
 
 # Whether the program that is there is the one that the manifest notes.
 is_ours() {
-  grep -v '^folder' "$MANIFEST" 2>/dev/null | sha256sum --status -c - 2>/dev/null
+  grep -v -e '^folder' -e '^unit' "$MANIFEST" 2>/dev/null | sha256sum --status -c - 2>/dev/null
 }
 
 install_program() {
@@ -197,6 +250,7 @@ install_program() {
   compile || FORM=script
   [ "$FORM" = executable ] || make_script
   put_in_place
+  [ -z "$(units)" ] || install_timers
 }
 
 uninstall() {
@@ -209,6 +263,7 @@ uninstall() {
   elif [ -e "$BIN/nspawn-runner" ]; then
     say "Left $BIN/nspawn-runner: it is not as it was installed"
   fi
+  remove_timers
   folders=$(sed -n 's/^folder  //p' "$MANIFEST")
   rm -rf "$LIB/deno" "$LIB/cache" "$LIB"/.build.* "$MANIFEST"
   for folder in $folders; do rmdir "$folder" 2>/dev/null || :; done

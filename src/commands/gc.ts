@@ -7,6 +7,7 @@ import { type KernelFacts, kernelFacts } from "../machines/kernel.ts";
 import { unlessLocked } from "../machines/lock.ts";
 import { findOrphans, removeOrphan } from "../machines/orphans.ts";
 import { removeMachine } from "../machines/stop.ts";
+import { isRunning } from "../machines/supervisor/choose.ts";
 import { endOverdue, overdueMachines } from "../machines/sweep.ts";
 import { machinesOf } from "./chroot_work.ts";
 
@@ -19,7 +20,11 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const say = (what: string, why: string) =>
     host.terminal.out(`${dryRun ? "Would remove" : "Removing"} ${what}: ${why}\n`);
 
-  const overdue = await overdueMachines(host, store, { boot: facts.boot, runner: null });
+  const overdue = await overdueMachines(host, store, {
+    boot: facts.boot,
+    runner: null,
+    isRunning: (lease) => isRunning(host, lease),
+  });
   let failures = await endOverdue(host, overdue, async ({ lease, reason }) => {
     say(`machine ${lease.machine}`, reason);
     if (!dryRun) await removeMachine(host, lease);

@@ -13,6 +13,8 @@ export interface Present {
   readonly boot: string;
   /** The GitLab Runner that called us: it lives, without asking. */
   readonly runner: ProcessId | null;
+  /** Looks whether a machine runs that no GitLab Runner watches over; not looked where it is undefined. */
+  readonly isRunning?: (lease: Lease) => Promise<boolean>;
 }
 
 /** A machine whose time is over. */
@@ -40,10 +42,13 @@ export async function overdueMachines(
   const alive = await aliveAmong(host, leases, present);
   const locked = await lockedMachines(host);
   const now = host.clock.now();
-  return leases.flatMap((lease) => {
-    const reason = reasonOf(lease, present.boot, alive, locked, now);
-    return reason === null ? [] : [{ lease, reason }];
-  });
+  const overdue: Overdue[] = [];
+  for (const lease of leases) {
+    const reason = reasonOf(lease, present.boot, alive, locked, now) ??
+      await endedReason(lease, present);
+    if (reason !== null) overdue.push({ lease, reason });
+  }
+  return overdue;
 }
 
 /**
@@ -95,6 +100,12 @@ function reasonOf(
     return "its GitLab Runner has ended";
   }
   return now > Date.parse(lease.deadline) ? `its deadline was ${lease.deadline}` : null;
+}
+
+/** Its runner, where it has one, ends it in order, and tells the job. */
+async function endedReason(lease: Lease, { isRunning }: Present): Promise<string | null> {
+  if (isRunning === undefined || lease.runner !== null || lease.leader === null) return null;
+  return await isRunning(lease) ? null : "it has ended";
 }
 
 /** Those that run of all processes that leases name; not asked for where there is no doubt. */

@@ -5,18 +5,22 @@ import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT } from "../hosts/site.ts";
 import { REGISTRY_PASSWORD } from "./job.ts";
 import { BUILD_FAILURE, SYSTEM_FAILURE } from "./runner.ts";
-import { assertDone, onEachAttempt, planOf, withAttempt } from "./stages.ts";
+import {
+  assertDone,
+  assertFailed,
+  leasesOf,
+  onEachAttempt,
+  planOf,
+  withAttempt,
+} from "./stages.ts";
 
 onEachAttempt("a machine that is lost under a script is a system failure", async (job, site) => {
   assertDone(await job.config());
   assertDone(await job.prepare());
   const running = await job.startRun("build_script", "echo begun\nsleep 60");
   await running.said("begun");
-  const [lease] = await Array.fromAsync(Deno.readDir(site.host.outside(`${site.store}/.leases`)));
-  const { leader } = JSON.parse(
-    await Deno.readTextFile(site.host.outside(`${site.store}/.leases/${lease!.name}`)),
-  );
-  await site.host.exec(["kill", "-KILL", `${leader.pid}`]);
+  const [lease] = await leasesOf(site);
+  await site.host.exec(["kill", "-KILL", `${lease!.leader!.pid}`]);
   assert.equal((await running.ended).code, SYSTEM_FAILURE);
   assert.equal((await job.run("after_script", "true")).code, SYSTEM_FAILURE);
 });
@@ -66,21 +70,32 @@ onEachHost(
   },
 );
 
-onEachHost("what a job says of its id, image and folders is not believed", async (site) => {
+onEachHost("nothing that a job says of itself is believed", async (site) => {
   const overrides = {
     CI_JOB_ID: "1",
     CI_JOB_IMAGE: "../../etc",
+    CI_JOB_SERVICES: '["evil"]',
     CI_BUILDS_DIR: "/etc",
     CI_PROJECT_DIR: "/etc",
+    CI_PROJECT_ID: "1",
+    CI_COMMIT_REF_PROTECTED: "true",
     CI_SERVER_URL: "https://other.example",
+    NSPAWN_RUNNER_MACHINE: "run-1",
+    NSPAWN_RUNNER_CHROOT: "evil",
+    JOB_RESPONSE_FILE: "/dev/null",
+    BUILD_FAILURE_EXIT_CODE: "0",
   };
-  const plan = { ...planOf(CHROOT), overrides };
+  const plan = { ...planOf(CHROOT), overrides, project: 43, isProtected: false };
   await withAttempt(await site.with({ boot: false }), plan, async (job) => {
     assertDone(await job.config());
-    assertDone(await job.prepare());
-    const leases = await Array.fromAsync(Deno.readDir(site.host.outside(`${site.store}/.leases`)));
-    assert.equal(leases.length, 1);
-    assert.match(leases[0]!.name, new RegExp(`^run-${plan.id}-[0-9a-f]{8}\\.json$`));
+    const prepared = await job.prepare();
+    assertDone(prepared);
+    assert.doesNotMatch(prepared.stderr, /evil|etc/);
+    const leases = await leasesOf(site);
+    assert.deepEqual(leases.map(({ job }) => job), [`${plan.id}`]);
+    assert.match(leases[0]!.machine, new RegExp(`^run-${plan.id}-[0-9a-f]{8}$`));
+    assert.match(leases[0]!.folders.join(), /\/43\/unprotected$/);
+    assertFailed(await job.run("build_script", "exit 5"), 5);
   });
 });
 

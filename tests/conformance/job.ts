@@ -11,6 +11,15 @@ export interface JobPlan {
   readonly overrides?: Readonly<Record<string, string>>;
   /** What tells GitLab's servers apart. */
   readonly instance?: string;
+  readonly project?: number;
+  /** Whether its branch or tag is protected; undefined where GitLab does not say. */
+  readonly isProtected?: boolean | undefined;
+  /** Seconds. */
+  readonly timeout?: number;
+  readonly services?: readonly string[];
+  /** What of it is kept for jobs that follow. */
+  readonly artifacts?: readonly string[];
+  readonly cache?: readonly string[];
 }
 
 /** A secret that is in the response alone: it must never be seen anywhere else. */
@@ -30,7 +39,7 @@ export function responseOf(plan: JobPlan): unknown {
     job_info: {
       name: "job [1/2]: ünï",
       stage: "test",
-      project_id: 42,
+      project_id: plan.project ?? 42,
       project_name: "project",
       project_full_path: "group/project",
       instance_uuid: plan.instance ?? "00000000-0000-4000-8000-00000000000a",
@@ -39,9 +48,9 @@ export function responseOf(plan: JobPlan): unknown {
       repo_url: "https://gitlab-ci-token:glcbt-EXAMPLE-TOKEN@gitlab.example/group/project.git",
       ref: "main",
       depth: 20,
-      protected: true,
+      ...("isProtected" in plan ? { protected: plan.isProtected } : { protected: true }),
     },
-    runner_info: { timeout: 3600 },
+    runner_info: { timeout: plan.timeout ?? 3600 },
     inputs: {},
     variables: [
       { key: "CI_JOB_ID", value: `${plan.id}`, public: true, file: false, masked: false },
@@ -51,9 +60,9 @@ export function responseOf(plan: JobPlan): unknown {
     ],
     steps: [{ name: "script", script: ["make"], timeout: 3600, when: "on_success" }],
     image: { name: plan.image, executor_opts: { docker: { platform: "", user: "" } } },
-    services: [],
-    artifacts: [],
-    cache: [],
+    services: (plan.services ?? []).map((name) => ({ name })),
+    artifacts: (plan.artifacts ?? []).map((path) => ({ name: "default", paths: [path] })),
+    cache: (plan.cache ?? []).map((path) => ({ key: "default", paths: [path] })),
     credentials: [
       { type: "registry", url: "registry.example", username: "x", password: REGISTRY_PASSWORD },
     ],

@@ -35,6 +35,8 @@ export interface Attempt {
   prepare(): Promise<StageResult>;
   /** Runs a stage whose script does that. */
   run(stage: string, body: string): Promise<StageResult>;
+  /** Starts prepare. */
+  startPrepare(): Running;
   /** Runs a script as it stands. */
   runScript(stage: string, script: string): Promise<StageResult>;
   /** Starts a stage. */
@@ -54,12 +56,14 @@ export const SYSTEM_FAILURE = 42;
  * @param site Where the driver is.
  * @param plan The job.
  * @param section How it is called.
+ * @param caller Words before the driver's, for what calls it.
  * @returns The attempt; its stages are called in their order.
  */
 export async function attempt(
   site: Site,
   plan: JobPlan,
   section: Section = SECTION,
+  caller: readonly string[] = [],
 ): Promise<Attempt> {
   const { host } = site;
   const folder = (await host.exec(["mktemp", "-d", "/tmp/custom-executorXXXXXX"])).stdout.trim();
@@ -81,7 +85,7 @@ export async function attempt(
     TMPDIR: folder,
   });
   const startStage = (words: readonly string[]) =>
-    site.start(words, { env: environment(), cwd: folder });
+    host.start([...caller, ...site.words(words)], { env: environment(), cwd: folder });
   const ended = async (running: Running): Promise<StageResult> => {
     const result = await running.ended;
     const exitCode = await Deno.readTextFile(host.outside(codeFile)).catch(() => null); // none
@@ -109,6 +113,7 @@ export async function attempt(
       return result;
     },
     prepare: () => stage(section.prepare),
+    startPrepare: () => startStage(section.prepare),
     run: (name, body) => runScript(name, scriptFor(body)),
     runScript,
     startRun: async (name, body) =>

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
+import type { Lease } from "../../src/machines/lease.ts";
 import { CHROOT, newJob, type Site } from "../hosts/site.ts";
 import type { JobPlan } from "./job.ts";
 import { type Attempt, attempt, BUILD_FAILURE, type Section, type StageResult } from "./runner.ts";
@@ -44,14 +45,16 @@ export function planOf(image: string): JobPlan {
  * @param plan The job.
  * @param body The test.
  * @param section How the driver is called; as `nspawn-runner toml` says by default.
+ * @param caller What calls it.
  */
 export async function withAttempt(
   site: Site,
   plan: JobPlan,
   body: (job: Attempt, site: Site) => Promise<void>,
   section?: Section,
+  caller?: readonly string[],
 ): Promise<void> {
-  const job = await attempt(site, plan, section);
+  const job = await attempt(site, plan, section, caller);
   try {
     await body(job, site);
   } finally {
@@ -61,6 +64,30 @@ export async function withAttempt(
     // GitLab Runner logs what it says as warnings.
     assert.equal(`${gone.stdout}${gone.stderr}`, "");
   }
+}
+
+/**
+ * The leases of a store.
+ *
+ * @param site Where.
+ * @returns As the program wrote them.
+ */
+export async function leasesOf({ host, store }: Site): Promise<Lease[]> {
+  const folder = host.outside(`${store}/.leases`);
+  const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []); // no machine ever was
+  const names = entries.map(({ name }) => name).filter((name) => !name.startsWith(".")).sort();
+  const texts = await Promise.all(names.map((name) => Deno.readTextFile(`${folder}/${name}`)));
+  return texts.map((text) => JSON.parse(text));
+}
+
+/**
+ * Begins a job as far as a script can run.
+ *
+ * @param job The attempt.
+ */
+export async function begin(job: Attempt): Promise<void> {
+  assertDone(await job.config());
+  assertDone(await job.prepare());
 }
 
 /**

@@ -19,6 +19,8 @@ export interface TestHost {
   start(argv: readonly string[], options?: Options): Running;
   /** Signals a command's process group, as GitLab Runner does. */
   signal(running: Running, signal: Deno.Signal): Promise<void>;
+  /** Signals the command alone, and none of its children. */
+  signalAlone(running: Running, signal: Deno.Signal): Promise<void>;
   /** Where a path of the host is for the tests themselves. */
   outside(path: string): string;
   /** Pids of all that runs on it, as the tests see them. */
@@ -73,6 +75,12 @@ export function hostOf(folder: Folder, inside: Inside): TestHost {
     exec: (argv, options) => startInside(argv, options).ended,
     signal: async ({ pid: nsenter }, signal) => {
       for (const pid of await groupOf(nsenter)) if (pid !== nsenter) kill(pid, signal);
+    },
+    signalAlone: async ({ pid: nsenter }, signal) => {
+      const [first] = (await groupOf(nsenter)).filter((pid) => pid !== nsenter).sort((a, b) =>
+        a - b
+      );
+      if (first !== undefined) kill(first, signal);
     },
     outside: (path) => `/proc/${leader}/root${path}`,
     processes: () => processesOf(folder.cgroup),

@@ -10,7 +10,7 @@ import { jobChroot } from "./roots.ts";
 export const CHROOT = "bookworm";
 
 /** Settings of config.toml. */
-export type Settings = Readonly<Record<string, string | number | boolean>>;
+export type Settings = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 /** How the program is called. */
 export interface Site {
@@ -27,6 +27,8 @@ export interface Site {
   with(settings: Settings): Promise<Site>;
   /** The same host with its store on btrfs; null where there is none. */
   onBtrfs(): Promise<Site | null>;
+  /** The words of a call. */
+  words(more: readonly string[]): readonly string[];
   /** Runs the program. */
   call(words: readonly string[], options?: Options): Promise<Result>;
   /** Starts the program. */
@@ -87,6 +89,7 @@ async function site(
       await copyToSubvolume(host, `${host.btrfs}/${CHROOT}`);
       return await site(host, installation, host.btrfs, settings);
     },
+    words,
     call: (more, options) => host.exec(words(more), options),
     start: (more, options) => host.start(words(more), options),
     put: async (content, path = `${work}/file-${files++}`) => {

@@ -19,12 +19,25 @@ Deno.test("install.sh --try on a host with systemd and without Deno", async (tes
   if (reason !== null) return skipReal(test.name, reason);
   const host = await bootSystemd("trixie", [checkout]);
   try {
-    const done = await host.exec([`${checkout}/install.sh`, "--try"], { timeout: 10 * MINUTES });
+    const install = (...words: string[]) =>
+      host.exec([`${checkout}/install.sh`, ...words], { timeout: 10 * MINUTES });
+    const done = await install("--try", "--timers");
     assert.equal(done.code, 0, done.stdout + done.stderr);
     assert.match(done.stdout, /^Installed \/usr\/local\/bin\/nspawn-runner /m);
     assert.match(done.stdout, /^Making the chroot trixie$/m);
     assert.match(done.stdout, SAMPLE);
     assert.deepEqual(await leftovers(host), []);
+
+    const timer = ["systemctl", "is-active", "nspawn-runner-gc.timer"];
+    assert.equal((await host.exec(timer)).stdout, "active\n");
+    const swept = await host.exec(["systemctl", "start", "nspawn-runner-gc.service"]);
+    assert.equal(swept.code, 0, swept.stderr);
+    const gone = await install("--uninstall");
+    assert.equal(gone.code, 0, gone.stderr);
+    assert.notEqual((await host.exec(timer)).code, 0);
+    const left = await host.exec(["sh", "-c", "ls /etc/systemd/system/nspawn-runner*"]);
+    assert.equal(left.stdout, "");
+    assert.match((await host.exec(["ls", "/var/lib/nspawn-runner"])).stdout, /^trixie$/m);
   } finally {
     await host.close();
   }

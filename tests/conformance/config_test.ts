@@ -1,0 +1,79 @@
+/** What config and prepare decide, and say. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT } from "../hosts/site.ts";
+import { BUILD_FAILURE } from "./runner.ts";
+import { assertDone, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
+
+onEachHost("config answers with folders, shell, host and its decisions", async (site) => {
+  const plan = planOf(CHROOT);
+  await withAttempt(site, plan, async (job) => {
+    const { stdout, stderr } = await job.config();
+    const answer = JSON.parse(stdout);
+    assert.equal(stderr, "");
+    assert.equal(answer.driver.name, "nspawn-runner");
+    assert.match(answer.driver.version, /^\d+\.\d+\.\d+$/);
+    assert.equal(answer.hostname, (await site.host.exec(["uname", "-n"])).stdout.trim());
+    assert.deepEqual(
+      [answer.builds_dir, answer.cache_dir, answer.builds_dir_is_shared, answer.shell],
+      ["/builds", "/cache", false, "bash"],
+    );
+    assert.match(answer.job_env.NSPAWN_RUNNER_MACHINE, new RegExp(`^run-${plan.id}-[0-9a-f]{8}$`));
+    assert.equal(answer.job_env.NSPAWN_RUNNER_CHROOT, CHROOT);
+    for (const [name, value] of Object.entries(answer.job_env)) {
+      assert.match(name, /^NSPAWN_RUNNER_/);
+      assert.equal(typeof value, "string");
+    }
+  });
+});
+
+onEachHost("an image that is not allowed is the user's failure, with what is", async (site) => {
+  const strict = await site.with({ allowed_images: ["debian-*", "x"] });
+  await withAttempt(strict, planOf(CHROOT), async (job) => {
+    const denied = [await job.config(), await job.prepare()];
+    for (const { code, stderr } of denied) {
+      assert.equal(code, BUILD_FAILURE);
+      assert.match(stderr, /jobs may not use that chroot[^]*allowed_images/);
+      assert.doesNotMatch(stderr, new RegExp(`There are:.*${CHROOT}`));
+    }
+  });
+  // What only prepare knows is decided there, by the same rule.
+  const section = {
+    config: ["gitlab-config"],
+    prepare: ["prepare", CHROOT],
+    run: [],
+    cleanup: ["cleanup"],
+  };
+  await withAttempt(strict, planOf(""), async (job) => {
+    assertDone(await job.config());
+    assert.equal((await job.prepare()).code, BUILD_FAILURE);
+  }, section);
+  const open = await site.with({ allowed_images: ["book*"], boot: false });
+  await withAttempt(open, planOf(CHROOT), begin);
+  assert.deepEqual(await leasesOf(site), []);
+});
+
+onEachHost(
+  "services that are declared are named in prepare's log, and the job goes on",
+  async (site) => {
+    const plan = { ...planOf(CHROOT), services: ["registry.example/postgres:15", "redis"] };
+    await withAttempt(await site.with({ boot: false }), plan, async (job) => {
+      assertDone(await job.config());
+      const prepared = await job.prepare();
+      assertDone(prepared);
+      assert.match(prepared.stderr, /^Services .*: registry\.example\/postgres:15, redis$/m);
+    });
+  },
+);
+
+onEachHost("a stage after a config that failed finds its machine all the same", async (site) => {
+  const own = await site.with({ boot: false });
+  await withAttempt(own, planOf(CHROOT), async (job) => {
+    assertDone(await job.prepare()); // as if its config had not answered
+    const named = await job.run("build_script", "hostname");
+    assertDone(named);
+    const [lease] = await leasesOf(site);
+    assert.equal(named.stdout.trim(), lease!.machine);
+  });
+});

@@ -1,0 +1,84 @@
+/** What a job's log says where the host is the reason, and of what the job took. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, type Site } from "../hosts/site.ts";
+import { SYSTEM_FAILURE } from "./runner.ts";
+import { assertDone, assertFailed, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
+
+onEachHost("the last stage ends with what the job took", async (site) => {
+  for (const boot of [true, false]) {
+    await withAttempt(await site.with({ boot }), planOf(CHROOT), async (job) => {
+      await begin(job);
+      assertDone(await job.run("build_script", "head -c 20000000 /dev/urandom > /file"));
+      const last = await job.run("cleanup_file_variables", "true");
+      assertDone(last);
+      assert.match(last.stderr, /^nspawn-runner: \d+\.\d s, .*\b\d+ MiB written$/m);
+      const megabytes = Number(last.stderr.match(/(\d+) MiB written/)![1]);
+      assert.ok(megabytes >= 19 && megabytes <= 40, last.stderr);
+    });
+  }
+});
+
+onEachHost(
+  "a job that is ended for its time-out is told so, and a cancelled one is not",
+  async (site) => {
+    for (const [timeout, told] of [[1, true], [3600, false]] as const) {
+      await withAttempt(
+        await site.with({ boot: false }),
+        { ...planOf(CHROOT), timeout },
+        async (job) => {
+          await begin(job);
+          const running = await job.startRun("build_script", "echo begun\nsleep 60");
+          await running.said("begun");
+          await site.host.signal(running, "SIGTERM");
+          const { stderr } = await running.ended;
+          assert.equal(
+            /^nspawn-runner: Time-out: .* after 1 s\. Raise it: timeout/m.test(stderr),
+            told,
+          );
+        },
+      );
+    }
+  },
+);
+
+/** A store of four megabytes, with the usual chroot. */
+async function onSmallDisk(site: Site, body: (site: Site, disk: string) => Promise<void>) {
+  const { host } = site;
+  const disk = `${site.store}/.tests/small`;
+  await host.exec(["mkdir", "-p", disk]);
+  const mounted = await host.exec(["mount", "-t", "tmpfs", "-o", "size=4m", "small", disk]);
+  assert.equal(mounted.code, 0, mounted.stderr);
+  try {
+    await host.exec(["ln", "-s", `${site.store}/${CHROOT}`, `${disk}/${CHROOT}`]);
+    await body(await site.with({ store: disk, storage: "overlay", boot: false }), disk);
+  } finally {
+    await host.exec(["umount", disk]);
+  }
+}
+
+onEachHost("a script that fails on a full disk is told so", async (site) => {
+  await onSmallDisk(site, async (own) => {
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      const full = await job.run("build_script", "head -c 9000000 /dev/zero > /big");
+      assertFailed(full, 1);
+      assert.match(full.stderr, /No space left[^]*^nspawn-runner: Disk full: .*Free some: /m);
+      assertDone(await job.run("after_script", "rm /big"));
+    });
+  });
+});
+
+onEachHost("a full disk fails prepare as the host's failure, and leaves nothing", async (site) => {
+  await onSmallDisk(site, async (own, disk) => {
+    await own.host.exec(["sh", "-c", `cat /dev/zero > ${disk}/filler`]);
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      const prepared = await job.prepare();
+      assert.equal(prepared.code, SYSTEM_FAILURE, prepared.stderr);
+      assert.deepEqual(await leasesOf(own), []);
+    });
+    await own.host.exec(["rm", `${disk}/filler`]);
+    await withAttempt(own, planOf(CHROOT), begin);
+  });
+});

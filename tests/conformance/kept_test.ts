@@ -1,0 +1,95 @@
+/** What a failed job wrote, kept for a look. */
+
+import assert from "node:assert/strict";
+import { leftovers } from "../hosts/leftovers.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+import { skipReal } from "../skip.ts";
+import { assertDone, assertFailed, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
+
+async function states(site: Site): Promise<Record<string, string>> {
+  const { stdout } = await site.call(["list", "--json"]);
+  return Object.fromEntries(
+    JSON.parse(stdout).map(({ id, state }: { id: string; state: string }) => [id, state]),
+  );
+}
+
+async function keepsWith(site: Site): Promise<void> {
+  const id = newJob();
+  assert.equal((await site.call(["prepare", CHROOT, "--id", id])).code, 0);
+  const failed = await runScript(site, id, "echo trace > /root/trace; exit 3");
+  assert.equal(failed.code, 3);
+  assert.match(failed.stderr, new RegExp(`kept for 1800 s .*: nspawn-runner shell ${id}$`, "m"));
+  assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
+  assert.deepEqual(await states(site), { [id]: "held" });
+  assert.deepEqual((await leftovers(site.host)).filter((line) => /process|unit/.test(line)), []);
+
+  const look = await site.call(["shell", id], { stdin: "cat /root/trace; exit 5\n" });
+  assert.deepEqual([look.code, look.stdout], [5, "trace\n"], look.stderr);
+  assert.equal((await site.call(["gc"])).stdout, "", "its time is not over");
+
+  // The job's name is free, and a machine that succeeds is not kept.
+  assert.equal((await site.call(["prepare", CHROOT, "--id", id])).code, 0);
+  assert.equal((await runScript(site, id, "test ! -e /root/trace")).code, 0);
+  const beside = await site.call(["shell", id], { stdin: "hostname\n" });
+  assert.equal(beside.stdout, `run-${id}\n`, beside.stderr);
+  assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
+
+  const done = await site.call(["shell", id, "--done"]);
+  assert.equal(done.code, 0, done.stderr);
+  assert.deepEqual(await states(site), {});
+  assert.equal((await site.call(["shell", id, "--done"])).code, 1);
+  assert.deepEqual(await leftovers(site.host), []);
+}
+
+for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
+  onEachHost(`what a failed script wrote is kept and looked at, ${storage}`, async (site) => {
+    const own = storage === "btrfs" ? await site.onBtrfs() : site;
+    if (own === null) return skipReal(`kept on ${storage}`, "no btrfs can be mounted here");
+    for (const boot of [true, false]) {
+      await keepsWith(await own.with({ boot, storage, keep_failed: "30min" }));
+    }
+  });
+}
+
+onEachHost(
+  "only the user's own failure is kept, not a cancel, a lost machine, an after_script",
+  async (site) => {
+    const own = await site.with({ boot: false, keep_failed: "30min" });
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      assertDone(await job.run("build_script", "true"));
+      assertFailed(await job.run("after_script", "false"), 1);
+    });
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      const running = await job.startRun("build_script", "echo begun\nsleep 60");
+      await running.said("begun");
+      await own.host.signal(running, "SIGTERM");
+      await running.ended;
+    });
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      assertFailed(await job.run("build_script", "exit 4"), 4);
+      const [lease] = await leasesOf(own);
+      await own.host.exec(["kill", "-KILL", `${lease!.leader!.pid}`]);
+    });
+    assert.deepEqual(await leasesOf(own), []);
+  },
+);
+
+onEachHost("gc gives up what was kept long enough, and so does a reboot", async (site) => {
+  const own = await site.with({ boot: false, keep_failed: "30min" });
+  for (const change of [{ held: "2020-01-01T00:00:00.000Z" }, { boot: "another" }]) {
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      assertFailed(await job.run("build_script", "exit 4"), 4);
+    });
+    const [lease] = await leasesOf(own);
+    assert.match(lease!.machine, /^held-/);
+    const path = own.host.outside(`${own.store}/.leases/${lease!.machine}.json`);
+    await Deno.writeTextFile(path, JSON.stringify({ ...lease, ...change }));
+    assert.match((await own.call(["gc"])).stdout, /^Removing machine held-/m);
+    assert.deepEqual(await leftovers(own.host), []);
+  }
+});

@@ -1,0 +1,191 @@
+/** Machines that nobody ends in order: killed runners, killed calls, deadlines, power cuts. */
+
+import assert from "node:assert/strict";
+import type { Lease } from "../../src/machines/lease.ts";
+import { leftovers } from "../hosts/leftovers.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
+import { attempt } from "./runner.ts";
+import { assertDone, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
+
+/** A process of GitLab Runner's name, as far as anybody can see: a shell that calls and then lives on. */
+async function fakeRunner(site: Site): Promise<readonly string[]> {
+  const path = await site.put("");
+  const runner = `${path}.d/gitlab-runner`;
+  await site.host.exec(["mkdir", `${path}.d`]);
+  await site.host.exec(["cp", "/bin/bash", runner]);
+  return [runner, "-c", '"$@"; echo "it ended with $?"; read -r _ < <(sleep 300)', "gitlab-runner"];
+}
+
+async function names(site: Site): Promise<string[]> {
+  return (await leasesOf(site)).map(({ machine }) => machine);
+}
+
+onEachHost(
+  "the next prepare ends what a killed runner left, and nothing of others",
+  async (site) => {
+    const own = await site.with({ boot: false });
+    const caller = await fakeRunner(own);
+    await withMachine(own, async (byHand) => {
+      const plans = [planOf(CHROOT), planOf(CHROOT)];
+      const runners = [];
+      for (const plan of plans) {
+        const job = await attempt(own, plan, undefined, caller);
+        const runner = job.startPrepare();
+        await runner.said("it ended with 0");
+        runners.push({ job, runner });
+      }
+      const [dead, alive] = runners;
+      const [lease] = (await leasesOf(own)).filter(({ job }) => job === `${plans[0]!.id}`);
+      const comm = `/proc/${lease!.runner!.pid}/comm`;
+      assert.equal((await own.host.exec(["cat", comm])).stdout, "gitlab-runner\n");
+
+      await own.host.signal(dead!.runner, "SIGKILL");
+      await dead!.runner.ended;
+      await withAttempt(own, planOf(CHROOT), async (next) => {
+        await begin(next);
+        const left = await names(own);
+        assert.ok(!left.some((name) => name.startsWith(`run-${plans[0]!.id}-`)), left.join());
+        assert.equal(left.length, 3, left.join());
+        assert.equal((await runScript(own, byHand, "echo here")).stdout, "here\n");
+      });
+      await own.host.signal(alive!.runner, "SIGKILL");
+      await alive!.runner.ended;
+      const swept = await own.call(["gc"]);
+      assert.match(swept.stdout, /^Removing machine run-\S+: its GitLab Runner has ended$/m);
+      assert.deepEqual(await names(own), [`run-${byHand}`]);
+      for (const { job } of runners) await job.close();
+    });
+  },
+);
+
+onEachHost("a wrapper of the runner's name is not taken for the runner", async (site) => {
+  const own = await site.with({ boot: false });
+  const caller = await fakeRunner(own);
+  const wrapper = `${caller[0]}-wrapper`;
+  await own.put('#!/bin/sh\n"$@"\n', wrapper);
+  const job = await attempt(own, planOf(CHROOT), undefined, [...caller, wrapper]);
+  const runner = job.startPrepare();
+  await runner.said("it ended with 0");
+  assert.equal((await own.call(["gc"])).stdout, "", "the runner lives");
+  assert.equal((await leasesOf(own)).length, 1);
+  await own.host.signal(runner, "SIGKILL");
+  await runner.ended;
+  assertDone(await job.cleanup());
+  await job.close();
+});
+
+/** Changes a lease as time, or a reboot, would. */
+async function age(site: Site, change: Partial<Record<keyof Lease, unknown>>): Promise<void> {
+  const [lease] = await leasesOf(site);
+  const path = site.host.outside(`${site.store}/.leases/${lease!.machine}.json`);
+  await Deno.writeTextFile(path, JSON.stringify({ ...lease, ...change }));
+}
+
+for (
+  const [what, change, reason] of [
+    ["a deadline that is over", { deadline: "2020-01-01T00:00:00.000Z" }, /its deadline was 2020/],
+    ["another boot", { boot: "another" }, /the host was started anew/],
+  ] as const
+) {
+  onEachHost(`gc ends a machine for ${what}, and only says so in a dry run`, async (site) => {
+    for (const boot of [true, false]) {
+      const own = await site.with({ boot });
+      const id = newJob();
+      assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
+      assert.equal((await own.call(["gc"])).stdout, "", "its time is not over");
+      await age(own, change);
+      for (const [words, left] of [[["gc", "--dry-run"], 1], [["gc"], 0]] as const) {
+        const done = await own.call(words);
+        assert.equal(done.code, 0, done.stderr);
+        assert.match(done.stdout, reason);
+        assert.equal((await leasesOf(own)).length, left);
+      }
+      assert.equal((await own.call(["gc"])).stdout, "");
+      assert.deepEqual(await leftovers(own.host), []);
+    }
+  });
+}
+
+onEachHost("gc removes what no record stands for, whatever it is", async (site) => {
+  for (const boot of [true, false]) {
+    const own = await site.with({ boot });
+    const id = newJob();
+    assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
+    await own.host.exec(["rm", `${own.store}/.leases/run-${id}.json`]);
+    const done = await own.call(["gc"]);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, new RegExp(`run-${id}: no record of it, but its writes`));
+    assert.deepEqual(await leftovers(own.host), []);
+  }
+});
+
+onEachHost("gc touches no machine of another store", async (site) => {
+  await withMachine(await site.with({ boot: false }), async (id) => {
+    const other = await site.with({ store: `${site.store}/.tests/other-store` });
+    const done = await other.call(["gc"]);
+    assert.deepEqual([done.code, done.stdout], [0, ""], done.stderr);
+    assert.equal((await runScript(site, id, "echo here")).stdout, "here\n");
+  });
+});
+
+/** Kills a call after so many milliseconds: alone, or with all that it started and waits for. */
+async function killed(site: Site, words: readonly string[], delay: number, alone: boolean) {
+  const running = site.start(words);
+  await new Promise((resolve) => setTimeout(resolve, delay));
+  await (alone ? site.host.signalAlone(running, "SIGKILL") : site.host.signal(running, "SIGKILL"));
+  await running.ended;
+}
+
+async function timed(act: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await act();
+  return performance.now() - began;
+}
+
+const POINTS = 20;
+
+for (const boot of [true, false]) {
+  const kind = boot ? "booted" : "plain";
+  onEachHost(
+    `calls that are killed at ${POINTS} points leave nothing after gc, ${kind}`,
+    async (site) => {
+      const own = await site.with({ boot });
+      await withAttempt(own, planOf(CHROOT), async (neighbour) => {
+        await begin(neighbour);
+        assertDone(await neighbour.run("build_script", "echo mine > /mark"));
+        const [lease] = await leasesOf(own);
+        const apart = new RegExp(`${lease!.machine}|${lease!.job}`);
+        const first = newJob();
+        const preparing = await timed(() => own.call(["prepare", CHROOT, "--id", first]));
+        const cleaning = await timed(() => own.call(["cleanup", "--id", first]));
+        for (let point = 1; point <= POINTS; point++) {
+          const id = newJob();
+          await killed(
+            own,
+            ["prepare", CHROOT, "--id", id],
+            preparing * point / POINTS,
+            point % 2 === 0,
+          );
+          await sweep(own, id, apart);
+          assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
+          await killed(own, ["cleanup", "--id", id], cleaning * point / POINTS, point % 2 === 0);
+          await sweep(own, id, apart);
+        }
+        assert.equal((await neighbour.run("after_script", "cat /mark")).stdout, "mine\n");
+      });
+    },
+  );
+}
+
+/** After gc a machine is whole, as before the call that was killed, or there is nothing of it. */
+async function sweep(site: Site, id: string, apart: RegExp): Promise<void> {
+  const done = await site.call(["gc"]);
+  assert.equal(done.code, 0, done.stderr);
+  if ((await names(site)).includes(`run-${id}`)) {
+    assert.equal((await runScript(site, id, "echo whole")).stdout, "whole\n");
+    assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
+  }
+  const left = (await leftovers(site.host, apart)).filter((line) => line.includes(id));
+  assert.deepEqual(left, [], `point of ${id}`);
+}
