@@ -4,11 +4,12 @@ import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeFolders, spareFolders } from "../machines/folders_gc.ts";
 import { type KernelFacts, kernelFacts } from "../machines/kernel.ts";
+import type { Lease } from "../machines/lease.ts";
 import { unlessLocked } from "../machines/lock.ts";
 import { findOrphans, removeOrphan } from "../machines/orphans.ts";
 import { removeMachine } from "../machines/stop.ts";
 import { isRunning } from "../machines/supervisor/choose.ts";
-import { endOverdue, overdueMachines } from "../machines/sweep.ts";
+import { endOverdue } from "../machines/sweep.ts";
 import { machinesOf } from "./chroot_work.ts";
 
 /** Ends machines whose time is over, and removes what nobody has a record of or needs any more. */
@@ -20,12 +21,12 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const say = (what: string, why: string) =>
     host.terminal.out(`${dryRun ? "Would remove" : "Removing"} ${what}: ${why}\n`);
 
-  const overdue = await overdueMachines(host, store, {
+  const present = {
     boot: facts.boot,
     runner: null,
-    isRunning: (lease) => isRunning(host, lease),
-  });
-  let failures = await endOverdue(host, overdue, async ({ lease, reason }) => {
+    isRunning: (lease: Lease) => isRunning(host, lease),
+  };
+  let failures = await endOverdue(host, store, present, async ({ lease, reason }) => {
     say(`machine ${lease.machine}`, reason);
     if (!dryRun) await removeMachine(host, lease);
     return !dryRun;
@@ -61,7 +62,7 @@ async function sweepOrphans(
           `no record of it, but ${orphan.traces.join(", ")}`,
         );
         if (!dryRun) await removeOrphan(host, store, facts, orphan);
-        return !dryRun;
+        return dryRun ? "open" : "settled";
       });
     } catch (error) {
       failures++;

@@ -133,6 +133,7 @@ async function lock(path: string): Promise<Lock | null> {
     await file.truncate();
     await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
     return {
+      wasLeft: own.size > 0,
       release: () => file.close(),
       remove: async () => {
         await ignoreMissing(Deno.remove(path));

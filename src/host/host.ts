@@ -138,6 +138,8 @@ export interface Files {
 
 /** A lock that is held until it is released or the process ends. */
 export interface Lock {
+  /** Whether a process that held it before left its file: it gave it up without a word, or was killed. */
+  readonly wasLeft: boolean;
   /** Gives it up. */
   release(): void;
   /** Gives it up, and leaves no file of it. */

@@ -45,10 +45,13 @@ export function inCgroup(cgroup: string, argv: readonly string[]): Argv {
 /** Functions that end all in a cgroup and remove it. `cgroup.kill` is there from Linux 5.14 on. */
 const END = `
 processes() {
-  find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null
+  find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
 signal() {
-  for process in $(processes); do kill -s "$1" "$process" 2>/dev/null; done
+  for process in $(processes "$1"); do kill -s "$2" "$process" 2>/dev/null; done
+}
+kill_all() {
+  { echo 1 >"$1/cgroup.kill"; } 2>/dev/null || signal "$1" KILL
 }
 remove() {
   rmdir "$cgroup" 2>/dev/null || find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
@@ -69,11 +72,16 @@ removed_within() {
 }
 end_all() {
   remove && return
+  # nspawn, beside its machine, tidies up when that is gone.
+  if [ -d "$cgroup/payload" ]; then
+    kill_all "$cgroup/payload"
+    removed_within 500 && return
+  fi
   if [ "$grace" -gt 0 ]; then
-    signal TERM
+    signal "$cgroup" TERM
     removed_within "$grace" && return
   fi
-  { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null || signal KILL
+  kill_all "$cgroup"
   removed_within 500
 }
 `;

@@ -44,22 +44,24 @@ export async function whileLocked<T>(
  *
  * @param host The outside.
  * @param machine Which.
- * @param act What is done; true when all is in order again, as far as the machine is concerned.
+ * @param act What is done; gets whether a process was killed that started or ended the machine, and
+ *   tells whether that is still to be seen.
  */
 export async function unlessLocked(
   host: Host,
   machine: MachineName,
-  act: () => Promise<boolean>,
+  act: (wasKilled: boolean) => Promise<"settled" | "open">,
 ): Promise<void> {
   await host.files.makeDirectory(RUNTIME);
   const lock = await host.files.lock(machineLock(machine));
   if (lock === null) return;
-  let inOrder = false;
+  let left: "settled" | "open" = "open"; // what fails is to be tried again
   try {
-    inOrder = await act();
+    left = await act(lock.wasLeft);
+    if (!lock.wasLeft) left = "settled";
   } finally {
-    if (inOrder) await lock.remove();
-    else lock.release();
+    if (left === "open") lock.release();
+    else await lock.remove();
   }
 }
 

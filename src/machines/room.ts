@@ -2,7 +2,7 @@
 
 import type { Host } from "../host/host.ts";
 import { listLeases } from "./lease.ts";
-import type { Overdue } from "./sweep.ts";
+import { type End, endIf } from "./sweep.ts";
 
 /** Less than this share of the store's disk, or of the host's memory, is too little for a job. */
 const LEAST = 0.1;
@@ -18,19 +18,19 @@ cat /proc/meminfo
  *
  * @param host The outside.
  * @param store The store's folder.
- * @param end Ends one, for a reason.
+ * @param end Ends one.
  */
 export async function makeRoom(
   host: Host,
   store: string,
-  end: (overdue: Overdue) => Promise<unknown>,
+  end: End,
 ): Promise<void> {
   const held = (await listLeases(host, store)).filter((lease) => lease.held !== null)
     .sort((one, other) => one.held! < other.held! ? -1 : 1);
   for (const lease of held) {
     const wanted = await wantedRoom(host, store);
     if (wanted === "disk" || (wanted === "memory" && lease.storage === "tmpfs")) {
-      await end({ lease, reason: `${wanted} is wanted` });
+      await endIf(host, lease, end, () => Promise.resolve(`${wanted} is wanted`));
     }
   }
 }

@@ -17,7 +17,7 @@ import { makeRoom } from "./room.ts";
 import { chooseStorage, storageOf } from "./storage/choose.ts";
 import { supervisorOf, supervisorOfHost } from "./supervisor/choose.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
-import { endOverdue, type Overdue, overdueMachines } from "./sweep.ts";
+import { endOverdue, type Overdue } from "./sweep.ts";
 
 /** What a new machine is to be. */
 export interface MachinePlan {
@@ -83,8 +83,8 @@ export async function startMachine(
       await removeMachine(host, lease);
       return true;
     };
-    await endOverdue(host, await overdueMachines(host, plan.store, { boot, runner }), end);
-    await makeRoom(host, plan.store, (one) => endOverdue(host, [one], end));
+    await endOverdue(host, plan.store, { boot, runner }, end);
+    await makeRoom(host, plan.store, end);
     return await start(host, plan, facts, runner, interrupt);
   });
 }

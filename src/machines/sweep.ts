@@ -24,70 +24,80 @@ export interface Overdue {
   readonly reason: string;
 }
 
+/** Ends a machine, and removes all that it wrote; false where it only says so. */
+export type End = (overdue: Overdue) => Promise<boolean>;
+
 /**
- * The machines of a store whose time is over.
+ * Ends the machines of a store whose time is over. What somebody watches over, or works on at this
+ * moment, is left alone; a failure is told, and the next one is tried.
  *
  * @param host The outside.
  * @param store The store's folder.
  * @param present What is known of this host.
- * @returns Each with its reason; a machine that somebody watches over is none of them.
- */
-export async function overdueMachines(
-  host: Host,
-  store: string,
-  present: Present,
-): Promise<Overdue[]> {
-  const leases = await listLeases(host, store);
-  if (leases.length === 0) return [];
-  const alive = await aliveAmong(host, leases, present);
-  const locked = await lockedMachines(host);
-  const now = host.clock.now();
-  const overdue: Overdue[] = [];
-  for (const lease of leases) {
-    const reason = reasonOf(lease, present.boot, alive, locked, now) ??
-      await endedReason(lease, present);
-    if (reason !== null) overdue.push({ lease, reason });
-  }
-  return overdue;
-}
-
-/**
- * Ends what is overdue. One that somebody works on at this moment, or that was made anew, is left alone;
- * a failure is told, and the next one is tried.
- *
- * @param host The outside.
- * @param overdue Which.
- * @param end Ends a machine and removes all that it wrote; false where it only says so.
+ * @param end Ends one.
  * @returns How many could not be ended.
  */
 export async function endOverdue(
   host: Host,
-  overdue: readonly Overdue[],
-  end: (overdue: Overdue) => Promise<boolean>,
+  store: string,
+  present: Present,
+  end: End,
 ): Promise<number> {
+  const leases = await listLeases(host, store);
+  if (leases.length === 0) return 0;
+  const alive = await aliveAmong(host, leases, present);
+  const locked = await lockedMachines(host);
   let failures = 0;
-  for (const { lease, reason } of overdue) {
-    try {
-      await unlessLocked(host, lease.machine, async () => {
-        const now = await readLease(host, lease.store, lease.machine);
-        if (now === null || now.created !== lease.created || now.held !== lease.held) return true;
-        return await end({ lease: now, reason });
-      });
-    } catch (error) {
-      failures++;
-      host.log.warn(messageOf(error));
-    }
+  for (const lease of leases) {
+    const { machine } = lease;
+    if (await reasonOf(host, lease, present, alive, locked.has(machine)) === null) continue;
+    // That was a glance, while others went on: what counts is what is so when nobody can.
+    const ended = await endIf(host, lease, end, async (now, wasKilled) => {
+      const nowAlive = await aliveAmong(host, [now], present);
+      return await reasonOf(host, now, present, nowAlive, wasKilled);
+    });
+    if (!ended) failures++;
   }
   return failures;
 }
 
-function reasonOf(
+/**
+ * Ends a machine if there is a reason for it while nobody else works on it.
+ *
+ * @param host The outside.
+ * @param lease Whose machine, as it was seen.
+ * @param end Ends it.
+ * @param reason Why, by its lease as it is now, and by whether somebody was killed who worked on it.
+ * @returns False where it could not be ended, which is told.
+ */
+export async function endIf(
+  host: Host,
   lease: Lease,
-  boot: string,
+  end: End,
+  reason: (lease: Lease, wasKilled: boolean) => Promise<string | null>,
+): Promise<boolean> {
+  try {
+    await unlessLocked(host, lease.machine, async (wasKilled) => {
+      const now = await readLease(host, lease.store, lease.machine);
+      const why = now === null ? null : await reason(now, wasKilled);
+      if (now === null || why === null) return "settled";
+      return await end({ lease: now, reason: why }) ? "settled" : "open";
+    });
+    return true;
+  } catch (error) {
+    host.log.warn(messageOf(error));
+    return false;
+  }
+}
+
+async function reasonOf(
+  host: Host,
+  lease: Lease,
+  { boot, isRunning }: Present,
   alive: ReadonlySet<string>,
-  locked: ReadonlySet<string>,
-  now: number,
-): string | null {
+  wasKilled: boolean,
+): Promise<string | null> {
+  const now = host.clock.now();
   if (lease.boot !== boot) return "the host was started anew since";
   if (lease.held !== null) {
     return now > Date.parse(lease.held) ? `it was kept until ${lease.held}` : null;
@@ -95,17 +105,19 @@ function reasonOf(
   if (lease.preparer !== null) {
     return alive.has(keyOf(lease.preparer)) ? null : "its prepare was killed";
   }
-  if (locked.has(lease.machine)) return "its cleanup was killed";
-  if (lease.runner !== null && !alive.has(keyOf(lease.runner))) {
-    return "its GitLab Runner has ended";
+  if (wasKilled) return "the call that made or ended it was killed";
+  if (lease.runner !== null) {
+    // It ends its machine in order, and tells the job.
+    return alive.has(keyOf(lease.runner))
+      ? overdueSince(lease, now)
+      : "its GitLab Runner has ended";
   }
-  return now > Date.parse(lease.deadline) ? `its deadline was ${lease.deadline}` : null;
+  if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";
+  return overdueSince(lease, now);
 }
 
-/** Its runner, where it has one, ends it in order, and tells the job. */
-async function endedReason(lease: Lease, { isRunning }: Present): Promise<string | null> {
-  if (isRunning === undefined || lease.runner !== null || lease.leader === null) return null;
-  return await isRunning(lease) ? null : "it has ended";
+function overdueSince({ deadline }: Lease, now: number): string | null {
+  return now > Date.parse(deadline) ? `its deadline was ${deadline}` : null;
 }
 
 /** Those that run of all processes that leases name; not asked for where there is no doubt. */

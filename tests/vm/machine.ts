@@ -13,6 +13,8 @@ export interface VirtualMachine {
   exec(argv: readonly string[], options?: Options): Promise<Result>;
   /** Writes a file. */
   push(text: string, path: string): Promise<void>;
+  /** Cuts its power and starts it anew: what was on the way to its disk is lost. */
+  cutPower(): Promise<void>;
   /** Ends it; nothing of it is left. */
   down(): Promise<void>;
 }
@@ -43,9 +45,20 @@ export async function up(folder: string): Promise<VirtualMachine> {
       const done = await exec(["sh", "-ec", script, "sh", ...words], { stdin });
       if (done.code !== 0) throw new Error(`${script} ended with ${done.code}: ${done.stderr}`);
     };
-    await checked('mkdir -p "$1" && mount -o ro /dev/vdb "$1"', [folder]);
+    const mount = () => checked('mkdir -p "$1" && mount -o ro /dev/vdb "$1"', [folder]);
+    await mount();
     return {
       exec,
+      cutPower: async () => {
+        const before = await bootId(exec);
+        await exec(["sh", "-c", "(sleep 2; echo b >/proc/sysrq-trigger) >/dev/null 2>&1 &"]);
+        await run([...ssh, "-O", "exit", GUEST]);
+        await until(async () => {
+          await untilReady(place, pid, ssh, exec);
+          return await bootId(exec) === before ? null : true;
+        }, BOOT_PATIENCE);
+        await mount();
+      },
       push: (text, path) =>
         checked('mkdir -p "$(dirname "$1")" && cat >"$1" && chmod 0700 "$1"', [path], text),
       down: place.close,
@@ -54,6 +67,10 @@ export async function up(folder: string): Promise<VirtualMachine> {
     await place.close();
     throw error;
   }
+}
+
+async function bootId(exec: Exec): Promise<string> {
+  return (await exec(["cat", "/proc/sys/kernel/random/boot_id"])).stdout.trim();
 }
 
 /** What the guest writes goes to a file without a name, and with QEMU. Nothing leaves this machine. */
@@ -66,7 +83,7 @@ function qemuArgv(base: Image, folder: string, port: number): string[] {
     "env",
     `TMPDIR=${folder}`,
     "qemu-system-x86_64",
-    ...["-nodefaults", "-no-user-config", "-no-reboot", "-machine", "q35", "-display", "none"],
+    ...["-nodefaults", "-no-user-config", "-machine", "q35", "-display", "none"],
     // The oldest that Deno runs on.
     ...["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "Nehalem", "-smp", "2", "-m", "2G"],
     ...["-kernel", base.kernel, "-initrd", base.initrd],

@@ -1,0 +1,42 @@
+/** What a job's log says when a limit stopped it. */
+
+import assert from "node:assert/strict";
+import { onVm } from "./site.ts";
+
+const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
+
+/** The kernel kills it, in a machine that may have 300 MiB. */
+const TAKE_500_MIB = "python3 -c 'x = bytearray(500 * 1024 * 1024)'";
+
+/** Each process makes two more, for ever. */
+const BOMB = "bomb() { bomb | bomb & wait; }\nbomb 2>/dev/null\nexit 9\n";
+
+for (const boot of [true, false]) {
+  const kind = boot ? "booted" : "plain";
+  onVm(`a script that is killed for its memory is told the limit, ${kind}`, async (site) => {
+    await site.define(`boot = ${boot}\n${LIMITS}`);
+    await site.withMachine(async (id) => {
+      const killed = await site.runScript(id, `${TAKE_500_MIB}\n`);
+      assert.equal(killed.code, 137, killed.stderr);
+      const line =
+        /^nspawn-runner: Out of memory: 1 process killed at 300 MiB\. .*limits\.memory_max$/m;
+      assert.match(killed.stderr, line);
+      // What fails for another reason afterwards is not explained by that.
+      const other = await site.runScript(id, "exit 4\n");
+      assert.deepEqual([other.code, other.stderr], [4, ""]);
+      const last = await site.call(["run", "--id", id, "/root/script", "cleanup_file_variables"]);
+      assert.match(last.stderr, /CPU \d+\.\d s, memory at most (29\d|300) MiB, /);
+    });
+  });
+
+  onVm(`a job that forks without end is stopped and told so, ${kind}`, async (site) => {
+    await site.define(`boot = ${boot}\n${LIMITS}`);
+    await site.withMachine(async (id) => {
+      const done = await site.runScript(id, BOMB);
+      assert.notEqual(done.code, 0);
+      assert.match(done.stderr, /^nspawn-runner: Too many processes: refused \d+ times at 60\. /m);
+      const after = await site.runScript(id, "echo still here\n");
+      assert.deepEqual([after.code, after.stdout], [0, "still here\n"], after.stderr);
+    });
+  });
+}
