@@ -144,7 +144,7 @@ async function timed(act: () => Promise<unknown>): Promise<number> {
 }
 
 /** Of each of the two calls. */
-const POINTS = 10;
+const POINTS = 20;
 
 for (const boot of [true, false]) {
   const kind = boot ? "booted" : "plain";
