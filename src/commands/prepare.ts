@@ -7,6 +7,7 @@ import { settingsFor } from "../config/load.ts";
 import { BUILDS_DIR, CACHE_DIR, decisionsOf } from "../gitlab/config_stage.ts";
 import { findHelper, HELPER_PATH, HELPER_PROOF, noHelper } from "../gitlab/helper.ts";
 import { type Job, readJob } from "../gitlab/job.ts";
+import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { Bind, FolderPlan } from "../machines/folders.ts";
 import { runStage } from "../machines/stage.ts";
@@ -112,8 +113,13 @@ async function proveHelper(host: Host, plan: MachinePlan, interrupt: AbortSignal
   const proof = { script: HELPER_PROOF, shell: "sh" };
   const { ending } = await runStage(host, store, plan.name, proof, interrupt);
   if (ending.kind === "exited" && ending.code === 0) return;
-  await stopMachine(host, store, plan.name);
-  throw noHelper("it does not run in the machine");
+  await stopMachine(host, store, plan.name).catch((error) => host.log.warn(messageOf(error)));
+  if (ending.kind === "exited" && !interrupt.aborted) {
+    throw noHelper("it does not run in the machine");
+  }
+  throw hostFailure(
+    `Cannot start machine ${plan.name}: it was ended while gitlab-runner was tried`,
+  );
 }
 
 function describe({ lease, limits }: Started, settings: MachineSettings): string {

@@ -1,6 +1,6 @@
 import type { CommandRun } from "../cli/spec.ts";
 import type { Ending } from "../ending.ts";
-import { refused } from "../failure.ts";
+import { messageOf, refused } from "../failure.ts";
 import { isLastStage, isUserScript } from "../gitlab/stages.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/lease.ts";
@@ -23,9 +23,14 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const shell = invocation.options["shell"];
   return await interruptible(host, async (cancel) => {
     const { ending, lease } = await runStage(host, store, machine, { script, shell }, cancel);
-    if (isLastStage(stage)) await tellUsage(host, lease);
-    if (isSuccess(ending) || ending.kind === "lost") return ending;
-    return await failed(host, lease, ending, stage, cancel.aborted);
+    try {
+      if (isLastStage(stage)) await tellUsage(host, lease);
+      if (isSuccess(ending) || ending.kind === "lost") return ending;
+      return await failed(host, lease, ending, stage, cancel.aborted);
+    } catch (error) {
+      host.log.warn(`nspawn-runner: ${messageOf(error)}`); // no word about a script outweighs its code
+      return ending;
+    }
   });
 };
 

@@ -1,5 +1,6 @@
 import type { CommandRun } from "../cli/spec.ts";
 import { findMachine, openShell } from "../machines/look.ts";
+import { readLease } from "../machines/lease.ts";
 import { whileLocked } from "../machines/lock.ts";
 import { removeMachine } from "../machines/stop.ts";
 
@@ -9,6 +10,9 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const done = invocation.switches.has("done");
   const lease = await findMachine(host, store, invocation.positionals["id"]!, done);
   if (!done) return { kind: "exited", code: await openShell(host, lease) };
-  await whileLocked(host, lease.machine, () => removeMachine(host, lease));
+  await whileLocked(host, lease.machine, async () => {
+    const now = await readLease(host, store, lease.machine);
+    if (now !== null) await removeMachine(host, now);
+  });
   return host.log.info(`Removed what was kept of job ${lease.job}`);
 };

@@ -120,7 +120,7 @@ export interface Files {
   real(path: string): Promise<string | null>;
   /** Removes a file or an empty directory; fine when it is not there. */
   remove(path: string): Promise<void>;
-  /** Removes a tree on one file system; fine when it is not there. */
+  /** Removes a tree of our own making; fine when it is not there. */
   removeTree(path: string): Promise<void>;
   /** Renames in one step, over a file that is there. */
   rename(from: string, to: string): Promise<void>;

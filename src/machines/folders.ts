@@ -22,6 +22,13 @@ export interface Bind {
   readonly readOnly: boolean;
 }
 
+/** What of a project's folders a machine gets. */
+export interface Claim {
+  /** The folders, in use while a lease names them. */
+  readonly folders: readonly string[];
+  readonly binds: readonly Bind[];
+}
+
 /** What a machine is to have of its project's folders. */
 export interface FolderPlan {
   readonly owner: FolderOwner;
@@ -46,18 +53,24 @@ export const BUILDS = { name: ".builds", depth: 4 } as const;
  * @param plan What is wanted.
  * @returns What the machine gets to see.
  */
-export async function claimFolders(host: Host, store: string, plan: FolderPlan): Promise<Bind[]> {
-  const binds: Bind[] = [{ from: cacheOf(store, plan.owner), to: plan.cache, readOnly: false }];
+export async function claimFolders(host: Host, store: string, plan: FolderPlan): Promise<Claim> {
+  const wanted = [{ folder: cacheOf(store, plan.owner), to: plan.cache }];
   if (plan.builds !== undefined) {
-    const from = await freeSlot(host, store, plan.owner);
-    binds.push({ from, to: plan.builds, readOnly: false });
+    wanted.push({ folder: await freeSlot(host, store, plan.owner), to: plan.builds });
   }
-  for (const { from } of binds) {
+  const binds: Bind[] = [];
+  for (const { folder, to } of wanted) {
+    const from = join(folder, DATA);
+    await host.files.makeDirectory(folder); // for root alone: jobs may leave set-uid programs there
     await host.files.makeDirectory(from, 0o755);
-    await host.files.touch(from, host.clock.now());
+    await host.files.touch(folder, host.clock.now());
+    binds.push({ from, to, readOnly: false });
   }
-  return binds;
+  return { folders: wanted.map(({ folder }) => folder), binds };
 }
+
+/** What machines see of a folder; the folder itself, with the time of its last use, is ours. */
+const DATA = "data";
 
 /**
  * The folders that leases name.

@@ -1,7 +1,9 @@
 /** Caches and builds folders that are too old, or too many. */
 
 import { basename, join } from "@std/path/posix";
+import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { removeStrangersTree } from "../host/strangers.ts";
 import { asSize } from "../size.ts";
 import { BUILDS, CACHES, foldersInUse } from "./folders.ts";
 import { listLeases } from "./lease.ts";
@@ -78,8 +80,17 @@ export async function removeFolders(
   for (const { name } of [CACHES, BUILDS]) {
     const root = join(store, name);
     for (const entry of await host.files.list(root)) {
-      if (entry.startsWith(LEAVING)) await host.files.removeTree(join(root, entry));
+      if (entry.startsWith(LEAVING)) await removeOne(host, join(root, entry));
     }
+  }
+}
+
+/** One that does not go keeps no other from going. */
+async function removeOne(host: Host, path: string): Promise<void> {
+  try {
+    await removeStrangersTree(host, path);
+  } catch (error) {
+    host.log.warn(messageOf(error));
   }
 }
 
@@ -127,7 +138,7 @@ async function below(host: Host, folder: string, depth: number): Promise<string[
 async function bytesOf(host: Host, paths: readonly string[]): Promise<Map<string, number>> {
   if (paths.length === 0) return new Map();
   const { stdout } = await host.processes.capture(
-    ["du", "--summarize", "--one-file-system", "--block-size=1", "--null", "--files0-from=-"],
+    ["du", "--summarize", "--block-size=1", "--null", "--files0-from=-"],
     { stdin: paths.map((path) => `${path}\0`).join("") },
   );
   return new Map(

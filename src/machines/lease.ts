@@ -153,8 +153,12 @@ export function removeLease(host: Host, { store, machine }: Lease): Promise<void
 function parse(text: string): Lease | null {
   try {
     const lease = JSON.parse(text);
-    return lease?.version === 1 ? lease : null;
+    const isWhole = lease?.version === 1 && TEXTS.every((key) => typeof lease[key] === "string");
+    return isWhole && lease.held !== undefined ? lease : null;
   } catch {
     return null;
   }
 }
+
+/** A lease of another version, or one that somebody edited, may lack what all later steps rely on. */
+const TEXTS = ["machine", "store", "boot", "created", "began", "deadline", "job"];

@@ -16,6 +16,7 @@ const POLL = 20;
  * @param host The outside.
  * @param machine Which.
  * @param act What is done.
+ * @param isTrace Whether a failure is to be seen by the next sweep, which then finishes it.
  * @returns What it returns.
  * @throws {Failure} of the host where another process is still at it.
  */
@@ -23,6 +24,7 @@ export async function whileLocked<T>(
   host: Host,
   machine: MachineName,
   act: () => Promise<T>,
+  isTrace = false,
 ): Promise<T> {
   await host.files.makeDirectory(RUNTIME);
   const lock = await patiently(host, machineLock(machine));
@@ -32,10 +34,13 @@ export async function whileLocked<T>(
       `Try again when it has ended; nspawn-runner cleanup --id ${idOf(machine)}`,
     );
   }
+  let failed = true;
   try {
-    return await act();
+    const result = await act();
+    failed = false;
+    return result;
   } finally {
-    await lock.remove();
+    await letGo(lock, isTrace && failed);
   }
 }
 
@@ -55,14 +60,17 @@ export async function unlessLocked(
   await host.files.makeDirectory(RUNTIME);
   const lock = await host.files.lock(machineLock(machine));
   if (lock === null) return;
-  let left: "settled" | "open" = "open"; // what fails is to be tried again
+  let isTrace = true; // what fails is to be tried again
   try {
-    left = await act(lock.wasLeft);
-    if (!lock.wasLeft) left = "settled";
+    isTrace = await act(lock.wasLeft) === "open" && lock.wasLeft;
   } finally {
-    if (left === "open") lock.release();
-    else await lock.remove();
+    await letGo(lock, isTrace);
   }
+}
+
+async function letGo(lock: Lock, isTrace: boolean): Promise<void> {
+  if (isTrace) lock.release();
+  else await lock.remove();
 }
 
 /**

@@ -8,7 +8,7 @@ import { quoteAll } from "../host/quote.ts";
 import { inOwnCgroup } from "./cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "./enter.ts";
 import { capabilitiesOf } from "./entry/nsenter.ts";
-import { type Lease, listLeases } from "./lease.ts";
+import { type Lease, listLeases, readLease } from "./lease.ts";
 import { whileLocked } from "./lock.ts";
 import { idOf } from "./name.ts";
 import { machinePaths } from "./paths.ts";
@@ -59,11 +59,12 @@ export async function openShell(host: Host, lease: Lease): Promise<number> {
   const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
   const env = { ...PLAIN_ENVIRONMENT, HOME: "/root", TERM: host.env("TERM") ?? "dumb" };
   if (lease.held !== null) {
-    return await whileLocked(
-      host,
-      lease.machine,
-      () => attend(host, keptArgv(lease, terminal), env),
-    );
+    return await whileLocked(host, lease.machine, async () => {
+      if (await readLease(host, lease.store, lease.machine) === null) {
+        throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
+      }
+      return await attend(host, keptArgv(lease, terminal), env);
+    });
   }
   if (!await isRunning(host, lease)) {
     throw refused(
@@ -83,7 +84,8 @@ function keptArgv(lease: Lease, terminal: boolean): Argv {
     `--machine=${lease.machine}`,
     ...(lease.supervisor === "systemd" ? [] : ["--register=no", "--keep-unit"]),
     ...storageOf(lease.storage).root(lease.chroot.path, folder).options,
-    "--resolv-conf=replace-host",
+    "--private-network", // its programs are a stranger's, and a person looks at files alone
+    "--settings=no",
     `--console=${terminal ? "interactive" : "pipe"}`,
     "--as-pid2",
     "--",

@@ -4,8 +4,9 @@ import type { Host } from "../host/host.ts";
 import { endCgroup } from "./cgroup.ts";
 import { closeChannel } from "./entry/script.ts";
 import { fileSystemOf, type KernelFacts } from "./kernel.ts";
+import { readLease } from "./lease.ts";
 import { isMachineName, type MachineName } from "./name.ts";
-import { leaseLink, machinePaths, machinesFolder, RUNTIME } from "./paths.ts";
+import { leaseFolder, leaseLink, machinePaths, machinesFolder, RUNTIME } from "./paths.ts";
 import { storageOf } from "./storage/choose.ts";
 import { EXPORTS, sweepExport } from "./supervisor/export.ts";
 import { endUnit, listUnits } from "./supervisor/systemd.ts";
@@ -34,6 +35,7 @@ export async function findOrphans(
 ): Promise<Orphan[]> {
   const cgroups = await listCgroups(host, facts);
   const places: readonly (readonly [string, readonly string[]])[] = [
+    ["a damaged record", (await host.files.list(leaseFolder(store))).map(withoutEnding)],
     ["its writes", await host.files.list(machinesFolder(store))],
     ["files below /run", (await host.files.list(RUNTIME)).map(withoutEnding)],
     ["a unit", await listUnits(host)],
@@ -79,6 +81,7 @@ export async function removeOrphan(
   await storageOf("tmpfs").close(host, paths.folder);
   await closeChannel(host, paths);
   await host.files.remove(leaseLink(machine));
+  await host.files.remove(paths.lease);
 }
 
 function isOurs(name: string): name is MachineName {
@@ -87,12 +90,14 @@ function isOurs(name: string): name is MachineName {
 
 /** A lease of another store is found by its link, which stays out of our hands as well. */
 async function isRecorded(host: Host, store: string, machine: MachineName): Promise<boolean> {
-  return await host.files.lstat(machinePaths(store, machine).lease) !== null ||
-    await host.files.stat(leaseLink(machine)) !== null;
+  const elsewhere = await host.files.real(leaseLink(machine));
+  if (elsewhere !== null && elsewhere !== machinePaths(store, machine).lease) return true;
+  // One that is damaged tells nothing of its machine.
+  return await readLease(host, store, machine).catch(() => null) !== null;
 }
 
 function withoutEnding(entry: string): string {
-  return entry.replace(/\.(?:log|lease|lock)$/, "");
+  return entry.replace(/\.(?:log|lease|lock|json)$/, "");
 }
 
 /** Those that we make where no systemd does: cgroup.ts. */

@@ -6,7 +6,7 @@ import type { Host } from "../host/host.ts";
 import { openChannel } from "./entry/script.ts";
 import { type Bind, claimFolders, type FolderPlan } from "./folders.ts";
 import { callingRunner, type KernelFacts, kernelFacts } from "./kernel.ts";
-import { type Lease, readLease, writeLease } from "./lease.ts";
+import { findLease, type Lease, readLease, writeLease } from "./lease.ts";
 import { whileFoldersLocked, whileLocked } from "./lock.ts";
 import { idOf, type MachineName } from "./name.ts";
 import { nspawnVersion } from "./nspawn.ts";
@@ -71,23 +71,31 @@ export async function startMachine(
   plan: MachinePlan,
   interrupt: AbortSignal,
 ): Promise<Started> {
+  const [facts, runner] = await Promise.all([
+    kernelFacts(host),
+    plan.job.underGitLab ? callingRunner(host) : null,
+  ]);
+  const { boot } = facts;
+  // Before the lock is taken, too: to be killed with it would be a trace at a machine that lives.
+  await refuseLiving(host, plan, boot);
   return await whileLocked(host, plan.name, async () => {
-    const [facts, runner] = await Promise.all([
-      kernelFacts(host),
-      plan.job.underGitLab ? callingRunner(host) : null,
-    ]);
-    const { boot } = facts;
-    await refuseExisting(host, plan, boot);
+    for (const dead of await refuseLiving(host, plan, boot)) await removeMachine(host, dead);
+    const enough = host.clock.now() + SWEEP_PATIENCE;
     const end = async ({ lease, reason }: Overdue) => {
+      if (interrupt.aborted || host.clock.now() > enough) return false;
       host.log.step(`Ending machine ${lease.machine}: ${reason}`);
       await removeMachine(host, lease);
       return true;
     };
     await endOverdue(host, plan.store, { boot, runner }, end);
     await makeRoom(host, plan.store, end);
+    if (interrupt.aborted) throw hostFailure(`Cannot start machine ${plan.name}: interrupted`);
     return await start(host, plan, facts, runner, interrupt);
   });
 }
+
+/** Milliseconds that a job waits for what others left; the rest is left to the next one, or to gc. */
+const SWEEP_PATIENCE = 10_000;
 
 async function start(
   host: Host,
@@ -119,9 +127,9 @@ async function claim(
   }
   return await whileFoldersLocked(host, store, async () => {
     const claimed = await claimFolders(host, store, folders);
-    const own = { ...lease, folders: claimed.map(({ from }) => from) };
+    const own = { ...lease, folders: claimed.folders };
     await writeLease(host, own);
-    return { lease: own, binds: [...binds, ...claimed] };
+    return { lease: own, binds: [...binds, ...claimed.binds] };
   });
 }
 
@@ -161,18 +169,24 @@ async function undo(host: Host, lease: Lease): Promise<void> {
   }
 }
 
-/** Nobody else prepares it: we hold its lock. */
-async function refuseExisting(host: Host, plan: MachinePlan, boot: string): Promise<void> {
-  const old = await readLease(host, plan.store, plan.name);
-  if (old === null) return;
-  if (old.boot === boot && await supervisorOf(old).isAlive(host, old)) {
+/**
+ * Refuses a machine of that name that lives, in this store or in one where its link leads; tells the
+ * leases of those that do not.
+ */
+async function refuseLiving(host: Host, plan: MachinePlan, boot: string): Promise<Lease[]> {
+  const linked = await findLease(host, plan.name, () => Promise.resolve(plan.store));
+  const own = await readLease(host, plan.store, plan.name);
+  const leases = linked?.store === own?.store ? [own] : [linked, own];
+  const there = leases.filter((lease) => lease !== null);
+  for (const lease of there) {
+    if (lease.boot !== boot || !await supervisorOf(lease).isAlive(host, lease)) continue;
     throw new Failure(
       "host",
       `Cannot start machine ${plan.name}: it exists already`,
       `End it first: nspawn-runner cleanup --id ${idOf(plan.name)}`,
     );
   }
-  await removeMachine(host, old);
+  return there;
 }
 
 async function newLease(

@@ -1,6 +1,8 @@
 /** The end of a machine. */
 
+import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { removeStrangersTree } from "../host/strangers.ts";
 import { closeChannel } from "./entry/script.ts";
 import { readFailures } from "./failures.ts";
 import {
@@ -11,7 +13,7 @@ import {
   type StoreTeller,
   writeLease,
 } from "./lease.ts";
-import { whileLocked } from "./lock.ts";
+import { unlessLocked, whileLocked } from "./lock.ts";
 import { heldName, type MachineName } from "./name.ts";
 import { leaseLink, machinePaths } from "./paths.ts";
 import { storageOf } from "./storage/choose.ts";
@@ -36,20 +38,19 @@ export async function stopMachine(
   store: StoreTeller,
   name: MachineName,
 ): Promise<Stopped> {
-  return await whileLocked(host, name, async () => {
+  const stop = async (): Promise<Stopped> => {
     const lease = await findLease(host, name, store);
     if (lease === null) {
       // A prepare that was killed before it wrote a lease was trying its storage at most.
-      await host.files.removeTree(machinePaths(await store(), name).folder);
+      await removeStrangersTree(host, machinePaths(await store(), name).folder);
       return "none";
     }
-    if (await isWorthALook(host, lease)) {
-      await holdMachine(host, lease);
-      return "held";
-    }
+    if (await isWorthALook(host, lease) && await holdMachine(host, lease)) return "held";
     await removeMachine(host, lease);
     return "removed";
-  });
+  };
+  // GitLab Runner calls cleanup once: what fails is for the next sweep.
+  return await whileLocked(host, name, stop, true);
 }
 
 /**
@@ -83,18 +84,37 @@ async function endMachine(host: Host, lease: Lease): Promise<void> {
 
 /**
  * Keeps what a machine wrote, under a name of its own: the job's own name is free for a new machine. At
- * each instant one of the two leases says what there is.
+ * each instant one of the two leases says what there is. False where it cannot be kept.
  */
-async function holdMachine(host: Host, lease: Lease): Promise<void> {
+async function holdMachine(host: Host, lease: Lease): Promise<boolean> {
   const machine = heldName(lease.machine);
+  let isHeld = false;
+  try {
+    await unlessLocked(host, machine, async () => {
+      await moveToHeld(host, lease, machine);
+      isHeld = true;
+      return "settled";
+    });
+  } catch (error) {
+    host.log.step(`Cannot keep what ${lease.machine} wrote: ${messageOf(error)}`);
+  }
+  return isHeld;
+}
+
+async function moveToHeld(host: Host, lease: Lease, machine: MachineName): Promise<void> {
   const until = new Date(host.clock.now() + lease.keep * 1000).toISOString();
   const old = await readLease(host, lease.store, machine);
   if (old !== null) await removeMachine(host, old);
   await endMachine(host, lease);
-  const held = { ...lease, machine, held: until, leader: null, cgroups: [], folders: [] };
+  const held: Lease = { ...lease, machine, held: until, leader: null, cgroups: [], folders: [] };
   await writeLease(host, held);
   const [from, to] = [lease.machine, machine].map((name) => machinePaths(lease.store, name).folder);
-  await storageOf(lease.storage).move(host, from!, to!);
+  try {
+    await storageOf(lease.storage).move(host, from!, to!);
+  } catch (error) {
+    await removeLease(host, held);
+    throw error;
+  }
   await removeLease(host, lease);
   host.log.step(`Keeping what it wrote until ${until}: ${to}`);
 }

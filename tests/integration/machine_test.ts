@@ -146,3 +146,15 @@ onEachHost("a definition changes the settings of its chroot alone", async (site)
     assert.doesNotMatch(done.stdout, /systemd/);
   });
 });
+
+onEachMachine(
+  "cleanup removes whatever a script locked, and however deep it went",
+  async (site, id) => {
+    const script = "mkdir -p /x/y && touch /x/y/file && chattr +i /x/y/file && chattr +a /x/y\n" +
+      "cd /x && i=0; while [ $i -lt 3000 ]; do mkdir d && cd d; i=$((i + 1)); done\n";
+    const done = await runScript(site, id, script);
+    assert.equal(done.code, 0, done.stderr);
+    const gone = await site.call(["cleanup", "--id", id]);
+    assert.deepEqual([gone.code, gone.stderr], [0, ""]);
+  },
+);

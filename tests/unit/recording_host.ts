@@ -70,6 +70,8 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
   const handlers = new Set<readonly [readonly Deno.Signal[], (signal: Deno.Signal) => void]>();
   let now = options.now ?? Date.UTC(2030, 0, 1);
   const run = async (argv: Argv, given: CaptureOptions | StartOptions): Promise<Captured> => {
+    // Files are real, and so is what removes them.
+    if (argv[0] === "rm") return await denoProcesses(log).capture(argv);
     processes.push({ argv, options: given });
     if (options.real?.includes(argv[0])) return await denoProcesses(log).capture(argv);
     return { code: 0, signal: null, stdout: "", stderr: "", ...await options.answer?.(argv) };

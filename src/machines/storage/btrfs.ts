@@ -1,5 +1,6 @@
 import { join } from "@std/path/posix";
 import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../host/subvolumes.ts";
+import { removeStrangersTree } from "../../host/strangers.ts";
 import { moveFolder } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
@@ -12,7 +13,7 @@ export const btrfs: Storage = {
   move: moveFolder,
   async close(host, folder) {
     await deleteSubvolume(host, rootIn(folder));
-    await host.files.removeTree(folder);
+    await removeStrangersTree(host, folder);
   },
 };
 

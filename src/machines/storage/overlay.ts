@@ -1,5 +1,6 @@
 import { join } from "@std/path/posix";
 import type { Argv, Host } from "../../host/host.ts";
+import { removeStrangersTree } from "../../host/strangers.ts";
 import { escapeColons } from "../nspawn.ts";
 import type { Root, Storage } from "./storage.ts";
 
@@ -10,7 +11,7 @@ export const overlay: Storage = {
   root: overlayOver,
   written: writtenTo,
   move: moveFolder,
-  close: (host, folder) => host.files.removeTree(folder),
+  close: removeStrangersTree,
 };
 
 /**

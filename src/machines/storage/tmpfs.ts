@@ -1,6 +1,7 @@
 import { dirname } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { removeStrangersTree } from "../../host/strangers.ts";
 import { makeUpper, overlayOver, writtenTo } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
@@ -28,7 +29,7 @@ export const tmpfs: Storage = {
         throw hostFailure(`Cannot unmount ${folder}: ${unmounted.stderr.trim()}`);
       }
     }
-    await host.files.removeTree(folder);
+    await removeStrangersTree(host, folder);
   },
 };
 
