@@ -4,3 +4,13 @@ export type Ending =
   | { readonly kind: "signalled"; readonly signal: number }
   | { readonly kind: "out-of-memory"; readonly limit: string }
   | { readonly kind: "lost"; readonly reason: string };
+
+/**
+ * Whether a script ended well.
+ *
+ * @param ending How it ended.
+ * @returns True for code 0.
+ */
+export function isSuccess(ending: Ending): boolean {
+  return ending.kind === "exited" && ending.code === 0;
+}

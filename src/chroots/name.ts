@@ -27,18 +27,6 @@ export function isChrootName(text: string): text is ChrootName {
 }
 
 /**
- * The name in a text.
- *
- * @param text What a person wrote.
- * @returns The checked name.
- * @throws {Failure} where it is none.
- */
-export function chrootName(text: string): ChrootName {
-  if (isChrootName(text)) return text;
-  throw refused(`Cannot use ${JSON.stringify(text)} as a chroot: invalid name`, NAME_RULE);
-}
-
-/**
  * The chroots that an image may mean, best first: `registry.example/ci/debian:bookworm` means
  * `debian-bookworm`, then `bookworm`.
  *

@@ -1,5 +1,5 @@
 import type { CommandRun } from "../cli/spec.ts";
-import type { Ending } from "../ending.ts";
+import { type Ending, isSuccess } from "../ending.ts";
 import { messageOf, refused } from "../failure.ts";
 import { isLastStage, isUserScript } from "../gitlab/stages.ts";
 import type { Host } from "../host/host.ts";
@@ -33,10 +33,6 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     }
   });
 };
-
-function isSuccess(ending: Ending): boolean {
-  return ending.kind === "exited" && ending.code === 0;
-}
 
 async function failed(
   host: Host,

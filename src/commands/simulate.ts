@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix";
 import type { CommandRun, Context, Invocation } from "../cli/spec.ts";
-import type { Ending } from "../ending.ts";
+import { type Ending, isSuccess } from "../ending.ts";
 import { hostFailure, refused, usageError } from "../failure.ts";
 import {
   BUILD_FAILURE,
@@ -184,12 +184,11 @@ function conclude({ host }: Player, stage: string, { code }: Ended, began: numbe
 async function failureOf(player: Player, stage: string, { code }: Ended): Promise<Ending> {
   if (code !== BUILD_FAILURE) return lost(`stage ${stage} failed on the host`);
   const text = await player.host.files.read(player.env["BUILD_EXIT_CODE_FILE"]!);
-  const own = text?.match(/^(\d{1,3})$/m)?.[1];
-  return { kind: "exited", code: own === undefined ? BUILD_FAILURE : Number(own) };
-}
-
-function isSuccess(ending: Ending): boolean {
-  return ending.kind === "exited" && ending.code === 0;
+  if (text === null) return { kind: "exited", code: BUILD_FAILURE };
+  const own = text.match(/^(\d{1,3})(?:\n|$)/)?.[1];
+  return own === undefined
+    ? lost(`stage ${stage} left no exit code, but ${JSON.stringify(text)}`)
+    : { kind: "exited", code: Number(own) };
 }
 
 function lost(reason: string): Ending {

@@ -1,7 +1,7 @@
 /** The one place where what happened becomes the number that the program exits with. */
 
 import type { Ending } from "../ending.ts";
-import { Failure } from "../failure.ts";
+import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 
 /** Exit codes of calls by hand, where no GitLab Runner gave its own. */
@@ -77,15 +77,26 @@ async function codeForRunner(host: Host, outcome: Outcome, codes: RunnerCodes): 
       const code = scriptCode(outcome.ending);
       if (code === null) return codes.systemFailure;
       if (code === 0) return 0;
-      const file = host.env("BUILD_EXIT_CODE_FILE");
-      if (file) await host.files.replace(file, `${code}\n`);
-      return codes.buildFailure;
+      return await isTold(host, code) ? codes.buildFailure : codes.systemFailure;
     }
     case "failure":
       // Only what may pass on a second try is worth the three that GitLab Runner makes.
       return isKind(outcome.error, "usage") || isKind(outcome.error, "refused")
         ? codes.buildFailure
         : codes.systemFailure;
+  }
+}
+
+/** Without a file there is nothing to tell; one that cannot be written would lose the code. */
+async function isTold(host: Host, code: number): Promise<boolean> {
+  const file = host.env("BUILD_EXIT_CODE_FILE");
+  if (!file) return true;
+  try {
+    await host.files.replace(file, `${code}\n`);
+    return true;
+  } catch (error) {
+    host.log.warn(`nspawn-runner: cannot write ${file}: ${messageOf(error)}`);
+    return false;
   }
 }
 
@@ -114,5 +125,7 @@ function runnerCodes(host: Host): RunnerCodes | null {
 }
 
 function codeOf(text: string | undefined): number | null {
-  return text !== undefined && /^[0-9]{1,3}$/.test(text) ? Number(text) : null;
+  return text !== undefined && /^[0-9]{1,3}$/.test(text) && Number(text) < 256
+    ? Number(text)
+    : null;
 }

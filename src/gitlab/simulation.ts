@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
-import { quote } from "../host/quote.ts";
+import { quote, quoteCommand } from "../host/quote.ts";
 
 /** GitLab Runner's exit codes for drivers, as it sets them itself. */
 export const BUILD_FAILURE = 1;
@@ -146,7 +146,7 @@ exit 0
  * @returns A line of shell with each word as it is.
  */
 export function commandScript(words: readonly string[]): string {
-  return words.map(quote).join(" ");
+  return quoteCommand(words);
 }
 
 /**

@@ -14,12 +14,26 @@
  * @returns The quoted word.
  */
 export function quote(word: string): string {
-  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : quoted(word);
+}
+
+/**
+ * A whole command line, so that a POSIX shell runs exactly that command: a first word of its own kind, an
+ * assignment or a keyword, is in quotes as well.
+ *
+ * @param argv The words.
+ * @returns One line.
+ */
+export function quoteCommand([program = "", ...words]: readonly string[]): string {
+  return [quoted(program), ...words.map(quote)].join(" ");
+}
+
+function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /**
- * A whole command line, quoted, to be shown or pasted.
+ * A whole command line, quoted, to be shown.
  *
  * @param argv The words.
  * @returns One line.

@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import { refused } from "../failure.ts";
 import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
-import { quoteAll } from "../host/quote.ts";
+import { quoteCommand } from "../host/quote.ts";
 import { inOwnCgroup } from "./cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "./enter.ts";
 import { capabilitiesOf } from "./entry/nsenter.ts";
@@ -121,6 +121,6 @@ function runningArgv(
   const argv = inOwnCgroup(cgroup, 1, words);
   // A terminal of its own: a process of the job could type into ours.
   return terminal
-    ? ["script", "--quiet", "--return", "--command", quoteAll(argv), "/dev/null"]
+    ? ["script", "--quiet", "--return", "--command", quoteCommand(argv), "/dev/null"]
     : argv;
 }

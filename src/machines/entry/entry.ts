@@ -1,6 +1,6 @@
 /** The joint that answers: how does a command get into a machine? */
 
-import type { Ending } from "../../ending.ts";
+import { type Ending, isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Child, Ended, Host } from "../../host/host.ts";
 import type { Leader, Lease } from "../lease.ts";
@@ -72,18 +72,18 @@ export async function isLost(
   ending: Ending | undefined,
 ): Promise<boolean> {
   if (!await running.isAlive()) return true;
-  return !isSuccess(ending) && !await isAlive(host, running.leader);
+  // Any other code may be that of a machine going down: scripts of GitLab Runner make 1 of a signal.
+  return !succeeded(ending) && !await isAlive(host, running.leader);
 }
 
 /**
- * Whether a script ended well. Any other code may be that of a machine going down: scripts of GitLab
- * Runner make 1 of a signal.
+ * Whether a stage is known to have ended well.
  *
  * @param ending How it ended, where it is known.
  * @returns True for code 0.
  */
-export function isSuccess(ending: Ending | undefined): boolean {
-  return ending?.kind === "exited" && ending.code === 0;
+export function succeeded(ending: Ending | undefined): boolean {
+  return ending !== undefined && isSuccess(ending);
 }
 
 /** A stage that ignores SIGTERM gets SIGKILL after so many seconds. */

@@ -8,11 +8,11 @@ import {
   endOf,
   type Entry,
   isLost,
-  isSuccess,
   reportedEnding,
   type Running,
   type StageRun,
   STOP_SECONDS,
+  succeeded,
 } from "./entry.ts";
 import { watched } from "./watch.ts";
 
@@ -74,7 +74,7 @@ async function endingOf(
     return lost("the machine ended while a stage ran in it");
   }
   // A shutdown ends the stage by a signal before the machine itself is gone.
-  if ((!isSuccess(ending) || client !== 0) && await isStopping(host, running)) {
+  if ((!succeeded(ending) || client !== 0) && await isStopping(host, running)) {
     return lost("the machine shut down while a stage ran in it");
   }
   if (ending !== undefined) return ending;

@@ -3,7 +3,7 @@
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import type { Work } from "../../../src/chroots/create.ts";
-import { type ChrootName, chrootName } from "../../../src/chroots/name.ts";
+import { type ChrootName, isChrootName } from "../../../src/chroots/name.ts";
 import type { ChrootUser } from "../../../src/chroots/users.ts";
 import type { Argv } from "../../../src/host/host.ts";
 import { type Answer, inFolder, type Recording, recordingHost } from "../recording_host.ts";
@@ -110,7 +110,8 @@ export async function bootstrap(argv: readonly string[]): Promise<Answer | void>
 
 /** A name that is known to be one. */
 export function named(text: string): ChrootName {
-  return chrootName(text);
+  if (isChrootName(text)) return text;
+  throw new Error(`${text} is no name`);
 }
 
 /** A machine of a chroot. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chrootName, isChrootName, NAME_RULE, namesOfImage } from "../../../src/chroots/name.ts";
+import { isChrootName, namesOfImage } from "../../../src/chroots/name.ts";
 import { Failure } from "../../../src/failure.ts";
 
 const MEANINGS: Readonly<Record<string, readonly string[]>> = {
@@ -104,13 +104,12 @@ Deno.test("namesOfImage() says of a digest what is wrong with it", () => {
   }
 });
 
-Deno.test("chrootName() keeps a good name and refuses all others", () => {
+Deno.test("isChrootName() takes a good name and refuses all others", () => {
   for (const name of ["x".repeat(64), "a", "9", "A.b_c-d", "a.", "a-", "configs", "Config"]) {
-    assert.equal(chrootName(name), name);
+    assert.ok(isChrootName(name), name);
   }
   const bad = ["", ".x", "..", "a..b", "a/b", "config", "x".repeat(65), "a:b", "_a", "a\n", "ä"];
   for (const text of bad) {
-    assert.throws(() => chrootName(text), { kind: "refused", hint: NAME_RULE });
-    assert.ok(!isChrootName(text));
+    assert.ok(!isChrootName(text), text);
   }
 });

@@ -73,3 +73,15 @@ Deno.test("forgetExitCode() removes what an earlier stage left", async () => {
     assert.equal(await host.files.read(path), null);
   });
 });
+
+Deno.test("exitCode() loses no script's code: where it cannot be told, the host failed", async () => {
+  const env = { BUILD_FAILURE_EXIT_CODE: "1", BUILD_EXIT_CODE_FILE: "/nonexistent/code" };
+  const { host, err } = recordingHost({ env });
+  assert.equal(await exitCode(host, ending({ kind: "exited", code: 9 }), true), 2);
+  assert.match(err(), /cannot write \/nonexistent\/code/);
+});
+
+Deno.test("exitCode() takes no number for GitLab Runner's that no process can exit with", async () => {
+  const { host } = recordingHost({ env: { BUILD_FAILURE_EXIT_CODE: "256" } });
+  assert.equal(await exitCode(host, ending({ kind: "exited", code: 9 }), true), 9);
+});

@@ -45,6 +45,17 @@ for (const shell of ["bash", "dash"]) {
     assert.deepEqual(new TextDecoder().decode(stdout).split("\0").slice(0, -1), NASTY);
   });
 
+  Deno.test(`commandScript() takes no program for an assignment or a keyword, by ${shell}`, async () => {
+    await inFolder(async (folder) => {
+      for (const name of ["A=b", "if", "function", "!"]) {
+        await Deno.writeTextFile(`${folder}/${name}`, "#!/bin/sh\necho it ran\n", { mode: 0o755 });
+        const script = `PATH=${folder}:$PATH\n${commandScript([name, "x"])}`;
+        const { stdout } = await run(shell, script);
+        assert.equal(new TextDecoder().decode(stdout), "it ran\n", name);
+      }
+    });
+  });
+
   Deno.test(`stagesOf() runs what the job runs, in its folder and without stdin, by ${shell}`, async () => {
     await inFolder(async (folder) => {
       const script = `${commandScript(["printf", "%s\\n", "$x '`"])}\npwd\ncat\nexit 7`;
