@@ -25,8 +25,9 @@ export const standalone: Supervisor = {
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
     const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
     const leader = await untilReady(host, spec, lease, nspawn, signal);
-    if (leader === null) throw await startFailure(host, spec, argv);
-    return leader;
+    if (leader !== null) return leader;
+    const isLate = !signal.aborted && await identify(host, nspawn) !== null;
+    throw await startFailure(host, spec, argv, isLate);
   },
   isAlive,
   async stop(host, lease) {
@@ -115,10 +116,18 @@ async function takesCommands(
   return /^(running|degraded)$/m.test(state.stdout);
 }
 
-async function startFailure(host: Host, spec: MachineSpec, argv: Argv): Promise<Error> {
+async function startFailure(
+  host: Host,
+  spec: MachineSpec,
+  argv: Argv,
+  isLate: boolean,
+): Promise<Error> {
   const log = (await host.files.read(spec.paths.log) ?? "").trim();
   const said = log === "" ? [] : log.split("\n").slice(-LAST_LINES);
   return hostFailure(
     [`Cannot start machine ${spec.name}: ${quoteAll(argv)}`, ...said].join("\n"),
+    isLate
+      ? `It was not ready within ${spec.settings.prepare_timeout} s: prepare_timeout gives it more`
+      : undefined,
   );
 }

@@ -95,7 +95,11 @@ Deno.test("standalone.start() of a machine that never boots fails when its time 
     await inFolder(async (folder) => {
       const { started, host } = await start(folder, scene, 30);
       const began = host.clock.now();
-      await assert.rejects(started, { kind: "host", message: /^Cannot start machine run-42: / });
+      await assert.rejects(started, {
+        kind: "host",
+        message: /^Cannot start machine run-42: /,
+        hint: /not ready within 30 s: prepare_timeout/,
+      });
       const waited = host.clock.now() - began;
       assert.ok(waited >= 30_000 && waited < 31_000, `${waited} ms`);
     });
