@@ -17,6 +17,8 @@ export interface JobPlan {
   /** Seconds. */
   readonly timeout?: number;
   readonly services?: readonly string[];
+  /** What GitLab Runner calls its folder for the job, with XXXXXX at the end. */
+  readonly folder?: string;
   /** What of it is kept for jobs that follow. */
   readonly artifacts?: readonly string[];
   readonly cache?: readonly string[];

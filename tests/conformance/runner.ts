@@ -66,7 +66,8 @@ export async function attempt(
   caller: readonly string[] = [],
 ): Promise<Attempt> {
   const { host } = site;
-  const folder = (await host.exec(["mktemp", "-d", "/tmp/custom-executorXXXXXX"])).stdout.trim();
+  const template = plan.folder ?? "/tmp/custom-executorXXXXXX";
+  const folder = (await host.exec(["mktemp", "-d", template])).stdout.trim();
   const response = await site.put(JSON.stringify(responseOf(plan)), `${folder}/response.json`);
   await host.exec(["chmod", "0600", response]);
   const codeFile = `${folder}/build_exit_code`;
