@@ -105,7 +105,7 @@ async function reasonOf(
   if (lease.preparer !== null) {
     return alive.has(keyOf(lease.preparer)) ? null : "its prepare was killed";
   }
-  if (wasKilled) return "the call that made or ended it was killed";
+  if (wasKilled) return "the call that made or ended it did not finish";
   if (lease.runner !== null) {
     // It ends its machine in order, and tells the job.
     return alive.has(keyOf(lease.runner))

@@ -70,7 +70,7 @@ Deno.test("endOverdue() ends what nobody watches over, and says why", async () =
     [{ deadline: past }, {}, /its deadline was 20/],
     [{ runner: ALIVE, deadline: past }, {}, /its deadline was 20/],
     [{ held: past }, {}, /it was kept until/],
-    [{}, { lock: "left" }, /the call that made or ended it was killed/],
+    [{}, { lock: "left" }, /the call that made or ended it did not finish/],
     [{}, { isRunning: () => Promise.resolve(false) }, /it has ended/],
   ];
   for (const [change, scene, expected] of reasons) {
