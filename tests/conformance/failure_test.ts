@@ -127,6 +127,10 @@ onEachHost("the response's secrets stay in it", async (site) => {
       ],
     );
     assert.equal(search.stdout, "");
+    if (site.host.kind === "systemd") {
+      const { stdout } = await site.host.exec(["journalctl", "--no-pager", "--quiet"]);
+      assert.ok(stdout.length > 0 && !stdout.includes(REGISTRY_PASSWORD));
+    }
     said.push(await job.run("build_script", "env; cat /run/nspawn-runner/* 2>/dev/null || true"));
     for (const { stdout, stderr } of said) {
       assert.ok(!`${stdout}${stderr}`.includes(REGISTRY_PASSWORD));

@@ -1,8 +1,9 @@
 /** What a failed job wrote, kept for a look. */
 
 import assert from "node:assert/strict";
+import { quoteAll } from "../../src/host/quote.ts";
 import { leftovers } from "../hosts/leftovers.ts";
-import { onEachHost } from "../hosts/shared.ts";
+import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import { assertDone, assertFailed, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
@@ -92,4 +93,15 @@ onEachHost("gc gives up what was kept long enough, and so does a reboot", async 
     assert.match((await own.call(["gc"])).stdout, /^Removing machine held-/m);
     assert.deepEqual(await leftovers(own.host), []);
   }
+});
+
+/** Types into a terminal of its own; words: what runs there. */
+const TYPE = `(sleep 1; printf 'echo "got $((40 + 2))"\\nexit 7\\n'; sleep 2) |
+timeout 30 script --quiet --return --command "$1" /dev/null`;
+
+onEachMachine("shell works on a terminal, beside a job", async (site, id) => {
+  const words = quoteAll(site.words(["shell", id]));
+  const done = await site.host.exec(["sh", "-c", TYPE, "sh", words]);
+  assert.equal(done.code, 7, done.stdout + done.stderr);
+  assert.match(done.stdout, /^got 42\r$/m);
 });

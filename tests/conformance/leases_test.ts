@@ -5,6 +5,7 @@ import type { Lease } from "../../src/machines/lease.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
+import { skipReal } from "../skip.ts";
 import { attempt } from "./runner.ts";
 import { assertDone, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
 
@@ -107,18 +108,24 @@ for (
   });
 }
 
-onEachHost("gc removes what no record stands for, whatever it is", async (site) => {
-  for (const boot of [true, false]) {
-    const own = await site.with({ boot });
-    const id = newJob();
-    assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
-    await own.host.exec(["rm", `${own.store}/.leases/run-${id}.json`]);
-    const done = await own.call(["gc"]);
-    assert.equal(done.code, 0, done.stderr);
-    assert.match(done.stdout, new RegExp(`run-${id}: no record of it, but its writes`));
-    assert.deepEqual(await leftovers(own.host), []);
-  }
-});
+for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
+  onEachHost(`gc removes what no record stands for, ${storage}`, async (site) => {
+    const there = storage === "btrfs" ? await site.onBtrfs() : site;
+    if (there === null) return skipReal(`gc on ${storage}`, "no btrfs can be mounted here");
+    for (const boot of [true, false]) {
+      const own = await there.with({ boot, storage });
+      const id = newJob();
+      assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
+      const lease = `${own.store}/.leases/run-${id}.json`;
+      // Gone, or damaged, which tells as much.
+      await own.host.exec(boot ? ["rm", lease] : ["truncate", "--size=20", lease]);
+      const done = await own.call(["gc"]);
+      assert.equal(done.code, 0, done.stderr);
+      assert.match(done.stdout, new RegExp(`run-${id}: no record of it, but .*its writes`));
+      assert.deepEqual(await leftovers(own.host), []);
+    }
+  });
+}
 
 onEachHost("gc touches no machine of another store", async (site) => {
   await withMachine(await site.with({ boot: false }), async (id) => {

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { type Lease, writeLease } from "../../../src/machines/lease.ts";
+import { makeRoom } from "../../../src/machines/room.ts";
+import { type Answer, inFolder } from "../recording_host.ts";
+import { leaseOf } from "./fixture.ts";
+import { standaloneHost } from "./standalone_host.ts";
+
+/** Free bytes of 1000 on the disk, and of memory. */
+const ROOM: readonly (readonly [number, number, readonly string[]])[] = [
+  [500, 500, []],
+  [99, 500, ["early: disk is wanted", "late: disk is wanted"]],
+  [500, 99, ["early: memory is wanted"]],
+];
+
+for (const [disk, memory, ended] of ROOM) {
+  Deno.test(`makeRoom() with ${disk} and ${memory} of 1000 ends ${ended.length} that are kept`, async () => {
+    await inFolder(async (folder) => {
+      const { host } = standaloneHost(folder, (argv): Answer | void => {
+        if (argv[0] !== "sh") return;
+        return { stdout: `  ${disk} 1000\nMemTotal:   1000 kB\nMemAvailable:  ${memory} kB\n` };
+      });
+      const keep = async (name: string, more: Partial<Lease>) =>
+        await writeLease(host, leaseOf(folder, name, more));
+      await keep("late", { held: "2030-01-01T02:00:00.000Z", storage: "overlay" });
+      await keep("early", { held: "2030-01-01T01:00:00.000Z", storage: "tmpfs" });
+      await keep("running", { storage: "tmpfs" });
+      const found: string[] = [];
+      await makeRoom(host, folder, ({ lease, reason }) => {
+        found.push(`${lease.job}: ${reason}`);
+        return Promise.resolve(true);
+      });
+      assert.deepEqual(found, ended);
+    });
+  });
+}
