@@ -16,6 +16,10 @@ export interface Bootstrap {
   readonly suite: string;
   readonly tool: Tool;
   readonly mirror: MachineSettings["mirror"];
+  readonly components: readonly string[];
+  /** Besides the usual ones. */
+  readonly packages: readonly string[];
+  readonly keyring: string | undefined;
 }
 
 /**
@@ -57,8 +61,13 @@ export async function fillTree(
  * @returns The words.
  */
 export function bootstrapArgv(bootstrap: Bootstrap, tree: string, eatmydata: boolean): Argv {
-  const { suite, tool, mirror } = bootstrap;
-  const common = ["--variant=minbase", `--include=${PACKAGES.join(",")}`] as const;
+  const { suite, tool, mirror, components, packages, keyring } = bootstrap;
+  const common = [
+    "--variant=minbase",
+    `--include=${[...new Set([...PACKAGES, ...packages])].join(",")}`,
+    ...(components.length === 0 ? [] : [`--components=${components.join(",")}`]),
+    ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
+  ];
   const what = [suite, tree, ...(mirror === undefined ? [] : [mirror])] as const;
   // A tree's name could look like that of a tarball.
   if (tool === "mmdebstrap") return ["mmdebstrap", ...common, "--format=directory", ...what];

@@ -1,22 +1,20 @@
 /** Makes chroots, and makes them anew. */
 
-import { settingsFor } from "../config/load.ts";
-import type { Config, MachineSettings } from "../config/settings.ts";
+import type { Config } from "../config/settings.ts";
 import { Failure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { PLAYER, runPlaybook } from "./ansible.ts";
-import { fillTree, finishTree } from "./bootstrap.ts";
-import { findDefinition } from "./definition.ts";
+import { finishTree } from "./bootstrap.ts";
+import { canUpgrade, furnishTree, requireFurnishers, upgradeTree } from "./furnish.ts";
 import { whileLocked } from "./lock.ts";
+import { makeAside, refuseForeign, sweep } from "./making.ts";
 import type { ChrootName } from "./name.ts";
 import { type ChrootPlaces, chrootPlaces } from "./places.ts";
-import { findPlaybook, type Playbook } from "./playbook.ts";
+import { readRecipe, type Recipe } from "./recipe.ts";
 import { readRecord, writeRecord } from "./record.ts";
-import { chooseSuite, chooseTool, refuseUnproved } from "./suite.ts";
-import { requireProgram } from "./tool.ts";
+import { chooseSource, type Said } from "./sources/choose.ts";
+import type { Source } from "./sources/source.ts";
 import { copyTree, makeTree, sizeOfTree } from "./tree.ts";
 import type { Users } from "./users.ts";
-import { makeAside, refuseForeign, sweep } from "./making.ts";
 
 /** What every work on a chroot needs to know. */
 export interface Work {
@@ -25,30 +23,6 @@ export interface Work {
   readonly users: Users;
   /** Gives up when aborted; what there was stays as it was. */
   readonly interrupt: AbortSignal;
-}
-
-/** How a chroot is made. */
-export interface Recipe {
-  readonly definedSuite: string | undefined;
-  readonly settings: MachineSettings;
-  readonly playbook: Playbook | null;
-}
-
-/**
- * How a chroot is made.
- *
- * @param work The outside, and where definitions are.
- * @param name The chroot.
- * @returns What its definition and its playbook say.
- * @throws {Failure} where the definition holds what it may not.
- */
-export async function readRecipe({ host, config }: Work, name: ChrootName): Promise<Recipe> {
-  const found = await findDefinition(host, config, name);
-  return {
-    definedSuite: found?.definition.suite,
-    settings: settingsFor(config, found?.definition ?? null),
-    playbook: await findPlaybook(host, config, name, found?.folder),
-  };
 }
 
 /**
@@ -66,7 +40,7 @@ export async function createChroot(
 ): Promise<void> {
   await locked(work, name, "create", async () => {
     await refuseExisting(work, name);
-    await build(work, name, await readRecipe(work, name), { option: suite });
+    await build(work, name, { option: suite });
   });
 }
 
@@ -82,60 +56,60 @@ export async function recreateChroot(work: Work, name: ChrootName): Promise<void
   await locked(work, name, "recreate", async () => {
     await refuseForeign(work.host, work.config.store, name, "recreate");
     const record = await readRecord(work.host, work.config.store, name);
-    await build(work, name, await readRecipe(work, name), { record: record?.suite });
+    // A source that was named is in the definition, or was given up.
+    const before = record?.suite.includes(":") ? undefined : record?.suite;
+    await build(work, name, { record: before });
   });
 }
 
 /**
- * Runs a chroot's playbook on a copy of it, which then takes its place.
+ * Brings a copy of a chroot up to date, which then takes its place: packages, then what its definition and
+ * its playbook say.
  *
  * @param work How it is worked.
  * @param name The chroot.
- * @param playbook Its playbook.
- * @throws {Failure} where the playbook fails.
+ * @param recipe What they say.
+ * @throws {Failure} where that fails.
  */
-export async function updateChroot(
-  work: Work,
-  name: ChrootName,
-  playbook: Playbook,
-): Promise<void> {
+export async function updateChroot(work: Work, name: ChrootName, recipe: Recipe): Promise<void> {
   const { host, config: { store }, users, interrupt } = work;
   await locked(work, name, "update", async () => {
     await refuseForeign(host, store, name, "update");
-    await requireProgram(host, PLAYER);
+    await requireFurnishers(host, recipe);
     const record = await readRecord(host, store, name);
     await makeAside(host, store, name, users, async (places) => {
       await copyTree(host, places.path, places.tree, interrupt);
-      await runPlaybook(host, name, places.tree, playbook.path, interrupt);
+      if (await canUpgrade(host, places.tree)) await upgradeTree(host, places.tree, interrupt);
+      await furnishTree(host, name, places.tree, recipe, interrupt);
       await finishTree(host, places.tree);
       if (record !== null) await recordMaking(work, name, record.suite, places);
     });
   });
 }
 
-async function build(
-  work: Work,
-  name: ChrootName,
-  { definedSuite, settings, playbook }: Recipe,
-  who: { readonly option?: string | undefined; readonly record?: string | undefined },
-): Promise<void> {
-  const { host, config: { store }, users, interrupt } = work;
-  const sources = { ...who, definition: definedSuite, playbook: playbook?.suite };
-  const suite = await chooseSuite(host, name, sources);
-  const tool = await chooseTool(host, settings.tool);
-  if (playbook !== null) await requireProgram(host, PLAYER);
-  if (settings.mirror === undefined) await refuseUnproved(host, suite.name);
-  host.log.info(`Making chroot ${name} with ${tool} from ${suite.name}, ${suite.because}`);
-  await makeAside(host, store, name, users, async (places) => {
+async function build(work: Work, name: ChrootName, said: Said): Promise<void> {
+  const { host, config, users, interrupt } = work;
+  const recipe = await readRecipe(host, config, name);
+  const source = await chooseSource(host, name, recipe, said);
+  await requireFurnishers(host, recipe);
+  host.log.info(`Making chroot ${name} ${source.how}`);
+  await makeAside(host, config.store, name, users, async (places) => {
     await makeTree(host, places.tree);
-    const bootstrap = { suite: suite.name, tool, mirror: settings.mirror };
-    await fillTree(host, bootstrap, places, interrupt);
-    if (playbook !== null) {
-      await runPlaybook(host, name, places.tree, playbook.path, interrupt);
-    }
+    await source.fill(host, places, interrupt);
+    await refuseRootless(host, places.tree, source);
+    await furnishTree(host, name, places.tree, recipe, interrupt);
     await finishTree(host, places.tree);
-    await recordMaking(work, name, suite.name, places);
+    await recordMaking(work, name, source.origin, places);
   });
+}
+
+/** A tar file, or a folder, may hold anything. */
+async function refuseRootless(host: Host, tree: string, { origin }: Source): Promise<void> {
+  if ((await host.files.stat(`${tree}/usr`))?.kind === "directory") return;
+  throw refused(
+    `Cannot use ${origin}: it is no root file system`,
+    "It has no folder usr at its top",
+  );
 }
 
 /** Written while nobody sees the tree: a record without its chroot tells nothing to anybody. */

@@ -25,14 +25,25 @@ export async function resolveChroot(
   image: string,
   lists: (name: string) => boolean = () => true,
 ): Promise<Chroot> {
-  for (const name of namesOfImage(image)) {
-    const path = await findTree(host, config.store, name);
-    if (path === null) continue;
-    const found = await findDefinition(host, config, name);
-    return { name, path, definition: found?.definition ?? null };
+  const names = namesOfImage(image);
+  for (const name of names) {
+    const chroot = await findChroot(host, config, name);
+    if (chroot !== null) return chroot;
   }
+  // A chroot's own name beats an alias.
+  const { chrootOfAlias } = await import("./alias.ts");
+  const name = await chrootOfAlias(host, config, names);
+  const chroot = name === null ? null : await findChroot(host, config, name);
+  if (chroot !== null) return chroot;
   const { unknownImage } = await import("./list.ts");
   throw await unknownImage(host, config, image, lists);
+}
+
+async function findChroot(host: Host, config: Config, name: ChrootName): Promise<Chroot | null> {
+  const path = await findTree(host, config.store, name);
+  if (path === null) return null;
+  const found = await findDefinition(host, config, name);
+  return { name, path, definition: found?.definition ?? null };
 }
 
 /**

@@ -86,7 +86,8 @@ async function isReady(host: Host, store: string, name: ChrootName): Promise<boo
 
 async function said(host: Host, config: Config, name: ChrootName): Promise<string | null> {
   const found = await findDefinition(host, config, name).catch(() => null);
-  if (found?.definition.suite !== undefined) return found.definition.suite;
+  const { source, suite } = found?.definition.making ?? {};
+  if (source !== undefined || suite !== undefined) return source ?? suite ?? null;
   return (await findPlaybook(host, config, name, found?.folder))?.suite ?? null;
 }
 

@@ -1,16 +1,20 @@
 /** Keeps chroots up to date. */
 
 import { Failure, hostFailure, messageOf } from "../failure.ts";
-import { createChroot, readRecipe, recreateChroot, updateChroot, type Work } from "./create.ts";
+import { createChroot, recreateChroot, updateChroot, type Work } from "./create.ts";
 import { findTree } from "./find.ts";
+import { canUpgrade } from "./furnish.ts";
 import { definedNames, unknownImage } from "./list.ts";
 import { type ChrootName, namesOfImage } from "./name.ts";
+import { readRecipe } from "./recipe.ts";
 
 /** What was done to a chroot. */
-export type Maintained = "created" | "recreated" | "updated" | "nothing to do: it has no playbook";
+export type Maintained = "created" | "recreated" | "updated" | typeof NOTHING;
+
+const NOTHING = "nothing to do: it has no apt, no setup and no playbook";
 
 /**
- * Creates a chroot where it is missing, recreates it where it is defined so, else runs its playbook.
+ * Creates a chroot where it is missing, recreates it where it is defined so, else brings it up to date.
  *
  * @param work How it is worked.
  * @param name The chroot.
@@ -18,17 +22,20 @@ export type Maintained = "created" | "recreated" | "updated" | "nothing to do: i
  * @throws {Failure} where it failed; the chroot is what it was, then.
  */
 export async function maintainChroot(work: Work, name: ChrootName): Promise<Maintained> {
-  const { playbook } = await readRecipe(work, name);
-  if (await findTree(work.host, work.config.store, name) === null) {
+  const { host, config } = work;
+  const recipe = await readRecipe(host, config, name);
+  const tree = await findTree(host, config.store, name);
+  if (tree === null) {
     await createChroot(work, name, undefined);
     return "created";
   }
-  if (playbook === null) return "nothing to do: it has no playbook";
-  if (playbook.recreate) {
+  if (recipe.making.recreate ?? recipe.playbook?.recreate) {
     await recreateChroot(work, name);
     return "recreated";
   }
-  await updateChroot(work, name, playbook);
+  const isFurnished = recipe.playbook !== null || recipe.making.setup !== undefined;
+  if (!isFurnished && !await canUpgrade(host, tree)) return NOTHING;
+  await updateChroot(work, name, recipe);
   return "updated";
 }
 

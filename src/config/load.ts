@@ -30,7 +30,8 @@ export async function loadConfig(host: Host, path: string | undefined): Promise<
   }
   const values = text === null ? {} : await checkedValues(text, file, "config");
   const standard = Object.fromEntries(
-    FIELDS.map(({ key, standard, check }) => [key, standard && check(standard)]),
+    FIELDS.filter(({ where }) => where !== "definition")
+      .map(({ key, standard, check }) => [key, standard && check(standard)]),
   );
   return nested({ ...standard, ...values }) as unknown as Config;
 }
@@ -44,8 +45,15 @@ export async function loadConfig(host: Host, path: string | undefined): Promise<
  * @throws {Failure} where it holds what it may not.
  */
 export async function parseDefinition(text: string, path: string): Promise<Definition> {
-  const { suite, ...machine } = nested(await checkedValues(text, path, "definition"));
-  return { suite: suite as string | undefined, machine: machine as Definition["machine"] };
+  const values = await checkedValues(text, path, "definition");
+  const isMaking = (key: string) =>
+    FIELDS.some((field) => field.key === key && field.where === "definition");
+  const part = (wanted: boolean) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => isMaking(key) === wanted));
+  return {
+    making: part(true) as Definition["making"],
+    machine: nested(part(false)) as Definition["machine"],
+  };
 }
 
 /**

@@ -3,7 +3,12 @@
 import { globRegExp } from "../glob.ts";
 
 /** What a key may hold, once it is checked. */
-export type Value = string | number | boolean | readonly string[];
+export type Value =
+  | string
+  | number
+  | boolean
+  | readonly string[]
+  | Readonly<Record<string, string>>;
 
 /** One key. */
 export interface Field {
@@ -82,13 +87,23 @@ const seconds = (least: number, most: number) => (value: unknown) => {
 const LONG = 3650 * 86_400;
 const DURATION = 'seconds, or text like "30min", "12h" or "7d"';
 
-/** Patterns of chroot names, in the words of a shell. */
-const patterns = (value: unknown) =>
+/** A list that is not empty, of texts that pass. */
+const listOf = (passes: (text: string) => boolean) => (value: unknown) =>
   Array.isArray(value) && value.length > 0 &&
-    value.every((one) => typeof one === "string" && globRegExp(one))
+    value.every((one) => typeof one === "string" && passes(one))
     ? value as string[]
     : undefined;
 
+/** Patterns of chroot names, in the words of a shell. */
+const patterns = listOf((text) => globRegExp(text) !== undefined);
+
+/** Files of the host, each with its place in the chroot. */
+const copies = (value: unknown) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const entries = Object.entries(value);
+  const isRight = entries.length > 0 && entries.every((pair) => pair.every(absolutePath));
+  return isRight ? value as Record<string, string> : undefined;
+};
 const MEMORY = 'bytes with an optional K, M, G or T, a share like "80%", or "infinity"';
 
 /** All keys, in the order in which the documentation lists them. */
@@ -132,6 +147,70 @@ export const FIELDS: readonly Field[] = [
     allowed: "the name of a suite",
     help: "The suite that the chroot is made from",
     check: text(/^[a-z0-9][a-z0-9.-]{0,63}$/),
+  },
+  {
+    key: "source",
+    where: "definition",
+    standard: undefined,
+    allowed: '"tar:" or "dir:" and an absolute path',
+    help: "A root file system that the chroot is made from, instead of a suite",
+    check: text(/^(?:tar|dir):(?:\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)+$/u),
+  },
+  {
+    key: "components",
+    where: "definition",
+    standard: undefined,
+    allowed: 'a list like ["main", "contrib"]',
+    help: "Parts of the archive that packages come from; the tool's own choice without it",
+    check: listOf((text) => /^[a-z0-9][a-z0-9.\/-]*$/.test(text)),
+  },
+  {
+    key: "packages",
+    where: "definition",
+    standard: undefined,
+    allowed: "a list of package names",
+    help: "Packages besides the usual ones",
+    check: listOf((text) => /^[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?$/.test(text)),
+  },
+  {
+    key: "keyring",
+    where: "definition",
+    standard: undefined,
+    allowed: "an absolute path of letters, digits and . _ @ + = ~ -",
+    help: "Keys that prove the archive; those of Debian and Ubuntu without it",
+    check: absolutePath,
+  },
+  {
+    key: "copy",
+    where: "definition",
+    standard: undefined,
+    allowed: 'a table of absolute paths, "of the host" = "in the chroot"',
+    help: "Files and folders that are copied in, before `setup`",
+    check: copies,
+  },
+  {
+    key: "setup",
+    where: "definition",
+    standard: undefined,
+    allowed: "a list of commands of sh",
+    help: "Commands that run in the chroot when it is made and in maintenance, before its playbook",
+    check: listOf((text) => text.trim() !== "" && !text.includes("\0")),
+  },
+  {
+    key: "recreate",
+    where: "definition",
+    standard: undefined,
+    allowed: "true or false",
+    help: "Whether maintenance makes the chroot anew instead of bringing a copy up to date",
+    check: flag,
+  },
+  {
+    key: "aliases",
+    where: "definition",
+    standard: undefined,
+    allowed: "a list of names, as chroots have them",
+    help: "Other names by which jobs may call the chroot",
+    check: listOf((text) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text) && !text.includes("..")),
   },
   {
     key: "storage",

@@ -59,10 +59,31 @@ export interface Config extends MachineSettings {
   readonly cache_max_age: number;
 }
 
-/** What a definition adds to the settings of its machines. */
+/** How a chroot is made; absent keys are decided elsewhere, or mean nothing more. */
+export interface Making {
+  /** The suite to create it from. */
+  readonly suite?: string;
+  /** `tar:PATH` or `dir:PATH` instead of a suite. */
+  readonly source?: string;
+  readonly components?: readonly string[];
+  /** Packages besides the usual ones. */
+  readonly packages?: readonly string[];
+  /** Keys that prove the archive. */
+  readonly keyring?: string;
+  /** Paths of the host, each with its place in the chroot. */
+  readonly copy?: Readonly<Record<string, string>>;
+  /** Commands of sh that run in it. */
+  readonly setup?: readonly string[];
+  /** Whether maintenance makes it anew. */
+  readonly recreate?: boolean;
+  /** Other names of it. */
+  readonly aliases?: readonly string[];
+}
+
+/** What a definition says of its chroot. */
 export interface Definition {
-  /** The suite to create the chroot from. */
-  readonly suite: string | undefined;
+  /** How the chroot is made. */
+  readonly making: Making;
   /** Settings that replace the configuration's for this chroot; absent keys stay as they are. */
   readonly machine: Partial<Omit<MachineSettings, "limits">> & {
     readonly limits?: Partial<Limits>;

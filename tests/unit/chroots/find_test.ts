@@ -78,7 +78,7 @@ Deno.test("resolveChroot() reads the definition, the definitions' folder before 
     assert.equal((await resolveChroot(host, config, "x")).definition?.machine.shell, "zsh");
     await put("defs/x.toml", 'shell = "sh"\nsuite = "sid"');
     const { definition } = await resolveChroot(host, config, "x");
-    assert.deepEqual([definition?.machine.shell, definition?.suite], ["sh", "sid"]);
+    assert.deepEqual([definition?.machine.shell, definition?.making.suite], ["sh", "sid"]);
     await put("defs/x.toml", "nonsense = 1");
     await assert.rejects(resolveChroot(host, config, "x"), { kind: "refused" });
   }));
@@ -96,4 +96,23 @@ Deno.test("resolveChroot() starts no process and stays with few looks at the dis
     await resolveChroot({ ...host, files }, config, "x");
     assert.equal(processes.length, 0);
     assert.ok(looks <= 4, `${looks}`);
+  }));
+
+Deno.test("resolveChroot() takes an alias where no chroot has that name", () =>
+  withStore(async ({ work: { host, config }, tree, put }) => {
+    await tree("python-3.12");
+    await tree("x");
+    await put("defs/python-3.12.toml", 'aliases = ["py", "python-3", "x"]');
+    await put("defs/broken.toml", "nonsense = 1");
+    const name = async (image: string) => (await resolveChroot(host, config, image)).name;
+    assert.equal(await name("py"), "python-3.12");
+    assert.equal(await name("docker.io/library/python:3"), "python-3.12");
+    assert.equal(await name("x"), "x", "its own name beats an alias");
+    await put("defs/other.toml", 'aliases = ["py"]');
+    await assert.rejects(resolveChroot(host, config, "py"), {
+      kind: "refused",
+      message: "Cannot use image py: other and python-3.12 both claim it",
+    });
+    await put("defs/other.toml", 'aliases = ["later"]');
+    await assert.rejects(resolveChroot(host, config, "later"), /no such chroot/, "not made yet");
   }));

@@ -79,10 +79,54 @@ test("maintainChroot() recreates what its playbook says", async (f) => {
   assert.ok(f.processes.some(({ argv }) => argv.includes("sid")));
 });
 
-test("maintainChroot() has nothing to do without a playbook", async (f) => {
+test("maintainChroot() has nothing to do without apt, setup and playbook", async (f) => {
   await f.tree("x");
   assert.match(await maintainChroot(f.work, named("x")), /nothing to do/);
   assert.equal(f.processes.length, 0);
+});
+
+/** The commands that ran in a tree, in their order. */
+const inside = ({ processes }: Fixture) =>
+  processes.filter(({ argv }) => argv.includes("systemd-nspawn"))
+    .map(({ argv }) => argv.slice(argv.lastIndexOf("--") + 1).join(" "));
+
+test("maintainChroot() upgrades packages on a copy, then copies, sets up and plays", async (f) => {
+  await f.tree("x");
+  await f.put("store/x/usr/bin/apt-get");
+  const definition = 'setup = ["one", "two"]\ncopy = { "/etc/hosts" = "/srv/hosts" }\n';
+  await f.put("defs/x.toml", definition);
+  await f.put("defs/x.yaml", PLAYBOOK);
+  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  const [upgrade, copy, ...setup] = inside(f);
+  assert.match(upgrade!, /apt-get .*dist-upgrade/s);
+  assert.match(copy!, /^sh -euc mkdir .* sh \/srv\/hosts$/s);
+  assert.deepEqual(setup, ["sh -euc one", "sh -euc two"]);
+  assert.deepEqual(tools(f), [
+    "cp",
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    "ansible-playbook",
+  ]);
+});
+
+test("maintainChroot() keeps the chroot when a command of its setup fails", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.toml", 'setup = ["false"]');
+  await assert.rejects(maintainChroot(f.work, named("x")), {
+    message: "Cannot update chroot x: cannot set it up: a command in it failed",
+  });
+  assert.equal(await f.mark("x"), "old");
+}, { tool: (argv) => ({ code: argv.includes("systemd-nspawn") ? 1 : 0 }) });
+
+test("maintainChroot() recreates what its definition says, whatever its playbook says", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", "- hosts: all\n  vars: {nspawn_runner_maint_recreate: true}\n");
+  await f.put("defs/x.toml", "recreate = false");
+  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  await f.put("defs/x.toml", 'recreate = true\nsuite = "sid"');
+  assert.equal(await maintainChroot(f.work, named("x")), "recreated");
 });
 
 test(

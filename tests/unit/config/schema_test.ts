@@ -71,6 +71,26 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
     good: ["bookworm", "stable", "bookworm-backports"],
     bad: ["Bookworm", "../x", "a/b", 12],
   },
+  source: {
+    good: ["tar:/srv/root.tar.zst", "dir:/srv/root"],
+    bad: ["/srv/root", "tar:root.tar", "dir:/a/../b", "oci:x", "zip:/a", true],
+  },
+  components: {
+    good: [["main"], ["main", "non-free-firmware", "updates/main"]],
+    bad: ["main", ["Main"], ["a,b"], [1], [""]],
+  },
+  packages: {
+    good: [["make"], ["g++", "libc6:i386", "python3.11"]],
+    bad: ["make", ["Make"], ["a,b"], ["-x"], ["a b"], [1]],
+  },
+  keyring: { good: ["/usr/share/keyrings/x.gpg"], bad: ["x.gpg", "/a/../b"] },
+  copy: {
+    good: [{ "/etc/hosts": "/etc/hosts", "/srv/a": "/opt/b" }],
+    bad: [{ a: "/b" }, { "/a": "b" }, { "/a": "/b/../c" }, { "/a:b": "/c" }, ["/a", "/b"], true],
+  },
+  setup: { good: [["echo hi"], ["a\nb", "c"]], bad: ["echo hi", [" "], ["a\0b"], [1]] },
+  recreate: { good: [true, false], bad: ["yes", 1] },
+  aliases: { good: [["a"], ["debian-12", "stable"]], bad: ["a", ["a/b"], ["../x"], [""], [1]] },
   storage: { good: ["auto", "overlay", "btrfs", "tmpfs"], bad: ["zfs", "Auto", true] },
   boot: { good: [true, false], bad: ["true", 1] },
   seccomp: { good: [true, false], bad: ["no", 1] },

@@ -1,0 +1,124 @@
+/** What a tree gets besides what its source brought: files, commands, a playbook. */
+
+import { hostFailure, messageOf } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { PLAYER, runPlaybook } from "./ansible.ts";
+import type { ChrootName } from "./name.ts";
+import type { Recipe } from "./recipe.ts";
+import { requireProgram, runTool } from "./tool.ts";
+
+/**
+ * Refuses before anything is begun where a program is missing that furnishing needs.
+ *
+ * @param host The outside.
+ * @param recipe What the chroot gets.
+ * @throws {Failure} that names the package.
+ */
+export async function requireFurnishers(host: Host, { playbook }: Recipe): Promise<void> {
+  if (playbook !== null) await requireProgram(host, PLAYER);
+}
+
+/**
+ * Furnishes a tree: files first, then commands, then the playbook.
+ *
+ * @param host The outside.
+ * @param name The chroot.
+ * @param tree Its tree.
+ * @param recipe What it gets.
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} of the host where one of them fails.
+ */
+export async function furnishTree(
+  host: Host,
+  name: ChrootName,
+  tree: string,
+  { making, playbook }: Recipe,
+  interrupt: AbortSignal,
+): Promise<void> {
+  for (const [from, to] of Object.entries(making.copy ?? {})) {
+    host.log.info(`Copying ${from} to ${to}`);
+    // From inside, where no link of the tree leads out of it.
+    const options = [`--bind-ro=${from}:${COPIED}`];
+    await runInside(host, tree, options, ["sh", "-euc", COPY, "sh", to], interrupt);
+  }
+  for (const command of making.setup ?? []) {
+    host.log.info(`Running ${command.trim().split("\n")[0]}`);
+    await runInside(host, tree, [], ["sh", "-euc", command], interrupt);
+  }
+  if (playbook !== null) await runPlaybook(host, name, tree, playbook.path, interrupt);
+}
+
+/** Where a tree sees what is copied into it. */
+const COPIED = "/run/nspawn-runner-copy";
+
+/** Words: the place in the chroot. */
+const COPY = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
+
+/**
+ * Brings the packages of a tree up to date, where its system has apt.
+ *
+ * @param host The outside.
+ * @param tree The tree.
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} of the host where that fails.
+ */
+export async function upgradeTree(
+  host: Host,
+  tree: string,
+  interrupt: AbortSignal,
+): Promise<void> {
+  host.log.info("Upgrading its packages");
+  await runInside(host, tree, [], ["sh", "-euc", UPGRADE], interrupt);
+}
+
+const UPGRADE = `apt-get -q update
+apt-get -q -y -o Dpkg::Options::=--force-confold dist-upgrade
+apt-get -q clean
+`;
+
+/**
+ * Whether the packages of a tree can be brought up to date.
+ *
+ * @param host The outside.
+ * @param tree The tree.
+ * @returns True where it has apt.
+ */
+export async function canUpgrade(host: Host, tree: string): Promise<boolean> {
+  return await host.files.lstat(`${tree}/usr/bin/apt-get`) !== null;
+}
+
+async function runInside(
+  host: Host,
+  tree: string,
+  options: readonly string[],
+  argv: readonly string[],
+  interrupt: AbortSignal,
+): Promise<void> {
+  const systemd = await host.files.lstat("/run/systemd/system") !== null;
+  try {
+    await runTool(
+      host,
+      [
+        "systemd-nspawn",
+        "--quiet",
+        `--directory=${tree}`,
+        `--machine=setup-${host.pid()}`,
+        ...(systemd ? [] : ["--register=no", "--keep-unit"]),
+        "--as-pid2",
+        "--console=pipe",
+        "--resolv-conf=replace-host",
+        "--setenv=DEBIAN_FRONTEND=noninteractive",
+        ...options,
+        "--",
+        ...argv,
+      ],
+      {},
+      interrupt,
+      // With systemd, nspawn makes a scope of its own, and systemd has to know its real pid.
+      { confined: !systemd },
+    );
+  } catch (error) {
+    if (interrupt.aborted) throw error;
+    throw hostFailure("Cannot set it up: a command in it failed", messageOf(error));
+  }
+}

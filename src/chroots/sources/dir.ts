@@ -1,0 +1,29 @@
+import { refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { runTool } from "../tool.ts";
+import type { Source } from "./source.ts";
+
+/**
+ * A root file system in a folder, which is copied.
+ *
+ * @param host The outside.
+ * @param path The folder.
+ * @returns The source.
+ * @throws {Failure} where there is no such folder.
+ */
+export async function dirSource(host: Host, path: string): Promise<Source> {
+  if ((await host.files.stat(path))?.kind !== "directory") {
+    throw refused(`Cannot use source dir:${path}: no such folder`);
+  }
+  return {
+    origin: `dir:${path}`,
+    how: `from ${path}`,
+    fill: (host, { tree }, interrupt) =>
+      runTool(
+        host,
+        ["cp", "--archive", "--reflink=auto", "--one-file-system", "--", `${path}/.`, tree],
+        {},
+        interrupt,
+      ),
+  };
+}

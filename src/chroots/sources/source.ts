@@ -1,0 +1,21 @@
+/** The joint that answers: what is a chroot made from? */
+
+import type { Host } from "../../host/host.ts";
+import type { ChrootPlaces } from "../places.ts";
+
+/** Something that a chroot can be made from, found and checked. */
+export interface Source {
+  /** As records and lists show it: a suite, or what the definition says. */
+  readonly origin: string;
+  /** How the chroot is made, to follow `Making chroot NAME`. */
+  readonly how: string;
+  /**
+   * Fills an empty tree.
+   *
+   * @param host The outside.
+   * @param places Where.
+   * @param interrupt Gives up when aborted.
+   * @throws {Failure} of the host where it fails.
+   */
+  fill(host: Host, places: ChrootPlaces, interrupt: AbortSignal): Promise<void>;
+}
