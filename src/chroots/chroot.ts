@@ -1,4 +1,4 @@
-import type { Definition } from "../config/settings.ts";
+import type { OwnSettings } from "../config/settings.ts";
 import type { ChrootName } from "./name.ts";
 
 /** A chroot that machines can start from. */
@@ -6,6 +6,6 @@ export interface Chroot {
   readonly name: ChrootName;
   /** Its tree, without symlinks on the way. */
   readonly path: string;
-  /** Its definition, where there is one. */
-  readonly definition: Definition | null;
+  /** What differs for its machines, best first: its definition's word, its playbook's. */
+  readonly own: readonly OwnSettings[];
 }

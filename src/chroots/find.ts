@@ -8,6 +8,7 @@ import type { Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 import { findDefinition } from "./definition.ts";
 import { type ChrootName, namesOfImage } from "./name.ts";
+import { findPlaybook } from "./playbook.ts";
 
 /**
  * The chroot that an image means.
@@ -43,7 +44,8 @@ async function findChroot(host: Host, config: Config, name: ChrootName): Promise
   const path = await findTree(host, config.store, name);
   if (path === null) return null;
   const found = await findDefinition(host, config, name);
-  return { name, path, definition: found?.definition ?? null };
+  const playbook = await findPlaybook(host, config, name, found?.folder);
+  return { name, path, own: [found?.definition.machine ?? {}, playbook?.machine ?? {}] };
 }
 
 /**

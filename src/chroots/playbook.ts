@@ -1,7 +1,7 @@
 /** Ansible playbooks of chroots: found, and read for the variables that are ours. */
 
 import { join } from "@std/path/posix";
-import type { Config } from "../config/settings.ts";
+import type { Config, OwnSettings } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ChrootName } from "./name.ts";
@@ -13,6 +13,8 @@ export interface Playbook {
   readonly suite: string | undefined;
   /** `nspawn_runner_maint_recreate` */
   readonly recreate: boolean;
+  /** `nspawn_runner_mirror`, `nspawn_runner_memory_max` and the like. */
+  readonly machine: OwnSettings;
 }
 
 /** What playbooks are called after their chroot's name, best first. */
@@ -50,18 +52,29 @@ async function readFile(host: Host, path: string): Promise<string | null> {
 }
 
 async function readPlaybook(host: Host, path: string, text: string): Promise<Playbook> {
+  const variables = await variablesIn(host, path, text);
+  const { settingsOfVariables } = await import("../config/load.ts");
+  return {
+    path,
+    suite: suiteOf(host, path, variables["nspawn_runner_chroot_suite"]),
+    recreate: isTrue(variables["nspawn_runner_maint_recreate"]),
+    machine: settingsOfVariables(variables, path),
+  };
+}
+
+async function variablesIn(
+  host: Host,
+  path: string,
+  text: string,
+): Promise<Record<string, string>> {
+  if (!text.includes("nspawn_runner_")) return {}; // every job reads it: a parser costs more than that
   try {
-    const variables = await playbookVariables(text);
-    return {
-      path,
-      suite: suiteOf(host, path, variables["nspawn_runner_chroot_suite"]),
-      recreate: isTrue(variables["nspawn_runner_maint_recreate"]),
-    };
+    return await playbookVariables(text);
   } catch (error) {
     // Ansible may well read what we cannot, and what a playbook does is its affair alone.
     const [reason] = messageOf(error).split("\n");
     host.log.warn(`No variables are read from ${path}: ${reason}`);
-    return { path, suite: undefined, recreate: false };
+    return {};
   }
 }
 

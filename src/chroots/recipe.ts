@@ -25,9 +25,7 @@ export interface Recipe {
  */
 export async function readRecipe(host: Host, config: Config, name: ChrootName): Promise<Recipe> {
   const found = await findDefinition(host, config, name);
-  return {
-    making: found?.definition.making ?? {},
-    settings: settingsFor(config, found?.definition ?? null),
-    playbook: await findPlaybook(host, config, name, found?.folder),
-  };
+  const playbook = await findPlaybook(host, config, name, found?.folder);
+  const { making, machine } = found?.definition ?? { making: {}, machine: {} };
+  return { making, settings: settingsFor(config, machine, playbook?.machine ?? {}), playbook };
 }

@@ -16,7 +16,7 @@ const FOLDERS = ["usr/bin", "bin", "usr/local/bin"];
  * @returns What its definition says, else bash where the chroot has it, else sh.
  */
 export async function scriptShell(host: Host, chroot: Chroot): Promise<string> {
-  const said = chroot.definition?.machine.shell?.split("/").at(-1);
+  const said = chroot.own[0]?.shell?.split("/").at(-1);
   if (said !== undefined && KNOWN.includes(said)) return said;
   return await hasProgram(host, chroot, "bash") ? "bash" : "sh";
 }

@@ -23,7 +23,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const chosen = await chooseMachine(invocation, job);
   const config = await load();
   const chroot = await resolveForJob(host, config, imageOf(host, invocation, job, config));
-  const settings = settingsFor(config, chroot.definition);
+  const settings = settingsFor(config, ...chroot.own);
   const binds = await helperBinds(host, config, job, chroot);
   const plan = planOf({ host, config, chosen, job, chroot, settings, binds, began });
   host.log.info(`Image ${chroot.name} (${chroot.path})`);

@@ -4,7 +4,7 @@ import { nearest } from "../nearest.ts";
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { type Field, FIELDS, type Value } from "./schema.ts";
-import type { Config, Definition, Limits, MachineSettings } from "./settings.ts";
+import type { Config, Definition, MachineSettings, OwnSettings } from "./settings.ts";
 
 const STANDARD_PATH = "/etc/nspawn-runner/config.toml";
 
@@ -56,18 +56,64 @@ export async function parseDefinition(text: string, path: string): Promise<Defin
   };
 }
 
+/** Variables of a playbook that mean what a setting means. */
+const VARIABLES: Readonly<Record<string, string>> = {
+  nspawn_runner_mirror: "mirror",
+  nspawn_runner_cpu_weight: "limits.cpu_weight",
+  nspawn_runner_memory_high: "limits.memory_high",
+  nspawn_runner_memory_max: "limits.memory_max",
+  nspawn_runner_seccomp: "seccomp",
+};
+
+/**
+ * What a playbook's variables set for the machines of its chroot.
+ *
+ * @param variables Plain values, as the text that stands there.
+ * @param path The playbook, for messages.
+ * @returns Settings.
+ * @throws {Failure} where a variable holds what its setting may not.
+ */
+export function settingsOfVariables(
+  variables: Readonly<Record<string, string>>,
+  path: string,
+): OwnSettings {
+  const values: Record<string, unknown> = {};
+  for (const [variable, key] of Object.entries(VARIABLES)) {
+    const text = variables[variable];
+    if (text === undefined) continue;
+    const field = FIELDS.find((field) => field.key === key)!;
+    const checked = field.check(scalar(text));
+    if (checked === undefined) {
+      throw refused(`Cannot use ${path}: ${variable} must be ${field.allowed}`);
+    }
+    values[key] = checked;
+  }
+  return nested(values) as OwnSettings;
+}
+
+/** YAML's plain scalars, as far as settings have them. */
+function scalar(text: string): string | number | boolean {
+  if (/^(?:true|yes|on)$/i.test(text)) return true;
+  if (/^(?:false|no|off)$/i.test(text)) return false;
+  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
 /**
  * The settings of a chroot's machines.
  *
  * @param config What holds for all.
- * @param definition What its definition says, where there is one.
- * @returns The definition's word where it has one, else the configuration's.
+ * @param own What differs for this one, best first.
+ * @returns The first word on each, else the configuration's.
  */
-export function settingsFor(config: Config, definition: Definition | null): MachineSettings {
-  if (definition === null) return config;
-  const { limits, ...machine } = definition.machine;
-  const all: Limits = { ...config.limits, ...limits };
-  return { ...config, ...machine, limits: all };
+export function settingsFor(config: Config, ...own: readonly OwnSettings[]): MachineSettings {
+  return own.reduceRight<MachineSettings>(
+    (settings, { limits, ...more }) => ({
+      ...settings,
+      ...more,
+      limits: { ...settings.limits, ...limits },
+    }),
+    config,
+  );
 }
 
 async function readText(host: Host, file: string): Promise<string | null> {

@@ -84,8 +84,11 @@ export interface Making {
 export interface Definition {
   /** How the chroot is made. */
   readonly making: Making;
-  /** Settings that replace the configuration's for this chroot; absent keys stay as they are. */
-  readonly machine: Partial<Omit<MachineSettings, "limits">> & {
-    readonly limits?: Partial<Limits>;
-  };
+  /** Settings that replace the configuration's for this chroot. */
+  readonly machine: OwnSettings;
 }
+
+/** What differs for one chroot; absent keys stay as they are. */
+export type OwnSettings = Partial<Omit<MachineSettings, "limits">> & {
+  readonly limits?: Partial<Limits>;
+};

@@ -3,7 +3,7 @@ import { logIn, loginArgv } from "../../../src/chroots/login.ts";
 import { isMachineName } from "../../../src/machines/name.ts";
 import { machine, named, withStore } from "./fixture.ts";
 
-const chroot = (name: string) => ({ name: named(name), path: `/store/${name}`, definition: null });
+const chroot = (name: string) => ({ name: named(name), path: `/store/${name}`, own: [] });
 
 Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
   for (const name of ["bookworm", "a_b", "a-", "x.y", "a".repeat(64), "a_.-_", "9"]) {

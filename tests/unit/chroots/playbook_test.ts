@@ -148,9 +148,10 @@ Deno.test("findPlaybook() takes no directory for a playbook", () =>
 
 Deno.test("findPlaybook() warns of a playbook that it cannot read, and goes on", () =>
   withStore(async ({ work: { host, config }, put, err, folder }) => {
-    await put("defs/x.yaml", "- hosts: [\n");
+    await put("defs/x.yaml", "- hosts: [\n  vars: {nspawn_runner_chroot_suite: sid}\n");
     const found = await findPlaybook(host, config, named("x"), undefined);
-    assert.deepEqual(found, { path: `${folder}/defs/x.yaml`, suite: undefined, recreate: false });
+    const nothing = { suite: undefined, recreate: false, machine: {} };
+    assert.deepEqual(found, { path: `${folder}/defs/x.yaml`, ...nothing });
     assert.match(err(), /No variables are read from .*x\.yaml/);
   }));
 
@@ -168,4 +169,22 @@ Deno.test("findPlaybook() leaves templates to Ansible", () =>
     await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_chroot_suite: "{{ s }}"}\n`);
     assert.equal((await findPlaybook(host, config, named("x"), undefined))?.suite, undefined);
     assert.match(err(), /templates are for Ansible/);
+  }));
+
+Deno.test("findPlaybook() takes variables for what their settings mean", () =>
+  withStore(async ({ work: { host, config }, put }) => {
+    const vars =
+      "{nspawn_runner_mirror: 'http://m.example/debian', nspawn_runner_cpu_weight: 200, " +
+      "nspawn_runner_memory_high: 50%, nspawn_runner_memory_max: 2G, nspawn_runner_seccomp: no}";
+    await put("defs/x.yaml", `- hosts: all\n  vars: ${vars}\n`);
+    assert.deepEqual((await findPlaybook(host, config, named("x"), undefined))?.machine, {
+      mirror: "http://m.example/debian",
+      seccomp: false,
+      limits: { cpu_weight: 200, memory_high: "50%", memory_max: "2G" },
+    });
+    await put("defs/x.yaml", "- hosts: all\n  vars: {nspawn_runner_memory_max: much}\n");
+    await assert.rejects(findPlaybook(host, config, named("x"), undefined), {
+      kind: "refused",
+      message: /nspawn_runner_memory_max must be bytes/,
+    });
   }));

@@ -233,13 +233,11 @@ Deno.test("parseDefinition() refuses what holds for all chroots, and strange sui
   }
 });
 
-Deno.test("settingsFor() lets a definition's word win, limit by limit", async () => {
-  const config = await load("boot = false\n[limits]\ncpu_weight = 7");
-  const definition = await parseDefinition('shell = "sh"\nlimits.memory_max = "1G"', "/d.toml");
-  const settings = settingsFor(config, definition);
-  assert.equal(settings.shell, "sh");
-  assert.equal(settings.boot, false);
+Deno.test("settingsFor() takes the first word on each setting, and each limit by itself", () => {
+  const config = { ...STANDARD, shell: "zsh" };
+  const definition = { boot: false, limits: { cpu_weight: 7 } };
+  const playbook = { boot: true, seccomp: false, limits: { cpu_weight: 8, memory_max: "1G" } };
+  const settings = settingsFor(config, definition, playbook);
+  assert.deepEqual([settings.boot, settings.seccomp, settings.shell], [false, false, "zsh"]);
   assert.deepEqual(settings.limits, { ...STANDARD.limits, cpu_weight: 7, memory_max: "1G" });
-  assert.equal(config.shell, "bash");
-  assert.deepEqual(settingsFor(config, null).limits, config.limits);
 });
