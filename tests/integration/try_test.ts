@@ -7,7 +7,7 @@ import { siteOn } from "../hosts/site.ts";
 import { noMachinesBecause, startStandalone } from "../hosts/standalone.ts";
 import { bootSystemd } from "../hosts/systemd.ts";
 import { skipReal } from "../skip.ts";
-import { checkout, withPrefix } from "./installer.ts";
+import { checkout, fetchDenort, withPrefix } from "./installer.ts";
 
 const MINUTES = 60_000;
 
@@ -43,19 +43,22 @@ Deno.test("install.sh --try on a host with systemd and without Deno", async (tes
   }
 });
 
-Deno.test("install.sh --try on a host without systemd, with its chroot there", async (test) => {
+Deno.test("install.sh --try on a host without systemd, with its chroot there, as an executable", async (test) => {
   const reason = await noMachinesBecause();
   if (reason !== null) return skipReal(test.name, reason);
+  const denort = await fetchDenort(test.name);
+  if (denort === null) return;
   const host = await startStandalone();
   try {
     const site = await siteOn(host, await installed());
     await withPrefix(async (prefix) => {
       const words = ["--try", "--no-deps", "--prefix", prefix];
       const done = await host.exec([`${checkout}/install.sh`, ...words], {
-        env: { DENO: Deno.execPath(), NSPAWN_RUNNER_CONFIG: site.config },
+        env: { ...denort, NSPAWN_RUNNER_CONFIG: site.config },
         timeout: 10 * MINUTES,
       });
       assert.equal(done.code, 0, done.stdout + done.stderr);
+      assert.match(done.stdout, /^Installed .*, executable\)$/m);
       assert.doesNotMatch(done.stdout, /^Making the chroot/m);
       assert.match(done.stdout, SAMPLE);
     });
