@@ -17,7 +17,8 @@ Builds nspawn-runner and installs it as DIR/bin/nspawn-runner.
 
   --prefix DIR  where to install (default: /usr/local)
   --no-deps     leave the packages of the system alone
-  --timers      also run "nspawn-runner gc" every hour, by a timer of systemd
+  --timers      also run "nspawn-runner gc" every hour and "nspawn-runner chroot-maintenance" every
+                night, by timers of systemd
   --try         afterwards make a chroot, unless it is there, and run a sample job in it
   --uninstall   remove what was installed; chroots and configuration stay
   -h, --help    show this
@@ -175,39 +176,48 @@ put_in_place() {
 # The units that are installed: asked for now, or by an installation before.
 units() {
   if [ "$TIMERS" = yes ]; then
-    echo nspawn-runner-gc.service nspawn-runner-gc.timer
+    for job in gc maintenance; do echo "nspawn-runner-$job.service nspawn-runner-$job.timer"; done
   else
     sed -n 's/^unit  //p' "$MANIFEST" 2>/dev/null || :
   fi
 }
 
 install_timers() {
-  cat >"$UNITS/nspawn-runner-gc.service" <<END
+  write_units gc gc "Remove what machines of CI jobs left behind" "OnBootSec=2min
+OnCalendar=hourly
+RandomizedDelaySec=5min"
+  write_units maintenance chroot-maintenance "Bring the chroots of CI jobs up to date" "OnCalendar=03:00
+RandomizedDelaySec=1h
+Persistent=true"
+  systemctl daemon-reload
+  systemctl --quiet enable --now nspawn-runner-gc.timer nspawn-runner-maintenance.timer ||
+    die "Cannot start the timers. See: systemctl status 'nspawn-runner-*.timer'"
+  say "Installed timers: gc every hour, chroot-maintenance every night"
+}
+
+# Writes the units nspawn-runner-$1, which run the command $2 for the purpose $3, at the times $4.
+write_units() {
+  cat >"$UNITS/nspawn-runner-$1.service" <<END
 [Unit]
-Description=Remove what machines of CI jobs left behind
+Description=$3
 
 [Service]
 Type=oneshot
-ExecStart=$BIN/nspawn-runner gc
+ExecStart=$BIN/nspawn-runner $2
 Nice=19
 IOSchedulingClass=idle
+CPUWeight=20
 END
-  cat >"$UNITS/nspawn-runner-gc.timer" <<END
+  cat >"$UNITS/nspawn-runner-$1.timer" <<END
 [Unit]
-Description=Remove what machines of CI jobs left behind, every hour
+Description=$3
 
 [Timer]
-OnBootSec=2min
-OnCalendar=hourly
-RandomizedDelaySec=5min
+$4
 
 [Install]
 WantedBy=timers.target
 END
-  systemctl daemon-reload
-  systemctl --quiet enable --now nspawn-runner-gc.timer ||
-    die "Cannot start nspawn-runner-gc.timer. See: systemctl status nspawn-runner-gc.timer"
-  say "Installed nspawn-runner-gc.timer: gc runs every hour"
 }
 
 remove_timers() {

@@ -9,7 +9,7 @@ import { whileLocked } from "./lock.ts";
 import { makeAside, refuseForeign, sweep } from "./making.ts";
 import type { ChrootName } from "./name.ts";
 import { type ChrootPlaces, chrootPlaces } from "./places.ts";
-import { readRecipe, type Recipe } from "./recipe.ts";
+import { readRecipe } from "./recipe.ts";
 import { readRecord, writeRecord } from "./record.ts";
 import { chooseSource, type Said } from "./sources/choose.ts";
 import type { Source } from "./sources/source.ts";
@@ -68,12 +68,13 @@ export async function recreateChroot(work: Work, name: ChrootName): Promise<void
  *
  * @param work How it is worked.
  * @param name The chroot.
- * @param recipe What they say.
  * @throws {Failure} where that fails.
  */
-export async function updateChroot(work: Work, name: ChrootName, recipe: Recipe): Promise<void> {
-  const { host, config: { store }, users, interrupt } = work;
+export async function updateChroot(work: Work, name: ChrootName): Promise<void> {
+  const { host, config, users, interrupt } = work;
+  const { store } = config;
   await locked(work, name, "update", async () => {
+    const recipe = await readRecipe(host, config, name);
     await refuseForeign(host, store, name, "update");
     await requireFurnishers(host, recipe);
     const record = await readRecord(host, store, name);

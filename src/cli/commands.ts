@@ -60,12 +60,16 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "chroot-maintenance",
-    summary: "Recreate or update one chroot, or all",
+    summary: "Recreate or update chroots",
     description:
-      "Makes what is defined and missing, recreates what is defined so, and runs playbooks. Goes on after a failure, and ends with 1 when there was one.",
-    example: "nspawn-runner chroot-maintenance",
-    positionals: [{ ...IMAGE, help: "One chroot; all that have a definition without it" }],
-    options: [],
+      "Makes what is defined and missing, recreates what is defined so, and brings a copy of the rest up to date: packages, then what the definition and the playbook say. Goes on after a failure, and ends with 1 when there was one.",
+    example: "nspawn-runner chroot-maintenance --check",
+    positionals: [{
+      ...IMAGE,
+      help: "Some chroots; all that have a definition or a playbook without it",
+      repeats: true,
+    }],
+    options: [{ name: "check", help: "Only say what would be done" }],
     needsRoot: true,
     load: () => import("../commands/chroot_maintenance.ts"),
   },

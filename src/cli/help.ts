@@ -54,9 +54,10 @@ function commandHelp(command: CommandSpec): string[] {
 }
 
 function usage(command: CommandSpec): string {
-  const words = command.positionals.map(({ name, required }) =>
-    required ? name.toUpperCase() : `[${name.toUpperCase()}]`
-  );
+  const words = command.positionals.map(({ name, required, repeats }) => {
+    const word = `${name.toUpperCase()}${repeats ? "..." : ""}`;
+    return required ? word : `[${word}]`;
+  });
   const rest = command.rest === undefined ? [] : [`[-- ${command.rest}...]`];
   return ["nspawn-runner", command.name, "[OPTIONS]", ...words, ...rest].join(" ");
 }

@@ -52,6 +52,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
     globals: globalsOf(values),
     invocation: {
       positionals: namedPositionals(command, positionals.slice(1)),
+      words: positionals.slice(1),
       options: values.texts,
       switches: values.switches,
       rest: checkedRest(command, rest),
@@ -180,7 +181,7 @@ function namedPositionals(
   words: readonly string[],
 ): Record<string, string> {
   const extra = words[command.positionals.length];
-  if (extra !== undefined) {
+  if (extra !== undefined && !command.positionals.at(-1)?.repeats) {
     throw usageError(
       `Cannot use ${JSON.stringify(extra)}: ${command.name} takes no more words`,
       `See nspawn-runner ${command.name} --help`,

@@ -20,6 +20,8 @@ export interface PositionalSpec {
   readonly name: string;
   readonly help: string;
   readonly required: boolean;
+  /** Whether it may be given more than once; the last word alone. */
+  readonly repeats?: true;
 }
 
 /** One command. */
@@ -45,6 +47,8 @@ export interface CommandSpec {
 /** A command line, taken apart and checked against its table. */
 export interface Invocation {
   readonly positionals: Readonly<Record<string, string>>;
+  /** All words that are no options, as they stand. */
+  readonly words: readonly string[];
   readonly options: Readonly<Record<string, string>>;
   readonly switches: ReadonlySet<string>;
   /** The words after `--`. */

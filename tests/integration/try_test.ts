@@ -28,13 +28,16 @@ Deno.test("install.sh --try on a host with systemd and without Deno", async (tes
     assert.match(done.stdout, SAMPLE);
     assert.deepEqual(await leftovers(host), []);
 
-    const timer = ["systemctl", "is-active", "nspawn-runner-gc.timer"];
-    assert.equal((await host.exec(timer)).stdout, "active\n");
-    const swept = await host.exec(["systemctl", "start", "nspawn-runner-gc.service"]);
-    assert.equal(swept.code, 0, swept.stderr);
+    const timers = ["nspawn-runner-gc.timer", "nspawn-runner-maintenance.timer"];
+    const active = ["systemctl", "is-active", ...timers];
+    assert.equal((await host.exec(active)).stdout, "active\nactive\n");
+    for (const job of ["gc", "maintenance"]) { // no chroot is defined
+      const done = await host.exec(["systemctl", "start", `nspawn-runner-${job}.service`]);
+      assert.equal(done.code, 0, done.stderr);
+    }
     const gone = await install("--uninstall");
     assert.equal(gone.code, 0, gone.stderr);
-    assert.notEqual((await host.exec(timer)).code, 0);
+    assert.notEqual((await host.exec(active)).code, 0);
     const left = await host.exec(["sh", "-c", "ls /etc/systemd/system/nspawn-runner*"]);
     assert.equal(left.stdout, "");
     assert.match((await host.exec(["ls", "/var/lib/nspawn-runner"])).stdout, /^trixie$/m);

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { chooseChroots, maintainChroot, maintainChroots } from "../../../src/chroots/maintain.ts";
+import {
+  checkChroots,
+  chooseChroots,
+  maintainChroot,
+  maintainChroots,
+} from "../../../src/chroots/maintain.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "./fixture.ts";
 
@@ -136,7 +141,7 @@ test(
       await f.tree(name);
       await f.put(`defs/${name}.yaml`, PLAYBOOK);
     }
-    const names = await chooseChroots(f.work, undefined);
+    const names = await chooseChroots(f.work, []);
     await assert.rejects(maintainChroots(f.work, names), {
       kind: "host",
       message: "Cannot maintain b: 1 of 3 failed",
@@ -150,7 +155,7 @@ test(
 
 test("maintainChroots() begins no other chroot after an interrupt", async (f) => {
   for (const name of ["a", "b"]) await f.put(`defs/${name}.yaml`, PLAYBOOK);
-  const names = await chooseChroots(f.work, undefined);
+  const names = await chooseChroots(f.work, []);
   await assert.rejects(maintainChroots(f.work, names), /interrupted/);
   assert.equal(tools(f).length, 1);
 }, {
@@ -164,11 +169,39 @@ test("chooseChroots() means all that are defined, or the one that is named", asy
   await f.tree("bare");
   await f.put("defs/a.toml");
   await f.put("store/b.yml");
-  assert.deepEqual(await chooseChroots(f.work, undefined), ["a", "b"]);
-  assert.deepEqual(await chooseChroots(f.work, "x/bare"), ["bare"]);
-  assert.deepEqual(await chooseChroots(f.work, "debian:b"), ["b"]);
-  await assert.rejects(chooseChroots(f.work, "unknown"), /no such chroot/);
-  await assert.rejects(chooseChroots(f.work, "/etc"), { kind: "refused" });
+  assert.deepEqual(await chooseChroots(f.work, []), ["a", "b"]);
+  assert.deepEqual(await chooseChroots(f.work, ["x/bare"]), ["bare"]);
+  assert.deepEqual(await chooseChroots(f.work, ["debian:b"]), ["b"]);
+  await assert.rejects(chooseChroots(f.work, ["unknown"]), /no such chroot/);
+  await assert.rejects(chooseChroots(f.work, ["/etc"]), { kind: "refused" });
+  assert.deepEqual(await chooseChroots(f.work, ["b", "bare", "debian:b"]), ["b", "bare"]);
+  await assert.rejects(chooseChroots(f.work, ["b", "unknown"]), /no such chroot/);
+});
+
+test("checkChroots() says what would be done, and does nothing", async (f) => {
+  await f.tree("bare");
+  await f.tree("played");
+  await f.put("defs/played.yaml", PLAYBOOK);
+  await f.put("defs/anew.toml", "recreate = true");
+  await f.tree("anew");
+  await f.put("defs/missing.toml");
+  await f.put("defs/wrong.toml", "nonsense = 1");
+  const names = await chooseChroots(f.work, ["bare", "played", "anew", "missing", "wrong"]);
+  await assert.rejects(checkChroots(f.work, names), {
+    message: "Cannot check wrong: 1 of 5 failed",
+  });
+  for (
+    const line of [
+      "bare: nothing to do",
+      "played: would be updated",
+      "anew: would be recreated",
+      "missing: would be created",
+      "wrong: failed: ",
+    ]
+  ) {
+    assert.match(f.err(), new RegExp(`^${line}`, "m"));
+  }
+  assert.deepEqual(tools(f), []);
 });
 
 test("runPlaybook() leaves no file of its own", async (f) => {

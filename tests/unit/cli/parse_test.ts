@@ -186,3 +186,10 @@ Deno.test("parseCommandLine() throws on -- where no command follows or none is t
   assert.match(complaint("run", "a", "--", "b"), /Cannot use --: run takes no command/);
   assert.match(complaint("--", "run"), /Cannot use --: no command comes before it/);
 });
+
+Deno.test("parseCommandLine() takes a word that repeats as often as it comes", () => {
+  const parsed = parseCommandLine(["chroot-maintenance", "a", "--check", "b"]);
+  assert.ok(parsed.kind === "command");
+  assert.deepEqual(parsed.invocation.words, ["a", "b"]);
+  assert.ok(parsed.invocation.switches.has("check"));
+});
