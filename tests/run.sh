@@ -166,7 +166,7 @@ run_all() {
     say "No machine can run here: $reason"
     cannot_run "$reason" tests/integration tests/conformance
   else
-    run_tests tests/integration tests/conformance
+    run_tests tests/real.ts
   fi
   [ "$VM" = no ] || run_vm_tests
 }

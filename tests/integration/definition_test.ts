@@ -81,7 +81,7 @@ onEachHost("a chroot is made from a folder, and made anew by maintenance", async
     assert.notEqual(made[0], made[1]);
   });
   await site.host.exec(["rm", "-rf", folder]);
-});
+}, ["standalone"]);
 
 onEachHost("a chroot whose making fails is not there, whatever failed", async (site) => {
   const folder = `${site.store}/.tests/no-root-${newJob()}`;
@@ -121,4 +121,4 @@ onEachHost("a chroot whose making fails is not there, whatever failed", async (s
   ]);
   assert.equal(outside.stdout, "", "nothing of the tar file is outside of its tree");
   await site.host.exec(["rm", "-rf", folder]);
-});
+}, ["systemd"]);

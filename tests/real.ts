@@ -1,0 +1,13 @@
+/**
+ * All tests on real nspawn in one process, so that they share the hosts that they run on: a host takes
+ * longer to start than most of them.
+ */
+
+const FOLDERS = ["conformance", "integration"];
+
+for (const folder of FOLDERS) {
+  const url = new URL(`./${folder}/`, import.meta.url);
+  const entries = await Array.fromAsync(Deno.readDir(url));
+  const files = entries.map(({ name }) => name).filter((name) => name.endsWith("_test.ts"));
+  for (const file of files.sort()) await import(new URL(file, url).href);
+}
