@@ -100,7 +100,7 @@ async function copy(argv: readonly string[]): Promise<Answer> {
 
 /** Fills the tree that a bootstrap tool is told to fill. */
 export async function bootstrap(argv: readonly string[]): Promise<Answer | void> {
-  const tree = argv.find((word) => word.endsWith("/root"));
+  const tree = argv.find((word) => word.startsWith("/") && word.endsWith("/root"));
   if (argv[0] === "ansible-playbook" || tree === undefined) return;
   await Deno.mkdir(`${tree}/usr`, { recursive: true });
   await Deno.mkdir(`${tree}/etc`, { recursive: true });
