@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { configAnswer, type Decisions, decisionsOf } from "../../../src/gitlab/config_stage.ts";
+import { isLastStage, isUserScript } from "../../../src/gitlab/stages.ts";
+
+const DECIDED: Decisions = { machine: "run-7-ba7816bf", chroot: "bookworm", began: 1893456000000 };
+
+Deno.test("configAnswer() hands decisions on to the stages that follow", () => {
+  for (const decisions of [DECIDED, { ...DECIDED, chroot: undefined }]) {
+    const answer = configAnswer({ hostname: "h", shell: "bash", decisions });
+    const env: Readonly<Record<string, string>> = answer.job_env ?? {};
+    assert.deepEqual(decisionsOf((name) => env[name]), decisions);
+    for (const name of Object.keys(env)) assert.match(name, /^NSPAWN_RUNNER_[A-Z]+$/);
+  }
+});
+
+Deno.test("configAnswer() leaves out what is not known", () => {
+  const answer = configAnswer({ hostname: "h", shell: undefined, decisions: undefined });
+  assert.deepEqual(Object.keys(answer).sort(), [
+    "builds_dir",
+    "builds_dir_is_shared",
+    "cache_dir",
+    "driver",
+    "hostname",
+  ]);
+  assert.equal(decisionsOf(() => undefined), undefined);
+});
+
+Deno.test("stages are known by GitLab Runner's names, and others are nobody's", () => {
+  for (const stage of [undefined, "build_script", "step_release"]) assert.ok(isUserScript(stage));
+  for (const stage of ["after_script", "get_sources", "prepare_script", "new_stage"]) {
+    assert.ok(!isUserScript(stage), stage);
+  }
+  assert.ok(isLastStage("cleanup_file_variables") && !isLastStage("build_script"));
+});

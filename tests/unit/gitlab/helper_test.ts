@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { findHelper } from "../../../src/gitlab/helper.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
+
+Deno.test("findHelper() takes the first program on PATH, without the links to it", async () => {
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/a/gitlab-runner`, { recursive: true });
+    await Deno.mkdir(`${folder}/b`);
+    await Deno.mkdir(`${folder}/c`);
+    await Deno.writeTextFile(`${folder}/b/gitlab-runner`, "", { mode: 0o644 });
+    await Deno.writeTextFile(`${folder}/real`, "", { mode: 0o755 });
+    await Deno.symlink("../real", `${folder}/c/gitlab-runner`);
+    const find = (...folders: string[]) =>
+      findHelper(recordingHost({ env: { PATH: folders.join(":") } }).host, undefined);
+    const [a, b, c] = ["a", "b", "c"].map((name) => `${folder}/${name}`);
+    assert.equal(
+      await find(a!, b!, c!),
+      `${folder}/real`,
+      "no folder, and nothing that does not run",
+    );
+    assert.equal(await find(a!, b!), null);
+    assert.equal(await find(""), null, "an empty word of PATH is the working directory: a job's");
+    assert.equal(await findHelper(recordingHost().host, undefined), null);
+  });
+});
+
+Deno.test("findHelper() takes the configuration's word, and no other", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/gitlab-runner`, "", { mode: 0o755 });
+    const { host } = recordingHost({ env: { PATH: folder } });
+    assert.equal(await findHelper(host, `${folder}/gitlab-runner`), `${folder}/gitlab-runner`);
+    await assert.rejects(findHelper(host, "/no/such"), { kind: "refused", message: /\/no\/such/ });
+  });
+});
