@@ -81,6 +81,7 @@ package_of() {
     pacman:systemd-nspawn) echo systemd ;;
     *:systemd-nspawn) echo systemd-container ;;
     *:btrfs) echo btrfs-progs ;;
+    *:chattr) echo e2fsprogs ;;
     dnf:mount | pacman:mount) echo util-linux ;;
     dnf:gpg) echo gnupg2 ;;
     pacman:gpg) echo gnupg ;;
@@ -146,7 +147,7 @@ last_words() {
 runner_needs() {
   keyrings=/usr/share/keyrings
   OPTIONAL="gpg $keyrings/debian-archive-keyring.gpg $keyrings/ubuntu-archive-keyring.gpg"
-  NEEDS="systemd-nspawn mount git $OPTIONAL"
+  NEEDS="systemd-nspawn mount git chattr $OPTIONAL"
   if ! have mmdebstrap && ! have debootstrap; then
     package_lists >/dev/null 2>&1 || :
     NEEDS="$NEEDS $(first_known mmdebstrap debootstrap)"

@@ -12,6 +12,8 @@ const PACKAGES: Readonly<Record<string, readonly [string, string, string] | read
   "unshare": ["util-linux"],
   "mount": ["mount", "util-linux-core", "util-linux"],
   "btrfs": ["btrfs-progs"],
+  "chattr": ["e2fsprogs"],
+  "script": ["bsdutils", "util-linux-script", "util-linux"],
   "mmdebstrap": ["mmdebstrap"],
   "debootstrap": ["debootstrap"],
   "ansible-playbook": ["ansible-core"],

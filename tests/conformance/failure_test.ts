@@ -9,6 +9,7 @@ import {
   assertDone,
   assertFailed,
   leasesOf,
+  loseMachine,
   onEachAttempt,
   planOf,
   withAttempt,
@@ -19,8 +20,7 @@ onEachAttempt("a machine that is lost under a script is a system failure", async
   assertDone(await job.prepare());
   const running = await job.startRun("build_script", "echo begun\nsleep 60");
   await running.said("begun");
-  const [lease] = await leasesOf(site);
-  await site.host.exec(["kill", "-KILL", `${lease!.leader!.pid}`]);
+  await loseMachine(site);
   assert.equal((await running.ended).code, SYSTEM_FAILURE);
   assert.equal((await job.run("after_script", "true")).code, SYSTEM_FAILURE);
 });

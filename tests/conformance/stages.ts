@@ -81,6 +81,17 @@ export async function leasesOf({ host, store }: Site): Promise<Lease[]> {
 }
 
 /**
+ * Takes the one machine of a store away, as a crash would.
+ *
+ * @param site Where.
+ */
+export async function loseMachine(site: Site): Promise<void> {
+  const [lease] = await leasesOf(site);
+  // The shell's own: a small host has no program of that name.
+  await site.host.exec(["sh", "-c", 'kill -s KILL "$1"', "sh", `${lease!.leader!.pid}`]);
+}
+
+/**
  * Begins a job as far as a script can run.
  *
  * @param job The attempt.
