@@ -6,7 +6,15 @@ import { leftovers } from "../hosts/leftovers.ts";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
-import { assertDone, assertFailed, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
+import {
+  assertDone,
+  assertFailed,
+  begin,
+  leasesOf,
+  loseMachine,
+  planOf,
+  withAttempt,
+} from "./stages.ts";
 
 async function states(site: Site): Promise<Record<string, string>> {
   const { stdout } = await site.call(["list", "--json"]);
@@ -72,8 +80,7 @@ onEachHost(
     await withAttempt(own, planOf(CHROOT), async (job) => {
       await begin(job);
       assertFailed(await job.run("build_script", "exit 4"), 4);
-      const [lease] = await leasesOf(own);
-      await own.host.exec(["kill", "-KILL", `${lease!.leader!.pid}`]);
+      await loseMachine(own);
     });
     assert.deepEqual(await leasesOf(own), []);
   },
