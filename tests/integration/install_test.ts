@@ -231,5 +231,5 @@ async function asNobody(words: string[]): Promise<Done> {
 }
 
 function withoutMounting(words: string[]): Promise<Done> {
-  return install(words, {}, undefined, ["setpriv", "--bounding-set=-sys_admin"]);
+  return install(words, {}, undefined, ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all"]);
 }
