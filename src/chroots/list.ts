@@ -161,7 +161,9 @@ export async function deniedImage(
   const entries = (await listChroots(host, config)).filter(({ name }) => allows(name));
   return refused(
     `Cannot use image ${JSON.stringify(image)}: jobs may not use that chroot on this host`,
-    `${thereAre(entries)}. allowed_images in the configuration says which`,
+    entries.length === 0
+      ? "They may use none that is here: allowed_images in the configuration says which"
+      : `${thereAre(entries)}. allowed_images in the configuration says which`,
   );
 }
 

@@ -62,7 +62,8 @@ function responseOf(job: SimulatedJob): unknown {
   return {
     id: job.id,
     token: "",
-    job_info: { name: "simulate", stage: "test", project_id: 1, project_name: "project" },
+    // No project's id: what a simulated job keeps in its cache goes with its machine.
+    job_info: { name: "simulate", stage: "test", project_name: "project" },
     git_info: { repo_url: "", ref: "main", protected: false },
     runner_info: { timeout: 3600 },
     variables: [{ key: "CI_SERVER_URL", value: SERVER, public: true, masked: false }],
