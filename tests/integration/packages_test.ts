@@ -62,7 +62,7 @@ Deno.test("bring() asks pacman for the packages by Arch's names", async () => {
   assert.equal(done.code, 0, done.output);
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
-    "-S --noconfirm --needed systemd util-linux git gnupg debian-archive-keyring ubuntu-keyring " +
+    "-S --noconfirm --needed systemd util-linux git e2fsprogs gnupg debian-archive-keyring ubuntu-keyring " +
       "debootstrap btrfs-progs python-pip",
   );
 });
