@@ -52,7 +52,7 @@ Deno.test("bring() asks dnf for the packages by Fedora's names", async () => {
   assert.equal(done.code, 0, done.output);
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
-    "-y -q --setopt=install_weak_deps=False install systemd-container util-linux git gnupg2 " +
+    "-y -q --setopt=install_weak_deps=False install systemd-container util-linux git e2fsprogs gnupg2 " +
       "debian-keyring ubu-keyring mmdebstrap btrfs-progs python3-pip",
   );
 });
