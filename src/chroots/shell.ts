@@ -18,7 +18,7 @@ const FOLDERS = ["usr/bin", "bin", "usr/local/bin"];
 export async function scriptShell(host: Host, chroot: Chroot): Promise<string> {
   const said = chroot.own[0]?.shell?.split("/").at(-1);
   if (said !== undefined && KNOWN.includes(said)) return said;
-  return await hasProgram(host, chroot, "bash") ? "bash" : "sh";
+  return await chrootHas(host, chroot, "bash") ? "bash" : "sh";
 }
 
 /**
@@ -29,7 +29,7 @@ export async function scriptShell(host: Host, chroot: Chroot): Promise<string> {
  * @param name The program.
  * @returns True also for a symlink, wherever that leads.
  */
-export async function hasProgram(host: Host, chroot: Chroot, name: string): Promise<boolean> {
+export async function chrootHas(host: Host, chroot: Chroot, name: string): Promise<boolean> {
   for (const folder of FOLDERS) {
     if (await host.files.lstat(`${chroot.path}/${folder}/${name}`) !== null) return true;
   }

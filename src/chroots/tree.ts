@@ -42,12 +42,25 @@ export async function copyTree(
     return await snapshotSubvolume(host, from, to);
   }
   await makeTree(host, to);
-  await runTool(
-    host,
-    ["cp", "--archive", "--reflink=auto", "--one-file-system", "--", `${from}/.`, to],
-    {},
-    interrupt,
-  );
+  await copyInto(host, from, to, interrupt);
+}
+
+/**
+ * Copies what is in a folder, with all that belongs to its files, into a tree that is there.
+ *
+ * @param host The outside.
+ * @param from The folder.
+ * @param tree The tree.
+ * @param interrupt Gives up when aborted.
+ */
+export function copyInto(
+  host: Host,
+  from: string,
+  tree: string,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const argv = ["cp", "--archive", "--reflink=auto", "--one-file-system", "--"] as const;
+  return runTool(host, [...argv, `${from}/.`, tree], {}, interrupt);
 }
 
 /**

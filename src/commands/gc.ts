@@ -4,7 +4,7 @@ import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeFolders, spareFolders } from "../machines/folders_gc.ts";
 import { type KernelFacts, kernelFacts } from "../machines/kernel.ts";
-import type { Lease } from "../machines/lease.ts";
+import { type Lease, listLeases } from "../machines/lease.ts";
 import { unlessLocked } from "../machines/lock.ts";
 import { findOrphans, removeOrphan } from "../machines/orphans.ts";
 import { removeMachine } from "../machines/stop.ts";
@@ -26,7 +26,8 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     runner: null,
     isRunning: (lease: Lease) => isRunning(host, lease),
   };
-  let failures = await endOverdue(host, store, present, async ({ lease, reason }) => {
+  const leases = await listLeases(host, store);
+  let failures = await endOverdue(host, leases, present, async ({ lease, reason }) => {
     say(`machine ${lease.machine}`, reason);
     if (!dryRun) await removeMachine(host, lease);
     return !dryRun;

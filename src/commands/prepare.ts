@@ -1,6 +1,6 @@
 import type { Chroot } from "../chroots/chroot.ts";
 import { resolveForJob } from "../chroots/find.ts";
-import { hasProgram } from "../chroots/shell.ts";
+import { chrootHas } from "../chroots/shell.ts";
 import type { CommandRun, Invocation } from "../cli/spec.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
 import { settingsFor } from "../config/load.ts";
@@ -101,7 +101,7 @@ async function helperBinds(
   if (job === null) return [];
   const helper = await findHelper(host, config.gitlab_runner);
   if (helper !== null) return [{ from: helper, to: HELPER_PATH, readOnly: true }];
-  if (job.movesFiles && !await hasProgram(host, chroot, "gitlab-runner")) {
+  if (job.movesFiles && !await chrootHas(host, chroot, "gitlab-runner")) {
     throw noHelper("neither the host nor the image has one");
   }
   return [];

@@ -42,11 +42,12 @@ async function failed(
   cancelled: boolean,
 ): Promise<Ending> {
   const { explain } = await import("../machines/explain.ts");
-  const { noteFailure, readFailures } = await import("../machines/failures.ts");
-  const { ending: known, lines, ...counted } = await explain(host, lease, ending, cancelled);
+  const { noteFailure } = await import("../machines/failures.ts");
+  const explained = await explain(host, lease, ending, cancelled);
+  const { ending: known, lines, before, ...counted } = explained;
   for (const line of lines) host.log.warn(`nspawn-runner: ${line}`);
-  const own = (isUserScript(stage) && !cancelled) || (await readFailures(host, lease)).own;
-  await noteFailure(host, lease, { ...counted, own });
+  const own = before.own || (isUserScript(stage) && !cancelled);
+  await noteFailure(host, lease, { ...counted, own }, before);
   return known;
 }
 

@@ -3,7 +3,7 @@
 import type { Ending } from "../ending.ts";
 import type { Host } from "../host/host.ts";
 import { asSize } from "../size.ts";
-import { readFailures } from "./failures.ts";
+import { type Failures, readFailures } from "./failures.ts";
 import type { Lease } from "./lease.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
@@ -13,6 +13,8 @@ export interface Explained {
   readonly ending: Ending;
   /** Each a reason, and which setting raises the limit. */
   readonly lines: readonly string[];
+  /** What was known of failures before this one. */
+  readonly before: Failures;
   /** Counters now, so that the next failure is not explained by what happened before this one. */
   readonly oomKills: number;
   readonly tasksRefused: number;
@@ -46,6 +48,7 @@ export async function explain(
   return {
     ending: killed ? { kind: "out-of-memory", limit: limitOf(usage) } : ending,
     lines,
+    before,
     oomKills,
     tasksRefused,
   };

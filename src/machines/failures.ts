@@ -39,8 +39,14 @@ export async function readFailures(host: Host, lease: Lease): Promise<Failures> 
  * @param host The outside.
  * @param lease Whose machine.
  * @param failures All that is known now.
+ * @param before What was known: of the user's own script it is told once.
  */
-export async function noteFailure(host: Host, lease: Lease, failures: Failures): Promise<void> {
+export async function noteFailure(
+  host: Host,
+  lease: Lease,
+  failures: Failures,
+  before: Failures = NONE,
+): Promise<void> {
   const paths = machinePaths(lease.store, lease.machine);
   // A stage that was killed may overlap with cleanup, which is not to be undone.
   if (await host.files.lstat(paths.folder) === null) return;
@@ -49,7 +55,7 @@ export async function noteFailure(host: Host, lease: Lease, failures: Failures):
   } catch {
     return; // the disk is full, or cleanup was faster: nothing that the job should hear of
   }
-  if (!failures.own || lease.keep === 0) return;
+  if (!failures.own || before.own || lease.keep === 0) return;
   host.log.info(
     `nspawn-runner: what the job wrote is kept for ${lease.keep} s after its end: ` +
       `nspawn-runner shell ${idOf(lease.machine)}`,

@@ -1,7 +1,7 @@
 /** Room for new machines: what is kept for a look goes when memory or disk is wanted. */
 
 import type { Host } from "../host/host.ts";
-import { listLeases } from "./lease.ts";
+import type { Lease } from "./lease.ts";
 import { type End, endIf } from "./sweep.ts";
 
 /** Less than this share of the store's disk, or of the host's memory, is too little for a job. */
@@ -18,14 +18,16 @@ cat /proc/meminfo
  *
  * @param host The outside.
  * @param store The store's folder.
+ * @param leases All machines of the store, as they were seen.
  * @param end Ends one.
  */
 export async function makeRoom(
   host: Host,
   store: string,
+  leases: readonly Lease[],
   end: End,
 ): Promise<void> {
-  const held = (await listLeases(host, store)).filter((lease) => lease.held !== null)
+  const held = leases.filter((lease) => lease.held !== null)
     .sort((one, other) => one.held! < other.held! ? -1 : 1);
   for (const lease of held) {
     const wanted = await wantedRoom(host, store);

@@ -2,7 +2,7 @@
 
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { type Lease, listLeases, readLease } from "./lease.ts";
+import { type Lease, readLease } from "./lease.ts";
 import { lockedMachines, unlessLocked } from "./lock.ts";
 import { readKernel } from "./kernel.ts";
 import { parseStat, type ProcessId } from "./process.ts";
@@ -28,22 +28,21 @@ export interface Overdue {
 export type End = (overdue: Overdue) => Promise<boolean>;
 
 /**
- * Ends the machines of a store whose time is over. What somebody watches over, or works on at this
+ * Ends those machines whose time is over. What somebody watches over, or works on at this
  * moment, is left alone; a failure is told, and the next one is tried.
  *
  * @param host The outside.
- * @param store The store's folder.
+ * @param leases The machines, as they were seen.
  * @param present What is known of this host.
  * @param end Ends one.
  * @returns How many could not be ended.
  */
 export async function endOverdue(
   host: Host,
-  store: string,
+  leases: readonly Lease[],
   present: Present,
   end: End,
 ): Promise<number> {
-  const leases = await listLeases(host, store);
   if (leases.length === 0) return 0;
   const alive = await aliveAmong(host, leases, present);
   const locked = await lockedMachines(host);

@@ -1,6 +1,6 @@
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { runTool } from "../tool.ts";
+import { copyInto } from "../tree.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -18,12 +18,6 @@ export async function dirSource(host: Host, path: string): Promise<Source> {
   return {
     origin: `dir:${path}`,
     how: `from ${path}`,
-    fill: (host, { tree }, interrupt) =>
-      runTool(
-        host,
-        ["cp", "--archive", "--reflink=auto", "--one-file-system", "--", `${path}/.`, tree],
-        {},
-        interrupt,
-      ),
+    fill: (host, { tree }, interrupt) => copyInto(host, path, tree, interrupt),
   };
 }

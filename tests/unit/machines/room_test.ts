@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Lease, writeLease } from "../../../src/machines/lease.ts";
+import { type Lease, listLeases, writeLease } from "../../../src/machines/lease.ts";
 import { makeRoom } from "../../../src/machines/room.ts";
 import { type Answer, inFolder } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
@@ -25,7 +25,7 @@ for (const [disk, memory, ended] of ROOM) {
       await keep("early", { held: "2030-01-01T01:00:00.000Z", storage: "tmpfs" });
       await keep("running", { storage: "tmpfs" });
       const found: string[] = [];
-      await makeRoom(host, folder, ({ lease, reason }) => {
+      await makeRoom(host, folder, await listLeases(host, folder), ({ lease, reason }) => {
         found.push(`${lease.job}: ${reason}`);
         return Promise.resolve(true);
       });

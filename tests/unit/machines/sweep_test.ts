@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Lease, writeLease } from "../../../src/machines/lease.ts";
+import { type Lease, listLeases, writeLease } from "../../../src/machines/lease.ts";
 import { endOverdue } from "../../../src/machines/sweep.ts";
 import { type Answer, inFolder } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
@@ -37,7 +37,7 @@ async function reason(change: Partial<Lease>, scene: Scene = {}): Promise<string
       runner: scene.runner ?? null,
       ...(scene.isRunning === undefined ? {} : { isRunning: scene.isRunning }),
     };
-    const failures = await endOverdue(host, store, present, (overdue) => {
+    const failures = await endOverdue(host, await listLeases(host, store), present, (overdue) => {
       found = overdue.reason;
       return Promise.resolve(true);
     });

@@ -130,6 +130,10 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
     await host.files.makeDirectory(`${folder}/.machines/run-42`);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true });
     assert.match(err(), /kept for 1800 s after its end: nspawn-runner shell 42\n$/);
+    const told = err();
+    const before = await readFailures(host, lease);
+    await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);
+    assert.equal(err(), told, "once is enough");
     assert.deepEqual((await explain(host, lease, KILLED, false)).lines, []);
     await host.files.write(`${folder}/.machines/run-42/failures`, "{");
     assert.ok(!(await readFailures(host, lease)).own, "half written");
