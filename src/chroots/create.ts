@@ -1,29 +1,22 @@
-/** Makes chroots, and makes them anew. */
+/** Makes chroots, makes them anew, and brings them up to date. */
 
-import type { Config } from "../config/settings.ts";
+import type { MachineSettings } from "../config/settings.ts";
 import { Failure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { finishTree } from "./bootstrap.ts";
+import { findTree } from "./find.ts";
+import { refuseForeign } from "./foreign.ts";
 import { canUpgrade, furnishTree, requireFurnishers, upgradeTree } from "./furnish.ts";
+import { currentNumber, type GenerationRecord, readRecord } from "./generation.ts";
 import { whileLocked } from "./lock.ts";
-import { makeAside, refuseForeign, sweep } from "./making.ts";
+import { makeAside } from "./making.ts";
 import type { ChrootName } from "./name.ts";
-import { type ChrootPlaces, chrootPlaces } from "./places.ts";
-import { readRecipe } from "./recipe.ts";
-import { readRecord, writeRecord } from "./record.ts";
+import { chrootPlaces } from "./places.ts";
+import { hashOf, readRecipe, type Recipe } from "./recipe.ts";
 import { chooseSource, type Said } from "./sources/choose.ts";
 import type { Source } from "./sources/source.ts";
-import { copyTree, makeTree, sizeOfTree } from "./tree.ts";
-import type { Users } from "./users.ts";
-
-/** What every work on a chroot needs to know. */
-export interface Work {
-  readonly host: Host;
-  readonly config: Config;
-  readonly users: Users;
-  /** Gives up when aborted; what there was stays as it was. */
-  readonly interrupt: AbortSignal;
-}
+import { sweep } from "./sweep.ts";
+import { copyTree, makeTree } from "./tree.ts";
+import type { Work } from "./work.ts";
 
 /**
  * Makes a chroot that is not there yet.
@@ -38,69 +31,134 @@ export async function createChroot(
   name: ChrootName,
   suite: string | undefined,
 ): Promise<void> {
-  await locked(work, name, "create", async () => {
+  await changing(work, name, "create", async () => {
     await refuseExisting(work, name);
-    await build(work, name, { option: suite });
+    const recipe = await readRecipe(work.host, work.config, name);
+    await build(work, name, recipe, await sourceOf(work, name, recipe, { option: suite }));
   });
 }
 
 /**
- * Makes a chroot anew. The old one stays until the new one is complete, and longer where machines
- * read it.
+ * Makes a chroot anew. The old generation is current until the new one is complete and tested.
  *
  * @param work How it is worked.
  * @param name The chroot.
  * @throws {Failure} where it cannot be made.
  */
 export async function recreateChroot(work: Work, name: ChrootName): Promise<void> {
-  await locked(work, name, "recreate", async () => {
+  await changing(work, name, "recreate", async () => {
     await refuseForeign(work.host, work.config.store, name, "recreate");
-    const record = await readRecord(work.host, work.config.store, name);
-    // A source that was named is in the definition, or was given up.
-    const before = record?.suite.includes(":") ? undefined : record?.suite;
-    await build(work, name, { record: before });
+    const recipe = await readRecipe(work.host, work.config, name);
+    await build(work, name, recipe, await sourceAsBefore(work, name, recipe));
   });
 }
 
 /**
- * Brings a copy of a chroot up to date, which then takes its place: packages, then what its definition and
- * its playbook say.
+ * Brings a copy of a chroot up to date, which then is its new generation: packages, then what its
+ * definition and its playbook say.
  *
  * @param work How it is worked.
  * @param name The chroot.
  * @throws {Failure} where that fails.
  */
 export async function updateChroot(work: Work, name: ChrootName): Promise<void> {
-  const { host, config, users, interrupt } = work;
-  const { store } = config;
-  await locked(work, name, "update", async () => {
+  const { host, config, interrupt } = work;
+  await changing(work, name, "update", async () => {
     const recipe = await readRecipe(host, config, name);
-    await refuseForeign(host, store, name, "update");
+    await refuseForeign(host, config.store, name, "update");
     await requireFurnishers(host, recipe);
-    const record = await readRecord(host, store, name);
-    await makeAside(host, store, name, users, async (places) => {
-      await copyTree(host, places.path, places.tree, interrupt);
-      if (await canUpgrade(host, places.tree)) await upgradeTree(host, places.tree, interrupt);
-      await furnishTree(host, name, places.tree, recipe, interrupt);
-      await finishTree(host, places.tree);
-      if (record !== null) await recordMaking(work, name, record.suite, places);
+    await changeCopy(work, name, recipe.settings, async (tree) => {
+      const { packages = [] } = recipe.making;
+      if (await canUpgrade(host, tree)) await upgradeTree(host, tree, packages, interrupt);
+      await furnishTree(host, name, tree, recipe, interrupt);
+      return await hashOf(recipe);
     });
   });
 }
 
-async function build(work: Work, name: ChrootName, said: Said): Promise<void> {
-  const { host, config, users, interrupt } = work;
-  const recipe = await readRecipe(host, config, name);
-  const source = await chooseSource(host, name, recipe, said);
-  await requireFurnishers(host, recipe);
+/**
+ * Makes a generation of a copy of the current one. The caller holds the chroot's lock.
+ *
+ * @param work How it is worked.
+ * @param name The chroot.
+ * @param settings Those of its machines.
+ * @param change Changes the copy; tells the hash of the recipe that made it, null for an unchanged one.
+ * @returns The number of the generation.
+ */
+export async function changeCopy(
+  work: Work,
+  name: ChrootName,
+  settings: MachineSettings,
+  change: (tree: string) => Promise<string | null>,
+): Promise<number> {
+  const { host, config: { store }, interrupt } = work;
+  const record = await currentRecord(work, name);
+  return await makeAside(work, name, async ({ tree }) => {
+    const current = await findTree(host, store, name);
+    if (current === null) throw refused("it is gone", "Make it: nspawn-runner chroot-create");
+    host.log.info(`Copying ${current}`);
+    await copyTree(host, current, tree, interrupt);
+    const hash = await change(tree) ?? record?.recipe ?? null;
+    const { origin = UNKNOWN, pin = null, image = null } = record ?? {};
+    return { origin, pin, image, recipe: hash, settings };
+  });
+}
+
+/** The origin of what another program made. */
+export const UNKNOWN = "unknown";
+
+/**
+ * What is known of the current generation of a chroot.
+ *
+ * @param work How it is worked.
+ * @param name The chroot.
+ * @returns Null where another program made it.
+ */
+export async function currentRecord(
+  { host, config: { store } }: Work,
+  name: ChrootName,
+): Promise<GenerationRecord | null> {
+  const number = await currentNumber(host, store, name);
+  return number === null ? null : await readRecord(host, store, name, number);
+}
+
+/**
+ * What a chroot is made from that was made before.
+ *
+ * @param work How it is worked.
+ * @param name The chroot.
+ * @param recipe What its definition and its playbook say.
+ * @returns The source.
+ * @throws {Failure} where it cannot be used.
+ */
+export async function sourceAsBefore(
+  work: Work,
+  name: ChrootName,
+  recipe: Recipe,
+): Promise<Source> {
+  const origin = (await currentRecord(work, name))?.origin;
+  // A source that was named is in the definition, or was given up.
+  const isSuite = origin !== undefined && origin !== UNKNOWN && !origin.includes(":");
+  return await sourceOf(work, name, recipe, { record: isSuite ? origin : undefined });
+}
+
+async function sourceOf(work: Work, name: ChrootName, recipe: Recipe, said: Said): Promise<Source> {
+  const source = await chooseSource(work, name, recipe, said);
+  await requireFurnishers(work.host, recipe);
+  return source;
+}
+
+async function build(work: Work, name: ChrootName, recipe: Recipe, source: Source): Promise<void> {
+  const { host, interrupt } = work;
   host.log.info(`Making chroot ${name} ${source.how}`);
-  await makeAside(host, config.store, name, users, async (places) => {
-    await makeTree(host, places.tree);
-    await source.fill(host, places, interrupt);
-    await refuseRootless(host, places.tree, source);
-    await furnishTree(host, name, places.tree, recipe, interrupt);
-    await finishTree(host, places.tree);
-    await recordMaking(work, name, source.origin, places);
+  await makeAside(work, name, async (places) => {
+    const { tree } = places;
+    await makeTree(host, tree);
+    const image = await source.fill(host, places, interrupt);
+    await refuseRootless(host, tree, source);
+    await furnishTree(host, name, tree, recipe, interrupt);
+    const { origin, pin } = source;
+    return { origin, pin, image, recipe: await hashOf(recipe), settings: recipe.settings };
   });
 }
 
@@ -113,18 +171,6 @@ async function refuseRootless(host: Host, tree: string, { origin }: Source): Pro
   );
 }
 
-/** Written while nobody sees the tree: a record without its chroot tells nothing to anybody. */
-async function recordMaking(
-  { host, config }: Work,
-  name: ChrootName,
-  suite: string,
-  { tree }: ChrootPlaces,
-): Promise<void> {
-  const made = new Date(host.clock.now()).toISOString();
-  const size = await sizeOfTree(host, tree);
-  await writeRecord(host, config.store, name, { version: 1, suite, size, made });
-}
-
 async function refuseExisting({ host, config }: Work, name: ChrootName): Promise<void> {
   if (await host.files.lstat(chrootPlaces(config.store, name).path) === null) return;
   throw refused(
@@ -133,17 +179,25 @@ async function refuseExisting({ host, config }: Work, name: ChrootName): Promise
   );
 }
 
-/** Work on one chroot, after that of killed ones is undone; failures say what could not be done. */
-async function locked(
+/**
+ * Changes one chroot, after what killed changes left is undone.
+ *
+ * @param work How it is worked.
+ * @param name The chroot.
+ * @param verb What is done to it; failures say that it could not be.
+ * @param act What is done while nobody else changes it.
+ * @returns What it returns.
+ */
+export async function changing<T>(
   work: Work,
   name: ChrootName,
   verb: string,
-  act: () => Promise<void>,
-): Promise<void> {
-  const { host, config: { store }, users, interrupt } = work;
-  await sweep(host, store, users);
+  act: () => Promise<T>,
+): Promise<T> {
+  const { host, config: { store }, interrupt } = work;
+  await sweep(host, store);
   try {
-    await whileLocked(host, store, name, act);
+    return await whileLocked(work, name, act);
   } catch (error) {
     if (!(error instanceof Failure) || error.message.includes(` chroot ${name}: `)) throw error;
     const reason = interrupt.aborted ? "interrupted" : lowered(error.message);

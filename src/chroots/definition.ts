@@ -9,6 +9,8 @@ import type { ChrootName } from "./name.ts";
 export interface FoundDefinition {
   readonly folder: string;
   readonly definition: Definition;
+  /** The file, as it stands there. */
+  readonly text: string;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function findDefinition(
     const text = await host.files.read(path);
     if (text === null) continue;
     const { parseDefinition } = await import("../config/load.ts");
-    return { folder, definition: await parseDefinition(text, path) };
+    return { folder, definition: await parseDefinition(text, path), text };
   }
   return null;
 }

@@ -7,6 +7,7 @@ import { globRegExp } from "../glob.ts";
 import type { Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 import { findDefinition } from "./definition.ts";
+import { currentNumber, generationPath, numbersOf, readRecord } from "./generation.ts";
 import { type ChrootName, namesOfImage } from "./name.ts";
 import { findPlaybook } from "./playbook.ts";
 
@@ -44,8 +45,18 @@ async function findChroot(host: Host, config: Config, name: ChrootName): Promise
   const path = await findTree(host, config.store, name);
   if (path === null) return null;
   const found = await findDefinition(host, config, name);
-  const playbook = await findPlaybook(host, config, name, found?.folder);
-  return { name, path, own: [found?.definition.machine ?? {}, playbook?.machine ?? {}] };
+  const playbook = await findPlaybook(host, config, name, found);
+  const generation = await currentNumber(host, config.store, name);
+  const record = generation === null
+    ? null
+    : await readRecord(host, config.store, name, generation);
+  return {
+    name,
+    path,
+    generation,
+    image: record?.image ?? null,
+    own: [found?.definition.machine ?? {}, playbook?.machine ?? {}],
+  };
 }
 
 /**
@@ -83,7 +94,7 @@ export async function findTree(
   const path = join(store, name);
   const real = await host.files.real(path).catch((error) => {
     throw unusable(name, path, messageOf(error));
-  });
+  }) ?? await realOfMisplaced(host, store, name);
   if (real === null) return null;
   if (store === real || store.startsWith(real === "/" ? "/" : `${real}/`)) {
     throw unusable(name, path, `it leads to ${real}, which holds the store itself`);
@@ -91,6 +102,31 @@ export async function findTree(
   // What systemd-nspawn asks of a root. A definition beside chroots has none, nor has an empty mount point.
   if ((await host.files.stat(join(real, "usr")))?.kind === "directory") return real;
   return null;
+}
+
+/**
+ * The tree of a chroot that was there a moment ago.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param name The chroot.
+ * @returns Its path without symlinks.
+ * @throws {Failure} where it is gone.
+ */
+export async function currentTree(host: Host, store: string, name: ChrootName): Promise<string> {
+  const path = await findTree(host, store, name);
+  if (path === null) throw refused(`Cannot use chroot ${name}: it was removed just now`);
+  return path;
+}
+
+/** Between two steps of a change nothing may lead to the generations that there are. */
+async function realOfMisplaced(
+  host: Host,
+  store: string,
+  name: ChrootName,
+): Promise<string | null> {
+  const newest = (await numbersOf(host, store, name)).at(-1);
+  return newest === undefined ? null : await host.files.real(generationPath(store, name, newest));
 }
 
 function unusable(name: ChrootName, path: string, reason: string): Error {

@@ -55,24 +55,28 @@ const COPIED = "/run/nspawn-runner-copy";
 const COPY = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
 
 /**
- * Brings the packages of a tree up to date, where its system has apt.
+ * Brings the packages of a tree up to date, where its system has apt, and installs those that are missing.
  *
  * @param host The outside.
  * @param tree The tree.
+ * @param packages Those that it is to have.
  * @param interrupt Gives up when aborted.
  * @throws {Failure} of the host where that fails.
  */
 export async function upgradeTree(
   host: Host,
   tree: string,
+  packages: readonly string[],
   interrupt: AbortSignal,
 ): Promise<void> {
   host.log.info("Upgrading its packages");
-  await runInside(host, tree, [], ["sh", "-euc", UPGRADE], interrupt);
+  await runInside(host, tree, [], ["sh", "-euc", UPGRADE, "sh", ...packages], interrupt);
 }
 
+/** Words: packages. */
 const UPGRADE = `apt-get -q update
 apt-get -q -y -o Dpkg::Options::=--force-confold dist-upgrade
+[ $# = 0 ] || apt-get -q -y -o Dpkg::Options::=--force-confold --no-install-recommends install -- "$@"
 apt-get -q clean
 `;
 

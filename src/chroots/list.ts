@@ -5,11 +5,11 @@ import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { findDefinition } from "./definition.ts";
 import { findTree } from "./find.ts";
+import { currentNumber, numbersOf, readRecord } from "./generation.ts";
 import { isLocked } from "./lock.ts";
 import { type ChrootName, isChrootName, namesOfImage } from "./name.ts";
 import { chrootPlaces, makingFolder } from "./places.ts";
 import { findPlaybook, PLAYBOOK_ENDINGS } from "./playbook.ts";
-import { readRecord } from "./record.ts";
 
 /** One chroot, or what is to become one. */
 export interface ChrootEntry {
@@ -17,7 +17,13 @@ export interface ChrootEntry {
   /** Whether machines can start from it, or somebody makes it, or it is only defined. */
   readonly state: "ready" | "building" | "defined";
   /** What it was made from, else what it would be made from; null where nobody says. */
-  readonly suite: string | null;
+  readonly origin: string | null;
+  /** The current generation; null for a tree that is none of ours. */
+  readonly generation: number | null;
+  /** All generations that there are, the oldest first. */
+  readonly generations: readonly number[];
+  /** The digest of the image that it was made from; null where it was none. */
+  readonly digest: string | null;
   /** Bytes on disk when it was made; null where another program made it. */
   readonly size: number | null;
   /** When it was made or brought up to date, as ISO 8601; null as with size. */
@@ -56,12 +62,18 @@ async function entryOf(
   state: ChrootEntry["state"],
   defined: boolean,
 ): Promise<ChrootEntry> {
-  const { path } = chrootPlaces(config.store, name);
-  const record = state === "ready" ? await readRecord(host, config.store, name) : null;
+  const { store } = config;
+  const { path } = chrootPlaces(store, name);
+  const generation = await currentNumber(host, store, name);
+  const record = generation === null ? null : await readRecord(host, store, name, generation);
   return {
     name,
     state,
-    suite: record?.suite ?? (defined && state !== "ready" ? await said(host, config, name) : null),
+    origin: record?.origin ??
+      (defined && state !== "ready" ? await said(host, config, name) : null),
+    generation,
+    generations: await numbersOf(host, store, name),
+    digest: record?.pin?.startsWith("sha256:") ? record.pin : null,
     size: record?.size ?? null,
     made: record?.made ?? null,
     path,
@@ -86,9 +98,10 @@ async function isReady(host: Host, store: string, name: ChrootName): Promise<boo
 
 async function said(host: Host, config: Config, name: ChrootName): Promise<string | null> {
   const found = await findDefinition(host, config, name).catch(() => null);
-  const { source, suite } = found?.definition.making ?? {};
-  if (source !== undefined || suite !== undefined) return source ?? suite ?? null;
-  return (await findPlaybook(host, config, name, found?.folder))?.suite ?? null;
+  const { source, suite, extends: base } = found?.definition.making ?? {};
+  const own = source ?? (base === undefined ? suite : `extends:${base}`);
+  if (own !== undefined) return own;
+  return (await findPlaybook(host, config, name, found).catch(() => null))?.suite ?? null;
 }
 
 async function readyNames(host: Host, { store }: Config): Promise<ChrootName[]> {

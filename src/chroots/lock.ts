@@ -3,25 +3,25 @@
 import { hostFailure } from "../failure.ts";
 import type { Host, Lock } from "../host/host.ts";
 import type { ChrootName } from "./name.ts";
-import { chrootPlaces, recordFolder } from "./places.ts";
+import { chrootPlaces, lockFolder } from "./places.ts";
+import type { Work } from "./work.ts";
 
 /**
  * Does something to a chroot that nobody else may do at the same time. The lock ends with the process.
+ * A person at a terminal waits for it; nobody else does.
  *
- * @param host The outside.
- * @param store The store's folder.
+ * @param work How it is worked.
  * @param name The chroot.
  * @param act What is done.
  * @returns What it returns.
  * @throws {Failure} of the host where another process holds the chroot.
  */
 export async function whileLocked<T>(
-  host: Host,
-  store: string,
+  { host, config: { store }, interrupt }: LockingWork,
   name: ChrootName,
   act: () => Promise<T>,
 ): Promise<T> {
-  const lock = await tryLock(host, store, name);
+  const lock = await tryLock(host, store, name) ?? await waitForLock(host, store, name, interrupt);
   if (lock === null) throw await busy(host, store, name);
   try {
     return await act();
@@ -29,6 +29,28 @@ export async function whileLocked<T>(
     lock.release();
   }
 }
+
+/** What locking needs to know. */
+export type LockingWork = Pick<Work, "host" | "config" | "interrupt">;
+
+async function waitForLock(
+  host: Host,
+  store: string,
+  name: ChrootName,
+  interrupt: AbortSignal,
+): Promise<Lock | null> {
+  if (!host.terminal.is("stdin") || !host.terminal.is("stderr")) return null;
+  host.log.info(`Waiting for ${await holderOf(host, store, name)}, which works on chroot ${name}`);
+  while (!interrupt.aborted) {
+    const lock = await tryLock(host, store, name);
+    if (lock !== null) return lock;
+    await host.clock.sleep(PAUSE);
+  }
+  return null;
+}
+
+/** Milliseconds between two tries. */
+const PAUSE = 300;
 
 /**
  * Takes a chroot's lock if it is free.
@@ -40,7 +62,7 @@ export async function whileLocked<T>(
  */
 export async function tryLock(host: Host, store: string, name: ChrootName): Promise<Lock | null> {
   await host.files.makeDirectory(store, 0o755);
-  await host.files.makeDirectory(recordFolder(store), 0o755);
+  await host.files.makeDirectory(lockFolder(store), 0o755);
   return await host.files.lock(chrootPlaces(store, name).lock);
 }
 
@@ -61,9 +83,13 @@ export async function isLocked(host: Host, store: string, name: ChrootName): Pro
 }
 
 async function busy(host: Host, store: string, name: ChrootName): Promise<Error> {
-  const holder = (await host.files.read(chrootPlaces(store, name).lock) ?? "").trim();
   return hostFailure(
-    `Cannot change chroot ${name}: ${holder ? `process ${holder}` : "another process"} works on it`,
+    `Cannot change chroot ${name}: ${await holderOf(host, store, name)} works on it`,
     "Try again when it has ended",
   );
+}
+
+async function holderOf(host: Host, store: string, name: ChrootName): Promise<string> {
+  const holder = (await host.files.read(chrootPlaces(store, name).lock) ?? "").trim();
+  return holder === "" ? "another process" : `process ${holder}`;
 }

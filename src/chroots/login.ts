@@ -1,55 +1,113 @@
-/** A shell in a chroot itself, which is not booted. */
+/** A shell in a chroot, which is not booted. */
 
 import type { Ending } from "../ending.ts";
 import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
-import { whileLocked } from "./lock.ts";
+import { changeCopy, changing } from "./create.ts";
+import { refuseForeign } from "./foreign.ts";
+import type { ChrootName } from "./name.ts";
+import { readRecipe } from "./recipe.ts";
 import { toolEnvironment } from "./tool.ts";
-import { refuseRead, type Users } from "./users.ts";
+import { inUse, usersOf } from "./users.ts";
+import type { Work } from "./work.ts";
 
 /**
- * Opens a shell in a chroot, on our own streams. What is changed there stays.
+ * Opens a shell in a copy of a chroot, on our own streams. The copy is the chroot's new generation when the
+ * shell has ended, unless the person at the terminal says no; without one, unless the shell failed.
  *
- * @param host The outside.
- * @param store The store's folder.
+ * @param work How it is worked.
  * @param chroot Where.
- * @param users Who may run from it.
+ * @returns How the shell ended.
+ * @throws {Failure} where somebody changes the chroot, or its new tree is not fit for jobs.
+ */
+export async function logIn(work: Work, chroot: Chroot): Promise<Ending> {
+  const { host, config: { store } } = work;
+  return await changing(work, chroot.name, "log in to", async () => {
+    await refuseForeign(host, store, chroot.name, "log in to a copy of");
+    const { settings } = await readRecipe(host, work.config, chroot.name);
+    let code = 0;
+    try {
+      const number = await changeCopy(work, chroot.name, settings, async (tree) => {
+        code = await openShell(host, chroot.name, tree);
+        if (!await keeps(work, chroot.name, code)) throw new Discarded();
+        return null;
+      });
+      host.log.info(`Chroot ${chroot.name} has generation ${number} now`);
+    } catch (error) {
+      if (!(error instanceof Discarded)) throw error;
+      host.log.info(`Chroot ${chroot.name} is as it was: the changes are discarded`);
+    }
+    return { kind: "exited", code };
+  });
+}
+
+/** The changes are not wanted. */
+class Discarded extends Error {}
+
+async function keeps(
+  { host, interrupt }: Work,
+  name: ChrootName,
+  code: number,
+): Promise<boolean> {
+  if (interrupt.aborted) return false;
+  if (!host.terminal.is("stdin") || !host.terminal.is("stderr")) return code === 0;
+  const question = `Keep the changes, as the new generation of ${name}? [Y/n] `;
+  const answer = await host.terminal.ask(question, interrupt);
+  return !interrupt.aborted && !/^\s*n/i.test(answer ?? "");
+}
+
+/**
+ * Opens a shell in the very tree of a chroot. What is changed there stays, at once.
+ *
+ * @param work How it is worked.
+ * @param chroot Where.
  * @returns How the shell ended.
  * @throws {Failure} where machines run from it, or somebody changes it.
  */
-export async function logIn(
-  host: Host,
-  store: string,
-  chroot: Chroot,
-  users: Users,
-): Promise<Ending> {
-  return await whileLocked(host, store, chroot.name, async () => {
-    await refuseRead(users, chroot.name, "log in to");
-    const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
-    const systemd = await host.files.lstat("/run/systemd/system") !== null;
-    const term = host.env("TERM");
-    const env = toolEnvironment(host, term === undefined ? {} : { TERM: term });
-    return { kind: "exited", code: await attend(host, loginArgv(chroot, terminal, systemd), env) };
+export async function logInDirectly(work: Work, chroot: Chroot): Promise<Ending> {
+  const { host, users } = work;
+  return await changing(work, chroot.name, "log in to", async () => {
+    // A machine that has a snapshot of its own does not see what is changed.
+    const found = (await usersOf(users, chroot.name)).filter(({ storage }) => storage !== "btrfs");
+    const reading = found.filter((user) => user.chroot.path === chroot.path);
+    if (reading.length > 0) {
+      throw inUse(reading, chroot.name, "log in to", "without --direct you work on a copy");
+    }
+    return { kind: "exited", code: await openShell(host, chroot.name, chroot.path) };
   });
+}
+
+async function openShell(host: Host, name: ChrootName, tree: string): Promise<number> {
+  const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
+  const systemd = await host.files.lstat("/run/systemd/system") !== null;
+  const term = host.env("TERM");
+  const env = toolEnvironment(host, term === undefined ? {} : { TERM: term });
+  return await attend(host, loginArgv(name, tree, terminal, systemd), env);
 }
 
 /**
  * The command line that opens the shell.
  *
- * @param chroot Where.
+ * @param name The chroot.
+ * @param tree Its tree.
  * @param terminal Whether we have one to hand on.
  * @param systemd Whether systemd is PID 1: only then is there somebody to register with.
  * @returns The words.
  */
-export function loginArgv(chroot: Chroot, terminal: boolean, systemd: boolean): Argv {
+export function loginArgv(
+  name: ChrootName,
+  tree: string,
+  terminal: boolean,
+  systemd: boolean,
+): Argv {
   // A machine's name may not hold all that a chroot's may, and ends with a letter or digit.
-  const name = `login-${chroot.name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 50)}`;
+  const machine = `login-${name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 50)}`;
   return [
     "systemd-nspawn",
     "--quiet",
-    `--machine=${name.replace(/-+$/, "")}`,
-    `--directory=${chroot.path}`,
+    `--machine=${machine.replace(/-+$/, "")}`,
+    `--directory=${tree}`,
     ...(systemd ? [] : ["--register=no", "--keep-unit"]),
     `--console=${terminal ? "interactive" : "pipe"}`,
     "--as-pid2",

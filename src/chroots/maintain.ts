@@ -1,12 +1,20 @@
 /** Keeps chroots up to date. */
 
 import { Failure, hostFailure, messageOf } from "../failure.ts";
-import { createChroot, recreateChroot, updateChroot, type Work } from "./create.ts";
+import {
+  createChroot,
+  currentRecord,
+  recreateChroot,
+  sourceAsBefore,
+  updateChroot,
+} from "./create.ts";
+import { findDefinition } from "./definition.ts";
 import { findTree } from "./find.ts";
 import { canUpgrade } from "./furnish.ts";
 import { definedNames, unknownImage } from "./list.ts";
-import { type ChrootName, namesOfImage } from "./name.ts";
-import { readRecipe } from "./recipe.ts";
+import { type ChrootName, isChrootName, namesOfImage } from "./name.ts";
+import { hashOf, readRecipe, type Recipe } from "./recipe.ts";
+import type { Work } from "./work.ts";
 
 /** What maintenance does to a chroot. */
 export type Maintenance = "create" | "recreate" | "update" | "nothing";
@@ -15,12 +23,12 @@ const DONE: Readonly<Record<Maintenance, string>> = {
   create: "created",
   recreate: "recreated",
   update: "updated",
-  nothing: "nothing to do: it has no apt, no setup and no playbook",
+  nothing: "nothing to do",
 };
 
 /**
- * What maintenance would do: create a chroot where it is missing, recreate it where it is defined so, else
- * bring it up to date.
+ * What maintenance would do: create a chroot where it is missing; recreate it where it is defined so, or
+ * what it was made from is another now; else bring it up to date.
  *
  * @param work How it is worked.
  * @param name The chroot.
@@ -29,12 +37,34 @@ const DONE: Readonly<Record<Maintenance, string>> = {
  */
 export async function planMaintenance(work: Work, name: ChrootName): Promise<Maintenance> {
   const { host, config } = work;
-  const { making, playbook } = await readRecipe(host, config, name);
+  const recipe = await readRecipe(host, config, name);
+  const { making, playbook } = recipe;
   const tree = await findTree(host, config.store, name);
   if (tree === null) return "create";
   if (making.recreate ?? playbook?.recreate) return "recreate";
+  if (hasPin(recipe)) {
+    const source = await sourceAsBefore(work, name, recipe);
+    if (!await stands(work, name, recipe, source.pin)) return "recreate";
+    if (source.isFixed) return "nothing";
+  }
   const isFurnished = playbook !== null || making.setup !== undefined || making.copy !== undefined;
   return isFurnished || await canUpgrade(host, tree) ? "update" : "nothing";
+}
+
+/** Whether the state of what a chroot is made from can be told. */
+function hasPin({ making }: Recipe): boolean {
+  return making.extends !== undefined || /^(?:docker|oci):/.test(making.source ?? "");
+}
+
+/** Whether a chroot is what it would be if it were made anew. */
+async function stands(
+  work: Work,
+  name: ChrootName,
+  recipe: Recipe,
+  pin: string | null,
+): Promise<boolean> {
+  const record = await currentRecord(work, name);
+  return record !== null && record.pin === pin && record.recipe === await hashOf(recipe);
 }
 
 /**
@@ -117,10 +147,28 @@ export async function chooseChroots(
 ): Promise<ChrootName[]> {
   const { host, config } = work;
   const defined = await definedNames(host, config);
-  if (images.length === 0) return [...defined].sort();
-  const names = new Set<ChrootName>();
+  const names = new Set<ChrootName>(images.length === 0 ? [...defined].sort() : []);
   for (const image of images) names.add(await chooseOne(work, defined, image));
-  return [...names];
+  return await inOrder(work, names);
+}
+
+/** What others start from comes before them. */
+async function inOrder(
+  { host, config }: Work,
+  names: ReadonlySet<ChrootName>,
+): Promise<ChrootName[]> {
+  const ordered = new Set<ChrootName>();
+  const visited = new Set<ChrootName>(); // a circle is told when its turn comes
+  const visit = async (name: ChrootName) => {
+    if (visited.has(name)) return;
+    visited.add(name);
+    const found = await findDefinition(host, config, name).catch(() => null);
+    const base = found?.definition.making.extends ?? "";
+    if (isChrootName(base)) await visit(base);
+    if (names.has(name)) ordered.add(name);
+  };
+  for (const name of names) await visit(name);
+  return [...ordered];
 }
 
 async function chooseOne(

@@ -5,10 +5,10 @@ import { type ChrootName, isChrootName } from "./name.ts";
 
 /** Places of one chroot. */
 export interface ChrootPlaces {
-  /** The chroot itself: a directory, or a symlink to one. */
+  /** What leads to the current generation: a symlink; a directory where another program made it. */
   readonly path: string;
-  /** What is known of its making. */
-  readonly record: string;
+  /** Its generations, by number, and what is known of each. */
+  readonly generations: string;
   /** Held by whoever makes, changes or removes it. */
   readonly lock: string;
   /** A folder that holds a tree in the making, and is swept when nobody holds the lock. */
@@ -30,8 +30,8 @@ export function chrootPlaces(store: string, name: ChrootName): ChrootPlaces {
   const making = join(makingFolder(store), name);
   return {
     path: join(store, name),
-    record: join(recordFolder(store), `${name}.json`),
-    lock: join(recordFolder(store), `${name}.lock`),
+    generations: join(generationsFolder(store), name),
+    lock: join(lockFolder(store), `${name}.lock`),
     making,
     tree: join(making, "root"),
     scratch: join(making, "tmp"),
@@ -39,12 +39,22 @@ export function chrootPlaces(store: string, name: ChrootName): ChrootPlaces {
 }
 
 /**
- * Where records and locks are.
+ * Where the generations of all chroots are.
  *
  * @param store The store's folder.
  * @returns An absolute path.
  */
-export function recordFolder(store: string): string {
+export function generationsFolder(store: string): string {
+  return join(store, ".generations");
+}
+
+/**
+ * Where locks are.
+ *
+ * @param store The store's folder.
+ * @returns An absolute path.
+ */
+export function lockFolder(store: string): string {
   return join(store, ".chroots");
 }
 
@@ -68,33 +78,25 @@ export function leavingFolder(store: string): string {
   return join(store, ".leaving");
 }
 
-/** A tree that leaves, as its folder's name tells. */
-export interface Leaving {
-  readonly name: ChrootName;
-  /** When it stopped to be the chroot, in milliseconds since 1970. */
-  readonly since: number;
-  /** Whether it leaves for a new one, which may not be in its place yet. */
-  readonly replaced: boolean;
-}
-
 /**
- * How the folder of a leaving tree is called: no chroot's name has a `~`.
+ * A folder for trees of a chroot that leave: no chroot's name has a `~`.
  *
- * @param leaving The tree.
- * @returns One component of a path.
+ * @param store The store's folder.
+ * @param name The chroot.
+ * @param since When they leave, in milliseconds since 1970.
+ * @returns An absolute path.
  */
-export function leavingEntry({ name, since, replaced }: Leaving): string {
-  return `${name}~${since}${replaced ? "~replaced" : ""}`;
+export function leavingPath(store: string, name: ChrootName, since: number): string {
+  return join(leavingFolder(store), `${name}~${since}`);
 }
 
 /**
- * What a folder's name tells.
+ * Whose trees leave, as their folder's name tells.
  *
  * @param entry One component of a path.
  * @returns Null where it is none of ours.
  */
-export function parseLeavingEntry(entry: string): Leaving | null {
-  const [, name, since, replaced] = entry.match(/^([^~]+)~(\d+)(~replaced)?$/) ?? [];
-  if (name === undefined || !isChrootName(name)) return null;
-  return { name, since: Number(since), replaced: replaced !== undefined };
+export function leavingName(entry: string): ChrootName | null {
+  const [, name] = entry.match(/^([^~]+)~\d+$/) ?? [];
+  return name !== undefined && isChrootName(name) ? name : null;
 }

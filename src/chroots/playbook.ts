@@ -1,14 +1,16 @@
 /** Ansible playbooks of chroots: found, and read for the variables that are ours. */
 
-import { join } from "@std/path/posix";
+import { isAbsolute, join } from "@std/path/posix";
 import type { Config, OwnSettings } from "../config/settings.ts";
-import { messageOf } from "../failure.ts";
+import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import type { FoundDefinition } from "./definition.ts";
 import type { ChrootName } from "./name.ts";
 
 /** What a playbook says of its chroot. */
 export interface Playbook {
   readonly path: string;
+  readonly text: string;
   /** `nspawn_runner_chroot_suite` */
   readonly suite: string | undefined;
   /** `nspawn_runner_maint_recreate` */
@@ -21,22 +23,34 @@ export interface Playbook {
 export const PLAYBOOK_ENDINGS = [".yaml", ".yml"] as const;
 
 /**
- * The playbook of a chroot: the one beside its definition, else the first that there is.
+ * The playbook of a chroot: the one that its definition names, else one that is called like it, beside the
+ * definition first.
  *
  * @param host The outside.
  * @param config Where playbooks are: the definitions' folder before the store.
  * @param name The chroot.
- * @param beside The folder of its definition, where it has one.
+ * @param found Its definition, where it has one.
  * @returns Null where it has none.
+ * @throws {Failure} where the one that is named is not there.
  */
 export async function findPlaybook(
   host: Host,
   config: Config,
   name: ChrootName,
-  beside: string | undefined,
+  found: FoundDefinition | null,
 ): Promise<Playbook | null> {
+  const wanted = found?.definition.making.playbook;
+  if (found !== null && wanted !== undefined) {
+    const path = isAbsolute(wanted) ? wanted : join(found.folder, wanted);
+    const text = await readFile(host, path);
+    if (text !== null) return await readPlaybook(host, path, text);
+    throw refused(
+      `Cannot read playbook ${path}: no such file`,
+      `The definition of ${name} names it`,
+    );
+  }
   const folders = [config.definitions, config.store];
-  for (const folder of beside === undefined ? folders : [beside, ...folders]) {
+  for (const folder of found === null ? folders : [found.folder, ...folders]) {
     for (const ending of PLAYBOOK_ENDINGS) {
       const path = join(folder, name + ending);
       const text = await readFile(host, path);
@@ -56,6 +70,7 @@ async function readPlaybook(host: Host, path: string, text: string): Promise<Pla
   const { settingsOfVariables } = await import("../config/load.ts");
   return {
     path,
+    text,
     suite: suiteOf(host, path, variables["nspawn_runner_chroot_suite"]),
     recreate: isTrue(variables["nspawn_runner_maint_recreate"]),
     machine: settingsOfVariables(variables, path),

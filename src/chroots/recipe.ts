@@ -25,7 +25,19 @@ export interface Recipe {
  */
 export async function readRecipe(host: Host, config: Config, name: ChrootName): Promise<Recipe> {
   const found = await findDefinition(host, config, name);
-  const playbook = await findPlaybook(host, config, name, found?.folder);
+  const playbook = await findPlaybook(host, config, name, found);
   const { making, machine } = found?.definition ?? { making: {}, machine: {} };
   return { making, settings: settingsFor(config, machine, playbook?.machine ?? {}), playbook };
+}
+
+/**
+ * What tells a recipe from another one: copied files are not looked into.
+ *
+ * @param recipe How a chroot is made.
+ * @returns A hash.
+ */
+export async function hashOf({ making, playbook }: Recipe): Promise<string> {
+  const text = JSON.stringify([making, playbook?.text ?? null]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,23 +1,34 @@
 /** How a list of chroots is shown. */
 
+import { asAge } from "../age.ts";
 import { asSize } from "../size.ts";
 import { columns } from "../table.ts";
 import type { ChrootEntry } from "./list.ts";
 
-const HEAD = ["NAME", "STATE", "SUITE", "SIZE", "PATH"] as const;
+const HEAD = ["NAME", "STATE", "GENERATION", "AGE", "ORIGIN", "SIZE", "PATH"] as const;
 
 /**
  * For people: columns.
  *
  * @param entries The chroots.
+ * @param now In milliseconds since 1970.
  * @returns A line for each, under a line of headings.
  */
-export function asTable(entries: readonly ChrootEntry[]): string {
-  return columns(HEAD, entries.map(rowOf));
+export function asTable(entries: readonly ChrootEntry[], now: number): string {
+  return columns(HEAD, entries.map((entry) => rowOf(entry, now)));
 }
 
-function rowOf({ name, state, suite, size, path }: ChrootEntry): readonly string[] {
-  return [name, state, suite ?? "-", size === null ? "-" : asSize(size), path];
+function rowOf(entry: ChrootEntry, now: number): readonly string[] {
+  const { name, state, generation, origin, size, made, path } = entry;
+  return [
+    name,
+    state,
+    `${generation ?? "-"}`,
+    made === null ? "-" : asAge(Math.max(0, Math.round((now - Date.parse(made)) / 1000))),
+    origin ?? "-",
+    size === null ? "-" : asSize(size),
+    path,
+  ];
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Directory trees: subvolumes on btrfs, plain directories elsewhere. */
 
-import { dirname } from "@std/path/posix";
+import { dirname, join } from "@std/path/posix";
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import {
@@ -64,6 +64,65 @@ export function copyInto(
 }
 
 /**
+ * Unpacks a tar file into an empty tree, with all that belongs to its files.
+ *
+ * @param host The outside.
+ * @param file The tar file, compressed in any way that tar(1) knows.
+ * @param tree The tree.
+ * @param interrupt Gives up when aborted.
+ */
+export function unpackTar(
+  host: Host,
+  file: string,
+  tree: string,
+  interrupt: AbortSignal,
+): Promise<void> {
+  // tar itself takes the slash off absolute names, refuses `..`, and makes links that lead out last.
+  const options = ["--numeric-owner", "--same-permissions", ...XATTRS, "--force-local"] as const;
+  const argv = ["tar", "--extract", `--file=${file}`, `--directory=${tree}`, ...options] as const;
+  return runTool(host, argv, {}, interrupt);
+}
+
+/**
+ * Packs a tree into a tar file; the same tree makes the same file.
+ *
+ * @param host The outside.
+ * @param tree The tree.
+ * @param file The tar file.
+ * @param interrupt Gives up when aborted.
+ */
+export function packTar(
+  host: Host,
+  tree: string,
+  file: string,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const options = [
+    "--format=posix",
+    // Without what would differ from one call to the next: the times of access, and tar's own pid.
+    "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+    "--sort=name",
+    "--numeric-owner",
+    ...XATTRS,
+    "--one-file-system",
+    "--warning=no-file-ignored", // a socket is nothing without who listens
+    "--force-local", // a colon in the name is no host's
+  ] as const;
+  const argv = [
+    "tar",
+    "--create",
+    `--file=${file}`,
+    `--directory=${tree}`,
+    ...options,
+    ".",
+  ] as const;
+  return runTool(host, argv, {}, interrupt);
+}
+
+/** Capabilities of files among them. */
+const XATTRS = ["--xattrs", "--xattrs-include=*"] as const;
+
+/**
  * Removes a tree; fine when there is none.
  *
  * @param host The outside.
@@ -78,6 +137,19 @@ export async function removeTree(host: Host, path: string): Promise<void> {
   }
   if (await isOnBtrfs(host, path)) await deleteSubvolume(host, path);
   await removeFiles(host, path);
+}
+
+/**
+ * Removes a folder of trees, each perhaps a subvolume, which no folder above can take along. Fine when
+ * there is none.
+ *
+ * @param host The outside.
+ * @param folder The folder.
+ * @throws {Failure} where something is mounted in one.
+ */
+export async function removeTrees(host: Host, folder: string): Promise<void> {
+  for (const entry of await host.files.list(folder)) await removeTree(host, join(folder, entry));
+  await removeTree(host, folder);
 }
 
 /** Processes that were just killed may still write: what they added goes with the next attempt. */

@@ -1,4 +1,4 @@
-/** Who uses a chroot: told by whoever knows machines. */
+/** Who uses chroots: told by whoever knows machines. */
 
 import { refused } from "../failure.ts";
 import type { ChrootName } from "./name.ts";
@@ -6,56 +6,51 @@ import type { ChrootName } from "./name.ts";
 /** A machine, as far as chroots care. */
 export interface ChrootUser {
   readonly machine: string;
-  readonly chroot: { readonly name: string };
-  /** When the machine came to be, as ISO 8601. */
-  readonly created: string;
+  /** The chroot, and the tree that the machine started from. */
+  readonly chroot: { readonly name: string; readonly path: string };
   /** How its writes are kept off the chroot: a `btrfs` snapshot does not need it any more. */
   readonly storage: string;
+  /** Whether it is being started, and so does not have its tree in hand yet. */
+  readonly starting: boolean;
 }
 
-/** All machines that there are at this moment. */
-export type Users = () => Promise<readonly ChrootUser[]>;
-
-/**
- * Refuses where machines belong to a chroot.
- *
- * @param users Who might.
- * @param name The chroot.
- * @param verb What cannot be done to it, for the message.
- * @throws {Failure} that names them.
- */
-export async function refuseUsed(users: Users, name: ChrootName, verb: string): Promise<void> {
-  refuse((await users()).filter((user) => user.chroot.name === name), name, verb);
+/** All machines. */
+export interface Users {
+  /** Those that there are at this moment. */
+  list(): Promise<readonly ChrootUser[]>;
+  /** Does something while no machine begins to use a tree; that takes no longer than a moment. */
+  still<T>(act: () => Promise<T>): Promise<T>;
 }
 
 /**
- * Refuses where machines read from a chroot's tree at this moment.
+ * The machines of a chroot.
  *
  * @param users Who might.
  * @param name The chroot.
- * @param verb What cannot be done to it, for the message.
- * @throws {Failure} that names them.
+ * @returns Those that belong to any of its generations.
  */
-export async function refuseRead(users: Users, name: ChrootName, verb: string): Promise<void> {
-  refuse((await users()).filter((user) => reads(user, name)), name, verb);
+export async function usersOf(users: Users, name: ChrootName): Promise<ChrootUser[]> {
+  return (await users.list()).filter((user) => user.chroot.name === name);
 }
 
-function refuse(found: readonly ChrootUser[], name: ChrootName, verb: string): void {
-  if (found.length === 0) return;
+/**
+ * Says that machines keep something from being done.
+ *
+ * @param found The machines.
+ * @param name The chroot.
+ * @param verb What cannot be done to it.
+ * @param hint What helps besides patience.
+ * @returns The failure, to be thrown.
+ */
+export function inUse(
+  found: readonly ChrootUser[],
+  name: ChrootName,
+  verb: string,
+  hint: string,
+): Error {
   const machines = found.map((user) => user.machine).join(", ");
-  throw refused(
+  return refused(
     `Cannot ${verb} chroot ${name}: in use by ${machines}`,
-    "Try again when they have ended; `nspawn-runner cleanup --id ID` ends the machine of a job",
+    `Try again when they have ended; ${hint}`,
   );
-}
-
-/**
- * Whether a machine reads from a chroot's tree.
- *
- * @param user The machine.
- * @param name The chroot.
- * @returns False for a machine that has a copy of its own.
- */
-export function reads(user: ChrootUser, name: ChrootName): boolean {
-  return user.chroot.name === name && user.storage !== "btrfs";
 }

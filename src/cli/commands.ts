@@ -26,7 +26,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "chroot-create",
     summary: "Make a chroot",
     description:
-      "Makes the chroot with mmdebstrap or debootstrap, then runs its playbook where there is one. " +
+      "Makes the chroot as its definition says, or with mmdebstrap or debootstrap, then tests it: a machine starts from it, shell and git run. " +
       "Without --suite the suite is that of the definition, else the chroot's own name where it is one, else unstable.",
     example: "nspawn-runner chroot-create bookworm",
     positionals: [IMAGE],
@@ -51,18 +51,20 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "chroot-login",
     summary: "Open a shell in a chroot",
-    description: "What is changed there stays, for all machines that start from then on.",
+    description:
+      "In a copy, which is the chroot's new generation when the shell has ended. On a terminal it asks before; elsewhere a shell that fails leaves the chroot as it was. With --direct in the chroot itself, which is refused while jobs read it.",
     example: "nspawn-runner chroot-login bookworm",
     positionals: [IMAGE],
-    options: [DEFAULT_IMAGE],
+    options: [DEFAULT_IMAGE, { name: "direct", help: "Change the chroot itself, at once" }],
     needsRoot: true,
+    runsScript: true,
     load: () => import("../commands/chroot_login.ts"),
   },
   {
     name: "chroot-maintenance",
     summary: "Recreate or update chroots",
     description:
-      "Makes what is defined and missing, recreates what is defined so, and brings a copy of the rest up to date: packages, then what the definition and the playbook say. Goes on after a failure, and ends with 1 when there was one.",
+      "Makes what is defined and missing, recreates what is defined so or starts from an image or chroot that changed, and brings a copy of the rest up to date: packages, then what the definition and the playbook say. Jobs that run are not disturbed. Goes on after a failure, and ends with 1 when there was one.",
     example: "nspawn-runner chroot-maintenance --check",
     positionals: [{
       ...IMAGE,
@@ -74,13 +76,72 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/chroot_maintenance.ts"),
   },
   {
+    name: "chroot-rollback",
+    summary: "Go back to an earlier generation of a chroot",
+    description:
+      "Jobs that start from then on get it, jobs that run keep theirs. chroot-list shows generations; keep_generations in the configuration says how many stay.",
+    example: "nspawn-runner chroot-rollback bookworm",
+    positionals: [
+      { ...IMAGE, required: true },
+      {
+        name: "generation",
+        help: "Its number; the one before the current one without it",
+        required: false,
+      },
+    ],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/chroot_rollback.ts"),
+  },
+  {
+    name: "chroot-push",
+    summary: "Put a chroot into a registry",
+    description:
+      "The current generation, as an image of one layer, with skopeo and umoci. A definition with that image as its source pulls it on any host. Credentials come from the file that skopeo login writes.",
+    example: "nspawn-runner chroot-push bookworm registry.example.com/ci/bookworm:latest",
+    positionals: [
+      { ...IMAGE, required: true },
+      { name: "target", help: "REGISTRY/REPOSITORY:TAG", required: true },
+    ],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/chroot_push.ts"),
+  },
+  {
+    name: "chroot-export",
+    summary: "Write a chroot into a file",
+    description: "The current generation with its definition, its playbook and checksums.",
+    example: "nspawn-runner chroot-export bookworm bookworm.tar.zst",
+    positionals: [
+      { ...IMAGE, required: true },
+      { name: "file", help: "Where; what is there is replaced", required: true },
+    ],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/chroot_export.ts"),
+  },
+  {
+    name: "chroot-import",
+    summary: "Make a chroot, or its next generation, from a file",
+    description:
+      "The file is one of chroot-export, and is checked before anything is made of it. Its definition is laid down where the chroot has none here.",
+    example: "nspawn-runner chroot-import bookworm.tar.zst",
+    positionals: [
+      { name: "file", help: "The file", required: true },
+      { name: "name", help: "The chroot's name; the one in the file without it", required: false },
+    ],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/chroot_import.ts"),
+  },
+  {
     name: "chroot-remove",
     summary: "Remove a chroot",
     description:
-      "Its definition and playbook stay. A chroot that machines run from is not removed.",
+      "With all its generations; its definition and playbook stay. A chroot that machines run from is not removed.",
     example: "nspawn-runner chroot-remove bookworm",
     positionals: [{ ...IMAGE, required: true }],
-    options: [],
+    options: [{ name: "when-idle", help: "Wait for machines that run from it" }],
     needsRoot: true,
     load: () => import("../commands/chroot_remove.ts"),
   },

@@ -1,10 +1,10 @@
 import { removeChroot } from "../chroots/remove.ts";
 import type { CommandRun } from "../cli/spec.ts";
-import { machinesOf } from "./chroot_work.ts";
+import { working } from "./chroot_work.ts";
 
 /** Removes a chroot. */
-export const run: CommandRun = async (invocation, { host, config: load }) => {
-  const config = await load();
+export const run: CommandRun = async (invocation, context) => {
   const image = invocation.positionals["image"] ?? "";
-  await removeChroot(host, config, image, machinesOf(host, config.store));
+  const whenIdle = invocation.switches.has("when-idle");
+  await working(context, (work) => removeChroot(work, image, whenIdle));
 };

@@ -1,19 +1,33 @@
-import type { Work } from "../chroots/create.ts";
 import type { Users } from "../chroots/users.ts";
+import type { Work } from "../chroots/work.ts";
 import type { Context } from "../cli/spec.ts";
 import type { Host } from "../host/host.ts";
 import { listLeases } from "../machines/lease.ts";
+import { whileStoreLocked } from "../machines/lock.ts";
 import { interruptible } from "./interrupt.ts";
+import { smokeTest } from "./smoke_test.ts";
 
 /**
  * Who uses chroots: machines, as their leases tell.
  *
  * @param host The outside.
  * @param store The store's folder.
- * @returns What asks for them.
+ * @returns What tells them.
  */
-export function machinesOf(host: Host, store: string): Users {
-  return () => listLeases(host, store);
+function machinesOf(host: Host, store: string): Users {
+  return {
+    list: async () =>
+      (await listLeases(host, store)).map(({ machine, chroot, storage, preparer }) => ({
+        machine,
+        chroot,
+        storage,
+        starting: preparer !== null,
+      })),
+    async still(act) {
+      await host.files.makeDirectory(store, 0o755);
+      return await whileStoreLocked(host, store, act);
+    },
+  };
 }
 
 /**
@@ -29,5 +43,9 @@ export async function working<T>(
 ): Promise<T> {
   const config = await load();
   const users = machinesOf(host, config.store);
-  return await interruptible(host, (interrupt) => act({ host, config, users, interrupt }));
+  const test = smokeTest(host, config);
+  return await interruptible(
+    host,
+    (interrupt) => act({ host, config, users, test, interrupt }),
+  );
 }

@@ -1,4 +1,4 @@
-import { sweep } from "../chroots/making.ts";
+import { sweep } from "../chroots/sweep.ts";
 import type { CommandRun } from "../cli/spec.ts";
 import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
@@ -10,7 +10,6 @@ import { findOrphans, removeOrphan } from "../machines/orphans.ts";
 import { removeMachine } from "../machines/stop.ts";
 import { isRunning } from "../machines/supervisor/choose.ts";
 import { endOverdue } from "../machines/sweep.ts";
-import { machinesOf } from "./chroot_work.ts";
 
 /** Ends machines whose time is over, and removes what nobody has a record of or needs any more. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
@@ -39,7 +38,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   for (const { path, reason } of spare) say(path, reason);
   if (!dryRun) {
     await removeFolders(host, store, spare);
-    await sweep(host, store, machinesOf(host, store));
+    await sweep(host, store);
   }
   if (failures > 0) {
     throw new Failure("host", `Cannot remove all: ${failures} failed`, "See the lines above");

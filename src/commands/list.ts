@@ -1,4 +1,5 @@
 import type { CommandRun } from "../cli/spec.ts";
+import { asAge } from "../age.ts";
 import { listMachines, type MachineEntry } from "../machines/list.ts";
 import { asSize } from "../size.ts";
 import { columns } from "../table.ts";
@@ -19,13 +20,4 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
 
 function rowOf({ id, image, state, age, memory }: MachineEntry): readonly string[] {
   return [id, image, state, asAge(age), memory === null ? "-" : asSize(memory).replace(" ", "")];
-}
-
-/** The two largest units of a number of seconds. */
-function asAge(seconds: number): string {
-  if (seconds < 60) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}min`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours}h${minutes % 60}min` : `${Math.floor(hours / 24)}d`;
 }

@@ -1,5 +1,5 @@
 import type { Chroot } from "../chroots/chroot.ts";
-import { resolveForJob } from "../chroots/find.ts";
+import { currentTree, resolveForJob } from "../chroots/find.ts";
 import { chrootHas } from "../chroots/shell.ts";
 import type { CommandRun, Invocation } from "../cli/spec.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
@@ -26,7 +26,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const settings = settingsFor(config, ...chroot.own);
   const binds = await helperBinds(host, config, job, chroot);
   const plan = planOf({ host, config, chosen, job, chroot, settings, binds, began });
-  host.log.info(`Image ${chroot.name} (${chroot.path})`);
+  host.log.info(`Image ${chroot.name}${generationOf(chroot)} (${chroot.path})`);
   if (job !== null && job.services.length > 0) {
     host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
   }
@@ -37,6 +37,10 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   });
   host.log.info(`Machine ${chosen.machine} ready in ${seconds(host.clock.now() - began)} s`);
 };
+
+function generationOf({ generation }: Chroot): string {
+  return generation === null ? "" : `, generation ${generation}`;
+}
 
 /** Config may have decided already what the job's own image means. */
 function imageOf(host: Host, invocation: Invocation, job: Job | null, config: Config): string {
@@ -58,13 +62,16 @@ interface Parts {
 }
 
 function planOf({ host, config, chosen, job, chroot, settings, binds, began }: Parts): MachinePlan {
-  const { name, path } = chroot;
+  const { name } = chroot;
   const { timeout } = job ?? {};
   return {
     name: chosen.machine,
     store: config.store,
-    chroot: { name, path },
+    chroot: async () => ({ name, path: await currentTree(host, config.store, name) }),
     settings,
+    user: settings.user ?? chroot.image?.user ?? "",
+    owned: [BUILDS_DIR, CACHE_DIR],
+    environment: chroot.image?.env ?? [],
     job: {
       id: chosen.id,
       server: chosen.server,

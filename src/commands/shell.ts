@@ -1,6 +1,9 @@
+import { whereIsNow } from "../chroots/generations.ts";
+import { isChrootName } from "../chroots/name.ts";
 import type { CommandRun } from "../cli/spec.ts";
+import type { Host } from "../host/host.ts";
 import { findMachine, openShell } from "../machines/look.ts";
-import { readLease } from "../machines/lease.ts";
+import { type Lease, readLease } from "../machines/lease.ts";
 import { whileLocked } from "../machines/lock.ts";
 import { removeMachine } from "../machines/stop.ts";
 
@@ -9,10 +12,17 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const { store } = await load();
   const done = invocation.switches.has("done");
   const lease = await findMachine(host, store, invocation.positionals["id"]!, done);
-  if (!done) return { kind: "exited", code: await openShell(host, lease) };
+  if (!done) {
+    const path = await treeOf(host, lease);
+    return { kind: "exited", code: await openShell(host, lease, path) };
+  }
   await whileLocked(host, lease.machine, async () => {
     const now = await readLease(host, store, lease.machine);
     if (now !== null) await removeMachine(host, now);
   });
   return host.log.info(`Removed what was kept of job ${lease.job}`);
 };
+
+async function treeOf(host: Host, { store, chroot: { name, path } }: Lease): Promise<string> {
+  return isChrootName(name) ? await whereIsNow(host, store, { name, path }) : path;
+}

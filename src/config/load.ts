@@ -46,6 +46,10 @@ export async function loadConfig(host: Host, path: string | undefined): Promise<
  */
 export async function parseDefinition(text: string, path: string): Promise<Definition> {
   const values = await checkedValues(text, path, "definition");
+  const origins = ["suite", "source", "extends"].filter((key) => key in values);
+  if (origins.length > 1) {
+    throw refused(`Cannot use ${path}: ${origins.join(" and ")} exclude each other`, "Keep one");
+  }
   const isMaking = (key: string) =>
     FIELDS.some((field) => field.key === key && field.where === "definition");
   const part = (wanted: boolean) =>

@@ -97,6 +97,27 @@ const listOf = (passes: (text: string) => boolean) => (value: unknown) =>
 /** Patterns of chroot names, in the words of a shell. */
 const patterns = listOf((text) => globRegExp(text) !== undefined);
 
+/** A chroot's name. */
+const CHROOT = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** An image as registries know it: REGISTRY/REPOSITORY, then a tag, a digest or both. */
+const REFERENCE =
+  /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
+
+/** What a chroot is made from, with a word that says what follows. */
+const source = (value: unknown) => {
+  const [, kind = "", rest = ""] = written(value).match(/^([a-z]+):(.*)$/s) ?? [];
+  const isPath = absolutePath(rest) !== undefined;
+  const isImage = REFERENCE.test(rest.replace(/^\/\//, ""));
+  const isLayout = absolutePath(rest.replace(/:\w[\w.-]{0,127}$/, "")) !== undefined;
+  const isRight = kind === "tar" || kind === "dir"
+    ? isPath
+    : kind === "docker"
+    ? isImage
+    : kind === "oci" && (isImage || isLayout);
+  return isRight ? value as string : undefined;
+};
+
 /** Files of the host, each with its place in the chroot. */
 const copies = (value: unknown) => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
@@ -152,9 +173,17 @@ export const FIELDS: readonly Field[] = [
     key: "source",
     where: "definition",
     standard: undefined,
-    allowed: '"tar:" or "dir:" and an absolute path',
-    help: "A root file system that the chroot is made from, instead of a suite",
-    check: text(/^(?:tar|dir):(?:\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)+$/u),
+    allowed: '"tar:" or "dir:" and an absolute path, "docker:" and an image, or "oci:" and either',
+    help: "What the chroot is made from, instead of a suite",
+    check: source,
+  },
+  {
+    key: "extends",
+    where: "definition",
+    standard: undefined,
+    allowed: "the name of a chroot",
+    help: "Another chroot, whose current generation this one starts from, instead of a suite",
+    check: text(CHROOT),
   },
   {
     key: "components",
@@ -197,6 +226,17 @@ export const FIELDS: readonly Field[] = [
     check: listOf((text) => text.trim() !== "" && !text.includes("\0")),
   },
   {
+    key: "playbook",
+    where: "definition",
+    standard: undefined,
+    allowed: "a path of letters, digits and . _ @ + = ~ -",
+    help:
+      "An Ansible playbook that is not called like the chroot; a relative path is from the definition's folder",
+    check: text(
+      /^\/?(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+(\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)*$/u,
+    ),
+  },
+  {
     key: "recreate",
     where: "definition",
     standard: undefined,
@@ -210,7 +250,7 @@ export const FIELDS: readonly Field[] = [
     standard: undefined,
     allowed: "a list of names, as chroots have them",
     help: "Other names by which jobs may call the chroot",
-    check: listOf((text) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(text) && !text.includes("..")),
+    check: listOf((name) => CHROOT.test(name)),
   },
   {
     key: "storage",
@@ -227,6 +267,15 @@ export const FIELDS: readonly Field[] = [
     allowed: "true or false",
     help: "Whether systemd runs as PID 1 in the machine; a chroot without systemd never boots",
     check: flag,
+  },
+  {
+    key: "user",
+    where: "both",
+    standard: undefined,
+    allowed: "the name or number of a user in the chroot",
+    help:
+      "Who runs scripts, and owns builds and cache; root without it, or whom the chroot's image names",
+    check: (value) => text(/^(?:[a-z_][a-z0-9_.-]{0,31}|\d{1,9})$/)(written(value)),
   },
   {
     key: "shell",
@@ -251,6 +300,14 @@ export const FIELDS: readonly Field[] = [
     allowed: 'seconds from 1 to 86400, or text like "90s" or "2min"',
     help: "Longest wait until a machine is ready",
     check: seconds(1, 86_400),
+  },
+  {
+    key: "keep_generations",
+    where: "config",
+    standard: 2,
+    allowed: "a whole number from 1 to 100",
+    help: "How many generations of a chroot stay, the current one among them",
+    check: wholeNumber(1, 100),
   },
   {
     key: "deadline",

@@ -26,6 +26,8 @@ export interface MachineSettings {
   readonly seccomp: boolean;
   /** Whether systemd runs as PID 1 in the machine; a chroot without systemd never boots. */
   readonly boot: boolean;
+  /** Who runs scripts: a name, or a number; undefined for root, or whom an image names. */
+  readonly user: string | undefined;
   /** The shell of scripts that name none. */
   readonly shell: string;
   /** Longest wait until a machine is ready, in seconds. */
@@ -53,6 +55,8 @@ export interface Config extends MachineSettings {
   readonly gitlab_runner: string | undefined;
   /** Whether the builds folder of a project outlives its jobs. */
   readonly persistent_builds: boolean;
+  /** How many generations of a chroot stay, the current one among them. */
+  readonly keep_generations: number;
   /** How much all caches and builds folders may hold, in bytes; Infinity for no limit. */
   readonly cache_max_size: number;
   /** How long a cache or builds folder lives that no job uses, in seconds. */
@@ -63,8 +67,10 @@ export interface Config extends MachineSettings {
 export interface Making {
   /** The suite to create it from. */
   readonly suite?: string;
-  /** `tar:PATH` or `dir:PATH` instead of a suite. */
+  /** `tar:PATH`, `dir:PATH`, `docker:IMAGE` or `oci:PATH` instead of a suite. */
   readonly source?: string;
+  /** Another chroot that it starts from, instead of a suite. */
+  readonly extends?: string;
   readonly components?: readonly string[];
   /** Packages besides the usual ones. */
   readonly packages?: readonly string[];
@@ -74,6 +80,8 @@ export interface Making {
   readonly copy?: Readonly<Record<string, string>>;
   /** Commands of sh that run in it. */
   readonly setup?: readonly string[];
+  /** A playbook that is not called like the chroot; from the definition's folder where it is relative. */
+  readonly playbook?: string;
   /** Whether maintenance makes it anew. */
   readonly recreate?: boolean;
   /** Other names of it. */

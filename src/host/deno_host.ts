@@ -58,6 +58,15 @@ function denoTerminal(): Terminal {
   return {
     out: (text) => write(Deno.stdout, text),
     err: (text) => write(Deno.stderr, text),
+    async ask(question, interrupt) {
+      write(Deno.stderr, question);
+      const aborted = new Promise<null>((resolve) =>
+        interrupt.addEventListener("abort", () => resolve(null), { once: true })
+      );
+      const bytes = new Uint8Array(1024);
+      const count = await Promise.race([Deno.stdin.read(bytes), aborted]);
+      return count === null ? null : new TextDecoder().decode(bytes.subarray(0, count)).trim();
+    },
     is: (stream) => streams[stream].isTerminal(),
     columns: () => streams.stdout.isTerminal() ? Deno.consoleSize().columns : 80,
   };

@@ -18,12 +18,14 @@ export function denoFiles(): Files {
     lstat: (path) => orNull(async () => statOf(await Deno.lstat(path))),
     stat: (path) => orNull(async () => statOf(await Deno.stat(path))),
     real: (path) => orNull(() => Deno.realPath(path)),
+    readLink,
     remove: (path) => ignoreMissing(Deno.remove(path)),
     removeTree: (path) => ignoreMissing(Deno.remove(path, { recursive: true })),
     rename: (from, to) => Deno.rename(from, to),
     symlink: (target, path) => Deno.symlink(target, path),
     touch: (path, time) => Deno.utime(path, new Date(time), new Date(time)),
     chmod: (path, mode) => Deno.chmod(path, mode),
+    chown: (path, uid, gid) => Deno.chown(path, uid, gid),
     temporaryDirectory: (prefix) => Deno.makeTempDir({ prefix }),
     lock,
   };
@@ -70,6 +72,11 @@ function openToWrite(path: string, mode: number): Promise<Deno.FsFile> {
 async function writeAll(file: Deno.FsFile, content: string | Uint8Array): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+async function readLink(path: string): Promise<string | null> {
+  const isLink = (await orNull(() => Deno.lstat(path)))?.isSymlink ?? false;
+  return isLink ? await orNull(() => Deno.readLink(path)) : null;
 }
 
 async function list(path: string): Promise<string[]> {

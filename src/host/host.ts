@@ -118,6 +118,8 @@ export interface Files {
   stat(path: string): Promise<Stat | null>;
   /** The path without symlinks, or null when it is not there. */
   real(path: string): Promise<string | null>;
+  /** Where a symlink leads, as it stands there; null where there is no symlink. */
+  readLink(path: string): Promise<string | null>;
   /** Removes a file or an empty directory; fine when it is not there. */
   remove(path: string): Promise<void>;
   /** Removes a tree of our own making; fine when it is not there. */
@@ -130,6 +132,8 @@ export interface Files {
   touch(path: string, time: number): Promise<void>;
   /** Sets permissions. */
   chmod(path: string, mode: number): Promise<void>;
+  /** Sets the owner, by numbers. */
+  chown(path: string, uid: number, gid: number): Promise<void>;
   /** A new folder that only we can enter. */
   temporaryDirectory(prefix: string): Promise<string>;
   /** Takes a lock that ends with the process; null when another process holds it. */
@@ -170,6 +174,8 @@ export interface Terminal {
   err(text: string): void;
   /** Whether the stream is a terminal. */
   is(stream: "stdin" | "stdout" | "stderr"): boolean;
+  /** Asks on stderr and waits for a line on stdin; null where stdin is at its end, or when it is aborted. */
+  ask(question: string, interrupt: AbortSignal): Promise<string | null>;
   /** Columns of the terminal, 80 where there is none. */
   columns(): number;
 }

@@ -46,7 +46,7 @@ export const BUILDS = { name: ".builds", depth: 4 } as const;
 /**
  * Picks a project's folders and makes what is missing. Any number of machines share a cache; a builds
  * folder belongs to one at a time, and the next slot is made when all are taken. The caller holds the
- * folders' lock until a lease names them.
+ * store's lock until a lease names them.
  *
  * @param host The outside.
  * @param store The store's folder.

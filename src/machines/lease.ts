@@ -5,6 +5,7 @@ import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
 import type { ProcessId } from "./process.ts";
+import type { MachineUser } from "./user.ts";
 
 /** How the machine's writes are kept off its chroot. */
 export type StorageKind = "overlay" | "btrfs" | "tmpfs";
@@ -38,12 +39,14 @@ export interface Lease {
   readonly runner: ProcessId | null;
   /** Seconds for which what a failed script wrote is kept. */
   readonly keep: number;
-  readonly chroot: { readonly name: string; readonly path: string };
+  readonly chroot: UsedChroot;
   readonly storage: StorageKind;
   readonly supervisor: SupervisorKind;
   readonly booted: boolean;
   /** The shell of scripts that name none. */
   readonly shell: string;
+  /** Who runs scripts; null for root. */
+  readonly user: MachineUser | null;
   /** Folders that outlive it, and are in use while it is there. */
   readonly folders: readonly string[];
   /** The cgroup that we make for it and its twins; none where systemd makes one. */
@@ -54,6 +57,13 @@ export interface Lease {
   readonly leader: Leader | null;
   /** Until when its writes are kept for a look, as ISO 8601; null for a machine that runs. */
   readonly held: string | null;
+}
+
+/** The chroot that a machine started from. */
+export interface UsedChroot {
+  readonly name: string;
+  /** The tree, without symlinks on the way. */
+  readonly path: string;
 }
 
 /** A machine's PID 1, with what a command needs that enters beside it. */

@@ -1,4 +1,4 @@
-/** One change of a machine, and one of the folders that machines share, at a time. */
+/** One change of a machine, and one of what machines share, at a time. */
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
@@ -89,7 +89,7 @@ export async function lockedMachines(host: Host): Promise<Set<string>> {
 const LOCK = ".lock";
 
 /**
- * Decides about folders that machines share while nobody else does.
+ * Decides what machines use while no other machine comes to be: their folders, and their chroots' trees.
  *
  * @param host The outside.
  * @param store The store's folder.
@@ -97,12 +97,12 @@ const LOCK = ".lock";
  * @returns What it returns.
  * @throws {Failure} of the host where the lock cannot be had.
  */
-export async function whileFoldersLocked<T>(
+export async function whileStoreLocked<T>(
   host: Host,
   store: string,
   act: () => Promise<T>,
 ): Promise<T> {
-  const path = join(store, ".folders.lock");
+  const path = join(store, ".use.lock");
   const lock = await patiently(host, path);
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {

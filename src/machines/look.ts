@@ -6,8 +6,8 @@ import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
 import { quoteCommand } from "../host/quote.ts";
 import { inOwnCgroup } from "./cgroup.ts";
-import { nsenterArgv, PLAIN_ENVIRONMENT } from "./enter.ts";
-import { capabilitiesOf } from "./entry/nsenter.ts";
+import { PLAIN_ENVIRONMENT } from "./enter.ts";
+import { enteringArgv } from "./entry/nsenter.ts";
 import { type Lease, listLeases, readLease } from "./lease.ts";
 import { whileLocked } from "./lock.ts";
 import { idOf } from "./name.ts";
@@ -52,10 +52,11 @@ export async function findMachine(
  *
  * @param host The outside.
  * @param lease Whose machine.
+ * @param tree Where the chroot's tree is by now that it started from.
  * @returns The shell's exit code.
  * @throws {Failure} where the machine has ended, and nothing of it is kept.
  */
-export async function openShell(host: Host, lease: Lease): Promise<number> {
+export async function openShell(host: Host, lease: Lease, tree: string): Promise<number> {
   const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
   const env = { ...PLAIN_ENVIRONMENT, HOME: "/root", TERM: host.env("TERM") ?? "dumb" };
   if (lease.held !== null) {
@@ -63,7 +64,7 @@ export async function openShell(host: Host, lease: Lease): Promise<number> {
       if (await readLease(host, lease.store, lease.machine) === null) {
         throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
       }
-      return await attend(host, keptArgv(lease, terminal), env);
+      return await attend(host, keptArgv(lease, tree, terminal), env);
     });
   }
   if (!await isRunning(host, lease)) {
@@ -76,14 +77,14 @@ export async function openShell(host: Host, lease: Lease): Promise<number> {
 }
 
 /** Nothing but a shell runs there: what the job wrote is looked at, not continued. */
-function keptArgv(lease: Lease, terminal: boolean): Argv {
+function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
   const { folder } = machinePaths(lease.store, lease.machine);
   return [
     "systemd-nspawn",
     "--quiet",
     `--machine=${lease.machine}`,
     ...(lease.supervisor === "systemd" ? [] : ["--register=no", "--keep-unit"]),
-    ...storageOf(lease.storage).root(lease.chroot.path, folder).options,
+    ...storageOf(lease.storage).root(tree, folder).options,
     "--private-network", // its programs are a stranger's, and a person looks at files alone
     "--settings=no",
     `--console=${terminal ? "interactive" : "pipe"}`,
@@ -117,8 +118,7 @@ function runningArgv(
   }
   const leader = lease.leader!;
   const cgroup = join(leader.cgroup, `shell-${host.pid()}`);
-  const words = [...nsenterArgv(leader.pid), ...capabilitiesOf(leader), ...SHELL];
-  const argv = inOwnCgroup(cgroup, 1, words);
+  const argv = inOwnCgroup(cgroup, 1, enteringArgv(leader, SHELL));
   // A terminal of its own: a process of the job could type into ours.
   return terminal
     ? ["script", "--quiet", "--return", "--command", quoteCommand(argv), "/dev/null"]

@@ -48,7 +48,8 @@ export async function runStage(
   const running = await findRunning(host, store, name);
   const { lease } = running;
   const paths = machinePaths(lease.store, name);
-  const stage = await layScript(host, paths, script, shellsFor(script, shell, lease.shell));
+  const shells = shellsFor(script, shell, lease.shell);
+  const stage = await layScript(host, paths, script, shells, lease.user);
   try {
     return { ending: await entryOf(lease).exec(host, running, stage, cancel), lease };
   } finally {

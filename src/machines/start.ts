@@ -6,8 +6,15 @@ import type { Host } from "../host/host.ts";
 import { openChannel } from "./entry/script.ts";
 import { type Bind, claimFolders, type FolderPlan } from "./folders.ts";
 import { callingRunner, type KernelFacts, kernelFacts } from "./kernel.ts";
-import { findLease, type Lease, listLeases, readLease, writeLease } from "./lease.ts";
-import { whileFoldersLocked, whileLocked } from "./lock.ts";
+import {
+  findLease,
+  type Lease,
+  listLeases,
+  readLease,
+  type UsedChroot,
+  writeLease,
+} from "./lease.ts";
+import { whileLocked, whileStoreLocked } from "./lock.ts";
 import { idOf, type MachineName } from "./name.ts";
 import { nspawnVersion } from "./nspawn.ts";
 import { leaseLink, machinePaths } from "./paths.ts";
@@ -18,14 +25,22 @@ import { chooseStorage, storageOf } from "./storage/choose.ts";
 import { supervisorOf, supervisorOfHost } from "./supervisor/choose.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import { endOverdue, type Overdue } from "./sweep.ts";
+import { findUser } from "./user.ts";
 
 /** What a new machine is to be. */
 export interface MachinePlan {
   readonly name: MachineName;
   readonly store: string;
-  readonly chroot: { readonly name: string; readonly path: string };
+  /** What it starts from, as that is when it begins to use it. */
+  readonly chroot: () => Promise<UsedChroot>;
   readonly settings: MachineSettings;
   readonly job: PlannedJob;
+  /** Who runs scripts: a user of the chroot, and perhaps a group after a colon; empty for root. */
+  readonly user: string;
+  /** Folders in the machine that belong to that user. */
+  readonly owned: readonly string[];
+  /** What scripts find in their environment, `NAME=VALUE`. */
+  readonly environment: readonly string[];
   /** What it sees of its project's folders; undefined where it belongs to no project. */
   readonly folders: FolderPlan | undefined;
   /** What else of the host it sees. */
@@ -106,8 +121,8 @@ async function start(
   interrupt: AbortSignal,
 ): Promise<Started> {
   const supervisor = await supervisorOfHost(host);
-  const wanted = await newLease(host, plan, supervisor, facts, runner);
-  const { lease, binds } = await claim(host, plan, wanted);
+  await host.files.makeDirectory(plan.store, 0o755);
+  const { lease, binds } = await claim(host, plan, supervisor, facts, runner);
   try {
     return await create(host, plan, binds, supervisor, lease, interrupt);
   } catch (error) {
@@ -116,21 +131,23 @@ async function start(
   }
 }
 
-/** Writes the lease; the folders that it names are nobody else's from then on. */
+/** Writes the lease: the tree that it names stays from then on, and its folders are nobody else's. */
 async function claim(
   host: Host,
-  { folders, binds, store }: MachinePlan,
-  lease: Lease,
+  plan: MachinePlan,
+  supervisor: Supervisor,
+  facts: KernelFacts,
+  runner: ProcessId | null,
 ): Promise<{ lease: Lease; binds: readonly Bind[] }> {
-  if (folders === undefined) {
+  const { folders, store } = plan;
+  return await whileStoreLocked(host, store, async () => {
+    const wanted = await newLease(host, plan, supervisor, facts, runner);
+    const claimed = folders === undefined
+      ? { folders: [], binds: [] }
+      : await claimFolders(host, store, folders);
+    const lease = { ...wanted, folders: claimed.folders };
     await writeLease(host, lease);
-    return { lease, binds };
-  }
-  return await whileFoldersLocked(host, store, async () => {
-    const claimed = await claimFolders(host, store, folders);
-    const own = { ...lease, folders: claimed.folders };
-    await writeLease(host, own);
-    return { lease: own, binds: [...binds, ...claimed.binds] };
+    return { lease, binds: [...plan.binds, ...claimed.binds] };
   });
 }
 
@@ -142,13 +159,14 @@ async function create(
   lease: Lease,
   interrupt: AbortSignal,
 ): Promise<Started> {
-  const { chroot, settings, name, store } = plan;
+  const { settings, name, store } = plan;
+  const { chroot } = lease;
   const paths = machinePaths(store, name);
   const storage = storageOf(lease.storage);
   await host.files.makeDirectory(paths.folder);
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   await storage.open(host, chroot.path, paths.folder);
-  await openChannel(host, paths);
+  await openChannel(host, paths, { ...plan, user: lease.user });
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
   const root = storage.root(chroot.path, paths.folder);
@@ -197,8 +215,8 @@ async function newLease(
   facts: KernelFacts,
   runner: ProcessId | null,
 ): Promise<Lease> {
-  const { name, store, chroot, settings, job } = plan;
-  await host.files.makeDirectory(store, 0o755);
+  const { name, store, settings, job } = plan;
+  const chroot = await plan.chroot();
   const { folder } = machinePaths(store, name);
   const storage = await chooseStorage(host, facts, settings.storage, store, folder, chroot.path);
   const now = host.clock.now();
@@ -220,6 +238,7 @@ async function newLease(
     supervisor: supervisor.kind,
     booted: settings.boot && await hasInit(host, chroot.path),
     shell: settings.shell,
+    user: await findUser(host, chroot.path, plan.user),
     folders: [],
     cgroups: supervisor.cgroups(facts, name),
     preparer: parseStat(facts.stat),

@@ -26,6 +26,11 @@ export async function archiveSource(
   return {
     origin: suite.name,
     how: `with ${tool} from ${suite.name}, ${suite.because}`,
-    fill: (host, places, interrupt) => fillTree(host, bootstrap, places, interrupt),
+    pin: null,
+    isFixed: false,
+    async fill(host, places, interrupt) {
+      await fillTree(host, bootstrap, places, interrupt);
+      return null;
+    },
   };
 }

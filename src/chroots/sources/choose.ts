@@ -1,19 +1,23 @@
 /** Which source a chroot has. */
 
 import { refused } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
 import type { ChrootName } from "../name.ts";
 import type { Recipe } from "../recipe.ts";
 import { chooseSuite } from "../suite.ts";
+import type { Work } from "../work.ts";
 import { archiveSource } from "./archive.ts";
+import { chrootSource } from "./chroot.ts";
 import { dirSource } from "./dir.ts";
+import { imageSource } from "./image.ts";
 import type { Source } from "./source.ts";
 import { tarSource } from "./tar.ts";
 
 /** Sources that a definition names with a word of their own: `tar:/srv/root.tar.zst`. */
-const NAMED: Readonly<Record<string, (host: Host, rest: string) => Promise<Source>>> = {
+const NAMED: Readonly<Record<string, (work: Work, source: string) => Promise<Source>>> = {
   tar: tarSource,
   dir: dirSource,
+  docker: imageSource,
+  oci: imageSource,
 };
 
 /** Who besides the definition may name a suite. */
@@ -27,7 +31,7 @@ export interface Said {
 /**
  * What a chroot is made from.
  *
- * @param host The outside.
+ * @param work How it is worked.
  * @param name The chroot.
  * @param recipe What its definition and playbook say.
  * @param said What others say.
@@ -35,19 +39,17 @@ export interface Said {
  * @throws {Failure} where it cannot be used.
  */
 export async function chooseSource(
-  host: Host,
+  work: Work,
   name: ChrootName,
   recipe: Recipe,
   said: Said,
 ): Promise<Source> {
-  const { source, suite } = recipe.making;
-  if (source !== undefined) {
-    if (said.option !== undefined) {
-      throw refused("Cannot use --suite: its definition names a source", `It says ${source}`);
-    }
-    const [kind = "", rest = ""] = source.split(/:(.*)/s);
-    return await NAMED[kind]!(host, rest);
+  const { source, suite, extends: base } = recipe.making;
+  if (said.option !== undefined && (source ?? base) !== undefined) {
+    throw refused("Cannot use --suite: its definition names a source", `It says ${source ?? base}`);
   }
+  if (source !== undefined) return await NAMED[source.split(":")[0]!]!(work, source);
+  if (base !== undefined) return await chrootSource(work, name, base);
   const sources = { ...said, definition: suite, playbook: recipe.playbook?.suite };
-  return await archiveSource(host, await chooseSuite(host, name, sources), recipe);
+  return await archiveSource(work.host, await chooseSuite(work.host, name, sources), recipe);
 }

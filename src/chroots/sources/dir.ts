@@ -1,23 +1,29 @@
 import { refused } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
 import { copyInto } from "../tree.ts";
+import type { Work } from "../work.ts";
 import type { Source } from "./source.ts";
 
 /**
  * A root file system in a folder, which is copied.
  *
- * @param host The outside.
- * @param path The folder.
+ * @param work How it is worked.
+ * @param source `dir:PATH`
  * @returns The source.
  * @throws {Failure} where there is no such folder.
  */
-export async function dirSource(host: Host, path: string): Promise<Source> {
+export async function dirSource({ host }: Work, source: string): Promise<Source> {
+  const path = source.slice("dir:".length);
   if ((await host.files.stat(path))?.kind !== "directory") {
-    throw refused(`Cannot use source dir:${path}: no such folder`);
+    throw refused(`Cannot use source ${source}: no such folder`);
   }
   return {
-    origin: `dir:${path}`,
+    origin: source,
     how: `from ${path}`,
-    fill: (host, { tree }, interrupt) => copyInto(host, path, tree, interrupt),
+    pin: null,
+    isFixed: false,
+    async fill(host, { tree }, interrupt) {
+      await copyInto(host, path, tree, interrupt);
+      return null;
+    },
   };
 }

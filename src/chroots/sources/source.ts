@@ -1,6 +1,7 @@
 /** The joint that answers: what is a chroot made from? */
 
 import type { Host } from "../../host/host.ts";
+import type { ImageConfig } from "../image.ts";
 import type { ChrootPlaces } from "../places.ts";
 
 /** Something that a chroot can be made from, found and checked. */
@@ -9,13 +10,18 @@ export interface Source {
   readonly origin: string;
   /** How the chroot is made, to follow `Making chroot NAME`. */
   readonly how: string;
+  /** Which state of its origin that is; null where nobody can tell one from another. */
+  readonly pin: string | null;
+  /** Whether the chroot is that state and nothing newer: its packages are never brought up to date. */
+  readonly isFixed: boolean;
   /**
    * Fills an empty tree.
    *
    * @param host The outside.
    * @param places Where.
    * @param interrupt Gives up when aborted.
+   * @returns How programs run in it; null where the source does not say.
    * @throws {Failure} of the host where it fails.
    */
-  fill(host: Host, places: ChrootPlaces, interrupt: AbortSignal): Promise<void>;
+  fill(host: Host, places: ChrootPlaces, interrupt: AbortSignal): Promise<ImageConfig | null>;
 }

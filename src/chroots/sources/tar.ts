@@ -1,40 +1,29 @@
 import { refused } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
-import { runTool } from "../tool.ts";
+import { unpackTar } from "../tree.ts";
+import type { Work } from "../work.ts";
 import type { Source } from "./source.ts";
 
 /**
  * A root file system in a tar file, compressed in any way that tar(1) knows.
  *
- * @param host The outside.
- * @param path The file.
+ * @param work How it is worked.
+ * @param source `tar:PATH`
  * @returns The source.
  * @throws {Failure} where there is no such file.
  */
-export async function tarSource(host: Host, path: string): Promise<Source> {
+export async function tarSource({ host }: Work, source: string): Promise<Source> {
+  const path = source.slice("tar:".length);
   if ((await host.files.stat(path))?.kind !== "file") {
-    throw refused(`Cannot use source tar:${path}: no such file`);
+    throw refused(`Cannot use source ${source}: no such file`);
   }
   return {
-    origin: `tar:${path}`,
+    origin: source,
     how: `from ${path}`,
-    // tar itself takes the slash off absolute names, refuses `..`, and makes links that lead out last.
-    fill: (host, { tree }, interrupt) =>
-      runTool(
-        host,
-        [
-          "tar",
-          "--extract",
-          `--file=${path}`,
-          `--directory=${tree}`,
-          "--numeric-owner",
-          "--same-permissions",
-          "--xattrs",
-          "--xattrs-include=*",
-          "--force-local", // a colon in the name is no host's
-        ],
-        {},
-        interrupt,
-      ),
+    pin: null,
+    isFixed: false,
+    async fill(host, { tree }, interrupt) {
+      await unpackTar(host, path, tree, interrupt);
+      return null;
+    },
   };
 }

@@ -33,26 +33,34 @@ export const nsenter: Entry = {
 };
 
 function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
-  const argv = [...nsenterArgv(leader.pid), ...capabilitiesOf(leader), ...stage.argv];
-  return inOwnCgroup(cgroup, STOP_SECONDS, argv);
+  return inOwnCgroup(cgroup, STOP_SECONDS, enteringArgv(leader, stage.argv));
 }
 
 /**
- * nsenter enters with every capability: the machine's own bounding set is put back before anything
- * runs there.
+ * A command in a plain machine. nsenter enters with every capability: the machine's own bounding set is put
+ * back before anything runs there. By our own setpriv, since an image may have none; but nsenter itself
+ * needs to administrate, and where the machine may not, its own does it inside.
  *
  * @param leader The machine's PID 1.
- * @returns The words that do it; the command follows.
+ * @param argv What runs there.
+ * @returns The words.
  */
-export function capabilitiesOf(leader: Leader): string[] {
-  return [
+export function enteringArgv(leader: Leader, argv: readonly string[]): Argv {
+  const enter = nsenterArgv(leader.pid);
+  const reduce = [
     "setpriv",
     ...boundingSet(leader),
     "--inh-caps=-all",
     ...(leader.noNewPrivileges ? ["--no-new-privs"] : []),
     "--",
-  ];
+  ] as const;
+  return leader.dropped.includes(CAP_SYS_ADMIN)
+    ? [...enter, ...reduce, ...argv]
+    : [...reduce, ...enter, ...argv];
 }
+
+/** capabilities(7), by its number in linux/capability.h. */
+const CAP_SYS_ADMIN = 21;
 
 /** By number: the machine's setpriv may be older than the kernel's newest names. */
 function boundingSet({ dropped }: Leader): string[] {
@@ -74,6 +82,6 @@ async function endingOf(
   if (cancelled) return CANCELLED;
   throw hostFailure(
     `Cannot run the stage in machine ${running.lease.machine}: entering it failed`,
-    "A plain machine needs sh, env and setpriv (util-linux) in its chroot",
+    "A plain machine needs sh and env in its chroot",
   );
 }

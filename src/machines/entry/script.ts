@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { INSIDE, type MachinePaths } from "../paths.ts";
+import type { MachineUser } from "../user.ts";
 import type { StageRun } from "./entry.ts";
 
 /**
@@ -31,7 +32,28 @@ if [ -z "$shell" ]; then
   code=127
 else
   cd /
-  env -i HOME=/root USER=root LOGNAME=root PATH="$PATH" LANG=C.UTF-8 "$shell" "$@" </dev/null
+  name=root home=/root
+  set -- "$shell" "$@"
+  if [ -e ${INSIDE}/user ]; then
+    {
+      read -r uid gid name home
+      while read -r folder; do
+        mkdir -p "$folder" && chown "$uid:$gid" "$folder"
+      done
+    } <${INSIDE}/user
+    if setpriv --version >/dev/null 2>&1; then
+      groups=--clear-groups
+      grep -q "^$name:" /etc/passwd && groups=--init-groups
+      set -- setpriv "--reuid=$uid" "--regid=$gid" "$groups" --inh-caps=-all -- "$@"
+    else
+      shift
+      set -- su -p -s "$(command -v "$shell")" "$name" "$@"
+    fi
+  fi
+  if [ -e ${INSIDE}/environment ]; then
+    while IFS= read -r line; do set -- "$line" "$@"; done <${INSIDE}/environment
+  fi
+  env -i HOME="$home" USER="$name" LOGNAME="$name" PATH="$PATH" LANG=C.UTF-8 "$@" </dev/null
   code=$?
 fi
 echo "$nonce $code" >>"$report"
@@ -44,18 +66,47 @@ const REPORT_SIZE = 4096;
 /** A program and its options as the first line of a script may name them: nothing to expand. */
 const WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
 
+/** What holds for all stages of a machine. */
+export interface ForAllStages {
+  /** Who runs scripts; null for root. */
+  readonly user: MachineUser | null;
+  /** Folders in the machine that belong to that user. */
+  readonly owned: readonly string[];
+  /** What scripts find in their environment, `NAME=VALUE`. */
+  readonly environment: readonly string[];
+}
+
 /**
  * Makes the places through which stages come in and reports go out.
  *
  * @param host The outside.
  * @param paths The machine's places; its folder exists.
+ * @param stages What holds for all of them.
  */
-export async function openChannel(host: Host, paths: MachinePaths): Promise<void> {
+export async function openChannel(
+  host: Host,
+  paths: MachinePaths,
+  { user, owned, environment }: ForAllStages,
+): Promise<void> {
   await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
   await host.files.write(join(paths.stage, "reporter"), REPORTER, 0o555);
   await host.files.write(join(paths.stage, "result"), ""); // where the result is mounted inside
   await host.files.write(paths.result, "");
+  if (environment.length > 0) {
+    await host.files.write(join(paths.stage, "environment"), lines(environment));
+  }
+  if (user === null) return;
+  const { uid, gid, name, home } = user;
+  await host.files.write(
+    join(paths.stage, "user"),
+    lines([`${uid} ${gid} ${name} ${home}`, ...owned]),
+  );
+  await host.files.chmod(paths.stage, 0o711); // his script alone is his to read, and he knows its name
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join("");
 }
 
 /**
@@ -76,6 +127,7 @@ export async function closeChannel(host: Host, paths: MachinePaths): Promise<voi
  * @param paths The machine's places.
  * @param script The script, byte for byte.
  * @param shells Who can run it.
+ * @param user Whose it is; null for root.
  * @returns What runs it.
  * @throws {Failure} where the script's first line holds more than words.
  */
@@ -84,6 +136,7 @@ export async function layScript(
   paths: MachinePaths,
   script: Uint8Array,
   shells: Shells,
+  user: MachineUser | null,
 ): Promise<StageRun> {
   for (const word of [...shells.programs, ...shells.options]) {
     if (!WORD.test(word)) {
@@ -96,6 +149,7 @@ export async function layScript(
   const nonce = crypto.randomUUID().replaceAll("-", "");
   // A name of its own: a shell reads its script as it goes, and an earlier one may still run.
   await host.files.write(scriptPath(paths.stage, nonce), script, 0o500);
+  if (user !== null) await host.files.chown(scriptPath(paths.stage, nonce), user.uid, user.gid);
   return {
     nonce,
     argv: [

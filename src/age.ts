@@ -1,0 +1,13 @@
+/**
+ * A time span for people, in its two largest units.
+ *
+ * @param seconds How long.
+ * @returns `42s`, `7min`, `3h5min`, `12d`.
+ */
+export function asAge(seconds: number): string {
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours}h${minutes % 60}min` : `${Math.floor(hours / 24)}d`;
+}

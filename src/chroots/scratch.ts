@@ -1,0 +1,32 @@
+import type { Host } from "../host/host.ts";
+import type { ChrootName } from "./name.ts";
+import { chrootPlaces, makingFolder } from "./places.ts";
+import { removeTrees } from "./tree.ts";
+
+/**
+ * Lends a folder on the store for temporary files; what a killed process left in it is swept. The caller
+ * holds the chroot's lock.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param name The chroot.
+ * @param act What needs it; gets its path.
+ * @returns What it returns.
+ */
+export async function inScratch<T>(
+  host: Host,
+  store: string,
+  name: ChrootName,
+  act: (scratch: string) => Promise<T>,
+): Promise<T> {
+  const { making, scratch } = chrootPlaces(store, name);
+  await removeTrees(host, making);
+  for (const folder of [makingFolder(store), making, scratch]) {
+    await host.files.makeDirectory(folder, 0o755); // open for apt, which fetches as a user of its own
+  }
+  try {
+    return await act(scratch);
+  } finally {
+    await removeTrees(host, making);
+  }
+}

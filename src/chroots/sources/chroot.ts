@@ -1,0 +1,66 @@
+import { hostFailure, refused } from "../../failure.ts";
+import { findTree } from "../find.ts";
+import { currentNumber, readRecord } from "../generation.ts";
+import { whileLocked } from "../lock.ts";
+import { type ChrootName, isChrootName } from "../name.ts";
+import { copyTree, removeTree } from "../tree.ts";
+import { findDefinition } from "../definition.ts";
+import type { Work } from "../work.ts";
+import type { Source } from "./source.ts";
+
+/**
+ * The current generation of another chroot.
+ *
+ * @param work How it is worked.
+ * @param name Whose definition names it.
+ * @param base The other one.
+ * @returns The source.
+ * @throws {Failure} where there is no such chroot, or it starts from this one.
+ */
+export async function chrootSource(work: Work, name: ChrootName, base: string): Promise<Source> {
+  const { host, config: { store } } = work;
+  await refuseCircle(work, name);
+  const tree = isChrootName(base) ? await findTree(host, store, base) : null;
+  if (!isChrootName(base) || tree === null) {
+    throw refused(
+      `Cannot start from chroot ${base}: there is none of that name`,
+      `Make it first: nspawn-runner chroot-create ${base}`,
+    );
+  }
+  const number = await currentNumber(host, store, base);
+  const record = number === null ? null : await readRecord(host, store, base, number);
+  return {
+    origin: `extends:${base}`,
+    how: `from chroot ${base}${number === null ? "" : `, generation ${number}`}`,
+    pin: record === null ? null : `${number} of ${record.made}`,
+    isFixed: false,
+    // Locked, so that no maintenance of it removes the tree meanwhile.
+    fill: (_host, places, interrupt) =>
+      whileLocked(work, base, async () => {
+        if (await findTree(host, store, base) !== tree) {
+          throw hostFailure(
+            `Cannot start from chroot ${base}: it was changed just now`,
+            "Try again",
+          );
+        }
+        await removeTree(host, places.tree);
+        await copyTree(host, tree, places.tree, interrupt);
+        return record?.image ?? null;
+      }),
+  };
+}
+
+async function refuseCircle({ host, config }: Work, name: ChrootName): Promise<void> {
+  const way = [name];
+  for (;;) {
+    const base = (await findDefinition(host, config, way.at(-1)!))?.definition.making.extends;
+    if (base === undefined || !isChrootName(base)) return;
+    if (way.includes(base)) {
+      throw refused(
+        `Cannot start from chroot ${base}: definitions go round in a circle`,
+        [...way, base].join(" extends "),
+      );
+    }
+    way.push(base);
+  }
+}

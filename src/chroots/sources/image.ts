@@ -1,0 +1,60 @@
+import { join } from "@std/path/posix";
+import type { ImageConfig } from "../image.ts";
+import type { Host } from "../../host/host.ts";
+import type { ChrootPlaces } from "../places.ts";
+import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "../registry.ts";
+import type { Work } from "../work.ts";
+import type { Source } from "./source.ts";
+
+/**
+ * An image of a registry, or of a folder in the layout of the Open Container Initiative. It is pinned: what
+ * is unpacked has the digest that was asked for at the beginning.
+ *
+ * @param work How it is worked.
+ * @param source `docker:REGISTRY/REPOSITORY:TAG`, or `oci:` and that or a folder.
+ * @returns The source.
+ * @throws {Failure} where there is no such image, or programs are missing.
+ */
+export async function imageSource({ host, interrupt }: Work, source: string): Promise<Source> {
+  await requireImageTools(host);
+  const image = imageOf(source);
+  const pin = digestIn(source) ?? await digestOf(host, image, interrupt);
+  return {
+    origin: source,
+    how: `from ${image} (${pin})`,
+    pin,
+    isFixed: true,
+    fill: (host, places, interrupt) => fill(host, pinned(image, pin), places, interrupt),
+  };
+}
+
+async function fill(
+  host: Host,
+  image: string,
+  { scratch, tree }: ChrootPlaces,
+  interrupt: AbortSignal,
+): Promise<ImageConfig> {
+  const folder = join(scratch, "image");
+  await copyImage(host, image, layoutImage(folder), scratch, interrupt);
+  return await unpackImage(host, folder, tree, interrupt);
+}
+
+/** In the words of containers-transports(5). */
+function imageOf(source: string): string {
+  const rest = source.replace(/^(?:docker|oci):(?:\/\/)?/, "");
+  return rest.startsWith("/") ? `oci:${rest}` : `docker://${withoutTag(rest)}`;
+}
+
+/** Of a tag and a digest the digest counts, and skopeo takes no more than one of them. */
+function withoutTag(reference: string): string {
+  return reference.replace(/:[^:/@]+@/, "@");
+}
+
+function digestIn(source: string): string | null {
+  return source.match(/@(sha256:[0-9a-f]{64})$/)?.[1] ?? null;
+}
+
+function pinned(image: string, digest: string): string {
+  if (!image.startsWith("docker://")) return image;
+  return `${image.replace(/(?:@.*|:[^:/@]+)$/, "")}@${digest}`;
+}

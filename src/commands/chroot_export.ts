@@ -1,0 +1,14 @@
+import { resolve } from "@std/path/posix";
+import { resolveChroot } from "../chroots/find.ts";
+import { exportChroot } from "../chroots/transfer.ts";
+import type { CommandRun } from "../cli/spec.ts";
+import { working } from "./chroot_work.ts";
+
+/** Writes a chroot into a file. */
+export const run: CommandRun = async (invocation, context) => {
+  const { host, config: load } = context;
+  const { image = "", file = "" } = invocation.positionals;
+  const chroot = await resolveChroot(host, await load(), image);
+  await working(context, (work) => exportChroot(work, chroot, resolve(file)));
+  host.log.info(`Chroot ${chroot.name} is in ${file}`);
+};

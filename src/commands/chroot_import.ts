@@ -1,0 +1,16 @@
+import { resolve } from "@std/path/posix";
+import { isChrootName, NAME_RULE } from "../chroots/name.ts";
+import { importChroot } from "../chroots/transfer.ts";
+import type { CommandRun } from "../cli/spec.ts";
+import { usageError } from "../failure.ts";
+import { working } from "./chroot_work.ts";
+
+/** Makes a chroot, or its next generation, from a file. */
+export const run: CommandRun = async (invocation, context) => {
+  const { file = "", name } = invocation.positionals;
+  if (name !== undefined && !isChrootName(name)) {
+    throw usageError(`Cannot use ${JSON.stringify(name)}: it is no name of a chroot`, NAME_RULE);
+  }
+  const made = await working(context, (work) => importChroot(work, resolve(file), name));
+  context.host.log.info(`Chroot ${made} ready`);
+};
