@@ -7,7 +7,7 @@ import { globRegExp } from "../glob.ts";
 import type { Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 import { findDefinition } from "./definition.ts";
-import { currentNumber, generationPath, numbersOf, readRecord } from "./generation.ts";
+import { generationPath, numberAt, numbersOf, readRecord } from "./generation.ts";
 import { type ChrootName, namesOfImage } from "./name.ts";
 import { findPlaybook } from "./playbook.ts";
 
@@ -46,7 +46,7 @@ async function findChroot(host: Host, config: Config, name: ChrootName): Promise
   if (path === null) return null;
   const found = await findDefinition(host, config, name);
   const playbook = await findPlaybook(host, config, name, found);
-  const generation = await currentNumber(host, config.store, name);
+  const generation = numberAt(name, path);
   const record = generation === null
     ? null
     : await readRecord(host, config.store, name, generation);

@@ -97,10 +97,20 @@ export async function currentNumber(
   name: ChrootName,
 ): Promise<number | null> {
   const target = await host.files.readLink(chrootPlaces(store, name).path);
-  const [, number] = target?.match(/^\.generations\/[^/]+\/(\d+)$/) ?? [];
-  return number !== undefined && target === linkTarget(name, Number(number))
-    ? Number(number)
-    : null;
+  const number = target === null ? null : numberAt(name, `/${target}`);
+  return number !== null && target === linkTarget(name, number) ? number : null;
+}
+
+/**
+ * Which generation of a chroot a path is.
+ *
+ * @param name The chroot.
+ * @param path A path without symlinks.
+ * @returns Null where it is none.
+ */
+export function numberAt(name: ChrootName, path: string): number | null {
+  const [folder, owner, number = ""] = path.split("/").slice(-3);
+  return folder === ".generations" && owner === name && NUMBER.test(number) ? Number(number) : null;
 }
 
 /**

@@ -41,6 +41,12 @@ const wholeNumber = (least: number, most: number) => (value: unknown) =>
 /** An absolute path that neither mount(8), nspawn nor a unit reads as anything else. */
 const absolutePath = text(/^(\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)+$/u);
 
+/** A path as above, or one that is relative to a folder that whoever uses it knows. */
+const anyPath = (value: unknown) => {
+  if (typeof value !== "string" || value.startsWith("-")) return undefined;
+  return absolutePath(value) ?? absolutePath(`/${value}`)?.slice(1);
+};
+
 const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
 /** No host has more, and systemd counts in 64 bits. */
@@ -232,9 +238,7 @@ export const FIELDS: readonly Field[] = [
     allowed: "a path of letters, digits and . _ @ + = ~ -",
     help:
       "An Ansible playbook that is not called like the chroot; a relative path is from the definition's folder",
-    check: text(
-      /^\/?(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+(\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)*$/u,
-    ),
+    check: anyPath,
   },
   {
     key: "recreate",
@@ -275,7 +279,7 @@ export const FIELDS: readonly Field[] = [
     allowed: "the name or number of a user in the chroot",
     help:
       "Who runs scripts, and owns builds and cache; root without it, or whom the chroot's image names",
-    check: (value) => text(/^(?:[a-z_][a-z0-9_.-]{0,31}|\d{1,9})$/)(written(value)),
+    check: (value) => text(/^(?:[a-z_][a-z0-9_.-]{0,31}|[1-9]\d{0,8})$/)(written(value)),
   },
   {
     key: "shell",

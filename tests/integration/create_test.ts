@@ -28,7 +28,7 @@ onEachHost("chroot-create makes a chroot that runs a job", async (site) => {
     const [chroot] = JSON.parse((await own.call(["chroot-list", "--json"])).stdout);
     assert.equal(chroot.name, "small");
     assert.equal(chroot.state, "ready");
-    assert.equal(chroot.suite, "bookworm");
+    assert.equal(chroot.origin, "bookworm");
   } finally {
     const removed = await own.call(["chroot-remove", "small"]);
     assert.equal(removed.code, 0, removed.stderr);

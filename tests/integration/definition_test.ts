@@ -57,7 +57,7 @@ copy = { "${file}" = "/srv/deep/file" }
       "set up\n0\ncopied\n0:700\n",
     );
     const [chroot] = JSON.parse((await own.call(["chroot-list", "--json"])).stdout);
-    assert.deepEqual([chroot.name, chroot.state, chroot.suite], ["own", "ready", `tar:${tar}`]);
+    assert.deepEqual([chroot.name, chroot.state, chroot.origin], ["own", "ready", `tar:${tar}`]);
   });
   await site.host.exec(["rm", tar]);
 });

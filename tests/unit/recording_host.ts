@@ -28,6 +28,8 @@ export interface RecordingOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Which of our streams are terminals. */
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
+  /** What is answered to every question. */
+  readonly said?: string | null | undefined;
   /** Milliseconds since 1970 at the beginning. */
   readonly now?: number;
   readonly uid?: number;
@@ -137,6 +139,10 @@ function captured(written: { out: string; err: string }, options: RecordingOptio
   return {
     out: (text) => void (written.out += text),
     err: (text) => void (written.err += text),
+    ask(question) {
+      written.err += question;
+      return Promise.resolve(options.said ?? null);
+    },
     is: (stream) => options.terminals?.includes(stream) ?? false,
     columns: () => 80,
   };

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { createChroot, recreateChroot } from "../../../src/chroots/create.ts";
 import { tryLock } from "../../../src/chroots/lock.ts";
-import { readRecord } from "../../../src/chroots/record.ts";
+import { readRecord } from "../../../src/chroots/generation.ts";
+import { addGeneration, rollBack } from "../../../src/chroots/generations.ts";
+import { findTree } from "../../../src/chroots/find.ts";
+import { refused } from "../../../src/failure.ts";
 import { hasProgram } from "../../../src/chroots/tool.ts";
 import { skip } from "../../skip.ts";
 import {
@@ -38,8 +41,10 @@ test("createChroot() makes a chroot, its root open and its id empty, and records
   assert.equal(await f.mark("bookworm"), "new");
   assert.equal(await Deno.readTextFile(`${f.folder}/store/bookworm/etc/machine-id`), "");
   assert.equal((await Deno.stat(`${f.folder}/store/bookworm`)).mode! & 0o777, 0o755);
-  const record = await readRecord(f.work.host, f.config.store, named("bookworm"));
-  assert.deepEqual([record?.suite, record?.made], ["bookworm", "2030-01-01T00:00:00.000Z"]);
+  const record = await readRecord(f.work.host, f.config.store, named("bookworm"), 1);
+  assert.deepEqual([record?.origin, record?.made], ["bookworm", "2030-01-01T00:00:00.000Z"]);
+  assert.deepEqual([record?.previous, record?.pin, record?.image], [null, null, null]);
+  assert.equal(await Deno.readLink(`${f.folder}/store/bookworm`), ".generations/bookworm/1");
   assert.ok((record?.size ?? 0) > 0);
   assert.deepEqual(await left(f), []);
   assert.match(f.err(), /from bookworm, as its name says/);
@@ -125,7 +130,7 @@ test("createChroot() fails with the pid of who makes the same", async (f) => {
 test("createChroot() removes what killed ones left, and nothing that is being made", async (f) => {
   await f.put("store/.making/killed/root/usr/file");
   await f.put("store/.making/busy/root/usr/file");
-  await f.put("store/.leaving/gone~1/usr/file");
+  await f.put("store/.leaving/gone~1/0/usr/file");
   await f.put("store/.making/not ours/file");
   const lock = await tryLock(f.work.host, f.config.store, named("busy"));
   try {
@@ -136,23 +141,55 @@ test("createChroot() removes what killed ones left, and nothing that is being ma
   assert.deepEqual(await left(f), ["busy", "not ours"]);
 });
 
-test("createChroot() brings back what an interrupted replacement had taken away", async (f) => {
-  await f.tree("x");
-  await Deno.mkdir(`${f.folder}/store/.leaving`);
-  await Deno.rename(`${f.folder}/store/x`, `${f.folder}/store/.leaving/x~5~replaced`);
-  await assert.rejects(createChroot(f.work, named("x"), "sid"), /exists already/);
-  assert.equal(await f.mark("x"), "old");
+test("createChroot() leaves nothing when its tree is not fit for jobs", async (f) => {
+  await assert.rejects(createChroot(f.work, named("x"), "sid"), {
+    message: "Cannot create chroot x: no git",
+  });
+  assert.deepEqual(await f.generations("x"), [[], null]);
   assert.deepEqual(await left(f), []);
+}, { test: () => Promise.reject(refused("no git")) });
+
+test("createChroot() brings a chroot back that nothing leads to any more", async (f) => {
+  await f.generation("x", 1);
+  await f.generation("x", 2);
+  await Deno.remove(`${f.folder}/store/x`);
+  const { host, config: { store } } = f.work;
+  const newest = await findTree(host, store, named("x"));
+  assert.equal(newest, `${f.folder}/store/.generations/x/2`, "until then, too");
+  await assert.rejects(createChroot(f.work, named("x"), "sid"), /exists already/);
+  assert.deepEqual(await f.generations("x"), [[1, 2], 2]);
 });
 
+test(
+  "createChroot() waits at a terminal for who works on the chroot, then looks what he made",
+  async (f) => {
+    const lock = await tryLock(f.work.host, f.config.store, named("x"));
+    let slept = 0;
+    const sleep = async () => {
+      if (++slept < 3) return;
+      await f.generation("x", 1);
+      lock?.release();
+    };
+    const host = { ...f.work.host, clock: { ...f.work.host.clock, sleep } };
+    await assert.rejects(createChroot({ ...f.work, host }, named("x"), "sid"), /exists already/);
+    assert.equal(slept, 3);
+    assert.match(
+      f.err(),
+      new RegExp(`^Waiting for process ${Deno.pid}, which works on chroot x$`, "m"),
+    );
+  },
+  { terminals: ["stdin", "stderr"] },
+);
+
 test("recreateChroot() has the old one in its place until the new one is complete", async (f) => {
-  await f.tree("x");
+  await f.generation("x", 1);
   await recreateChroot(f.work, named("x"));
   assert.equal(await f.mark("x"), "new");
+  assert.deepEqual(await f.generations("x"), [[1, 2], 2]);
   assert.deepEqual(await left(f), []);
 }, {
   async tool(argv, { mark }) {
-    if (argv.some((word) => word.endsWith("/root"))) assert.equal(await mark("x"), "old");
+    if (argv.some((word) => word.endsWith("/root"))) assert.equal(await mark("x"), "mark 1");
     await bootstrap(argv);
   },
 });
@@ -164,16 +201,132 @@ test("recreateChroot() keeps the old one when the new one fails", async (f) => {
   assert.deepEqual(await left(f), []);
 }, { tool: (argv) => ({ code: argv.includes("unstable") ? 1 : 0 }) });
 
-test("recreateChroot() keeps the old tree as long as a machine reads it", async (f) => {
+test("recreateChroot() makes generation zero of a directory that another program made", async (f) => {
   await f.tree("x");
-  f.users.push(machine("x", "overlay", "2029-12-31T00:00:00.000Z"));
   await recreateChroot(f.work, named("x"));
-  assert.equal(await f.mark("x"), "new");
-  const [kept] = await left(f);
-  assert.match(kept ?? "", /^x~\d+$/);
-  f.users.splice(0, 1, machine("x", "overlay", "2031-01-01T00:00:00.000Z")); // of the new tree
-  await createChroot(f.work, named("other"), "sid");
-  assert.deepEqual(await left(f), []);
+  assert.deepEqual(await f.generations("x"), [[0, 1], 1]);
+  assert.equal(await f.mark(".generations/x/0"), "old");
+  const record = await readRecord(f.work.host, f.config.store, named("x"), 1);
+  assert.equal(record?.previous, 0);
+});
+
+test("recreateChroot() does not move a tree from which a machine is being started", async (f) => {
+  await f.tree("x");
+  f.users.push({ ...machine("x", `${f.folder}/store/x`), starting: true });
+  let slept = 0;
+  const sleep = () => {
+    assert.equal(f.users[0]?.starting, true);
+    if (++slept === 3) f.users.pop();
+    return Promise.resolve();
+  };
+  const host = { ...f.work.host, clock: { ...f.work.host.clock, sleep } };
+  await recreateChroot({ ...f.work, host }, named("x"));
+  assert.equal(slept, 3);
+  assert.deepEqual(await f.generations("x"), [[0, 1], 1]);
+});
+
+test("recreateChroot() gives up where such a machine never starts, with a word on gc", async (f) => {
+  await f.tree("x");
+  f.users.push({ ...machine("x", `${f.folder}/store/x`), starting: true });
+  await assert.rejects(recreateChroot(f.work, named("x")), { message: /run-1/, hint: /gc/ });
+  assert.equal(await f.mark("x"), "old");
+  assert.equal((await Deno.lstat(`${f.folder}/store/x`)).isSymlink, false);
+});
+
+test("recreateChroot() keeps as many generations as are wanted, and those that machines use", async (f) => {
+  for (const number of [1, 2, 3, 4]) await f.generation("x", number, { previous: number - 1 });
+  f.users.push(machine("x", `${f.folder}/store/.generations/x/2`));
+  await recreateChroot(f.work, named("x"));
+  assert.deepEqual(await f.generations("x"), [[2, 4, 5], 5]);
+  f.users.pop();
+  await recreateChroot({ ...f.work, config: { ...f.config, keep_generations: 3 } }, named("x"));
+  assert.deepEqual(await f.generations("x"), [[4, 5, 6], 6]);
+  await recreateChroot({ ...f.work, config: { ...f.config, keep_generations: 1 } }, named("x"));
+  assert.deepEqual(await f.generations("x"), [[7], 7]);
+  assert.deepEqual(await f.work.host.files.list(`${f.folder}/store/.generations/x`), [
+    "7",
+    "7.json",
+  ]);
+});
+
+test("recreateChroot() keeps generation zero for a machine that started before it was one", async (f) => {
+  await f.tree("x");
+  f.users.push(machine("x", `${f.folder}/store/x`));
+  const config = { ...f.config, keep_generations: 1 };
+  await recreateChroot({ ...f.work, config }, named("x"));
+  assert.deepEqual(await f.generations("x"), [[0, 1], 1]);
+  f.users.pop();
+  await recreateChroot({ ...f.work, config }, named("x"));
+  assert.deepEqual(await f.generations("x"), [[2], 2]);
+});
+
+/** Every step between a complete tree and its being current, and what is current when it is killed there. */
+const SWITCHES: readonly (readonly [string, (method: string, path: string) => boolean])[] = [
+  ["its record", (method, path) => method === "replace" && path.endsWith("/1.json")],
+  ["the tree's move", (method, path) => method === "rename" && path.endsWith("/root")],
+  ["the new link", (method, path) => method === "symlink" && path === ".generations/x/1"],
+  ["the link's move", (method, path) => method === "rename" && path.endsWith("/.link")],
+  [
+    "the removal of older ones",
+    (method, path) => method === "makeDirectory" && path.includes(".leaving/x~"),
+  ],
+];
+
+for (const [step, isStep] of SWITCHES) {
+  test(`recreateChroot() that is killed at ${step} leaves a chroot that works`, async (f) => {
+    await f.tree("x");
+    const { host } = f.work;
+    let killed = false;
+    const files = new Proxy(host.files, {
+      get: (all, method: string) => (...words: [string]) => {
+        const act = all[method as "list"] as (...words: [string]) => Promise<string[]>;
+        if (!killed && isStep(method, words[0])) killed = true;
+        return killed ? Promise.reject(new Error("killed")) : act(...words);
+      },
+    });
+    const config = { ...f.config, keep_generations: 1 };
+    await assert.rejects(
+      recreateChroot({ ...f.work, config, host: { ...host, files } }, named("x")),
+    );
+    assert.ok(killed);
+    const found = await findTree(host, f.config.store, named("x"));
+    const isNew = step === "the removal of older ones";
+    assert.equal(found, `${f.folder}/store/.generations/x/${isNew ? 1 : 0}`);
+    assert.equal(await Deno.readTextFile(`${found}/usr/mark`), isNew ? "new" : "old");
+    await recreateChroot({ ...f.work, config }, named("x"));
+    assert.equal((await f.generations("x"))[0].length, 1);
+    assert.equal(await f.mark("x"), "new");
+    assert.deepEqual(await left(f), []);
+  });
+}
+
+test("rollBack() goes back to what was current before, or to the one that is named", async (f) => {
+  for (const number of [3, 4, 5]) await f.generation("x", number, { previous: number - 1 });
+  assert.equal(await rollBack(f.work, named("x"), undefined), 4);
+  assert.deepEqual(await f.generations("x"), [[3, 4, 5], 4]);
+  assert.equal(await rollBack(f.work, named("x"), undefined), 3);
+  await assert.rejects(rollBack(f.work, named("x"), undefined), {
+    kind: "refused",
+    message: "Cannot roll back chroot x: there is no earlier generation",
+    hint: "There are: 3, 4, 5; 3 is current",
+  });
+  assert.equal(await rollBack(f.work, named("x"), 5), 5);
+  await assert.rejects(rollBack(f.work, named("x"), 5), /5 is current already/);
+  await assert.rejects(rollBack(f.work, named("x"), 9), /there is no generation 9/);
+});
+
+test("rollBack() refuses where there are no generations yet", async (f) => {
+  await f.tree("x");
+  await assert.rejects(rollBack(f.work, named("x"), undefined), { hint: /none yet/ });
+});
+
+test("addGeneration() after a way back keeps the good one, and drops the one that was bad", async (f) => {
+  for (const number of [3, 4]) await f.generation("x", number, { previous: number - 1 });
+  await rollBack(f.work, named("x"), undefined);
+  await f.tree(".making/x/root", "newest");
+  const made = { origin: "sid", pin: null, recipe: null, image: null, size: 1, made: "" };
+  assert.equal(await addGeneration(f.work, named("x"), made), 5);
+  assert.deepEqual(await f.generations("x"), [[3, 5], 5]);
 });
 
 test("recreateChroot() takes the suite that it was made from before", async (f) => {

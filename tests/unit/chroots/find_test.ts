@@ -10,9 +10,25 @@ Deno.test("resolveChroot() finds a directory of the store", () =>
       assert.deepEqual(chroot, {
         name: "bookworm",
         path: `${folder}/store/bookworm`,
+        generation: null,
+        image: null,
         own: [{}, {}],
       });
     }
+  }));
+
+Deno.test("resolveChroot() finds the current generation, and how programs run in it", () =>
+  withStore(async ({ work: { host, config }, generation, folder }) => {
+    const image = { env: ["A=b"], user: "ci", workingDir: "", entrypoint: [], cmd: [] };
+    await generation("x", 1);
+    await generation("x", 2, { image });
+    assert.deepEqual(await resolveChroot(host, config, "x"), {
+      name: "x",
+      path: `${folder}/store/.generations/x/2`,
+      generation: 2,
+      image,
+      own: [{}, {}],
+    });
   }));
 
 Deno.test("resolveChroot() prefers the name with the repository", () =>

@@ -2,7 +2,14 @@
 
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
-import type { Work } from "../../../src/chroots/create.ts";
+import type { Candidate, Work } from "../../../src/chroots/work.ts";
+import {
+  currentNumber,
+  type GenerationRecord,
+  numbersOf,
+  writeRecord,
+} from "../../../src/chroots/generation.ts";
+import { switchTo } from "../../../src/chroots/generations.ts";
 import { type ChrootName, isChrootName } from "../../../src/chroots/name.ts";
 import type { ChrootUser } from "../../../src/chroots/users.ts";
 import type { Argv } from "../../../src/host/host.ts";
@@ -18,11 +25,17 @@ export interface Fixture extends Recording {
   readonly work: Work;
   /** Machines that there are. */
   readonly users: ChrootUser[];
+  /** Trees that were tested. */
+  readonly tested: Candidate[];
   readonly controller: AbortController;
   /** Writes a file below the folder, with the folders above it. */
   put(path: string, text?: string): Promise<void>;
   /** Makes a tree in the store that looks like a root. */
   tree(name: string, mark?: string): Promise<void>;
+  /** Makes a generation, and makes it current. */
+  generation(name: string, number: number, record?: Partial<GenerationRecord>): Promise<void>;
+  /** The numbers of generations that there are, then the current one. */
+  generations(name: string): Promise<readonly [readonly number[], number | null]>;
   /** The mark of a tree, or null where there is none. */
   mark(name: string): Promise<string | null>;
 }
@@ -34,6 +47,10 @@ export interface FixtureOptions {
     argv: readonly string[],
     fixture: Fixture,
   ) => Answer | void | Promise<Answer | void>;
+  /** The test of new trees; they pass without it. */
+  readonly test?: (candidate: Candidate) => Promise<void>;
+  /** What the person at the terminal answers. */
+  readonly answer?: string | null;
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -57,9 +74,10 @@ export function withStore(
       return (options.tool ?? bootstrap)(tool, fixture!);
     };
     const { terminals = [], env = {} } = options;
-    const recording = recordingHost({ answer, real: REAL, terminals, env });
+    const recording = recordingHost({ answer, real: REAL, terminals, env, said: options.answer });
     const controller = new AbortController();
     const users: ChrootUser[] = [];
+    const tested: Candidate[] = [];
     const file = `${folder}/config.toml`;
     await Deno.writeTextFile(file, configOf(folder));
     const config = await loadConfig(recording.host, file);
@@ -74,13 +92,33 @@ export function withStore(
       folder,
       config,
       users,
+      tested,
       controller,
-      work: { host, config, users: () => Promise.resolve(users), interrupt: controller.signal },
+      work: {
+        host,
+        config,
+        users: { list: () => Promise.resolve([...users]), still: (act) => act() },
+        test: async (candidate) => {
+          tested.push(candidate);
+          await options.test?.(candidate);
+        },
+        interrupt: controller.signal,
+      },
       put,
       async tree(name, mark = "old") {
         await put(`store/${name}/usr/mark`, mark);
         await put(`store/${name}/etc/machine-id`, "0123");
       },
+      async generation(name, number, record = {}) {
+        await put(`store/.generations/${name}/${number}/usr/mark`, `mark ${number}`);
+        await put(`store/.generations/${name}/${number}/etc/machine-id`, "");
+        await writeRecord(host, config.store, named(name), number, { ...RECORD, ...record });
+        await switchTo(host, config.store, named(name), number);
+      },
+      generations: async (name) => [
+        await numbersOf(host, config.store, named(name)),
+        await currentNumber(host, config.store, named(name)),
+      ],
       mark: (name) => host.files.read(`${folder}/store/${name}/usr/mark`),
     };
     await act(fixture);
@@ -108,6 +146,17 @@ export async function bootstrap(argv: readonly string[]): Promise<Answer | void>
   await Deno.writeTextFile(`${tree}/etc/machine-id`, "0123456789abcdef\n");
 }
 
+const RECORD: GenerationRecord = {
+  version: 1,
+  origin: "sid",
+  pin: null,
+  recipe: null,
+  image: null,
+  size: null,
+  made: "2029-01-01T00:00:00.000Z",
+  previous: null,
+};
+
 /** A name that is known to be one. */
 export function named(text: string): ChrootName {
   if (isChrootName(text)) return text;
@@ -115,6 +164,6 @@ export function named(text: string): ChrootName {
 }
 
 /** A machine of a chroot. */
-export function machine(name: string, storage: string, created: string): ChrootUser {
-  return { machine: "run-1", chroot: { name }, storage, created };
+export function machine(name: string, path: string, storage = "overlay"): ChrootUser {
+  return { machine: "run-1", chroot: { name, path }, storage, starting: false };
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { listChroots } from "../../../src/chroots/list.ts";
 import { tryLock } from "../../../src/chroots/lock.ts";
-import { writeRecord } from "../../../src/chroots/record.ts";
 import { asJson, asLines, asTable } from "../../../src/chroots/table.ts";
 import { named, withStore } from "./fixture.ts";
 
@@ -13,51 +12,46 @@ Deno.test("listChroots() is empty where there is no store", () =>
   }));
 
 Deno.test("listChroots() has chroots and definitions, with what is known of them", () =>
-  withStore(async ({ work: { host, config }, tree, put, folder }) => {
-    await tree("ready");
-    await tree("foreign");
+  withStore(async ({ work: { host, config }, tree, generation, put, folder }) => {
     const made = "2030-01-01T00:00:00.000Z";
-    await writeRecord(host, config.store, named("ready"), {
-      version: 1,
-      suite: "sid",
-      size: 3 * 1024 ** 2,
-      made,
-    });
+    const pin = `sha256:${"0".repeat(64)}`;
+    await generation("ready", 3, { origin: "sid", size: 3 * 1024 ** 2, made });
+    await generation("ready", 4, { origin: "docker:registry.example/x", pin, made });
+    await tree("foreign");
     await put("defs/toml.toml", 'suite = "trixie"');
+    await put("defs/other.toml", 'extends = "toml"');
     await put("store/play.yml", "- hosts: a\n  vars: {nspawn_runner_chroot_suite: noble}\n");
     await put("defs/config.toml", "");
     await put("defs/.hidden.yaml", "");
     await put("defs/readme.txt", "");
-    const nothing = { suite: null, size: null, made: null };
-    const path = (name: string) => `${folder}/store/${name}`;
-    assert.deepEqual(await listChroots(host, config), [
-      { name: "foreign", state: "ready", ...nothing, path: path("foreign"), defined: false },
+    const unknown = {
+      origin: null,
+      generation: null,
+      generations: [],
+      digest: null,
+      size: null,
+      made: null,
+    };
+    const at = (name: string) => ({ name, path: `${folder}/store/${name}` });
+    const only = { state: "defined", defined: true };
+    const all = [
+      { ...unknown, ...at("foreign"), state: "ready", defined: false },
+      { ...unknown, ...at("other"), ...only, origin: "extends:toml" },
+      { ...unknown, ...at("play"), ...only, origin: "noble" },
       {
-        name: "play",
-        state: "defined",
-        ...nothing,
-        suite: "noble",
-        path: path("play"),
-        defined: true,
-      },
-      {
-        name: "ready",
+        ...unknown,
+        ...at("ready"),
         state: "ready",
-        suite: "sid",
-        size: 3 * 1024 ** 2,
-        made,
-        path: path("ready"),
         defined: false,
+        origin: "docker:registry.example/x",
+        digest: pin,
+        generation: 4,
+        generations: [3, 4],
+        made,
       },
-      {
-        name: "toml",
-        state: "defined",
-        ...nothing,
-        suite: "trixie",
-        path: path("toml"),
-        defined: true,
-      },
-    ]);
+      { ...unknown, ...at("toml"), ...only, origin: "trixie" },
+    ];
+    assert.deepEqual(await listChroots(host, config), all);
   }));
 
 Deno.test("listChroots() shows what is being made, and not what a killed process left", () =>
@@ -78,36 +72,38 @@ Deno.test("listChroots() lists a definition that is wrong", () =>
   withStore(async ({ work: { host, config }, put }) => {
     await put("defs/wrong.toml", "= nonsense");
     const [entry] = await listChroots(host, config);
-    assert.deepEqual([entry?.name, entry?.state, entry?.suite], ["wrong", "defined", null]);
+    assert.deepEqual([entry?.name, entry?.state, entry?.origin], ["wrong", "defined", null]);
   }));
 
 Deno.test("asTable() has columns, and dashes for what nobody knows", () => {
-  const name = named("a-long-name");
+  const unknown = { generations: [], digest: null, defined: true };
   const entries = [
     {
-      name,
+      ...unknown,
+      name: named("a-long-name"),
       state: "ready",
-      suite: "sid",
+      origin: "sid",
+      generation: 12,
       size: 5 * 1024 ** 3 / 2,
-      made: null,
+      made: "2030-01-01T00:00:00.000Z",
       path: "/s/a",
-      defined: true,
     },
     {
+      ...unknown,
       name: named("b"),
       state: "defined",
-      suite: null,
+      origin: null,
+      generation: null,
       size: null,
       made: null,
       path: "/s/b",
-      defined: true,
     },
   ] as const;
   assert.equal(
-    asTable(entries),
-    "NAME         STATE    SUITE  SIZE     PATH\n" +
-      "a-long-name  ready    sid    2.5 GiB  /s/a\n" +
-      "b            defined  -      -        /s/b\n",
+    asTable(entries, Date.UTC(2030, 0, 1, 3, 5)),
+    "NAME         STATE    GENERATION  AGE     ORIGIN  SIZE     PATH\n" +
+      "a-long-name  ready    12          3h5min  sid     2.5 GiB  /s/a\n" +
+      "b            defined  -           -       -       -        /s/b\n",
   );
   assert.equal(asLines(entries), "a-long-name /s/a\nb /s/b\n");
   assert.deepEqual(JSON.parse(asJson(entries)), entries);

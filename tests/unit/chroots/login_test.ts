@@ -1,13 +1,28 @@
 import assert from "node:assert/strict";
-import { logIn, loginArgv } from "../../../src/chroots/login.ts";
+import { logIn, loginArgv, logInDirectly } from "../../../src/chroots/login.ts";
 import { isMachineName } from "../../../src/machines/name.ts";
-import { machine, named, withStore } from "./fixture.ts";
+import type { Answer } from "../recording_host.ts";
+import { type Fixture, machine, named, withStore } from "./fixture.ts";
 
-const chroot = (name: string) => ({ name: named(name), path: `/store/${name}`, own: [] });
+const chroot = ({ folder }: Fixture, path = "store/x") => ({
+  name: named("x"),
+  path: `${folder}/${path}`,
+  generation: null,
+  image: null,
+  own: [],
+});
+
+/** A shell that changes the tree that it works in, and ends with a code. */
+const shell = (code: number) => async (argv: readonly string[]): Promise<Answer | void> => {
+  if (argv[0] !== "systemd-nspawn") return;
+  const tree = argv.find((word) => word.startsWith("--directory="))?.slice("--directory=".length);
+  await Deno.writeTextFile(`${tree}/usr/mark`, "changed");
+  return { code };
+};
 
 Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
   for (const name of ["bookworm", "a_b", "a-", "x.y", "a".repeat(64), "a_.-_", "9"]) {
-    const argv = loginArgv(chroot(name), true, true);
+    const argv = loginArgv(named(name), "/tree", true, true);
     const machine = argv.find((word) => word.startsWith("--machine="))?.slice("--machine=".length);
     assert.ok(isMachineName(machine ?? ""), machine);
   }
@@ -15,33 +30,97 @@ Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
 
 Deno.test("loginArgv() hands on a terminal, and registers where there is somebody", () => {
   const [terminal, pipe] = [
-    loginArgv(chroot("x"), true, true),
-    loginArgv(chroot("x"), false, false),
+    loginArgv(named("x"), "/tree", true, true),
+    loginArgv(named("x"), "/tree", false, false),
   ];
   assert.ok(terminal.includes("--console=interactive") && !terminal.includes("--register=no"));
   assert.ok(pipe.includes("--console=pipe") && pipe.includes("--register=no"));
   assert.ok(!terminal.includes("--boot"));
 });
 
-Deno.test("logIn() ends as the shell does, on our own streams, and forgets its handlers", () =>
-  withStore(async ({ work: { host, config, users }, processes, handlers }) => {
-    const ending = await logIn(host, config.store, chroot("x"), users);
-    assert.deepEqual(ending, { kind: "exited", code: 7 });
-    const [{ argv, options } = { argv: [""], options: {} }] = processes;
-    assert.equal(argv[0], "systemd-nspawn");
-    assert.ok("stdin" in options && options.stdin === "inherit");
-    assert.equal(options.env?.["TERM"], "xterm");
-    assert.equal(handlers(), 0);
-  }, { tool: () => ({ code: 7 }), env: { TERM: "xterm" } }));
+Deno.test("logIn() changes a copy, which is tested and then current, and leaves the old generation", () =>
+  withStore(async (f) => {
+    await f.generation("x", 3);
+    assert.deepEqual(await logIn(f.work, chroot(f)), { kind: "exited", code: 0 });
+    assert.deepEqual(await f.generations("x"), [[3, 4], 4]);
+    assert.equal(await f.mark("x"), "changed");
+    assert.equal(await f.mark(".generations/x/3"), "mark 3");
+    assert.deepEqual(f.tested.map(({ tree }) => tree), [`${f.folder}/store/.making/x/root`]);
+    const started = f.processes.find(({ argv }) => argv[0] === "systemd-nspawn")!;
+    assert.ok("stdin" in started.options && started.options.stdin === "inherit");
+    assert.equal(started.options.env?.["TERM"], "xterm");
+    assert.equal(f.handlers(), 0);
+  }, { tool: shell(0), env: { TERM: "xterm" } }));
 
-Deno.test("logIn() refuses while jobs read the tree, and not when they have copies", () =>
-  withStore(async ({ work: { host, config, users: ask }, users, processes }) => {
-    users.push(machine("x", "overlay", "2029-01-01T00:00:00.000Z"));
-    await assert.rejects(logIn(host, config.store, chroot("x"), ask), {
-      message: "Cannot log in to chroot x: in use by run-1",
-    });
-    assert.equal(processes.length, 0);
-    users.splice(0, 1, machine("x", "btrfs", "2029-01-01T00:00:00.000Z"));
-    await logIn(host, config.store, chroot("x"), ask);
-    assert.equal(processes.length, 1);
+Deno.test("logIn() discards what a failed shell did where there is no terminal, and ends as it did", () =>
+  withStore(async (f) => {
+    await f.generation("x", 3);
+    assert.deepEqual(await logIn(f.work, chroot(f)), { kind: "exited", code: 7 });
+    assert.deepEqual(await f.generations("x"), [[3], 3]);
+    assert.equal(await f.mark("x"), "mark 3");
+    assert.deepEqual(await f.work.host.files.list(`${f.folder}/store/.making`), []);
+    assert.match(f.err(), /the changes are discarded/);
+  }, { tool: shell(7) }));
+
+/** What a person says, and whether the changes are kept; the shell's last command failed. */
+const ANSWERS: readonly (readonly [string | null, boolean])[] = [
+  ["", true],
+  ["y", true],
+  [null, true],
+  ["n", false],
+  ["No", false],
+];
+
+for (const [answer, keeps] of ANSWERS) {
+  Deno.test(`logIn() ${keeps ? "keeps" : "discards"} the changes at a terminal after ${JSON.stringify(answer)}`, () =>
+    withStore(async (f) => {
+      await f.generation("x", 3);
+      await logIn(f.work, chroot(f));
+      assert.deepEqual(await f.generations("x"), keeps ? [[3, 4], 4] : [[3], 3]);
+      assert.match(f.err(), /Keep the changes, as the new generation of x\? \[Y\/n\] /);
+    }, { tool: shell(1), terminals: ["stdin", "stdout", "stderr"], answer }));
+}
+
+Deno.test("logIn() discards the changes when it is interrupted, whatever is answered", () =>
+  withStore(async (f) => {
+    await f.generation("x", 3);
+    await logIn(f.work, chroot(f));
+    assert.deepEqual(await f.generations("x"), [[3], 3]);
+  }, {
+    tool: (argv, { controller }) => {
+      if (argv[0] === "systemd-nspawn") controller.abort();
+    },
+    terminals: ["stdin", "stderr"],
+    answer: "y",
   }));
+
+Deno.test("logIn() keeps the old generation when the changed tree is not fit for jobs", () =>
+  withStore(async (f) => {
+    await f.generation("x", 3);
+    await assert.rejects(logIn(f.work, chroot(f)), /no git/);
+    assert.deepEqual(await f.generations("x"), [[3], 3]);
+  }, { tool: shell(0), test: () => Promise.reject(new Error("no git")) }));
+
+Deno.test("logIn() works while jobs read the chroot, and keeps their tree", () =>
+  withStore(async (f) => {
+    for (const number of [1, 2, 3]) await f.generation("x", number, { previous: number - 1 });
+    f.users.push(machine("x", `${f.folder}/store/.generations/x/1`));
+    await logIn(f.work, chroot(f));
+    assert.deepEqual(await f.generations("x"), [[1, 3, 4], 4]);
+  }, { tool: shell(0) }));
+
+Deno.test("logInDirectly() refuses while jobs read the tree, and not when they have copies", () =>
+  withStore(async (f) => {
+    await f.tree("x");
+    const { path } = chroot(f);
+    f.users.push(machine("x", path));
+    await assert.rejects(logInDirectly(f.work, chroot(f)), {
+      message: "Cannot log in to chroot x: in use by run-1",
+      hint: /without --direct/,
+    });
+    assert.equal(await f.mark("x"), "old");
+    f.users.splice(0, 1, machine("x", path, "btrfs"));
+    assert.deepEqual(await logInDirectly(f.work, chroot(f)), { kind: "exited", code: 7 });
+    assert.equal(await f.mark("x"), "changed");
+    assert.equal(f.tested.length, 0);
+  }, { tool: shell(7) }));

@@ -122,7 +122,7 @@ Deno.test("withoutTags() keeps a mapping's keys in one column", () => {
 
 Deno.test("findPlaybook() prefers the folder of definitions, then .yaml", () =>
   withStore(async ({ work: { host, config }, put, folder }) => {
-    const find = async () => (await findPlaybook(host, config, named("x"), undefined))?.path;
+    const find = async () => (await findPlaybook(host, config, named("x"), null))?.path;
     assert.equal(await find(), undefined);
     await put("store/x.yml");
     assert.equal(await find(), `${folder}/store/x.yml`);
@@ -136,22 +136,45 @@ Deno.test("findPlaybook() prefers the one beside the definition", () =>
   withStore(async ({ work: { host, config }, put, folder }) => {
     await put("defs/x.yaml");
     await put("store/x.yaml");
-    const found = await findPlaybook(host, config, named("x"), config.store);
+    const beside = { folder: config.store, definition: { making: {}, machine: {} }, text: "" };
+    const found = await findPlaybook(host, config, named("x"), beside);
     assert.equal(found?.path, `${folder}/store/x.yaml`);
+  }));
+
+Deno.test("findPlaybook() takes the one that the definition names, and refuses where it is not there", () =>
+  withStore(async ({ work: { host, config }, put, folder }) => {
+    await put("defs/x.yaml");
+    await put("defs/plays/base.yaml");
+    const find = (playbook: string) => {
+      const definition = { making: { playbook }, machine: {} };
+      return findPlaybook(host, config, named("x"), {
+        folder: `${folder}/defs`,
+        definition,
+        text: "",
+      });
+    };
+    for (const playbook of ["plays/base.yaml", `${folder}/defs/plays/base.yaml`]) {
+      assert.equal((await find(playbook))?.path, `${folder}/defs/plays/base.yaml`);
+    }
+    await assert.rejects(find("none.yaml"), {
+      kind: "refused",
+      message: `Cannot read playbook ${folder}/defs/none.yaml: no such file`,
+    });
   }));
 
 Deno.test("findPlaybook() takes no directory for a playbook", () =>
   withStore(async ({ work: { host, config }, put }) => {
     await put("store/x.yaml/usr/file");
-    assert.equal(await findPlaybook(host, config, named("x"), undefined), null);
+    assert.equal(await findPlaybook(host, config, named("x"), null), null);
   }));
 
 Deno.test("findPlaybook() warns of a playbook that it cannot read, and goes on", () =>
   withStore(async ({ work: { host, config }, put, err, folder }) => {
-    await put("defs/x.yaml", "- hosts: [\n  vars: {nspawn_runner_chroot_suite: sid}\n");
-    const found = await findPlaybook(host, config, named("x"), undefined);
+    const text = "- hosts: [\n  vars: {nspawn_runner_chroot_suite: sid}\n";
+    await put("defs/x.yaml", text);
+    const found = await findPlaybook(host, config, named("x"), null);
     const nothing = { suite: undefined, recreate: false, machine: {} };
-    assert.deepEqual(found, { path: `${folder}/defs/x.yaml`, ...nothing });
+    assert.deepEqual(found, { path: `${folder}/defs/x.yaml`, text, ...nothing });
     assert.match(err(), /No variables are read from .*x\.yaml/);
   }));
 
@@ -159,7 +182,7 @@ Deno.test("findPlaybook() takes what YAML 1.1 takes for true", () =>
   withStore(async ({ work: { host, config }, put }) => {
     for (const [text, expected] of [["yes", true], ["True", true], ["on", true], ["no", false]]) {
       await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_maint_recreate: ${text}}\n`);
-      const found = await findPlaybook(host, config, named("x"), undefined);
+      const found = await findPlaybook(host, config, named("x"), null);
       assert.equal(found?.recreate, expected, `${text}`);
     }
   }));
@@ -167,7 +190,7 @@ Deno.test("findPlaybook() takes what YAML 1.1 takes for true", () =>
 Deno.test("findPlaybook() leaves templates to Ansible", () =>
   withStore(async ({ work: { host, config }, put, err }) => {
     await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_chroot_suite: "{{ s }}"}\n`);
-    assert.equal((await findPlaybook(host, config, named("x"), undefined))?.suite, undefined);
+    assert.equal((await findPlaybook(host, config, named("x"), null))?.suite, undefined);
     assert.match(err(), /templates are for Ansible/);
   }));
 
@@ -177,13 +200,13 @@ Deno.test("findPlaybook() takes variables for what their settings mean", () =>
       "{nspawn_runner_mirror: 'http://m.example/debian', nspawn_runner_cpu_weight: 200, " +
       "nspawn_runner_memory_high: 50%, nspawn_runner_memory_max: 2G, nspawn_runner_seccomp: no}";
     await put("defs/x.yaml", `- hosts: all\n  vars: ${vars}\n`);
-    assert.deepEqual((await findPlaybook(host, config, named("x"), undefined))?.machine, {
+    assert.deepEqual((await findPlaybook(host, config, named("x"), null))?.machine, {
       mirror: "http://m.example/debian",
       seccomp: false,
       limits: { cpu_weight: 200, memory_high: "50%", memory_max: "2G" },
     });
     await put("defs/x.yaml", "- hosts: all\n  vars: {nspawn_runner_memory_max: much}\n");
-    await assert.rejects(findPlaybook(host, config, named("x"), undefined), {
+    await assert.rejects(findPlaybook(host, config, named("x"), null), {
       kind: "refused",
       message: /nspawn_runner_memory_max must be bytes/,
     });

@@ -1,73 +1,112 @@
 import assert from "node:assert/strict";
 import { removeChroot } from "../../../src/chroots/remove.ts";
 import { tryLock } from "../../../src/chroots/lock.ts";
-import { writeRecord } from "../../../src/chroots/record.ts";
 import { machine, named, withStore } from "./fixture.ts";
 
-Deno.test("removeChroot() removes the tree and its record, and leaves the definition", () =>
-  withStore(async ({ work: { host, config, users }, tree, put, folder, mark }) => {
-    await tree("x");
+Deno.test("removeChroot() removes all generations, and leaves the definition", () =>
+  withStore(async ({ work, generation, put, folder, mark }) => {
+    const { host } = work;
+    await generation("x", 1);
+    await generation("x", 2);
     await put("defs/x.toml");
-    await writeRecord(host, config.store, named("x"), {
-      version: 1,
-      suite: "sid",
-      size: 1,
-      made: "",
-    });
-    await removeChroot(host, config, "x", users);
+    await removeChroot(work, "x", false);
     assert.equal(await mark("x"), null);
-    assert.deepEqual(await host.files.list(`${folder}/store/.leaving`), []);
-    assert.deepEqual(await host.files.list(`${folder}/store/.chroots`), ["x.lock"]);
+    assert.equal(await host.files.lstat(`${folder}/store/x`), null);
+    for (const place of [".leaving", ".generations"]) {
+      assert.deepEqual(await host.files.list(`${folder}/store/${place}`), []);
+    }
     assert.deepEqual(await host.files.list(`${folder}/defs`), ["x.toml"]);
   }));
 
-Deno.test("removeChroot() refuses what is unknown or was never a chroot's name", () =>
-  withStore(async ({ work: { host, config, users }, put, folder }) => {
-    await put("store/file");
-    await put("store/.making/killed/file");
-    for (const image of ["unknown", "file", "..", ".making", "/etc", "", "a/../b"]) {
-      await assert.rejects(removeChroot(host, config, image, users), { kind: "refused" }, image);
-    }
-    assert.ok(await host.files.stat(`${folder}/store/file`));
+Deno.test("removeChroot() removes a directory that another program made", () =>
+  withStore(async ({ work, tree, folder }) => {
+    await tree("x");
+    await removeChroot(work, "x", false);
+    assert.equal(await work.host.files.lstat(`${folder}/store/x`), null);
+    assert.deepEqual(await work.host.files.list(`${folder}/store/.leaving`), []);
   }));
 
-Deno.test("removeChroot() refuses while a machine is there, whatever its storage", () =>
-  withStore(async ({ work: { host, config, users: ask }, tree, mark, users }) => {
-    await tree("x");
+Deno.test("removeChroot() refuses what is unknown or was never a chroot's name", () =>
+  withStore(async ({ work, put, folder }) => {
+    await put("store/file");
+    await put("store/.making/killed/file");
+    for (
+      const image of ["unknown", "file", "..", ".making", ".generations", "/etc", "", "a/../b"]
+    ) {
+      await assert.rejects(removeChroot(work, image, false), { kind: "refused" }, image);
+    }
+    assert.ok(await work.host.files.stat(`${folder}/store/file`));
+  }));
+
+Deno.test("removeChroot() refuses while a machine is there, whatever its storage and its generation", () =>
+  withStore(async ({ work, generation, mark, users }) => {
+    await generation("x", 1);
     for (const storage of ["overlay", "btrfs"]) {
-      users.splice(0, 1, machine("x", storage, "2029-01-01T00:00:00.000Z"));
-      await assert.rejects(removeChroot(host, config, "x", ask), {
+      users.splice(0, 1, machine("x", "/some/tree", storage));
+      await assert.rejects(removeChroot(work, "x", false), {
         kind: "refused",
         message: "Cannot remove chroot x: in use by run-1",
+        hint: /--when-idle/,
       });
     }
-    users.splice(0, 1, machine("other", "overlay", "2029-01-01T00:00:00.000Z"));
-    assert.equal(await mark("x"), "old");
-    await removeChroot(host, config, "x", ask);
+    users.splice(0, 1, machine("other", "/some/tree"));
+    assert.equal(await mark("x"), "mark 1");
+    await removeChroot(work, "x", false);
+  }));
+
+Deno.test("removeChroot() waits until nobody uses it, when it is asked to", () =>
+  withStore(async ({ work, generation, mark, users, err }) => {
+    await generation("x", 1);
+    users.push(machine("x", "/some/tree"));
+    let looks = 0;
+    const sleep = async () => {
+      assert.equal(await mark("x"), "mark 1");
+      if (++looks === 3) users.pop();
+    };
+    const host = { ...work.host, clock: { ...work.host.clock, sleep } };
+    await removeChroot({ ...work, host }, "x", true);
+    assert.equal(looks, 3);
+    assert.equal(await mark("x"), null);
+    assert.equal(err(), "Waiting for run-1\nRemoved chroot x\n");
+  }));
+
+Deno.test("removeChroot() that waits gives up when it is interrupted", () =>
+  withStore(async ({ work, generation, mark, users, controller }) => {
+    await generation("x", 1);
+    users.push(machine("x", "/some/tree"));
+    const sleep = () => Promise.resolve(controller.abort());
+    const host = { ...work.host, clock: { ...work.host.clock, sleep } };
+    await assert.rejects(removeChroot({ ...work, host }, "x", true), /interrupted/);
+    assert.equal(await mark("x"), "mark 1");
   }));
 
 Deno.test("removeChroot() refuses a symlink, and while somebody works on the chroot", () =>
-  withStore(async ({ work: { host, config, users }, tree, put, folder }) => {
+  withStore(async ({ work, tree, put, folder }) => {
     await tree("x");
-    const lock = await tryLock(host, config.store, named("x"));
+    const lock = await tryLock(work.host, work.config.store, named("x"));
     try {
-      await assert.rejects(removeChroot(host, config, "x", users), /process \d+ works on it/);
+      await assert.rejects(removeChroot(work, "x", false), /process \d+ works on it/);
     } finally {
       lock?.release();
     }
     await put("elsewhere/usr/mark");
     await Deno.symlink(`${folder}/elsewhere`, `${folder}/store/link`);
-    await assert.rejects(removeChroot(host, config, "link", users), /it is a symlink/);
-    assert.ok(await host.files.stat(`${folder}/elsewhere/usr/mark`));
+    await assert.rejects(removeChroot(work, "link", false), /it is a symlink/);
+    assert.ok(await work.host.files.stat(`${folder}/elsewhere/usr/mark`));
   }));
 
-Deno.test("removeChroot() does not bring back what it removes, when it is killed on its way", () =>
-  withStore(async ({ work: { host, config, users }, tree, folder, mark }) => {
-    await tree("x");
-    const files = { ...host.files, removeTree: () => Promise.reject(new Error("killed")) };
-    await assert.rejects(removeChroot({ ...host, files }, config, "x", users), /killed/);
-    assert.equal(await mark("x"), null);
-    assert.equal((await host.files.list(`${folder}/store/.leaving`)).length, 1);
-    await assert.rejects(removeChroot(host, config, "x", users), /no such chroot/);
-    assert.deepEqual(await host.files.list(`${folder}/store/.leaving`), []);
-  }));
+for (const step of ["remove", "removeTree"] as const) {
+  Deno.test(`removeChroot() that is killed at its ${step} does not bring back what it removes`, () =>
+    withStore(async ({ work, generation, folder, mark }) => {
+      const { host } = work;
+      await generation("x", 1);
+      const files = { ...host.files, [step]: () => Promise.reject(new Error("killed")) };
+      const killed = { ...work, host: { ...host, files } };
+      await assert.rejects(removeChroot(killed, "x", false), /killed/);
+      assert.equal(await mark("x"), null);
+      assert.equal((await host.files.list(`${folder}/store/.leaving`)).length, 1);
+      await assert.rejects(removeChroot(work, "x", false), /no such chroot/);
+      assert.deepEqual(await host.files.list(`${folder}/store/.leaving`), []);
+      assert.equal(await host.files.lstat(`${folder}/store/x`), null);
+    }));
+}

@@ -5,10 +5,14 @@ import { parseCommandLine } from "../../../src/cli/parse.ts";
 Deno.test("COMMANDS has the commands of the original, and ours", () => {
   assert.deepEqual(COMMANDS.map(({ name }) => name).sort(), [
     "chroot-create",
+    "chroot-export",
+    "chroot-import",
     "chroot-list",
     "chroot-login",
     "chroot-maintenance",
+    "chroot-push",
     "chroot-remove",
+    "chroot-rollback",
     "cleanup",
     "gc",
     "gitlab-config",
@@ -46,7 +50,7 @@ Deno.test("COMMANDS needs root but where a reader or GitLab's config stage calls
   const free = COMMANDS.filter(({ needsRoot }) => !needsRoot).map(({ name }) => name);
   assert.deepEqual(free.sort(), ["chroot-list", "gitlab-config", "toml"]);
   const scripts = COMMANDS.filter(({ runsScript }) => runsScript).map(({ name }) => name);
-  assert.deepEqual(scripts.sort(), ["run", "shell", "simulate"]);
+  assert.deepEqual(scripts.sort(), ["chroot-login", "run", "shell", "simulate"]);
 });
 
 for (const { name, load } of COMMANDS) {

@@ -39,6 +39,8 @@ const STANDARD: Config = {
   cache_max_age: 2_592_000,
   storage: "auto",
   boot: true,
+  user: undefined,
+  keep_generations: 2,
   shell: "bash",
   seccomp: true,
   prepare_timeout: 120,
@@ -100,6 +102,8 @@ Deno.test("loadConfig() takes every key", async () => {
     persistent_builds = true
     cache_max_size = "20G"
     cache_max_age = "7d"
+    keep_generations = 5
+    user = 1000
     storage = "tmpfs"
     boot = false
     shell = '/bin/sh'
@@ -120,6 +124,8 @@ Deno.test("loadConfig() takes every key", async () => {
     allowed_images: ["debian-*", "book[a-z]orm"],
     deadline: 7200,
     keep_failed: 1800,
+    keep_generations: 5,
+    user: "1000",
     gitlab_runner: "/opt/gitlab-runner",
     persistent_builds: true,
     cache_max_size: 20 * 2 ** 30,

@@ -56,6 +56,7 @@ Deno.test("terminalLog() tells as much as it was asked to, on stderr alone", () 
       out: (text) => void (written.out += text),
       err: (text) => void (written.err += text),
       is: () => false,
+      ask: () => Promise.resolve(null),
       columns: () => 80,
     }, false);
     log.verbosity = verbosity as keyof typeof expected;
@@ -72,7 +73,8 @@ Deno.test("terminalLog() colours warnings only when told", () => {
   for (const color of [true, false]) {
     let written = "";
     const err = (text: string) => void (written += text);
-    terminalLog({ out: err, err, is: () => true, columns: () => 80 }, color).warn("w");
+    const ask = () => Promise.resolve(null);
+    terminalLog({ out: err, err, ask, is: () => true, columns: () => 80 }, color).warn("w");
     assert.equal(written.includes("\x1b["), color);
   }
 });

@@ -106,14 +106,14 @@ Deno.test("nsenter.exec() runs a stage in a cgroup of the machine, with its capa
     "sh",
     "200", // hundredths of a second for what it leaves behind
     `/cg/m/stage-${NONCE}`,
-    "nsenter",
-    "--target=77",
-    "--all",
-    "--",
     "setpriv",
     "--bounding-set=-cap_12,-cap_14",
     "--inh-caps=-all",
     "--no-new-privs",
+    "--",
+    "nsenter",
+    "--target=77",
+    "--all",
     "--",
     "/bin/sh",
     "reporter",
@@ -159,5 +159,17 @@ Deno.test("unit.exec() finds a machine lost that shuts down, whatever its script
 Deno.test("nsenter.exec() drops nothing where the machine's PID 1 has dropped nothing", async () => {
   const leader = { ...LEADER, dropped: [], noNewPrivileges: false };
   const { commands } = await play({ entry: nsenter, report: done(0), leader });
-  assert.match(commands()[0]!, / -- setpriv --inh-caps=-all -- \/bin\/sh /);
+  assert.match(
+    commands()[0]!,
+    / setpriv --inh-caps=-all -- nsenter --target=77 --all -- \/bin\/sh /,
+  );
+});
+
+Deno.test("nsenter.exec() lets the machine's own setpriv drop what entering needs", async () => {
+  const leader = { ...LEADER, dropped: [21], noNewPrivileges: false };
+  const { commands } = await play({ entry: nsenter, report: done(0), leader });
+  assert.match(
+    commands()[0]!,
+    / --all -- setpriv --bounding-set=-cap_21 --inh-caps=-all -- \/bin\/sh /,
+  );
 });

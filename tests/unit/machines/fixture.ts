@@ -13,6 +13,7 @@ export const SETTINGS: MachineSettings = {
   limits: { cpu_weight: 50, memory_high: "80%", memory_max: "2G", tasks_max: "100" },
   seccomp: true,
   boot: true,
+  user: undefined,
   shell: "bash",
   prepare_timeout: 120,
   mirror: undefined,
@@ -24,7 +25,10 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
   return {
     name: machineName("42", undefined),
     store,
-    chroot: { name: "bookworm", path: `${store}/bookworm` },
+    chroot: () => Promise.resolve({ name: "bookworm", path: `${store}/bookworm` }),
+    user: "",
+    owned: [],
+    environment: [],
     settings: { ...SETTINGS, storage: "overlay", boot: false },
     job: {
       id: "42",
@@ -76,6 +80,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     supervisor: "systemd",
     booted: true,
     shell: "bash",
+    user: null,
     folders: [],
     cgroups: [],
     preparer: null,

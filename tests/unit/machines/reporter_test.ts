@@ -6,7 +6,12 @@ import { layScript, openChannel } from "../../../src/machines/entry/script.ts";
 import { INSIDE } from "../../../src/machines/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
-async function report(folder: string, script: string, options: readonly string[] = []) {
+async function report(
+  folder: string,
+  script: string,
+  options: readonly string[] = [],
+  environment: readonly string[] = [],
+) {
   const { host } = recordingHost();
   const paths = {
     lease: "",
@@ -16,12 +21,15 @@ async function report(folder: string, script: string, options: readonly string[]
     failures: `${folder}/failures`,
     log: `${folder}/log`,
   };
-  await openChannel(host, paths);
+  await openChannel(host, paths, { user: null, owned: [], environment });
   const shells = { programs: ["sh"], options };
-  const stage = await layScript(host, paths, new TextEncoder().encode(script), shells);
+  const stage = await layScript(host, paths, new TextEncoder().encode(script), shells, null);
   const reporter = await Deno.readTextFile(`${paths.stage}/reporter`);
   const moved = `${folder}/reporter`;
-  await Deno.writeTextFile(moved, reporter.replaceAll(`${INSIDE}/result`, paths.result));
+  await Deno.writeTextFile(
+    moved,
+    reporter.replaceAll(`${INSIDE}/result`, paths.result).replaceAll(INSIDE, paths.stage),
+  );
   const [program, , ...args] = stage.argv;
   const child = new Deno.Command(program!, {
     args: [moved, ...args.map((word) => word.replace(INSIDE, paths.stage))],
@@ -41,6 +49,15 @@ Deno.test("the reporter gives a script a stdin that is at its end, whatever its 
     const { stdout, ending } = await report(folder, 'cat; read line || echo "end $line"\n');
     assert.equal(stdout, "end \n");
     assert.deepEqual(ending, { kind: "exited", code: 0 });
+  });
+});
+
+Deno.test("the reporter gives a script what its image says of the environment, and nothing expands", async () => {
+  await inFolder(async (folder) => {
+    const environment = ["A=$HOME `id` 'x' \\", "PATH=/opt/bin:/usr/bin:/bin", "EMPTY="];
+    const script = 'printf "%s\n" "$A" "$PATH" "${EMPTY-unset}" "$LANG"\n';
+    const { stdout } = await report(folder, script, [], environment);
+    assert.equal(stdout, "$HOME `id` 'x' \\\n/opt/bin:/usr/bin:/bin\n\nC.UTF-8\n");
   });
 });
 

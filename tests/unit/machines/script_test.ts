@@ -45,9 +45,12 @@ function pathsIn(folder: string): MachinePaths {
   };
 }
 
+/** Scripts run as root, and images say nothing. */
+const PLAIN = { user: null, owned: [], environment: [] };
+
 async function opened(folder: string): Promise<MachinePaths> {
   const paths = pathsIn(folder);
-  await openChannel(recordingHost().host, paths);
+  await openChannel(recordingHost().host, paths, PLAIN);
   return paths;
 }
 
@@ -58,8 +61,8 @@ Deno.test("layScript() lays a script for root alone, under a name of its own, an
     const shells = { programs: ["bash"], options: [] };
     const script = new Uint8Array([0xff, 0x00, 0x80]);
     const [first, second] = [
-      await layScript(host, paths, script, shells),
-      await layScript(host, paths, script, shells),
+      await layScript(host, paths, script, shells, null),
+      await layScript(host, paths, script, shells, null),
     ];
     assert.notEqual(first.nonce, second.nonce);
     const path = `${paths.stage}/script-${first.nonce}`;
@@ -79,7 +82,7 @@ Deno.test("openChannel() leaves nothing of a machine of that name before, and no
     await host.files.makeDirectory(paths.stage);
     await host.files.write(`${paths.stage}/script-old`, "secret");
     await host.files.write(paths.result, "abc started\nabc 0\n");
-    await openChannel(host, paths);
+    await openChannel(host, paths, PLAIN);
     assert.deepEqual(await host.files.list(paths.stage), ["reporter", "result"]);
     assert.equal(await host.files.read(paths.result), "");
     assert.equal((await Deno.stat(`${paths.stage}/reporter`)).mode! & 0o777, 0o555);
@@ -94,7 +97,7 @@ Deno.test("layScript() refuses words that an init or a shell could expand", asyn
       for (
         const shells of [{ programs: [word], options: [] }, { programs: ["sh"], options: [word] }]
       ) {
-        await assert.rejects(layScript(host, paths, bytes(""), shells), (error) => {
+        await assert.rejects(layScript(host, paths, bytes(""), shells, null), (error) => {
           assert.ok(error instanceof Failure);
           assert.equal(error.kind, "refused");
           return true;
@@ -109,9 +112,10 @@ Deno.test("layScript() refuses words that an init or a shell could expand", asyn
 async function report(folder: string, script: string, shells: Shells) {
   const { host } = recordingHost();
   const paths = await opened(folder);
-  const stage = await layScript(host, paths, bytes(script), shells);
+  const stage = await layScript(host, paths, bytes(script), shells, null);
   const reporter = `${paths.stage}/reporter`;
-  const text = (await Deno.readTextFile(reporter)).replaceAll(`${INSIDE}/result`, paths.result);
+  const text = (await Deno.readTextFile(reporter)).replaceAll(`${INSIDE}/result`, paths.result)
+    .replaceAll(INSIDE, paths.stage);
   await Deno.remove(reporter);
   await Deno.writeTextFile(reporter, text);
   const [program, ...args] = stage.argv.map((word) => word.replace(INSIDE, paths.stage));
