@@ -94,6 +94,7 @@ package_of() {
     pacman:python3) echo python ;;
     pacman:python3-pip | pacman:pip3) echo python-pip ;;
     *:pip3) echo python3-pip ;;
+    *:ansible-playbook) echo ansible-core ;;
     *) echo "$1" ;;
   esac
 }

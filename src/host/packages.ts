@@ -17,6 +17,9 @@ const PACKAGES: Readonly<Record<string, readonly [string, string, string] | read
   "mmdebstrap": ["mmdebstrap"],
   "debootstrap": ["debootstrap"],
   "ansible-playbook": ["ansible-core"],
+  "skopeo": ["skopeo"],
+  "umoci": ["umoci"],
+  "zstd": ["zstd"],
 };
 
 /**

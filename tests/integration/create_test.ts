@@ -37,7 +37,7 @@ onEachHost("chroot-create makes a chroot that runs a job", async (site) => {
 });
 
 async function assertRunsJobs(site: Site): Promise<void> {
-  const tree = await site.host.exec(["stat", "-c", "%a %u:%g", `${site.store}/small`]);
+  const tree = await site.host.exec(["stat", "-Lc", "%a %u:%g", `${site.store}/small`]);
   assert.equal(tree.stdout, "755 0:0\n");
   const id = newJob();
   const prepared = await site.call(["prepare", "small", "--id", id]);

@@ -2,36 +2,20 @@
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
-import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+import { CHROOT, newJob, type Site } from "../hosts/site.ts";
+import { define, said, withOwn } from "./own.ts";
 import { tarOf } from "./tar.ts";
 
 /** A store of its own, in which the chroot of a definition is made. */
-async function withDefined(
+function withDefined(
   site: Site,
   definition: string,
   body: (site: Site) => Promise<void>,
 ): Promise<void> {
-  const store = `${site.store}/.tests/defined-${newJob()}`;
-  const own = await site.with({ store, boot: false });
-  await own.put(definition, `${own.definitions}/own.toml`);
-  try {
+  return withOwn(site, {}, async (own) => {
+    await define(own, "own", definition);
     await body(own);
-  } finally {
-    await own.call(["chroot-remove", "own"]);
-    await own.host.exec(["rm", "-rf", store]);
-  }
-}
-
-/** What a script says in a machine of that image. */
-async function said(site: Site, image: string, script: string): Promise<string> {
-  const id = newJob();
-  const prepared = await site.call(["prepare", image, "--id", id]);
-  try {
-    assert.equal(prepared.code, 0, prepared.stderr);
-    return (await runScript(site, id, script)).stdout;
-  } finally {
-    assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
-  }
+  });
 }
 
 onEachHost("a chroot is made from a tar file, furnished, and called by its alias", async (site) => {
