@@ -31,48 +31,59 @@ export async function createChroot(
   name: ChrootName,
   suite: string | undefined,
 ): Promise<void> {
-  await changing(work, name, "create", async () => {
-    await refuseExisting(work, name);
-    const recipe = await readRecipe(work.host, work.config, name);
-    await build(work, name, recipe, await sourceOf(work, name, recipe, { option: suite }));
-  });
+  await changing(work, name, "create", () => create(work, name, suite));
 }
 
 /**
- * Makes a chroot anew. The old generation is current until the new one is complete and tested.
+ * Makes a chroot that is not there yet. The caller holds its lock.
+ *
+ * @param work How it is worked.
+ * @param name The chroot.
+ * @param suite What `--suite` said.
+ * @throws {Failure} where it is there already, or cannot be made.
+ */
+export async function create(
+  work: Work,
+  name: ChrootName,
+  suite: string | undefined,
+): Promise<void> {
+  await refuseExisting(work, name);
+  const recipe = await readRecipe(work.host, work.config, name);
+  await build(work, name, recipe, await sourceOf(work, name, recipe, { option: suite }));
+}
+
+/**
+ * Makes a chroot anew. The old generation is current until the new one is complete and tested. The caller
+ * holds the chroot's lock.
  *
  * @param work How it is worked.
  * @param name The chroot.
  * @throws {Failure} where it cannot be made.
  */
-export async function recreateChroot(work: Work, name: ChrootName): Promise<void> {
-  await changing(work, name, "recreate", async () => {
-    await refuseForeign(work.host, work.config.store, name, "recreate");
-    const recipe = await readRecipe(work.host, work.config, name);
-    await build(work, name, recipe, await sourceAsBefore(work, name, recipe));
-  });
+export async function recreate(work: Work, name: ChrootName): Promise<void> {
+  await refuseForeign(work.host, work.config.store, name, "recreate");
+  const recipe = await readRecipe(work.host, work.config, name);
+  await build(work, name, recipe, await sourceAsBefore(work, name, recipe));
 }
 
 /**
  * Brings a copy of a chroot up to date, which then is its new generation: packages, then what its
- * definition and its playbook say.
+ * definition and its playbook say. The caller holds the chroot's lock.
  *
  * @param work How it is worked.
  * @param name The chroot.
  * @throws {Failure} where that fails.
  */
-export async function updateChroot(work: Work, name: ChrootName): Promise<void> {
+export async function update(work: Work, name: ChrootName): Promise<void> {
   const { host, config, interrupt } = work;
-  await changing(work, name, "update", async () => {
-    const recipe = await readRecipe(host, config, name);
-    await refuseForeign(host, config.store, name, "update");
-    await requireFurnishers(host, recipe);
-    await changeCopy(work, name, recipe.settings, async (tree) => {
-      const { packages = [] } = recipe.making;
-      if (await canUpgrade(host, tree)) await upgradeTree(host, tree, packages, interrupt);
-      await furnishTree(host, name, tree, recipe, interrupt);
-      return await hashOf(recipe);
-    });
+  const recipe = await readRecipe(host, config, name);
+  await refuseForeign(host, config.store, name, "update");
+  await requireFurnishers(host, recipe);
+  await changeCopy(work, name, recipe.settings, async (tree) => {
+    const { packages = [] } = recipe.making;
+    if (await canUpgrade(host, tree)) await upgradeTree(host, tree, packages, interrupt);
+    await furnishTree(host, name, tree, recipe, interrupt);
+    return await hashOf(recipe);
   });
 }
 

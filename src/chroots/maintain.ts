@@ -1,13 +1,7 @@
 /** Keeps chroots up to date. */
 
 import { Failure, hostFailure, messageOf } from "../failure.ts";
-import {
-  createChroot,
-  currentRecord,
-  recreateChroot,
-  sourceAsBefore,
-  updateChroot,
-} from "./create.ts";
+import { changing, create, currentRecord, recreate, sourceAsBefore, update } from "./create.ts";
 import { findDefinition } from "./definition.ts";
 import { findTree } from "./find.ts";
 import { canUpgrade } from "./furnish.ts";
@@ -76,11 +70,13 @@ async function stands(
  * @throws {Failure} where it failed; the chroot is what it was, then.
  */
 export async function maintainChroot(work: Work, name: ChrootName): Promise<string> {
-  const maintenance = await planMaintenance(work, name);
-  if (maintenance === "create") await createChroot(work, name, undefined);
-  if (maintenance === "recreate") await recreateChroot(work, name);
-  if (maintenance === "update") await updateChroot(work, name);
-  return DONE[maintenance];
+  return await changing(work, name, "maintain", async () => {
+    const maintenance = await planMaintenance(work, name);
+    if (maintenance === "create") await create(work, name, undefined);
+    if (maintenance === "recreate") await recreate(work, name);
+    if (maintenance === "update") await update(work, name);
+    return DONE[maintenance];
+  });
 }
 
 /**

@@ -42,6 +42,21 @@ export function onEachHost(name: string, body: Body, kinds: readonly HostKind[] 
   }
 }
 
+/**
+ * Registers a test that needs a host of each kind.
+ *
+ * @param name What it checks.
+ * @param body The test.
+ */
+export function onBothHosts(
+  name: string,
+  body: (systemd: Site, standalone: Site) => Promise<void>,
+): void {
+  onEachHost(`${name}, and a`, async (site) => await body(site, await siteOf("standalone")), [
+    "systemd",
+  ]);
+}
+
 /** What a test does in a machine; gets the job's id. */
 export type MachineBody = (site: Site, id: string) => Promise<void>;
 

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { createChroot, recreateChroot } from "../../../src/chroots/create.ts";
+import { changing, createChroot, recreate } from "../../../src/chroots/create.ts";
+import type { ChrootName } from "../../../src/chroots/name.ts";
+import type { Work } from "../../../src/chroots/work.ts";
 import { tryLock } from "../../../src/chroots/lock.ts";
 import { readRecord } from "../../../src/chroots/generation.ts";
 import { addGeneration, rollBack } from "../../../src/chroots/generations.ts";
@@ -30,6 +32,9 @@ function test(
       await act(fixture);
     }, options));
 }
+
+const recreateChroot = (work: Work, name: ChrootName) =>
+  changing(work, name, "recreate", () => recreate(work, name));
 
 const left = async ({ work: { host }, folder }: Fixture) => [
   ...await host.files.list(`${folder}/store/.making`),
@@ -181,7 +186,7 @@ test(
   { terminals: ["stdin", "stderr"] },
 );
 
-test("recreateChroot() has the old one in its place until the new one is complete", async (f) => {
+test("recreate() has the old one in its place until the new one is complete", async (f) => {
   await f.generation("x", 1);
   await recreateChroot(f.work, named("x"));
   assert.equal(await f.mark("x"), "new");
@@ -194,14 +199,14 @@ test("recreateChroot() has the old one in its place until the new one is complet
   },
 });
 
-test("recreateChroot() keeps the old one when the new one fails", async (f) => {
+test("recreate() keeps the old one when the new one fails", async (f) => {
   await f.tree("x");
   await assert.rejects(recreateChroot(f.work, named("x")), /Cannot recreate chroot x/);
   assert.equal(await f.mark("x"), "old");
   assert.deepEqual(await left(f), []);
 }, { tool: (argv) => ({ code: argv.includes("unstable") ? 1 : 0 }) });
 
-test("recreateChroot() makes generation zero of a directory that another program made", async (f) => {
+test("recreate() makes generation zero of a directory that another program made", async (f) => {
   await f.tree("x");
   await recreateChroot(f.work, named("x"));
   assert.deepEqual(await f.generations("x"), [[0, 1], 1]);
@@ -210,7 +215,7 @@ test("recreateChroot() makes generation zero of a directory that another program
   assert.equal(record?.previous, 0);
 });
 
-test("recreateChroot() does not move a tree from which a machine is being started", async (f) => {
+test("recreate() does not move a tree from which a machine is being started", async (f) => {
   await f.tree("x");
   f.users.push({ ...machine("x", `${f.folder}/store/x`), starting: true });
   let slept = 0;
@@ -225,7 +230,7 @@ test("recreateChroot() does not move a tree from which a machine is being starte
   assert.deepEqual(await f.generations("x"), [[0, 1], 1]);
 });
 
-test("recreateChroot() gives up where such a machine never starts, with a word on gc", async (f) => {
+test("recreate() gives up where such a machine never starts, with a word on gc", async (f) => {
   await f.tree("x");
   f.users.push({ ...machine("x", `${f.folder}/store/x`), starting: true });
   await assert.rejects(recreateChroot(f.work, named("x")), { message: /run-1/, hint: /gc/ });
@@ -233,7 +238,7 @@ test("recreateChroot() gives up where such a machine never starts, with a word o
   assert.equal((await Deno.lstat(`${f.folder}/store/x`)).isSymlink, false);
 });
 
-test("recreateChroot() keeps as many generations as are wanted, and those that machines use", async (f) => {
+test("recreate() keeps as many generations as are wanted, and those that machines use", async (f) => {
   for (const number of [1, 2, 3, 4]) await f.generation("x", number, { previous: number - 1 });
   f.users.push(machine("x", `${f.folder}/store/.generations/x/2`));
   await recreateChroot(f.work, named("x"));
@@ -249,7 +254,7 @@ test("recreateChroot() keeps as many generations as are wanted, and those that m
   ]);
 });
 
-test("recreateChroot() keeps generation zero for a machine that started before it was one", async (f) => {
+test("recreate() keeps generation zero for a machine that started before it was one", async (f) => {
   await f.tree("x");
   f.users.push(machine("x", `${f.folder}/store/x`));
   const config = { ...f.config, keep_generations: 1 };
@@ -273,7 +278,7 @@ const SWITCHES: readonly (readonly [string, (method: string, path: string) => bo
 ];
 
 for (const [step, isStep] of SWITCHES) {
-  test(`recreateChroot() that is killed at ${step} leaves a chroot that works`, async (f) => {
+  test(`recreate() that is killed at ${step} leaves a chroot that works`, async (f) => {
     await f.tree("x");
     const { host } = f.work;
     let killed = false;
@@ -329,13 +334,13 @@ test("addGeneration() after a way back keeps the good one, and drops the one tha
   assert.deepEqual(await f.generations("x"), [[3, 5], 5]);
 });
 
-test("recreateChroot() takes the suite that it was made from before", async (f) => {
+test("recreate() takes the suite that it was made from before", async (f) => {
   await createChroot(f.work, named("x"), "noble");
   await recreateChroot(f.work, named("x"));
   assert.match(f.err(), /from noble, as before/);
 });
 
-test("recreateChroot() refuses a symlink, whose tree is somebody else's", async (f) => {
+test("recreate() refuses a symlink, whose tree is somebody else's", async (f) => {
   await f.put("elsewhere/usr/mark", "theirs");
   await Deno.mkdir(f.config.store);
   await Deno.symlink(`${f.folder}/elsewhere`, `${f.folder}/store/x`);

@@ -70,7 +70,7 @@ test("maintainChroot() leaves the chroot as it was when the playbook fails", asy
   await f.tree("x");
   await f.put("defs/x.yaml", PLAYBOOK);
   await assert.rejects(maintainChroot(f.work, named("x")), {
-    message: `Cannot update chroot x: cannot run playbook ${f.folder}/defs/x.yaml: it failed`,
+    message: `Cannot maintain chroot x: cannot run playbook ${f.folder}/defs/x.yaml: it failed`,
   });
   assert.equal(await f.mark("x"), "old");
 }, { tool: ([program]) => ({ code: program === "ansible-playbook" ? 2 : 0 }) });
@@ -120,7 +120,7 @@ test("maintainChroot() keeps the chroot when a command of its setup fails", asyn
   await f.tree("x");
   await f.put("defs/x.toml", 'setup = ["false"]');
   await assert.rejects(maintainChroot(f.work, named("x")), {
-    message: "Cannot update chroot x: cannot set it up: a command in it failed",
+    message: "Cannot maintain chroot x: cannot set it up: a command in it failed",
   });
   assert.equal(await f.mark("x"), "old");
 }, { tool: (argv) => ({ code: argv.includes("systemd-nspawn") ? 1 : 0 }) });

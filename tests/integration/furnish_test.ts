@@ -1,0 +1,87 @@
+/** What makes a chroot fit for its jobs: users, playbooks, other chroots. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT } from "../hosts/site.ts";
+import { skipReal } from "../skip.ts";
+import { define, listed, PATIENCE, said, succeed, withOwn } from "./own.ts";
+
+const PLAYBOOK = `- hosts: all
+  vars:
+    nspawn_runner_chroot_suite: bookworm
+    nspawn_runner_maint_recreate: false
+  tasks:
+    - name: a file with what the host says of itself
+      copy:
+        content: "{{ ansible_facts['distribution'] }} {{ inventory_hostname }}\\n"
+        dest: /srv/played
+    - name: a user of a system
+      user: {name: builder, uid: 1234, shell: /bin/bash}
+    - command: sh -c 'echo again >> /srv/times'
+`;
+
+onEachHost(
+  "a real playbook makes a chroot, and maintenance plays it once more on a copy",
+  async (site) => {
+    const found = await site.host.exec(["sh", "-c", "command -v ansible-playbook"]);
+    if (found.code !== 0) return skipReal("a real playbook", "no ansible-playbook here");
+    await withOwn(site, {}, async (own) => {
+      const definition =
+        `source = "dir:${site.host.store}/${CHROOT}"\nplaybook = "plays/base.yaml"\n`;
+      await own.host.exec(["mkdir", "-p", `${own.definitions}/plays`]);
+      await own.put(PLAYBOOK, `${own.definitions}/plays/base.yaml`);
+      await define(own, "played", `${definition}user = "builder"\n`);
+      await succeed(own, "chroot-create", "played");
+      const look = "cat /srv/played; id -un; pwd; cat /srv/times";
+      assert.equal(await said(own, "played", look), "Debian played\nbuilder\n/\nagain\n");
+      await own.put(
+        PLAYBOOK.replace("file with", "file_that_fails:\n    - nonsense:"),
+        `${own.definitions}/plays/base.yaml`,
+      );
+      const failed = await own.call(["chroot-maintenance", "played"], PATIENCE);
+      assert.equal(failed.code, 1, failed.stderr);
+      assert.deepEqual((await listed(own, "played"))?.generations, [1]);
+      await own.put(PLAYBOOK, `${own.definitions}/plays/base.yaml`);
+      // Its packages are another test's affair.
+      await define(own, "played", `${definition}user = "builder"\nrecreate = false\n`);
+      await own.call(["chroot-login", "played", "--direct"], {
+        stdin: "mv /usr/bin/apt-get /usr/bin/apt-got\n",
+      });
+      await succeed(own, "chroot-maintenance", "played");
+      assert.equal(await said(own, "played", "cat /srv/times"), "again\nagain\n");
+    });
+  },
+);
+
+const USER = `setup = ["useradd --create-home --groups audio ci", "echo secret > /root/secret"]
+user = "ci"
+`;
+
+const AS_USER = `id -un; id -Gn; echo "$HOME $USER"; cat "$0" | head -1 | cut -c1-2
+cat /root/secret 2>/dev/null || echo refused
+echo x > /builds/mine && echo y > "$HOME/mine" && stat -c %U /builds /builds/mine
+ls /run/nspawn-runner 2>/dev/null || echo hidden
+grep -q "^CapEff:.0*$" /proc/self/status && echo none`;
+
+onEachHost(
+  "scripts run as the user of a definition, with his home and groups, and read nobody else's",
+  async (site) => {
+    for (const boot of [true, false]) {
+      await withOwn(site, { boot }, async (own) => {
+        await define(own, "x", `source = "dir:${site.host.store}/${CHROOT}"\n${USER}`);
+        await succeed(own, "chroot-create", "x");
+        assert.equal(
+          await said(own, "x", AS_USER),
+          "ci\nci audio\n/home/ci ci\nid\nrefused\nci\nci\nhidden\nnone\n",
+        );
+        await define(own, "x", `user = "nobody-knows"\n`);
+        const refused = await own.call(["prepare", "x", "--id", "42"]);
+        assert.equal(refused.code, 1);
+        assert.match(
+          refused.stderr,
+          /Cannot run scripts as user "nobody-knows": the chroot has none/,
+        );
+      });
+    }
+  },
+);

@@ -1,0 +1,242 @@
+/** Chroots from images of a real registry, and from one host to another. */
+
+import assert from "node:assert/strict";
+import { must } from "../hosts/command.ts";
+import { noRegistryBecause, type Registry, trust, withRegistry } from "../hosts/registry.ts";
+import { smallRoot } from "../hosts/roots.ts";
+import { onBothHosts, onEachHost } from "../hosts/shared.ts";
+import { newJob, runScript, type Site } from "../hosts/site.ts";
+import { skipReal } from "../skip.ts";
+import { define, halfMade, listed, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
+
+/** Words: an empty folder, a root, a program with all that Linux may attach to one. */
+const LAYERS = `
+cd "$1"
+cp --archive "$2" one
+cd one
+mkdir -p opt/dir home/ci srv/work
+echo gone >opt/gone
+echo a >opt/dir/a
+echo linked >opt/h1
+ln opt/h1 opt/h2
+cp usr/bin/true opt/special
+chmod 4755 opt/special
+python3 -c 'import os; os.setxattr("opt/special", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))'
+echo ci:x:1000:1000::/home/ci:/bin/sh >>etc/passwd
+echo ci:x:1000: >>etc/group
+echo ci2:x:1001:ci >>etc/group
+chown 1000:1000 home/ci
+cd ..
+mkdir -p two/opt/dir
+: >two/opt/.wh.gone
+: >two/opt/dir/.wh..wh..opq
+echo c >two/opt/dir/c
+umoci init --layout=image
+umoci new --image=image:x
+for layer in one two; do
+  tar --create --file=layer.tar --directory=$layer --numeric-owner --xattrs --xattrs-include='*' .
+  umoci raw add-layer --image=image:x layer.tar
+done
+umoci config --image=image:x --config.user=ci --config.workingdir=/srv/work --config.entrypoint=/entry \\
+  --config.cmd=serve --config.env='GREETING=hello $HOME' --config.env=PATH=/opt/tools:/usr/bin:/bin
+`;
+
+/** Words: the folder with the image. Adds a layer that does not compress. */
+const MORE = `
+cd "$1"
+mkdir -p three/opt
+head -c 100000 /dev/urandom >three/opt/more
+tar --create --file=layer.tar --directory=three .
+umoci raw add-layer --image=image:x layer.tar
+`;
+
+/** Makes an image; tells the folder that it is in. */
+async function makeImage(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "nr-image-" });
+  await must(["sh", "-euc", LAYERS, "sh", folder, await smallRoot()], PATIENCE);
+  return folder;
+}
+
+async function push(folder: string, { address, auth }: Registry): Promise<void> {
+  const login = [`--dest-authfile=${auth}`, "--dest-tls-verify=false"];
+  const to = `docker://${address}/ci/x:1`;
+  await must(["skopeo", "copy", "--quiet", ...login, `oci:${folder}/image:x`, to], PATIENCE);
+}
+
+/** A test with a registry, where one can be had. */
+async function registered(
+  name: string,
+  sites: readonly Site[],
+  body: (registry: Registry, logins: readonly Record<string, string>[]) => Promise<void>,
+): Promise<void> {
+  const reason = await noRegistryBecause();
+  if (reason !== null) return skipReal(name, reason);
+  await withRegistry(async (registry) => {
+    const logins: Record<string, string>[] = [];
+    for (const site of sites) {
+      await trust(site.host, registry);
+      logins.push({ REGISTRY_AUTH_FILE: await site.put(await Deno.readFile(registry.auth)) });
+    }
+    await body(registry, logins);
+  });
+}
+
+const LOOK = `id -un; id -Gn; echo "$HOME"; echo "$GREETING"; echo "$PATH"
+ls /opt /opt/dir; stat -c '%h %a' /opt/h1 /opt/special
+touch /builds/mine ~/mine`;
+
+const SEEN = `ci
+ci ci2
+/home/ci
+hello $HOME
+/opt/tools:/usr/bin:/bin
+/opt:
+dir
+h1
+h2
+special
+
+/opt/dir:
+c
+2 644
+1 4755
+`;
+
+onEachHost(
+  "an image becomes a chroot with all that its layers say, by its digest",
+  async (site) => {
+    await registered("an image", [site], async (registry, [env = {}]) => {
+      const folder = await makeImage();
+      try {
+        await push(folder, registry);
+        await withOwn(site, {}, async (own) => {
+          await define(own, "x", `source = "docker:${registry.address}/ci/x:1"\n`);
+          const call = (...words: string[]) => own.call(words, { ...PATIENCE, env });
+          const unknown = await own.call(["chroot-create", "x"], PATIENCE);
+          assert.equal(unknown.code, 1);
+          assert.match(unknown.stderr, /(unauthorized|authentication required)[^]*skopeo login/i);
+          const made = await call("chroot-create", "x");
+          assert.equal(made.code, 0, made.stderr);
+          assert.equal(await said(own, `${registry.address}/ci/x`, LOOK), SEEN);
+          const path = `${own.store}/.generations/x/1`;
+          const xattr =
+            `import os; print(os.getxattr("${path}/opt/special", "security.capability").hex())`;
+          const capability = await own.host.exec(["python3", "-c", xattr]);
+          assert.match(capability.stdout, /^01000002002/, capability.stderr);
+          const record = JSON.parse((await own.host.exec(["cat", `${path}.json`])).stdout);
+          const { workingDir, entrypoint, cmd, user } = record.image;
+          assert.deepEqual([workingDir, entrypoint, cmd, user], [
+            "/srv/work",
+            ["/entry"],
+            ["serve"],
+            "ci",
+          ]);
+          assert.match((await call("chroot-maintenance", "x")).stderr, /^x: nothing to do$/m);
+
+          await must(["sh", "-euc", MORE, "sh", folder], PATIENCE);
+          const before = await blobs(registry);
+          await push(folder, registry);
+          await damage((await blobs(registry)).filter((blob) => !before.includes(blob)));
+          const damaged = await call("chroot-maintenance", "x");
+          assert.equal(damaged.code, 1, damaged.stderr);
+          assert.deepEqual((await listed(own, "x"))?.generations, [1]);
+          assert.equal(await said(own, "x", LOOK), SEEN);
+          assert.equal(await halfMade(own), "");
+
+          // The same from a folder, damaged there.
+          const layout = `${site.host.store}/.tests/image-${newJob()}`;
+          await must(["cp", "-a", `${folder}/image`, site.host.outside(layout)]);
+          await define(own, "y", `source = "oci:${layout}:x"\n`);
+          await succeed(own, "chroot-create", "y");
+          assert.equal(await said(own, "y", "stat -c %s /opt/more"), "100000\n");
+          const files = await Array.fromAsync(
+            Deno.readDir(site.host.outside(`${layout}/blobs/sha256`)),
+          );
+          await damage(
+            files.map(({ name }) => site.host.outside(`${layout}/blobs/sha256/${name}`)),
+          );
+          await define(own, "z", `source = "oci:${layout}:x"\n`);
+          const refused = await own.call(["chroot-create", "z"], PATIENCE);
+          assert.equal(refused.code, 1);
+          assert.equal((await listed(own, "z"))?.state, "defined");
+        });
+      } finally {
+        await must(["rm", "-rf", folder]);
+      }
+    });
+  },
+);
+
+async function blobs({ folder }: Registry): Promise<string[]> {
+  const found = await must(["find", `${folder}/docker/registry/v2/blobs`, "-name", "data"]);
+  return found.split("\n").sort();
+}
+
+/** Changes one byte in the largest of some files. */
+async function damage(paths: readonly string[]): Promise<void> {
+  const sizes = await Promise.all(paths.map(async (path) => (await Deno.stat(path)).size));
+  const largest = paths[sizes.indexOf(Math.max(...sizes))]!;
+  const bytes = await Deno.readFile(largest);
+  const middle = Math.floor(bytes.length / 2);
+  bytes[middle] = bytes[middle]! ^ 1;
+  await Deno.writeFile(largest, bytes);
+}
+
+onBothHosts(
+  "one host builds and pushes, another pulls and runs, whether the registry is up or not",
+  async (builder, user) => {
+    const name = "one host builds and pushes";
+    await registered(name, [builder, user], async (registry, [push = {}, pull = {}]) => {
+      await withOwn(builder, {}, (here) =>
+        withOwn(user, {}, async (there) => {
+          const target = `${registry.address}/ci/base:latest`;
+          const folder = await smallFolder(builder);
+          await define(
+            here,
+            "base",
+            `source = "dir:${folder}"\nsetup = ["echo one > /srv/mark"]\n`,
+          );
+          await succeed(here, "chroot-create", "base");
+          const pushed = async () => {
+            const done = await here.call(["chroot-push", "base", target], {
+              ...PATIENCE,
+              env: push,
+            });
+            assert.equal(done.code, 0, done.stderr);
+            return done.stderr.match(/sha256:[0-9a-f]{64}/g)!.at(-1)!;
+          };
+          const first = await pushed();
+          assert.equal(await pushed(), first, "the same generation is the same image");
+
+          await define(there, "base", `source = "docker:${target}"\n`);
+          const maintain = () => there.call(["chroot-maintenance"], { ...PATIENCE, env: pull });
+          assert.match((await maintain()).stderr, /^base: created$/m);
+          assert.equal((await listed(there, "base"))?.digest, first);
+          assert.equal(await said(there, "base", "cat /srv/mark"), "one\n");
+
+          await registry.stop();
+          assert.equal(await said(there, "base", "cat /srv/mark"), "one\n");
+          const down = await maintain();
+          assert.deepEqual(
+            [down.code, (await listed(there, "base"))?.generation],
+            [1, 1],
+            down.stderr,
+          );
+          await registry.start();
+          assert.match((await maintain()).stderr, /^base: nothing to do$/m);
+
+          await define(here, "base", `setup = ["echo two > /srv/mark"]\n`);
+          await succeed(here, "chroot-maintenance", "base");
+          const second = await pushed();
+          assert.notEqual(second, first);
+          const id = newJob();
+          await succeed(there, "prepare", "base", "--id", id);
+          assert.match((await maintain()).stderr, /^base: recreated$/m);
+          assert.equal((await listed(there, "base"))?.digest, second);
+          assert.equal(await said(there, "base", "cat /srv/mark"), "two\n");
+          assert.equal((await runScript(there, id, "cat /srv/mark")).stdout, "one\n");
+          await succeed(there, "cleanup", "--id", id);
+        }));
+    });
+  },
+);
