@@ -31,7 +31,7 @@ export async function findUser(
 ): Promise<MachineUser | null> {
   const [user = "", group] = wanted.split(":");
   if (["", "root", "0"].includes(user)) return null;
-  const entry = (await linesOf(host, tree, "passwd")).find(isCalled(user));
+  const entry = entryOf(await linesOf(host, tree, "passwd"), user);
   const [name = user, , uid = user, gid = "0", , home = "/"] = entry ?? [];
   const own = {
     name,
@@ -59,13 +59,14 @@ async function groupOf(
   group: string | undefined,
 ): Promise<number | undefined> {
   if (group === undefined || group === "") return undefined;
-  const entry = (await linesOf(host, tree, "group")).find(isCalled(group));
+  const entry = entryOf(await linesOf(host, tree, "group"), group);
   return Number(entry?.[2] ?? group);
 }
 
 /** A name beats a number. */
-function isCalled(wanted: string): (fields: Fields) => boolean {
-  return ([name, , number]) => name === wanted || (NUMBER.test(wanted) && number === wanted);
+function entryOf(lines: readonly Fields[], wanted: string): Fields | undefined {
+  return lines.find(([name]) => name === wanted) ??
+    (NUMBER.test(wanted) ? lines.find(([, , number]) => number === wanted) : undefined);
 }
 
 /** A link could lead to a file of the host. */
