@@ -1,6 +1,6 @@
 import { resolve } from "@std/path/posix";
 import { resolveChroot } from "../chroots/find.ts";
-import { exportChroot } from "../chroots/transfer.ts";
+import { exportChroot } from "../chroots/export.ts";
 import type { CommandRun } from "../cli/spec.ts";
 import { working } from "./chroot_work.ts";
 

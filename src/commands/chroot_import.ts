@@ -1,6 +1,6 @@
 import { resolve } from "@std/path/posix";
 import { isChrootName, NAME_RULE } from "../chroots/name.ts";
-import { importChroot } from "../chroots/transfer.ts";
+import { importChroot } from "../chroots/import.ts";
 import type { CommandRun } from "../cli/spec.ts";
 import { usageError } from "../failure.ts";
 import { working } from "./chroot_work.ts";

@@ -1,109 +1,21 @@
-/** A chroot in one file, to be taken to another host. */
+/** Makes a chroot from the file that another host wrote. */
 
-import { basename, dirname, isAbsolute, join } from "@std/path/posix";
-import { refused } from "../failure.ts";
+import { isAbsolute, join } from "@std/path/posix";
 import { parseDefinition, settingsFor } from "../config/load.ts";
 import type { MachineSettings } from "../config/settings.ts";
+import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import type { Chroot } from "./chroot.ts";
-import { changing, currentRecord, UNKNOWN } from "./create.ts";
-import { findDefinition } from "./definition.ts";
+import { type About, aboutIn, MEMBERS, ZSTD } from "./bundle.ts";
+import { changing, UNKNOWN } from "./create.ts";
 import { refuseForeign } from "./foreign.ts";
-import { type GenerationRecord, parseRecord } from "./generation.ts";
 import { definedNames } from "./list.ts";
-import { whileLocked } from "./lock.ts";
 import { makeAside } from "./making.ts";
-import { type ChrootName, isChrootName } from "./name.ts";
-import { findPlaybook, PLAYBOOK_ENDINGS } from "./playbook.ts";
+import type { ChrootName } from "./name.ts";
+import { PLAYBOOK_ENDINGS } from "./playbook.ts";
 import { readRecipe } from "./recipe.ts";
-import { inScratch } from "./scratch.ts";
 import { requireProgram, runTool } from "./tool.ts";
-import { makeTree, packTar, unpackTar } from "./tree.ts";
+import { makeTree, unpackTar } from "./tree.ts";
 import type { Work } from "./work.ts";
-
-/** What is in such a file, and in which order; those with a question mark may be missing. */
-const MEMBERS = {
-  about: "nspawn-runner.json",
-  definition: "definition.toml",
-  playbook: "playbook.yaml",
-  root: "root.tar",
-  /** For all the others, as sha256sum(1) checks them. */
-  sums: "SHA256SUMS",
-} as const;
-
-/** What a file says of itself. */
-interface About {
-  readonly format: 1;
-  readonly name: ChrootName;
-  readonly record: GenerationRecord | null;
-}
-
-/**
- * Writes the current generation of a chroot into a file, with its definition and its playbook.
- *
- * @param work How it is worked.
- * @param chroot The chroot.
- * @param file Where; what is there is replaced when all is well.
- * @throws {Failure} where that fails.
- */
-export async function exportChroot(work: Work, chroot: Chroot, file: string): Promise<void> {
-  const { host, config, interrupt } = work;
-  await requireProgram(host, "zstd");
-  if ((await host.files.stat(dirname(file)))?.kind !== "directory") {
-    throw refused(`Cannot write ${file}: no such folder`);
-  }
-  await whileLocked(
-    work,
-    chroot.name,
-    () =>
-      inScratch(host, config.store, chroot.name, async (scratch) => {
-        host.log.info(`Packing ${chroot.path}`);
-        await packTar(host, chroot.path, join(scratch, MEMBERS.root), interrupt);
-        await describe(work, chroot.name, scratch);
-        const members = await host.files.list(scratch);
-        const named = Object.values(MEMBERS).filter((member) => members.includes(member));
-        await runTool(host, ["sh", "-euc", SUM, "sh", scratch, ...named], {}, interrupt);
-        await pack(host, scratch, [...named, MEMBERS.sums], file, interrupt);
-      }),
-  );
-}
-
-/** Words: the folder, then its files. */
-const SUM = `cd "$1"; shift; sha256sum -- "$@" >${MEMBERS.sums}`;
-
-async function describe(work: Work, name: ChrootName, scratch: string): Promise<void> {
-  const { host, config } = work;
-  const record = await currentRecord(work, name);
-  const about: About = { format: 1, name, record };
-  await host.files.write(join(scratch, MEMBERS.about), JSON.stringify(about, null, 2) + "\n");
-  const found = await findDefinition(host, config, name);
-  if (found !== null) await host.files.write(join(scratch, MEMBERS.definition), found.text);
-  const playbook = await findPlaybook(host, config, name, found);
-  if (playbook !== null) await host.files.write(join(scratch, MEMBERS.playbook), playbook.text);
-}
-
-async function pack(
-  host: Host,
-  folder: string,
-  members: readonly string[],
-  file: string,
-  interrupt: AbortSignal,
-): Promise<void> {
-  const aside = join(dirname(file), `.${basename(file)}.${host.pid()}`);
-  try {
-    host.log.info(`Writing ${file}`);
-    const argv = ["tar", "--create", `--file=${aside}`, "--force-local", ZSTD] as const;
-    await runTool(host, [...argv, `--directory=${folder}`, "--", ...members], {}, interrupt);
-    await runTool(host, ["sync", aside], {}, interrupt);
-    await host.files.chmod(aside, 0o600); // its setup may hold what others are not to read
-    await host.files.rename(aside, file);
-  } finally {
-    await host.files.remove(aside);
-  }
-}
-
-/** All processors. */
-const ZSTD = "--use-compress-program=zstd -T0";
 
 /**
  * Makes a generation of a chroot from a file. Nothing of the file is used before all of it is checked. Its
@@ -204,18 +116,6 @@ async function peek(host: Host, file: string): Promise<About> {
   const words = ["--force-local", ZSTD, "--", MEMBERS.about];
   const { stdout } = await host.processes.capture([...argv, ...words]);
   return aboutIn(stdout, file);
-}
-
-function aboutIn(text: string | null, file: string): About {
-  try {
-    const about = JSON.parse(text ?? "");
-    if (about.format === 1 && isChrootName(about.name)) {
-      return { format: 1, name: about.name, record: parseRecord(about.record) };
-    }
-  } catch {
-    // The same as one that says something else.
-  }
-  throw refused(`Cannot import ${file}: it is no export of nspawn-runner`);
 }
 
 /** What the definition and the playbook of a file mean here. */

@@ -1,0 +1,80 @@
+/** Writes a chroot into one file, to be taken to another host. */
+
+import { basename, dirname, join } from "@std/path/posix";
+import { refused } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { type About, MEMBERS, ZSTD } from "./bundle.ts";
+import type { Chroot } from "./chroot.ts";
+import { currentRecord } from "./create.ts";
+import { findDefinition } from "./definition.ts";
+import { whileLocked } from "./lock.ts";
+import type { ChrootName } from "./name.ts";
+import { findPlaybook } from "./playbook.ts";
+import { inScratch } from "./scratch.ts";
+import { requireProgram, runTool } from "./tool.ts";
+import { packTar } from "./tree.ts";
+import type { Work } from "./work.ts";
+
+/**
+ * Writes the current generation of a chroot into a file, with its definition and its playbook.
+ *
+ * @param work How it is worked.
+ * @param chroot The chroot.
+ * @param file Where; what is there is replaced when all is well.
+ * @throws {Failure} where that fails.
+ */
+export async function exportChroot(work: Work, chroot: Chroot, file: string): Promise<void> {
+  const { host, config, interrupt } = work;
+  await requireProgram(host, "zstd");
+  if ((await host.files.stat(dirname(file)))?.kind !== "directory") {
+    throw refused(`Cannot write ${file}: no such folder`);
+  }
+  await whileLocked(
+    work,
+    chroot.name,
+    () =>
+      inScratch(host, config.store, chroot.name, async (scratch) => {
+        host.log.info(`Packing ${chroot.path}`);
+        await packTar(host, chroot.path, join(scratch, MEMBERS.root), interrupt);
+        await describe(work, chroot.name, scratch);
+        const members = await host.files.list(scratch);
+        const named = Object.values(MEMBERS).filter((member) => members.includes(member));
+        await runTool(host, ["sh", "-euc", SUM, "sh", scratch, ...named], {}, interrupt);
+        await pack(host, scratch, [...named, MEMBERS.sums], file, interrupt);
+      }),
+  );
+}
+
+/** Words: the folder, then its files. */
+const SUM = `cd "$1"; shift; sha256sum -- "$@" >${MEMBERS.sums}`;
+
+async function describe(work: Work, name: ChrootName, scratch: string): Promise<void> {
+  const { host, config } = work;
+  const record = await currentRecord(work, name);
+  const about: About = { format: 1, name, record };
+  await host.files.write(join(scratch, MEMBERS.about), JSON.stringify(about, null, 2) + "\n");
+  const found = await findDefinition(host, config, name);
+  if (found !== null) await host.files.write(join(scratch, MEMBERS.definition), found.text);
+  const playbook = await findPlaybook(host, config, name, found);
+  if (playbook !== null) await host.files.write(join(scratch, MEMBERS.playbook), playbook.text);
+}
+
+async function pack(
+  host: Host,
+  folder: string,
+  members: readonly string[],
+  file: string,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const aside = join(dirname(file), `.${basename(file)}.${host.pid()}`);
+  try {
+    host.log.info(`Writing ${file}`);
+    const argv = ["tar", "--create", `--file=${aside}`, "--force-local", ZSTD] as const;
+    await runTool(host, [...argv, `--directory=${folder}`, "--", ...members], {}, interrupt);
+    await runTool(host, ["sync", aside], {}, interrupt);
+    await host.files.chmod(aside, 0o600); // its setup may hold what others are not to read
+    await host.files.rename(aside, file);
+  } finally {
+    await host.files.remove(aside);
+  }
+}
