@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
-import type { ImageConfig } from "./image.ts";
+import { type ImageConfig, imageConfigOf } from "./image.ts";
 import type { ChrootName } from "./name.ts";
 import { chrootPlaces } from "./places.ts";
 
@@ -177,7 +177,15 @@ export function parseRecord(value: unknown): GenerationRecord | null {
   const record = value as GenerationRecord | null;
   const isRecord = record?.version === 1 && typeof record.origin === "string" &&
     typeof record.made === "string";
-  return isRecord ? record : null;
+  return isRecord ? { ...record, image: recordedImage(record.image) } : null;
+}
+
+/** Checked again, since a record may come from another host. */
+function recordedImage(image: ImageConfig | null | undefined): ImageConfig | null {
+  if (image === null || image === undefined) return null;
+  const { env, user, workingDir, entrypoint, cmd } = image;
+  const words = { Env: env, User: user, WorkingDir: workingDir, Entrypoint: entrypoint, Cmd: cmd };
+  return imageConfigOf(words);
 }
 
 /**
