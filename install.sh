@@ -78,7 +78,7 @@ read_arguments() {
 # Makes the folders, notes which are new, and takes the installer's lock.
 open_prefix() {
   CREATED=""
-  for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB"; do
+  for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB" /etc/nspawn-runner; do
     [ ! -d "$folder" ] || continue
     mkdir -p "$folder" 2>/dev/null ||
       die "Cannot install into $PREFIX: $folder cannot be made. Choose another --prefix"

@@ -91,6 +91,7 @@ package_of() {
     # Debian has changed the name.
     apt:*/ubuntu-archive-keyring.gpg) first_known ubuntu-keyring ubuntu-archive-keyring ;;
     *:*/ubuntu-archive-keyring.gpg) echo ubuntu-keyring ;;
+    *:/usr/share/distro-info/*) echo distro-info-data ;;
     pacman:python3) echo python ;;
     pacman:python3-pip | pacman:pip3) echo python-pip ;;
     *:pip3) echo python3-pip ;;
@@ -148,6 +149,8 @@ last_words() {
 runner_needs() {
   keyrings=/usr/share/keyrings
   OPTIONAL="gpg $keyrings/debian-archive-keyring.gpg $keyrings/ubuntu-archive-keyring.gpg"
+  # By these files mmdebstrap knows whose a suite is, and so its mirror.
+  OPTIONAL="$OPTIONAL /usr/share/distro-info/ubuntu.csv"
   NEEDS="systemd-nspawn mount git chattr $OPTIONAL"
   if ! have mmdebstrap && ! have debootstrap; then
     package_lists >/dev/null 2>&1 || :

@@ -111,6 +111,27 @@ export async function refuseUnproved(host: Host, suite: string): Promise<void> {
   );
 }
 
+/**
+ * Refuses a suite whose mirror mmdebstrap cannot tell: it would look for it at Debian's.
+ *
+ * @param host The outside.
+ * @param suite The suite.
+ * @throws {Failure} that names the package that tells.
+ */
+export async function refuseUnplaced(host: Host, suite: string): Promise<void> {
+  if (await vendorOf(host, suite) !== "Ubuntu") return;
+  for (const file of [DISTRO_INFO, `${SCRIPTS}/${suite}`]) {
+    if (await host.files.stat(file) !== null) return;
+  }
+  throw refused(
+    `Cannot make a chroot from ${suite}: mmdebstrap does not know where that is`,
+    "Install the package distro-info-data, or set mirror",
+  );
+}
+
+/** Releases of Ubuntu, as its tools know them. */
+const DISTRO_INFO = "/usr/share/distro-info/ubuntu.csv";
+
 /** Debootstrap's scripts of one vendor are links to one of them. */
 async function vendorOf(host: Host, suite: string): Promise<Vendor | null> {
   if (KNOWN.Debian.includes(suite)) return "Debian";

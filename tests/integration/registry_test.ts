@@ -139,7 +139,7 @@ onEachHost(
           await damage((await blobs(registry)).filter((blob) => !before.includes(blob)));
           const damaged = await call("chroot-maintenance", "x");
           assert.equal(damaged.code, 1, damaged.stderr);
-        assert.match(damaged.stderr, /digest/i);
+          assert.match(damaged.stderr, /digest/i);
           assert.deepEqual((await listed(own, "x"))?.generations, [1]);
           assert.equal(await said(own, "x", LOOK), SEEN);
           assert.equal(await halfMade(own), "");
@@ -159,7 +159,7 @@ onEachHost(
           await define(own, "z", `source = "oci:${layout}:x"\n`);
           const refused = await own.call(["chroot-create", "z"], PATIENCE);
           assert.equal(refused.code, 1);
-        assert.match(refused.stderr, /digest/i);
+          assert.match(refused.stderr, /digest/i);
           assert.equal((await listed(own, "z"))?.state, "defined");
         });
       } finally {

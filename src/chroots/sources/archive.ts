@@ -1,7 +1,7 @@
 import type { Host } from "../../host/host.ts";
 import { fillTree } from "../bootstrap.ts";
 import type { Recipe } from "../recipe.ts";
-import { chooseTool, refuseUnproved, type Suite } from "../suite.ts";
+import { chooseTool, refuseUnplaced, refuseUnproved, type Suite } from "../suite.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -22,6 +22,7 @@ export async function archiveSource(
   const { components = [], packages = [], keyring } = making;
   const tool = await chooseTool(host, settings.tool);
   if (mirror === undefined && keyring === undefined) await refuseUnproved(host, suite.name);
+  if (mirror === undefined && tool === "mmdebstrap") await refuseUnplaced(host, suite.name);
   const bootstrap = { suite: suite.name, tool, mirror, components, packages, keyring };
   return {
     origin: suite.name,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chooseSuite, refuseUnproved } from "../../../src/chroots/suite.ts";
+import { chooseSuite, refuseUnplaced, refuseUnproved } from "../../../src/chroots/suite.ts";
 import { recordingHost } from "../recording_host.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { named } from "./fixture.ts";
@@ -76,4 +76,11 @@ Deno.test("refuseUnproved() names the package with the keys", async () => {
   await assert.rejects(refuseUnproved(hostWith(), "zany"), /Ubuntu/);
   await refuseUnproved(hostWith("/usr/share/keyrings/ubuntu-archive-keyring.gpg"), "noble");
   await refuseUnproved(hostWith(), "kali"); // of whom we know nothing
+});
+
+Deno.test("refuseUnplaced() names the package by which mmdebstrap knows where Ubuntu is", async () => {
+  await assert.rejects(refuseUnplaced(hostWith(), "noble"), { hint: /distro-info-data/ });
+  await refuseUnplaced(hostWith("/usr/share/distro-info/ubuntu.csv"), "noble");
+  await refuseUnplaced(hostWith(`${SCRIPTS}/noble`), "noble");
+  for (const suite of ["bookworm", "kali"]) await refuseUnplaced(hostWith(), suite);
 });
