@@ -78,7 +78,7 @@ read_arguments() {
 # Makes the folders, notes which are new, and takes the installer's lock.
 open_prefix() {
   CREATED=""
-  for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB" /etc/nspawn-runner; do
+  for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB"; do
     [ ! -d "$folder" ] || continue
     mkdir -p "$folder" 2>/dev/null ||
       die "Cannot install into $PREFIX: $folder cannot be made. Choose another --prefix"
@@ -164,6 +164,8 @@ put_in_place() {
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
   if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache"; fi
   old=$(sed -n 's/^folder  //p' "$MANIFEST" 2>/dev/null || :)
+  # For definitions; it stays while there are any.
+  if mkdir /etc/nspawn-runner 2>/dev/null; then old="$old /etc/nspawn-runner"; fi
   {
     for folder in $CREATED $old; do echo "folder  $folder"; done
     for unit in $(units); do echo "unit  $unit"; done
