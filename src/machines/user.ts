@@ -42,10 +42,15 @@ export async function findUser(
   if (!NUMBER.test(uid) || !NUMBER.test(`${own.gid}`) || !NAME.test(name) || !HOME.test(home)) {
     throw refused(
       `Cannot run scripts as user ${JSON.stringify(wanted)}: the chroot has none`,
-      `Make one, as with setup = ["useradd --create-home ${NAME.test(user) ? user : "ci"}"]`,
+      `Make one, as with setup = ["${makingOf(NAME.test(user) ? user : "ci")}"] in its definition`,
     );
   }
   return own;
+}
+
+/** Again at each maintenance, when he is there. */
+function makingOf(name: string): string {
+  return `id ${name} || useradd --create-home ${name}`;
 }
 
 const NUMBER = /^\d{1,9}$/;
