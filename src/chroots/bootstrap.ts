@@ -1,6 +1,5 @@
 /** A Debian or Ubuntu system in an empty tree. */
 
-import { join } from "@std/path/posix";
 import type { MachineSettings } from "../config/settings.ts";
 import { hostFailure, messageOf } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
@@ -75,24 +74,3 @@ export function bootstrapArgv(bootstrap: Bootstrap, tree: string, eatmydata: boo
   const argv: Argv = ["debootstrap", ...common, "--force-check-gpg", ...what];
   return eatmydata ? ["eatmydata", ...argv] : argv;
 }
-
-/**
- * Makes a tree fit to start machines from.
- *
- * @param host The outside.
- * @param tree Where it is.
- */
-export async function finishTree(host: Host, tree: string): Promise<void> {
-  // There and empty, so that each machine gets an id of its own: machine-id(5).
-  const id = join(tree, "etc/machine-id");
-  await host.files.remove(id);
-  await host.files.write(id, "", 0o444);
-  const copy = join(tree, "var/lib/dbus/machine-id");
-  if ((await host.files.lstat(copy))?.kind === "file") await host.files.remove(copy);
-  // No package of a minimal system brings it, and many a test suite listens there.
-  const hosts = join(tree, "etc/hosts");
-  if (await host.files.lstat(hosts) === null) await host.files.write(hosts, LOCALHOST, 0o644);
-  await host.files.chmod(tree, 0o755);
-}
-
-const LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";

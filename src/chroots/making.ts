@@ -2,7 +2,7 @@
 
 import type { MachineSettings } from "../config/settings.ts";
 import { hostFailure } from "../failure.ts";
-import { finishTree } from "./bootstrap.ts";
+import { finishTree } from "./finish.ts";
 import type { GenerationRecord } from "./generation.ts";
 import { addGeneration } from "./generations.ts";
 import type { ChrootName } from "./name.ts";

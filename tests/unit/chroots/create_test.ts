@@ -146,6 +146,26 @@ test("createChroot() removes what killed ones left, and nothing that is being ma
   assert.deepEqual(await left(f), ["busy", "not ours"]);
 });
 
+test("createChroot() touches nothing outside of a tree whose folders lead out of it", async (f) => {
+  await f.put("outside/machine-id", "the host's");
+  await assert.rejects(createChroot(f.work, named("x"), "sid"), {
+    kind: "refused",
+    message:
+      `Cannot create chroot x: cannot use the new tree: its etc leads out of it, to ${f.folder}/outside`,
+  });
+  assert.deepEqual(await f.work.host.files.list(`${f.folder}/outside`), ["machine-id"]);
+  assert.equal(await Deno.readTextFile(`${f.folder}/outside/machine-id`), "the host's");
+  assert.equal(f.tested.length, 0);
+}, {
+  async tool(argv, { folder }) {
+    await bootstrap(argv);
+    const tree = argv.find((word) => word.endsWith("/root"));
+    if (tree === undefined || !argv.includes("mmdebstrap")) return;
+    await Deno.remove(`${tree}/etc`, { recursive: true });
+    await Deno.symlink("../../../../outside", `${tree}/etc`);
+  },
+});
+
 test("createChroot() leaves nothing when its tree is not fit for jobs", async (f) => {
   await assert.rejects(createChroot(f.work, named("x"), "sid"), {
     message: "Cannot create chroot x: no git",
