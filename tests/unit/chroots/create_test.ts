@@ -157,7 +157,7 @@ test("createChroot() touches nothing outside of a tree whose folders lead out of
   assert.equal(await Deno.readTextFile(`${f.folder}/outside/machine-id`), "the host's");
   assert.equal(f.tested.length, 0);
 }, {
-  async tool(argv, { folder }) {
+  async tool(argv) {
     await bootstrap(argv);
     const tree = argv.find((word) => word.endsWith("/root"));
     if (tree === undefined || !argv.includes("mmdebstrap")) return;
