@@ -1,26 +1,16 @@
 /**
- * Installs the program on a host, runs job.ts there, and takes everything away again. The first
- * word says where: a Debian suite, for a host container that boots it, or `here`.
+ * Installs the program on a host, runs job.ts or, for `--create`, create.ts there, and takes everything
+ * away again. `--host` says where: a Debian suite, for a host container that boots it, or `here`.
  *
  * @module
  */
 
-import { killGroup, must, type Options, type Running, start } from "../tests/hosts/command.ts";
-import { openFolder } from "../tests/hosts/folder.ts";
+import { must } from "../tests/hosts/command.ts";
 import { installed } from "../tests/hosts/installed.ts";
 import { jobChroot } from "../tests/hosts/roots.ts";
-import { bootSystemd } from "../tests/hosts/systemd.ts";
-
-/** Where the benchmark runs. */
-interface Place {
-  readonly store: string;
-  readonly btrfs: string | null;
-  /** Where a path of the place is for us. */
-  outside(path: string): string;
-  start(argv: readonly string[], options: Options): Running;
-  signal(running: Running, signal: Deno.Signal): Promise<void>;
-  close(): Promise<void>;
-}
+import { runMain } from "./entry.ts";
+import { openPlace, type Place } from "./place.ts";
+import { takeOption } from "./words.ts";
 
 /** The chroot that all machines start from. */
 const IMAGE = "bookworm";
@@ -28,20 +18,21 @@ const IMAGE = "bookworm";
 /** Longest run, in milliseconds. */
 const PATIENCE = 4 * 3_600_000;
 
-async function main([where = "here", ...words]: string[]): Promise<number> {
+async function main(): Promise<number> {
+  const { value: where = "here", rest } = takeOption(Deno.args, "--host");
+  const words = rest.filter((word) => word !== "--create");
+  const isCreate = words.length < rest.length;
   const tools = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "nr-bench-" });
   try {
     const { prefix, program } = await installed();
-    await makeTools(tools, program);
-    const place = where === "here" ? await openHere() : await openContainer(where, tools, prefix);
+    await bundle(tools, isCreate ? "create" : "job");
+    const bring = isCreate ? bringCreate : bringJob;
+    const place = await openPlace(where, tools, prefix);
     try {
-      const store = await layChroot(place, words);
-      const rest = await bringPeer(tools, words);
-      return await runJob(place, [
-        ...[`${tools}/deno`, "run", "--allow-all", "--no-config", `${tools}/job.js`],
-        ...["--program", program, "--store", store, "--image", IMAGE],
-        ...await isThere(`${tools}/empty`) ? ["--empty", `${tools}/empty`] : [],
-        ...rest,
+      const more = await bring(place, tools, words, program);
+      return await runBench(place, [
+        ...[`${tools}/deno`, "run", "--allow-all", "--no-config", `${tools}/bench.js`],
+        ...["--program", program, ...more],
       ]);
     } finally {
       await place.close();
@@ -51,28 +42,30 @@ async function main([where = "here", ...words]: string[]): Promise<number> {
   }
 }
 
-/** All that the benchmark brings, so that the host need not have a Deno or a checkout. */
-async function makeTools(tools: string, program: string): Promise<void> {
+/** The benchmark and what runs it, so that the host need not have a Deno or a checkout. */
+async function bundle(tools: string, name: string): Promise<void> {
   await Deno.chmod(tools, 0o755);
-  const deno = Deno.execPath();
   const route = (Deno.env.get("ROUTE") ?? "").split(" ").filter(Boolean);
-  const env = Deno.env.toObject();
   const bench = new URL(".", import.meta.url).pathname;
-  await must([deno, "bundle", ...route, "-o", `${tools}/job.js`, `${bench}job.ts`], {
-    cwd: `${bench}..`,
-    env,
-  });
-  await Deno.copyFile(deno, `${tools}/deno`);
-  if (await isScript(program)) return; // job.ts makes an empty one by itself
-  await Deno.writeTextFile(`${tools}/empty.js`, "");
-  await must(
-    [
-      ...[deno, "compile", "--no-config", "--no-code-cache", "--no-prompt", "--allow-read"],
-      ...["--allow-write", "--allow-env", "--allow-run", "--allow-sys"],
-      ...["-o", `${tools}/empty`, `${tools}/empty.js`],
-    ],
-    { env, timeout: 300_000 },
-  );
+  const argv = [Deno.execPath(), "bundle", ...route, "-o", `${tools}/bench.js`];
+  await must([...argv, `${bench}${name}.ts`], { cwd: `${bench}..`, env: Deno.env.toObject() });
+  await Deno.copyFile(Deno.execPath(), `${tools}/deno`);
+}
+
+/** Its store is empty: what is measured fills it. */
+function bringCreate({ store }: Place, _tools: string, words: readonly string[]): string[] {
+  return ["--store", store, ...words];
+}
+
+async function bringJob(
+  place: Place,
+  tools: string,
+  words: readonly string[],
+  program: string,
+): Promise<string[]> {
+  const empty = await isScript(program) ? [] : ["--empty", await compileEmpty(tools)];
+  const store = await layChroot(place, words);
+  return ["--store", store, "--image", IMAGE, ...empty, ...await bringPeer(tools, words)];
 }
 
 async function isScript(program: string): Promise<boolean> {
@@ -82,37 +75,24 @@ async function isScript(program: string): Promise<boolean> {
   return new TextDecoder().decode(start) === "#!";
 }
 
-async function openHere(): Promise<Place> {
-  const folder = await openFolder();
-  const enter = ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh"];
-  return {
-    store: `${folder.path}/store`,
-    btrfs: await isBtrfs(`${folder.path}/btrfs`) ? `${folder.path}/btrfs` : null,
-    outside: (path) => path,
-    start: (argv, options) => start([...enter, folder.cgroup, ...argv], options),
-    signal: ({ pid }, signal) => Promise.resolve(killGroup(pid, signal)),
-    close: folder.close,
-  };
-}
-
-async function openContainer(suite: string, tools: string, prefix: string): Promise<Place> {
-  if (suite !== "trixie" && suite !== "bookworm") {
-    throw new Error(`Cannot make a host "${suite}": it is trixie, bookworm or here`);
-  }
-  await must(["cp", "--archive", prefix, `${tools}/prefix`]);
-  const host = await bootSystemd(suite, [tools]);
-  // A copy: below a read-only folder Deno has no place for its cache, and starts slower.
-  const parent = prefix.slice(0, prefix.lastIndexOf("/"));
-  await host.exec(["mkdir", "--parents", parent]);
-  await host.exec(["cp", "--archive", `${tools}/prefix`, prefix]);
-  return host;
+/** job.ts makes one that is a script by itself. */
+async function compileEmpty(tools: string): Promise<string> {
+  await Deno.writeTextFile(`${tools}/empty.js`, "");
+  await must(
+    [
+      ...[Deno.execPath(), "compile", "--no-config", "--no-code-cache", "--no-prompt"],
+      ...["--allow-read", "--allow-write", "--allow-env", "--allow-run", "--allow-sys"],
+      ...["-o", `${tools}/empty`, `${tools}/empty.js`],
+    ],
+    { env: Deno.env.toObject(), timeout: 300_000 },
+  );
+  return `${tools}/empty`;
 }
 
 /** Gives the store in which the chroot is. */
 async function layChroot(place: Place, words: readonly string[]): Promise<string> {
   const chroot = await jobChroot();
-  const wanted = words.join(" ").match(/--storage[ =](\S+)/)?.[1];
-  if (wanted !== "btrfs") {
+  if (takeOption(words, "--storage").value !== "btrfs") {
     await must(["cp", "--archive", chroot, place.outside(`${place.store}/${IMAGE}`)]);
     return place.store;
   }
@@ -124,38 +104,22 @@ async function layChroot(place: Place, words: readonly string[]): Promise<string
 }
 
 /** A peer is copied to where the host sees it, and its place put into the words. */
-async function bringPeer(tools: string, words: readonly string[]): Promise<string[]> {
-  const at = words.findIndex((word) => /^--peer(=|$)/.test(word));
-  if (at === -1) return [...words];
-  const joined = words[at]!.startsWith("--peer=");
-  const path = joined ? words[at]!.slice("--peer=".length) : words[at + 1] ?? "";
+async function bringPeer(tools: string, words: readonly string[]): Promise<readonly string[]> {
+  const { value: path, rest } = takeOption(words, "--peer");
+  if (path === undefined) return words;
   await must(["install", "--mode=755", path, `${tools}/peer`]);
-  return [...words.slice(0, at), `--peer=${tools}/peer`, ...words.slice(at + (joined ? 1 : 2))];
+  return [...rest, `--peer=${tools}/peer`];
 }
 
-async function runJob(place: Place, argv: readonly string[]): Promise<number> {
-  const job = place.start(argv, { timeout: PATIENCE });
-  const stop = () => void place.signal(job, "SIGTERM"); // it ends its round, and its machines
+async function runBench(place: Place, argv: readonly string[]): Promise<number> {
+  const bench = place.start(argv, { timeout: PATIENCE });
+  const stop = () => void place.signal(bench, "SIGTERM"); // it ends its round, and its machines
   Deno.addSignalListener("SIGINT", stop);
   Deno.addSignalListener("SIGTERM", stop);
-  const { code, bytes, stderr } = await job.ended;
+  const { code, bytes, stderr } = await bench.ended;
   await Deno.stdout.write(bytes);
   await Deno.stderr.write(new TextEncoder().encode(stderr));
   return code;
 }
 
-async function isBtrfs(path: string): Promise<boolean> {
-  return await must(["stat", "--file-system", "--format=%T", path]) === "btrfs";
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
-try {
-  Deno.exit(await main(Deno.args));
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  await Deno.stderr.write(new TextEncoder().encode(`bench: ${message}\n`));
-  Deno.exit(1);
-}
+await runMain(main);

@@ -6,10 +6,13 @@
  */
 
 import { type Driver, playJob } from "./driver.ts";
+import { print, runMain } from "./entry.ts";
 import { bootRaw, type End, endRaw, enterRaw, execRaw, type Setup } from "./floors.ts";
-import { rest, Samples, succeed } from "./measure.ts";
+import { rest, type Samples, succeed } from "./measure.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { CALLS, type Circumstances, FLOOR, jsonOf, tableOf, targets } from "./report.ts";
+import { playRounds, playSteps } from "./rounds.ts";
+import { describeHost, findProgram, hasSystemd, isThere } from "./system.ts";
 
 /** Rounds that warm the caches and do not count. */
 const WARM_UP = 2;
@@ -36,7 +39,11 @@ async function main(): Promise<number> {
   const writes = await Deno.makeTempDir({ dir: options.store, prefix: ".bench-" });
   try {
     const bench = await prepareBench(options, folder, writes);
-    const samples = await measure(bench);
+    const samples = await playRounds(
+      WARM_UP,
+      options.rounds,
+      (round, samples) => playRound(bench, round, samples),
+    );
     const where = await circumstances(bench);
     const found = targets(samples, bench.setup.booted);
     const report = options.json ? jsonOf : tableOf;
@@ -48,7 +55,7 @@ async function main(): Promise<number> {
 }
 
 async function prepareBench(options: Options, folder: string, writes: string): Promise<Bench> {
-  const program = await find(options.program);
+  const program = await findProgram(options.program);
   const config = `${folder}/config.toml`;
   await Deno.writeTextFile(
     config,
@@ -58,11 +65,11 @@ async function prepareBench(options: Options, folder: string, writes: string): P
       `boot = ${!options.plain}`,
     ].join("\n") + "\n",
   );
-  const peer = options.peer === undefined ? undefined : await find(options.peer);
+  const peer = options.peer === undefined ? undefined : await findProgram(options.peer);
   return {
     options,
     setup: {
-      systemd: await isThere("/run/systemd/system"),
+      systemd: await hasSystemd(),
       storage: options.storage,
       chroot: await Deno.realPath(`${options.store}/${options.image}`),
       folder: writes,
@@ -73,11 +80,6 @@ async function prepareBench(options: Options, folder: string, writes: string): P
     empty: options.empty ?? await emptyLike(program, folder),
     notes: new Set(),
   };
-}
-
-async function find(program: string): Promise<string> {
-  const { stdout } = await succeed(["sh", "-c", 'command -v -- "$1"', "sh", program]);
-  return await Deno.realPath(stdout.trim());
 }
 
 /** A program that does nothing, started by the very line that starts ours. */
@@ -93,23 +95,7 @@ async function emptyLike(program: string, folder: string): Promise<string> {
   return `${folder}/empty`;
 }
 
-async function measure(bench: Bench): Promise<Samples> {
-  const samples = new Samples();
-  const warm = new Samples();
-  let stopped = false;
-  const stop = () => void (stopped = true); // once the round is over, so that nothing is left behind
-  Deno.addSignalListener("SIGINT", stop);
-  Deno.addSignalListener("SIGTERM", stop);
-  for (let round = 0; round < WARM_UP + bench.options.rounds; round++) {
-    await playRound(bench, round, round < WARM_UP ? warm : samples);
-    if (stopped) throw new Error("Interrupted");
-  }
-  Deno.removeSignalListener("SIGINT", stop);
-  Deno.removeSignalListener("SIGTERM", stop);
-  return samples;
-}
-
-/** One machine of each kind, in an order that moves on with each round. */
+/** One machine of each kind. */
 async function playRound(bench: Bench, round: number, samples: Samples): Promise<void> {
   const { ours, peer, setup } = bench;
   const steps = [
@@ -118,10 +104,11 @@ async function playRound(bench: Bench, round: number, samples: Samples): Promise
     ...(peer === undefined ? [] : [() => drive(bench, peer, samples)]),
     ...(setup.systemd ? [() => rawMachine(bench, "terminate", samples)] : []),
   ];
-  for (let step = 0; step < steps.length; step++) {
+  const whole = steps.map((step) => async () => {
     await starts(bench, samples);
-    await steps[(round + step) % steps.length]!();
-  }
+    await step();
+  });
+  await playSteps(round, whole);
 }
 
 async function starts({ empty, ours }: Bench, samples: Samples): Promise<void> {
@@ -172,36 +159,18 @@ async function machinesThere(): Promise<number> {
   return count;
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
 async function circumstances({ options, setup, ours, empty }: Bench): Promise<Circumstances> {
   const version = (await succeed([...ours.argv, "--version"])).stdout.trim();
-  const system = (await Deno.readTextFile("/etc/os-release")).match(/^PRETTY_NAME="(.*)"$/m)?.[1];
-  const nspawn = (await succeed(["systemd-nspawn", "--version"])).stdout.split(" ")[1];
   const form = options.empty === undefined && empty !== "" ? "script" : "executable";
-  const kind = setup.systemd ? `systemd ${nspawn}` : `standalone, nspawn ${nspawn}`;
-  const cores = navigator.hardwareConcurrency;
   return {
     program: `${version} (${form})`,
-    host: `${system}, ${kind}, Linux ${Deno.osRelease()}, ${cores} cores`,
+    host: await describeHost(),
     machine: `image ${options.image}, storage ${options.storage}, ${
       setup.booted ? "booted" : "plain"
     }`,
     rounds: options.rounds,
+    unit: "ms",
   };
 }
 
-function print(text: string): number {
-  Deno.stdout.writeSync(new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`));
-  return 0;
-}
-
-try {
-  Deno.exit(await main());
-} catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  Deno.stderr.writeSync(new TextEncoder().encode(`bench: ${message}\n`));
-  Deno.exit(1);
-}
+await runMain(main);

@@ -1,8 +1,9 @@
-/** The benchmark's command line. */
+/** The command lines of the benchmarks. */
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { StorageKind } from "./storage.ts";
 
+/** Of job.ts. */
 export const USAGE = `Usage: job.ts [--program PATH] [--image NAME] [--store DIR] [--rounds N]
               [--storage overlay|btrfs|tmpfs] [--plain] [--peer PATH] [--empty PATH] [--json]
 
@@ -42,13 +43,8 @@ const SWITCHES = ["plain", "json", "help"];
  * @throws {Error} of a few words where it is wrong.
  */
 export function readOptions(argv: readonly string[]): Options | null {
-  const args = parseArgs([...argv], { string: VALUES, boolean: SWITCHES });
+  const args = parse(argv, VALUES, SWITCHES);
   if (args["help"]) return null;
-  const unknown = Object.keys(args).filter((name) =>
-    name !== "_" && !VALUES.includes(name) && !SWITCHES.includes(name)
-  );
-  const [wrong] = [...unknown.map((name) => `--${name}`), ...args._.map(String)];
-  if (wrong !== undefined) throw new Error(`Cannot understand "${wrong}": see --help`);
   return {
     program: args["program"] ?? "nspawn-runner",
     image: args["image"] ?? "bookworm",
@@ -60,6 +56,47 @@ export function readOptions(argv: readonly string[]): Options | null {
     empty: args["empty"],
     json: Boolean(args["json"]),
   };
+}
+
+/** Of create.ts. */
+export const CREATE_USAGE = `Usage: create.ts [--program PATH] [--store DIR] [--rounds N] [--json]
+
+  --program PATH  the installed nspawn-runner (default: from PATH)
+  --store DIR     a folder of the file system that chroots are made on
+                  (default: /var/lib/nspawn-runner)
+  --rounds N      chroots of ours to make, after one that does not count (default: 3)
+  --json          every single time, as JSON
+`;
+
+/** What the command line of create.ts says. */
+export type CreateOptions = Pick<Options, "program" | "store" | "rounds" | "json">;
+
+/**
+ * Reads the command line of create.ts.
+ *
+ * @param argv Its words.
+ * @returns The options, or null where help is asked for.
+ * @throws {Error} of a few words where it is wrong.
+ */
+export function readCreateOptions(argv: readonly string[]): CreateOptions | null {
+  const args = parse(argv, ["program", "store", "rounds"], ["json", "help"]);
+  if (args["help"]) return null;
+  return {
+    program: args["program"] ?? "nspawn-runner",
+    store: args["store"] ?? "/var/lib/nspawn-runner",
+    rounds: roundsOf(args["rounds"] ?? "3"),
+    json: Boolean(args["json"]),
+  };
+}
+
+function parse(argv: readonly string[], values: readonly string[], switches: readonly string[]) {
+  const args = parseArgs([...argv], { string: [...values], boolean: [...switches] });
+  const unknown = Object.keys(args).filter((name) =>
+    name !== "_" && !values.includes(name) && !switches.includes(name)
+  );
+  const [wrong] = [...unknown.map((name) => `--${name}`), ...args._.map(String)];
+  if (wrong !== undefined) throw new Error(`Cannot understand "${wrong}": see --help`);
+  return args;
 }
 
 function roundsOf(text: string): number {

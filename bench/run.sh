@@ -1,5 +1,5 @@
 #!/bin/sh
-# The whole-job benchmark, from a checkout. See usage() below.
+# The benchmarks, from a checkout. See usage() below.
 #
 # Environment, as for install.sh: DENO, DENORT_BIN, DENO_DIR, NSPAWN_RUNNER_ROUTE.
 set -eu
@@ -10,13 +10,16 @@ usage() {
   cat <<'END'
 Usage: sudo bench/run.sh [--host trixie|bookworm|here] [--rounds N] [--storage overlay|btrfs|tmpfs]
                          [--plain] [--peer PATH] [--json]
+       sudo bench/run.sh --create [--host trixie|bookworm|here] [--rounds N] [--json]
 
 Installs nspawn-runner for the time of the run and prints what config, prepare, run and cleanup
-take, beside the same done by hand, in alternation.
+take, beside the same done by hand, in alternation. With --create the same for chroot-create,
+beside mmdebstrap.
 
   --host HOST     a container that boots Debian 13 or 12 with systemd, or this machine as it is
                   (default: here)
-  --rounds N      jobs to play, after two that do not count (default: 20)
+  --rounds N      jobs to play, after two that do not count (default: 20); with --create chroots
+                  to make, after one that does not count (default: 3)
   --storage KIND  how writes are kept off the chroot (default: overlay)
   --plain         machines without systemd
   --peer PATH     another driver of the same contract, one file, called in alternation
@@ -35,20 +38,11 @@ die() {
   exit 1
 }
 
-read_host() {
-  HOST=here
-  case ${1:-} in
-    -h | --help)
-      usage
-      exit 0
-      ;;
-    --host)
-      [ $# -gt 1 ] || die "--host needs trixie, bookworm or here"
-      HOST=$2 TAKEN=2
-      ;;
-    --host=*) HOST=${1#--host=} TAKEN=1 ;;
-    *) TAKEN=0 ;;
-  esac
+help_wanted() {
+  for word in "$@"; do
+    case $word in -h | --help) return 0 ;; esac
+  done
+  return 1
 }
 
 open_folders() {
@@ -76,8 +70,10 @@ bring_needs() {
 }
 
 main() {
-  read_host "$@"
-  shift "$TAKEN"
+  if help_wanted "$@"; then
+    usage
+    exit 0
+  fi
   [ "$(id -u)" -eq 0 ] || die "Cannot run: it needs root. Run it with sudo"
   cd -- "$(dirname -- "$0")/.."
   . npm/system.sh
@@ -88,7 +84,7 @@ main() {
   open_folders
   bring_needs
   # shellcheck disable=SC2086 # a list of words
-  "$DENO" run $ROUTE --no-prompt --allow-all bench/host.ts "$HOST" "$@" 9<&-
+  "$DENO" run $ROUTE --no-prompt --allow-all bench/host.ts "$@" 9<&-
 }
 
 main "$@"
