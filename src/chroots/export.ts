@@ -7,6 +7,7 @@ import { type About, MEMBERS, ZSTD } from "./bundle.ts";
 import type { Chroot } from "./chroot.ts";
 import { currentRecord } from "./create.ts";
 import { findDefinition } from "./definition.ts";
+import { currentTree } from "./find.ts";
 import { whileLocked } from "./lock.ts";
 import type { ChrootName } from "./name.ts";
 import { findPlaybook } from "./playbook.ts";
@@ -34,8 +35,9 @@ export async function exportChroot(work: Work, chroot: Chroot, file: string): Pr
     chroot.name,
     () =>
       inScratch(host, config.store, chroot.name, async (scratch) => {
-        host.log.info(`Packing ${chroot.path}`);
-        await packTar(host, chroot.path, join(scratch, MEMBERS.root), interrupt);
+        const { path: tree } = await currentTree(host, config.store, chroot.name);
+        host.log.info(`Packing ${tree}`);
+        await packTar(host, tree, join(scratch, MEMBERS.root), interrupt);
         await describe(work, chroot.name, scratch);
         const members = await host.files.list(scratch);
         const named = Object.values(MEMBERS).filter((member) => members.includes(member));
@@ -69,10 +71,10 @@ async function pack(
   const aside = join(dirname(file), `.${basename(file)}.${host.pid()}`);
   try {
     host.log.info(`Writing ${file}`);
+    await host.files.write(aside, "", 0o600); // its tree and its setup are not for everybody to read
     const argv = ["tar", "--create", `--file=${aside}`, "--force-local", ZSTD] as const;
     await runTool(host, [...argv, `--directory=${folder}`, "--", ...members], {}, interrupt);
     await runTool(host, ["sync", aside], {}, interrupt);
-    await host.files.chmod(aside, 0o600); // its setup may hold what others are not to read
     await host.files.rename(aside, file);
   } finally {
     await host.files.remove(aside);

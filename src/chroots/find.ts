@@ -42,21 +42,22 @@ export async function resolveChroot(
 }
 
 async function findChroot(host: Host, config: Config, name: ChrootName): Promise<Chroot | null> {
-  const path = await findTree(host, config.store, name);
-  if (path === null) return null;
+  const tree = await lookAtTree(host, config.store, name);
+  if (tree === null) return null;
   const found = await findDefinition(host, config, name);
   const playbook = await findPlaybook(host, config, name, found);
+  return { name, ...tree, own: [found?.definition.machine ?? {}, playbook?.machine ?? {}] };
+}
+
+/** The part of a chroot that changes with its generation. */
+export type ChrootTree = Pick<Chroot, "path" | "generation" | "image">;
+
+async function lookAtTree(host: Host, store: string, name: ChrootName): Promise<ChrootTree | null> {
+  const path = await findTree(host, store, name);
+  if (path === null) return null;
   const generation = numberAt(name, path);
-  const record = generation === null
-    ? null
-    : await readRecord(host, config.store, name, generation);
-  return {
-    name,
-    path,
-    generation,
-    image: record?.image ?? null,
-    own: [found?.definition.machine ?? {}, playbook?.machine ?? {}],
-  };
+  const record = generation === null ? null : await readRecord(host, store, name, generation);
+  return { path, generation, image: record?.image ?? null };
 }
 
 /**
@@ -110,13 +111,17 @@ export async function findTree(
  * @param host The outside.
  * @param store The store's folder.
  * @param name The chroot.
- * @returns Its path without symlinks.
+ * @returns What it is now.
  * @throws {Failure} where it is gone.
  */
-export async function currentTree(host: Host, store: string, name: ChrootName): Promise<string> {
-  const path = await findTree(host, store, name);
-  if (path === null) throw refused(`Cannot use chroot ${name}: it was removed just now`);
-  return path;
+export async function currentTree(
+  host: Host,
+  store: string,
+  name: ChrootName,
+): Promise<ChrootTree> {
+  const tree = await lookAtTree(host, store, name);
+  if (tree === null) throw refused(`Cannot use chroot ${name}: it was removed just now`);
+  return tree;
 }
 
 /** Between two steps of a change nothing may lead to the generations that there are. */

@@ -6,16 +6,6 @@ import { type ImageConfig, imageConfigOf } from "./image.ts";
 import type { ChrootName } from "./name.ts";
 import { chrootPlaces } from "./places.ts";
 
-/** One build that there is. */
-export interface Generation {
-  /** Its number: 0 for the tree of another program, and one more for each build. */
-  readonly number: number;
-  /** Its tree. */
-  readonly path: string;
-  /** Null where another program made it. */
-  readonly record: GenerationRecord | null;
-}
-
 /** What is known of a build. */
 export interface GenerationRecord {
   readonly version: 1;
@@ -36,28 +26,8 @@ export interface GenerationRecord {
 }
 
 /**
- * All generations of a chroot. A tree there is complete: its record comes first, and it comes in one step.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @returns The oldest first; none where it is a directory that another program made.
- */
-export async function listGenerations(
-  host: Host,
-  store: string,
-  name: ChrootName,
-): Promise<Generation[]> {
-  const generations: Generation[] = [];
-  for (const number of await numbersOf(host, store, name)) {
-    const path = generationPath(store, name, number);
-    generations.push({ number, path, record: await readRecord(host, store, name, number) });
-  }
-  return generations;
-}
-
-/**
- * The numbers of all generations of a chroot.
+ * The numbers of all generations of a chroot. A tree there is complete: its record comes first, and it comes in one step.
+ * 0 is the tree of another program, and each build has one more.
  *
  * @param host The outside.
  * @param store The store's folder.
@@ -125,7 +95,7 @@ export function linkTarget(name: ChrootName, number: number): string {
 }
 
 /**
- * Records a build.
+ * Records a build. It is for root alone: an image's environment may hold a secret.
  *
  * @param host The outside.
  * @param store The store's folder.
@@ -141,7 +111,7 @@ export async function writeRecord(
   record: GenerationRecord,
 ): Promise<void> {
   const text = JSON.stringify(record, null, 2) + "\n";
-  await host.files.replace(recordPath(store, name, number), text, 0o644); // anybody may list chroots
+  await host.files.replace(recordPath(store, name, number), text);
 }
 
 /**
@@ -175,10 +145,15 @@ export async function readRecord(
  */
 export function parseRecord(value: unknown): GenerationRecord | null {
   const record = value as GenerationRecord | null;
-  const isRecord = record?.version === 1 && typeof record.origin === "string" &&
-    typeof record.made === "string";
+  const isText = (text: unknown) => typeof text === "string" && PRINTABLE.test(text);
+  const isTextOrNull = (text: unknown) => text === null || isText(text);
+  const isRecord = record?.version === 1 && isText(record.origin) && isText(record.made) &&
+    isTextOrNull(record.pin) && isTextOrNull(record.recipe);
   return isRecord ? { ...record, image: recordedImage(record.image) } : null;
 }
+
+/** Nothing that a terminal would obey. */
+const PRINTABLE = /^[\x20-\x7e]{1,512}$/;
 
 /** Checked again, since a record may come from another host. */
 function recordedImage(image: ImageConfig | null | undefined): ImageConfig | null {

@@ -1,7 +1,7 @@
 /** Which generation of a chroot is current, and which ones stay. */
 
-import { join } from "@std/path/posix";
-import { hostFailure, refused } from "../failure.ts";
+import { basename, join } from "@std/path/posix";
+import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import {
   currentNumber,
@@ -13,10 +13,10 @@ import {
   recordPath,
   writeRecord,
 } from "./generation.ts";
-import type { ChrootName } from "./name.ts";
-import { chrootPlaces, leavingPath } from "./places.ts";
+import { type ChrootName, isChrootName } from "./name.ts";
+import { chrootPlaces, generationsFolder, leavingPath } from "./places.ts";
 import { removeTrees } from "./tree.ts";
-import type { ChrootUser } from "./users.ts";
+import { type ChrootUser, usersOf } from "./users.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -35,7 +35,9 @@ export async function addGeneration(
 ): Promise<number> {
   const { host, config: { store } } = work;
   const { generations, tree } = chrootPlaces(store, name);
-  await host.files.makeDirectory(generations, 0o755);
+  await host.files.makeDirectory(generations);
+  // A stranger's image may hold a set-uid program, which nobody of this host is to reach.
+  await host.files.chmod(generationsFolder(store), 0o700);
   await adopt(work, name);
   const previous = await currentNumber(host, store, name);
   const number = ((await numbersOf(host, store, name)).at(-1) ?? 0) + 1;
@@ -77,8 +79,7 @@ async function adopt({ host, config: { store }, users }: Work, name: ChrootName)
   const end = host.clock.now() + PATIENCE;
   for (;;) {
     const starting = await users.still(async () => {
-      const all = await users.list();
-      const found = all.filter((user) => user.starting && user.chroot.name === name);
+      const found = (await usersOf(host, store, users, name)).filter(({ starting }) => starting);
       if (found.length > 0) return found;
       await host.files.rename(path, generationPath(store, name, 0));
       await switchTo(host, store, name, 0); // until then, whoever looks finds it among generations
@@ -118,7 +119,8 @@ async function prune({ host, config, users }: Work, name: ChrootName): Promise<v
       await host.files.remove(recordPath(store, name, number));
     }
   });
-  await removeTrees(host, leaving);
+  // The new one is current, whatever becomes of the old ones: the next sweep tries again.
+  await removeTrees(host, leaving).catch((error) => host.log.warn(messageOf(error)));
 }
 
 /** The current one, the one before it, and so on. */
@@ -129,12 +131,19 @@ async function keptNumbers(
   count: number,
 ): Promise<Set<number>> {
   const kept = new Set<number>();
+  const numbers = await numbersOf(host, store, name);
   let number = await currentNumber(host, store, name);
   while (number !== null && kept.size < count && !kept.has(number)) {
     kept.add(number);
-    number = (await readRecord(host, store, name, number))?.previous ?? null;
+    const record = await readRecord(host, store, name, number);
+    number = record === null ? below(numbers, number) : record.previous;
   }
   return kept;
+}
+
+/** Where a record is damaged, the next smaller number is the best guess. */
+function below(numbers: readonly number[], number: number): number | null {
+  return numbers.filter((one) => one < number).at(-1) ?? null;
 }
 
 /** Who uses a generation: by its path, or by the one that it had before it became a generation. */
@@ -166,6 +175,12 @@ export async function rollBack(
 ): Promise<number> {
   const current = await currentNumber(host, store, name);
   const numbers = await numbersOf(host, store, name);
+  if (current === null) {
+    throw refused(
+      `Cannot roll back chroot ${name}: it has no generations`,
+      "Its tree is another program's, or yours; maintenance of a directory makes the first",
+    );
+  }
   const number = wanted ?? await earlier(host, store, name, current);
   if (number === null || !numbers.includes(number)) {
     throw refused(
@@ -189,13 +204,12 @@ async function earlier(
   host: Host,
   store: string,
   name: ChrootName,
-  current: number | null,
+  current: number,
 ): Promise<number | null> {
-  return current === null ? null : (await readRecord(host, store, name, current))?.previous ?? null;
+  return (await readRecord(host, store, name, current))?.previous ?? null;
 }
 
-function thereAre(numbers: readonly number[], current: number | null): string {
-  if (current === null) return "It has none yet: each maintenance makes one";
+function thereAre(numbers: readonly number[], current: number): string {
   return `There are: ${numbers.join(", ")}; ${current} is current`;
 }
 
@@ -204,14 +218,15 @@ function thereAre(numbers: readonly number[], current: number | null): string {
  *
  * @param host The outside.
  * @param store The store's folder.
- * @param chroot The chroot's name, and where its tree was.
+ * @param path Where it was.
  * @returns Its path: a directory of another program may have become generation zero since.
  */
 export async function whereIsNow(
   host: Host,
   store: string,
-  { name, path }: { readonly name: ChrootName; readonly path: string },
+  path: string,
 ): Promise<string> {
-  if ((await host.files.lstat(path))?.kind === "directory") return path;
-  return generationPath(store, name, 0);
+  const name = basename(path);
+  const isMoved = (await host.files.lstat(path))?.kind !== "directory" && isChrootName(name);
+  return isMoved ? generationPath(store, name, 0) : path;
 }

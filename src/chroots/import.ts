@@ -1,6 +1,6 @@
 /** Makes a chroot from the file that another host wrote. */
 
-import { isAbsolute, join } from "@std/path/posix";
+import { dirname, isAbsolute, join } from "@std/path/posix";
 import { parseDefinition, settingsFor } from "../config/load.ts";
 import type { MachineSettings } from "../config/settings.ts";
 import { refused } from "../failure.ts";
@@ -140,11 +140,12 @@ async function saidIn(work: Work, name: ChrootName, folder: string): Promise<Sai
   if (isAbsolute(named) && await host.files.stat(named) === null) {
     throw refused(`Cannot use its definition: there is no playbook ${named} here`, "Put it there");
   }
+  const place = isAbsolute(named) ? named : join(config.definitions, named);
   return {
     settings: settingsFor(config, machine),
     async layDown() {
       await host.files.makeDirectory(config.definitions, 0o755);
-      const place = isAbsolute(named) ? named : join(config.definitions, named);
+      await host.files.makeDirectory(dirname(place), 0o755);
       const isThere = await host.files.stat(place) !== null; // others may share it
       if (playbook !== null && !isThere) await host.files.replace(place, playbook);
       if (text !== null) await host.files.replace(path, text);

@@ -72,7 +72,7 @@ async function entryOf(
     origin: record?.origin ??
       (defined && state !== "ready" ? await said(host, config, name) : null),
     generation,
-    generations: await numbersOf(host, store, name),
+    generations: await numbersOf(host, store, name).catch(() => []),
     digest: record?.pin?.startsWith("sha256:") ? record.pin : null,
     size: record?.size ?? null,
     made: record?.made ?? null,
@@ -93,7 +93,9 @@ async function stateOf(
 
 /** A list shows what is wrong nowhere: that is said to whoever uses it. */
 async function isReady(host: Host, store: string, name: ChrootName): Promise<boolean> {
-  return await findTree(host, store, name).catch(() => null) !== null;
+  const tree = await findTree(host, store, name).catch(() => undefined);
+  // Nobody but root may look into generations; the link to one is for all to see.
+  return tree === undefined ? await currentNumber(host, store, name) !== null : tree !== null;
 }
 
 async function said(host: Host, config: Config, name: ChrootName): Promise<string | null> {

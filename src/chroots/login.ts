@@ -5,11 +5,12 @@ import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 import { changeCopy, changing } from "./create.ts";
+import { currentTree } from "./find.ts";
 import { refuseForeign } from "./foreign.ts";
 import type { ChrootName } from "./name.ts";
 import { readRecipe } from "./recipe.ts";
 import { toolEnvironment } from "./tool.ts";
-import { inUse, usersOf } from "./users.ts";
+import { inUse } from "./users.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -66,15 +67,17 @@ async function keeps(
  * @throws {Failure} where machines run from it, or somebody changes it.
  */
 export async function logInDirectly(work: Work, chroot: Chroot): Promise<Ending> {
-  const { host, users } = work;
+  const { host, config: { store }, users } = work;
   return await changing(work, chroot.name, "log in to", async () => {
+    const { path: tree } = await currentTree(host, store, chroot.name);
     // A machine that has a snapshot of its own does not see what is changed.
-    const found = (await usersOf(users, chroot.name)).filter(({ storage }) => storage !== "btrfs");
-    const reading = found.filter((user) => user.chroot.path === chroot.path);
+    const reading = (await users.list()).filter((user) =>
+      user.chroot.path === tree && user.storage !== "btrfs"
+    );
     if (reading.length > 0) {
       throw inUse(reading, chroot.name, "log in to", "without --direct you work on a copy");
     }
-    return { kind: "exited", code: await openShell(host, chroot.name, chroot.path) };
+    return { kind: "exited", code: await openShell(host, chroot.name, tree) };
   });
 }
 

@@ -1,9 +1,10 @@
 /** Keeps chroots up to date. */
 
 import { Failure, hostFailure, messageOf } from "../failure.ts";
-import { changing, create, currentRecord, recreate, sourceAsBefore, update } from "./create.ts";
+import { changing, create, recreate, sourceAsBefore, update } from "./create.ts";
 import { findDefinition } from "./definition.ts";
 import { findTree } from "./find.ts";
+import { numbersOf, readRecord } from "./generation.ts";
 import { canUpgrade } from "./furnish.ts";
 import { definedNames, unknownImage } from "./list.ts";
 import { type ChrootName, isChrootName, namesOfImage } from "./name.ts";
@@ -50,14 +51,15 @@ function hasPin({ making }: Recipe): boolean {
   return making.extends !== undefined || /^(?:docker|oci):/.test(making.source ?? "");
 }
 
-/** Whether a chroot is what it would be if it were made anew. */
+/** Whether its newest build is what it would be made anew: after a way back, the same is not tried again. */
 async function stands(
-  work: Work,
+  { host, config: { store } }: Work,
   name: ChrootName,
   recipe: Recipe,
   pin: string | null,
 ): Promise<boolean> {
-  const record = await currentRecord(work, name);
+  const newest = (await numbersOf(host, store, name)).at(-1);
+  const record = newest === undefined ? null : await readRecord(host, store, name, newest);
   return record !== null && record.pin === pin && record.recipe === await hashOf(recipe);
 }
 

@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import { refused } from "../failure.ts";
 import type { Chroot } from "./chroot.ts";
 import { currentRecord } from "./create.ts";
+import { currentTree } from "./find.ts";
 import { imageConfigOf } from "./image.ts";
 import { whileLocked } from "./lock.ts";
 import { copyImage, digestOf, layoutImage, packImage, requireImageTools } from "./registry.ts";
@@ -40,8 +41,9 @@ export async function pushChroot(work: Work, chroot: Chroot, target: string): Pr
       inScratch(host, store, chroot.name, async (scratch) => {
         const folder = join(scratch, "image");
         const layer = join(scratch, "layer.tar");
-        host.log.info(`Packing ${chroot.path}`);
-        await packTar(host, chroot.path, layer, interrupt);
+        const { path: tree } = await currentTree(host, store, chroot.name);
+        host.log.info(`Packing ${tree}`);
+        await packTar(host, tree, layer, interrupt);
         const { made = EPOCH, image } = await currentRecord(work, chroot.name) ?? {};
         const config = image ?? imageConfigOf(null);
         await packImage(host, folder, { layer, config, made }, interrupt);

@@ -40,13 +40,13 @@ export async function removeChroot(work: Work, image: string, whenIdle: boolean)
 
 /** Takes a chroot out of its place at a moment when nobody uses it; tells where its trees are then. */
 async function takeOut(work: Work, name: ChrootName, whenIdle: boolean): Promise<string> {
-  const { host, users, interrupt } = work;
-  const leaving = leavingPath(work.config.store, name, host.clock.now());
+  const { host, config, users, interrupt } = work;
+  const leaving = leavingPath(config.store, name, host.clock.now());
   let told = "";
   while (!interrupt.aborted) {
     // In one moment: between a look and a move a machine could begin to use it.
     const found = await users.still(async () => {
-      const found = await usersOf(users, name);
+      const found = await usersOf(host, config.store, users, name);
       if (found.length === 0) await moveOut(work, name, leaving);
       return found;
     });

@@ -1,3 +1,4 @@
+import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ChrootName } from "./name.ts";
 import { chrootPlaces, makingFolder } from "./places.ts";
@@ -21,12 +22,13 @@ export async function inScratch<T>(
 ): Promise<T> {
   const { making, scratch } = chrootPlaces(store, name);
   await removeTrees(host, making);
-  for (const folder of [makingFolder(store), making, scratch]) {
-    await host.files.makeDirectory(folder, 0o755); // open for apt, which fetches as a user of its own
-  }
+  await host.files.makeDirectory(makingFolder(store), 0o755);
+  await host.files.makeDirectory(making); // closed: what strangers made, and what is packed of a tree
+  await host.files.makeDirectory(scratch, 0o755);
   try {
     return await act(scratch);
   } finally {
-    await removeTrees(host, making);
+    // What came of it counts; the next sweep tries again.
+    await removeTrees(host, making).catch((error) => host.log.warn(messageOf(error)));
   }
 }

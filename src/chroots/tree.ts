@@ -3,6 +3,7 @@
 import { dirname, join } from "@std/path/posix";
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { removeStrangersTree } from "../host/strangers.ts";
 import {
   createSubvolume,
   deleteSubvolume,
@@ -130,7 +131,8 @@ const XATTRS = ["--xattrs", "--xattrs-include=*"] as const;
  * @throws {Failure} where something is mounted in it.
  */
 export async function removeTree(host: Host, path: string): Promise<void> {
-  if (await host.files.lstat(path) === null) return;
+  const stat = await host.files.lstat(path);
+  if (stat?.kind !== "directory") return await host.files.remove(path);
   const mount = (await mountsIn(host, path)).at(-1);
   if (mount !== undefined) {
     throw refused(`Cannot remove ${path}: something is mounted in it`, `Undo it: umount ${mount}`);
@@ -155,7 +157,7 @@ export async function removeTrees(host: Host, folder: string): Promise<void> {
 /** Processes that were just killed may still write: what they added goes with the next attempt. */
 async function removeFiles(host: Host, path: string, attempts = 5): Promise<void> {
   try {
-    await host.files.removeTree(path);
+    await removeStrangersTree(host, path);
   } catch (error) {
     if (attempts <= 1) throw hostFailure(`Cannot remove ${path}: ${messageOf(error)}`);
     await host.clock.sleep(100);

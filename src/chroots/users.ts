@@ -1,7 +1,9 @@
 /** Who uses chroots: told by whoever knows machines. */
 
 import { refused } from "../failure.ts";
+import type { Host } from "../host/host.ts";
 import type { ChrootName } from "./name.ts";
+import { chrootPlaces } from "./places.ts";
 
 /** A machine, as far as chroots care. */
 export interface ChrootUser {
@@ -23,14 +25,23 @@ export interface Users {
 }
 
 /**
- * The machines of a chroot.
+ * The machines of a chroot, by whatever name they reached it: a symlink may be another one.
  *
+ * @param host The outside.
+ * @param store The store's folder.
  * @param users Who might.
  * @param name The chroot.
- * @returns Those that belong to any of its generations.
+ * @returns Those that started from any of its generations.
  */
-export async function usersOf(users: Users, name: ChrootName): Promise<ChrootUser[]> {
-  return (await users.list()).filter((user) => user.chroot.name === name);
+export async function usersOf(
+  host: Host,
+  store: string,
+  users: Users,
+  name: ChrootName,
+): Promise<ChrootUser[]> {
+  const { path, generations } = chrootPlaces(await host.files.real(store) ?? store, name);
+  const isOurs = (tree: string) => tree === path || tree.startsWith(`${generations}/`);
+  return (await users.list()).filter(({ chroot }) => isOurs(chroot.path));
 }
 
 /**

@@ -3,7 +3,10 @@ import type { Work } from "../chroots/work.ts";
 import type { Context } from "../cli/spec.ts";
 import type { Host } from "../host/host.ts";
 import { listLeases } from "../machines/lease.ts";
+import { kernelFacts } from "../machines/kernel.ts";
 import { whileStoreLocked } from "../machines/lock.ts";
+import { removeMachine } from "../machines/stop.ts";
+import { endOverdue } from "../machines/sweep.ts";
 import { interruptible } from "./interrupt.ts";
 import { smokeTest } from "./smoke_test.ts";
 
@@ -30,6 +33,18 @@ function machinesOf(host: Host, store: string): Users {
   };
 }
 
+/** Machines that nobody watches over any more use chroots, too: those of a build that was killed, for one. */
+async function endWhatIsOver(host: Host, store: string): Promise<void> {
+  const leases = await listLeases(host, store);
+  if (leases.length === 0) return;
+  const { boot } = await kernelFacts(host);
+  await endOverdue(host, leases, { boot, runner: null }, async ({ lease, reason }) => {
+    host.log.step(`Ending machine ${lease.machine}: ${reason}`);
+    await removeMachine(host, lease);
+    return true;
+  });
+}
+
 /**
  * Runs a work on chroots that a signal can interrupt.
  *
@@ -42,6 +57,7 @@ export async function working<T>(
   act: (work: Work) => Promise<T>,
 ): Promise<T> {
   const config = await load();
+  await endWhatIsOver(host, config.store);
   const users = machinesOf(host, config.store);
   const test = smokeTest(host, config);
   return await interruptible(

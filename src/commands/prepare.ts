@@ -1,5 +1,5 @@
 import type { Chroot } from "../chroots/chroot.ts";
-import { currentTree, resolveForJob } from "../chroots/find.ts";
+import { type ChrootTree, currentTree, resolveForJob } from "../chroots/find.ts";
 import { chrootHas } from "../chroots/shell.ts";
 import type { CommandRun, Invocation } from "../cli/spec.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
@@ -26,7 +26,6 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const settings = settingsFor(config, ...chroot.own);
   const binds = await helperBinds(host, config, job, chroot);
   const plan = planOf({ host, config, chosen, job, chroot, settings, binds, began });
-  host.log.info(`Image ${chroot.name}${generationOf(chroot)} (${chroot.path})`);
   if (job !== null && job.services.length > 0) {
     host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
   }
@@ -38,7 +37,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   host.log.info(`Machine ${chosen.machine} ready in ${seconds(host.clock.now() - began)} s`);
 };
 
-function generationOf({ generation }: Chroot): string {
+function generationOf({ generation }: ChrootTree): string {
   return generation === null ? "" : `, generation ${generation}`;
 }
 
@@ -67,15 +66,18 @@ function planOf({ host, config, chosen, job, chroot, settings, binds, began }: P
   return {
     name: chosen.machine,
     store: config.store,
-    chroot: async () => ({ name, path: await currentTree(host, config.store, name) }),
+    async chroot() {
+      const tree = await currentTree(host, config.store, name);
+      host.log.info(`Image ${name}${generationOf(tree)} (${tree.path})`);
+      const { user = "", env: environment = [] } = tree.image ?? {};
+      return { name, path: tree.path, user: settings.user ?? user, environment };
+    },
     settings,
-    user: settings.user ?? chroot.image?.user ?? "",
     owned: [BUILDS_DIR, CACHE_DIR],
-    environment: chroot.image?.env ?? [],
     job: {
       id: chosen.id,
       server: chosen.server,
-      underGitLab: job !== null,
+      watcher: job === null ? "nobody" : "gitlab-runner",
       began: decisionsOf(host.env)?.began || began,
       timeout,
       lifetime: timeout === undefined ? config.deadline : timeout + MARGIN,

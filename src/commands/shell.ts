@@ -1,9 +1,7 @@
 import { whereIsNow } from "../chroots/generations.ts";
-import { isChrootName } from "../chroots/name.ts";
 import type { CommandRun } from "../cli/spec.ts";
-import type { Host } from "../host/host.ts";
 import { findMachine, openShell } from "../machines/look.ts";
-import { type Lease, readLease } from "../machines/lease.ts";
+import { readLease } from "../machines/lease.ts";
 import { whileLocked } from "../machines/lock.ts";
 import { removeMachine } from "../machines/stop.ts";
 
@@ -13,7 +11,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const done = invocation.switches.has("done");
   const lease = await findMachine(host, store, invocation.positionals["id"]!, done);
   if (!done) {
-    const path = await treeOf(host, lease);
+    const path = await whereIsNow(host, lease.store, lease.chroot.path);
     return { kind: "exited", code: await openShell(host, lease, path) };
   }
   await whileLocked(host, lease.machine, async () => {
@@ -22,7 +20,3 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   });
   return host.log.info(`Removed what was kept of job ${lease.job}`);
 };
-
-async function treeOf(host: Host, { store, chroot: { name, path } }: Lease): Promise<string> {
-  return isChrootName(name) ? await whereIsNow(host, store, { name, path }) : path;
-}

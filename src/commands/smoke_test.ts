@@ -7,8 +7,20 @@ import { runStage } from "../machines/stage.ts";
 import { startMachine } from "../machines/start.ts";
 import { stopMachine } from "../machines/stop.ts";
 
-/** What every job needs: its shell runs this, and git fetches its sources. */
-const SCRIPT = new TextEncoder().encode("git --version >/dev/null\n");
+/** What every job needs, and what is wrong where it fails. Scripts that every shell reads. */
+const NEEDS = [
+  {
+    script: "exit 0\n",
+    failure: "its shell does not run in it",
+    hint: "Jobs need it: shell in the definition names another",
+  },
+  {
+    script: "git --version >/dev/null\n",
+    failure: "git does not run in it",
+    hint:
+      'Jobs need it. A definition may say setup = ["apt-get update && apt-get install -y git"], or what its system has for that',
+  },
+];
 
 /**
  * The test of new trees: a machine as jobs get it, and a script in it.
@@ -22,29 +34,28 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
     const { name, tree: path, settings, image } = candidate;
     const id = `test-${host.pid()}`;
     const machine = machineName(id, undefined);
+    const { user = "", env: environment = [] } = image ?? {};
     const job = {
       id,
       server: undefined,
-      underGitLab: false,
+      watcher: "us",
       began: host.clock.now(),
       timeout: undefined,
       lifetime: settings.prepare_timeout + LIFETIME,
       keep: 0,
-    };
+    } as const;
     await startMachine(host, {
       name: machine,
       store: config.store,
-      chroot: () => Promise.resolve({ name, path }),
+      chroot: () => Promise.resolve({ name, path, user: settings.user ?? user, environment }),
       settings,
-      user: settings.user ?? image?.user ?? "",
       owned: [],
-      environment: image?.env ?? [],
       job,
       folders: undefined,
       binds: [],
     }, interrupt);
     try {
-      await runScript(host, config, machine, interrupt);
+      for (const need of NEEDS) await meet(need, host, config, machine, interrupt);
     } finally {
       const store = () => Promise.resolve(config.store);
       await stopMachine(host, store, machine).catch((error) => host.log.warn(messageOf(error)));
@@ -55,19 +66,19 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
 /** Seconds that the script may take; after that the machine may be ended by whoever comes by. */
 const LIFETIME = 300;
 
-async function runScript(
+async function meet(
+  { script, failure, hint }: (typeof NEEDS)[number],
   host: Host,
   config: Config,
   machine: MachineName,
   interrupt: AbortSignal,
 ): Promise<void> {
   const store = () => Promise.resolve(config.store);
-  const stage = { script: SCRIPT, shell: undefined };
+  const stage = { script: new TextEncoder().encode(script), shell: undefined };
   const { ending } = await runStage(host, store, machine, stage, interrupt);
   if (interrupt.aborted) throw hostFailure("Cannot test the new tree: interrupted");
-  if (ending.kind === "exited" && ending.code === 0) return;
-  throw refused(
-    "Cannot use the new tree: git does not run in it",
-    'Jobs need it. A definition may say setup = ["apt-get update && apt-get install -y git"], or what its system has for that',
-  );
+  if (ending.kind === "lost") throw hostFailure(`Cannot test the new tree: ${ending.reason}`);
+  if (ending.kind !== "exited" || ending.code !== 0) {
+    throw refused(`Cannot use the new tree: ${failure}`, hint);
+  }
 }

@@ -41,9 +41,9 @@ const wholeNumber = (least: number, most: number) => (value: unknown) =>
 /** An absolute path that neither mount(8), nspawn nor a unit reads as anything else. */
 const absolutePath = text(/^(\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)+$/u);
 
-/** A path as above, or one that is relative to a folder that whoever uses it knows. */
-const anyPath = (value: unknown) => {
-  if (typeof value !== "string" || value.startsWith("-")) return undefined;
+/** A file beside chroots' own playbooks would be one of them: a folder of its own, or a path from the root. */
+const playbook = (value: unknown) => {
+  if (typeof value !== "string" || !/^[^-].*\/.*\.ya?ml$/s.test(value)) return undefined;
   return absolutePath(value) ?? absolutePath(`/${value}`)?.slice(1);
 };
 
@@ -128,7 +128,8 @@ const source = (value: unknown) => {
 const copies = (value: unknown) => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const entries = Object.entries(value);
-  const isRight = entries.length > 0 && entries.every((pair) => pair.every(absolutePath));
+  const isRight = entries.length > 0 && entries.every((pair) => pair.every(absolutePath)) &&
+    !Object.values(value).some((to) => /^\/(?:tmp|run|dev|proc|sys)(?:\/|$)/.test(to)); // not kept there
   return isRight ? value as Record<string, string> : undefined;
 };
 const MEMORY = 'bytes with an optional K, M, G or T, a share like "80%", or "infinity"';
@@ -219,7 +220,8 @@ export const FIELDS: readonly Field[] = [
     key: "copy",
     where: "definition",
     standard: undefined,
-    allowed: 'a table of absolute paths, "of the host" = "in the chroot"',
+    allowed:
+      'a table of absolute paths, "of the host" = "in the chroot", not below /tmp, /run, /dev, /proc or /sys',
     help: "Files and folders that are copied in, before `setup`",
     check: copies,
   },
@@ -235,10 +237,10 @@ export const FIELDS: readonly Field[] = [
     key: "playbook",
     where: "definition",
     standard: undefined,
-    allowed: "a path of letters, digits and . _ @ + = ~ -",
+    allowed: 'a path like "plays/base.yaml", with a folder',
     help:
       "An Ansible playbook that is not called like the chroot; a relative path is from the definition's folder",
-    check: anyPath,
+    check: playbook,
   },
   {
     key: "recreate",

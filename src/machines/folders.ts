@@ -51,12 +51,19 @@ export const BUILDS = { name: ".builds", depth: 4 } as const;
  * @param host The outside.
  * @param store The store's folder.
  * @param plan What is wanted.
+ * @param uid Who runs the machine's scripts: users could not write what another one made.
  * @returns What the machine gets to see.
  */
-export async function claimFolders(host: Host, store: string, plan: FolderPlan): Promise<Claim> {
-  const wanted = [{ folder: cacheOf(store, plan.owner), to: plan.cache }];
+export async function claimFolders(
+  host: Host,
+  store: string,
+  plan: FolderPlan,
+  uid: number,
+): Promise<Claim> {
+  const parts = partsOf(plan.owner, uid);
+  const wanted = [{ folder: join(store, CACHES.name, ...parts), to: plan.cache }];
   if (plan.builds !== undefined) {
-    wanted.push({ folder: await freeSlot(host, store, plan.owner), to: plan.builds });
+    wanted.push({ folder: await freeSlot(host, store, parts), to: plan.builds });
   }
   const binds: Bind[] = [];
   for (const { folder, to } of wanted) {
@@ -82,18 +89,15 @@ export function foldersInUse(leases: readonly Lease[]): Set<string> {
   return new Set(leases.flatMap(({ folders }) => folders));
 }
 
-function cacheOf(store: string, owner: FolderOwner): string {
-  return join(store, CACHES.name, ...partsOf(owner));
-}
-
-async function freeSlot(host: Host, store: string, owner: FolderOwner): Promise<string> {
+async function freeSlot(host: Host, store: string, parts: readonly string[]): Promise<string> {
   const taken = foldersInUse(await listLeases(host, store));
   for (let slot = 0;; slot++) {
-    const folder = join(store, BUILDS.name, ...partsOf(owner), `${slot}`);
+    const folder = join(store, BUILDS.name, ...parts, `${slot}`);
     if (!taken.has(folder)) return folder;
   }
 }
 
-function partsOf({ server, project, isProtected }: FolderOwner): string[] {
-  return [server, project, isProtected ? "protected" : "unprotected"];
+function partsOf({ server, project, isProtected }: FolderOwner, uid: number): string[] {
+  const refs = isProtected ? "protected" : "unprotected";
+  return [server, project, uid === 0 ? refs : `${refs}-${uid}`];
 }

@@ -164,7 +164,7 @@ function parse(text: string): Lease | null {
   try {
     const lease = JSON.parse(text);
     const isWhole = lease?.version === 1 && TEXTS.every((key) => typeof lease[key] === "string");
-    return isWhole && lease.held !== undefined ? lease : null;
+    return isWhole && lease.held !== undefined ? { ...lease, user: lease.user ?? null } : null;
   } catch {
     return null;
   }

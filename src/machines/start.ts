@@ -32,19 +32,23 @@ export interface MachinePlan {
   readonly name: MachineName;
   readonly store: string;
   /** What it starts from, as that is when it begins to use it. */
-  readonly chroot: () => Promise<UsedChroot>;
+  readonly chroot: () => Promise<PlannedChroot>;
   readonly settings: MachineSettings;
   readonly job: PlannedJob;
-  /** Who runs scripts: a user of the chroot, and perhaps a group after a colon; empty for root. */
-  readonly user: string;
-  /** Folders in the machine that belong to that user. */
+  /** Folders in the machine that belong to who runs scripts. */
   readonly owned: readonly string[];
-  /** What scripts find in their environment, `NAME=VALUE`. */
-  readonly environment: readonly string[];
   /** What it sees of its project's folders; undefined where it belongs to no project. */
   readonly folders: FolderPlan | undefined;
   /** What else of the host it sees. */
   readonly binds: readonly Bind[];
+}
+
+/** What a machine starts from. */
+export interface PlannedChroot extends UsedChroot {
+  /** Who runs scripts: a user of the chroot, and perhaps a group after a colon; empty for root. */
+  readonly user: string;
+  /** What scripts find in their environment, `NAME=VALUE`. */
+  readonly environment: readonly string[];
 }
 
 /** The job that a machine is for. */
@@ -52,8 +56,8 @@ export interface PlannedJob {
   readonly id: string;
   /** A short hash of what tells its server from others; undefined by hand. */
   readonly server: string | undefined;
-  /** Whether GitLab Runner asked for it, and so watches over it. */
-  readonly underGitLab: boolean;
+  /** Who watches over it, and takes it along at the latest: the GitLab Runner that called us, we, or nobody. */
+  readonly watcher: "gitlab-runner" | "us" | "nobody";
   /** When it began, in milliseconds since 1970. */
   readonly began: number;
   /** Seconds that GitLab gives it. */
@@ -86,10 +90,11 @@ export async function startMachine(
   plan: MachinePlan,
   interrupt: AbortSignal,
 ): Promise<Started> {
-  const [facts, runner] = await Promise.all([
+  const [facts, calling] = await Promise.all([
     kernelFacts(host),
-    plan.job.underGitLab ? callingRunner(host) : null,
+    plan.job.watcher === "gitlab-runner" ? callingRunner(host) : null,
   ]);
+  const runner = plan.job.watcher === "us" ? parseStat(facts.stat) : calling;
   const { boot } = facts;
   // Before the lock is taken, too: to be killed with it would be a trace at a machine that lives.
   await refuseLiving(host, plan, boot);
@@ -122,13 +127,21 @@ async function start(
 ): Promise<Started> {
   const supervisor = await supervisorOfHost(host);
   await host.files.makeDirectory(plan.store, 0o755);
-  const { lease, binds } = await claim(host, plan, supervisor, facts, runner);
+  const claimed = await claim(host, plan, supervisor, facts, runner);
+  const { lease } = claimed;
   try {
-    return await create(host, plan, binds, supervisor, lease, interrupt);
+    return await create(host, plan, claimed, supervisor, interrupt);
   } catch (error) {
     await undo(host, lease);
     throw interrupt.aborted ? hostFailure(`Cannot start machine ${plan.name}: interrupted`) : error;
   }
+}
+
+/** What a machine has for its own. */
+interface Claimed {
+  readonly lease: Lease;
+  readonly binds: readonly Bind[];
+  readonly environment: readonly string[];
 }
 
 /** Writes the lease: the tree that it names stays from then on, and its folders are nobody else's. */
@@ -138,35 +151,36 @@ async function claim(
   supervisor: Supervisor,
   facts: KernelFacts,
   runner: ProcessId | null,
-): Promise<{ lease: Lease; binds: readonly Bind[] }> {
+): Promise<Claimed> {
   const { folders, store } = plan;
   return await whileStoreLocked(host, store, async () => {
-    const wanted = await newLease(host, plan, supervisor, facts, runner);
+    const chroot = await plan.chroot();
+    const wanted = await newLease(host, plan, chroot, supervisor, facts, runner);
     const claimed = folders === undefined
       ? { folders: [], binds: [] }
-      : await claimFolders(host, store, folders);
+      : await claimFolders(host, store, folders, wanted.user?.uid ?? 0);
     const lease = { ...wanted, folders: claimed.folders };
     await writeLease(host, lease);
-    return { lease, binds: [...plan.binds, ...claimed.binds] };
+    const binds = [...plan.binds, ...claimed.binds];
+    return { lease, binds, environment: chroot.environment };
   });
 }
 
 async function create(
   host: Host,
   plan: MachinePlan,
-  binds: readonly Bind[],
+  { lease, binds, environment }: Claimed,
   supervisor: Supervisor,
-  lease: Lease,
   interrupt: AbortSignal,
 ): Promise<Started> {
-  const { settings, name, store } = plan;
+  const { settings, name, store, owned } = plan;
   const { chroot } = lease;
   const paths = machinePaths(store, name);
   const storage = storageOf(lease.storage);
   await host.files.makeDirectory(paths.folder);
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   await storage.open(host, chroot.path, paths.folder);
-  await openChannel(host, paths, { ...plan, user: lease.user });
+  await openChannel(host, paths, { user: lease.user, owned, environment });
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
   const root = storage.root(chroot.path, paths.folder);
@@ -211,12 +225,12 @@ async function refuseLiving(host: Host, plan: MachinePlan, boot: string): Promis
 async function newLease(
   host: Host,
   plan: MachinePlan,
+  chroot: PlannedChroot,
   supervisor: Supervisor,
   facts: KernelFacts,
   runner: ProcessId | null,
 ): Promise<Lease> {
   const { name, store, settings, job } = plan;
-  const chroot = await plan.chroot();
   const { folder } = machinePaths(store, name);
   const storage = await chooseStorage(host, facts, settings.storage, store, folder, chroot.path);
   const now = host.clock.now();
@@ -233,12 +247,12 @@ async function newLease(
     timeout: job.timeout ?? null,
     runner,
     keep: job.keep,
-    chroot,
+    chroot: { name: chroot.name, path: chroot.path },
     storage: storage.kind,
     supervisor: supervisor.kind,
     booted: settings.boot && await hasInit(host, chroot.path),
     shell: settings.shell,
-    user: await findUser(host, chroot.path, plan.user),
+    user: await findUser(host, chroot.path, chroot.user),
     folders: [],
     cgroups: supervisor.cgroups(facts, name),
     preparer: parseStat(facts.stat),

@@ -107,9 +107,7 @@ async function reasonOf(
   if (wasKilled) return "the call that made or ended it did not finish";
   if (lease.runner !== null) {
     // It ends its machine in order, and tells the job.
-    return alive.has(keyOf(lease.runner))
-      ? overdueSince(lease, now)
-      : "its GitLab Runner has ended";
+    return alive.has(keyOf(lease.runner)) ? overdueSince(lease, now) : "who asked for it has ended";
   }
   if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";
   return overdueSince(lease, now);

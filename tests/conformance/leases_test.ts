@@ -53,7 +53,7 @@ onEachHost(
       await own.host.signal(alive!.runner, "SIGKILL");
       await alive!.runner.ended;
       const swept = await own.call(["gc"]);
-      assert.match(swept.stdout, /^Removing machine run-\S+: its GitLab Runner has ended$/m);
+      assert.match(swept.stdout, /^Removing machine run-\S+: who asked for it has ended$/m);
       assert.deepEqual(await names(own), [`run-${byHand}`]);
       for (const { job } of runners) await job.close();
     });
@@ -72,7 +72,7 @@ onEachHost("a wrapper of the runner's name is not taken for the runner", async (
   assert.equal((await leasesOf(own)).length, 1);
   await own.host.signal(runner, "SIGKILL");
   await runner.ended;
-  assert.match((await own.call(["gc"])).stdout, /its GitLab Runner has ended$/m);
+  assert.match((await own.call(["gc"])).stdout, /who asked for it has ended$/m);
   await job.close();
 });
 

@@ -24,10 +24,11 @@ onBothHosts(
       withOwn(to, {}, async (there) => {
         const definition = `source = "dir:${await smallFolder(from)}"
 setup = ["echo one > /srv/mark"]
-playbook = "shared.yaml"
+playbook = "plays/shared.yaml"
 aliases = ["other"]
 `;
-        await here.put("- hosts: all\n  tasks: []\n", `${here.definitions}/shared.yaml`);
+        await here.host.exec(["mkdir", `${here.definitions}/plays`]);
+        await here.put("- hosts: all\n  tasks: []\n", `${here.definitions}/plays/shared.yaml`);
         await define(here, "x", definition.replace(/^playbook.*\n/m, ""));
         await succeed(here, "chroot-create", "x");
         await define(here, "x", definition);
@@ -59,7 +60,7 @@ aliases = ["other"]
         const laid = await to.host.exec([
           "cat",
           `${there.definitions}/x.toml`,
-          `${there.definitions}/shared.yaml`,
+          `${there.definitions}/plays/shared.yaml`,
         ]);
         assert.equal(laid.stdout, `${definition}- hosts: all\n  tasks: []\n`);
         assert.equal((await listed(there, "x"))?.origin, (await listed(here, "x"))?.origin);

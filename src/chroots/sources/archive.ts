@@ -30,6 +30,7 @@ export async function archiveSource(
     pin: null,
     isFixed: false,
     async fill(host, places, interrupt) {
+      await host.files.chmod(places.making, 0o755); // apt fetches as a user of its own
       await fillTree(host, bootstrap, places, interrupt);
       return null;
     },

@@ -39,25 +39,25 @@ Deno.test("removeChroot() refuses what is unknown or was never a chroot's name",
   }));
 
 Deno.test("removeChroot() refuses while a machine is there, whatever its storage and its generation", () =>
-  withStore(async ({ work, generation, mark, users }) => {
+  withStore(async ({ work, generation, mark, users, folder }) => {
     await generation("x", 1);
     for (const storage of ["overlay", "btrfs"]) {
-      users.splice(0, 1, machine("x", "/some/tree", storage));
+      users.splice(0, 1, machine("x", `${folder}/store/.generations/x/1`, storage));
       await assert.rejects(removeChroot(work, "x", false), {
         kind: "refused",
         message: "Cannot remove chroot x: in use by run-1",
         hint: /--when-idle/,
       });
     }
-    users.splice(0, 1, machine("other", "/some/tree"));
+    users.splice(0, 1, machine("other", `${folder}/store/.generations/other/1`));
     assert.equal(await mark("x"), "mark 1");
     await removeChroot(work, "x", false);
   }));
 
 Deno.test("removeChroot() waits until nobody uses it, when it is asked to", () =>
-  withStore(async ({ work, generation, mark, users, err }) => {
+  withStore(async ({ work, generation, mark, users, folder, err }) => {
     await generation("x", 1);
-    users.push(machine("x", "/some/tree"));
+    users.push(machine("stable", `${folder}/store/.generations/x/1`)); // by another name
     let looks = 0;
     const sleep = async () => {
       assert.equal(await mark("x"), "mark 1");
@@ -71,9 +71,9 @@ Deno.test("removeChroot() waits until nobody uses it, when it is asked to", () =
   }));
 
 Deno.test("removeChroot() that waits gives up when it is interrupted", () =>
-  withStore(async ({ work, generation, mark, users, controller }) => {
+  withStore(async ({ work, generation, mark, users, folder, controller }) => {
     await generation("x", 1);
-    users.push(machine("x", "/some/tree"));
+    users.push(machine("stable", `${folder}/store/.generations/x/1`)); // by another name
     const sleep = () => Promise.resolve(controller.abort());
     const host = { ...work.host, clock: { ...work.host.clock, sleep } };
     await assert.rejects(removeChroot({ ...work, host }, "x", true), /interrupted/);
@@ -95,14 +95,17 @@ Deno.test("removeChroot() refuses a symlink, and while somebody works on the chr
     assert.ok(await work.host.files.stat(`${folder}/elsewhere/usr/mark`));
   }));
 
-for (const step of ["remove", "removeTree"] as const) {
-  Deno.test(`removeChroot() that is killed at its ${step} does not bring back what it removes`, () =>
+for (const step of ["its link", "its trees"]) {
+  Deno.test(`removeChroot() that is killed at ${step} does not bring back what it removes`, () =>
     withStore(async ({ work, generation, folder, mark }) => {
       const { host } = work;
       await generation("x", 1);
-      const files = { ...host.files, [step]: () => Promise.reject(new Error("killed")) };
-      const killed = { ...work, host: { ...host, files } };
-      await assert.rejects(removeChroot(killed, "x", false), /killed/);
+      const killed = () => Promise.reject(new Error("killed"));
+      const files = { ...host.files, ...(step === "its link" ? { remove: killed } : {}) };
+      const capture: typeof host.processes.capture = (argv, options) =>
+        argv[0] === "rm" && step !== "its link" ? killed() : host.processes.capture(argv, options);
+      const dying = { ...host, files, processes: { ...host.processes, capture } };
+      await assert.rejects(removeChroot({ ...work, host: dying }, "x", false), /killed/);
       assert.equal(await mark("x"), null);
       assert.equal((await host.files.list(`${folder}/store/.leaving`)).length, 1);
       await assert.rejects(removeChroot(work, "x", false), /no such chroot/);
@@ -110,3 +113,11 @@ for (const step of ["remove", "removeTree"] as const) {
       assert.equal(await host.files.lstat(`${folder}/store/x`), null);
     }));
 }
+
+Deno.test("removeChroot() removes what a switch left that was killed", () =>
+  withStore(async ({ work, generation, folder }) => {
+    await generation("x", 1);
+    await Deno.symlink(".generations/x/2", `${folder}/store/.generations/x/.link`);
+    await removeChroot(work, "x", false);
+    assert.deepEqual(await work.host.files.list(`${folder}/store/.leaving`), []);
+  }));

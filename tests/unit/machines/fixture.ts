@@ -25,15 +25,19 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
   return {
     name: machineName("42", undefined),
     store,
-    chroot: () => Promise.resolve({ name: "bookworm", path: `${store}/bookworm` }),
-    user: "",
+    chroot: () =>
+      Promise.resolve({
+        name: "bookworm",
+        path: `${store}/bookworm`,
+        user: "",
+        environment: [],
+      }),
     owned: [],
-    environment: [],
     settings: { ...SETTINGS, storage: "overlay", boot: false },
     job: {
       id: "42",
       server: undefined,
-      underGitLab: false,
+      watcher: "nobody",
       began: 0,
       timeout: undefined,
       lifetime: 3600,

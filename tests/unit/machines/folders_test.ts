@@ -12,7 +12,7 @@ Deno.test("claimFolders() shares a cache and gives each machine a builds folder 
   await inFolder(async (store) => {
     const { host } = recordingHost();
     const plan = { owner: OWNER, cache: "/cache", builds: "/builds" };
-    const { folders, binds } = await claimFolders(host, store, plan);
+    const { folders, binds } = await claimFolders(host, store, plan, 0);
     const [cache, builds] = folders;
     assert.equal(cache, `${store}/.cache/ba7816bf/42/protected`);
     assert.equal(builds, `${store}/.builds/ba7816bf/42/protected/0`);
@@ -25,14 +25,17 @@ Deno.test("claimFolders() shares a cache and gives each machine a builds folder 
     // What a job leaves there is out of reach for all users of the host but root.
     for (const path of [cache!, `${store}/.cache`]) assert.equal(await mode(path), 0o700);
     await writeLease(host, leaseOf(store, "1", { folders }));
-    const second = await claimFolders(host, store, plan);
+    const second = await claimFolders(host, store, plan, 0);
     assert.deepEqual(second.folders.map((path) => path.split("/").at(-1)), ["protected", "1"]);
     const open = await claimFolders(host, store, {
       ...plan,
       owner: { ...OWNER, isProtected: false },
-    });
+    }, 0);
     assert.ok(open.folders.every((path) => path.includes("/unprotected")));
-    const alone = await claimFolders(host, store, { ...plan, builds: undefined });
+    const user = await claimFolders(host, store, plan, 1000); // who could not write in root's
+    assert.equal(user.folders[0], `${cache}-1000`);
+    assert.equal(user.folders[1], `${store}/.builds/ba7816bf/42/protected-1000/0`);
+    const alone = await claimFolders(host, store, { ...plan, builds: undefined }, 0);
     assert.deepEqual(alone.folders, [cache]);
   });
 });

@@ -65,8 +65,8 @@ Deno.test("endOverdue() ends what nobody watches over, and says why", async () =
   const reasons: readonly (readonly [Partial<Lease>, Scene, RegExp])[] = [
     [{ boot: "before" }, {}, /started anew/],
     [{ preparer: DEAD }, {}, /its prepare was killed/],
-    [{ runner: DEAD }, {}, /its GitLab Runner has ended/],
-    [{ runner: { ...ALIVE, start: 2 } }, {}, /its GitLab Runner has ended/],
+    [{ runner: DEAD }, {}, /who asked for it has ended/],
+    [{ runner: { ...ALIVE, start: 2 } }, {}, /who asked for it has ended/],
     [{ deadline: past }, {}, /its deadline was 20/],
     [{ runner: ALIVE, deadline: past }, {}, /its deadline was 20/],
     [{ held: past }, {}, /it was kept until/],
