@@ -55,9 +55,9 @@ export interface Target {
 export function targets(samples: Samples, booted: boolean): Target[] {
   return [
     target(samples, "start", [FLOOR.empty], 1.2),
-    target(samples, "prepare", [FLOOR.boot, FLOOR.empty], 1.15),
-    target(samples, "run", [booted ? FLOOR.exec : FLOOR.nsenter, FLOOR.empty], 1.3),
-    target(samples, "cleanup", [FLOOR.kill, FLOOR.empty], 1.3),
+    target(samples, "prepare", [FLOOR.boot, FLOOR.empty], booted ? 1.15 : 1.2),
+    target(samples, "run", [booted ? FLOOR.exec : FLOOR.nsenter, FLOOR.empty], booted ? 1.3 : 1.4),
+    target(samples, "cleanup", [FLOOR.kill, FLOOR.empty], booted ? 1.3 : 1.25),
   ];
 }
 
