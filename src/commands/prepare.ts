@@ -4,11 +4,13 @@ import { chrootHas } from "../chroots/shell.ts";
 import type { CommandRun, Invocation } from "../cli/spec.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
 import { settingsFor } from "../config/load.ts";
+import { withWishes } from "../config/overrides.ts";
 import { BUILDS_DIR, CACHE_DIR, decisionsOf } from "../gitlab/config_stage.ts";
 import { findHelper, HELPER_PATH, HELPER_PROOF, noHelper } from "../gitlab/helper.ts";
 import { type Job, readJob } from "../gitlab/job.ts";
 import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { adminBinds } from "../machines/binds.ts";
 import type { Bind, FolderPlan } from "../machines/folders.ts";
 import { runStage } from "../machines/stage.ts";
 import { type MachinePlan, type Started, startMachine } from "../machines/start.ts";
@@ -23,8 +25,12 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const chosen = await chooseMachine(invocation, job);
   const config = await load();
   const chroot = await resolveForJob(host, config, imageOf(host, invocation, job, config));
-  const settings = settingsFor(config, ...chroot.own);
-  const binds = await helperBinds(host, config, job, chroot);
+  const wishes = job?.wishes ?? {};
+  const settings = withWishes(settingsFor(config, ...chroot.own), config.overrides, wishes);
+  const binds = [
+    ...await helperBinds(host, config, job, chroot),
+    ...await adminBinds(host, config.store, settings.binds ?? []),
+  ];
   const plan = planOf({ host, config, chosen, job, chroot, settings, binds, began });
   if (job !== null && job.services.length > 0) {
     host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
@@ -74,6 +80,7 @@ function planOf({ host, config, chosen, job, chroot, settings, binds, began }: P
     },
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],
+    diskReserve: config.disk_reserve,
     job: {
       id: chosen.id,
       server: chosen.server,
@@ -109,7 +116,9 @@ async function helperBinds(
 ): Promise<Bind[]> {
   if (job === null) return [];
   const helper = await findHelper(host, config.gitlab_runner);
-  if (helper !== null) return [{ from: helper, to: HELPER_PATH, readOnly: true }];
+  if (helper !== null) {
+    return [{ from: helper, to: HELPER_PATH, readOnly: true, sameOwners: false }];
+  }
   if (job.movesFiles && !await chrootHas(host, chroot, "gitlab-runner")) {
     throw noHelper("neither the host nor the image has one");
   }
@@ -135,7 +144,7 @@ function describe({ lease, limits }: Started, settings: MachineSettings): string
   const kind = lease.booted ? "booted" : "plain";
   return `Storage ${lease.storage}, ${kind}, ${limits ? limitsOf(settings) : NO_LIMITS}${
     settings.seccomp ? "" : ", seccomp off"
-  }`;
+  }, ${lease.ids === null ? "no user namespace" : "user ids of its own"}`;
 }
 
 const NO_LIMITS = "no limits: systemd is not PID 1 on this host";
@@ -145,6 +154,7 @@ function limitsOf({ limits }: MachineSettings): string {
     `CPU weight ${limits.cpu_weight}`,
     `memory high ${limits.memory_high}`,
     `memory max ${limits.memory_max}`,
+    ...(limits.cpu_quota === "infinity" ? [] : [`CPU quota ${limits.cpu_quota}`]),
     `tasks max ${limits.tasks_max}`,
   ].join(", ");
 }

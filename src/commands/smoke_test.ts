@@ -50,6 +50,7 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
       chroot: () => Promise.resolve({ name, path, user: settings.user ?? user, environment }),
       settings,
       owned: [],
+      diskReserve: 0, // what it tests fits already
       job,
       folders: undefined,
       binds: [],

@@ -52,8 +52,13 @@ const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 *
 /** No host has more, and systemd counts in 64 bits. */
 const MOST_MEMORY = 2 ** 53;
 
-/** Bytes with a unit, as they are written, and how many they are. */
-function bytesOf(value: unknown): { text: string; count: number } | undefined {
+/**
+ * Bytes with a unit.
+ *
+ * @param value As it is written.
+ * @returns The text, and how many they are; undefined where it is none.
+ */
+export function bytesOf(value: unknown): { text: string; count: number } | undefined {
   const [text, amount, unit = ""] = written(value).match(/^([1-9]\d{0,15})([KMGT]?)$/) ?? [];
   if (text === undefined) return undefined;
   const count = wholeNumber(1, MOST_MEMORY)(Number(amount) * (UNITS[unit] ?? 1));
@@ -62,6 +67,9 @@ function bytesOf(value: unknown): { text: string; count: number } | undefined {
 
 /** Bytes with a unit, a share of what the host has, or no limit: systemd.resource-control(5). */
 const memory = (value: unknown) => bytesOf(value)?.text ?? share(value);
+
+/** A share of one CPU, which may be several, or no limit. */
+const quota = text(/^(?:infinity|[1-9]\d{0,5}%)$/);
 
 /** Bytes with a unit, or no limit. */
 const size = (value: unknown) => value === "infinity" ? Infinity : bytesOf(value)?.count;
@@ -99,6 +107,13 @@ const listOf = (passes: (text: string) => boolean) => (value: unknown) =>
     value.every((one) => typeof one === "string" && passes(one))
     ? value as string[]
     : undefined;
+
+/** A folder or file of the host, its place in the machine, and whether it is read-only there. */
+const binds = listOf((one) => {
+  const [from, to, mode, ...more] = one.split(":");
+  const isRight = absolutePath(from) !== undefined && absolutePath(to) !== undefined;
+  return isRight && (mode === undefined || mode === "ro") && more.length === 0;
+});
 
 /** Patterns of chroot names, in the words of a shell. */
 const patterns = listOf((text) => globRegExp(text) !== undefined);
@@ -284,6 +299,23 @@ export const FIELDS: readonly Field[] = [
     check: (value) => text(/^(?:[a-z_][a-z0-9_.-]{0,31}|[1-9]\d{0,8})$/)(written(value)),
   },
   {
+    key: "private_users",
+    where: "both",
+    standard: "auto",
+    allowed: '"auto" or "off"',
+    help:
+      "Whether a machine has user ids of its own, so that its root is nobody on the host; auto where the host can",
+    check: oneOf("auto", "off"),
+  },
+  {
+    key: "binds",
+    where: "both",
+    standard: undefined,
+    allowed: 'a list of "HOST:MACHINE" or "HOST:MACHINE:ro", both absolute paths',
+    help: "What else of the host machines see; never the store or the whole host",
+    check: binds,
+  },
+  {
     key: "shell",
     where: "both",
     standard: "bash",
@@ -348,6 +380,15 @@ export const FIELDS: readonly Field[] = [
     check: flag,
   },
   {
+    key: "disk_reserve",
+    where: "config",
+    standard: "256M",
+    allowed: "bytes with an optional K, M, G or T",
+    help:
+      "Free disk that is left for the host: below it no machine starts, and its job is tried again",
+    check: (value) => bytesOf(value)?.count,
+  },
+  {
     key: "cache_max_size",
     where: "config",
     standard: "infinity",
@@ -404,11 +445,67 @@ export const FIELDS: readonly Field[] = [
     check: memory,
   },
   {
+    key: "limits.swap_max",
+    where: "both",
+    standard: "infinity",
+    allowed: MEMORY,
+    help: "Swap that the machine may use besides",
+    check: memory,
+  },
+  {
+    key: "limits.cpu_quota",
+    where: "both",
+    standard: "infinity",
+    allowed: 'a share of one CPU like "150%", or "infinity"',
+    help: "CPU time that the machine may use, however idle the host is",
+    check: quota,
+  },
+  {
+    key: "limits.io_weight",
+    where: "both",
+    standard: 50,
+    allowed: "a whole number from 1 to 10000",
+    help: "The machine's share of the disks when they are busy; 100 is an ordinary service's",
+    check: wholeNumber(1, 10_000),
+  },
+  {
     key: "limits.tasks_max",
     where: "both",
     standard: "16384",
     allowed: 'a whole number, a share like "10%", or "infinity"',
     help: "Processes and threads of the machine",
     check: tasks,
+  },
+  {
+    key: "overrides.memory_max",
+    where: "config",
+    standard: undefined,
+    allowed: "bytes with an optional K, M, G or T",
+    help: "How far jobs may set limits.memory_max, by NSPAWN_MEMORY_MAX; not at all without it",
+    check: (value) => bytesOf(value)?.text,
+  },
+  {
+    key: "overrides.cpu_quota",
+    where: "config",
+    standard: undefined,
+    allowed: 'a share of one CPU like "150%"',
+    help: "How far jobs may set limits.cpu_quota, by NSPAWN_CPU_QUOTA; not at all without it",
+    check: text(/^[1-9]\d{0,5}%$/),
+  },
+  {
+    key: "overrides.tasks_max",
+    where: "config",
+    standard: undefined,
+    allowed: "a whole number",
+    help: "How far jobs may set limits.tasks_max, by NSPAWN_TASKS_MAX; not at all without it",
+    check: (value) => tasks(value) && text(/^\d+$/)(written(value)),
+  },
+  {
+    key: "overrides.boot",
+    where: "config",
+    standard: undefined,
+    allowed: "true or false",
+    help: "Whether jobs may set boot, by NSPAWN_BOOT",
+    check: flag,
   },
 ];

@@ -14,9 +14,18 @@ export interface Limits {
   readonly memory_high: string;
   /** MemoryMax=, as memory_high. */
   readonly memory_max: string;
+  /** MemorySwapMax=, as memory_max. */
+  readonly swap_max: string;
+  /** CPUQuota=: a percentage of one CPU, or `infinity`. */
+  readonly cpu_quota: string;
+  /** IOWeight=, 1 to 10000. */
+  readonly io_weight: number;
   /** TasksMax=: a number, a percentage, or `infinity`. */
   readonly tasks_max: string;
 }
+
+/** Whether a machine has user ids of its own: `auto` where the host can. */
+export type PrivateUsers = "auto" | "off";
 
 /** What may differ from chroot to chroot. */
 export interface MachineSettings {
@@ -28,6 +37,9 @@ export interface MachineSettings {
   readonly boot: boolean;
   /** Who runs scripts: a name, or a number; undefined for root, or whom an image names. */
   readonly user: string | undefined;
+  readonly private_users: PrivateUsers;
+  /** What else of the host machines see: `HOST:MACHINE`, and perhaps `:ro`. */
+  readonly binds: readonly string[] | undefined;
   /** The shell of scripts that name none. */
   readonly shell: string;
   /** Longest wait until a machine is ready, in seconds. */
@@ -35,6 +47,17 @@ export interface MachineSettings {
   /** Where packages come from; the tool's own default when undefined. */
   readonly mirror: string | undefined;
   readonly tool: ToolChoice;
+}
+
+/** How far jobs may change their machines; what is undefined they may not change. */
+export interface Overrides {
+  /** Bytes with an optional K, M, G or T. */
+  readonly memory_max: string | undefined;
+  /** A percentage of one CPU. */
+  readonly cpu_quota: string | undefined;
+  readonly tasks_max: string | undefined;
+  /** Whether they may choose. */
+  readonly boot: boolean | undefined;
 }
 
 /** The whole configuration. */
@@ -47,6 +70,8 @@ export interface Config extends MachineSettings {
   readonly default_image: string | undefined;
   /** Patterns of the names of chroots that jobs may use. */
   readonly allowed_images: readonly string[];
+  /** How far jobs may change their machines. */
+  readonly overrides: Overrides;
   /** Longest life of a machine that no GitLab Runner watches over, in seconds. */
   readonly deadline: number;
   /** How long what a failed job wrote is kept, in seconds; undefined for not at all. */
@@ -57,6 +82,8 @@ export interface Config extends MachineSettings {
   readonly persistent_builds: boolean;
   /** How many generations of a chroot stay, the current one among them. */
   readonly keep_generations: number;
+  /** Less free disk than this on the store takes no new machine, in bytes. */
+  readonly disk_reserve: number;
   /** How much all caches and builds folders may hold, in bytes; Infinity for no limit. */
   readonly cache_max_size: number;
   /** How long a cache or builds folder lives that no job uses, in seconds. */

@@ -19,6 +19,8 @@ export interface Job {
   readonly timeout: number | undefined;
   /** Images of the services that it declares. */
   readonly services: readonly string[];
+  /** Its own variables whose names begin with NSPAWN_. */
+  readonly wishes: Readonly<Record<string, string>>;
   /** Whether artifacts or a cache go in or out, for which its scripts call gitlab-runner. */
   readonly movesFiles: boolean;
 }
@@ -48,6 +50,12 @@ function jobOfEnvironment(host: Host): Job | null {
     isProtected: false,
     timeout: undefined,
     services: namesOf(jsonOf(host.env("CUSTOM_ENV_CI_JOB_SERVICES") ?? "")),
+    wishes: wishesIn(
+      Object.entries(host.environment()).map(([key, value]) => ({
+        key: key.replace(/^CUSTOM_ENV_/, ""),
+        value,
+      })),
+    ),
     movesFiles: false,
   };
 }
@@ -80,6 +88,7 @@ function jobOfResponse(text: string): Job {
     isProtected: response.git_info?.protected === true,
     timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,
     services: namesOf(response.services),
+    wishes: wishesIn(response.variables ?? []),
     movesFiles: isFilled(response.artifacts) || isFilled(response.cache) ||
       (response.dependencies ?? []).some((one) => textOf(one.artifacts_file?.filename)),
   };
@@ -99,6 +108,19 @@ function namesOf(services: unknown): string[] {
   if (!Array.isArray(services)) return [];
   return services.map((service) => textOf(service?.name) ?? textOf(service))
     .filter((name) => name !== undefined);
+}
+
+/** Of a name that is set twice the last one counts, as in the job's script. */
+function wishesIn(
+  variables: readonly ({ readonly key?: unknown; readonly value?: unknown } | null)[],
+): Record<string, string> {
+  const wishes: Record<string, string> = {};
+  for (const variable of variables) {
+    const name = textOf(variable?.key);
+    const value = variable?.value;
+    if (name?.startsWith("NSPAWN_") && typeof value === "string") wishes[name] = value;
+  }
+  return wishes;
 }
 
 /** GitLab's own variables come before the job's: the first of a name is GitLab's. */

@@ -20,6 +20,8 @@ export interface Bind {
   /** Its path in the machine. */
   readonly to: string;
   readonly readOnly: boolean;
+  /** Whether owners inside are those on the disk, also where the machine has ids of its own. */
+  readonly sameOwners: boolean;
 }
 
 /** What of a project's folders a machine gets. */
@@ -71,7 +73,7 @@ export async function claimFolders(
     await host.files.makeDirectory(folder); // for root alone: jobs may leave set-uid programs there
     await host.files.makeDirectory(from, 0o755);
     await host.files.touch(folder, host.clock.now());
-    binds.push({ from, to, readOnly: false });
+    binds.push({ from, to, readOnly: false, sameOwners: true });
   }
   return { folders: wanted.map(({ folder }) => folder), binds };
 }

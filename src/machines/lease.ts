@@ -47,6 +47,8 @@ export interface Lease {
   readonly shell: string;
   /** Who runs scripts; null for root. */
   readonly user: MachineUser | null;
+  /** The first of the host's ids that are its own; null where it shares those of the host. */
+  readonly ids: number | null;
   /** Folders that outlive it, and are in use while it is there. */
   readonly folders: readonly string[];
   /** The cgroup that we make for it and its twins; none where systemd makes one. */
@@ -164,7 +166,9 @@ function parse(text: string): Lease | null {
   try {
     const lease = JSON.parse(text);
     const isWhole = lease?.version === 1 && TEXTS.every((key) => typeof lease[key] === "string");
-    return isWhole && lease.held !== undefined ? { ...lease, user: lease.user ?? null } : null;
+    return isWhole && lease.held !== undefined
+      ? { ...lease, user: lease.user ?? null, ids: lease.ids ?? null }
+      : null;
   } catch {
     return null;
   }

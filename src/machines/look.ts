@@ -8,6 +8,7 @@ import { quoteCommand } from "../host/quote.ts";
 import { inOwnCgroup } from "./cgroup.ts";
 import { PLAIN_ENVIRONMENT } from "./enter.ts";
 import { enteringArgv } from "./entry/nsenter.ts";
+import { COUNT } from "./ids.ts";
 import { type Lease, listLeases, readLease } from "./lease.ts";
 import { whileLocked } from "./lock.ts";
 import { idOf } from "./name.ts";
@@ -79,12 +80,14 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
 /** Nothing but a shell runs there: what the job wrote is looked at, not continued. */
 function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
   const { folder } = machinePaths(lease.store, lease.machine);
-  return [
+  const root = storageOf(lease.storage).root(tree, folder, lease.ids);
+  const argv: Argv = [
     "systemd-nspawn",
     "--quiet",
     `--machine=${lease.machine}`,
     ...(lease.supervisor === "systemd" ? [] : ["--register=no", "--keep-unit"]),
-    ...storageOf(lease.storage).root(tree, folder).options,
+    ...root.options,
+    ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${COUNT}`]),
     "--private-network", // its programs are a stranger's, and a person looks at files alone
     "--settings=no",
     `--console=${terminal ? "interactive" : "pipe"}`,
@@ -92,6 +95,7 @@ function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
     "--",
     ...SHELL,
   ];
+  return root.around?.(argv) ?? argv;
 }
 
 /** The best that is there; a login shell, since a person sits before it. */

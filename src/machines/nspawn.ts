@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
 import type { Bind } from "./folders.ts";
+import { COUNT } from "./ids.ts";
 import { INSIDE, RUNTIME } from "./paths.ts";
 import type { MachineSpec } from "./spec.ts";
 
@@ -37,25 +38,28 @@ const PLAIN_PAYLOAD = [
  * @returns The words.
  */
 export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv {
-  return [
+  const argv: Argv = [
     "systemd-nspawn",
     "--quiet",
     `--machine=${spec.name}`,
     ...options,
     ...spec.root.options,
+    ...(spec.ids === null ? [] : [`--private-users=${spec.ids}:${COUNT}`]),
     "--console=pipe",
     "--resolv-conf=replace-host",
     "--link-journal=no",
     ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
-    ...spec.binds.map(bindOption),
+    ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
     ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
+  return spec.root.around?.(argv) ?? argv;
 }
 
-function bindOption({ from, to, readOnly }: Bind): string {
-  return `--bind${readOnly ? "-ro" : ""}=${escapeColons(from)}:${escapeColons(to)}`;
+function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean): string {
+  const option = `--bind${readOnly ? "-ro" : ""}=${escapeColons(from)}:${escapeColons(to)}`;
+  return isMapped && sameOwners ? `${option}:idmap` : option;
 }
 
 /** What follows `--` are arguments of the machine's init, which takes them for a kernel's. */

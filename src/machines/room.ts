@@ -1,7 +1,9 @@
 /** Room for new machines: what is kept for a look goes when memory or disk is wanted. */
 
+import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "./lease.ts";
+import { asSize } from "../size.ts";
 import { type End, endIf } from "./sweep.ts";
 
 /** Less than this share of the store's disk, or of the host's memory, is too little for a job. */
@@ -35,6 +37,27 @@ export async function makeRoom(
       await endIf(host, lease, end, () => Promise.resolve(`${wanted} is wanted`));
     }
   }
+}
+
+/**
+ * Refuses a new machine where it could fill the host's disk.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param reserve Bytes that are left for the host; 0 asks nobody.
+ * @throws {Failure} of the host: there may be room again when other jobs have ended.
+ */
+export async function refuseFullDisk(host: Host, store: string, reserve: number): Promise<void> {
+  if (reserve === 0) return;
+  const argv = ["df", "--block-size=1", "--output=avail", store] as const;
+  const free = Number((await host.processes.capture(argv)).stdout.split("\n")[1]?.trim() || NaN);
+  if (!(free < reserve)) return; // also where nobody tells
+  throw hostFailure(
+    `Cannot start a machine: ${asSize(free)} are free at ${store}, and disk_reserve is ${
+      asSize(reserve)
+    }`,
+    "Remove what nobody needs: nspawn-runner gc, nspawn-runner chroot-remove",
+  );
 }
 
 async function wantedRoom(host: Host, store: string): Promise<"disk" | "memory" | null> {

@@ -14,6 +14,10 @@ export interface MachineSpec {
   readonly settings: MachineSettings;
   /** Whether systemd is its PID 1. */
   readonly booted: boolean;
+  /** The first of the host's ids that are its own; null where it shares those of the host. */
+  readonly ids: number | null;
+  /** Seconds after which it ends by itself. */
+  readonly lifetime: number;
   /** The version of systemd-nspawn on this host. */
   readonly nspawnVersion: number;
 }

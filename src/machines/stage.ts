@@ -49,7 +49,7 @@ export async function runStage(
   const { lease } = running;
   const paths = machinePaths(lease.store, name);
   const shells = shellsFor(script, shell, lease.shell);
-  const stage = await layScript(host, paths, script, shells, lease.user);
+  const stage = await layScript(host, paths, script, shells, lease);
   try {
     return { ending: await entryOf(lease).exec(host, running, stage, cancel), lease };
   } finally {

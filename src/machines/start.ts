@@ -20,8 +20,11 @@ import { nspawnVersion } from "./nspawn.ts";
 import { leaseLink, machinePaths } from "./paths.ts";
 import { parseStat, type ProcessId } from "./process.ts";
 import { removeMachine } from "./stop.ts";
-import { makeRoom } from "./room.ts";
+import { hostsFile } from "./hosts_file.ts";
+import { canMapOwners, freeIds, proveIds } from "./ids.ts";
+import { makeRoom, refuseFullDisk } from "./room.ts";
 import { chooseStorage, storageOf } from "./storage/choose.ts";
+import type { Storage } from "./storage/storage.ts";
 import { supervisorOf, supervisorOfHost } from "./supervisor/choose.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import { endOverdue, type Overdue } from "./sweep.ts";
@@ -37,6 +40,8 @@ export interface MachinePlan {
   readonly job: PlannedJob;
   /** Folders in the machine that belong to who runs scripts. */
   readonly owned: readonly string[];
+  /** Bytes of the store's disk that are left for the host. */
+  readonly diskReserve: number;
   /** What it sees of its project's folders; undefined where it belongs to no project. */
   readonly folders: FolderPlan | undefined;
   /** What else of the host it sees. */
@@ -110,6 +115,7 @@ export async function startMachine(
     const leases = await listLeases(host, plan.store);
     await endOverdue(host, leases, { boot, runner }, end);
     await makeRoom(host, plan.store, leases, end);
+    await refuseFullDisk(host, plan.store, plan.diskReserve);
     if (interrupt.aborted) throw hostFailure(`Cannot start machine ${plan.name}: interrupted`);
     return await start(host, plan, facts, runner, interrupt);
   });
@@ -179,15 +185,28 @@ async function create(
   const storage = storageOf(lease.storage);
   await host.files.makeDirectory(paths.folder);
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
-  await storage.open(host, chroot.path, paths.folder);
-  await openChannel(host, paths, { user: lease.user, owned, environment });
+  await storage.open(host, chroot.path, paths.folder, lease.ids);
+  await openChannel(host, paths, { user: lease.user, ids: lease.ids, owned, environment });
+  const hosts = await hostsFile(host, chroot.path, paths, name);
+  if (lease.ids !== null) await host.files.chown(hosts.from, lease.ids, lease.ids);
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
-  const root = storage.root(chroot.path, paths.folder);
+  const root = storage.root(chroot.path, paths.folder, lease.ids);
   const version = await nspawnVersion(host);
-  const spec = { name, root, paths, binds, settings, booted: lease.booted, nspawnVersion: version };
+  const spec = {
+    name,
+    root,
+    paths,
+    binds: [hosts, ...binds],
+    settings,
+    booted: lease.booted,
+    ids: lease.ids,
+    lifetime: plan.job.lifetime,
+    nspawnVersion: version,
+  };
   host.log.step(`Starting machine ${name} from ${chroot.path}`);
   const leader = await supervisor.start(host, spec, lease, interrupt);
+  if (lease.ids !== null) await proveIds(host, leader.pid, lease.ids, chroot.path);
   const started = { ...lease, leader, preparer: null };
   await writeLease(host, started);
   if (interrupt.aborted) throw hostFailure("interrupted");
@@ -253,12 +272,26 @@ async function newLease(
     booted: settings.boot && await hasInit(host, chroot.path),
     shell: settings.shell,
     user: await findUser(host, chroot.path, chroot.user),
+    ids: await idsFor(host, settings.private_users, storage, store, chroot.path),
     folders: [],
     cgroups: supervisor.cgroups(facts, name),
     preparer: parseStat(facts.stat),
     leader: null,
     held: null,
   };
+}
+
+async function idsFor(
+  host: Host,
+  choice: MachineSettings["private_users"],
+  storage: Storage,
+  store: string,
+  chroot: string,
+): Promise<number | null> {
+  if (choice === "off") return null;
+  // nspawn maps the owners of a whole root itself, and what lies below an overlay is ours to map.
+  const can = storage.kind === "btrfs" || await canMapOwners(host, chroot);
+  return can ? freeIds(await listLeases(host, store)) : null;
 }
 
 function timeOf(milliseconds: number): string {

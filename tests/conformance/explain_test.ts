@@ -52,7 +52,10 @@ async function onSmallDisk(site: Site, body: (site: Site, disk: string) => Promi
   assert.equal(mounted.code, 0, mounted.stderr);
   try {
     await host.exec(["ln", "-s", `${site.store}/${CHROOT}`, `${disk}/${CHROOT}`]);
-    await body(await site.with({ store: disk, storage: "overlay", boot: false }), disk);
+    await body(
+      await site.with({ store: disk, storage: "overlay", boot: false, disk_reserve: 1 }),
+      disk,
+    );
   } finally {
     await host.exec(["umount", disk]);
   }
@@ -69,6 +72,19 @@ onEachHost("a script that fails on a full disk is told so", async (site) => {
     });
   });
 });
+
+onEachHost(
+  "no machine starts where too little disk is left for the host, and its job is tried again",
+  async (site) => {
+    const own = await site.with({ disk_reserve: "900T" });
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      const prepared = await job.prepare();
+      assert.equal(prepared.code, SYSTEM_FAILURE, prepared.stderr);
+      assert.match(prepared.stderr, /are free at .*, and disk_reserve is /);
+      assert.deepEqual(await leasesOf(own), []);
+    });
+  },
+);
 
 onEachHost("a full disk fails prepare as the host's failure, and leaves nothing", async (site) => {
   await onSmallDisk(site, async (own, disk) => {

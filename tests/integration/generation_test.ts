@@ -140,7 +140,7 @@ onEachHost("a maintenance that fills the disk fails, and all is as it was", asyn
   ]);
   assert.equal(mounted.code, 0, mounted.stderr);
   try {
-    const own = await site.with({ boot: false, store });
+    const own = await site.with({ boot: false, store, disk_reserve: 1 });
     const fill = "dd if=/dev/zero of=/srv/large bs=1M count=80 status=none";
     await define(own, "x", `source = "dir:${await smallFolder(site)}"\n`);
     await succeed(own, "chroot-create", "x");

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, withMachine } from "../hosts/site.ts";
+import { lendChroot, withOwn } from "./own.ts";
 
 onEachMachine("a machine runs the init that was asked for", async (site, id) => {
   const booted = site.boots;
@@ -106,6 +107,9 @@ const LIMITS = {
   "limits.memory_high": "300M",
   "limits.memory_max": "400M",
   "limits.tasks_max": 555,
+  "limits.swap_max": "100M",
+  "limits.cpu_quota": "150%",
+  "limits.io_weight": 33,
 };
 
 onEachHost("limits are on the unit that holds the payload", async (site) => {
@@ -115,16 +119,25 @@ onEachHost("limits are on the unit that holds the payload", async (site) => {
       const show = async (...words: string[]) =>
         (await site.host.exec([words[0]!, "show", ...words.slice(1)])).stdout.trim();
       const unit = `nspawn-runner-run-${id}.service`;
-      const names = ["CPUWeight", "MemoryHigh", "MemoryMax", "TasksMax"];
+      const names = [
+        ...["CPUWeight", "CPUQuotaPerSecUSec", "MemoryHigh", "MemoryMax", "MemorySwapMax"],
+        ...["IOWeight", "TasksMax", "DevicePolicy", "RuntimeMaxUSec"],
+      ];
       const properties = await show(
         "systemctl",
         unit,
         ...names.map((name) => `--property=${name}`),
       );
-      assert.deepEqual(properties.split("\n").sort(), [
+      const written = properties.replace(/1\.50+s/, "1.5s"); // each release in its own way
+      assert.deepEqual(written.split("\n").sort(), [
+        "CPUQuotaPerSecUSec=1.5s",
         "CPUWeight=77",
+        "DevicePolicy=closed",
+        "IOWeight=33",
         `MemoryHigh=${300 * 1024 ** 2}`,
         `MemoryMax=${400 * 1024 ** 2}`,
+        `MemorySwapMax=${100 * 1024 ** 2}`,
+        "RuntimeMaxUSec=1d",
         "TasksMax=555",
       ]);
       const cgroup = await show("systemctl", unit, "--property=ControlGroup", "--value");
@@ -136,6 +149,61 @@ onEachHost("limits are on the unit that holds the payload", async (site) => {
     });
   }
 }, ["systemd"]);
+
+const LOOK = (boot: boolean) => `
+cat /srv/data/file /srv/file; echo ${boot} > /srv/data/written
+echo x > /srv/file || echo read-only
+getent hosts "$(hostname)" && getent hosts localhost >/dev/null && echo '10.0.0.1 added' >> /etc/hosts
+getent hosts added
+`;
+
+onEachHost("machines see what the administrator binds, and know their own names", async (site) => {
+  const folder = `${site.store}/.tests/data-${newJob()}`;
+  await site.host.exec(["sh", "-c", `mkdir -p ${folder} && echo data > ${folder}/file`]);
+  for (const boot of [true, false]) {
+    const binds = [`${folder}:/srv/data`, `${folder}/file:/srv/file:ro`];
+    await withOwn(site, { boot, binds }, async (own) => {
+      await lendChroot(own, site); // a store that does not hold what is bound
+      await withMachine(own, async (id) => {
+        const done = await runScript(own, id, LOOK(boot));
+        const [first, second, third, self = "", added = ""] = done.stdout.split("\n");
+        assert.deepEqual([first, second, third], ["data", "data", "read-only"], done.stderr);
+        assert.match(self, new RegExp(`^127\\.0\\.1\\.1 +run-${id}$`));
+        assert.match(added, /^10\.0\.0\.1 +added$/);
+        assert.equal(await Deno.readTextFile(site.host.outside(`${folder}/written`)), `${boot}\n`);
+      });
+    });
+  }
+  for (const bind of [`${site.store}:/srv/x`, "/run:/srv/x", "/no/such:/srv/x"]) {
+    const own = await site.with({ binds: [bind] });
+    const refused = await own.call(["prepare", CHROOT, "--id", newJob()]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /^nspawn-runner: Cannot bind /m);
+  }
+  await site.host.exec(["rm", "-rf", folder]);
+});
+
+onEachHost("a job changes its machine inside the administrator's bounds", async (site) => {
+  const own = await site.with({ "overrides.boot": true, "overrides.tasks_max": 300 });
+  const call = (id: string, wishes: Record<string, string>) => {
+    const env = Object.fromEntries(
+      Object.entries(wishes).map(([name, value]) => [`CUSTOM_ENV_${name}`, value]),
+    );
+    return own.call(["prepare", CHROOT, "--id", id], { env: { CUSTOM_ENV_CI_JOB_ID: id, ...env } });
+  };
+  const id = newJob();
+  const prepared = await call(id, { NSPAWN_BOOT: "false", NSPAWN_TASKS_MAX: "222" });
+  assert.equal(prepared.code, 0, prepared.stderr);
+  assert.match(prepared.stderr, /plain/);
+  if (site.host.kind === "systemd") assert.match(prepared.stderr, /tasks max 222/);
+  const gone = await own.call(["cleanup", "--id", id], { env: { CUSTOM_ENV_CI_JOB_ID: id } });
+  assert.equal(gone.code, 0, gone.stderr);
+  for (const wishes of [{ NSPAWN_TASKS_MAX: "301" }, { NSPAWN_MEMORY_MAX: "1G" }]) {
+    const refused = await call(newJob(), wishes);
+    assert.equal(refused.code, 1, refused.stderr);
+    assert.match(refused.stderr, /at most 300 is allowed|jobs may not change that/);
+  }
+});
 
 onEachHost("a definition changes the settings of its chroot alone", async (site) => {
   const own = await site.with({ shell: "bash" });
@@ -157,13 +225,15 @@ for _ in range(3000):
 END
 `;
 
-onEachMachine(
-  "cleanup removes whatever a script locked, and however deep it went",
-  async (site, id) => {
-    const lock = "mkdir -p /x/y && touch /x/y/file && chattr +i /x/y/file && chattr +a /x/y\n";
-    const done = await runScript(site, id, lock + GO_DEEP);
-    assert.equal(done.code, 0, done.stderr);
-    const gone = await site.call(["cleanup", "--id", id]);
-    assert.deepEqual([gone.code, gone.stderr], [0, ""]);
-  },
-);
+onEachHost("cleanup removes whatever a script locked, and however deep it went", async (site) => {
+  for (const boot of [true, false]) {
+    const own = await site.with({ boot, private_users: "off" }); // else it could lock nothing
+    await withMachine(own, async (id) => {
+      const lock = "mkdir -p /x/y && touch /x/y/file && chattr +i /x/y/file && chattr +a /x/y\n";
+      const done = await runScript(own, id, lock + GO_DEEP);
+      assert.equal(done.code, 0, done.stderr);
+      const gone = await own.call(["cleanup", "--id", id]);
+      assert.deepEqual([gone.code, gone.stderr], [0, ""]);
+    });
+  }
+});

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { must, type Result } from "../hosts/command.ts";
 import { smallRoot } from "../hosts/roots.ts";
-import { newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
+import { CHROOT, newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
 
 /** Long enough for a busy machine. */
 export const PATIENCE = { timeout: 300_000 };
@@ -27,6 +27,17 @@ export async function withOwn(
   } finally {
     await own.host.exec(["rm", "-rf", "--one-file-system", store], PATIENCE);
   }
+}
+
+/**
+ * Gives a store the chroot that another one has.
+ *
+ * @param own The store.
+ * @param site The other one.
+ */
+export async function lendChroot(own: Site, site: Site): Promise<void> {
+  const link = `mkdir -p ${own.store} && ln -s ${site.store}/${CHROOT} ${own.store}/${CHROOT}`;
+  await own.host.exec(["sh", "-c", link]);
 }
 
 /**

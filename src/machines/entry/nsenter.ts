@@ -15,6 +15,7 @@ import {
   type StageRun,
   STOP_SECONDS,
 } from "./entry.ts";
+import { ownStreams } from "./streams.ts";
 
 /**
  * Straight into the namespaces of a machine without an init of its own. Each stage gets a cgroup
@@ -23,7 +24,8 @@ import {
 export const nsenter: Entry = {
   async exec(host, running, stage, cancel) {
     const cgroup = join(running.leader.cgroup, `stage-${stage.nonce}`);
-    const client = host.processes.start(enterArgv(running.leader, stage, cgroup), {
+    const argv = ownStreams(running.lease, enterArgv(running.leader, stage, cgroup));
+    const client = host.processes.start(argv, {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });

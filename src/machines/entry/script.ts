@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { INSIDE, type MachinePaths } from "../paths.ts";
+import type { Lease } from "../lease.ts";
 import type { MachineUser } from "../user.ts";
 import type { StageRun } from "./entry.ts";
 
@@ -70,6 +71,8 @@ const WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
 export interface ForAllStages {
   /** Who runs scripts; null for root. */
   readonly user: MachineUser | null;
+  /** The first id of the machine's own; null where it shares the host's. */
+  readonly ids: number | null;
   /** Folders in the machine that belong to that user. */
   readonly owned: readonly string[];
   /** What scripts find in their environment, `NAME=VALUE`. */
@@ -86,7 +89,7 @@ export interface ForAllStages {
 export async function openChannel(
   host: Host,
   paths: MachinePaths,
-  { user, owned, environment }: ForAllStages,
+  { user, ids, owned, environment }: ForAllStages,
 ): Promise<void> {
   await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
@@ -96,13 +99,18 @@ export async function openChannel(
   if (environment.length > 0) {
     await host.files.write(join(paths.stage, "environment"), lines(environment));
   }
-  if (user === null) return;
-  const { uid, gid, name, home } = user;
-  await host.files.write(
-    join(paths.stage, "user"),
-    lines([`${uid} ${gid} ${name} ${home}`, ...owned]),
-  );
-  await host.files.chmod(paths.stage, 0o711); // his script alone is his to read, and he knows its name
+  if (user !== null) {
+    const { uid, gid, name, home } = user;
+    const said = lines([`${uid} ${gid} ${name} ${home}`, ...owned]);
+    await host.files.write(join(paths.stage, "user"), said);
+    await host.files.chmod(paths.stage, 0o711); // his script alone is his to read, and he knows its name
+  }
+  if (ids !== null) {
+    const entries = (await host.files.list(paths.stage)).map((name) => join(paths.stage, name));
+    for (const path of [paths.stage, paths.result, ...entries]) {
+      await host.files.chown(path, ids, ids);
+    }
+  }
 }
 
 function lines(texts: readonly string[]): string {
@@ -120,6 +128,19 @@ export async function closeChannel(host: Host, paths: MachinePaths): Promise<voi
   await host.files.remove(paths.log);
 }
 
+/** Whose scripts are, as a lease tells. */
+export type Owner = Pick<Lease, "user" | "ids">;
+
+/**
+ * The user who runs a machine's scripts, as the host sees him.
+ *
+ * @param owner Whose they are.
+ * @returns User and group.
+ */
+export function ownerIds({ user, ids }: Owner): readonly [number, number] {
+  return [(ids ?? 0) + (user?.uid ?? 0), (ids ?? 0) + (user?.gid ?? 0)];
+}
+
 /**
  * Lays a script where the machine sees it, and nobody else.
  *
@@ -127,7 +148,7 @@ export async function closeChannel(host: Host, paths: MachinePaths): Promise<voi
  * @param paths The machine's places.
  * @param script The script, byte for byte.
  * @param shells Who can run it.
- * @param user Whose it is; null for root.
+ * @param owner Whose it is.
  * @returns What runs it.
  * @throws {Failure} where the script's first line holds more than words.
  */
@@ -136,7 +157,7 @@ export async function layScript(
   paths: MachinePaths,
   script: Uint8Array,
   shells: Shells,
-  user: MachineUser | null,
+  owner: Owner,
 ): Promise<StageRun> {
   for (const word of [...shells.programs, ...shells.options]) {
     if (!WORD.test(word)) {
@@ -149,7 +170,8 @@ export async function layScript(
   const nonce = crypto.randomUUID().replaceAll("-", "");
   // A name of its own: a shell reads its script as it goes, and an earlier one may still run.
   await host.files.write(scriptPath(paths.stage, nonce), script, 0o500);
-  if (user !== null) await host.files.chown(scriptPath(paths.stage, nonce), user.uid, user.gid);
+  const [uid, gid] = ownerIds(owner);
+  if (uid !== 0) await host.files.chown(scriptPath(paths.stage, nonce), uid, gid);
   return {
     nonce,
     argv: [

@@ -14,6 +14,7 @@ import {
   STOP_SECONDS,
   succeeded,
 } from "./entry.ts";
+import { ownerIds } from "./script.ts";
 import { watched } from "./watch.ts";
 
 /** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
@@ -50,9 +51,10 @@ function runArgv(running: Running, name: string, stage: StageRun): Argv {
 
 /** A client of the machine's systemd: through machined, or from inside where machined knows nothing. */
 function clientArgv({ lease, leader }: Running, program: string, words: readonly string[]): Argv {
+  const [owner] = ownerIds(lease);
   return lease.supervisor === "systemd"
-    ? watched(recordOf(lease.machine), [program, `--machine=${lease.machine}`, ...words])
-    : watched(`/proc/${leader.pid}`, [...nsenterArgv(leader.pid), program, ...words]);
+    ? watched(recordOf(lease.machine), owner, [program, `--machine=${lease.machine}`, ...words])
+    : watched(`/proc/${leader.pid}`, owner, [...nsenterArgv(leader.pid), program, ...words]);
 }
 
 async function stopUnit(host: Host, running: Running, name: string): Promise<void> {

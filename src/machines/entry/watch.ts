@@ -1,13 +1,15 @@
 import type { Argv } from "../../host/host.ts";
+import { OWN_STREAMS } from "./streams.ts";
 
 /**
  * Runs a client, wakes it each second, and ends it two seconds after a file is gone. Words: the file,
- * the client. The watcher holds none of the streams that the client has, and is gone with it. A shell
+ * who owns our streams then, the client. The watcher holds none of the streams that the client has, and is gone with it. A shell
  * would say that its client was killed: not in the log of a job.
  */
 const WATCH = `
-record=$1
-shift
+record=$1 owner=$2
+shift 2
+${OWN_STREAMS}
 "$@" &
 client=$!
 {
@@ -34,9 +36,10 @@ exit "$code"
  * systemd-run from 257 on tries to connect again, and was seen to wait for good.
  *
  * @param record A file that is there as long as the machine is.
+ * @param owner Who is to own stdout and stderr; 0 leaves them alone.
  * @param argv The client.
  * @returns The words.
  */
-export function watched(record: string, argv: Argv): Argv {
-  return ["sh", "-c", WATCH, "sh", record, ...argv];
+export function watched(record: string, owner: number, argv: Argv): Argv {
+  return ["sh", "-c", WATCH, "sh", record, `${owner}`, ...argv];
 }

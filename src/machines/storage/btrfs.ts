@@ -8,7 +8,13 @@ import type { Storage } from "./storage.ts";
 export const btrfs: Storage = {
   kind: "btrfs",
   open: (host, chroot, folder) => snapshotSubvolume(host, chroot, rootIn(folder)),
-  root: (_chroot, folder) => ({ options: [`--directory=${rootIn(folder)}`] }),
+  root: (_chroot, folder, ids) => ({
+    options: [
+      `--directory=${rootIn(folder)}`,
+      // Owners stay as they are on the disk, and are mapped where the machine sees them.
+      ...(ids === null ? [] : ["--private-users-ownership=map"]),
+    ],
+  }),
   written: (host, folder) => exclusiveBytes(host, rootIn(folder)),
   move: moveFolder,
   async close(host, folder) {

@@ -1,13 +1,14 @@
 import { join } from "@std/path/posix";
 import type { Argv, Host } from "../../host/host.ts";
 import { removeStrangersTree } from "../../host/strangers.ts";
+import { COUNT } from "../ids.ts";
 import { escapeColons } from "../nspawn.ts";
 import type { Root, Storage } from "./storage.ts";
 
 /** Writes go to a folder on the store, over the read-only chroot. */
 export const overlay: Storage = {
   kind: "overlay",
-  open: (host, _chroot, folder) => makeUpper(host, folder),
+  open: (host, _chroot, folder, ids) => makeUpper(host, folder, ids),
   root: overlayOver,
   written: writtenTo,
   move: moveFolder,
@@ -19,10 +20,22 @@ export const overlay: Storage = {
  *
  * @param host The outside.
  * @param folder The machine's own folder.
+ * @param ids The first id of the machine's own; null where it shares the host's.
  */
-export function makeUpper(host: Host, folder: string): Promise<void> {
-  return host.files.makeDirectory(upperIn(folder), 0o755);
+export async function makeUpper(host: Host, folder: string, ids: number | null): Promise<void> {
+  const upper = upperIn(folder);
+  await host.files.makeDirectory(upper, 0o755);
+  if (ids === null) return;
+  await host.files.chown(upper, ids, ids);
+  for (const name of [LOWER, WORK, MERGED]) {
+    await host.files.makeDirectory(join(folder, name), 0o755);
+  }
 }
+
+/** Where an overlay that we mount has its parts, besides the upper layer. */
+const LOWER = "lower";
+const WORK = "work";
+const MERGED = "root";
 
 /**
  * An overlay that nspawn mounts in the machine's own mount namespace, so that nothing of it is
@@ -30,9 +43,11 @@ export function makeUpper(host: Host, folder: string): Promise<void> {
  *
  * @param chroot The lower layer, shared by any number of machines: read-only takes no lock on it.
  * @param folder Where the upper layer is; nspawn puts its work folder beside it.
+ * @param ids The first id of the machine's own; null where it shares the host's.
  * @returns The root.
  */
-export function overlayOver(chroot: string, folder: string): Root {
+export function overlayOver(chroot: string, folder: string, ids: number | null): Root {
+  if (ids !== null) return mappedOver(chroot, folder, ids);
   return {
     options: [
       `--directory=${chroot}`,
@@ -41,6 +56,32 @@ export function overlayOver(chroot: string, folder: string): Root {
     ],
   };
 }
+
+/**
+ * An overlay over the chroot with other owners, which nspawn itself cannot mount: we do, in a mount namespace
+ * of nspawn's own, so that nothing of it is left on the host either.
+ */
+function mappedOver(chroot: string, folder: string, ids: number): Root {
+  return {
+    options: [`--directory=${join(folder, MERGED)}`, "--private-users-ownership=off"],
+    around: (argv) => [
+      "unshare",
+      ...["--mount", "--propagation=private", "sh", "-euc", MOUNT, "sh"],
+      ...[folder, chroot, `${ids}`],
+      ...argv,
+    ],
+  };
+}
+
+/** Words: the machine's folder, the chroot, the first id, nspawn. */
+const MOUNT = `
+cd "$1"
+mount --bind -o "X-mount.idmap=b:0:$3:${COUNT}" "$2" ${LOWER}
+mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+cd /
+shift 3
+exec "$@"
+`;
 
 /**
  * How much the upper layer holds.

@@ -1,12 +1,14 @@
 /** The joint that answers: how are a machine's writes kept off its chroot? */
 
-import type { Host } from "../../host/host.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import type { StorageKind } from "../lease.ts";
 
 /** A root that a machine may write to without its chroot seeing any of it. */
 export interface Root {
   /** nspawn's options for it. */
   readonly options: readonly string[];
+  /** Puts nspawn's command line where that root is mounted; as it is, where nothing has to be mounted. */
+  readonly around?: (argv: Argv) => Argv;
 }
 
 /** One way to keep writes apart. */
@@ -18,17 +20,19 @@ export interface Storage {
    * @param host The outside.
    * @param chroot The chroot's path.
    * @param folder The machine's own folder, which exists and is empty.
+   * @param ids The first id of the machine's own; null where it shares the host's.
    * @throws {Failure} of the host.
    */
-  open(host: Host, chroot: string, folder: string): Promise<void>;
+  open(host: Host, chroot: string, folder: string, ids: number | null): Promise<void>;
   /**
    * The root that was made.
    *
    * @param chroot The chroot's path.
    * @param folder The machine's own folder.
+   * @param ids As it was made with.
    * @returns How nspawn gets it.
    */
-  root(chroot: string, folder: string): Root;
+  root(chroot: string, folder: string, ids: number | null): Root;
   /**
    * How much a machine wrote.
    *

@@ -8,10 +8,10 @@ import type { Storage } from "./storage.ts";
 /** Writes go to memory: an overlay whose upper layer lies on a tmpfs of the machine's own. */
 export const tmpfs: Storage = {
   kind: "tmpfs",
-  async open(host, _chroot, folder) {
+  async open(host, _chroot, folder, ids) {
     const options = ["-t", "tmpfs", "-o", "mode=0700,nodev"];
     await mount(host, [...options, "nspawn-runner", folder], `a tmpfs on ${folder}`);
-    await makeUpper(host, folder);
+    await makeUpper(host, folder, ids);
   },
   root: overlayOver,
   written: writtenTo,

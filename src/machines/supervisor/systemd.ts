@@ -111,9 +111,20 @@ function unitProperties(spec: MachineSpec): string[] {
     `AssertPathExists=${leaseLink(spec.name)}`,
     `TimeoutStartSec=${spec.settings.prepare_timeout}s`,
     "TimeoutStopSec=10s",
+    // Whoever watches over it: an orphan ends by itself.
+    `RuntimeMaxSec=${Math.ceil(spec.lifetime)}s`,
+    ...DEVICES,
     ...limitProperties(spec.settings.limits),
   ];
 }
+
+/** What systemd-nspawn@.service allows, but for disks: a job could read the host's from a node of its own. */
+const DEVICES = [
+  "DevicePolicy=closed",
+  "DeviceAllow=char-pts rw",
+  "DeviceAllow=/dev/net/tun rwm",
+  "DeviceAllow=/dev/fuse rwm",
+];
 
 /**
  * The unit's limits.
@@ -126,6 +137,9 @@ export function limitProperties(limits: Limits): string[] {
     `CPUWeight=${limits.cpu_weight}`,
     `MemoryHigh=${limits.memory_high}`,
     `MemoryMax=${limits.memory_max}`,
+    `MemorySwapMax=${limits.swap_max}`,
+    ...(limits.cpu_quota === "infinity" ? [] : [`CPUQuota=${limits.cpu_quota}`]),
+    `IOWeight=${limits.io_weight}`,
     `TasksMax=${limits.tasks_max}`,
   ];
 }

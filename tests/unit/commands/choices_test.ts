@@ -20,6 +20,7 @@ const JOB: Job = {
   isProtected: false,
   timeout: undefined,
   services: [],
+  wishes: {},
   movesFiles: false,
 };
 const config = await loadConfig(recordingHost().host, "/dev/null");

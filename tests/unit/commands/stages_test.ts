@@ -18,7 +18,10 @@ Deno.test("prepare starts the trusted job's machine from its image, whatever the
     const lines = err().trimEnd().split("\n");
     assert.equal(lines.length, 3, err());
     assert.equal(lines[0], `Image bookworm (${store}/bookworm)`);
-    assert.equal(lines[1], "Storage overlay, plain, no limits: systemd is not PID 1 on this host");
+    assert.equal(
+      lines[1],
+      "Storage overlay, plain, no limits: systemd is not PID 1 on this host, no user namespace",
+    );
     assert.match(lines[2]!, new RegExp(`^Machine ${MACHINE} ready in \\d+\\.\\d s$`));
     for (const text of [lease, err(), ...commands()]) {
       assert.ok(!text.includes(SECRET) && !text.includes("evil") && !text.includes("run-666"));
@@ -32,7 +35,7 @@ Deno.test("prepare says it where the filter of system calls is off", async () =>
     const path = `${folder}/config.toml`;
     await Deno.writeTextFile(path, `seccomp = false\n${await Deno.readTextFile(path)}`);
     assert.equal(await main(["prepare"], host), 0, err());
-    assert.match(err(), /^Storage overlay, .*, seccomp off$/m);
+    assert.match(err(), /^Storage overlay, .*, seccomp off, no user namespace$/m);
   });
 });
 

@@ -27,6 +27,12 @@ async function complaint(reading: Promise<unknown>): Promise<string> {
 }
 
 const STANDARD: Config = {
+  overrides: {
+    memory_max: undefined,
+    cpu_quota: undefined,
+    tasks_max: undefined,
+    boot: undefined,
+  },
   store: "/var/lib/nspawn-runner",
   definitions: "/etc/nspawn-runner",
   default_image: undefined,
@@ -40,13 +46,24 @@ const STANDARD: Config = {
   storage: "auto",
   boot: true,
   user: undefined,
+  private_users: "auto",
+  binds: undefined,
   keep_generations: 2,
+  disk_reserve: 268_435_456,
   shell: "bash",
   seccomp: true,
   prepare_timeout: 120,
   mirror: undefined,
   tool: "auto",
-  limits: { cpu_weight: 50, memory_high: "80%", memory_max: "infinity", tasks_max: "16384" },
+  limits: {
+    cpu_weight: 50,
+    memory_high: "80%",
+    memory_max: "infinity",
+    swap_max: "infinity",
+    cpu_quota: "infinity",
+    io_weight: 50,
+    tasks_max: "16384",
+  },
 };
 
 Deno.test("loadConfig() is standard where no file is there", async () => {
@@ -103,7 +120,10 @@ Deno.test("loadConfig() takes every key", async () => {
     cache_max_size = "20G"
     cache_max_age = "7d"
     keep_generations = 5
+    disk_reserve = "2G"
     user = 1000
+    binds = ["/srv/data:/data:ro"]
+    private_users = "off"
     storage = "tmpfs"
     boot = false
     shell = '/bin/sh'
@@ -115,7 +135,15 @@ Deno.test("loadConfig() takes every key", async () => {
     cpu_weight = 10000
     memory_high = "3G"
     memory_max = 1073741824
+    swap_max = "1G"
+    cpu_quota = "150%"
+    io_weight = 200
     tasks_max = "10%"
+    [overrides]
+    memory_max = "8G"
+    cpu_quota = "400%"
+    tasks_max = 1000
+    boot = true
   `);
   assert.deepEqual(config, {
     store: "/srv/ci",
@@ -125,7 +153,11 @@ Deno.test("loadConfig() takes every key", async () => {
     deadline: 7200,
     keep_failed: 1800,
     keep_generations: 5,
+    disk_reserve: 2_147_483_648,
     user: "1000",
+    overrides: { memory_max: "8G", cpu_quota: "400%", tasks_max: "1000", boot: true },
+    binds: ["/srv/data:/data:ro"],
+    private_users: "off",
     gitlab_runner: "/opt/gitlab-runner",
     persistent_builds: true,
     cache_max_size: 20 * 2 ** 30,
@@ -137,7 +169,15 @@ Deno.test("loadConfig() takes every key", async () => {
     prepare_timeout: 120,
     mirror: "https://deb.example/debian",
     tool: "debootstrap",
-    limits: { cpu_weight: 10000, memory_high: "3G", memory_max: "1073741824", tasks_max: "10%" },
+    limits: {
+      cpu_weight: 10000,
+      memory_high: "3G",
+      memory_max: "1073741824",
+      swap_max: "1G",
+      cpu_quota: "150%",
+      io_weight: 200,
+      tasks_max: "10%",
+    },
   });
 });
 
@@ -162,7 +202,10 @@ Deno.test("loadConfig() refuses an unknown key and names the nearest one", async
     await complaint(load("[limits]\nmemory_mx = 1")),
     "Cannot use /c.toml: unknown key limits.memory_mx | Did you mean limits.memory_max?",
   );
-  assert.match(await complaint(load("something_else = 1")), /Known keys: store, .*tasks_max$/);
+  assert.match(
+    await complaint(load("something_else = 1")),
+    /Known keys: store, .*overrides\.boot$/,
+  );
   assert.match(await complaint(load("[runners]\nx = 1")), /unknown key runners /);
   assert.match(await complaint(load("constructor = 1")), /unknown key constructor/);
   assert.match(await complaint(load('"a\\nb" = 1')), /unknown key "a\\nb" /);

@@ -51,8 +51,28 @@ Deno.test("readJob() believes the response file whatever a job sets", async () =
     isProtected: false,
     timeout: undefined,
     services: [],
+    wishes: {},
     movesFiles: false,
   });
+});
+
+Deno.test("readJob() reads the job's wishes, the last of a name, wherever it reads the job", async () => {
+  const variables = [
+    { key: "NSPAWN_BOOT", value: "true" },
+    { key: "NSPAWN_MEMORY_MAX", value: "2G" },
+    { key: "NSPAWN_BOOT", value: "false" },
+    { key: "MY_NSPAWN_BOOT", value: "x" },
+    { key: "NSPAWN_TASKS_MAX", value: 7 },
+    null,
+  ];
+  const wishes = { NSPAWN_BOOT: "false", NSPAWN_MEMORY_MAX: "2G" };
+  assert.deepEqual((await jobOf(response({ variables })))?.wishes, wishes);
+  const env = {
+    CUSTOM_ENV_CI_JOB_ID: "1",
+    CUSTOM_ENV_NSPAWN_BOOT: "false",
+    CUSTOM_ENV_NSPAWN_MEMORY_MAX: "2G",
+  };
+  assert.deepEqual((await readJob(recordingHost({ env }).host))?.wishes, wishes);
 });
 
 Deno.test("readJob() reads what a job is allowed and needs", async () => {

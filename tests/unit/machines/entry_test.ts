@@ -59,7 +59,7 @@ Deno.test("unit.exec() runs a stage as a named unit of the machine, through mach
   assert.equal(processes.length, 1, "a good stage costs one process");
   const { argv, options } = processes[0]!;
   assert.deepEqual([argv[0], argv[4]], ["sh", "/run/systemd/machines/run-42"]);
-  assert.deepEqual(argv.slice(5), [
+  assert.deepEqual(argv.slice(6), [
     "systemd-run",
     "--machine=run-42",
     "--quiet",
@@ -83,7 +83,7 @@ Deno.test("unit.exec() enters a machine that machined does not know", async () =
   const { processes } = await play(scene);
   const { argv } = processes[0]!;
   assert.deepEqual([argv[0], argv[4]], ["sh", "/proc/77"]);
-  assert.match(argv.slice(5).join(" "), /^nsenter --target=77 --all -- systemd-run --quiet /);
+  assert.match(argv.slice(6).join(" "), /^nsenter --target=77 --all -- systemd-run --quiet /);
 });
 
 Deno.test("unit.exec() believes the stage's report, not its client's code", async () => {

@@ -10,10 +10,20 @@ import type { MachineSpec } from "../../../src/machines/spec.ts";
 /** Settings that show in command lines. */
 export const SETTINGS: MachineSettings = {
   storage: "auto",
-  limits: { cpu_weight: 50, memory_high: "80%", memory_max: "2G", tasks_max: "100" },
+  limits: {
+    cpu_weight: 50,
+    memory_high: "80%",
+    memory_max: "2G",
+    swap_max: "1G",
+    cpu_quota: "150%",
+    io_weight: 20,
+    tasks_max: "100",
+  },
   seccomp: true,
   boot: true,
   user: undefined,
+  private_users: "off",
+  binds: undefined,
   shell: "bash",
   prepare_timeout: 120,
   mirror: undefined,
@@ -33,6 +43,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
         environment: [],
       }),
     owned: [],
+    diskReserve: 0,
     settings: { ...SETTINGS, storage: "overlay", boot: false },
     job: {
       id: "42",
@@ -59,6 +70,8 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     binds: [],
     settings: SETTINGS,
     booted: true,
+    ids: null,
+    lifetime: 5400,
     nspawnVersion: 252,
     ...changes,
   };
@@ -85,6 +98,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     booted: true,
     shell: "bash",
     user: null,
+    ids: null,
     folders: [],
     cgroups: [],
     preparer: null,

@@ -17,8 +17,8 @@ Deno.test("claimFolders() shares a cache and gives each machine a builds folder 
     assert.equal(cache, `${store}/.cache/ba7816bf/42/protected`);
     assert.equal(builds, `${store}/.builds/ba7816bf/42/protected/0`);
     assert.deepEqual(binds, [
-      { from: `${cache}/data`, to: "/cache", readOnly: false },
-      { from: `${builds}/data`, to: "/builds", readOnly: false },
+      { from: `${cache}/data`, to: "/cache", readOnly: false, sameOwners: true },
+      { from: `${builds}/data`, to: "/builds", readOnly: false, sameOwners: true },
     ]);
     const mode = async (path: string) => (await Deno.stat(path)).mode! & 0o777;
     for (const { from } of binds) assert.equal(await mode(from), 0o755);

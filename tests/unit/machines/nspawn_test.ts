@@ -60,8 +60,8 @@ Deno.test("overlay opens over the chroot, read-only, whatever is in the paths", 
   await inFolder(async (folder) => {
     const machine = `${folder}/a:b`;
     await Deno.mkdir(machine);
-    await overlay.open(recordingHost().host, "/chroots/x:y", machine);
-    const { options } = overlay.root("/chroots/x:y", machine);
+    await overlay.open(recordingHost().host, "/chroots/x:y", machine, null);
+    const { options } = overlay.root("/chroots/x:y", machine, null);
     const escaped = machine.replaceAll(":", "\\:");
     assert.deepEqual(options, [
       "--directory=/chroots/x:y",

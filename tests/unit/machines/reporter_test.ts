@@ -6,6 +6,9 @@ import { layScript, openChannel } from "../../../src/machines/entry/script.ts";
 import { INSIDE } from "../../../src/machines/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
+/** The host's root. */
+const ROOT = { user: null, ids: null };
+
 async function report(
   folder: string,
   script: string,
@@ -21,9 +24,9 @@ async function report(
     failures: `${folder}/failures`,
     log: `${folder}/log`,
   };
-  await openChannel(host, paths, { user: null, owned: [], environment });
+  await openChannel(host, paths, { user: null, ids: null, owned: [], environment });
   const shells = { programs: ["sh"], options };
-  const stage = await layScript(host, paths, new TextEncoder().encode(script), shells, null);
+  const stage = await layScript(host, paths, new TextEncoder().encode(script), shells, ROOT);
   const reporter = await Deno.readTextFile(`${paths.stage}/reporter`);
   const moved = `${folder}/reporter`;
   await Deno.writeTextFile(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Lease, listLeases, writeLease } from "../../../src/machines/lease.ts";
-import { makeRoom } from "../../../src/machines/room.ts";
-import { type Answer, inFolder } from "../recording_host.ts";
+import { makeRoom, refuseFullDisk } from "../../../src/machines/room.ts";
+import { type Answer, inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";
 
@@ -31,5 +31,24 @@ for (const [disk, memory, ended] of ROOM) {
       });
       assert.deepEqual(found, ended);
     });
+  });
+}
+
+/** Free bytes as df(1) says them, the reserve, whether a machine may start. */
+const RESERVES: readonly (readonly [string, number, boolean])[] = [
+  ["1000", 1000, true],
+  ["999", 1000, false],
+  ["0", 1000, false],
+  ["0", 0, true],
+  ["", 1000, true],
+];
+
+for (const [free, reserve, may] of RESERVES) {
+  Deno.test(`refuseFullDisk() ${may ? "lets" : "refuses"} ${free || "what nobody tells"} of ${reserve}`, async () => {
+    const { host, commands } = recordingHost({ answer: () => ({ stdout: `Avail\n${free}\n` }) });
+    const refusal = refuseFullDisk(host, "/store", reserve);
+    if (may) await refusal;
+    else await assert.rejects(refusal, { kind: "host", message: /disk_reserve/, hint: /gc/ });
+    assert.equal(commands().length, reserve === 0 ? 0 : 1);
   });
 }

@@ -11,6 +11,9 @@ import {
 import { INSIDE, type MachinePaths } from "../../../src/machines/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
+/** The host's root. */
+const ROOT = { user: null, ids: null };
+
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 /** Script, `--shell`, the chroot's shell, and who runs it. */
@@ -46,7 +49,7 @@ function pathsIn(folder: string): MachinePaths {
 }
 
 /** Scripts run as root, and images say nothing. */
-const PLAIN = { user: null, owned: [], environment: [] };
+const PLAIN = { user: null, ids: null, owned: [], environment: [] };
 
 async function opened(folder: string): Promise<MachinePaths> {
   const paths = pathsIn(folder);
@@ -61,8 +64,8 @@ Deno.test("layScript() lays a script for root alone, under a name of its own, an
     const shells = { programs: ["bash"], options: [] };
     const script = new Uint8Array([0xff, 0x00, 0x80]);
     const [first, second] = [
-      await layScript(host, paths, script, shells, null),
-      await layScript(host, paths, script, shells, null),
+      await layScript(host, paths, script, shells, ROOT),
+      await layScript(host, paths, script, shells, ROOT),
     ];
     assert.notEqual(first.nonce, second.nonce);
     const path = `${paths.stage}/script-${first.nonce}`;
@@ -97,7 +100,7 @@ Deno.test("layScript() refuses words that an init or a shell could expand", asyn
       for (
         const shells of [{ programs: [word], options: [] }, { programs: ["sh"], options: [word] }]
       ) {
-        await assert.rejects(layScript(host, paths, bytes(""), shells, null), (error) => {
+        await assert.rejects(layScript(host, paths, bytes(""), shells, ROOT), (error) => {
           assert.ok(error instanceof Failure);
           assert.equal(error.kind, "refused");
           return true;
@@ -112,7 +115,7 @@ Deno.test("layScript() refuses words that an init or a shell could expand", asyn
 async function report(folder: string, script: string, shells: Shells) {
   const { host } = recordingHost();
   const paths = await opened(folder);
-  const stage = await layScript(host, paths, bytes(script), shells, null);
+  const stage = await layScript(host, paths, bytes(script), shells, ROOT);
   const reporter = `${paths.stage}/reporter`;
   const text = (await Deno.readTextFile(reporter)).replaceAll(`${INSIDE}/result`, paths.result)
     .replaceAll(INSIDE, paths.stage);

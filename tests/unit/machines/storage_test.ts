@@ -135,7 +135,7 @@ Deno.test("tmpfs is unmounted as often as it was mounted, then its folder goes",
 Deno.test("tmpfs that cannot be mounted or unmounted is a failure of the host", async () => {
   await inFolder(async (folder) => {
     const { host } = recordingHost({ answer: () => ({ code: 32, stderr: "no right\n" }) });
-    await assert.rejects(tmpfs.open(host, "/c", folder), /no right/);
+    await assert.rejects(tmpfs.open(host, "/c", folder, null), /no right/);
     const other = { ...(await host.files.stat(folder))!, dev: -1 };
     const stat = (path: string) => path === folder ? Promise.resolve(other) : host.files.stat(path);
     await assert.rejects(
@@ -165,8 +165,8 @@ Deno.test("btrfs makes a snapshot of the chroot, and is closed where there is no
     const machine = `${folder}/machine`;
     await Deno.mkdir(machine);
     const { host, commands } = recordingHost();
-    await btrfs.open(host, "/store/c", machine);
-    const { options } = btrfs.root("/store/c", machine);
+    await btrfs.open(host, "/store/c", machine, null);
+    const { options } = btrfs.root("/store/c", machine, null);
     assert.deepEqual(options, [`--directory=${machine}/root`]);
     assert.deepEqual(commands(), [`btrfs subvolume snapshot /store/c ${machine}/root`]);
     await btrfs.close(host, machine);

@@ -48,6 +48,9 @@ Deno.test("limitProperties() are the unit's, one each", () => {
     "CPUWeight=50",
     "MemoryHigh=80%",
     "MemoryMax=2G",
+    "MemorySwapMax=1G",
+    "CPUQuota=150%",
+    "IOWeight=20",
     "TasksMax=100",
   ]);
 });

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { watched } from "../../../src/machines/entry/watch.ts";
 import { denoProcesses } from "../../../src/host/processes.ts";
+import { skip } from "../../skip.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 /** Runs a client beside a file that stands for its machine. */
 async function run(record: string, ...client: [string, ...string[]]) {
-  const [program, ...args] = watched(record, client);
+  const [program, ...args] = watched(record, 0, client);
   const began = performance.now();
   const { code, stdout, stderr } = await new Deno.Command(program, { args }).output();
   const decoder = new TextDecoder();
@@ -70,7 +71,7 @@ Deno.test("watched() holds no stream of its client's for longer than that lives"
 Deno.test("watched() leaves no watcher behind", async () => {
   const { start, capture } = denoProcesses(recordingHost().host.log);
   await withRecord(async (record) => {
-    const child = start(watched(record, ["true"]), { detached: true });
+    const child = start(watched(record, 0, ["true"]), { detached: true });
     await child.ended;
     // Its session tells whose child a process was: state, parent, group and session follow its name.
     const shells = async () => {
@@ -91,5 +92,17 @@ Deno.test("watched() wakes a client that was stopped", async () => {
   await withRecord(async (record) => {
     const { code, stdout } = await run(record, "sh", "-c", "kill -STOP $$; echo awake; exit 3");
     assert.deepEqual([code, stdout], [3, "awake\n"]);
+  });
+});
+
+Deno.test("watched() gives its streams to who runs the script, so that they can be opened anew", async () => {
+  if (Deno.uid() !== 0) return skip("watched() gives its streams", "not root");
+  await withRecord(async (record) => {
+    const seen = "stat -Lc %u /proc/self/fd/1 /proc/self/fd/2";
+    for (const owner of [0, 1234]) {
+      const [program, ...args] = watched(record, owner, ["sh", "-c", seen]);
+      const { stdout } = await new Deno.Command(program, { args }).output();
+      assert.equal(new TextDecoder().decode(stdout), `${owner}\n${owner}\n`);
+    }
   });
 });

@@ -44,9 +44,17 @@ Deno.test("systemd.start() gives a unit exactly these properties", async () => {
     "--property=AssertPathExists=/run/nspawn-runner/run-42.lease",
     "--property=TimeoutStartSec=120s",
     "--property=TimeoutStopSec=10s",
+    "--property=RuntimeMaxSec=5400s",
+    "--property=DevicePolicy=closed",
+    "--property=DeviceAllow=char-pts rw",
+    "--property=DeviceAllow=/dev/net/tun rwm",
+    "--property=DeviceAllow=/dev/fuse rwm",
     "--property=CPUWeight=50",
     "--property=MemoryHigh=80%",
     "--property=MemoryMax=2G",
+    "--property=MemorySwapMax=1G",
+    "--property=CPUQuota=150%",
+    "--property=IOWeight=20",
     "--property=TasksMax=100",
     "--setenv=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1",
     "--",
@@ -67,8 +75,8 @@ Deno.test("systemd.start() has no word that systemd would expand, for any machin
 Deno.test("tmpfs is root's alone and holds no devices", async () => {
   await inFolder(async (folder) => {
     const { host, commands } = recordingHost();
-    await tmpfs.open(host, "/c", folder);
-    const { options } = tmpfs.root("/c", folder);
+    await tmpfs.open(host, "/c", folder, null);
+    const { options } = tmpfs.root("/c", folder, null);
     assert.deepEqual(commands(), [
       `mount -t tmpfs -o mode=0700,nodev nspawn-runner ${folder}`,
     ]);

@@ -1,0 +1,156 @@
+/** Machines with user ids of their own. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
+import { skip, skipReal } from "../skip.ts";
+import { define, lendChroot, said, succeed, withOwn } from "./own.ts";
+
+const IDS = /^0 (\d+) 65536$/;
+
+/** What a job does as root, and expects to work. */
+const AS_ROOT = `tr -s ' ' </proc/self/uid_map | sed 's/^ //'
+id -u; stat -c %u /usr /etc/hosts /usr/bin/passwd
+touch /root/mine && chown 1000:1000 /root/mine && stat -c %u /root/mine
+mkdir -p /mnt/t && mount -t tmpfs t /mnt/t && umount /mnt/t && echo mounted
+echo to stderr >/dev/stderr && echo to stdout >/dev/stdout
+chmod 4755 /root/mine && stat -c %a /root/mine
+echo data > /srv/data/written && stat -c %u /srv/data/written /srv/data
+`;
+
+const SEEN = (ids: number) =>
+  `0 ${ids} 65536
+0
+0
+0
+0
+1000
+mounted
+to stdout
+4755
+0
+0
+`;
+
+/** Starts machines as that site is told; proves what they are, inside and from the host. */
+async function mapped(own: Site, data: string): Promise<void> {
+  const jobs = [newJob(), newJob()];
+  const ranges: number[] = [];
+  try {
+    for (const id of jobs) {
+      const prepared = await succeed(own, "prepare", CHROOT, "--id", id);
+      assert.match(prepared.stderr, /user ids of its own/);
+      const done = await runScript(own, id, AS_ROOT);
+      const ids = Number(done.stdout.split("\n")[0]?.match(IDS)?.[1]);
+      assert.equal(done.stdout, SEEN(ids), done.stderr);
+      assert.equal(done.stderr, "to stderr\n");
+      const owner = await own.host.exec(["stat", "-c", "%u", `${data}/written`]);
+      assert.equal(owner.stdout, "0\n", "a bind's owners are those on the disk");
+      ranges.push(ids);
+    }
+    assert.notEqual(ranges[0], ranges[1], "two jobs share no ids");
+    // Root of a machine is nobody on the host.
+    const lease = JSON.parse(
+      (await own.host.exec(["cat", `${own.store}/.leases/run-${jobs[0]}.json`])).stdout,
+    );
+    const seen = await own.host.exec(["stat", "-c", "%u", `/proc/${lease.leader.pid}`]);
+    assert.equal(seen.stdout, `${ranges[0]}\n`);
+  } finally {
+    for (const id of jobs) await succeed(own, "cleanup", "--id", id);
+  }
+}
+
+async function provesOn(own: Site, storage: string, data: string): Promise<void> {
+  const id = newJob();
+  const trial = await succeed(own, "prepare", CHROOT, "--id", id);
+  await succeed(own, "cleanup", "--id", id);
+  if (/no user namespace/.test(trial.stderr)) {
+    return skip(`ids on ${storage}`, "mount(8) of this host maps no owners: util-linux 2.39 does");
+  }
+  await mapped(own, data);
+}
+
+for (const boot of [true, false]) {
+  for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
+    const kind = boot ? "booted" : "plain";
+    onEachHost(`root of a machine is nobody on the host, ${storage}, ${kind}`, async (site) => {
+      const btrfs = storage === "btrfs" ? await site.onBtrfs() : site;
+      if (btrfs === null) return skipReal(`ids on ${storage}`, "no btrfs can be mounted here");
+      const data = `${site.host.store}/.tests/data-${newJob()}`;
+      await site.host.exec(["mkdir", "-p", data]);
+      const settings = { boot, storage, private_users: "auto", binds: [`${data}:/srv/data`] };
+      if (storage === "btrfs") await provesOn(await btrfs.with(settings), storage, data);
+      else {
+        await withOwn(site, settings, async (own) => {
+          await lendChroot(own, site); // a store that does not hold what is bound
+          await provesOn(own, storage, data);
+        });
+      }
+      await site.host.exec(["rm", "-rf", data]);
+    });
+  }
+}
+
+/** What root could do without ids of its own; each line is one way, and none of them hurts a kernel. */
+const WAYS = {
+  "write to a script of the host": "mount -o remount,rw,bind /run/nspawn-runner",
+  "lock a file": "touch /root/locked && chattr +i /root/locked",
+  "make a disk": "mknod /root/disk b 254 0 && head -c 1 /root/disk",
+} as const;
+
+async function tried(site: Site, id: string): Promise<Record<string, boolean>> {
+  const script = Object.values(WAYS).map((way) =>
+    `if { ${way}; } >/dev/null 2>&1; then echo done; else echo refused; fi\n`
+  ).join("");
+  const { stdout } = await runScript(site, id, script);
+  const results = stdout.trim().split("\n");
+  return Object.fromEntries(
+    Object.keys(WAYS).map((name, index) => [name, results[index] === "done"]),
+  );
+}
+
+onEachHost("root of a machine cannot reach what is the host's", async (site) => {
+  await withMachine(await site.with({ private_users: "auto" }), async (id) => {
+    const done = await tried(site, id);
+    for (const name of Object.keys(WAYS)) assert.equal(done[name], false, name);
+  });
+  // With the host's ids these are ways, so that the test could fail.
+  await withMachine(await site.with({ private_users: "off" }), async (id) => {
+    const done = await tried(site, id);
+    assert.ok(done["write to a script of the host"] && done["lock a file"], JSON.stringify(done));
+  });
+}, ["systemd"]);
+
+onEachHost("scripts of a user run with ids of the machine's own, too", async (site) => {
+  await withOwn(site, { private_users: "auto" }, async (own) => {
+    await define(
+      own,
+      "x",
+      `source = "dir:${site.host.store}/${CHROOT}"
+setup = ["id ci || useradd --create-home ci"]
+user = "ci"
+`,
+    );
+    await succeed(own, "chroot-create", "x");
+    const look =
+      'id -un; echo x > ~/mine && stat -c %U ~/mine /builds; echo said >/dev/stderr; grep -c stderr "$0"';
+    assert.equal(await said(own, "x", look), "ci\nci\nci\n1\n");
+  });
+}, ["systemd"]);
+
+onEachHost(
+  "what a failed job wrote with ids of its own is looked at with the same",
+  async (site) => {
+    const own = await site.with({ private_users: "auto", keep_failed: "30min" });
+    const id = newJob();
+    await succeed(own, "prepare", CHROOT, "--id", id);
+    assert.equal((await runScript(own, id, "echo trace > /root/trace; exit 3")).code, 3);
+    await succeed(own, "cleanup", "--id", id);
+    const look = await own.call(["shell", id], {
+      stdin: "cat /root/trace; stat -c %u /root/trace /usr\n",
+    });
+    assert.equal(look.stdout, "trace\n0\n0\n", look.stderr);
+    await succeed(own, "shell", id, "--done");
+  },
+  ["systemd"],
+);
