@@ -193,6 +193,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/gc.ts"),
   },
   {
+    name: "doctor",
+    summary: "Check this host",
+    description:
+      "Versions, limits, the store and its storage, chroots and their definitions, user namespaces, gitlab-runner and its config.toml, timers: each ok, weak or broken, with what mends it. Ends with 1 when something is broken.",
+    example: "nspawn-runner doctor",
+    positionals: [],
+    options: [{ name: "json", help: "Print JSON" }],
+    needsRoot: true,
+    load: () => import("../commands/doctor.ts"),
+  },
+  {
     name: "toml",
     summary: "Print the section for GitLab Runner's config.toml",
     description:

@@ -14,6 +14,7 @@ Deno.test("COMMANDS has the commands of the original, and ours", () => {
     "chroot-remove",
     "chroot-rollback",
     "cleanup",
+    "doctor",
     "gc",
     "gitlab-config",
     "list",

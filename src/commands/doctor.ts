@@ -1,0 +1,14 @@
+import type { CommandRun } from "../cli/spec.ts";
+import { asReport, examine } from "../doctor/doctor.ts";
+import { refused } from "../failure.ts";
+
+/** Checks this host. */
+export const run: CommandRun = async (invocation, { host, config: load }) => {
+  const findings = await examine(host, await load());
+  const json = invocation.switches.has("json");
+  host.terminal.out(json ? JSON.stringify(findings, null, 2) + "\n" : asReport(findings));
+  const broken = findings.filter(({ state }) => state === "broken").map(({ topic }) => topic);
+  if (broken.length > 0) {
+    throw refused(`Jobs do not run here: ${broken.join(", ")}`, "What mends it stands above");
+  }
+};

@@ -1,0 +1,97 @@
+/** Whether chroots and machines have a place, and what is in it. */
+
+import { listChroots } from "../chroots/list.ts";
+import { findDefinition } from "../chroots/definition.ts";
+import { messageOf } from "../failure.ts";
+import { kernelFacts } from "../machines/kernel.ts";
+import { chooseStorage } from "../machines/storage/choose.ts";
+import { asSize } from "../size.ts";
+import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
+
+/** Less than this share of the disk is too little for jobs and builds. */
+const LEAST_FREE = 0.1;
+
+/** The store itself: nobody but root may change what jobs start from. */
+export const store: Check = async (host, { store }) => {
+  const topic = "store";
+  const stat = await host.files.stat(store);
+  if (stat === null) {
+    return weak(
+      topic,
+      `${store} is not there yet`,
+      "nspawn-runner chroot-create bookworm makes it",
+    );
+  }
+  if (stat.kind !== "directory") {
+    return broken(topic, `${store} is no folder`, "Remove it, or set store");
+  }
+  if (stat.uid === 0 && (stat.mode & 0o022) === 0) return ok(topic, store);
+  const mode = (stat.mode & 0o7777).toString(8);
+  return broken(
+    topic,
+    `${store} belongs to user ${stat.uid}, mode ${mode}`,
+    `chown root ${store} && chmod 755 ${store}`,
+  );
+};
+
+/** How writes are kept off chroots. */
+export const storage: Check = async (host, config) => {
+  const topic = "storage";
+  if (await host.files.stat(config.store) === null) return [];
+  const [ready] = (await listChroots(host, config)).filter(({ state }) => state === "ready");
+  const chroot = await host.files.real(ready?.path ?? config.store) ?? config.store;
+  const trial = `${config.store}/.machines/doctor-${host.pid()}`;
+  try {
+    const facts = await kernelFacts(host);
+    const { kind } = await chooseStorage(host, facts, config.storage, config.store, trial, chroot);
+    if (kind !== "tmpfs" || config.storage === "tmpfs") return ok(topic, kind);
+    return weak(
+      topic,
+      "tmpfs: the store cannot hold the writes of an overlay",
+      "Put the store on ext4, XFS or btrfs",
+    );
+  } catch (error) {
+    return broken(topic, messageOf(error), "Set storage to auto");
+  }
+};
+
+/** Room for jobs. */
+export const disk: Check = async (host, { store }) => {
+  const topic = "free disk";
+  const argv = ["df", "--block-size=1", "--output=avail,size", store] as const;
+  const { code, stdout } = await host.processes.capture(argv);
+  const [free = 0, size = 1] = (stdout.split("\n")[1] ?? "").trim().split(/\s+/).map(Number);
+  if (code !== 0) return [];
+  const found = `${asSize(free)} of ${asSize(size)}`;
+  return free < size * LEAST_FREE
+    ? weak(
+      topic,
+      found,
+      "Remove what nobody needs: nspawn-runner gc, chroot-remove; or a larger disk",
+    )
+    : ok(topic, found);
+};
+
+/** What jobs can name. */
+export const chroots: Check = async (host, config) => {
+  const entries = await listChroots(host, config);
+  const ready = entries.filter(({ state }) => state === "ready").map(({ name }) => name);
+  const list = ready.length === 0
+    ? broken("chroots", "none is ready", "nspawn-runner chroot-create bookworm")
+    : ok("chroots", ready.join(", "));
+  const wrong: Finding[] = [];
+  for (const { name } of entries) {
+    try {
+      await findDefinition(host, config, name);
+    } catch (error) {
+      wrong.push(
+        broken(
+          `definition of ${name}`,
+          messageOf(error),
+          "Jobs with that image fail until it is mended",
+        ),
+      );
+    }
+  }
+  return [list, ...wrong];
+};

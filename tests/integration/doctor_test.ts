@@ -1,0 +1,37 @@
+/** The doctor on real hosts. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT } from "../hosts/site.ts";
+import { withOwn } from "./own.ts";
+
+interface Row {
+  readonly topic: string;
+  readonly state: string;
+  readonly found: string;
+}
+
+onEachHost(
+  "the doctor says what a host can do, and ends with 1 where jobs would not run",
+  async (site) => {
+    const done = await site.call(["doctor", "--json"]);
+    const rows: Row[] = JSON.parse(done.stdout);
+    const stateOf = (topic: string) => rows.find((row) => row.topic === topic)?.state;
+    assert.deepEqual([done.code, stateOf("systemd-nspawn"), stateOf("store"), stateOf("storage")], [
+      0,
+      "ok",
+      "ok",
+      "ok",
+    ], done.stdout);
+    assert.match(rows.find(({ topic }) => topic === "chroots")!.found, new RegExp(CHROOT));
+    assert.equal(stateOf("limits"), "weak", "neither host of the tests has every controller");
+    await withOwn(site, {}, async (own) => {
+      await own.host.exec(["mkdir", "-p", own.store]);
+      const broken = await own.call(["doctor"]);
+      assert.equal(broken.code, 1);
+      assert.match(broken.stdout, /^chroots +broken +none is ready$/m);
+      assert.match(broken.stdout, /^broken: chroots: nspawn-runner chroot-create/m);
+      assert.match(broken.stderr, /Jobs do not run here: chroots/);
+    });
+  },
+);

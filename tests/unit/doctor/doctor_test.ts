@@ -1,0 +1,239 @@
+/** What the doctor says of hosts that are well, weak and broken. */
+
+import assert from "node:assert/strict";
+import type { Config } from "../../../src/config/settings.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import { asReport } from "../../../src/doctor/doctor.ts";
+import type { Check, Finding } from "../../../src/doctor/finding.ts";
+import { helper, runners } from "../../../src/doctor/gitlab.ts";
+import { nspawn, supervisor, timers } from "../../../src/doctor/machines.ts";
+import { chroots, disk, store } from "../../../src/doctor/store.ts";
+import { users } from "../../../src/doctor/users.ts";
+import { runnerToml } from "../../../src/gitlab/runner_toml.ts";
+import type { Host } from "../../../src/host/host.ts";
+import { type Answer, inFolder, recordingHost } from "../recording_host.ts";
+
+/** What a host is made of. */
+interface Scene {
+  /** Files outside of the store, with what is in them. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly answer?: (argv: readonly string[]) => Answer | void;
+}
+
+async function find(
+  check: Check,
+  scene: Scene,
+  prepare: (folder: string) => Promise<void> = () => Promise.resolve(),
+): Promise<Finding[]> {
+  let found: Finding[] = [];
+  await inFolder(async (folder) => {
+    await prepare(folder);
+    const config = `${folder}/config.toml`;
+    await Deno.writeTextFile(config, `store = "${folder}/store"\ndefinitions = "${folder}/defs"\n`);
+    const { host } = recordingHost(scene.answer === undefined ? {} : { answer: scene.answer });
+    const settings: Config = await loadConfig(host, config);
+    found = [await check(withFiles(host, folder, scene.files ?? {}), settings)].flat();
+  });
+  return found;
+}
+
+function withFiles(host: Host, folder: string, there: Readonly<Record<string, string>>): Host {
+  const stat = {
+    kind: "file",
+    size: 1,
+    mode: 0o755,
+    uid: 0,
+    dev: 0,
+    ino: 1,
+    modified: null,
+  } as const;
+  const look = (real: typeof host.files.stat) => (path: string) =>
+    path in there
+      ? Promise.resolve(stat)
+      : path.startsWith(folder)
+      ? real(path)
+      : Promise.resolve(null);
+  return {
+    ...host,
+    env: (name) => name === "PATH" ? "/usr/bin" : undefined,
+    files: {
+      ...host.files,
+      stat: look(host.files.stat),
+      lstat: look(host.files.lstat),
+      real: (path) => path in there ? Promise.resolve(path) : host.files.real(path),
+      read: (path) =>
+        path in there
+          ? Promise.resolve(there[path]!)
+          : path.startsWith(folder)
+          ? host.files.read(path)
+          : Promise.resolve(null),
+      // What is kept until a reboot is kept for nobody here.
+      makeDirectory: () => Promise.resolve(),
+      replace: () => Promise.resolve(),
+    },
+  };
+}
+
+const state = ({ state, fix }: Finding) => [state, fix !== null];
+
+Deno.test("nspawn() wants a version that knows what machines are started with", async () => {
+  const versions = [["257 (257.9)", "ok"], ["247 (x)", "ok"], ["245 (x)", "broken"]] as const;
+  for (const [version, expected] of versions) {
+    const answer = ([program]: readonly string[]) =>
+      program === "systemd-nspawn" ? { stdout: `systemd ${version}\n` } : undefined;
+    const [finding] = await find(nspawn, { answer });
+    assert.equal(finding?.state, expected);
+  }
+});
+
+Deno.test("supervisor() tells whether limits bind, and which do not", async () => {
+  const files = { "/run/systemd/system": "" };
+  const controllers = (stdout: string) => ({ files, answer: () => ({ stdout }) });
+  assert.deepEqual((await find(supervisor, {})).map(state), [["weak", true]]);
+  assert.deepEqual(
+    (await find(supervisor, controllers("cpuset cpu io memory pids\n"))).map(state),
+    [["ok", false]],
+  );
+  const [missing] = await find(supervisor, controllers("cpu pids\n"));
+  assert.deepEqual([missing?.state, missing?.found], [
+    "weak",
+    "no cgroup v2 controller for memory, io",
+  ]);
+});
+
+Deno.test("timers() names those that do not run", async () => {
+  const answer = (argv: readonly string[]) => ({
+    stdout: argv.at(-1)!.includes("-gc") ? "active\n" : "inactive\n",
+  });
+  const [finding] = await find(timers, { answer });
+  assert.deepEqual([finding?.state, finding?.found], [
+    "weak",
+    "not active: nspawn-runner-maintenance.timer",
+  ]);
+  const [well] = await find(timers, { answer: () => ({ stdout: "active\n" }) });
+  assert.equal(well?.state, "ok");
+});
+
+Deno.test("store() is root's alone to change", async () => {
+  const made = (mode: number) => async (folder: string) => {
+    await Deno.mkdir(`${folder}/store`);
+    await Deno.chmod(`${folder}/store`, mode);
+  };
+  assert.equal((await find(store, {}))[0]?.state, "weak");
+  const isRoot = Deno.uid() === 0;
+  assert.equal((await find(store, {}, made(0o755)))[0]?.state, isRoot ? "ok" : "broken");
+  const [open] = await find(store, {}, made(0o777));
+  assert.equal(open?.state, "broken");
+  assert.match(open?.fix ?? "", /chmod 755/);
+});
+
+Deno.test("disk() is weak below a tenth", async () => {
+  const df = (free: number) => ({ answer: () => ({ stdout: `Avail 1B-blocks\n${free} 1000\n` }) });
+  assert.equal((await find(disk, df(100)))[0]?.state, "ok");
+  assert.equal((await find(disk, df(99)))[0]?.state, "weak");
+  assert.deepEqual(await find(disk, { answer: () => ({ code: 1 }) }), []);
+});
+
+Deno.test("chroots() wants one that is ready, and every definition right", async () => {
+  assert.deepEqual((await find(chroots, {})).map(state), [["broken", true]]);
+  const found = await find(chroots, {}, async (folder) => {
+    await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
+    await Deno.mkdir(`${folder}/defs`);
+    await Deno.writeTextFile(`${folder}/defs/x.toml`, "boot = true");
+    await Deno.writeTextFile(`${folder}/defs/y.toml`, "boat = true");
+  });
+  assert.deepEqual(found.map(({ topic, state }) => [topic, state]), [["chroots", "ok"], [
+    "definition of y",
+    "broken",
+  ]]);
+  assert.match(found[1]!.found, /unknown key boat/);
+});
+
+/** What subuid(5) says, and who is told to have ids of machines. */
+const SUBIDS: readonly (readonly [string, string, RegExp | null])[] = [
+  ["/etc/subuid", "ci:100000:65536\n", null],
+  ["/etc/subuid", "ci:1610612735:1\n", null],
+  ["/etc/subuid", "ci:1879048192:65536\n", null],
+  ["/etc/subuid", "a:1:2\nbuilder:1610612735:2\n", /^builder in \/etc\/subuid/],
+  ["/etc/subgid", "builder:1879048191:1\n", /^builder in \/etc\/subgid/],
+  ["/etc/subgid", "all:0:4294967295\n", /^all in /],
+  ["/etc/subgid", "nonsense\n", null],
+];
+
+for (const [file, text, expected] of SUBIDS) {
+  Deno.test(`users() ${expected ? "sees" : "sees nobody in"} ${JSON.stringify(text)}`, async () => {
+    const [finding] = await find(users, { files: { [file]: text } });
+    if (expected === null) assert.equal(finding, undefined, "there is no chroot to try it with");
+    else assert.match(`${finding?.state} ${finding?.found}`.replace("weak ", ""), expected);
+  });
+}
+
+Deno.test("users() maps owners of a chroot that is there, or says what would", async () => {
+  const tree = async (folder: string) =>
+    void await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
+  const said = (stdout: string) => (argv: readonly string[]) =>
+    argv[0] === "unshare" ? { stdout } : undefined;
+  for (
+    const [stdout, expected] of [["1610612736\n", "ok"], ["0\n", "weak"], ["", "weak"]] as const
+  ) {
+    const [finding] = await find(users, { answer: said(stdout) }, tree);
+    assert.equal(finding?.state, expected);
+  }
+});
+
+Deno.test("helper() finds gitlab-runner, and proves that it runs", async () => {
+  assert.equal((await find(helper, {}))[0]?.state, "weak");
+  const files = { "/usr/bin/gitlab-runner": "" };
+  const well = await find(helper, { files, answer: () => ({ stdout: "Version:      17.5.0\n" }) });
+  assert.deepEqual([well[0]?.state, well[0]?.found], [
+    "ok",
+    "/usr/bin/gitlab-runner, version 17.5.0",
+  ]);
+  assert.equal((await find(helper, { files, answer: () => ({ code: 1 }) }))[0]?.state, "broken");
+});
+
+const FILE = "/etc/gitlab-runner/config.toml";
+const PROGRAM = "/usr/local/bin/nspawn-runner";
+const OURS = runnerToml({ executable: PROGRAM, name: "ci", url: undefined, token: undefined });
+
+/** GitLab Runner's configuration, and what is said of it. */
+const CONFIGURATIONS: readonly (readonly [string, string, RegExp])[] = [
+  [OURS, "ok", /all four stages/],
+  [OURS.replaceAll("/usr/local/bin", "/opt"), "broken", /\/opt\/nspawn-runner is not there/],
+  [OURS.replace('["cleanup"]', '["run"]'), "broken", /its cleanup stage does not call us/],
+  [
+    OURS.replace("prepare_exec_timeout = 600", "prepare_exec_timeout = 60"),
+    "weak",
+    /prepare_exec_timeout is 60 s/,
+  ],
+  [OURS.replace('shell = "bash"', 'shell = "pwsh"'), "weak", /shell = "pwsh"/],
+  [OURS.replace('executor = "custom"', 'executor = "docker"'), "weak", /no runner calls/],
+  ["[[runners]", "broken", /config\.toml/],
+  ["", "weak", /no runner calls/],
+];
+
+for (const [text, expected, found] of CONFIGURATIONS) {
+  Deno.test(`runners() finds it ${expected}: ${found.source}`, async () => {
+    const files = { [FILE]: text, [PROGRAM]: "" };
+    const [finding, ...more] = await find(runners, { files });
+    assert.equal(finding?.state, expected, finding?.found);
+    assert.match(finding?.found ?? "", found);
+    assert.deepEqual(more, []);
+  });
+}
+
+Deno.test("runners() is weak where GitLab Runner has no configuration", async () => {
+  assert.deepEqual((await find(runners, {})).map(state), [["weak", true]]);
+});
+
+Deno.test("asReport() has a row for each finding, and what mends those that are not well", () => {
+  const findings = [
+    { topic: "a", state: "ok", found: "1", fix: null },
+    { topic: "longer", state: "weak", found: "2\nmore", fix: "do this" },
+  ] as const;
+  assert.equal(
+    asReport(findings),
+    "WHAT    STATE  FOUND\na       ok     1\nlonger  weak   2\n\nweak: longer: do this\n",
+  );
+  assert.ok(!asReport(findings.slice(0, 1)).includes("\n\n"));
+});
