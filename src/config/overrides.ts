@@ -33,9 +33,6 @@ const LIMITS: Readonly<Record<string, Wish>> = {
 
 const BOOT = "NSPAWN_BOOT";
 
-/** The variables by which a job says what it wishes. */
-export const WISHES: readonly string[] = [...Object.keys(LIMITS), BOOT];
-
 /**
  * The settings of a job's machine.
  *
