@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { LOCALHOST } from "../host/localhost.ts";
 
 /**
  * Makes a tree fit to start machines from.
@@ -29,8 +30,6 @@ export async function finishTree(host: Host, tree: string): Promise<void> {
   }
   await host.files.chmod(tree, 0o755);
 }
-
-const LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 /** A folder of a tree without symlinks on the way; null where it has none. */
 async function folderIn(host: Host, tree: string, folder: string): Promise<string | null> {

@@ -1,7 +1,7 @@
 /** What a job may change of its machine, inside the bounds that the administrator sets. */
 
 import { refused } from "../failure.ts";
-import { bytesOf } from "./schema.ts";
+import { bytesOf } from "./checks.ts";
 import type { MachineSettings, Overrides } from "./settings.ts";
 
 /** A limit that a job may raise or lower. */

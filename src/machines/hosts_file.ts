@@ -2,6 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
+import { LOCALHOST } from "../host/localhost.ts";
 import type { Bind } from "./folders.ts";
 import type { MachinePaths } from "./paths.ts";
 
@@ -42,5 +43,3 @@ async function hostsOf(host: Host, tree: string): Promise<string> {
   const text = await host.files.read(path) ?? "";
   return text === "" || text.endsWith("\n") ? text : `${text}\n`;
 }
-
-const LOCALHOST = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";

@@ -11,6 +11,7 @@ import type {
   Ended,
   Host,
   StartOptions,
+  Stat,
   Terminal,
 } from "../../src/host/host.ts";
 import { terminalLog } from "../../src/host/log.ts";
@@ -18,6 +19,17 @@ import { denoProcesses } from "../../src/host/processes.ts";
 
 /** What a scripted process answers; the rest is success without a word. */
 export type Answer = Partial<Captured>;
+
+/** What a file is of which no more counts than that it is there, and runs. */
+export const PROGRAM_FILE: Stat = {
+  kind: "file",
+  size: 1,
+  mode: 0o755,
+  uid: 0,
+  dev: 0,
+  ino: 1,
+  modified: null,
+};
 
 /** What a test decides. */
 export interface RecordingOptions {

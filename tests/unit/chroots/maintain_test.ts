@@ -6,6 +6,7 @@ import {
   maintainChroots,
 } from "../../../src/chroots/maintain.ts";
 import type { Host } from "../../../src/host/host.ts";
+import { PROGRAM_FILE } from "../recording_host.ts";
 import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "./fixture.ts";
 
 const PLAYBOOK = "- hosts: all\n  tasks: []\n";
@@ -24,17 +25,9 @@ function test(
 }
 
 function withPrograms(host: Host): Host {
-  const program = {
-    kind: "file",
-    size: 1,
-    mode: 0o755,
-    uid: 0,
-    dev: 0,
-    ino: 1,
-    modified: null,
-  } as const;
   const isProgram = (path: string) => /bin\/(mmdebstrap|ansible-playbook)$/.test(path);
-  const stat = (path: string) => isProgram(path) ? Promise.resolve(program) : host.files.stat(path);
+  const stat = (path: string) =>
+    isProgram(path) ? Promise.resolve(PROGRAM_FILE) : host.files.stat(path);
   return { ...host, files: { ...host.files, stat } };
 }
 

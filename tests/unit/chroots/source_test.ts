@@ -5,6 +5,7 @@ import { chooseChroots, maintainChroot } from "../../../src/chroots/maintain.ts"
 import { pushChroot } from "../../../src/chroots/push.ts";
 import { readRecord } from "../../../src/chroots/generation.ts";
 import type { Host } from "../../../src/host/host.ts";
+import { PROGRAM_FILE } from "../recording_host.ts";
 import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "./fixture.ts";
 
 /** All programs are there, and none of them runs. */
@@ -20,17 +21,10 @@ function test(name: string, act: (f: Fixture) => Promise<void>, options: Fixture
 }
 
 function withPrograms(host: Host): Host {
-  const program = {
-    kind: "file",
-    size: 1,
-    mode: 0,
-    uid: 0,
-    dev: 0,
-    ino: 1,
-    modified: null,
-  } as const;
   const stat = (path: string) =>
-    /bin\/(mmdebstrap|skopeo|umoci)$/.test(path) ? Promise.resolve(program) : host.files.stat(path);
+    /bin\/(mmdebstrap|skopeo|umoci)$/.test(path)
+      ? Promise.resolve(PROGRAM_FILE)
+      : host.files.stat(path);
   return { ...host, files: { ...host.files, stat } };
 }
 

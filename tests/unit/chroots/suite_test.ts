@@ -1,26 +1,17 @@
 import assert from "node:assert/strict";
 import { chooseSuite, refuseUnplaced, refuseUnproved } from "../../../src/chroots/suite.ts";
-import { recordingHost } from "../recording_host.ts";
+import { PROGRAM_FILE, recordingHost } from "../recording_host.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { named } from "./fixture.ts";
 
 /** A host with some files, and no others. */
 function hostWith(...paths: string[]): Host {
   const { host } = recordingHost();
-  const file = {
-    kind: "file",
-    size: 0,
-    mode: 0o755,
-    uid: 0,
-    dev: 0,
-    ino: 1,
-    modified: null,
-  } as const;
   return {
     ...host,
     files: {
       ...host.files,
-      stat: (path) => Promise.resolve(paths.includes(path) ? file : null),
+      stat: (path) => Promise.resolve(paths.includes(path) ? PROGRAM_FILE : null),
       real: (path) =>
         Promise.resolve(path.endsWith("/zany") ? "/usr/share/debootstrap/scripts/gutsy" : null),
     },

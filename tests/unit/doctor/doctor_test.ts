@@ -11,7 +11,7 @@ import { chroots, disk, store } from "../../../src/doctor/store.ts";
 import { users } from "../../../src/doctor/users.ts";
 import { runnerToml } from "../../../src/gitlab/runner_toml.ts";
 import type { Host } from "../../../src/host/host.ts";
-import { type Answer, inFolder, recordingHost } from "../recording_host.ts";
+import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../recording_host.ts";
 
 /** What a host is made of. */
 interface Scene {
@@ -38,18 +38,9 @@ async function find(
 }
 
 function withFiles(host: Host, folder: string, there: Readonly<Record<string, string>>): Host {
-  const stat = {
-    kind: "file",
-    size: 1,
-    mode: 0o755,
-    uid: 0,
-    dev: 0,
-    ino: 1,
-    modified: null,
-  } as const;
   const look = (real: typeof host.files.stat) => (path: string) =>
     path in there
-      ? Promise.resolve(stat)
+      ? Promise.resolve(PROGRAM_FILE)
       : path.startsWith(folder)
       ? real(path)
       : Promise.resolve(null);

@@ -3,7 +3,7 @@
 import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { Lease } from "../../../src/machines/lease.ts";
 import { machineName } from "../../../src/machines/name.ts";
-import { machinePaths } from "../../../src/machines/paths.ts";
+import { type MachinePaths, machinePaths } from "../../../src/machines/paths.ts";
 import type { MachinePlan } from "../../../src/machines/start.ts";
 import type { MachineSpec } from "../../../src/machines/spec.ts";
 
@@ -105,5 +105,17 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     leader: null,
     held: null,
     ...changes,
+  };
+}
+
+/** The places of a machine, all of them in one folder. */
+export function pathsIn(folder: string): MachinePaths {
+  return {
+    lease: "",
+    folder,
+    stage: `${folder}/stage`,
+    result: `${folder}/result`,
+    failures: `${folder}/failures`,
+    log: `${folder}/log`,
   };
 }

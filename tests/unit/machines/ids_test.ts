@@ -9,7 +9,7 @@ import { btrfs } from "../../../src/machines/storage/btrfs.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";
 import { skip } from "../../skip.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
-import { leaseOf, specOf } from "./fixture.ts";
+import { leaseOf, pathsIn, specOf } from "./fixture.ts";
 
 const FIRST = 0x6000_0000;
 const CI = { name: "ci", uid: 1000, gid: 1001, home: "/home/ci" };
@@ -108,15 +108,8 @@ Deno.test("openChannel() and layScript() give the machine what it has to read, a
   inFolder(async (folder) => {
     if (Deno.uid() !== 0) return skip("layScript() for others", "not root");
     const { host } = recordingHost();
-    const stage = `${folder}/stage`;
-    const paths = {
-      lease: "",
-      folder,
-      stage,
-      result: `${folder}/result`,
-      failures: `${folder}/failures`,
-      log: `${folder}/log`,
-    };
+    const paths = pathsIn(folder);
+    const { stage } = paths;
     const owner = { user: CI, ids: FIRST };
     await openChannel(host, paths, { ...owner, owned: ["/builds"], environment: ["A=b"] });
     const shells = { programs: ["sh"], options: [] };

@@ -5,6 +5,7 @@ import { reportedEnding } from "../../../src/machines/entry/entry.ts";
 import { layScript, openChannel } from "../../../src/machines/entry/script.ts";
 import { INSIDE } from "../../../src/machines/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
+import { pathsIn } from "./fixture.ts";
 
 /** The host's root. */
 const ROOT = { user: null, ids: null };
@@ -16,14 +17,7 @@ async function report(
   environment: readonly string[] = [],
 ) {
   const { host } = recordingHost();
-  const paths = {
-    lease: "",
-    folder,
-    stage: `${folder}/stage`,
-    result: `${folder}/result`,
-    failures: `${folder}/failures`,
-    log: `${folder}/log`,
-  };
+  const paths = pathsIn(folder);
   await openChannel(host, paths, { user: null, ids: null, owned: [], environment });
   const shells = { programs: ["sh"], options };
   const stage = await layScript(host, paths, new TextEncoder().encode(script), shells, ROOT);

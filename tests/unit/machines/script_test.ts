@@ -10,6 +10,7 @@ import {
 } from "../../../src/machines/entry/script.ts";
 import { INSIDE, type MachinePaths } from "../../../src/machines/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
+import { pathsIn } from "./fixture.ts";
 
 /** The host's root. */
 const ROOT = { user: null, ids: null };
@@ -34,18 +35,6 @@ for (const [script, argument, fallback, shells] of SHELLS) {
   Deno.test(`shellsFor() of ${JSON.stringify(script)}, --shell ${argument}, ${fallback}`, () => {
     assert.deepEqual(shellsFor(bytes(script), argument, fallback), shells);
   });
-}
-
-function pathsIn(folder: string): MachinePaths {
-  const stage = `${folder}/stage`;
-  return {
-    lease: "",
-    folder,
-    stage,
-    result: `${folder}/result`,
-    failures: `${folder}/failures`,
-    log: `${folder}/log`,
-  };
 }
 
 /** Scripts run as root, and images say nothing. */
