@@ -91,7 +91,7 @@ bring_needs() {
   IMAGES="skopeo umoci docker-registry ansible-playbook"
   if [ "$(id -u)" -eq 0 ]; then
     runner_needs
-    if [ "$UNIT_ONLY" = yes ]; then NEEDS=git; else NEEDS="$NEEDS btrfs python3 pip3 zstd $IMAGES shellcheck"; fi
+    if [ "$UNIT_ONLY" = yes ]; then NEEDS=git; else NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGES shellcheck"; fi
     OPTIONAL="$OPTIONAL $IMAGES shellcheck"
     # shellcheck disable=SC2086 # a list of words
     bring "$LOG" $NEEDS

@@ -39,6 +39,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     const started = await startMachine(host, plan, interrupt);
     if (job?.movesFiles) await proveHelper(host, plan, interrupt);
     host.log.info(describe(started, settings));
+    for (const note of started.notes) host.log.info(note);
   });
   host.log.info(`Machine ${chosen.machine} ready in ${seconds(host.clock.now() - began)} s`);
 };
@@ -81,9 +82,11 @@ function planOf({ host, config, chosen, job, chroot, settings, binds, began }: P
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],
     diskReserve: config.disk_reserve,
+    networks: config,
     job: {
       id: chosen.id,
       server: chosen.server,
+      url: job?.url,
       watcher: job === null ? "nobody" : "gitlab-runner",
       began: decisionsOf(host.env)?.began || began,
       timeout,
@@ -144,8 +147,16 @@ function describe({ lease, limits }: Started, settings: MachineSettings): string
   const kind = lease.booted ? "booted" : "plain";
   return `Storage ${lease.storage}, ${kind}, ${limits ? limitsOf(settings) : NO_LIMITS}${
     settings.seccomp ? "" : ", seccomp off"
-  }, ${lease.ids === null ? "no user namespace" : "user ids of its own"}`;
+  }, ${lease.ids === null ? "no user namespace" : "user ids of its own"}, ${
+    NETWORKS[lease.network.kind]
+  }`;
 }
+
+const NETWORKS = {
+  private: "network of its own",
+  host: "network of the host",
+  none: "no network",
+} as const;
 
 const NO_LIMITS = "no limits: systemd is not PID 1 on this host";
 

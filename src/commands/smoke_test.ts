@@ -38,6 +38,7 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
     const job = {
       id,
       server: undefined,
+      url: undefined,
       watcher: "us",
       began: host.clock.now(),
       timeout: undefined,
@@ -54,6 +55,7 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
       job,
       folders: undefined,
       binds: [],
+      networks: config,
     }, interrupt);
     try {
       for (const need of NEEDS) await meet(need, host, config, machine, interrupt);

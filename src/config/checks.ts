@@ -108,6 +108,34 @@ export const binds = listOf((one) => {
   return isRight && (mode === undefined || mode === "ro") && more.length === 0;
 });
 
+/** An address of IPv4 or IPv6, or a network of either, `ADDRESS/BITS`. */
+export const networks = (value: unknown) =>
+  Array.isArray(value) && value.length === 0 ? [] : listOf(isNetwork)(value);
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits = "0", ...more] = text.split("/");
+  const most = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most;
+}
+
+function isIPv4(text: string): boolean {
+  const parts = text.split(".");
+  return parts.length === 4 &&
+    parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256);
+}
+
+/** What a URL may have for a host is parsed by a library. */
+function isIPv6(text: string): boolean {
+  return /^[0-9a-fA-F:.]+$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]/`);
+}
+
+/** A network of IPv4 with room for some thousand machines, or a few. */
+export const range = (value: unknown) => {
+  const text = written(value);
+  const bits = Number(text.split("/")[1]);
+  return isNetwork(text) && !text.includes(":") && bits >= 16 && bits <= 28 ? text : undefined;
+};
+
 /** Patterns of chroot names, in the words of a shell. */
 export const patterns = listOf((text) => globRegExp(text) !== undefined);
 

@@ -2,7 +2,7 @@
 
 import { refused } from "../failure.ts";
 import { bytesOf } from "./checks.ts";
-import type { MachineSettings, Overrides } from "./settings.ts";
+import type { MachineSettings, NetworkChoice, Overrides } from "./settings.ts";
 
 /** A limit that a job may raise or lower. */
 interface Wish {
@@ -33,6 +33,11 @@ const LIMITS: Readonly<Record<string, Wish>> = {
 
 const BOOT = "NSPAWN_BOOT";
 
+const NETWORK = "NSPAWN_NETWORK";
+
+/** From the least to the most. */
+const NETWORKS: readonly NetworkChoice[] = ["none", "private", "host"];
+
 /**
  * The settings of a job's machine.
  *
@@ -55,6 +60,7 @@ export function withWishes(
   return {
     ...settings,
     boot: bootOf(settings, bounds, wishes[BOOT]),
+    network: networkOf(settings, bounds, wishes[NETWORK]),
     limits: { ...settings.limits, ...limits },
   };
 }
@@ -80,6 +86,23 @@ function bootOf(
   }
   if (bounds.boot !== true) throw notAllowed(BOOT);
   return text === "true";
+}
+
+function networkOf(
+  { network }: MachineSettings,
+  bounds: Overrides,
+  text: string | undefined,
+): NetworkChoice {
+  if (text === undefined) return network;
+  const wish = NETWORKS.find((choice) => choice === text);
+  if (wish === undefined) {
+    throw refused(`Cannot use ${NETWORK}=${quoted(text)}: it must be ${NETWORKS.join(", ")}`);
+  }
+  if (bounds.network === undefined) throw notAllowed(NETWORK);
+  if (NETWORKS.indexOf(wish) <= NETWORKS.indexOf(bounds.network)) return wish;
+  throw refused(
+    `Cannot use ${NETWORK}=${quoted(text)}: at most ${bounds.network} is allowed on this host`,
+  );
 }
 
 function notAllowed(name: string): Error {

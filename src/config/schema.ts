@@ -12,10 +12,12 @@ import {
   LONG,
   MEMORY,
   memory,
+  networks,
   oneOf,
   patterns,
   playbook,
   quota,
+  range,
   seconds,
   size,
   source,
@@ -205,6 +207,47 @@ export const FIELDS: readonly Field[] = [
     help:
       "Whether a machine has user ids of its own, so that its root is nobody on the host; auto where the host can",
     check: oneOf("auto", "off"),
+  },
+  {
+    key: "network",
+    where: "both",
+    standard: "auto",
+    allowed: '"auto", "private", "host" or "none"',
+    help:
+      "What machines see of the network: one of their own behind NAT, the host's, or none; auto is private where the host can",
+    check: oneOf("auto", "private", "host", "none"),
+  },
+  {
+    key: "network_range",
+    where: "config",
+    standard: "10.231.0.0/19",
+    allowed: "a network of IPv4 like 10.231.0.0/19, from /16 to /28",
+    help: "The addresses of machines, which nobody else may need on this host",
+    check: range,
+  },
+  {
+    key: "network_deny",
+    where: "config",
+    standard: [
+      "169.254.0.0/16",
+      "100.100.100.200",
+      "168.63.129.16",
+      "192.0.0.192",
+      "fd00:ec2::254",
+      "fd20:ce::254",
+    ],
+    allowed: 'a list of addresses and networks like ["169.254.0.0/16", "fd00::/8"]',
+    help:
+      "Where machines with a private network may not go, but to name servers; the metadata services of clouds without it",
+    check: networks,
+  },
+  {
+    key: "network_allow",
+    where: "config",
+    standard: [],
+    allowed: "a list like that of network_deny",
+    help: "Where they may go although network_deny says no",
+    check: networks,
   },
   {
     key: "binds",
@@ -406,5 +449,14 @@ export const FIELDS: readonly Field[] = [
     allowed: "true or false",
     help: "Whether jobs may set boot, by NSPAWN_BOOT",
     check: flag,
+  },
+  {
+    key: "overrides.network",
+    where: "config",
+    standard: undefined,
+    allowed: '"none", "private" or "host"',
+    help:
+      "How much of the network jobs may choose, by NSPAWN_NETWORK: that or less; not at all without it",
+    check: oneOf("none", "private", "host"),
   },
 ];

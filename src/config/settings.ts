@@ -27,6 +27,9 @@ export interface Limits {
 /** Whether a machine has user ids of its own: `auto` where the host can. */
 export type PrivateUsers = "auto" | "off";
 
+/** What machines see of the network: `auto` is private where the host can. */
+export type NetworkChoice = "auto" | "private" | "host" | "none";
+
 /** What may differ from chroot to chroot. */
 export interface MachineSettings {
   readonly storage: StorageChoice;
@@ -38,6 +41,7 @@ export interface MachineSettings {
   /** Who runs scripts: a name, or a number; undefined for root, or whom an image names. */
   readonly user: string | undefined;
   readonly private_users: PrivateUsers;
+  readonly network: NetworkChoice;
   /** What else of the host machines see: `HOST:MACHINE`, and perhaps `:ro`. */
   readonly binds: readonly string[] | undefined;
   /** The shell of scripts that name none. */
@@ -58,6 +62,8 @@ export interface Overrides {
   readonly tasks_max: string | undefined;
   /** Whether they may choose. */
   readonly boot: boolean | undefined;
+  /** How much of the network they may have. */
+  readonly network: Exclude<NetworkChoice, "auto"> | undefined;
 }
 
 /** The whole configuration. */
@@ -72,6 +78,12 @@ export interface Config extends MachineSettings {
   readonly allowed_images: readonly string[];
   /** How far jobs may change their machines. */
   readonly overrides: Overrides;
+  /** The IPv4 addresses of machines, `ADDRESS/BITS`. */
+  readonly network_range: string;
+  /** Addresses and networks where machines may not go. */
+  readonly network_deny: readonly string[];
+  /** Those where they may nevertheless. */
+  readonly network_allow: readonly string[];
   /** Longest life of a machine that no GitLab Runner watches over, in seconds. */
   readonly deadline: number;
   /** How long what a failed job wrote is kept, in seconds; undefined for not at all. */

@@ -11,6 +11,8 @@ export interface Job {
   readonly image: string | undefined;
   /** What tells its server from others. */
   readonly server: string | undefined;
+  /** Where its repository is, without anything secret; undefined where nobody tells. */
+  readonly url: string | undefined;
   /** Its project's id, unique for its server alone; undefined where nobody trustworthy tells. */
   readonly project: string | undefined;
   /** Whether it runs for a protected branch or tag. */
@@ -46,6 +48,7 @@ function jobOfEnvironment(host: Host): Job | null {
     id,
     image: host.env("CUSTOM_ENV_CI_JOB_IMAGE") || undefined,
     server: host.env("CUSTOM_ENV_CI_SERVER_URL") || undefined,
+    url: originOf(host.env("CUSTOM_ENV_CI_SERVER_URL")),
     project: undefined,
     isProtected: false,
     timeout: undefined,
@@ -84,6 +87,7 @@ function jobOfResponse(text: string): Job {
     image: textOf(response.image?.name),
     server: textOf(response.job_info?.instance_uuid) ?? serverUrl(response) ??
       originOf(textOf(response.git_info?.repo_url)),
+    url: originOf(textOf(response.git_info?.repo_url)) ?? originOf(serverUrl(response)),
     project: idOf(response.job_info?.project_id),
     isProtected: response.git_info?.protected === true,
     timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,

@@ -29,6 +29,8 @@ export interface KernelFacts {
   /** Our own cgroup in the unified hierarchy, or null where there is none: cgroups(7). */
   readonly cgroup: string | null;
   readonly mounts: readonly Mount[];
+  /** The names of all network interfaces. */
+  readonly links: readonly string[];
 }
 
 /** One mount. */
@@ -51,9 +53,16 @@ export async function kernelFacts(host: Host): Promise<KernelFacts> {
     `${own}/stat`,
     `${own}/cgroup`,
     `${own}/mountinfo`,
+    `${own}/net/dev`,
   );
   const [boot = "", stat = ""] = text.split("\n");
-  return { boot, stat, cgroup: parseCgroup(text), mounts: parseMounts(text) };
+  return {
+    boot,
+    stat,
+    cgroup: parseCgroup(text),
+    mounts: parseMounts(text),
+    links: parseLinks(text),
+  };
 }
 
 /**
@@ -115,6 +124,16 @@ export function parseMounts(text: string): Mount[] {
     const type = after?.split(" ")[0];
     return point === undefined || type === undefined ? [] : [{ point: unescape(point), type }];
   });
+}
+
+/**
+ * The interfaces in a text of `/proc/PID/net/dev`: proc_pid_net(5).
+ *
+ * @param text The file, or more.
+ * @returns Their names.
+ */
+export function parseLinks(text: string): string[] {
+  return [...text.matchAll(/^ *([^\s:\/]+): *\d+ +\d+ /gm)].map(([, name]) => name!);
 }
 
 function unescape(text: string): string {

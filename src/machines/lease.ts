@@ -3,6 +3,7 @@
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName } from "./name.ts";
+import type { Network } from "./network/network.ts";
 import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
 import type { ProcessId } from "./process.ts";
 import type { MachineUser } from "./user.ts";
@@ -49,6 +50,8 @@ export interface Lease {
   readonly user: MachineUser | null;
   /** The first of the host's ids that are its own; null where it shares those of the host. */
   readonly ids: number | null;
+  /** What it sees of the network. */
+  readonly network: Network;
   /** Folders that outlive it, and are in use while it is there. */
   readonly folders: readonly string[];
   /** The cgroup that we make for it and its twins; none where systemd makes one. */
@@ -166,13 +169,14 @@ function parse(text: string): Lease | null {
   try {
     const lease = JSON.parse(text);
     const isWhole = lease?.version === 1 && TEXTS.every((key) => typeof lease[key] === "string");
-    return isWhole && lease.held !== undefined
-      ? { ...lease, user: lease.user ?? null, ids: lease.ids ?? null }
-      : null;
+    return isWhole && lease.held !== undefined ? { ...BEFORE, ...lease } : null;
   } catch {
     return null;
   }
 }
+
+/** What leases of earlier releases do not say. */
+const BEFORE = { user: null, ids: null, network: { kind: "host" } } as const;
 
 /** A lease of another version, or one that somebody edited, may lack what all later steps rely on. */
 const TEXTS = ["machine", "store", "boot", "created", "began", "deadline", "job"];

@@ -5,6 +5,7 @@ import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
 import type { Bind } from "./folders.ts";
 import { COUNT } from "./ids.ts";
+import { INSIDE_LINK } from "./network/address.ts";
 import { INSIDE, RUNTIME } from "./paths.ts";
 import type { MachineSpec } from "./spec.ts";
 
@@ -46,7 +47,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...spec.root.options,
     ...(spec.ids === null ? [] : [`--private-users=${spec.ids}:${COUNT}`]),
     "--console=pipe",
-    "--resolv-conf=replace-host",
+    ...networkOptions(spec),
     "--link-journal=no",
     ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
@@ -55,6 +56,13 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
   return spec.root.around?.(argv) ?? argv;
+}
+
+/** Where nspawn makes a link it makes a namespace, too. */
+function networkOptions({ network, link }: MachineSpec): string[] {
+  if (network === "host") return ["--resolv-conf=replace-host"];
+  const extra = link === null ? [] : [`--network-veth-extra=${link.name}:${INSIDE_LINK}`];
+  return ["--private-network", ...extra, "--resolv-conf=off"];
 }
 
 function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean): string {

@@ -1,6 +1,8 @@
 import type { MachineSettings } from "../config/settings.ts";
 import type { Bind } from "./folders.ts";
 import type { MachineName } from "./name.ts";
+import type { Link } from "./network/connect.ts";
+import type { Network } from "./network/network.ts";
 import type { MachinePaths } from "./paths.ts";
 import type { Root } from "./storage/storage.ts";
 
@@ -16,6 +18,9 @@ export interface MachineSpec {
   readonly booted: boolean;
   /** The first of the host's ids that are its own; null where it shares those of the host. */
   readonly ids: number | null;
+  readonly network: Network["kind"];
+  /** What connects it to the host; null where nothing does, or the network is the host's. */
+  readonly link: Link | null;
   /** Seconds after which it ends by itself. */
   readonly lifetime: number;
   /** The version of systemd-nspawn on this host. */

@@ -16,6 +16,11 @@ import {
 } from "./lease.ts";
 import { whileLocked, whileStoreLocked } from "./lock.ts";
 import { idOf, type MachineName } from "./name.ts";
+import { linkOf, slotsIn } from "./network/address.ts";
+import { chooseNetwork, type ChosenNetwork } from "./network/choose.ts";
+import { linkFor } from "./network/connect.ts";
+import type { NetworkPlan } from "./network/network.ts";
+import { resolvFile } from "./network/resolv.ts";
 import { nspawnVersion } from "./nspawn.ts";
 import { leaseLink, machinePaths } from "./paths.ts";
 import { parseStat, type ProcessId } from "./process.ts";
@@ -46,6 +51,8 @@ export interface MachinePlan {
   readonly folders: FolderPlan | undefined;
   /** What else of the host it sees. */
   readonly binds: readonly Bind[];
+  /** What private networks of this host have in common. */
+  readonly networks: NetworkPlan;
 }
 
 /** What a machine starts from. */
@@ -61,6 +68,8 @@ export interface PlannedJob {
   readonly id: string;
   /** A short hash of what tells its server from others; undefined by hand. */
   readonly server: string | undefined;
+  /** Where its repository is; undefined where it has none. */
+  readonly url: string | undefined;
   /** Who watches over it, and takes it along at the latest: the GitLab Runner that called us, we, or nobody. */
   readonly watcher: "gitlab-runner" | "us" | "nobody";
   /** When it began, in milliseconds since 1970. */
@@ -78,6 +87,8 @@ export interface Started {
   readonly lease: Lease;
   /** Whether its limits bind. */
   readonly limits: boolean;
+  /** What else the job's log is to say. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -95,9 +106,10 @@ export async function startMachine(
   plan: MachinePlan,
   interrupt: AbortSignal,
 ): Promise<Started> {
-  const [facts, calling] = await Promise.all([
+  const [facts, calling, network] = await Promise.all([
     kernelFacts(host),
     plan.job.watcher === "gitlab-runner" ? callingRunner(host) : null,
+    chooseNetwork(host, plan.settings.network, plan.networks, plan.job.url),
   ]);
   const runner = plan.job.watcher === "us" ? parseStat(facts.stat) : calling;
   const { boot } = facts;
@@ -117,26 +129,33 @@ export async function startMachine(
     await makeRoom(host, plan.store, leases, end);
     await refuseFullDisk(host, plan.store, plan.diskReserve);
     if (interrupt.aborted) throw hostFailure(`Cannot start machine ${plan.name}: interrupted`);
-    return await start(host, plan, facts, runner, interrupt);
+    return await start(host, plan, { facts, runner, network }, interrupt);
   });
 }
 
 /** Milliseconds that a job waits for what others left; the rest is left to the next one, or to gc. */
 const SWEEP_PATIENCE = 10_000;
 
+/** What a start finds out first. */
+interface Found {
+  readonly facts: KernelFacts;
+  readonly runner: ProcessId | null;
+  readonly network: ChosenNetwork;
+}
+
 async function start(
   host: Host,
   plan: MachinePlan,
-  facts: KernelFacts,
-  runner: ProcessId | null,
+  found: Found,
   interrupt: AbortSignal,
 ): Promise<Started> {
   const supervisor = await supervisorOfHost(host);
   await host.files.makeDirectory(plan.store, 0o755);
-  const claimed = await claim(host, plan, supervisor, facts, runner);
+  const claimed = await claim(host, plan, supervisor, found);
   const { lease } = claimed;
   try {
-    return await create(host, plan, claimed, supervisor, interrupt);
+    const started = await create(host, plan, claimed, supervisor, found.network, interrupt);
+    return { lease: started, limits: supervisor.limits, notes: found.network.notes };
   } catch (error) {
     await undo(host, lease);
     throw interrupt.aborted ? hostFailure(`Cannot start machine ${plan.name}: interrupted`) : error;
@@ -155,13 +174,12 @@ async function claim(
   host: Host,
   plan: MachinePlan,
   supervisor: Supervisor,
-  facts: KernelFacts,
-  runner: ProcessId | null,
+  found: Found,
 ): Promise<Claimed> {
   const { folders, store } = plan;
   return await whileStoreLocked(host, store, async () => {
     const chroot = await plan.chroot();
-    const wanted = await newLease(host, plan, chroot, supervisor, facts, runner);
+    const wanted = await newLease(host, plan, chroot, supervisor, found);
     const claimed = folders === undefined
       ? { folders: [], binds: [] }
       : await claimFolders(host, store, folders, wanted.user?.uid ?? 0);
@@ -177,8 +195,9 @@ async function create(
   plan: MachinePlan,
   { lease, binds, environment }: Claimed,
   supervisor: Supervisor,
+  network: ChosenNetwork,
   interrupt: AbortSignal,
-): Promise<Started> {
+): Promise<Lease> {
   const { settings, name, store, owned } = plan;
   const { chroot } = lease;
   const paths = machinePaths(store, name);
@@ -187,8 +206,11 @@ async function create(
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   await storage.open(host, chroot.path, paths.folder, lease.ids);
   await openChannel(host, paths, { user: lease.user, ids: lease.ids, owned, environment });
-  const hosts = await hostsFile(host, chroot.path, paths, name);
-  if (lease.ids !== null) await host.files.chown(hosts.from, lease.ids, lease.ids);
+  const own = [await hostsFile(host, chroot.path, paths, name)];
+  if (network.kind === "private") own.push(await resolvFile(host, paths, network.resolvers));
+  for (const { from } of own) {
+    if (lease.ids !== null) await host.files.chown(from, lease.ids, lease.ids);
+  }
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
   const root = storage.root(chroot.path, paths.folder, lease.ids);
@@ -197,10 +219,19 @@ async function create(
     name,
     root,
     paths,
-    binds: [hosts, ...binds],
+    binds: [...own, ...binds],
     settings,
     booted: lease.booted,
     ids: lease.ids,
+    network: lease.network.kind,
+    link: lease.network.kind === "private"
+      ? linkFor(
+        plan.networks.network_range,
+        lease.network.slot,
+        network.ipv6,
+        settings.prepare_timeout,
+      )
+      : null,
     lifetime: plan.job.lifetime,
     nspawnVersion: version,
   };
@@ -210,7 +241,7 @@ async function create(
   const started = { ...lease, leader, preparer: null };
   await writeLease(host, started);
   if (interrupt.aborted) throw hostFailure("interrupted");
-  return { lease: started, limits: supervisor.limits };
+  return started;
 }
 
 async function undo(host: Host, lease: Lease): Promise<void> {
@@ -246,13 +277,13 @@ async function newLease(
   plan: MachinePlan,
   chroot: PlannedChroot,
   supervisor: Supervisor,
-  facts: KernelFacts,
-  runner: ProcessId | null,
+  { facts, runner, network }: Found,
 ): Promise<Lease> {
   const { name, store, settings, job } = plan;
   const { folder } = machinePaths(store, name);
   const storage = await chooseStorage(host, facts, settings.storage, store, folder, chroot.path);
   const now = host.clock.now();
+  const leases = await listLeases(host, store);
   return {
     version: 1,
     machine: name,
@@ -272,7 +303,10 @@ async function newLease(
     booted: settings.boot && await hasInit(host, chroot.path),
     shell: settings.shell,
     user: await findUser(host, chroot.path, chroot.user),
-    ids: await idsFor(host, settings.private_users, storage, store, chroot.path),
+    ids: await idsFor(host, settings.private_users, storage, leases, chroot.path),
+    network: network.kind === "private"
+      ? { kind: "private", slot: freeSlot(plan.networks, leases, facts.links) }
+      : { kind: network.kind },
     folders: [],
     cgroups: supervisor.cgroups(facts, name),
     preparer: parseStat(facts.stat),
@@ -285,13 +319,32 @@ async function idsFor(
   host: Host,
   choice: MachineSettings["private_users"],
   storage: Storage,
-  store: string,
+  leases: readonly Lease[],
   chroot: string,
 ): Promise<number | null> {
   if (choice === "off") return null;
   // nspawn maps the owners of a whole root itself, and what lies below an overlay is ours to map.
   const can = storage.kind === "btrfs" || await canMapOwners(host, chroot);
-  return can ? freeIds(await listLeases(host, store)) : null;
+  return can ? freeIds(leases) : null;
+}
+
+/** One whose interface is there is another store's, or its machine has only just ended. */
+function freeSlot(
+  { network_range }: NetworkPlan,
+  leases: readonly Lease[],
+  links: readonly string[],
+): number {
+  const taken = new Set(
+    leases.map(({ network }) => network.kind === "private" ? linkOf(network.slot) : ""),
+  );
+  for (const link of links) taken.add(link);
+  for (let slot = 0; slot < slotsIn(network_range); slot++) {
+    if (!taken.has(linkOf(slot))) return slot;
+  }
+  throw hostFailure(
+    "Cannot give the machine a network of its own: all addresses are taken",
+    "network_range gives machines more",
+  );
 }
 
 function timeOf(milliseconds: number): string {

@@ -19,20 +19,7 @@ export async function launch(
   env: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const outer = Number(
-    await must([
-      "sh",
-      "-c",
-      'cgroup=$1 log=$2 && shift 2 && (echo 0 >"$cgroup/cgroup.procs" && exec setsid "$@") ' +
-      '</dev/null >"$log" 2>&1 & echo $!',
-      "sh",
-      folder.cgroup,
-      `${folder.path}/log`,
-      "env",
-      ...settings,
-      ...argv,
-    ]),
-  );
+  const outer = await startApart(folder, ["env", ...settings, ...argv]);
   const leader = await until(() => leaderOf(outer), PATIENCE);
   if (leader === null) {
     throw new Error(`no PID 1 below ${outer}:\n${await Deno.readTextFile(`${folder.path}/log`)}`);
@@ -40,6 +27,22 @@ export async function launch(
   await folder.record(leader);
   await folder.record(outer);
   return leader;
+}
+
+/**
+ * Starts a command in the folder's cgroup, independent of any test.
+ *
+ * @param folder Its outer side; what it says goes to `log` there.
+ * @param argv The command.
+ * @returns Its process id.
+ */
+export async function startApart(folder: Folder, argv: readonly string[]): Promise<number> {
+  const script =
+    'cgroup=$1 log=$2 && shift 2 && (echo 0 >"$cgroup/cgroup.procs" && exec setsid "$@") ' +
+    '</dev/null >>"$log" 2>&1 & echo $!';
+  return Number(
+    await must(["sh", "-c", script, "sh", folder.cgroup, `${folder.path}/log`, ...argv]),
+  );
 }
 
 /**

@@ -3,11 +3,14 @@
 import { run, type Running, start } from "./command.ts";
 import type { TestHost } from "./host.ts";
 import { until } from "./leader.ts";
+import { OUTSIDE } from "./network.ts";
 
 /** A registry that asks for a password. */
 export interface Registry {
-  /** Where it is, as images name it. */
+  /** Where it is, as hosts name it. */
   readonly address: string;
+  /** Where it is for this machine. */
+  readonly here: string;
   /** Where it keeps what was pushed. */
   readonly folder: string;
   /** A file with the password, as skopeo(1) writes it. */
@@ -42,14 +45,15 @@ export async function noRegistryBecause(): Promise<string | null> {
 export async function withRegistry(body: (registry: Registry) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "nr-registry-" });
   const port = freePort();
-  const address = `127.0.0.1:${port}`;
+  const [address, here] = [OUTSIDE, "127.0.0.1"].map((name) => `${name}:${port}`) as [
+    string,
+    string,
+  ];
   await Deno.writeTextFile(`${folder}/htpasswd`, HTPASSWD);
-  await Deno.writeTextFile(`${folder}/config.yml`, settingsOf(folder, address));
-  const token = btoa(`${LOGIN.user}:${LOGIN.password}`);
-  await Deno.writeTextFile(
-    `${folder}/auth.json`,
-    JSON.stringify({ auths: { [address]: { auth: token } } }),
-  );
+  await Deno.writeTextFile(`${folder}/config.yml`, settingsOf(folder, here));
+  const own = { auth: btoa(`${LOGIN.user}:${LOGIN.password}`) };
+  const auths = { [address]: own, [here]: own };
+  await Deno.writeTextFile(`${folder}/auth.json`, JSON.stringify({ auths }));
   let running: Running | undefined;
   const stop = async () => {
     if (running !== undefined) Deno.kill(running.pid, "SIGKILL");
@@ -58,6 +62,7 @@ export async function withRegistry(body: (registry: Registry) => Promise<void>):
   };
   const registry: Registry = {
     address,
+    here,
     folder: `${folder}/data`,
     auth: `${folder}/auth.json`,
     stop,

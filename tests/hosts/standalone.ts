@@ -4,6 +4,7 @@ import { must } from "./command.ts";
 import { fileSystem, openFolder } from "./folder.ts";
 import { hostOf, type TestHost } from "./host.ts";
 import { launch, until } from "./leader.ts";
+import { connectHost } from "./network.ts";
 
 /**
  * Mounts and processes end with PID 1; /run is empty, so that no systemd shows where there is one.
@@ -28,9 +29,10 @@ export async function startStandalone(): Promise<TestHost> {
   const folder = await openFolder();
   try {
     const leader = await launch(folder, [
-      ...["unshare", "--mount", "--pid", "--fork", "--mount-proc"],
+      ...["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc"],
       ...["sh", "-c", INIT, "sh", folder.path],
     ]);
+    await connectHost(folder, leader);
     const ready = await until(
       () => Deno.stat(`${folder.path}/ready`).catch(() => null),
       10_000,
@@ -41,7 +43,7 @@ export async function startStandalone(): Promise<TestHost> {
       store: `${folder.path}/store`,
       btrfs: (await fileSystem(`${folder.path}/btrfs`)) === "btrfs" ? `${folder.path}/btrfs` : null,
       leader,
-      namespaces: ["--mount", "--pid"],
+      namespaces: ["--mount", "--net", "--pid"],
       cgroup: folder.cgroup,
     });
   } catch (error) {

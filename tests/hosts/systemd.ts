@@ -4,6 +4,7 @@ import { must } from "./command.ts";
 import { type Folder, openFolder } from "./folder.ts";
 import { hostOf, type TestHost } from "./host.ts";
 import { launch, until } from "./leader.ts";
+import { connectHost } from "./network.ts";
 import { hostRoot, type Suite } from "./roots.ts";
 
 const STORE = "/var/lib/nspawn-runner";
@@ -28,6 +29,7 @@ export async function bootSystemd(suite: Suite, shared: readonly string[]): Prom
   const folder = await openFolder();
   try {
     const leader = await launch(folder, await nspawnArgv(folder, root, shared), ENVIRONMENT);
+    await connectHost(folder, leader);
     const host = hostOf(folder, {
       kind: "systemd",
       store: STORE,
@@ -63,6 +65,8 @@ async function nspawnArgv(
     `--machine=nrt-${folder.id}`,
     "--capability=all",
     "--console=pipe",
+    "--private-network",
+    "--resolv-conf=replace-host",
     // The store is bound from the outer disk: an overlay on an overlay has no place for writes.
     `--bind=${folder.path}/store:${STORE}`,
     `--bind=${folder.path}/btrfs:${BTRFS}`,

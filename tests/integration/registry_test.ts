@@ -57,9 +57,9 @@ async function makeImage(): Promise<string> {
   return folder;
 }
 
-async function push(folder: string, { address, auth }: Registry): Promise<void> {
+async function push(folder: string, { here, auth }: Registry): Promise<void> {
   const login = [`--dest-authfile=${auth}`, "--dest-tls-verify=false"];
-  const to = `docker://${address}/ci/x:1`;
+  const to = `docker://${here}/ci/x:1`;
   await must(["skopeo", "copy", "--quiet", ...login, `oci:${folder}/image:x`, to], PATIENCE);
 }
 

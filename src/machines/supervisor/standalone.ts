@@ -6,6 +6,7 @@ import { cgroupPaths, endCgroup, inCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import { BOOT_ID, readKernel } from "../kernel.ts";
 import { describeLeader } from "../leader.ts";
+import { whileConnecting } from "../network/connect.ts";
 import type { Leader, Lease } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
 import { identify, parseStat, until } from "../process.ts";
@@ -24,10 +25,12 @@ export const standalone: Supervisor = {
   async start(host, spec, lease, signal) {
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
     const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
-    const leader = await untilReady(host, spec, lease, nspawn, signal);
-    if (leader !== null) return leader;
-    const isLate = !signal.aborted && await identify(host, nspawn) !== null;
-    throw await startFailure(host, spec, argv, isLate);
+    return await whileConnecting(host, spec.link, `${nspawn}`, async () => {
+      const leader = await untilReady(host, spec, lease, nspawn, signal);
+      if (leader !== null) return leader;
+      const isLate = !signal.aborted && await identify(host, nspawn) !== null;
+      throw await startFailure(host, spec, argv, isLate);
+    });
   },
   isAlive,
   async stop(host, lease) {

@@ -3,6 +3,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
 import { describeLeader } from "../leader.ts";
+import { whileConnecting } from "../network/connect.ts";
 import type { Leader } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
 import { leaseLink, recordOf } from "../paths.ts";
@@ -23,11 +24,12 @@ export const systemd: Supervisor = {
   async start(host, spec, _lease, signal) {
     await limitSlice(host);
     const argv = startArgv(spec);
-    const started = await host.processes.capture(argv, { signal });
-    if (started.code !== 0) throw await startFailure(host, spec, argv, started);
-    if (!spec.booted && !await plainBecomesReady(host, spec, signal)) {
-      throw await startFailure(host, spec, argv, started);
-    }
+    await whileConnecting(host, spec.link, unitOf(spec.name), async () => {
+      const started = await host.processes.capture(argv, { signal });
+      const isReady = started.code === 0 &&
+        (spec.booted || await plainBecomesReady(host, spec, signal));
+      if (!isReady) throw await startFailure(host, spec, argv, started);
+    });
     // Not before: until then nspawn still takes capabilities away from what becomes PID 1.
     return await findLeader(host, spec.name);
   },

@@ -16,6 +16,7 @@ const JOB: Job = {
   id: "7",
   image: "job",
   server: "https://git.example",
+  url: "https://git.example",
   project: undefined,
   isProtected: false,
   timeout: undefined,

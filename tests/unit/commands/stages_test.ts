@@ -20,7 +20,7 @@ Deno.test("prepare starts the trusted job's machine from its image, whatever the
     assert.equal(lines[0], `Image bookworm (${store}/bookworm)`);
     assert.equal(
       lines[1],
-      "Storage overlay, plain, no limits: systemd is not PID 1 on this host, no user namespace",
+      "Storage overlay, plain, no limits: systemd is not PID 1 on this host, no user namespace, network of its own",
     );
     assert.match(lines[2]!, new RegExp(`^Machine ${MACHINE} ready in \\d+\\.\\d s$`));
     for (const text of [lease, err(), ...commands()]) {
@@ -35,7 +35,10 @@ Deno.test("prepare says it where the filter of system calls is off", async () =>
     const path = `${folder}/config.toml`;
     await Deno.writeTextFile(path, `seccomp = false\n${await Deno.readTextFile(path)}`);
     assert.equal(await main(["prepare"], host), 0, err());
-    assert.match(err(), /^Storage overlay, .*, seccomp off, no user namespace$/m);
+    assert.match(
+      err(),
+      /^Storage overlay, .*, seccomp off, no user namespace, network of its own$/m,
+    );
   });
 });
 

@@ -32,6 +32,7 @@ const STANDARD: Config = {
     cpu_quota: undefined,
     tasks_max: undefined,
     boot: undefined,
+    network: undefined,
   },
   store: "/var/lib/nspawn-runner",
   definitions: "/etc/nspawn-runner",
@@ -47,6 +48,17 @@ const STANDARD: Config = {
   boot: true,
   user: undefined,
   private_users: "auto",
+  network: "auto",
+  network_range: "10.231.0.0/19",
+  network_deny: [
+    "169.254.0.0/16",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+  ],
+  network_allow: [],
   binds: undefined,
   keep_generations: 2,
   disk_reserve: 268_435_456,
@@ -124,6 +136,10 @@ Deno.test("loadConfig() takes every key", async () => {
     user = 1000
     binds = ["/srv/data:/data:ro"]
     private_users = "off"
+    network = "private"
+    network_range = "10.9.0.0/24"
+    network_deny = ["10.0.0.0/8"]
+    network_allow = ["10.1.2.3", "fd00::/8"]
     storage = "tmpfs"
     boot = false
     shell = '/bin/sh'
@@ -144,6 +160,7 @@ Deno.test("loadConfig() takes every key", async () => {
     cpu_quota = "400%"
     tasks_max = 1000
     boot = true
+    network = "host"
   `);
   assert.deepEqual(config, {
     store: "/srv/ci",
@@ -155,7 +172,17 @@ Deno.test("loadConfig() takes every key", async () => {
     keep_generations: 5,
     disk_reserve: 2_147_483_648,
     user: "1000",
-    overrides: { memory_max: "8G", cpu_quota: "400%", tasks_max: "1000", boot: true },
+    overrides: {
+      memory_max: "8G",
+      cpu_quota: "400%",
+      tasks_max: "1000",
+      boot: true,
+      network: "host",
+    },
+    network: "private",
+    network_range: "10.9.0.0/24",
+    network_deny: ["10.0.0.0/8"],
+    network_allow: ["10.1.2.3", "fd00::/8"],
     binds: ["/srv/data:/data:ro"],
     private_users: "off",
     gitlab_runner: "/opt/gitlab-runner",
@@ -204,7 +231,7 @@ Deno.test("loadConfig() refuses an unknown key and names the nearest one", async
   );
   assert.match(
     await complaint(load("something_else = 1")),
-    /Known keys: store, .*overrides\.boot$/,
+    /Known keys: store, .*overrides\.network$/,
   );
   assert.match(await complaint(load("[runners]\nx = 1")), /unknown key runners /);
   assert.match(await complaint(load("constructor = 1")), /unknown key constructor/);

@@ -4,8 +4,20 @@ import assert from "node:assert/strict";
 import { withWishes } from "../../../src/config/overrides.ts";
 import { SETTINGS } from "../machines/fixture.ts";
 
-const NONE = { memory_max: undefined, cpu_quota: undefined, tasks_max: undefined, boot: undefined };
-const BOUNDS = { memory_max: "8G", cpu_quota: "400%", tasks_max: "1000", boot: true };
+const NONE = {
+  memory_max: undefined,
+  cpu_quota: undefined,
+  tasks_max: undefined,
+  boot: undefined,
+  network: undefined,
+};
+const BOUNDS = {
+  memory_max: "8G",
+  cpu_quota: "400%",
+  tasks_max: "1000",
+  boot: true,
+  network: "private",
+} as const;
 
 Deno.test("withWishes() changes nothing without a wish, whatever is allowed", () => {
   for (const bounds of [NONE, BOUNDS]) {
@@ -19,9 +31,11 @@ Deno.test("withWishes() follows wishes up to the bounds", () => {
     NSPAWN_CPU_QUOTA: "400%",
     NSPAWN_TASKS_MAX: "1000",
     NSPAWN_BOOT: "false",
+    NSPAWN_NETWORK: "none",
   };
-  const { boot, limits } = withWishes(SETTINGS, BOUNDS, wishes);
+  const { boot, network, limits } = withWishes(SETTINGS, BOUNDS, wishes);
   assert.equal(boot, false);
+  assert.equal(network, "none");
   assert.deepEqual(limits, {
     ...SETTINGS.limits,
     memory_max: "8192M",
@@ -41,6 +55,8 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ["NSPAWN_CPU_QUOTA", "infinity", /must be a share/],
   ["NSPAWN_TASKS_MAX", "1001", /at most 1000 is allowed/],
   ["NSPAWN_TASKS_MAX", "10\nMemoryMax=infinity", /must be a whole number/],
+  ["NSPAWN_NETWORK", "host", /at most private is allowed/],
+  ["NSPAWN_NETWORK", "auto", /must be none, private, host/],
   ["NSPAWN_BOOT", "yes", /must be true or false/],
 ];
 
@@ -59,6 +75,7 @@ Deno.test("withWishes() refuses every wish where none is allowed, and names the 
     NSPAWN_CPU_QUOTA: "1%",
     NSPAWN_TASKS_MAX: "1",
     NSPAWN_BOOT: "true",
+    NSPAWN_NETWORK: "none",
   };
   for (const [name, value] of Object.entries(wishes)) {
     assert.throws(() => withWishes(SETTINGS, NONE, { [name]: value }), {

@@ -47,6 +47,7 @@ Deno.test("readJob() believes the response file whatever a job sets", async () =
     id: "70002",
     image: "registry.example.org/group/bookworm",
     server: "00000000-0000-4000-8000-000000000001",
+    url: "https://git.example:8443",
     project: "42",
     isProtected: false,
     timeout: undefined,

@@ -9,7 +9,7 @@ import { inFolder, recordingHost } from "../recording_host.ts";
 const UNIFIED = { point: "/sys/fs/cgroup", type: "cgroup2" };
 
 function facts(cgroup: string | null, mounts = [UNIFIED]): KernelFacts {
-  return { boot: "b", stat: "", cgroup, mounts };
+  return { boot: "b", stat: "", cgroup, mounts, links: [] };
 }
 
 Deno.test("cgroupPaths() go below our own, with a twin for each older hierarchy", () => {

@@ -23,6 +23,7 @@ export const SETTINGS: MachineSettings = {
   boot: true,
   user: undefined,
   private_users: "off",
+  network: "host",
   binds: undefined,
   shell: "bash",
   prepare_timeout: 120,
@@ -48,6 +49,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
     job: {
       id: "42",
       server: undefined,
+      url: undefined,
       watcher: "nobody",
       began: 0,
       timeout: undefined,
@@ -56,6 +58,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
     },
     folders: undefined,
     binds: [],
+    networks: { network_range: "10.231.0.0/19", network_deny: [], network_allow: [] },
     ...changes,
   };
 }
@@ -71,6 +74,8 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     settings: SETTINGS,
     booted: true,
     ids: null,
+    network: "host",
+    link: null,
     lifetime: 5400,
     nspawnVersion: 252,
     ...changes,
@@ -99,6 +104,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     shell: "bash",
     user: null,
     ids: null,
+    network: { kind: "host" },
     folders: [],
     cgroups: [],
     preparer: null,

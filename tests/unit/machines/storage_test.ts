@@ -51,6 +51,7 @@ async function choose({ choice, type, subvolume, overlay }: Place) {
     stat: "",
     cgroup: "/",
     mounts: [{ point: "/", type: "ext4" }, { point: "/store", type }],
+    links: [],
   };
   const ask = () =>
     chooseStorage({ ...host, files }, facts, choice, "/store", "/store/.machines/x", "/store/c");
@@ -95,7 +96,7 @@ Deno.test("chooseStorage() refuses snapshots where there can be none", async () 
 
 Deno.test("chooseStorage() goes by where the store really is", async () => {
   const mounts = [{ point: "/", type: "ext4" }, { point: "/data", type: "btrfs" }];
-  const facts: KernelFacts = { boot: "b", stat: "", cgroup: "/", mounts };
+  const facts: KernelFacts = { boot: "b", stat: "", cgroup: "/", mounts, links: [] };
   const { host } = recordingHost();
   const chosen = (store: string, real: string | null) => {
     const stat = { kind: "directory", ino: 256 } as Stat;

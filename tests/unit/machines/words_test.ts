@@ -96,7 +96,13 @@ for (const [code, kind] of [[0, "overlay"], [32, "tmpfs"]] as const) {
         assert.ok(!argv[4]!.includes(folder));
         return { code };
       });
-      const facts = { boot: "b", stat: "", cgroup: "/", mounts: [{ point: "/", type: "ext4" }] };
+      const facts = {
+        boot: "b",
+        stat: "",
+        cgroup: "/",
+        mounts: [{ point: "/", type: "ext4" }],
+        links: [],
+      };
       const choose = () => chooseStorage(host, facts, "auto", folder, machine, "/c");
       assert.equal((await choose()).kind, kind);
       assert.equal(await host.files.lstat(machine), null);

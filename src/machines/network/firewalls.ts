@@ -1,0 +1,80 @@
+/** Firewalls of others on this host: a packet passes where every chain lets it pass, and not only ours. */
+
+import type { Host } from "../../host/host.ts";
+import { PREFIX } from "./address.ts";
+
+/** A table with a chain that drops what is forwarded. */
+export interface Firewall {
+  /** Its family and name, as nft(8) takes them. */
+  readonly table: string;
+  /** Who wrote it, for a person. */
+  readonly owner: string;
+  /** What lets machines through. */
+  readonly fix: string;
+}
+
+/** All interfaces of machines, in the words of iptables(8), ufw(8) and firewalld. */
+const LINKS = `${PREFIX}+`;
+
+const OWNERS: readonly { sign: RegExp; owner: string; fix: string }[] = [
+  {
+    sign: /chain DOCKER-USER /,
+    owner: "Docker",
+    fix: `iptables -I DOCKER-USER -i ${LINKS} -j ACCEPT && ` +
+      `iptables -I DOCKER-USER -o ${LINKS} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT`,
+  },
+  {
+    sign: /chain ufw-before-forward /,
+    owner: "ufw",
+    fix: `ufw route allow in on ${LINKS}`,
+  },
+  {
+    sign: /chain filter_FORWARD /,
+    owner: "firewalld",
+    fix:
+      `firewall-cmd --permanent --zone=trusted --add-interface=${LINKS} && firewall-cmd --reload`,
+  },
+];
+
+/**
+ * The tables that drop what machines send, of those that nft(8) knows.
+ *
+ * @param chains What `nft list chains` printed.
+ * @returns Candidates: whether one of their rules lets machines through is not in there.
+ */
+export function droppingTables(chains: string): Firewall[] {
+  return chains.split(/^(?=table )/m).flatMap((text) => {
+    const table = text.match(/^table (\S+ \S+) \{/)?.[1];
+    if (table === undefined || !forwards(text)) return [];
+    const { owner, fix } = OWNERS.find(({ sign }) => sign.test(text)) ?? {
+      owner: `table ${table}`,
+      fix: `a rule in its forward chain: iifname "${PREFIX}*" accept, and one for what comes back`,
+    };
+    return [{ table, owner, fix }];
+  });
+}
+
+/** A policy, or firewalld, which rejects by its last rule. */
+function forwards(table: string): boolean {
+  return /hook forward priority [^;]*; policy drop;/.test(table) ||
+    (/^table inet firewalld /.test(table) && /hook forward/.test(table));
+}
+
+/**
+ * Those of them that have no word about machines.
+ *
+ * @param host The outside.
+ * @param candidates Tables that drop.
+ * @returns What is in the way.
+ */
+export async function inTheWay(
+  host: Host,
+  candidates: readonly Firewall[],
+): Promise<Firewall[]> {
+  const found = await Promise.all(candidates.map(async (firewall) => {
+    const [family = "", name = ""] = firewall.table.split(" ");
+    const { stdout } = await host.processes.capture(["nft", "list", "table", family, name]);
+    return stdout.includes(`"${PREFIX}`) ? [] : [firewall];
+  }));
+  return found.flat();
+}

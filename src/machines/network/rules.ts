@@ -1,0 +1,90 @@
+/** The one nftables table: static, keyed on the names of interfaces, so that nothing of it is per machine. */
+
+import { PREFIX, RANGE6 } from "./address.ts";
+import type { NetworkPlan } from "./network.ts";
+
+/** Its family and name. */
+export const TABLE = "inet nspawn-runner";
+
+const ANY = `"${PREFIX}*"`;
+
+/**
+ * The table, as one transaction of nft(8) that replaces what was there.
+ *
+ * @param plan What private networks have in common.
+ * @param servers Name servers: machines may ask them wherever they are.
+ * @returns The text, and the name of an empty chain in it that no other text has.
+ */
+export function rulesFor(
+  plan: NetworkPlan,
+  servers: readonly string[],
+): { readonly text: string; readonly mark: string } {
+  const body = `${set("dns", servers)}${set("allowed", plan.network_allow)}${
+    set("denied", plan.network_deny)
+  }
+  chain prerouting {
+    type filter hook prerouting priority -300; policy accept;
+    iifname ${ANY} jump arriving
+  }
+  # Nobody speaks for another, and no machine tells the host where to route.
+  chain arriving {
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    icmpv6 type { nd-router-advert, nd-redirect } drop
+    icmp type redirect drop
+    fib saddr . iif oif missing drop
+  }
+  chain input {
+    type filter hook input priority -10; policy accept;
+    iifname ${ANY} jump leaving
+  }
+  # No machine sees another one, and none is called from outside.
+  chain forward {
+    type filter hook forward priority -10; policy accept;
+    iifname ${ANY} oifname ${ANY} reject with icmpx type admin-prohibited
+    iifname ${ANY} tcp flags syn tcp option maxseg size set rt mtu
+    iifname ${ANY} jump leaving
+    oifname ${ANY} ct state { established, related } accept
+    oifname ${ANY} drop
+  }
+  chain leaving {
+    meta l4proto { tcp, udp } th dport 53 ip daddr @dns4 accept
+    meta l4proto { tcp, udp } th dport 53 ip6 daddr @dns6 accept
+    ip daddr @allowed4 accept
+    ip6 daddr @allowed6 accept
+    ip daddr @denied4 reject with icmpx type admin-prohibited
+    ip6 daddr @denied6 reject with icmpx type admin-prohibited
+  }
+  chain postrouting {
+    type nat hook postrouting priority 100; policy accept;
+    ip saddr ${plan.network_range} oifname != ${ANY} masquerade
+    ip6 saddr ${RANGE6} oifname != ${ANY} masquerade
+  }
+`;
+  const mark = `rules_${digest(body)}`;
+  return {
+    text:
+      `table ${TABLE}\ndelete table ${TABLE}\ntable ${TABLE} {${body}  chain ${mark} {\n  }\n}\n`,
+    mark,
+  };
+}
+
+/** Two sets, one a family: an empty one may have no elements in nft's language. */
+function set(name: string, members: readonly string[]): string {
+  return [["4", "ipv4_addr"], ["6", "ipv6_addr"]].map(([family, type]) => {
+    const own = members.filter((member) => member.includes(":") === (family === "6"));
+    const elements = own.length === 0 ? "" : `\n    elements = { ${own.join(", ")} }`;
+    return `
+  set ${name}${family} {
+    type ${type}; flags interval; auto-merge;${elements}
+  }`;
+  }).join("");
+}
+
+/** Tells texts apart; FNV-1a, since nobody has a reason to make two that are equal. */
+function digest(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const character of text) {
+    hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193) >>> 0;
+  }
+  return hash.toString(16);
+}

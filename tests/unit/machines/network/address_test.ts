@@ -1,0 +1,48 @@
+/** Addresses of machines. */
+
+import assert from "node:assert/strict";
+import {
+  addresses,
+  addresses6,
+  overlap,
+  slotsIn,
+} from "../../../../src/machines/network/address.ts";
+
+const ADDRESSES: readonly (readonly [string, number, string, string])[] = [
+  ["10.231.0.0/19", 0, "10.231.0.2", "10.231.0.1"],
+  ["10.231.0.0/19", 254, "10.231.1.0", "10.231.0.1"],
+  ["192.168.7.77/24", 3, "192.168.7.5", "192.168.7.1"],
+];
+
+for (const [range, slot, own, gateway] of ADDRESSES) {
+  Deno.test(`addresses() gives slot ${slot} of ${range} ${own}`, () => {
+    assert.deepEqual(addresses(range, slot), { own, gateway });
+  });
+}
+
+Deno.test("addresses() of all slots are in their range, and no two are equal", () => {
+  const range = "10.9.8.0/26";
+  const all = Array.from({ length: slotsIn(range) }, (_, slot) => addresses(range, slot).own);
+  assert.equal(new Set(all).size, 61);
+  assert.ok(all.every((address) => overlap(address, range)));
+  assert.ok(!all.includes("10.9.8.1") && !all.includes("10.9.8.63"));
+});
+
+Deno.test("addresses6() differ by slot", () => {
+  assert.deepEqual(addresses6(0), { own: "fd6e:7370:6177::2", gateway: "fd6e:7370:6177::1" });
+  assert.equal(addresses6(254).own, "fd6e:7370:6177::100");
+});
+
+const OVERLAPS: readonly (readonly [string, string, boolean])[] = [
+  ["10.231.0.0/19", "10.0.0.0/8", true],
+  ["10.231.0.0/19", "10.231.31.255", true],
+  ["10.231.0.0/19", "10.231.32.0/24", false],
+  ["10.231.0.0/19", "0.0.0.0/0", true],
+];
+
+for (const [one, other, does] of OVERLAPS) {
+  Deno.test(`overlap() of ${one} and ${other} is ${does}`, () => {
+    assert.equal(overlap(one, other), does);
+    assert.equal(overlap(other, one), does);
+  });
+}

@@ -1,0 +1,90 @@
+/** Which network a machine gets. */
+
+import assert from "node:assert/strict";
+import { chooseNetwork } from "../../../../src/machines/network/choose.ts";
+import { rulesFor } from "../../../../src/machines/network/rules.ts";
+import { loopbackOf } from "../../../../src/machines/network/loopback.ts";
+import { readResolvers } from "../../../../src/machines/network/resolv.ts";
+import type { Answer, Recording } from "../../recording_host.ts";
+import { recordingHost } from "../../recording_host.ts";
+import type { Argv } from "../../../../src/host/host.ts";
+
+const PLAN = { network_range: "10.1.0.0/16", network_deny: [], network_allow: [] };
+
+/** A host that answers our two scripts so. */
+function hostThat(look: string, load: Answer = {}): Recording {
+  return recordingHost({
+    answer: (argv: Argv): Answer => argv[2]?.includes("nft -f") ? load : { stdout: look },
+  });
+}
+
+const loads = ({ commands }: Recording) =>
+  commands().filter((command) => command.includes("nft -f"));
+
+Deno.test("chooseNetwork() asks nobody where the host's network or none is wanted", async () => {
+  for (const choice of ["host", "none"] as const) {
+    const recording = hostThat("");
+    assert.equal((await chooseNetwork(recording.host, choice, PLAN, undefined)).kind, choice);
+    assert.deepEqual(recording.commands(), []);
+  }
+});
+
+Deno.test("chooseNetwork() loads the rules and forwards, once", async () => {
+  const fresh = hostThat("forward4 0\nforward6 0\nipv6\n");
+  const chosen = await chooseNetwork(fresh.host, "auto", PLAN, undefined);
+  assert.deepEqual([chosen.kind, chosen.ipv6, chosen.notes], ["private", true, []]);
+  assert.match(loads(fresh)[0]!, / sh yes yes$/);
+  const { servers } = await readResolvers(fresh.host);
+  const { mark } = rulesFor(PLAN, servers);
+  const ready = hostThat(`forward4 1\nforward6 0\n\tchain ${mark} {\n`);
+  assert.equal((await chooseNetwork(ready.host, "private", PLAN, undefined)).kind, "private");
+  assert.deepEqual(loads(ready), [], "a host without IPv6 need not forward it");
+});
+
+const LACKS = hostThat("lacks nft\n");
+const UNABLE = hostThat("forward4 1\n", { code: 1, stderr: "Operation not supported\n" });
+
+for (const [recording, reason] of [[LACKS, /has no nft/], [UNABLE, /not supported/]] as const) {
+  Deno.test(`chooseNetwork() falls back by auto, and never by name: ${reason}`, async () => {
+    const chosen = await chooseNetwork(recording.host, "auto", PLAN, undefined);
+    assert.equal(chosen.kind, "host");
+    assert.match(chosen.notes.join(), /^Network of the host, since /);
+    assert.match(chosen.notes.join(), reason);
+    await assert.rejects(chooseNetwork(recording.host, "private", PLAN, undefined), {
+      kind: "host",
+      message: reason,
+    });
+  });
+}
+
+Deno.test("chooseNetwork() says by name where a firewall is in the way, and goes on", async () => {
+  const { host } = hostThat(
+    "forward4 1\ntable ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n",
+  );
+  const named = await chooseNetwork(host, "private", PLAN, undefined);
+  assert.equal(named.kind, "private");
+  assert.match(named.notes.join(), /table ip x drops what machines send\. Let it pass: /);
+  assert.equal((await chooseNetwork(host, "auto", PLAN, undefined)).kind, "host");
+});
+
+for (const server of ["http://localhost:8080", "http://127.0.0.1", "https://[::1]/"]) {
+  Deno.test(`chooseNetwork() names network = "host" as the way to ${server}`, async () => {
+    const { host } = hostThat("forward4 1\n");
+    const { kind, notes } = await chooseNetwork(host, "auto", PLAN, server);
+    assert.equal(kind, "host");
+    assert.match(notes.join(), /own loopback.*network = "host"/);
+  });
+}
+
+Deno.test("loopbackOf() finds a server that hosts(5) puts there alone", async () => {
+  const { host } = recordingHost();
+  const files = {
+    read: () =>
+      Promise.resolve("127.0.1.1 git.example git # me\n10.0.0.1 other\n127.0.0.1 other\n"),
+  };
+  const named = { ...host, files } as unknown as typeof host;
+  assert.equal((await loopbackOf(named, "https://git.example/x")).length, 1);
+  assert.deepEqual(await loopbackOf(named, "https://other/x"), []);
+  assert.deepEqual(await loopbackOf(named, "https://elsewhere.example"), []);
+  assert.deepEqual(await loopbackOf(named, undefined), []);
+});

@@ -1,0 +1,70 @@
+/** Firewalls of others, by what nft(8) prints of their chains. */
+
+import assert from "node:assert/strict";
+import { droppingTables, inTheWay } from "../../../../src/machines/network/firewalls.ts";
+import { recordingHost } from "../../recording_host.ts";
+
+const DOCKER = `table ip filter {
+	chain DOCKER-USER {
+	}
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+`;
+const UFW = `table ip filter {
+	chain ufw-before-forward {
+	}
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+`;
+const FIREWALLD = `table inet firewalld {
+	chain filter_FORWARD {
+		type filter hook forward priority filter + 10; policy accept;
+	}
+}
+`;
+const OTHER = `table inet mine {
+	chain f {
+		type filter hook forward priority 0; policy drop;
+	}
+}
+`;
+const HARMLESS = `table inet nspawn-runner {
+	chain forward {
+		type filter hook forward priority filter - 10; policy accept;
+	}
+}
+table inet guard {
+	chain input {
+		type filter hook input priority filter; policy drop;
+	}
+}
+`;
+
+const TABLES: readonly (readonly [string, string, RegExp])[] = [
+  [DOCKER, "Docker", /^iptables -I DOCKER-USER -i nr-\+ -j ACCEPT/],
+  [UFW, "ufw", /^ufw route allow in on nr-\+$/],
+  [FIREWALLD, "firewalld", /^firewall-cmd /],
+  [OTHER, "table inet mine", /iifname "nr-\*" accept/],
+];
+
+for (const [chains, owner, fix] of TABLES) {
+  Deno.test(`droppingTables() knows ${owner}, and what lets machines through`, () => {
+    const [found, ...more] = droppingTables(`${HARMLESS}${chains}`);
+    assert.equal(found?.owner, owner);
+    assert.match(found.fix, fix);
+    assert.deepEqual(more, []);
+  });
+}
+
+Deno.test("inTheWay() leaves out tables that have a word about machines", async () => {
+  const candidates = droppingTables(`${DOCKER}${OTHER}`);
+  const { host, commands } = recordingHost({
+    answer: (argv) => ({ stdout: argv.includes("mine") ? 'iifname "nr-*" accept' : "" }),
+  });
+  assert.deepEqual((await inTheWay(host, candidates)).map(({ owner }) => owner), ["Docker"]);
+  assert.deepEqual(commands(), ["nft list table ip filter", "nft list table inet mine"]);
+});

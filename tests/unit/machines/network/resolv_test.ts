@@ -1,0 +1,42 @@
+/** Name servers that machines can be told. */
+
+import assert from "node:assert/strict";
+import type { Host } from "../../../../src/host/host.ts";
+import { readResolvers } from "../../../../src/machines/network/resolv.ts";
+
+const UPLINK = "/run/systemd/resolve/resolv.conf";
+
+function hostWith(files: Record<string, string>): Host {
+  return {
+    files: { read: (path: string) => Promise.resolve(files[path] ?? null) },
+  } as unknown as Host;
+}
+
+Deno.test("readResolvers() takes what the host asks, with its options", async () => {
+  const text =
+    "# x\nnameserver 10.0.0.1\nnameserver fd00::53\nsearch a.example b\noptions ndots:2\n";
+  assert.deepEqual(await readResolvers(hostWith({ "/etc/resolv.conf": text })), {
+    servers: ["10.0.0.1", "fd00::53"],
+    onlyStubs: false,
+    options: ["search a.example b", "options ndots:2"],
+  });
+});
+
+Deno.test("readResolvers() takes whom a stub asks, and no server of a link of the host", async () => {
+  const files = {
+    "/etc/resolv.conf": "nameserver 127.0.0.53\noptions edns0\n",
+    [UPLINK]: "nameserver 192.168.1.1\nnameserver fe80::1%eth0\nnameserver ::1\nsearch lan\n",
+  };
+  const { servers, onlyStubs, options } = await readResolvers(hostWith(files));
+  assert.deepEqual([servers, onlyStubs, options], [["192.168.1.1"], false, ["search lan"]]);
+});
+
+Deno.test("readResolvers() says where the host has but stubs, and where it has nothing at all", async () => {
+  const stub = await readResolvers(hostWith({ "/etc/resolv.conf": "nameserver 127.0.0.1\n" }));
+  assert.deepEqual(stub, { servers: [], onlyStubs: true, options: [] });
+  assert.deepEqual(await readResolvers(hostWith({})), {
+    servers: [],
+    onlyStubs: false,
+    options: [],
+  });
+});
