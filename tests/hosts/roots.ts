@@ -18,6 +18,7 @@ const HOST_PACKAGES = [
   "iproute2",
   "mmdebstrap",
   "procps",
+  "nftables",
   "python3",
   "skopeo",
   "systemd",

@@ -1,0 +1,308 @@
+/** What machines reach by their networks, and what they do not: everything is inside of the tests' own hosts. */
+
+import assert from "node:assert/strict";
+import { until } from "../hosts/leader.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
+import { succeed } from "./own.ts";
+
+/**
+ * A peer of the host, in a network namespace of its own: it answers at an ordinary address, at one of a cloud's
+ * metadata service, and by IPv6; the host's way into the world leads there as far as IPv6 goes.
+ */
+const PEER = `
+ip netns del peer 2>/dev/null; ip link del to-peer 2>/dev/null
+ip netns add peer
+ip link add to-peer type veth peer name up netns peer
+ip address add 192.0.2.1/24 dev to-peer && ip address add 2001:db8::1/64 dev to-peer nodad
+ip link set to-peer up
+in_peer() { ip netns exec peer "$@"; }
+in_peer ip link set lo up
+in_peer ip address add 192.0.2.9/24 dev up && in_peer ip address add 2001:db8::9/64 dev up nodad
+in_peer ip address add 169.254.169.254/32 dev lo
+in_peer ip link set up up
+ip route replace 169.254.169.254 dev to-peer
+ip -6 route replace default via 2001:db8::9 dev to-peer
+`;
+
+const GONE = "ip netns del peer; ip link del to-peer 2>/dev/null; true";
+
+/** Says who calls, to everyone who connects: socketserver is part of Python. */
+const ANSWER = `import socketserver, socket, sys
+class Server(socketserver.ThreadingTCPServer):
+    address_family = socket.AF_INET6
+    allow_reuse_address = True
+class Who(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(self.client_address[0].encode() + b"\\n")
+Server(("::", 7777), Who).serve_forever()
+`;
+
+/** Prints, for each address, what it answers, or that it does not. */
+const ASK = (...addresses: string[]) =>
+  `for address in ${addresses.join(" ")}; do
+  answer=$(timeout 5 bash -c 'exec 3<>/dev/tcp/$0/7777 && head -1 <&3' "$address" 2>/dev/null)
+  echo "$address \${answer:-none}"
+done
+`;
+
+async function withPeer(site: Site, body: () => Promise<void>): Promise<void> {
+  const set = await site.host.exec(["sh", "-eu"], { stdin: PEER });
+  assert.equal(set.code, 0, set.stderr);
+  const answer = await site.put(ANSWER);
+  const listeners = [
+    site.host.start(["ip", "netns", "exec", "peer", "python3", answer], { timeout: 300_000 }),
+    site.host.start(["python3", answer], { timeout: 300_000 }),
+  ];
+  try {
+    const asked = ["bash", "-c", ASK("192.0.2.9", "127.0.0.1")];
+    const up = await until(
+      async () => /none/.test((await site.host.exec(asked)).stdout) ? null : true,
+      20_000,
+    );
+    assert.ok(up, "the peers of the test answer");
+    await body();
+  } finally {
+    for (const listener of listeners) await site.host.signal(listener, "SIGKILL");
+    await Promise.all(listeners.map(({ ended }) => ended));
+    await site.host.exec(["sh", "-c", GONE]);
+  }
+}
+
+async function asked(site: Site, id: string, ...addresses: string[]): Promise<string> {
+  const done = await runScript(site, id, ASK(...addresses));
+  return done.stdout;
+}
+
+async function addressOf(site: Site, id: string): Promise<string> {
+  const script = "hostname -I 2>/dev/null || ip -o address\n";
+  const { stdout } = await runScript(site, id, script);
+  return stdout.match(/10\.231\.\d+\.\d+/)?.[0] ?? `none in ${stdout}`;
+}
+
+for (const boot of [true, false]) {
+  const kind = boot ? "booted" : "plain";
+  onEachHost(
+    `a private network leads out, but not to metadata or other machines, ${kind}`,
+    async (site) => {
+      await withPeer(site, async () => {
+        const own = await site.with({ boot, network: "private" });
+        await withMachine(own, async (first) => {
+          await withMachine(own, async (second) => {
+            const other = await addressOf(own, second);
+            assert.match(other, /^10\./);
+            const listening = own.start([
+              "run",
+              "--id",
+              second,
+              await own.put(`python3 - <<'END'\n${ANSWER}END\n`),
+              "step_script",
+            ], { timeout: 120_000 });
+            const answers = async () => await asked(own, second, other);
+            assert.ok(
+              await until(async () => /none/.test(await answers()) ? null : true, 20_000),
+              "the other machine answers itself",
+            );
+            assert.equal(
+              await asked(
+                own,
+                first,
+                "192.0.2.9",
+                "2001:db8::9",
+                "169.254.169.254",
+                other,
+                "127.0.0.1",
+                "::1",
+              ),
+              [
+                "192.0.2.9 ::ffff:192.0.2.1", // the host's own address: NAT
+                "2001:db8::9 2001:db8::1",
+                "169.254.169.254 none",
+                `${other} none`,
+                "127.0.0.1 none", // nothing of the host's loopback
+                "::1 none",
+                "",
+              ].join("\n"),
+            );
+            await site.host.signal(listening, "SIGTERM");
+            await listening.ended;
+          });
+        });
+      });
+    },
+  );
+}
+
+onEachHost("network is as the configuration says, and the log tells it", async (site) => {
+  await withPeer(site, async () => {
+    const expected = {
+      host: [
+        "network of the host",
+        "192.0.2.9 ::ffff:192.0.2.1\n169.254.169.254 ::ffff:192.0.2.1\n127.0.0.1 ::ffff:127.0.0.1\n",
+      ],
+      none: ["no network", "192.0.2.9 none\n169.254.169.254 none\n127.0.0.1 none\n"],
+    } as const;
+    for (const [network, [said, answers]] of Object.entries(expected)) {
+      const own = await site.with({ network });
+      const id = newJob();
+      const prepared = await succeed(own, "prepare", CHROOT, "--id", id);
+      assert.match(prepared.stderr, new RegExp(`, ${said}$`, "m"));
+      const got = await asked(own, id, "192.0.2.9", "169.254.169.254", "127.0.0.1");
+      await succeed(own, "cleanup", "--id", id);
+      assert.equal(got, answers);
+    }
+  });
+});
+
+onEachHost(
+  "network_deny and network_allow are the administrator's, and jobs choose less",
+  async (site) => {
+    await withPeer(site, async () => {
+      const deny = {
+        network_deny: ["192.0.2.0/24", "2001:db8::/32"],
+        network_allow: ["2001:db8::9"],
+      };
+      const own = await site.with({ ...deny, "overrides.network": "private" });
+      await withMachine(own, async (id) => {
+        assert.equal(
+          await asked(own, id, "192.0.2.9", "2001:db8::9", "169.254.169.254"),
+          "192.0.2.9 none\n2001:db8::9 2001:db8::1\n169.254.169.254 ::ffff:192.0.2.1\n",
+        );
+      });
+      const prepare = (id: string, wish: string) =>
+        own.call(["prepare", CHROOT, "--id", id], {
+          env: { CUSTOM_ENV_CI_JOB_ID: id, CUSTOM_ENV_NSPAWN_NETWORK: wish },
+        });
+      const id = newJob();
+      const prepared = await prepare(id, "none");
+      await succeed(own, "cleanup", "--id", id);
+      assert.match(prepared.stderr, /, no network$/m);
+      const refused = await prepare(newJob(), "host");
+      assert.match(refused.stderr, /NSPAWN_NETWORK="host": at most private is allowed/);
+    });
+  },
+);
+
+const IN_PEER = "ip netns exec peer";
+
+/** Counts datagrams that arrive at the peer. */
+const COUNT = `
+${IN_PEER} nft add table inet count
+${IN_PEER} nft 'add chain inet count arriving { type filter hook prerouting priority 0; }'
+${IN_PEER} nft add rule inet count arriving udp dport 7778 counter
+`;
+
+/** One datagram from an address that need not be ours: IP_FREEBIND of ip(7). */
+const SEND = `import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_IP, 15, 1)
+s.bind((sys.argv[1], 0))
+s.sendto(b"x", ("192.0.2.9", 7778))`;
+
+onEachHost("no machine speaks for another, and none is called from outside", async (site) => {
+  await withPeer(site, async () => {
+    const own = await site.with({ network: "private", boot: false });
+    await withMachine(own, async (id) => {
+      const address = await addressOf(own, id);
+      // Its root may take any address, but what it was not given gets nowhere.
+      const counted = async () => {
+        const listed = await site.host.exec(["sh", "-c", `${IN_PEER} nft list table inet count`]);
+        return Number(listed.stdout.match(/counter packets (\d+)/)?.[1]);
+      };
+      await site.host.exec(["sh", "-euc", COUNT]);
+      for (const [from, arrived] of [[address, 1], ["10.231.0.99", 1]] as const) {
+        const sent = await runScript(own, id, `python3 -c '${SEND}' ${from}\n`);
+        assert.equal(sent.code, 0, sent.stderr);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        assert.equal(await counted(), arrived, `from ${from}`);
+      }
+      const listening = own.start([
+        "run",
+        "--id",
+        id,
+        await own.put(`python3 - <<'END'\n${ANSWER}END\n`),
+        "step_script",
+      ], { timeout: 120_000 });
+      const fromHost = ["bash", "-c", ASK(address)];
+      assert.ok(
+        await until(
+          async () => /none/.test((await site.host.exec(fromHost)).stdout) ? null : true,
+          20_000,
+        ),
+      );
+      const call = `${IN_PEER} ip route replace ${address} via 192.0.2.1
+${IN_PEER} bash -c '${ASK(address).replaceAll("'", "'\\''")}'`;
+      assert.equal((await site.host.exec(["sh", "-c", call])).stdout, `${address} none\n`);
+      await site.host.signal(listening, "SIGTERM");
+      await listening.ended;
+    });
+  });
+});
+
+onEachHost("nothing of a network stays, however its machine ends", async (site) => {
+  const links = async () =>
+    (await site.host.exec(["sh", "-c", "ip -o link | grep -o 'nr-[0-9]*'"])).stdout;
+  const own = await site.with({ network: "private", boot: false });
+  for (const kill of [false, true]) {
+    const id = newJob();
+    await succeed(own, "prepare", CHROOT, "--id", id);
+    assert.match(await links(), /^nr-\d+\n$/);
+    if (kill) {
+      const lease = await Deno.readTextFile(
+        site.host.outside(`${own.store}/.leases/run-${id}.json`),
+      );
+      await site.host.exec(["kill", "-9", `${JSON.parse(lease).leader.pid}`]);
+    } else await succeed(own, "cleanup", "--id", id);
+    assert.ok(
+      await until(async () => await links() === "" ? true : null, 10_000),
+      "the link is gone",
+    );
+    await succeed(own, "cleanup", "--id", id);
+  }
+});
+
+onEachHost(
+  "auto says why a machine has the host's network, and private never has",
+  async (site) => {
+    const drop =
+      "nft add table ip x && nft add chain ip x f '{ type filter hook forward priority 0; policy drop; }'";
+    await site.host.exec(["sh", "-c", drop]);
+    try {
+      const prepared = async (network: string) => {
+        const own = await site.with({ network });
+        const id = newJob();
+        const { stderr } = await succeed(own, "prepare", CHROOT, "--id", id);
+        await succeed(own, "cleanup", "--id", id);
+        return stderr;
+      };
+      const auto = await prepared("auto");
+      assert.match(auto, /, network of the host$/m);
+      assert.match(
+        auto,
+        /^Network of the host, since table ip x drops what machines send\. Let it pass: /m,
+      );
+      const named = await prepared("private");
+      assert.match(named, /, network of its own$/m);
+      assert.match(named, /^Network: table ip x drops what machines send\./m);
+      await site.host.exec(["nft", "add", "rule", "ip", "x", "f", "iifname", '"nr-*"', "accept"]);
+      assert.match(await prepared("auto"), /, network of its own$/m);
+    } finally {
+      await site.host.exec(["nft", "delete", "table", "ip", "x"]);
+    }
+  },
+);
+
+onEachHost("names are found in a private network", async (site) => {
+  const own = await site.with({ network: "private" });
+  await withMachine(own, async (id) => {
+    const file = await runScript(
+      own,
+      id,
+      "cat /etc/resolv.conf; echo '# mine' >> /etc/resolv.conf\n",
+    );
+    const host = await site.host.exec(["cat", "/etc/resolv.conf"]);
+    const servers = (text: string) => text.match(/^nameserver .*$/gm);
+    assert.deepEqual(servers(file.stdout), servers(host.stdout));
+    assert.equal(file.stderr, "");
+  });
+});
