@@ -11,7 +11,6 @@ import { succeed } from "./own.ts";
  * metadata service, and by IPv6; the host's way into the world leads there as far as IPv6 goes.
  */
 const PEER = `
-ip netns del peer 2>/dev/null; ip link del to-peer 2>/dev/null
 ip netns add peer
 ip link add to-peer type veth peer name up netns peer
 ip address add 192.0.2.1/24 dev to-peer && ip address add 2001:db8::1/64 dev to-peer nodad
