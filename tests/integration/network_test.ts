@@ -12,14 +12,14 @@ import { succeed } from "./own.ts";
  */
 const PEER = `
 ip netns add peer
-ip link add to-peer type veth peer name up netns peer
+ip link add to-peer type veth peer name side netns peer
 ip address add 192.0.2.1/24 dev to-peer && ip address add 2001:db8::1/64 dev to-peer nodad
 ip link set to-peer up
 in_peer() { ip netns exec peer "$@"; }
 in_peer ip link set lo up
-in_peer ip address add 192.0.2.9/24 dev up && in_peer ip address add 2001:db8::9/64 dev up nodad
+in_peer ip address add 192.0.2.9/24 dev side && in_peer ip address add 2001:db8::9/64 dev side nodad
 in_peer ip address add 169.254.169.254/32 dev lo
-in_peer ip link set up up
+in_peer ip link set side up
 ip route replace 169.254.169.254 dev to-peer
 ip -6 route replace default via 2001:db8::9 dev to-peer
 `;
