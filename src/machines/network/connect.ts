@@ -32,16 +32,17 @@ export function linkFor(range: string, slot: number, ipv6: boolean, patience: nu
   return {
     name,
     patience,
+    // Up first: to a peer there is no route of IPv6 where its address came before.
     outside: [
+      `link set ${name} up`,
       `address add ${four.gateway} peer ${four.own} dev ${name}`,
       ...(ipv6 ? [`address add ${six.gateway} peer ${six.own} dev ${name} nodad`] : []),
-      `link set ${name} up`,
     ],
     inside: [
       "link set lo up",
+      `link set ${INSIDE_LINK} up`,
       `address add ${four.own} peer ${four.gateway} dev ${INSIDE_LINK}`,
       ...(ipv6 ? [`address add ${six.own} peer ${six.gateway} dev ${INSIDE_LINK} nodad`] : []),
-      `link set ${INSIDE_LINK} up`,
       `route add default via ${four.gateway} dev ${INSIDE_LINK}`,
       ...(ipv6 ? [`route add default via ${six.gateway} dev ${INSIDE_LINK}`] : []),
     ],
