@@ -191,10 +191,10 @@ ${IN_PEER} nft 'add chain inet count arriving { type filter hook prerouting prio
 ${IN_PEER} nft add rule inet count arriving udp dport 7778 counter
 `;
 
-/** One datagram from an address that need not be ours: IP_FREEBIND of ip(7). */
+/** One datagram from an address that need not be ours: IP_TRANSPARENT of ip(7). */
 const SEND = `import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.SOL_IP, 15, 1)
+s.setsockopt(socket.SOL_IP, 19, 1)
 s.bind((sys.argv[1], 0))
 s.sendto(b"x", ("192.0.2.9", 7778))`;
 

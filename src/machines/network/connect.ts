@@ -32,21 +32,30 @@ export function linkFor(range: string, slot: number, ipv6: boolean, patience: nu
   return {
     name,
     patience,
-    // Up first: to a peer there is no route of IPv6 where its address came before.
     outside: [
       `link set ${name} up`,
       `address add ${four.gateway} peer ${four.own} dev ${name}`,
-      ...(ipv6 ? [`address add ${six.gateway} peer ${six.own} dev ${name} nodad`] : []),
+      ...when(ipv6, [
+        `address add ${six.gateway}/128 dev ${name} nodad`,
+        `route add ${six.own}/128 dev ${name}`,
+      ]),
     ],
     inside: [
       "link set lo up",
       `link set ${INSIDE_LINK} up`,
       `address add ${four.own} peer ${four.gateway} dev ${INSIDE_LINK}`,
-      ...(ipv6 ? [`address add ${six.own} peer ${six.gateway} dev ${INSIDE_LINK} nodad`] : []),
       `route add default via ${four.gateway} dev ${INSIDE_LINK}`,
-      ...(ipv6 ? [`route add default via ${six.gateway} dev ${INSIDE_LINK}`] : []),
+      // Of IPv6 a link takes the address of a peer for a route when it is ready, and that may be later.
+      ...when(ipv6, [
+        `address add ${six.own}/128 dev ${INSIDE_LINK} nodad`,
+        `route add default via ${six.gateway} dev ${INSIDE_LINK} onlink`,
+      ]),
     ],
   };
+}
+
+function when(wanted: boolean, commands: readonly string[]): readonly string[] {
+  return wanted ? commands : [];
 }
 
 /**
