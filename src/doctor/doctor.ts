@@ -6,6 +6,7 @@ import { columns } from "../table.ts";
 import type { Check, Finding } from "./finding.ts";
 import { helper, runners } from "./gitlab.ts";
 import { nspawn, supervisor, timers } from "./machines.ts";
+import { network } from "./network.ts";
 import { chroots, disk, storage, store } from "./store.ts";
 import { users } from "./users.ts";
 
@@ -17,6 +18,7 @@ const CHECKS: readonly Check[] = [
   disk,
   chroots,
   users,
+  network,
   helper,
   runners,
   timers,

@@ -23,6 +23,9 @@ onEachHost(
       "ok",
       "ok",
     ], done.stdout);
+    for (const topic of ["nftables", "forwarding", "DNS"]) {
+      assert.equal(stateOf(topic), "ok", topic);
+    }
     assert.match(rows.find(({ topic }) => topic === "chroots")!.found, new RegExp(CHROOT));
     assert.equal(stateOf("limits"), "weak", "neither host of the tests has every controller");
     await withOwn(site, {}, async (own) => {

@@ -40,7 +40,7 @@ export async function chooseNetwork(
   server: string | undefined,
 ): Promise<ChosenNetwork> {
   if (choice === "host" || choice === "none") return { kind: choice, ...SHARED };
-  const { obstacles, resolvers, ipv6 } = await readyNetwork(host, plan);
+  const { obstacles, resolvers, ipv6 } = await readyNetwork(host, plan, "change");
   const all = [...obstacles, ...await loopbackOf(host, server)];
   if (choice === "auto" && all.length > 0) {
     return { kind: "host", ...SHARED, notes: [`Network of the host, since ${said(all)}`] };

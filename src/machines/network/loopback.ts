@@ -14,6 +14,7 @@ export async function loopbackOf(host: Host, server: string | undefined): Promis
   const isOwn = OWN.test(hostname) || await isNamedOwn(host, hostname);
   if (!isOwn) return [];
   return [{
+    topic: "GitLab",
     reason: `${hostname} is on the host's own loopback, where no machine reaches it`,
     fix: 'Set network = "host", or give GitLab an address that others can reach',
     isFatal: false,

@@ -5,10 +5,12 @@ import type { Host } from "../../host/host.ts";
 import { droppingTables, inTheWay } from "./firewalls.ts";
 import type { NetworkPlan } from "./network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
-import { rulesFor } from "./rules.ts";
+import { type Rules, rulesFor } from "./rules.ts";
 
 /** Why a private network would be none, or less than jobs need. */
 export interface Obstacle {
+  /** What it is about, for a table. */
+  readonly topic: "nftables" | "forwarding" | "DNS" | "GitLab";
   readonly reason: string;
   readonly fix: string;
   /** Whether there is no private network at all; else packets may not get far. */
@@ -21,7 +23,12 @@ export interface Ready {
   readonly resolvers: Resolvers;
   /** Whether the host itself goes out by IPv6. */
   readonly ipv6: boolean;
+  /** Whether it forwarded before. */
+  readonly forwarded: boolean;
 }
+
+/** Whether the host is changed where that is wanted, or only asked whether it could be. */
+export type Earnest = "change" | "try";
 
 /** Prints facts, a word before each; what nft says of chains comes last. */
 const LOOK = `
@@ -34,13 +41,13 @@ nft list chains 2>&1
 `;
 
 /**
- * Loads the rules. Words: whether to forward, by each family. A host that turns to forward takes no more routes
+ * Loads the rules. Words: nft's options, whether to forward, by each family. A host that turns to forward takes no more routes
  * from its routers, but where accept_ra is 2: Documentation/networking/ip-sysctl of the kernel.
  */
 const LOAD = `
-nft -f - || exit
-[ "$1" = no ] || echo 1 >/proc/sys/net/ipv4/ip_forward || exit
-if [ "$2" = yes ]; then
+nft $1 -f - || exit
+[ "$2" = no ] || echo 1 >/proc/sys/net/ipv4/ip_forward || exit
+if [ "$3" = yes ]; then
   for file in /proc/sys/net/ipv6/conf/*/accept_ra; do
     [ "$(cat "$file")" != 1 ] || echo 2 >"$file"
   done
@@ -54,24 +61,58 @@ fi
  *
  * @param host The outside.
  * @param plan What private networks have in common.
+ * @param earnest Whether anything is changed.
  * @returns What the host can do.
  */
-export async function readyNetwork(host: Host, plan: NetworkPlan): Promise<Ready> {
+export async function readyNetwork(
+  host: Host,
+  plan: NetworkPlan,
+  earnest: Earnest,
+): Promise<Ready> {
   const [{ stdout }, resolvers] = await Promise.all([
     host.processes.capture(["sh", "-c", LOOK]),
     readResolvers(host),
   ]);
-  const ipv6 = /^ipv6$/m.test(stdout);
-  const [, missing] = stdout.match(/^lacks (.*)$/m) ?? [];
-  const obstacles = missing !== undefined
-    ? [lacking(missing)]
-    : [...await load(host, plan, resolvers, stdout, ipv6), ...await blocking(host, stdout)];
-  return { obstacles: [...obstacles, ...unheard(resolvers)], resolvers, ipv6 };
+  const facts = factsIn(stdout);
+  const { missing, ipv6, lacks4, lacks6 } = facts;
+  const obstacles = missing !== undefined ? [lacking(missing)] : [
+    ...await load(host, rulesFor(plan, resolvers.servers), facts, earnest),
+    ...await blocking(host, facts.chains),
+  ];
+  return {
+    obstacles: [...obstacles, ...unheard(resolvers)],
+    resolvers,
+    ipv6,
+    forwarded: !lacks4 && !lacks6,
+  };
+}
+
+/** What a host says of itself. */
+interface Facts {
+  /** A program that is not there. */
+  readonly missing: string | undefined;
+  readonly ipv6: boolean;
+  /** Whether it is to forward a family, and does not yet. */
+  readonly lacks4: boolean;
+  readonly lacks6: boolean;
+  readonly chains: string;
+}
+
+function factsIn(text: string): Facts {
+  const ipv6 = /^ipv6$/m.test(text);
+  return {
+    missing: text.match(/^lacks (.*)$/m)?.[1],
+    ipv6,
+    lacks4: /^forward4 0$/m.test(text),
+    lacks6: ipv6 && /^forward6 0$/m.test(text),
+    chains: text,
+  };
 }
 
 function lacking(program: string): Obstacle {
   const pack = program === "nft" ? "nftables" : "iproute2";
   return {
+    topic: "nftables",
     reason: `this host has no ${program}`,
     fix: `Install the package ${pack}`,
     isFatal: true,
@@ -80,43 +121,48 @@ function lacking(program: string): Obstacle {
 
 async function load(
   host: Host,
-  plan: NetworkPlan,
-  { servers }: Resolvers,
-  facts: string,
-  ipv6: boolean,
+  { text, mark }: Rules,
+  { lacks4, lacks6, chains }: Facts,
+  earnest: Earnest,
 ): Promise<Obstacle[]> {
-  const { text, mark } = rulesFor(plan, servers);
-  const forward4 = /^forward4 0$/m.test(facts);
-  const forward6 = ipv6 && /^forward6 0$/m.test(facts);
-  if (facts.includes(`chain ${mark} {`) && !forward4 && !forward6) return [];
-  const words = [forward4, forward6].map((wanted) => wanted ? "yes" : "no");
+  if (chains.includes(`chain ${mark} {`) && !lacks4 && !lacks6) return [];
+  const forwards = [lacks4, lacks6].map((lacks) => lacks && earnest === "change" ? "yes" : "no");
+  const words = [earnest === "change" ? "" : "--check", ...forwards];
   const { code, stderr } = await host.processes.capture(["sh", "-c", LOAD, "sh", ...words], {
     stdin: text,
   });
   if (code === 0) return [];
   return [{
+    topic: "nftables",
     reason: `the rules of nftables cannot be loaded: ${stderr.trim().split("\n")[0]}`,
     fix: "A kernel with nf_tables, NAT and fib, and the right to change it",
     isFatal: true,
   }];
 }
 
-async function blocking(host: Host, facts: string): Promise<Obstacle[]> {
+async function blocking(host: Host, chains: string): Promise<Obstacle[]> {
   try {
-    const firewalls = await inTheWay(host, droppingTables(facts));
+    const firewalls = await inTheWay(host, droppingTables(chains));
     return firewalls.map(({ owner, fix }) => ({
+      topic: "forwarding",
       reason: `${owner} drops what machines send`,
       fix: `Let it pass: ${fix}`,
       isFatal: false,
     }));
   } catch (error) {
-    return [{ reason: messageOf(error), fix: "nft list ruleset says more", isFatal: false }];
+    return [{
+      topic: "forwarding",
+      reason: messageOf(error),
+      fix: "nft list ruleset says more",
+      isFatal: false,
+    }];
   }
 }
 
 function unheard({ onlyStubs }: Resolvers): Obstacle[] {
   return onlyStubs
     ? [{
+      topic: "DNS",
       reason: "the host's name server is on its own loopback, and says nowhere whom it asks",
       fix: "Name one in /etc/resolv.conf that machines can reach",
       isFatal: false,

@@ -8,17 +8,22 @@ export const TABLE = "inet nspawn-runner";
 
 const ANY = `"${PREFIX}*"`;
 
+/** The table as text. */
+export interface Rules {
+  /** What nft(8) reads. */
+  readonly text: string;
+  /** The name of an empty chain in it that no other text has. */
+  readonly mark: string;
+}
+
 /**
  * The table, as one transaction of nft(8) that replaces what was there.
  *
  * @param plan What private networks have in common.
  * @param servers Name servers: machines may ask them wherever they are.
- * @returns The text, and the name of an empty chain in it that no other text has.
+ * @returns The table.
  */
-export function rulesFor(
-  plan: NetworkPlan,
-  servers: readonly string[],
-): { readonly text: string; readonly mark: string } {
+export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
   const body = `${set("dns", servers)}${set("allowed", plan.network_allow)}${
     set("denied", plan.network_deny)
   }

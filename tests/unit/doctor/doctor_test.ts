@@ -7,6 +7,7 @@ import { asReport } from "../../../src/doctor/doctor.ts";
 import type { Check, Finding } from "../../../src/doctor/finding.ts";
 import { helper, runners } from "../../../src/doctor/gitlab.ts";
 import { nspawn, supervisor, timers } from "../../../src/doctor/machines.ts";
+import { network } from "../../../src/doctor/network.ts";
 import { chroots, disk, store } from "../../../src/doctor/store.ts";
 import { users } from "../../../src/doctor/users.ts";
 import { runnerToml } from "../../../src/gitlab/runner_toml.ts";
@@ -227,4 +228,25 @@ Deno.test("asReport() has a row for each finding, and what mends those that are 
     "WHAT    STATE  FOUND\na       ok     1\nlonger  weak   2\n\nweak: longer: do this\n",
   );
   assert.ok(!asReport(findings.slice(0, 1)).includes("\n\n"));
+});
+
+Deno.test("network() tries the rules, and names what is in the way of machines", async () => {
+  const asked: string[] = [];
+  const look = (facts: string, routes = "") => (argv: readonly string[]): Answer => {
+    asked.push(argv.join(" "));
+    if (argv[0] === "ip") return { stdout: routes };
+    return { stdout: argv[2]?.includes("list chains") ? facts : "" };
+  };
+  const good = await find(network, { answer: look("forward4 0\n") });
+  assert.deepEqual(good.map(state), [["ok", false], ["ok", false], ["ok", false]]);
+  assert.match(good[1]!.found, /^IPv4, turned on with the first machine$/);
+  assert.ok(asked.some((command) => command.endsWith(" sh --check no no")), "nothing is changed");
+  const bare = await find(network, { answer: look("lacks nft\n") });
+  assert.deepEqual(state(bare[0]!), ["weak", true]);
+  const stub = { "/etc/resolv.conf": "nameserver 127.0.0.1\n" };
+  const [, , dns] = await find(network, { files: stub, answer: look("forward4 1\n") });
+  assert.deepEqual(state(dns!), ["weak", true]);
+  const routes = "default via 10.0.0.1 dev eth0\n10.231.16.0/24 dev eth1\n10.231.0.2 dev nr-0\n";
+  const [range] = (await find(network, { answer: look("forward4 1\n", routes) })).slice(3);
+  assert.match(range!.found, /in use here: 10\.231\.16\.0\/24 dev eth1$/);
 });
