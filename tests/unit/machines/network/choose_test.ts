@@ -33,7 +33,7 @@ Deno.test("chooseNetwork() loads the rules and forwards, once", async () => {
   const fresh = hostThat("forward4 0\nforward6 0\nipv6\n");
   const chosen = await chooseNetwork(fresh.host, "auto", PLAN, undefined);
   assert.deepEqual([chosen.kind, chosen.ipv6, chosen.notes], ["private", true, []]);
-  assert.match(loads(fresh)[0]!, / sh  yes yes$/);
+  assert.match(loads(fresh)[0]!, / sh +yes yes$/);
   const { servers } = await readResolvers(fresh.host);
   const { mark } = rulesFor(PLAN, servers);
   const ready = hostThat(`forward4 1\nforward6 0\n\tchain ${mark} {\n`);
