@@ -82,6 +82,9 @@ package_of() {
     *:systemd-nspawn) echo systemd-container ;;
     *:btrfs) echo btrfs-progs ;;
     *:chattr) echo e2fsprogs ;;
+    *:nft) echo nftables ;;
+    dnf:ip) echo iproute ;;
+    *:ip) echo iproute2 ;;
     dnf:mount | pacman:mount) echo util-linux ;;
     dnf:gpg) echo gnupg2 ;;
     pacman:gpg) echo gnupg ;;
@@ -151,6 +154,8 @@ runner_needs() {
   OPTIONAL="gpg $keyrings/debian-archive-keyring.gpg $keyrings/ubuntu-archive-keyring.gpg"
   # By these files mmdebstrap knows whose a suite is, and so its mirror.
   OPTIONAL="$OPTIONAL /usr/share/distro-info/ubuntu.csv"
+  # Without these machines have the host's network.
+  OPTIONAL="$OPTIONAL nft ip"
   NEEDS="systemd-nspawn mount git chattr $OPTIONAL"
   if ! have mmdebstrap && ! have debootstrap; then
     package_lists >/dev/null 2>&1 || :
