@@ -16,6 +16,16 @@ export interface Firewall {
 /** All interfaces of machines, in the words of iptables(8), ufw(8) and firewalld. */
 const LINKS = `${PREFIX}+`;
 
+/** A zone of their own, since machines are no neighbours, and a policy that lets it out: firewall-cmd(1). */
+const FIREWALLD = [
+  "--new-zone=ci",
+  `--zone=ci --add-interface=${LINKS}`,
+  "--new-policy=ci-out",
+  "--policy=ci-out --add-ingress-zone=ci",
+  "--policy=ci-out --add-egress-zone=ANY",
+  "--policy=ci-out --set-target=ACCEPT",
+].map((words) => `firewall-cmd --permanent ${words} && `).join("") + "firewall-cmd --reload";
+
 const OWNERS: readonly { sign: RegExp; owner: string; fix: string }[] = [
   {
     sign: /chain DOCKER-USER /,
@@ -31,8 +41,7 @@ const OWNERS: readonly { sign: RegExp; owner: string; fix: string }[] = [
   {
     sign: /chain filter_FORWARD /,
     owner: "firewalld",
-    fix:
-      `firewall-cmd --permanent --zone=trusted --add-interface=${LINKS} && firewall-cmd --reload`,
+    fix: FIREWALLD,
   },
 ];
 
