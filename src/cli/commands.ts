@@ -196,10 +196,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "doctor",
     summary: "Check this host",
     description:
-      "Versions, limits, the store and its storage, chroots and their definitions, user namespaces, gitlab-runner and its config.toml, timers: each ok, weak or broken, with what mends it. Ends with 1 when something is broken.",
-    example: "nspawn-runner doctor",
+      "Versions, limits, the store and its storage, chroots and their definitions, user namespaces, network, gitlab-runner and its config.toml, timers: each ok, weak or broken, with what mends it. With --machine it also starts a machine, and looks from inside at what is promised of it. Ends with 1 when something is broken.",
+    example: "nspawn-runner doctor --machine bookworm",
     positionals: [],
-    options: [{ name: "json", help: "Print JSON" }],
+    options: [
+      { name: "machine", value: "IMAGE", help: "Start a machine of this image, too" },
+      { name: "json", help: "Print JSON" },
+    ],
     needsRoot: true,
     load: () => import("../commands/doctor.ts"),
   },

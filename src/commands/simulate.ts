@@ -1,5 +1,5 @@
 import { join } from "@std/path/posix";
-import type { CommandRun, Context, Invocation } from "../cli/spec.ts";
+import type { CommandRun, Invocation } from "../cli/spec.ts";
 import { type Ending, isSuccess } from "../ending.ts";
 import { hostFailure, refused, usageError } from "../failure.ts";
 import {
@@ -13,6 +13,7 @@ import {
   stagesOf,
 } from "../gitlab/simulation.ts";
 import type { Argv, Captured, Ended, Host } from "../host/host.ts";
+import { driverOf } from "./driver.ts";
 import { interruptible } from "./interrupt.ts";
 
 /** Plays GitLab Runner for one job, each stage by this same program as a child. */
@@ -79,17 +80,6 @@ async function scriptOf(
   const text = await host.files.read(path);
   if (text === null) throw refused(`Cannot simulate script ${path}: no such file`);
   return fileScript(text);
-}
-
-async function driverOf({ host, configPath }: Context): Promise<Argv> {
-  const [program, ...words] = await host.self();
-  const { verbosity } = host.log;
-  const loud = verbosity === "normal" ? [] : [verbosity === "debug" ? "--debug" : "--verbose"];
-  // The stages run in a folder of their own, where a relative path would mean something else.
-  const config = configPath === undefined
-    ? []
-    : ["--config", await host.files.real(configPath) ?? configPath];
-  return [program, ...words, ...loud, ...config];
 }
 
 async function play(player: Player, job: SimulatedJob): Promise<Ending> {

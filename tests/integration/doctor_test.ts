@@ -28,6 +28,18 @@ onEachHost(
     }
     assert.match(rows.find(({ topic }) => topic === "chroots")!.found, new RegExp(CHROOT));
     assert.equal(stateOf("limits"), "weak", "neither host of the tests has every controller");
+    const machine = await site.call(["doctor", "--json", "--machine", CHROOT]);
+    const inside: Row[] = JSON.parse(machine.stdout).slice(rows.length);
+    const states = Object.fromEntries(inside.map(({ topic, state }) => [topic, state]));
+    const promised = ["git", "interfaces", "metadata", "system calls"];
+    for (const topic of promised) assert.equal(states[`inside: ${topic}`], "ok", machine.stdout);
+    const ids = stateOf("user namespaces");
+    for (const topic of ["user ids", "kernel", "disks", "read-only binds"]) {
+      if (ids === "ok") assert.equal(states[`inside: ${topic}`], "ok", machine.stdout);
+    }
+    const unknown = await site.call(["doctor", "--machine", "no-such-image"]);
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stdout, /^machine +broken +/m);
     await withOwn(site, {}, async (own) => {
       await own.host.exec(["mkdir", "-p", own.store]);
       const broken = await own.call(["doctor"]);
