@@ -6,6 +6,7 @@ import type { Argv, Host } from "../host/host.ts";
 import type { Bind } from "./folders.ts";
 import { COUNT } from "./ids.ts";
 import { INSIDE_LINK } from "./network/address.ts";
+import { withResolvConf } from "./network/resolv.ts";
 import { INSIDE, RUNTIME } from "./paths.ts";
 import type { MachineSpec } from "./spec.ts";
 
@@ -55,14 +56,15 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
     ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
-  return spec.root.around?.(argv) ?? argv;
+  return withResolvConf(spec.resolvConf, spec.root.around?.(argv) ?? argv);
 }
 
 /** Where nspawn makes a link it makes a namespace, too. */
 function networkOptions({ network, link }: MachineSpec): string[] {
   if (network === "host") return ["--resolv-conf=replace-host"];
   const extra = link === null ? [] : [`--network-veth-extra=${link.name}:${INSIDE_LINK}`];
-  return ["--private-network", ...extra, "--resolv-conf=off"];
+  const resolvConf = network === "none" ? "off" : "replace-host";
+  return ["--private-network", ...extra, `--resolv-conf=${resolvConf}`];
 }
 
 function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean): string {

@@ -19,6 +19,8 @@ export interface MachineSpec {
   /** The first of the host's ids that are its own; null where it shares those of the host. */
   readonly ids: number | null;
   readonly network: Network["kind"];
+  /** What nspawn is to take for the host's resolv.conf(5); null for that one. */
+  readonly resolvConf: string | null;
   /** What connects it to the host; null where nothing does, or the network is the host's. */
   readonly link: Link | null;
   /** Seconds after which it ends by itself. */

@@ -206,11 +206,8 @@ async function create(
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   await storage.open(host, chroot.path, paths.folder, lease.ids);
   await openChannel(host, paths, { user: lease.user, ids: lease.ids, owned, environment });
-  const own = [await hostsFile(host, chroot.path, paths, name)];
-  if (network.kind === "private") own.push(await resolvFile(host, paths, network.resolvers));
-  for (const { from } of own) {
-    if (lease.ids !== null) await host.files.chown(from, lease.ids, lease.ids);
-  }
+  const hosts = await hostsFile(host, chroot.path, paths, name);
+  if (lease.ids !== null) await host.files.chown(hosts.from, lease.ids, lease.ids);
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
   const root = storage.root(chroot.path, paths.folder, lease.ids);
@@ -219,11 +216,12 @@ async function create(
     name,
     root,
     paths,
-    binds: [...own, ...binds],
+    binds: [hosts, ...binds],
     settings,
     booted: lease.booted,
     ids: lease.ids,
     network: lease.network.kind,
+    resolvConf: await resolvFile(host, paths, network.resolvers),
     link: lease.network.kind === "private"
       ? linkFor(
         plan.networks.network_range,

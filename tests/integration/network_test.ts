@@ -291,17 +291,34 @@ onEachHost(
   },
 );
 
-onEachHost("names are found in a private network", async (site) => {
+/** A host whose own file names a stub on its loopback, as with systemd-resolved. */
+const STUB = `
+cp /etc/resolv.conf /run/before
+mkdir -p /run/systemd/resolve && cp /run/before /run/systemd/resolve/resolv.conf
+echo "nameserver 127.0.0.53" >/run/stub && mount --bind /run/stub /etc/resolv.conf
+`;
+const NO_STUB = "umount /etc/resolv.conf; rm -r /run/systemd/resolve /run/before /run/stub";
+
+onEachHost("machines ask name servers that they can reach", async (site) => {
   const own = await site.with({ network: "private" });
-  await withMachine(own, async (id) => {
-    const file = await runScript(
-      own,
-      id,
-      "cat /etc/resolv.conf; echo '# mine' >> /etc/resolv.conf\n",
-    );
-    const host = await site.host.exec(["cat", "/etc/resolv.conf"]);
-    const servers = (text: string) => text.match(/^nameserver .*$/gm);
-    assert.deepEqual(servers(file.stdout), servers(host.stdout));
-    assert.equal(file.stderr, "");
-  });
+  const servers = (text: string) => text.match(/^nameserver .*$/gm);
+  const host = await site.host.exec(["cat", "/etc/resolv.conf"]);
+  const asks = async () => {
+    let file = "";
+    await withMachine(own, async (id) => {
+      const script =
+        "cat /etc/resolv.conf; echo '# mine' >> /etc/resolv.conf; rm /etc/resolv.conf\n";
+      const done = await runScript(own, id, script);
+      assert.equal(done.stderr, "", "it is the machine's own");
+      file = done.stdout;
+    });
+    return servers(file);
+  };
+  assert.deepEqual(await asks(), servers(host.stdout));
+  try {
+    await site.host.exec(["sh", "-euc", STUB]);
+    assert.deepEqual(await asks(), servers(host.stdout));
+  } finally {
+    await site.host.exec(["sh", "-c", NO_STUB]);
+  }
 });

@@ -17,8 +17,9 @@ export interface ChosenNetwork {
   readonly notes: readonly string[];
 }
 
+/** nspawn's machine asks whom the host asks. */
 const SHARED = {
-  resolvers: { servers: [], onlyStubs: false, options: [] },
+  resolvers: { servers: [], isHosts: true, onlyStubs: false, options: [] },
   ipv6: false,
   notes: [],
 };

@@ -1,14 +1,15 @@
 /** Name servers that a machine can reach: a stub on the host's loopback is out of its reach. */
 
 import { join } from "@std/path/posix";
-import type { Host } from "../../host/host.ts";
-import type { Bind } from "../folders.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import type { MachinePaths } from "../paths.ts";
 
 /** What the host asks, as resolv.conf(5). */
 export interface Resolvers {
   /** Addresses of servers beyond the host's loopback, in their order. */
   readonly servers: readonly string[];
+  /** Whether the host's own file says just that. */
+  readonly isHosts: boolean;
   /** Whether the host has servers, and all of them are on its loopback. */
   readonly onlyStubs: boolean;
   /** The other lines that count. */
@@ -32,7 +33,10 @@ export async function readResolvers(host: Host): Promise<Resolvers> {
   const texts = await Promise.all(FILES.map((file) => host.files.read(file).catch(() => null)));
   const all = texts.map((text) => parse(text ?? ""));
   const best = all.find(({ servers }) => servers.length > 0);
-  return best ?? { servers: [], onlyStubs: all.some(({ onlyStubs }) => onlyStubs), options: [] };
+  const onlyStubs = best === undefined && all.some((one) => one.onlyStubs);
+  return best === all[0] || best === undefined
+    ? { ...all[0]!, onlyStubs }
+    : { ...best, isHosts: false };
 }
 
 function parse(text: string): Resolvers {
@@ -42,6 +46,7 @@ function parse(text: string): Resolvers {
   const servers = named.filter((server) => SERVER.test(server) && !OWN.test(server));
   return {
     servers,
+    isHosts: servers.length === named.length,
     onlyStubs: servers.length === 0 && named.length > 0,
     options: lines.filter(([word = ""]) => ["search", "domain", "options"].includes(word))
       .map((words) => words.join(" ")),
@@ -53,20 +58,39 @@ const SERVER = /^[0-9a-fA-F.:]+$/;
 const OWN = /^(?:127\.|0\.|::1$)/;
 
 /**
- * Lays out a machine's resolv.conf(5). Jobs may write to it.
+ * Lays out what nspawn is to copy into a machine, where that is not what the host itself has.
  *
  * @param host The outside.
  * @param paths The machine's places; its folder exists.
- * @param resolvers What it asks.
- * @returns What binds it.
+ * @param resolvers What the machine asks.
+ * @returns The file's path; null where the host's own is right.
  */
 export async function resolvFile(
   host: Host,
   paths: MachinePaths,
-  { servers, options }: Resolvers,
-): Promise<Bind> {
-  const from = join(paths.folder, "resolv.conf");
+  { servers, options, isHosts }: Resolvers,
+): Promise<string | null> {
+  if (isHosts) return null;
+  const file = join(paths.folder, "resolv.conf");
   const lines = [...servers.map((server) => `nameserver ${server}`), ...options];
-  await host.files.write(from, lines.map((line) => `${line}\n`).join(""), 0o644);
-  return { from, to: "/etc/resolv.conf", readOnly: false, sameOwners: false };
+  await host.files.write(file, lines.map((line) => `${line}\n`).join(""), 0o644);
+  return file;
+}
+
+/**
+ * A command line that runs another one where the host's resolv.conf(5) is another file: nspawn copies that
+ * one alone, and what is copied a program in the machine may replace.
+ *
+ * @param file The file; null for the host's own.
+ * @param argv What runs there.
+ * @returns The words.
+ */
+export function withResolvConf(file: string | null, argv: Argv): Argv {
+  if (file === null) return argv;
+  const script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"';
+  return [
+    ...["unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh"] as const,
+    file,
+    ...argv,
+  ];
 }

@@ -75,6 +75,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     booted: true,
     ids: null,
     network: "host",
+    resolvConf: null,
     link: null,
     lifetime: 5400,
     nspawnVersion: 252,

@@ -17,6 +17,7 @@ Deno.test("readResolvers() takes what the host asks, with its options", async ()
     "# x\nnameserver 10.0.0.1\nnameserver fd00::53\nsearch a.example b\noptions ndots:2\n";
   assert.deepEqual(await readResolvers(hostWith({ "/etc/resolv.conf": text })), {
     servers: ["10.0.0.1", "fd00::53"],
+    isHosts: true,
     onlyStubs: false,
     options: ["search a.example b", "options ndots:2"],
   });
@@ -27,15 +28,20 @@ Deno.test("readResolvers() takes whom a stub asks, and no server of a link of th
     "/etc/resolv.conf": "nameserver 127.0.0.53\noptions edns0\n",
     [UPLINK]: "nameserver 192.168.1.1\nnameserver fe80::1%eth0\nnameserver ::1\nsearch lan\n",
   };
-  const { servers, onlyStubs, options } = await readResolvers(hostWith(files));
-  assert.deepEqual([servers, onlyStubs, options], [["192.168.1.1"], false, ["search lan"]]);
+  assert.deepEqual(await readResolvers(hostWith(files)), {
+    servers: ["192.168.1.1"],
+    isHosts: false,
+    onlyStubs: false,
+    options: ["search lan"],
+  });
 });
 
 Deno.test("readResolvers() says where the host has but stubs, and where it has nothing at all", async () => {
   const stub = await readResolvers(hostWith({ "/etc/resolv.conf": "nameserver 127.0.0.1\n" }));
-  assert.deepEqual(stub, { servers: [], onlyStubs: true, options: [] });
+  assert.deepEqual(stub, { servers: [], isHosts: false, onlyStubs: true, options: [] });
   assert.deepEqual(await readResolvers(hostWith({})), {
     servers: [],
+    isHosts: true,
     onlyStubs: false,
     options: [],
   });
