@@ -1,7 +1,10 @@
+import { allTrees } from "../chroots/trees.ts";
 import type { Users } from "../chroots/users.ts";
 import type { Work } from "../chroots/work.ts";
 import type { Context } from "../cli/spec.ts";
+import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { sweepLayers } from "../machines/layers/sweep.ts";
 import { listLeases } from "../machines/lease.ts";
 import { kernelFacts } from "../machines/kernel.ts";
 import { whileStoreLocked } from "../machines/lock.ts";
@@ -60,8 +63,14 @@ export async function working<T>(
   await endWhatIsOver(host, config.store);
   const users = machinesOf(host, config.store);
   const test = smokeTest(host, config);
-  return await interruptible(
-    host,
-    (interrupt) => act({ host, config, users, test, interrupt }),
-  );
+  try {
+    return await interruptible(
+      host,
+      (interrupt) => act({ host, config, users, test, interrupt }),
+    );
+  } finally {
+    // What came of the work counts; gc tries again.
+    await sweepLayers(host, config.store, () => allTrees(host, config.store))
+      .catch((error) => host.log.warn(messageOf(error)));
+  }
 }

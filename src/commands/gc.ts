@@ -1,9 +1,11 @@
 import { sweep } from "../chroots/sweep.ts";
+import { allTrees } from "../chroots/trees.ts";
 import type { CommandRun } from "../cli/spec.ts";
 import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeFolders, spareFolders } from "../machines/folders_gc.ts";
 import { type KernelFacts, kernelFacts } from "../machines/kernel.ts";
+import { sweepLayers } from "../machines/layers/sweep.ts";
 import { type Lease, listLeases } from "../machines/lease.ts";
 import { unlessLocked } from "../machines/lock.ts";
 import { findOrphans, removeOrphan } from "../machines/orphans.ts";
@@ -40,6 +42,10 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     await removeFolders(host, store, spare);
     await sweep(host, store);
   }
+  await sweepLayers(host, store, () => allTrees(host, store), (path, why) => {
+    say(path, why);
+    return !dryRun;
+  });
   if (failures > 0) {
     throw new Failure("host", `Cannot remove all: ${failures} failed`, "See the lines above");
   }

@@ -77,7 +77,8 @@ function planOf({ host, config, chosen, job, chroot, settings, binds, began }: P
       const tree = await currentTree(host, config.store, name);
       host.log.info(`Image ${name}${generationOf(tree)} (${tree.path})`);
       const { user = "", env: environment = [] } = tree.image ?? {};
-      return { name, path: tree.path, user: settings.user ?? user, environment };
+      const isFixed = tree.generation !== null;
+      return { name, path: tree.path, user: settings.user ?? user, environment, isFixed };
     },
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],

@@ -45,10 +45,17 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
       lifetime: settings.prepare_timeout + LIFETIME,
       keep: 0,
     } as const;
-    await startMachine(host, {
+    const { lease } = await startMachine(host, {
       name: machine,
       store: config.store,
-      chroot: () => Promise.resolve({ name, path, user: settings.user ?? user, environment }),
+      chroot: () =>
+        Promise.resolve({
+          name,
+          path,
+          user: settings.user ?? user,
+          environment,
+          isFixed: true,
+        }),
       settings,
       owned: [],
       diskReserve: 0, // what it tests fits already
@@ -63,7 +70,21 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
       const store = () => Promise.resolve(config.store);
       await stopMachine(host, store, machine).catch((error) => host.log.warn(messageOf(error)));
     }
+    if (lease.layer !== null) await prepareLayers(host, config.store, path, interrupt);
   };
+}
+
+/** Jobs make what is missing, so that this is no reason to give up a good tree. */
+async function prepareLayers(
+  host: Host,
+  store: string,
+  tree: string,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const { makeFirstLayers } = await import("../machines/layers/make.ts");
+  await makeFirstLayers(host, store, tree, interrupt).catch((error) =>
+    host.log.warn(messageOf(error))
+  );
 }
 
 /** Seconds that the script may take; after that the machine may be ended by whoever comes by. */

@@ -105,6 +105,7 @@ function statOf(info: Deno.FileInfo): Stat {
     dev: info.dev,
     ino: info.ino ?? 0,
     modified: info.mtime,
+    born: info.birthtime,
   };
 }
 

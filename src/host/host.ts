@@ -94,6 +94,8 @@ export interface Stat {
   readonly ino: number;
   /** When its content last changed. */
   readonly modified: Date | null;
+  /** When it was made; null where its file system does not tell. */
+  readonly born: Date | null;
 }
 
 /** The file system. Every function throws what Deno throws, but where it says otherwise. */

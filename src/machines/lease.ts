@@ -50,6 +50,8 @@ export interface Lease {
   readonly user: MachineUser | null;
   /** The first of the host's ids that are its own; null where it shares those of the host. */
   readonly ids: number | null;
+  /** The layer that gives its chroot's files those ids; null where the host maps them. */
+  readonly layer: string | null;
   /** What it sees of the network. */
   readonly network: Network;
   /** Folders that outlive it, and are in use while it is there. */
@@ -176,7 +178,7 @@ function parse(text: string): Lease | null {
 }
 
 /** What leases of earlier releases do not say. */
-const BEFORE = { user: null, ids: null, network: { kind: "host" } } as const;
+const BEFORE = { user: null, ids: null, layer: null, network: { kind: "host" } } as const;
 
 /** A lease of another version, or one that somebody edited, may lack what all later steps rely on. */
 const TEXTS = ["machine", "store", "boot", "created", "began", "deadline", "job"];

@@ -80,7 +80,7 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
 /** Nothing but a shell runs there: what the job wrote is looked at, not continued. */
 function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
   const { folder } = machinePaths(lease.store, lease.machine);
-  const root = storageOf(lease.storage).root(tree, folder, lease.ids);
+  const root = storageOf(lease.storage).root(tree, folder, lease.ids, lease.layer);
   const argv: Argv = [
     "systemd-nspawn",
     "--quiet",

@@ -61,6 +61,8 @@ export interface PlannedChroot extends UsedChroot {
   readonly user: string;
   /** What scripts find in their environment, `NAME=VALUE`. */
   readonly environment: readonly string[];
+  /** Whether its tree never changes in place, as a generation; another program's may. */
+  readonly isFixed: boolean;
 }
 
 /** The job that a machine is for. */
@@ -167,6 +169,8 @@ interface Claimed {
   readonly lease: Lease;
   readonly binds: readonly Bind[];
   readonly environment: readonly string[];
+  /** As {@linkcode PlannedChroot} has it. */
+  readonly isFixed: boolean;
 }
 
 /** Writes the lease: the tree that it names stays from then on, and its folders are nobody else's. */
@@ -186,14 +190,14 @@ async function claim(
     const lease = { ...wanted, folders: claimed.folders };
     await writeLease(host, lease);
     const binds = [...plan.binds, ...claimed.binds];
-    return { lease, binds, environment: chroot.environment };
+    return { lease, binds, environment: chroot.environment, isFixed: chroot.isFixed };
   });
 }
 
 async function create(
   host: Host,
   plan: MachinePlan,
-  { lease, binds, environment }: Claimed,
+  { lease, binds, environment, isFixed }: Claimed,
   supervisor: Supervisor,
   network: ChosenNetwork,
   interrupt: AbortSignal,
@@ -202,6 +206,10 @@ async function create(
   const { chroot } = lease;
   const paths = machinePaths(store, name);
   const storage = storageOf(lease.storage);
+  if (lease.layer !== null) {
+    const { makeLayer } = await import("./layers/make.ts");
+    await makeLayer(host, lease.layer, { path: chroot.path, isFixed }, interrupt);
+  }
   await host.files.makeDirectory(paths.folder);
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
   await storage.open(host, chroot.path, paths.folder, lease.ids);
@@ -210,7 +218,7 @@ async function create(
   if (lease.ids !== null) await host.files.chown(hosts.from, lease.ids, lease.ids);
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
-  const root = storage.root(chroot.path, paths.folder, lease.ids);
+  const root = storage.root(chroot.path, paths.folder, lease.ids, lease.layer);
   const version = await nspawnVersion(host);
   const spec = {
     name,
@@ -301,7 +309,7 @@ async function newLease(
     booted: settings.boot && await hasInit(host, chroot.path),
     shell: settings.shell,
     user: await findUser(host, chroot.path, chroot.user),
-    ids: await idsFor(host, settings.private_users, storage, leases, chroot.path),
+    ...await idsFor(host, settings.private_users, storage, store, leases, chroot.path),
     network: network.kind === "private"
       ? { kind: "private", slot: freeSlot(plan.networks, leases, facts.links) }
       : { kind: network.kind },
@@ -317,14 +325,24 @@ async function idsFor(
   host: Host,
   choice: MachineSettings["private_users"],
   storage: Storage,
+  store: string,
   leases: readonly Lease[],
   chroot: string,
-): Promise<number | null> {
-  if (choice === "off") return null;
+): Promise<Pick<Lease, "ids" | "layer">> {
+  if (choice === "off") return HOSTS_IDS;
+  const ids = freeIds(leases);
   // nspawn maps the owners of a whole root itself, and what lies below an overlay is ours to map.
-  const can = storage.kind === "btrfs" || await canMapOwners(host, chroot);
-  return can ? freeIds(leases) : null;
+  const isMapped = storage.kind === "btrfs" || await canMapOwners(host, chroot);
+  if (isMapped) return { ids, layer: null };
+  const [{ canShift }, { layerOf }] = await Promise.all([
+    import("./layers/shift.ts"),
+    import("./layers/layer.ts"),
+  ]);
+  const layer = await canShift(host, store) ? await layerOf(host, store, chroot, ids) : null;
+  return layer === null ? HOSTS_IDS : { ids, layer };
 }
+
+const HOSTS_IDS = { ids: null, layer: null } as const;
 
 /** One whose interface is there is another store's, or its machine has only just ended. */
 function freeSlot(

@@ -29,6 +29,7 @@ export const PROGRAM_FILE: Stat = {
   dev: 0,
   ino: 1,
   modified: null,
+  born: null,
 };
 
 /** What a test decides. */

@@ -2,6 +2,7 @@ import { join } from "@std/path/posix";
 import type { Argv, Host } from "../../host/host.ts";
 import { removeStrangersTree } from "../../host/strangers.ts";
 import { COUNT } from "../ids.ts";
+import { METACOPY, ownersIn } from "../layers/layer.ts";
 import { escapeColons } from "../nspawn.ts";
 import type { Root, Storage } from "./storage.ts";
 
@@ -27,13 +28,14 @@ export async function makeUpper(host: Host, folder: string, ids: number | null):
   await host.files.makeDirectory(upper, 0o755);
   if (ids === null) return;
   await host.files.chown(upper, ids, ids);
-  for (const name of [LOWER, WORK, MERGED]) {
+  for (const name of [LOWER, SHIFTED, WORK, MERGED]) {
     await host.files.makeDirectory(join(folder, name), 0o755);
   }
 }
 
 /** Where an overlay that we mount has its parts, besides the upper layer. */
 const LOWER = "lower";
+const SHIFTED = "shifted";
 const WORK = "work";
 const MERGED = "root";
 
@@ -44,10 +46,20 @@ const MERGED = "root";
  * @param chroot The lower layer, shared by any number of machines: read-only takes no lock on it.
  * @param folder Where the upper layer is; nspawn puts its work folder beside it.
  * @param ids The first id of the machine's own; null where it shares the host's.
+ * @param layer The layer that gives the chroot's files those ids; null where the host maps them.
  * @returns The root.
  */
-export function overlayOver(chroot: string, folder: string, ids: number | null): Root {
-  if (ids !== null) return mappedOver(chroot, folder, ids);
+export function overlayOver(
+  chroot: string,
+  folder: string,
+  ids: number | null,
+  layer: string | null = null,
+): Root {
+  if (ids !== null) {
+    return layer === null
+      ? mounted(folder, MAP, [chroot, `${ids}`])
+      : mounted(folder, STACK, [chroot, ownersIn(layer)]);
+  }
   return {
     options: [
       `--directory=${chroot}`,
@@ -61,23 +73,34 @@ export function overlayOver(chroot: string, folder: string, ids: number | null):
  * An overlay over the chroot with other owners, which nspawn itself cannot mount: we do, in a mount namespace
  * of nspawn's own, so that nothing of it is left on the host either.
  */
-function mappedOver(chroot: string, folder: string, ids: number): Root {
+function mounted(folder: string, script: string, words: readonly string[]): Root {
   return {
     options: [`--directory=${join(folder, MERGED)}`, "--private-users-ownership=off"],
     around: (argv) => [
       "unshare",
-      ...["--mount", "--propagation=private", "sh", "-euc", MOUNT, "sh"],
-      ...[folder, chroot, `${ids}`],
+      ...["--mount", "--propagation=private", "sh", "-euc", script, "sh"],
+      ...[folder, ...words],
       ...argv,
     ],
   };
 }
 
 /** Words: the machine's folder, the chroot, the first id, nspawn. */
-const MOUNT = `
+const MAP = `
 cd "$1"
 mount --bind -o "X-mount.idmap=b:0:$3:${COUNT}" "$2" ${LOWER}
 mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+cd /
+shift 3
+exec "$@"
+`;
+
+/** Words: the machine's folder, the chroot, its files with other owners, nspawn. */
+const STACK = `
+cd "$1"
+mount --bind "$2" ${LOWER}
+mount --bind "$3" ${SHIFTED}
+mount -t overlay -o ${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
 cd /
 shift 3
 exec "$@"

@@ -30,9 +30,10 @@ export interface Storage {
    * @param chroot The chroot's path.
    * @param folder The machine's own folder.
    * @param ids As it was made with.
+   * @param layer The layer that gives the chroot's files those ids; null where the host maps them.
    * @returns How nspawn gets it.
    */
-  root(chroot: string, folder: string, ids: number | null): Root;
+  root(chroot: string, folder: string, ids: number | null, layer?: string | null): Root;
   /**
    * How much a machine wrote.
    *

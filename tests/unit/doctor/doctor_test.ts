@@ -60,7 +60,8 @@ function withFiles(host: Host, folder: string, there: Readonly<Record<string, st
           ? host.files.read(path)
           : Promise.resolve(null),
       // What is kept until a reboot is kept for nobody here.
-      makeDirectory: () => Promise.resolve(),
+      makeDirectory: (path) =>
+        path.startsWith(folder) ? host.files.makeDirectory(path) : Promise.resolve(),
       replace: () => Promise.resolve(),
     },
   };
@@ -170,6 +171,21 @@ Deno.test("users() maps owners of a chroot that is there, or says what would", a
   ) {
     const [finding] = await find(users, { answer: said(stdout) }, tree);
     assert.equal(finding?.state, expected);
+  }
+});
+
+Deno.test("users() is content with a shifted layer, where machines see the owners in it", async () => {
+  const tree = async (folder: string) =>
+    void await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
+  for (const version of [252, 249]) {
+    const answer = (argv: readonly string[]) =>
+      argv[0] === "systemd-nspawn"
+        ? { stdout: `systemd ${version} (x)\n` }
+        : argv.at(-2)?.endsWith("/tree")
+        ? { stdout: "1610612736 4750\ncontent" }
+        : undefined;
+    const [finding] = await find(users, { answer }, tree);
+    assert.equal(finding?.state, version === 252 ? "ok" : "weak");
   }
 });
 

@@ -131,7 +131,7 @@ Deno.test("files.lstat() and files.stat() tell what a path is, and what it leads
     const [file, real] = [await files.stat(`${folder}/link`), await Deno.stat(`${folder}/file`)];
     assert.deepEqual(file, {
       ...{ kind: "file", size: 4, mode: real.mode, uid: Deno.uid() },
-      ...{ dev: real.dev, ino: real.ino, modified: real.mtime },
+      ...{ dev: real.dev, ino: real.ino, modified: real.mtime, born: real.birthtime },
     });
     assert.equal(await files.real(`${folder}/link`), `${folder}/file`);
   });

@@ -95,7 +95,16 @@ function versionHost(...texts: string[]) {
   return { ...recording, host: { ...recording.host, files }, executable, kept };
 }
 
-const STAT: Stat = { kind: "file", size: 1, mode: 0, uid: 0, dev: 1, ino: 1, modified: null };
+const STAT: Stat = {
+  kind: "file",
+  size: 1,
+  mode: 0,
+  uid: 0,
+  dev: 1,
+  ino: 1,
+  modified: null,
+  born: null,
+};
 
 Deno.test("nspawnVersion() is the first number, also of a release candidate", async () => {
   const texts = {

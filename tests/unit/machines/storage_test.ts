@@ -34,6 +34,7 @@ async function choose({ choice, type, subvolume, overlay }: Place) {
     dev: 7,
     ino: subvolume ? 256 : 99,
     modified: null,
+    born: null,
   };
   const nothing = () => Promise.resolve();
   const files = {

@@ -15,7 +15,16 @@ function systemdHost(
   answer: (argv: readonly string[]) => Answer = () => ({}),
 ) {
   const recording = recordingHost({ answer });
-  const there = { kind: "file", size: 0, mode: 0, uid: 0, dev: 1, ino: 1, modified: null } as const;
+  const there = {
+    kind: "file",
+    size: 0,
+    mode: 0,
+    uid: 0,
+    dev: 1,
+    ino: 1,
+    modified: null,
+    born: null,
+  } as const;
   const host: Host = {
     ...recording.host,
     processes: {

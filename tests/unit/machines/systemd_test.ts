@@ -32,7 +32,16 @@ function sceneHost(scene: Scene) {
       return { stdout: `${statOf(77, 9)}CapBnd:\t1ffffffffff\n0::/m\n40\n${FACTS}` };
     },
   });
-  const there = { kind: "file", size: 0, mode: 0, uid: 0, dev: 1, ino: 1, modified: null } as const;
+  const there = {
+    kind: "file",
+    size: 0,
+    mode: 0,
+    uid: 0,
+    dev: 1,
+    ino: 1,
+    modified: null,
+    born: null,
+  } as const;
   let looks = 0;
   const host = {
     ...recording.host,

@@ -1,0 +1,196 @@
+/** Machines with user ids of their own on hosts that cannot map the owners of files: shifted layers. */
+
+import assert from "node:assert/strict";
+import { must } from "../hosts/command.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
+import { define, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
+
+/** Gives a test a store of its own on a host whose mount(8) maps no owners, whatever it is. */
+async function withoutMaps(
+  site: Site,
+  settings: Settings,
+  body: (own: Site) => Promise<void>,
+): Promise<void> {
+  const { dev } = await Deno.stat(site.host.outside(site.store));
+  const answer = `/run/nspawn-runner/.idmap-${dev}`;
+  await site.host.exec(["sh", "-c", `mkdir -p /run/nspawn-runner && echo no >${answer}.test`]);
+  await site.host.exec(["sh", "-c", `tr -d '\\n' <${answer}.test >${answer}; rm ${answer}.test`]);
+  try {
+    await withOwn(site, { private_users: "auto", ...settings }, body);
+  } finally {
+    await site.host.exec(["rm", answer]);
+  }
+}
+
+/** Words: a tree. Gives it what chown(2) and overlays could lose. */
+const FURNISH = `
+cd "$1"
+cp usr/bin/id usr/bin/theirs && chown 1000:1001 usr/bin/theirs && chmod 6751 usr/bin/theirs
+cp usr/bin/id usr/bin/roots && chmod 4755 usr/bin/roots && ln usr/bin/roots srv/twin
+cp usr/bin/cat 'srv/odd name\\
+é' && ln 'srv/odd name\\
+é' usr/bin/capable
+ln -s roots usr/bin/link && chown --no-dereference 33:42 usr/bin/link
+mkdir srv/group && chown 7:8 srv/group && chmod 3775 srv/group
+mkfifo srv/pipe && chown 9:10 srv/pipe
+echo data >srv/data && chmod 644 srv/data && chown 70000:65535 srv/data
+exec python3 -c 'import os, struct
+# cap_net_raw, permitted and effective: capabilities(7)
+os.setxattr("usr/bin/capable", "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))'
+`;
+
+async function furnished(site: Site): Promise<string> {
+  const folder = await smallFolder(site);
+  await must(["sh", "-euc", FURNISH, "sh", site.host.outside(folder)]);
+  return folder;
+}
+
+/** All but folders, with owner, mode, size, links, content; folders by owner and mode. */
+const LIST = `
+find usr srv etc/passwd ! -type d -printf '%p %y %U:%G %m %s %n %l\\n'
+find usr srv -type d -printf '%p %y %U:%G %m\\n'
+find usr srv -type f -exec sha256sum {} +
+`;
+
+const sorted = (text: string) => text.split("\n").sort();
+
+async function listed(site: Site, tree: string): Promise<string[]> {
+  const done = await site.host.exec(["sh", "-euc", `cd "$1"\n${LIST}`, "sh", tree]);
+  assert.equal(done.code, 0, done.stderr);
+  return sorted(done.stdout);
+}
+
+/** Also what no machine may change: when a file was last changed. */
+async function stateOf(site: Site, tree: string): Promise<string> {
+  return (await site.host.exec(["find", tree, "-printf", "%p %i %C@ %U:%G %m\n"])).stdout;
+}
+
+/** What layers there are: keys of trees, first ids, and what is in the making. */
+async function layersOf(own: Site): Promise<string[]> {
+  const folder = `${own.store}/.shifted`;
+  const done = await own.host.exec([
+    "find",
+    folder,
+    "-mindepth",
+    "1",
+    "-maxdepth",
+    "2",
+    "-printf",
+    "%P\n",
+  ]);
+  return done.stdout.split("\n").filter((line) => line !== "").sort();
+}
+
+const FIRST = 0x6000_0000;
+
+const AS_USER = `
+as() { setpriv --reuid="$1" --regid="$1" --clear-groups "$2" $3; }
+as 2000 /usr/bin/roots -u
+as 2000 /usr/bin/theirs -u
+as 2000 /usr/bin/theirs -g
+as 2000 /usr/bin/capable /proc/self/status | grep CapEff
+`;
+
+for (const storage of ["overlay", "tmpfs"] as const) {
+  onEachHost(`a shifted layer changes owners and nothing else, ${storage}`, async (site) => {
+    await withoutMaps(site, { storage }, async (own) => {
+      await define(own, "x", `source = "dir:${await furnished(site)}"\n`);
+      await succeed(own, "chroot-create", "x");
+      const tree = `${own.store}/.generations/x/1`;
+      const before = await stateOf(own, tree);
+      // 70000 is none of the machine's ids: nobody, and no other file is.
+      const expected = (await listed(own, tree)).map((line) => line.replace(/ 70000:/, " 65534:"));
+      assert.ok(expected.some((line) => line.startsWith("usr/bin/theirs f 1000:1001 6751 ")));
+      assert.deepEqual(sorted(await said(own, "x", `cd /\n${LIST}`)), expected);
+      assert.equal(await said(own, "x", AS_USER), "0\n1000\n1001\nCapEff:\t0000000000002000\n");
+      const changes = "cd /usr/bin\nchmod 700 roots\nchown 5 theirs\necho x >>capable\nrm link\n" +
+        "mv /srv/group /srv/moved\nstat -c '%u %a' roots theirs capable /srv/moved\n";
+      assert.equal(await said(own, "x", changes), "0 700\n5 751\n0 755\n7 3775\n");
+      assert.equal(await stateOf(own, tree), before, "the chroot is what it was");
+      assert.deepEqual(sorted(await said(own, "x", `cd /\n${LIST}`)), expected);
+    });
+  });
+}
+
+onEachHost("shifted layers are made with a generation, and go with it", async (site) => {
+  await withoutMaps(site, { keep_generations: 1, storage: "overlay" }, async (own) => {
+    const folder = await smallFolder(site);
+    await define(own, "x", `source = "dir:${folder}"\nrecreate = true\n`);
+    await succeed(own, "chroot-create", "x");
+    const first = await layersOf(own);
+    assert.equal(first.length, 3, first.join());
+    const [key] = first;
+    assert.deepEqual(first, [key, `${key}/${FIRST}`, `${key}/${FIRST + 65536}`]);
+    const id = newJob();
+    const prepared = await succeed(own, "-v", "prepare", "x", "--id", id);
+    assert.match(prepared.stderr, /user ids of its own/);
+    assert.doesNotMatch(prepared.stderr, /Giving the files/, "it was there");
+    await succeed(own, "chroot-maintenance", "x");
+    const both = await layersOf(own);
+    assert.ok(first.every((layer) => both.includes(layer)), "a machine uses the old one");
+    assert.equal((await runScript(own, id, "stat -c %u /usr /usr/bin/git")).stdout, "0\n0\n");
+    await succeed(own, "cleanup", "--id", id);
+    await succeed(own, "chroot-maintenance", "x");
+    const last = await layersOf(own);
+    assert.ok(last.length === 3 && !both.some((layer) => last.includes(layer)), last.join());
+    await own.host.exec(["mkdir", "-p", `${own.store}/.shifted/1-2/3/upper`]);
+    assert.match((await succeed(own, "gc", "--dry-run")).stdout, /Would remove .*\/1-2: /);
+    await succeed(own, "gc");
+    assert.deepEqual(await layersOf(own), last);
+    await succeed(own, "chroot-remove", "x");
+    assert.deepEqual(await layersOf(own), []);
+  });
+});
+
+onEachHost("a shifted layer whose making was killed is made anew", async (site) => {
+  await withoutMaps(site, { storage: "overlay" }, async (own) => {
+    const tree = `${own.store}/x`; // of another program, which may change it in place
+    await own.host.exec(["sh", "-c", `mkdir ${own.store}; mv ${await smallFolder(site)} ${tree}`]);
+    assert.equal(await said(own, "x", "stat -c %u /usr/bin/git"), "0\n");
+    const [, layer] = await layersOf(own);
+    // A tar that takes its time, since no other step of it does.
+    const tools = `${own.store}/.tools`;
+    const slow = '#!/bin/sh\nsleep 2\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec tar "$@"\n';
+    await own.host.exec(["mkdir", tools]);
+    await own.put(slow, `${tools}/tar`);
+    for (const isAlone of [false, true]) {
+      const text = `changed ${isAlone}`;
+      await own.host.exec(["sh", "-c", `rm -f ${tree}/etc/new; echo ${text} >${tree}/etc/new`]);
+      const id = newJob();
+      const running = own.start(["-v", "prepare", "x", "--id", id], {
+        ...PATIENCE,
+        env: { PATH: `${tools}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin` },
+      });
+      await running.said("Giving the files");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await own.host[isAlone ? "signalAlone" : "signal"](running, "SIGKILL");
+      await running.ended;
+      const half = (await layersOf(own)).filter((line) => line.includes("/.making-"));
+      assert.equal(half.length, 1, "it was killed at work");
+      await succeed(own, "cleanup", "--id", id);
+      const look = "cat /etc/new && stat -c %u /etc/new /usr/bin/git /usr";
+      assert.equal(await said(own, "x", look), `${text}\n0\n0\n0\n`);
+      await new Promise((resolve) => setTimeout(resolve, 2500)); // what went on alone has ended
+      await succeed(own, "gc");
+      assert.deepEqual((await layersOf(own)).slice(1), [layer]);
+    }
+  });
+}, ["standalone"]);
+
+onEachHost("what a failed job wrote over a shifted layer is looked at", async (site) => {
+  await withoutMaps(site, { keep_failed: "30min", storage: "overlay" }, async (own) => {
+    await define(own, "x", `source = "dir:${await smallFolder(site)}"\n`);
+    await succeed(own, "chroot-create", "x");
+    const id = newJob();
+    await succeed(own, "prepare", "x", "--id", id);
+    const script = "echo trace >/root/trace; chmod 700 /usr/bin/git; exit 3";
+    assert.equal((await runScript(own, id, script)).code, 3);
+    await succeed(own, "cleanup", "--id", id);
+    const look = await own.call(["shell", id], {
+      stdin: "cat /root/trace; stat -c '%u %a' /root/trace /usr/bin/git /usr/bin/cat\n",
+    });
+    assert.equal(look.stdout, "trace\n0 644\n0 700\n0 755\n", look.stderr);
+    await succeed(own, "shell", id, "--done");
+  });
+});
