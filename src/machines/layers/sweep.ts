@@ -11,39 +11,45 @@ import { keyOf, layersFolder, LEAVING, lockOf, MAKING, treeOf, TRIAL } from "./l
 /** All trees of a store, one after the other: one that moves meanwhile is told at its new place, too. */
 export type Trees = () => AsyncIterable<string>;
 
+/** Is told what nobody needs, and why; false keeps it. */
+export type IsToGo = (path: string, why: string) => boolean;
+
 /**
  * Removes the layers of trees that are gone, but for those that a machine has; and what killed processes left.
  *
  * @param host The outside.
  * @param store The store's folder.
  * @param trees What there is.
- * @param isToGo Is told the layers of a tree, and why they may go; false keeps them.
+ * @param isToGo Decides of each.
  */
 export async function sweepLayers(
   host: Host,
   store: string,
   trees: Trees,
-  isToGo: (path: string, why: string) => boolean = () => true,
+  isToGo: IsToGo = () => true,
 ): Promise<void> {
   const folder = layersFolder(store);
   if ((await host.files.list(folder)).length === 0) return;
-  // While no machine comes to be. What is moved here, in a moment, is removed afterwards.
+  const leaving: string[] = [];
+  // While no machine comes to be, what may go is moved, in a moment; it is removed afterwards.
   await whileStoreLocked(host, store, async () => {
     const needed = await neededTrees(host, store, trees);
     for (const entry of await host.files.list(folder)) {
       const path = join(folder, entry);
-      if (needed.has(entry)) await sweepHalfMade(host, folder, entry, isToGo);
-      else if (entry.startsWith(TRIAL) || (!entry.startsWith(".") && isToGo(path, NO_TREE))) {
-        await leave(host, folder, path);
-      }
+      if (needed.has(entry)) leaving.push(...await takeHalfMade(host, folder, entry, isToGo));
+      else if (isToGo(path, reasonOf(entry))) leaving.push(await takeOut(host, folder, path));
     }
   });
-  for (const entry of await host.files.list(folder)) {
-    if (entry.startsWith(LEAVING)) await removeOne(host, join(folder, entry));
+  for (const path of leaving) {
+    // One that does not go keeps no other from going.
+    await removeStrangersTree(host, path).catch((error) => host.log.warn(messageOf(error)));
   }
 }
 
-const NO_TREE = "owners of the files of a tree that is gone";
+function reasonOf(entry: string): string {
+  if (entry.startsWith(LEAVING)) return "its removal was killed";
+  return entry.startsWith(TRIAL) ? "a trial that was killed" : "its tree is gone";
+}
 
 async function neededTrees(host: Host, store: string, trees: Trees): Promise<Set<string>> {
   const needed = new Set<string>();
@@ -58,31 +64,30 @@ async function neededTrees(host: Host, store: string, trees: Trees): Promise<Set
   return needed;
 }
 
-/** Who makes a layer holds its lock. */
-async function sweepHalfMade(
+/** Takes out what killed makings left of layers that are needed: who makes one holds its lock. */
+async function takeHalfMade(
   host: Host,
   folder: string,
   key: string,
-  isToGo: (path: string, why: string) => boolean,
-): Promise<void> {
+  isToGo: IsToGo,
+): Promise<string[]> {
+  const leaving: string[] = [];
   for (const entry of await host.files.list(join(folder, key))) {
     const ids = entry.match(HALF_MADE)?.[1];
     if (ids === undefined) continue;
-    const path = join(folder, key, entry);
     const lock = await host.files.lock(lockOf(join(folder, key, ids)));
     if (lock === null) continue;
-    if (isToGo(path, "its making was killed")) await leave(host, folder, path);
+    const path = join(folder, key, entry);
+    if (isToGo(path, "its making was killed")) leaving.push(await takeOut(host, folder, path));
     await lock.remove();
   }
+  return leaving;
 }
 
 const HALF_MADE = new RegExp(`^\\${MAKING}(\\d+)-`);
 
-async function leave(host: Host, folder: string, path: string): Promise<void> {
-  await host.files.rename(path, join(folder, LEAVING + crypto.randomUUID()));
-}
-
-/** One that does not go keeps no other from going. */
-async function removeOne(host: Host, path: string): Promise<void> {
-  await removeStrangersTree(host, path).catch((error) => host.log.warn(messageOf(error)));
+async function takeOut(host: Host, folder: string, path: string): Promise<string> {
+  const leaving = join(folder, LEAVING + crypto.randomUUID());
+  await host.files.rename(path, leaving);
+  return leaving;
 }
