@@ -12,6 +12,7 @@ import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { adminBinds } from "../machines/binds.ts";
 import type { Bind, FolderPlan } from "../machines/folders.ts";
+import { weakened } from "../machines/privileges.ts";
 import { runStage } from "../machines/stage.ts";
 import { type MachinePlan, type Started, startMachine } from "../machines/start.ts";
 import { stopMachine } from "../machines/stop.ts";
@@ -146,11 +147,14 @@ async function proveHelper(host: Host, plan: MachinePlan, interrupt: AbortSignal
 
 function describe({ lease, limits }: Started, settings: MachineSettings): string {
   const kind = lease.booted ? "booted" : "plain";
-  return `Storage ${lease.storage}, ${kind}, ${limits ? limitsOf(settings) : NO_LIMITS}${
-    settings.seccomp ? "" : ", seccomp off"
-  }, ${lease.ids === null ? "no user namespace" : "user ids of its own"}, ${
-    NETWORKS[lease.network.kind]
-  }`;
+  return [
+    `Storage ${lease.storage}`,
+    kind,
+    limits ? limitsOf(settings) : NO_LIMITS,
+    ...weakened(settings),
+    lease.ids === null ? "no user namespace" : "user ids of its own",
+    NETWORKS[lease.network.kind],
+  ].join(", ");
 }
 
 const NETWORKS = {

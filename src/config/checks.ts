@@ -4,6 +4,7 @@
  */
 
 import { globRegExp } from "../glob.ts";
+import { CAPABILITIES } from "./capabilities.ts";
 
 /** A text of that shape. */
 export const text = (shape: RegExp) => (value: unknown) =>
@@ -135,6 +136,20 @@ export const range = (value: unknown) => {
   const bits = Number(text.split("/")[1]);
   return isNetwork(text) && !text.includes(":") && bits >= 16 && bits <= 28 ? text : undefined;
 };
+
+/** Names of capabilities(7); never all at once. */
+export const capabilities = listOf((name) => CAPABILITIES.includes(name));
+
+/** A device of the host below /dev, and whether it may be read alone. */
+export const devices = listOf((one) => {
+  const [path, mode, ...more] = one.split(":");
+  const isRight = /^\/dev\/[A-Za-z0-9]/.test(path ?? "") && absolutePath(path) !== undefined;
+  return isRight && /^[\w./+-]+$/.test(path!) && (mode === undefined || /^rw?$/.test(mode)) &&
+    more.length === 0;
+});
+
+/** System calls, and groups of them as systemd.exec(5) has them; to allow, never to forbid. */
+export const syscalls = listOf((name) => /^@?[a-z][a-z0-9_-]*$/.test(name));
 
 /** Patterns of chroot names, in the words of a shell. */
 export const patterns = listOf((text) => globRegExp(text) !== undefined);

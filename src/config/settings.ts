@@ -36,6 +36,14 @@ export interface MachineSettings {
   readonly limits: Limits;
   /** nspawn's filter of system calls. */
   readonly seccomp: boolean;
+  /** Names of capabilities(7) that a machine has besides. */
+  readonly capabilities: readonly string[] | undefined;
+  /** Devices of the host that it may use: `/dev/NAME`, and perhaps `:r` or `:rw`. */
+  readonly devices: readonly string[] | undefined;
+  /** System calls that the filter lets pass besides. */
+  readonly syscalls: readonly string[] | undefined;
+  /** Whether jobs may run containers. */
+  readonly nesting: boolean;
   /** Whether systemd runs as PID 1 in the machine; a chroot without systemd never boots. */
   readonly boot: boolean;
   /** Who runs scripts: a name, or a number; undefined for root, or whom an image names. */

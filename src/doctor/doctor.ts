@@ -5,13 +5,14 @@ import type { Host } from "../host/host.ts";
 import { columns } from "../table.ts";
 import type { Check, Finding } from "./finding.ts";
 import { helper, runners } from "./gitlab.ts";
-import { nspawn, supervisor, timers } from "./machines.ts";
+import { filter, nspawn, supervisor, timers } from "./machines.ts";
 import { network } from "./network.ts";
 import { chroots, disk, storage, store } from "./store.ts";
 import { users } from "./users.ts";
 
 const CHECKS: readonly Check[] = [
   nspawn,
+  filter,
   supervisor,
   store,
   storage,

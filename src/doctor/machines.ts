@@ -1,6 +1,6 @@
 /** Whether machines can run here, and what binds them. */
 
-import { nspawnVersion } from "../machines/nspawn.ts";
+import { filtersCalls, nspawnVersion } from "../machines/nspawn.ts";
 import { messageOf } from "../failure.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
 
@@ -17,6 +17,20 @@ export const nspawn: Check = async (host) => {
   } catch (error) {
     return broken(topic, messageOf(error), "Install the package systemd-container");
   }
+};
+
+/** Whether nspawn can filter system calls. */
+export const filter: Check = async (host, { seccomp }) => {
+  const topic = "system calls";
+  if (!seccomp) {
+    return weak(topic, "seccomp is off", "Leave it out: the kernel has then more to lose");
+  }
+  if (await filtersCalls(host)) return ok(topic, "filtered");
+  return broken(
+    topic,
+    "this systemd-nspawn was built without seccomp",
+    "Install another one; seccomp = false does without",
+  );
 };
 
 /** Who keeps machines, and whether limits bind them. */

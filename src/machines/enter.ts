@@ -12,8 +12,9 @@ export const PLAIN_ENVIRONMENT: Readonly<Record<string, string>> = {
  * The beginning of a command line that runs in all namespaces of a machine.
  *
  * @param leader The machine's PID 1, as a process id of the host.
+ * @param options More of nsenter's.
  * @returns The words; the command follows.
  */
-export function nsenterArgv(leader: number): Argv {
-  return ["nsenter", `--target=${leader}`, "--all", "--"];
+export function nsenterArgv(leader: number, options: readonly string[] = []): Argv {
+  return ["nsenter", `--target=${leader}`, "--all", ...options, "--"];
 }

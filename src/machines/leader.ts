@@ -30,6 +30,7 @@ export async function describeLeader(host: Host, pid: number): Promise<Leader | 
     cgroup: join(unified, cgroup),
     dropped: droppedCapabilities(text),
     noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(text),
+    filtered: /^Seccomp:\s*2$/m.test(text),
   };
 }
 

@@ -80,6 +80,8 @@ export interface Leader extends ProcessId {
   /** The capabilities that it can never have, by number. */
   readonly dropped: readonly number[];
   readonly noNewPrivileges: boolean;
+  /** Whether its system calls are filtered. */
+  readonly filtered: boolean;
 }
 
 /**

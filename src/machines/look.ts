@@ -13,6 +13,7 @@ import { type Lease, listLeases, readLease } from "./lease.ts";
 import { whileLocked } from "./lock.ts";
 import { idOf } from "./name.ts";
 import { machinePaths } from "./paths.ts";
+import { PLAINEST, privilegeOptions } from "./privileges.ts";
 import { storageOf } from "./storage/choose.ts";
 import { isRunning } from "./supervisor/choose.ts";
 
@@ -88,6 +89,7 @@ function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
     ...(lease.supervisor === "systemd" ? [] : ["--register=no", "--keep-unit"]),
     ...root.options,
     ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${COUNT}`]),
+    ...privilegeOptions({ settings: PLAINEST, booted: false, ids: lease.ids }),
     "--private-network", // its programs are a stranger's, and a person looks at files alone
     "--settings=no",
     `--console=${terminal ? "interactive" : "pipe"}`,

@@ -8,6 +8,8 @@ import { COUNT } from "./ids.ts";
 import { INSIDE_LINK } from "./network/address.ts";
 import { withResolvConf } from "./network/resolv.ts";
 import { INSIDE, RUNTIME } from "./paths.ts";
+import { deviceNodes, withDevices } from "./devices.ts";
+import { privilegeOptions } from "./privileges.ts";
 import type { MachineSpec } from "./spec.ts";
 
 /**
@@ -47,6 +49,8 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...options,
     ...spec.root.options,
     ...(spec.ids === null ? [] : [`--private-users=${spec.ids}:${COUNT}`]),
+    ...privilegeOptions(spec),
+    ...deviceNodes(spec).map(({ from, to }) => `--bind=${escapeColons(from)}:${to}`),
     "--console=pipe",
     ...networkOptions(spec),
     "--link-journal=no",
@@ -56,7 +60,8 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
     ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
-  return withResolvConf(spec.resolvConf, spec.root.around?.(argv) ?? argv);
+  const inRoot = withDevices(spec, spec.root.around?.(argv) ?? argv);
+  return withResolvConf(spec.resolvConf, inRoot);
 }
 
 /** Where nspawn makes a link it makes a namespace, too. */
@@ -135,4 +140,15 @@ async function askVersion(host: Host): Promise<number> {
     throw hostFailure(`Cannot read the version of systemd-nspawn: ${stdout.split("\n")[0]}`);
   }
   return Number(version);
+}
+
+/**
+ * Whether systemd-nspawn can filter system calls. One that was built without starts machines all the same.
+ *
+ * @param host The outside.
+ * @returns True where it says so.
+ */
+export async function filtersCalls(host: Host): Promise<boolean> {
+  const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
+  return /^\+SECCOMP\b| \+SECCOMP\b/m.test(stdout);
 }

@@ -9,6 +9,9 @@ export const RUNTIME = "/run/nspawn-runner";
 /** Where a machine sees its own part of {@linkcode RUNTIME}. */
 export const INSIDE = "/run/nspawn-runner";
 
+/** Where a plain machine sees the programs that commands enter by, read-only. */
+export const TOOLS = "/run/nspawn-runner-tools";
+
 /** Places of one machine. */
 export interface MachinePaths {
   /** The record that the machine exists. */

@@ -1,4 +1,5 @@
 import type { MachineSettings } from "../config/settings.ts";
+import type { Device } from "./devices.ts";
 import type { Bind } from "./folders.ts";
 import type { MachineName } from "./name.ts";
 import type { Link } from "./network/connect.ts";
@@ -13,6 +14,8 @@ export interface MachineSpec {
   readonly paths: MachinePaths;
   /** What of the host it sees. */
   readonly binds: readonly Bind[];
+  /** What devices of the host it may use. */
+  readonly devices: readonly Device[];
   readonly settings: MachineSettings;
   /** Whether systemd is its PID 1. */
   readonly booted: boolean;

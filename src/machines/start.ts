@@ -3,6 +3,8 @@
 import type { MachineSettings } from "../config/settings.ts";
 import { Failure, hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { machineDevices } from "./devices.ts";
+import { entryTools } from "./entry/tools.ts";
 import { openChannel } from "./entry/script.ts";
 import { type Bind, claimFolders, type FolderPlan } from "./folders.ts";
 import { callingRunner, type KernelFacts, kernelFacts } from "./kernel.ts";
@@ -24,6 +26,7 @@ import { resolvFile } from "./network/resolv.ts";
 import { nspawnVersion } from "./nspawn.ts";
 import { leaseLink, machinePaths } from "./paths.ts";
 import { parseStat, type ProcessId } from "./process.ts";
+import { provePrivileges, refuseUnsafeNesting } from "./privileges.ts";
 import { removeMachine } from "./stop.ts";
 import { hostsFile } from "./hosts_file.ts";
 import { canMapOwners, freeIds, proveIds } from "./ids.ts";
@@ -206,6 +209,8 @@ async function create(
   const { chroot } = lease;
   const paths = machinePaths(store, name);
   const storage = storageOf(lease.storage);
+  refuseUnsafeNesting(settings, lease.ids);
+  const devices = await machineDevices(host, settings);
   if (lease.layer !== null) {
     const { makeLayer } = await import("./layers/make.ts");
     await makeLayer(host, lease.layer, { path: chroot.path, isFixed }, interrupt);
@@ -218,13 +223,15 @@ async function create(
   if (lease.ids !== null) await host.files.chown(hosts.from, lease.ids, lease.ids);
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
+  const tools = await entryTools(host, { settings, ...lease }, paths.folder);
   const root = storage.root(chroot.path, paths.folder, lease.ids, lease.layer);
   const version = await nspawnVersion(host);
   const spec = {
     name,
     root,
     paths,
-    binds: [hosts, ...binds],
+    binds: [hosts, ...tools, ...binds],
+    devices,
     settings,
     booted: lease.booted,
     ids: lease.ids,
@@ -243,6 +250,7 @@ async function create(
   };
   host.log.step(`Starting machine ${name} from ${chroot.path}`);
   const leader = await supervisor.start(host, spec, lease, interrupt);
+  provePrivileges(leader, spec);
   if (lease.ids !== null) await proveIds(host, leader.pid, lease.ids, chroot.path);
   const started = { ...lease, leader, preparer: null };
   await writeLease(host, started);

@@ -5,6 +5,7 @@ import type { Argv, Host } from "../../host/host.ts";
 import { endCgroup, inOwnCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import type { Leader } from "../lease.ts";
+import { TOOLS } from "../paths.ts";
 import {
   CANCELLED,
   endOf,
@@ -39,16 +40,16 @@ function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
 }
 
 /**
- * A command in a plain machine. nsenter enters with every capability: the machine's own bounding set is put
- * back before anything runs there. By our own setpriv, since an image may have none; but nsenter itself
- * needs to administrate, and where the machine may not, its own does it inside.
+ * A command in a machine. nsenter enters with every capability: the machine's own bounding set is put
+ * back before anything runs there. By our own setpriv, since an image may have none, and a job may have
+ * changed it. But nsenter itself needs to administrate: where the machine may not, ours runs inside, with
+ * nothing but our tools for its root, and goes to the machine's root when it has dropped what it must.
  *
  * @param leader The machine's PID 1.
  * @param argv What runs there.
  * @returns The words.
  */
 export function enteringArgv(leader: Leader, argv: readonly string[]): Argv {
-  const enter = nsenterArgv(leader.pid);
   const reduce = [
     "setpriv",
     ...boundingSet(leader),
@@ -56,9 +57,13 @@ export function enteringArgv(leader: Leader, argv: readonly string[]): Argv {
     ...(leader.noNewPrivileges ? ["--no-new-privs"] : []),
     "--",
   ] as const;
-  return leader.dropped.includes(CAP_SYS_ADMIN)
-    ? [...enter, ...reduce, ...argv]
-    : [...reduce, ...enter, ...argv];
+  if (!leader.dropped.includes(CAP_SYS_ADMIN)) {
+    return [...reduce, ...nsenterArgv(leader.pid), ...argv];
+  }
+  const root = `/proc/${leader.pid}/root`;
+  // Its root is a mount of the machine, so that no `..` leads to the host; the machine's is where it stands.
+  const enter = nsenterArgv(leader.pid, [`--root=${root}${TOOLS}`, `--wd=${root}`]);
+  return [...enter, ...reduce, "chroot", ".", ...argv];
 }
 
 /** capabilities(7), by its number in linux/capability.h. */

@@ -1,7 +1,7 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { PLAIN_ENVIRONMENT } from "../enter.ts";
 import { recordOf } from "../paths.ts";
 import {
   CANCELLED,
@@ -14,6 +14,7 @@ import {
   STOP_SECONDS,
   succeeded,
 } from "./entry.ts";
+import { enteringArgv } from "./nsenter.ts";
 import { ownerIds } from "./script.ts";
 import { watched } from "./watch.ts";
 
@@ -54,7 +55,7 @@ function clientArgv({ lease, leader }: Running, program: string, words: readonly
   const [owner] = ownerIds(lease);
   return lease.supervisor === "systemd"
     ? watched(recordOf(lease.machine), owner, [program, `--machine=${lease.machine}`, ...words])
-    : watched(`/proc/${leader.pid}`, owner, [...nsenterArgv(leader.pid), program, ...words]);
+    : watched(`/proc/${leader.pid}`, owner, enteringArgv(leader, [program, ...words]));
 }
 
 async function stopUnit(host: Host, running: Running, name: string): Promise<void> {

@@ -2,6 +2,7 @@ import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
+import { deviceProperties } from "../devices.ts";
 import { describeLeader } from "../leader.ts";
 import { whileConnecting } from "../network/connect.ts";
 import type { Leader } from "../lease.ts";
@@ -116,6 +117,7 @@ function unitProperties(spec: MachineSpec): string[] {
     // Whoever watches over it: an orphan ends by itself.
     `RuntimeMaxSec=${Math.ceil(spec.lifetime)}s`,
     ...DEVICES,
+    ...deviceProperties(spec.devices),
     ...limitProperties(spec.settings.limits),
   ];
 }

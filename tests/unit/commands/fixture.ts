@@ -15,7 +15,14 @@ export const SERVER_HASH = "212bdc71";
 /** The machine of the trusted job. */
 export const MACHINE = machineName("42", SERVER_HASH);
 /** Its PID 1. */
-export const LEADER = { pid: 77, start: 9, cgroup: "/cg", dropped: [12], noNewPrivileges: false };
+export const LEADER = {
+  pid: 77,
+  start: 9,
+  cgroup: "/cg",
+  dropped: [12],
+  noNewPrivileges: false,
+  filtered: true,
+};
 
 /** A store with one chroot, the files of a job, and a host on which its machine starts. */
 export async function scene(
@@ -46,7 +53,7 @@ export async function scene(
     if (argv.some((word) => /^\/proc\/1\d{3}\/stat$/.test(word))) return { stdout: statOf(1, 1) };
     if (argv.some((word) => word.endsWith("/children"))) return { stdout: "77 " };
     if (argv.includes("/proc/77/status")) {
-      const status = "NSpid:\t77\t1\nCapBnd:\t000001ffffffefff\nNoNewPrivs:\t0\n";
+      const status = "NSpid:\t77\t1\nCapBnd:\t00000000a00405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
       return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
     }
     const reporter = argv.indexOf("/run/nspawn-runner/reporter");

@@ -29,6 +29,18 @@ Deno.test("prepare starts the trusted job's machine from its image, whatever the
   });
 });
 
+Deno.test("prepare says what makes a machine weaker", async () => {
+  await inFolder(async (folder) => {
+    const { host, err } = await scene(folder);
+    const path = `${folder}/config.toml`;
+    const more = 'capabilities = ["CAP_MKNOD"]\nsyscalls = ["keyctl"]\n';
+    await Deno.writeTextFile(path, more + await Deno.readTextFile(path));
+    assert.equal(await main(["prepare"], host), 0, err());
+    const weaker = "capabilities CAP_MKNOD, system calls keyctl, no user namespace";
+    assert.match(err(), new RegExp(`^Storage overlay, .*, ${weaker}$`, "m"));
+  });
+});
+
 Deno.test("prepare says it where the filter of system calls is off", async () => {
   await inFolder(async (folder) => {
     const { host, err } = await scene(folder);

@@ -64,6 +64,10 @@ const STANDARD: Config = {
   disk_reserve: 268_435_456,
   shell: "bash",
   seccomp: true,
+  capabilities: undefined,
+  devices: undefined,
+  syscalls: undefined,
+  nesting: false,
   prepare_timeout: 120,
   mirror: undefined,
   tool: "auto",
@@ -144,6 +148,10 @@ Deno.test("loadConfig() takes every key", async () => {
     boot = false
     shell = '/bin/sh'
     seccomp = false
+    capabilities = ["CAP_SYS_PTRACE"]
+    devices = ["/dev/kvm:rw"]
+    syscalls = ["@keyring"]
+    nesting = true
     prepare_timeout = "2min"
     mirror = "https://deb.example/debian"
     tool = "debootstrap"
@@ -193,6 +201,10 @@ Deno.test("loadConfig() takes every key", async () => {
     boot: false,
     shell: "/bin/sh",
     seccomp: false,
+    capabilities: ["CAP_SYS_PTRACE"],
+    devices: ["/dev/kvm:rw"],
+    syscalls: ["@keyring"],
+    nesting: true,
     prepare_timeout: 120,
     mirror: "https://deb.example/debian",
     tool: "debootstrap",

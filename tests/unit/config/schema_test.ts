@@ -182,6 +182,32 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   storage: { good: ["auto", "overlay", "btrfs", "tmpfs"], bad: ["zfs", "Auto", true] },
   boot: { good: [true, false], bad: ["true", 1] },
   seccomp: { good: [true, false], bad: ["no", 1] },
+  capabilities: {
+    good: [["CAP_SYS_PTRACE"], ["CAP_MKNOD", "CAP_BPF"]],
+    bad: [[], ["all"], ["SYS_PTRACE"], ["cap_mknod"], ["CAP_NONE"], "CAP_MKNOD", ["CAP_MKNOD,all"]],
+  },
+  devices: {
+    good: [["/dev/kvm"], ["/dev/dri/renderD128:rw", "/dev/snd/seq:r"]],
+    bad: [
+      ["kvm"],
+      ["/dev"],
+      ["/dev/"],
+      ["/dev/../etc/passwd"],
+      ["/etc/passwd"],
+      ["/dev/kvm:w"],
+      ["/dev/kvm:rwm"],
+      ["/dev/kvm:r:r"],
+      ["/dev/a b"],
+      ["/dev/x%n"],
+      "/dev/kvm",
+      [],
+    ],
+  },
+  syscalls: {
+    good: [["keyctl"], ["@keyring", "add_key"]],
+    bad: [["~mount"], ["a b"], ["KEYCTL"], [""], "keyctl", [1], []],
+  },
+  nesting: { good: [true, false], bad: ["yes", 1] },
   shell: {
     good: ["bash", "sh", "/bin/bash", "/usr/bin/python3.11"],
     bad: ["bin/bash", "../sh", "/bin/../sh", "/bin/", "/", "bash -e", true],

@@ -6,7 +6,7 @@ import { loadConfig } from "../../../src/config/load.ts";
 import { asReport } from "../../../src/doctor/doctor.ts";
 import type { Check, Finding } from "../../../src/doctor/finding.ts";
 import { helper, runners } from "../../../src/doctor/gitlab.ts";
-import { nspawn, supervisor, timers } from "../../../src/doctor/machines.ts";
+import { filter, nspawn, supervisor, timers } from "../../../src/doctor/machines.ts";
 import { network } from "../../../src/doctor/network.ts";
 import { chroots, disk, store } from "../../../src/doctor/store.ts";
 import { users } from "../../../src/doctor/users.ts";
@@ -76,6 +76,13 @@ Deno.test("nspawn() wants a version that knows what machines are started with", 
       program === "systemd-nspawn" ? { stdout: `systemd ${version}\n` } : undefined;
     const [finding] = await find(nspawn, { answer });
     assert.equal(finding?.state, expected);
+  }
+});
+
+Deno.test("filter() wants a systemd-nspawn that was built with seccomp", async () => {
+  for (const [built, expected] of [["+SECCOMP", "ok"], ["-SECCOMP", "broken"]] as const) {
+    const answer = () => ({ stdout: `systemd 257 (x)\n+PAM ${built} +ACL\n` });
+    assert.equal((await find(filter, { answer }))[0]?.state, expected);
   }
 });
 

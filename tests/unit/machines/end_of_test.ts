@@ -87,7 +87,14 @@ Deno.test("endOf() listens no longer than its client lives", async () => {
   assert.deepEqual([tries, listening], [0, 0]);
 });
 
-const LEADER = { pid: 77, start: 5, cgroup: "/cg", dropped: [12], noNewPrivileges: false };
+const LEADER = {
+  pid: 77,
+  start: 5,
+  cgroup: "/cg",
+  dropped: [12],
+  noNewPrivileges: false,
+  filtered: true,
+};
 
 async function cancelBeforeItBegins(entry: Entry, report: string) {
   const recording = recordingHost({

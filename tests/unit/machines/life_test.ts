@@ -14,7 +14,14 @@ import { leaseOf, planOf } from "./fixture.ts";
 import { aliveAnswer, FACTS, standaloneHost, statOf } from "./standalone_host.ts";
 
 const NAME = machineName("42", "ba7816bf");
-const LEADER = { pid: 77, start: 9, cgroup: "/cg/m", dropped: [12], noNewPrivileges: false };
+const LEADER = {
+  pid: 77,
+  start: 9,
+  cgroup: "/cg/m",
+  dropped: [12],
+  noNewPrivileges: false,
+  filtered: true,
+};
 const quiet = new AbortController().signal;
 
 function planIn(folder: string): MachinePlan {
@@ -36,7 +43,7 @@ function startingHost(folder: string, onDescribed = () => {}) {
     if (argv.includes("/proc/76/status")) return { stdout: "NSpid:\t76\n" };
     if (argv.length > 3 && argv.includes("/proc/77/status")) {
       onDescribed();
-      const status = "NSpid:\t77\t1\nCapBnd:\t000001ffffffefff\nNoNewPrivs:\t0\n";
+      const status = "NSpid:\t77\t1\nCapBnd:\t00000000a00405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
       return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
     }
     if (argv.includes("/proc/77/status")) return { stdout: "NSpid:\t77\t1\n" };
@@ -50,12 +57,14 @@ Deno.test("startMachine() starts a machine, and its lease says how to enter it",
     const { host, processes } = startingHost(folder);
     const { lease, limits } = await startMachine(host, plan, quiet);
     assert.equal(limits, false);
-    assert.deepEqual(lease.leader, {
+    const { dropped, ...leader } = lease.leader!;
+    assert.ok(dropped.includes(12) && dropped.includes(21) && !dropped.includes(0));
+    assert.deepEqual(leader, {
       pid: 77,
       start: 9,
       cgroup: "/sys/fs/cgroup/m",
-      dropped: [12],
-      noNewPrivileges: false,
+      noNewPrivileges: true,
+      filtered: true,
     });
     assert.deepEqual([lease.preparer, lease.booted, lease.storage], [null, false, "overlay"]);
     const nspawn = processes.find(({ argv }) =>
@@ -78,7 +87,7 @@ Deno.test("startMachine() makes a link to the lease that the machine itself cann
     assert.deepEqual(await findLease(host, NAME, elsewhere), lease);
     const binds = processes.flatMap(({ argv }) => argv).filter((word) => word.startsWith("--bind"));
     const shown = binds.map((word) => word.split("=")[1]!.split(":")[0]!);
-    assert.equal(shown.length, 3);
+    assert.equal(shown.length, 4);
     for (const path of shown) {
       const moved = path.startsWith("/run/") ? folder + path : path;
       const found = await new Deno.Command("find", { args: [moved, "-type", "l"] }).output();

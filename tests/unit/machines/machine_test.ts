@@ -54,7 +54,14 @@ Deno.test("startMachine() refuses a machine that runs, and leaves its lease alon
       ([program, ...words]) =>
         program === "cat" && words.includes("/proc/77/stat") ? { stdout: alive } : undefined,
     );
-    const leader = { pid: 77, start: 9, cgroup: "/", dropped: [], noNewPrivileges: false };
+    const leader = {
+      pid: 77,
+      start: 9,
+      cgroup: "/",
+      dropped: [],
+      noNewPrivileges: false,
+      filtered: true,
+    };
     const lease = leaseOf(plan.store, "42", { boot: "boot-1", supervisor: "standalone", leader });
     await writeLease(host, lease);
     await assert.rejects(startMachine(host, plan, quiet), (error) => {

@@ -8,12 +8,13 @@ import { inFolder, recordingHost } from "../recording_host.ts";
 import { specOf } from "./fixture.ts";
 
 Deno.test("nspawnArgv() boots a machine and says when it is ready", () => {
-  assert.deepEqual(nspawnArgv(specOf(), ["--keep-unit"]), [
+  assert.deepEqual(nspawnArgv(specOf({ ids: 1_610_612_736 }), ["--keep-unit"]), [
     "systemd-nspawn",
     "--quiet",
     "--machine=run-42",
     "--keep-unit",
     "--directory=/root",
+    "--private-users=1610612736:65536",
     "--console=pipe",
     "--resolv-conf=replace-host",
     "--link-journal=no",

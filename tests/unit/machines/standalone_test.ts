@@ -5,7 +5,14 @@ import { type Answer, inFolder, type Recording } from "../recording_host.ts";
 import { leaseOf, SETTINGS, specOf } from "./fixture.ts";
 import { FACTS, standaloneHost, statOf } from "./standalone_host.ts";
 
-const LEADER = { pid: 77, start: 9, cgroup: "/cg/m", dropped: [], noNewPrivileges: false };
+const LEADER = {
+  pid: 77,
+  start: 9,
+  cgroup: "/cg/m",
+  dropped: [],
+  noNewPrivileges: false,
+  filtered: true,
+};
 const quiet = new AbortController().signal;
 
 interface Scene {

@@ -37,7 +37,7 @@ async function systemdHost(
     if (argv[0] === "mount") mounted.add(argv.at(-1)!);
     if (argv[0] !== "cat") return {};
     if (!argv.includes("/proc/77/stat")) return { stdout: FACTS };
-    const status = "CapBnd:\t1ffffffffff\nNoNewPrivs:\t0\n";
+    const status = "CapBnd:\ta00405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
     return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
   });
   const mounted = new Set<string>();

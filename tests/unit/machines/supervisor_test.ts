@@ -49,7 +49,14 @@ const FACTS =
   `77 (systemd) S ${Array(18).fill("0").join(" ")} 5 0\nCapBnd:\t0\n0::/m/payload\n40\n` +
   "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
 
-const LEADER = { pid: 77, start: 5, cgroup: "/x", dropped: [], noNewPrivileges: false };
+const LEADER = {
+  pid: 77,
+  start: 5,
+  cgroup: "/x",
+  dropped: [],
+  noNewPrivileges: false,
+  filtered: true,
+};
 const lease = leaseOf("/store", "42", { leader: LEADER });
 
 Deno.test("limitProperties() are the unit's, one each", () => {

@@ -11,7 +11,14 @@ import { FACTS, statOf } from "./standalone_host.ts";
 const RECORD = "/run/systemd/machines/run-42";
 const UNIT = "/run/systemd/transient/nspawn-runner-run-42.service";
 const quiet = new AbortController().signal;
-const LEADER = { pid: 77, start: 9, cgroup: "/x", dropped: [], noNewPrivileges: false };
+const LEADER = {
+  pid: 77,
+  start: 9,
+  cgroup: "/x",
+  dropped: [],
+  noNewPrivileges: false,
+  filtered: true,
+};
 
 interface Scene {
   readonly spec?: MachineSpec;

@@ -30,6 +30,7 @@ const LEADER = {
   cgroup: "/sys/fs/cgroup/m.slice/nspawn-runner-run-42.service/payload/init.scope",
   dropped: [],
   noNewPrivileges: false,
+  filtered: true,
 };
 
 Deno.test("parseUsage() reads what the kernel counts, and null for the rest", () => {

@@ -68,6 +68,13 @@ Deno.test("systemd.start() switches the filter of system calls off only where th
   assert.ok(!(await startWords()).some((word) => word.includes("SECCOMP")));
 });
 
+Deno.test("systemd.start() lets a machine use the devices that it has", async () => {
+  const kvm = { path: "/dev/kvm", kind: "c", major: 10, minor: 232, readOnly: false } as const;
+  const words = await startWords(specOf({ devices: [kvm] }));
+  assert.ok(words.includes("--property=DeviceAllow=/dev/kvm rwm"));
+  assert.ok(words.indexOf("unshare") > words.indexOf("--"), "its node is made by the unit");
+});
+
 Deno.test("systemd.start() has no word that systemd would expand, for any machine's name", async () => {
   for (const word of await startWords()) assert.doesNotMatch(word, /\$|%[a-zA-Z]/, word);
 });
