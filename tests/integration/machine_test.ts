@@ -227,7 +227,9 @@ END
 
 onEachHost("cleanup removes whatever a script locked, and however deep it went", async (site) => {
   for (const boot of [true, false]) {
-    const own = await site.with({ boot, private_users: "off" }); // else it could lock nothing
+    // Else it could lock nothing.
+    const open = { private_users: "off", capabilities: ["CAP_LINUX_IMMUTABLE"] };
+    const own = await site.with({ boot, ...open });
     await withMachine(own, async (id) => {
       const lock = "mkdir -p /x/y && touch /x/y/file && chattr +i /x/y/file && chattr +a /x/y\n";
       const done = await runScript(own, id, lock + GO_DEEP);

@@ -1,0 +1,313 @@
+/** What a job may do, with user ids of its own and without. */
+
+import assert from "node:assert/strict";
+import type { Result } from "../hosts/command.ts";
+import { onEachHost, onEachMachine } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
+import { skip } from "../skip.ts";
+import { define, lendChroot, said, withOwn } from "./own.ts";
+
+/** Numbers of system calls; they are refused before anything happens, and would do nothing with these words. */
+const CALLS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  x86_64: {
+    finit_module: 313,
+    delete_module: 176,
+    kexec_load: 246,
+    keyctl: 250,
+    add_key: 248,
+    bpf: 321,
+    perf_event_open: 298,
+  },
+  aarch64: {
+    finit_module: 273,
+    delete_module: 106,
+    kexec_load: 104,
+    keyctl: 219,
+    add_key: 217,
+    bpf: 280,
+    perf_event_open: 241,
+  },
+};
+
+/** Files are opened for writing and closed again; nothing is ever written. */
+const KNOBS = [
+  "/proc/sys/kernel/core_pattern",
+  "/proc/sys/kernel/modprobe",
+  "/proc/sys/vm/drop_caches",
+  "/proc/sysrq-trigger",
+  "/sys/kernel/uevent_helper",
+  "/sys/power/state",
+  "/sys/fs/cgroup/release_agent",
+];
+
+const PROBE = `python3 - <<'END'
+import ctypes, errno, os
+for knob in ${JSON.stringify(KNOBS)}:
+    try:
+        os.close(os.open(knob, os.O_WRONLY))
+        print(knob, "opened")
+    except OSError as error:
+        print(knob, errno.errorcode[error.errno])
+libc = ctypes.CDLL(None, use_errno=True)
+for name, number in ${JSON.stringify(CALLS)}[os.uname().machine].items():
+    ctypes.set_errno(0)
+    # A descriptor, a pointer or a command that there is not.
+    done = libc.syscall(number, -1, 0, 0, 0, 0)
+    print(name, "done" if done >= 0 else errno.errorcode[ctypes.get_errno()])
+END
+`;
+
+const KINDS = [
+  ["user ids of its own", "auto"],
+  ["the host's ids", "off"],
+] as const;
+
+for (const [ids, private_users] of KINDS) {
+  for (const boot of [true, false]) {
+    const kind = `${ids}, ${boot ? "booted" : "plain"}`;
+    onEachHost(`the kernel's knobs are out of reach, ${kind}`, async (site) => {
+      const own = await (await mapping(site)).with({ boot, private_users });
+      await withMachine(own, async (id) => {
+        const { stdout, stderr } = await runScript(own, id, PROBE);
+        const probed = stdout.trim().split("\n");
+        assert.equal(probed.length, KNOBS.length + Object.keys(CALLS["x86_64"]!).length, stderr);
+        // What enters a plain machine is not filtered: there capabilities alone keep it from the kernel.
+        const sure = probed.filter((line) =>
+          boot || !/^(keyctl|add_key|bpf|perf_event_open) /.test(line)
+        );
+        for (const line of sure) assert.match(line, / (EROFS|EACCES|EPERM|ENOENT|ENOSYS)$/);
+      });
+    });
+  }
+}
+
+onEachHost(
+  "seccomp refuses keyrings, bpf and perf, and nothing does where it is off",
+  async (site) => {
+    const probe = async (seccomp: boolean) => {
+      let lines: string[] = [];
+      await withMachine(await site.with({ boot: true, seccomp }), async (id) => {
+        lines = (await runScript(site, id, PROBE)).stdout.split("\n");
+      });
+      return lines.filter((line) => /^(keyctl|add_key|bpf) /.test(line));
+    };
+    assert.deepEqual(await probe(true), ["keyctl EPERM", "add_key EPERM", "bpf EPERM"]);
+    // Else it would be the kernel that refuses, and the test could not fail.
+    assert.ok((await probe(false)).every((line) => !line.endsWith("EPERM")));
+  },
+);
+
+/** The same host where its machines have user ids of their own: some can on btrfs alone. */
+async function mapping(site: Site): Promise<Site> {
+  const btrfs = site.host.kind === "standalone" ? await site.onBtrfs() : null;
+  return await (btrfs ?? site).with({ private_users: "auto" });
+}
+
+/** A copy of a program that becomes root, or may do one thing, when a user starts it. */
+const RAISED = `
+id ci >/dev/null 2>&1 || useradd ci
+cp "$(readlink -f "$(command -v python3)")" /usr/local/bin/raised
+su ci -c 'id -un'
+chmod 4755 /usr/local/bin/raised
+su ci -c 'raised -c "import os; print(os.geteuid())"'
+chmod 755 /usr/local/bin/raised
+python3 -c 'import os, struct; os.setxattr("/usr/local/bin/raised", "security.capability",
+  struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0))'
+unshare --net su ci -c 'raised -c "import socket as s; s.socket(s.AF_INET, s.SOCK_RAW, 1); print(\\"raw\\")"' 2>&1 | tail -1
+`;
+
+onEachMachine("set-uid programs and file capabilities work in a user namespace", async (given) => {
+  const site = await mapping(given);
+  await withMachine(site, async (id) => {
+    if (!await isMapped(site, id)) return skip("sudo and ping", "no user ids of its own here");
+    const done = await runScript(site, id, RAISED);
+    assert.equal(done.stdout, "ci\n0\nraw\n", done.stderr);
+  });
+});
+
+async function isMapped(site: Site, id: string): Promise<boolean> {
+  return !/^ *0 +0 /.test((await runScript(site, id, "cat /proc/self/uid_map")).stdout);
+}
+
+onEachMachine("nothing raises privileges where root is the host's", async (site) => {
+  await withMachine(await site.with({ private_users: "off" }), async (id) => {
+    const done = await runScript(site, id, RAISED);
+    const [user, euid, raw] = done.stdout.split("\n");
+    assert.equal(user, "ci", "su of root still works");
+    assert.notEqual(euid, "0");
+    assert.notEqual(raw, "raw");
+  });
+});
+
+/** What an administrator, and a package, do in a machine. */
+const WORK = `
+set -e
+useradd worker && su worker -c 'id -un'
+touch /srv/file && chown worker:worker /srv/file && chmod 640 /srv/file && stat -c %U /srv/file
+dpkg-reconfigure --frontend=noninteractive base-passwd >/dev/null 2>&1 && echo configured
+`;
+
+const BOOTED_WORK = `
+mount -t tmpfs t /mnt && umount /mnt && echo mounted
+systemd-tmpfiles --create && echo tidied
+systemd-run --quiet --wait --pipe --property=PrivateTmp=yes --property=ProtectSystem=strict \\
+  --property=PrivateDevices=yes echo sandboxed
+systemctl is-system-running
+`;
+
+onEachMachine("root without a user namespace still does its work", async (site) => {
+  await withMachine(await site.with({ private_users: "off" }), async (id) => {
+    const done = await runScript(site, id, WORK + (site.boots ? BOOTED_WORK : ""));
+    const booted = site.boots ? "mounted\ntidied\nsandboxed\nrunning\n" : "";
+    assert.equal(done.stdout, `worker\nworker\nconfigured\n${booted}`, done.stderr);
+  });
+});
+
+/** Capabilities that a job has, by number. */
+const BOUNDING = "grep -E '^(CapBnd|CapEff|CapInh|NoNewPrivs)' /proc/self/status | tr -d '\\t'";
+
+onEachHost(
+  "a plain machine without a user namespace has what a container of Docker has",
+  async (site) => {
+    const own = await site.with({ boot: false, private_users: "off" });
+    await withMachine(own, async (id) => {
+      // Programs of the machine are the job's: none of them may be what drops capabilities.
+      await runScript(
+        own,
+        id,
+        "printf '#!/bin/sh\\nexec sh /run/nspawn-runner/x' >/usr/bin/setpriv\n",
+      );
+      const done = await runScript(own, id, BOUNDING);
+      const words = ["CapInh:0000000000000000", "CapEff:00000000a00405fb"];
+      assert.deepEqual(
+        done.stdout.trim().split("\n"),
+        [...words, "CapBnd:00000000a00405fb", "NoNewPrivs:1"],
+        done.stderr,
+      );
+      const tools = await runScript(
+        own,
+        id,
+        "touch /run/nspawn-runner-tools/x; ls -d /proc/self/root/",
+      );
+      assert.match(tools.stderr, /Read-only file system/);
+    });
+    const more = await own.with({ capabilities: ["CAP_MKNOD", "CAP_SYS_ADMIN"] });
+    await withMachine(more, async (id) => {
+      const done = await runScript(more, id, BOUNDING);
+      assert.match(done.stdout, /^CapBnd:00000000a82405fb$/m);
+    });
+  },
+);
+
+async function prepared(site: Site, id: string): Promise<Result> {
+  const done = await site.call(["prepare", CHROOT, "--id", id]);
+  await site.call(["cleanup", "--id", id]);
+  return done;
+}
+
+/** Twins of devices that do no harm, under names that no machine has by itself; the last one is in no list of systemd's. */
+const MAKE_DEVICES = `
+mkdir -p /dev/nrt
+mknod -m 600 /dev/nrt/zero c 1 5
+mknod -m 600 /dev/nrt/null c 1 3
+mknod -m 600 /dev/nrt/loop c 10 237
+`;
+
+const USE_DEVICES = `
+head -c 2 /dev/nrt/zero | od -An -tx1
+su nobody -s /bin/sh -c 'head -c 1 /dev/nrt/zero | wc -c'
+echo x >/dev/nrt/null && echo written; stat -c %t:%T /dev/nrt/null
+su nobody -s /bin/sh -c 'echo x >/dev/nrt/zero' 2>/dev/null || echo read-only
+: </dev/nrt/loop && echo opened
+`;
+
+async function useDevices(site: Site): Promise<void> {
+  const hasLoop = (await site.host.exec(["sh", "-c", ": </dev/nrt/loop"])).code === 0;
+  const expected = ` 00 00\n1\nwritten\n1:3\nread-only\n${hasLoop ? "opened\n" : ""}`;
+  const devices = ["/dev/nrt/zero:r", "/dev/nrt/null", "/dev/nrt/loop:rw"];
+  for (const private_users of ["auto", "off"]) {
+    for (const boot of [true, false]) {
+      const own = await (await mapping(site)).with({ boot, private_users, devices });
+      await withMachine(own, async (id) => {
+        const done = await runScript(own, id, USE_DEVICES);
+        assert.equal(done.stdout, expected, done.stderr);
+      });
+    }
+  }
+}
+
+onEachHost(
+  "a machine has the devices that the administrator names, for all its users",
+  async (site) => {
+    await site.host.exec(["sh", "-euc", MAKE_DEVICES]);
+    try {
+      await useDevices(site);
+      const refused = await prepared(await site.with({ devices: ["/dev/nrt/none"] }), newJob());
+      assert.match(refused.stderr, /Cannot give device \/dev\/nrt\/none: there is no such device/);
+      assert.equal(refused.code, 1);
+    } finally {
+      await site.host.exec(["rm", "-r", "/dev/nrt"]);
+    }
+  },
+);
+
+/** A session keyring of its own. */
+const KEYRING = `python3 - <<'END'
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+number = ${JSON.stringify(CALLS)}[os.uname().machine]["keyctl"]
+print("keyring", libc.syscall(number, 1, 0) > 0)
+END
+`;
+
+/** Each is what engines of containers do: keys, namespaces, a proc and an interface of their own. */
+const NESTED = `${KEYRING}
+unshare --user --map-root-user --mount --pid --fork --mount-proc sh -c 'ls /proc | grep -c "^[0-9]"'
+unshare --net python3 -c 'import fcntl, socket, struct
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh", b"lo", 1))
+print("interface up")'
+[ -c /dev/fuse ] && su nobody -s /bin/sh -c 'exec 3<>/dev/fuse && echo fuse'
+`;
+
+onEachMachine("jobs run containers where nesting is on", async (site) => {
+  const own = await (await mapping(site)).with({ nesting: true });
+  const id = newJob();
+  const started = await own.call(["prepare", CHROOT, "--id", id]);
+  try {
+    if (/nesting needs user ids/.test(started.stderr)) {
+      return skip("nesting", "no user ids of its own here");
+    }
+    assert.equal(started.code, 0, started.stderr);
+    assert.match(started.stderr, /, nesting, /);
+    const done = await runScript(own, id, NESTED);
+    const fuse = (await site.host.exec(["test", "-c", "/dev/fuse"])).code === 0 ? "fuse\n" : "";
+    assert.equal(done.stdout, `keyring True\n3\ninterface up\n${fuse}`, done.stderr);
+  } finally {
+    await own.call(["cleanup", "--id", id]);
+  }
+});
+
+onEachHost("jobs run no containers unasked, and never as the host's root", async (site) => {
+  const booted = await site.with({ private_users: "auto", boot: true });
+  await withMachine(booted, async (id) => {
+    assert.match((await runScript(booted, id, KEYRING)).stdout, /^keyring False$/m);
+  });
+  const refused = await prepared(
+    await site.with({ private_users: "off", nesting: true }),
+    newJob(),
+  );
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /nesting needs user ids of its own/);
+});
+
+onEachHost("a definition gives capabilities and system calls to its chroot alone", async (site) => {
+  await withOwn(site, { private_users: "off", boot: true }, async (own) => {
+    await lendChroot(own, site);
+    const text = 'capabilities = ["CAP_LINUX_IMMUTABLE"]\nsyscalls = ["@keyring"]\n';
+    const look = "touch /f; chattr +i /f && echo locked && chattr -i /f; cat /proc/1/comm\n";
+    assert.equal(await said(own, CHROOT, look), "systemd\n");
+    await define(own, CHROOT, text);
+    assert.equal(await said(own, CHROOT, look), "locked\nsystemd\n");
+    assert.match(await said(own, CHROOT, KEYRING), /^keyring True$/m);
+  });
+});
