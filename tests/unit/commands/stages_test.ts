@@ -36,7 +36,8 @@ Deno.test("prepare says what makes a machine weaker", async () => {
     const more = 'capabilities = ["CAP_MKNOD"]\nsyscalls = ["keyctl"]\n';
     await Deno.writeTextFile(path, more + await Deno.readTextFile(path));
     assert.equal(await main(["prepare"], host), 0, err());
-    const weaker = "capabilities CAP_MKNOD, system calls keyctl, no user namespace";
+    const weaker =
+      "capabilities CAP_MKNOD, system calls keyctl, no user namespace, network of its own";
     assert.match(err(), new RegExp(`^Storage overlay, .*, ${weaker}$`, "m"));
   });
 });
