@@ -48,6 +48,9 @@ export async function furnishTree(
   if (playbook !== null) await runPlaybook(host, name, tree, playbook.path, interrupt);
 }
 
+/** How nspawn calls a tree that it works in: after us. */
+export const SETUP = "setup-";
+
 /** Where a tree sees what is copied into it. */
 const COPIED = "/run/nspawn-runner-copy";
 
@@ -106,7 +109,7 @@ async function runInside(
         "systemd-nspawn",
         "--quiet",
         `--directory=${tree}`,
-        `--machine=setup-${host.pid()}`,
+        `--machine=${SETUP}${host.pid()}`,
         ...(systemd ? [] : ["--register=no", "--keep-unit"]),
         "--as-pid2",
         "--console=pipe",

@@ -2,7 +2,9 @@
 
 import { join } from "@std/path/posix";
 import { messageOf } from "../failure.ts";
+import { sweepDeadExports } from "../host/exports.ts";
 import type { Host } from "../host/host.ts";
+import { SETUP } from "./furnish.ts";
 import { currentNumber, numbersOf } from "./generation.ts";
 import { switchTo } from "./generations.ts";
 import { tryLock } from "./lock.ts";
@@ -24,6 +26,7 @@ import { removeTrees } from "./tree.ts";
  * @param store The store's folder.
  */
 export async function sweep(host: Host, store: string): Promise<void> {
+  await sweepDeadExports(host, SETUP);
   for (const name of await host.files.list(makingFolder(store))) {
     if (!isChrootName(name)) continue;
     await sweepOne(host, store, name, () => removeTrees(host, chrootPlaces(store, name).making));

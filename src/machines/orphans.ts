@@ -1,5 +1,6 @@
 /** What is left of machines that nobody has a record of. */
 
+import { EXPORTS, sweepExport } from "../host/exports.ts";
 import type { Host } from "../host/host.ts";
 import { endCgroup } from "./cgroup.ts";
 import { closeChannel } from "./entry/script.ts";
@@ -8,7 +9,6 @@ import { readLease } from "./lease.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import { leaseFolder, leaseLink, machinePaths, machinesFolder, RUNTIME } from "./paths.ts";
 import { storageOf } from "./storage/choose.ts";
-import { EXPORTS, sweepExport } from "./supervisor/export.ts";
 import { endUnit, listUnits } from "./supervisor/systemd.ts";
 
 /** Traces of one machine without a record. */

@@ -2,6 +2,7 @@
 
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { sweepExport } from "../host/exports.ts";
 import { removeStrangersTree } from "../host/strangers.ts";
 import { closeChannel } from "./entry/script.ts";
 import { readFailures } from "./failures.ts";
@@ -18,7 +19,6 @@ import { heldName, type MachineName } from "./name.ts";
 import { leaseLink, machinePaths } from "./paths.ts";
 import { storageOf } from "./storage/choose.ts";
 import { isRunning, supervisorOf } from "./supervisor/choose.ts";
-import { sweepExport } from "./supervisor/export.ts";
 
 /** What became of a machine. */
 export type Stopped = "removed" | "held" | "none";
