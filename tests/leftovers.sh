@@ -30,7 +30,7 @@ list_processes() {
 
 list_mounts() {
   awk '$5 ~ /nspawn|^\/tmp\/|^\/var\/tmp\/|^\/var\/lib\/machines/ { print "mount " $5 }' /proc/self/mountinfo
-  losetup -l -n -O NAME,BACK-FILE | awk '/nspawn|\/tmp\// { print "loop device " $0 }'
+  losetup -l -n -O NAME,BACK-FILE | awk '/nspawn|\/tmp\/|\.disks\// { print "loop device " $0 }'
 }
 
 list_cgroups() {
@@ -46,7 +46,8 @@ list_units() {
 # What begins with a dot is what the program knows of this boot: kept on purpose.
 list_folders() {
   for folder in /run/nspawn-runner /run/systemd/nspawn/unix-export /run/systemd/machines \
-    /var/lib/nspawn-runner/.machines /var/lib/nspawn-runner/.leases; do
+    /var/lib/nspawn-runner/.machines /var/lib/nspawn-runner/.leases \
+    /var/lib/nspawn-runner/.disks; do
     [ ! -d "$folder" ] || find "$folder" -mindepth 1 -maxdepth 1 ! -name '.*' -printf 'file %p\n'
   done
 }

@@ -22,6 +22,7 @@ async function look(host: TestHost): Promise<string[]> {
   const found = [
     ...await processes(host),
     ...await mounts(host),
+    ...await disks(host),
     ...await folders(host),
   ];
   if (host.kind === "systemd") found.push(...await units(host));
@@ -49,11 +50,22 @@ async function mounts(host: TestHost): Promise<string[]> {
     .map((point) => `mount ${point}`);
 }
 
+/** A disk of a machine, or of one that is gone. */
+async function disks(host: TestHost): Promise<string[]> {
+  const argv = ["losetup", "--list", "--noheadings", "--output=NAME,BACK-FILE"];
+  const { stdout } = await host.exec(argv);
+  return stdout.split("\n").filter((line) => line.includes("/.disks/"))
+    .map((line) => `loop device ${line}`);
+}
+
+/** What a store holds of machines. */
+const STORED = [".machines", ".leases", ".disks"];
+
 /** Names that begin with a dot are what the program knows of this boot, and keeps on purpose. */
 async function folders(host: TestHost): Promise<string[]> {
   const stores = host.btrfs === null ? [host.store] : [host.store, host.btrfs];
   const paths = ["/run/nspawn-runner", "/run/systemd/machines"];
-  for (const store of stores) paths.push(`${store}/.machines`, `${store}/.leases`);
+  for (const store of stores) paths.push(...STORED.map((name) => `${store}/${name}`));
   const found: string[] = [];
   for (const path of paths) {
     const entries = await Array.fromAsync(Deno.readDir(host.outside(path))).catch(() => []);

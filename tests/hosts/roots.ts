@@ -14,6 +14,7 @@ const HOST_PACKAGES = [
   "ca-certificates",
   "dbus",
   "debian-archive-keyring",
+  "e2fsprogs",
   "git",
   "iproute2",
   "mmdebstrap",

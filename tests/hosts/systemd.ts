@@ -70,8 +70,19 @@ async function nspawnArgv(
     // The store is bound from the outer disk: an overlay on an overlay has no place for writes.
     `--bind=${folder.path}/store:${STORE}`,
     `--bind=${folder.path}/btrfs:${BTRFS}`,
+    // nspawn shows a container parts of /sys alone, and a host has all of it.
+    ...(await hasBtrfs(folder) ? ["--bind-ro=/sys/fs/btrfs"] : []),
+    ...(await loopDevices()).map((path) => `--bind=${path}`),
     ...shared.map((path) => `--bind-ro=${path}`),
   ];
+}
+
+/** The disks of machines are files: a host has loop devices where this machine has some. */
+async function loopDevices(): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir("/dev"));
+  return entries.map(({ name }) => `/dev/${name}`).filter((path) =>
+    /\/loop(-control|\d+)$/.test(path)
+  );
 }
 
 async function hasBtrfs(folder: Folder): Promise<boolean> {
