@@ -5,6 +5,7 @@
 
 import { globRegExp } from "../glob.ts";
 import { CAPABILITIES } from "./capabilities.ts";
+import { bytesIn } from "../size.ts";
 
 /** A text of that shape. */
 export const text = (shape: RegExp) => (value: unknown) =>
@@ -32,8 +33,6 @@ export const playbook = (value: unknown) => {
   return absolutePath(value) ?? absolutePath(`/${value}`)?.slice(1);
 };
 
-const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
-
 /** No host has more, and systemd counts in 64 bits. */
 const MOST_MEMORY = 2 ** 53;
 
@@ -44,9 +43,8 @@ const MOST_MEMORY = 2 ** 53;
  * @returns The text, and how many they are; undefined where it is none.
  */
 export function bytesOf(value: unknown): { text: string; count: number } | undefined {
-  const [text, amount, unit = ""] = written(value).match(/^([1-9]\d{0,15})([KMGT]?)$/) ?? [];
-  if (text === undefined) return undefined;
-  const count = wholeNumber(1, MOST_MEMORY)(Number(amount) * (UNITS[unit] ?? 1));
+  const text = written(value);
+  const count = wholeNumber(1, MOST_MEMORY)(bytesIn(text));
   return count === undefined ? undefined : { text, count };
 }
 
@@ -58,6 +56,18 @@ export const quota = text(/^(?:infinity|[1-9]\d{0,5}%)$/);
 
 /** Bytes with a unit, or no limit. */
 export const size = (value: unknown) => value === "infinity" ? Infinity : bytesOf(value)?.count;
+
+/** A smaller disk holds no job. */
+const LEAST_DISK = 16 * 2 ** 20;
+
+/** Bytes with a unit, enough for a machine's writes. */
+export const disk = (value: unknown) => {
+  const { text, count = 0 } = bytesOf(value) ?? {};
+  return count < LEAST_DISK ? undefined : text;
+};
+
+/** What {@linkcode disk} takes, in words. */
+export const DISK = "at least 16M, in bytes with an optional K, M, G or T";
 
 /** PID_MAX_LIMIT of 64-bit kernels. */
 const MOST_TASKS = 4_194_304;

@@ -1,13 +1,13 @@
 /** What a job may change of its machine, inside the bounds that the administrator sets. */
 
 import { refused } from "../failure.ts";
-import { bytesOf } from "./checks.ts";
+import { bytesOf, DISK, disk } from "./checks.ts";
 import type { MachineSettings, NetworkChoice, Overrides } from "./settings.ts";
 
 /** A limit that a job may raise or lower. */
 interface Wish {
   /** The limit, and the bound of the same name. */
-  readonly key: "memory_max" | "cpu_quota" | "tasks_max";
+  readonly key: "memory_max" | "cpu_quota" | "tasks_max" | "disk_max";
   readonly allowed: string;
   /** How much that is; undefined where it is no such value. */
   readonly measure: (text: string) => number | undefined;
@@ -28,6 +28,11 @@ const LIMITS: Readonly<Record<string, Wish>> = {
     key: "tasks_max",
     allowed: "a whole number",
     measure: (text) => numberIn(text, /^([1-9]\d{0,6})$/),
+  },
+  NSPAWN_DISK_MAX: {
+    key: "disk_max",
+    allowed: DISK,
+    measure: (text) => bytesOf(disk(text))?.count,
   },
 };
 

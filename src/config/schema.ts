@@ -8,6 +8,8 @@ import {
   CHROOT,
   copies,
   devices,
+  DISK,
+  disk,
   DURATION,
   flag,
   listOf,
@@ -454,6 +456,14 @@ export const FIELDS: readonly Field[] = [
     check: tasks,
   },
   {
+    key: "limits.disk_max",
+    where: "both",
+    standard: "infinity",
+    allowed: `${DISK}, or "infinity"`,
+    help: "What the machine may write to its own files; caches, kept builds and binds do not count",
+    check: (value) => value === "infinity" ? value : disk(value),
+  },
+  {
     key: "overrides.memory_max",
     where: "config",
     standard: undefined,
@@ -476,6 +486,14 @@ export const FIELDS: readonly Field[] = [
     allowed: "a whole number",
     help: "How far jobs may set limits.tasks_max, by NSPAWN_TASKS_MAX; not at all without it",
     check: (value) => tasks(value) && text(/^\d+$/)(written(value)),
+  },
+  {
+    key: "overrides.disk_max",
+    where: "config",
+    standard: undefined,
+    allowed: DISK,
+    help: "How far jobs may set limits.disk_max, by NSPAWN_DISK_MAX; not at all without it",
+    check: disk,
   },
   {
     key: "overrides.boot",

@@ -22,6 +22,8 @@ export interface Limits {
   readonly io_weight: number;
   /** TasksMax=: a number, a percentage, or `infinity`. */
   readonly tasks_max: string;
+  /** What the machine may write: bytes with an optional K, M, G or T, or `infinity`. */
+  readonly disk_max: string;
 }
 
 /** Whether a machine has user ids of its own: `auto` where the host can. */
@@ -68,6 +70,8 @@ export interface Overrides {
   /** A percentage of one CPU. */
   readonly cpu_quota: string | undefined;
   readonly tasks_max: string | undefined;
+  /** Bytes with an optional K, M, G or T. */
+  readonly disk_max: string | undefined;
   /** Whether they may choose. */
   readonly boot: boolean | undefined;
   /** How much of the network they may have. */

@@ -31,6 +31,7 @@ const STANDARD: Config = {
     memory_max: undefined,
     cpu_quota: undefined,
     tasks_max: undefined,
+    disk_max: undefined,
     boot: undefined,
     network: undefined,
   },
@@ -79,6 +80,7 @@ const STANDARD: Config = {
     cpu_quota: "infinity",
     io_weight: 50,
     tasks_max: "16384",
+    disk_max: "infinity",
   },
 };
 
@@ -163,10 +165,12 @@ Deno.test("loadConfig() takes every key", async () => {
     cpu_quota = "150%"
     io_weight = 200
     tasks_max = "10%"
+    disk_max = "20G"
     [overrides]
     memory_max = "8G"
     cpu_quota = "400%"
     tasks_max = 1000
+    disk_max = "100G"
     boot = true
     network = "host"
   `);
@@ -184,6 +188,7 @@ Deno.test("loadConfig() takes every key", async () => {
       memory_max: "8G",
       cpu_quota: "400%",
       tasks_max: "1000",
+      disk_max: "100G",
       boot: true,
       network: "host",
     },
@@ -216,6 +221,7 @@ Deno.test("loadConfig() takes every key", async () => {
       cpu_quota: "150%",
       io_weight: 200,
       tasks_max: "10%",
+      disk_max: "20G",
     },
   });
 });

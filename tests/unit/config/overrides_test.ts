@@ -8,6 +8,7 @@ const NONE = {
   memory_max: undefined,
   cpu_quota: undefined,
   tasks_max: undefined,
+  disk_max: undefined,
   boot: undefined,
   network: undefined,
 };
@@ -15,6 +16,7 @@ const BOUNDS = {
   memory_max: "8G",
   cpu_quota: "400%",
   tasks_max: "1000",
+  disk_max: "2G",
   boot: true,
   network: "private",
 } as const;
@@ -30,6 +32,7 @@ Deno.test("withWishes() follows wishes up to the bounds", () => {
     NSPAWN_MEMORY_MAX: "8192M",
     NSPAWN_CPU_QUOTA: "400%",
     NSPAWN_TASKS_MAX: "1000",
+    NSPAWN_DISK_MAX: "2048M",
     NSPAWN_BOOT: "false",
     NSPAWN_NETWORK: "none",
   };
@@ -41,6 +44,7 @@ Deno.test("withWishes() follows wishes up to the bounds", () => {
     memory_max: "8192M",
     cpu_quota: "400%",
     tasks_max: "1000",
+    disk_max: "2048M",
   });
 });
 
@@ -57,6 +61,10 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ["NSPAWN_TASKS_MAX", "10\nMemoryMax=infinity", /must be a whole number/],
   ["NSPAWN_NETWORK", "host", /at most private is allowed/],
   ["NSPAWN_NETWORK", "auto", /must be none, private, host/],
+  ["NSPAWN_DISK_MAX", "2049M", /at most 2G is allowed/],
+  ["NSPAWN_DISK_MAX", "15M", /must be at least 16M/],
+  ["NSPAWN_DISK_MAX", "infinity", /must be at least 16M/],
+  ["NSPAWN_DISK_MAX", "2G,mode=0777", /must be at least 16M/],
   ["NSPAWN_BOOT", "yes", /must be true or false/],
 ];
 
@@ -74,6 +82,7 @@ Deno.test("withWishes() refuses every wish where none is allowed, and names the 
     NSPAWN_MEMORY_MAX: "1",
     NSPAWN_CPU_QUOTA: "1%",
     NSPAWN_TASKS_MAX: "1",
+    NSPAWN_DISK_MAX: "16M",
     NSPAWN_BOOT: "true",
     NSPAWN_NETWORK: "none",
   };

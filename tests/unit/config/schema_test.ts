@@ -170,7 +170,12 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   "overrides.memory_max": { good: ["8G", 1048576], bad: ["80%", "infinity", "8GB", true] },
   "overrides.cpu_quota": { good: ["400%"], bad: ["infinity", 400, "0%", true] },
   "overrides.tasks_max": { good: [1000, "1000"], bad: ["10%", "infinity", 0, true] },
+  "overrides.disk_max": { good: ["16M", 16777216], bad: ["15M", "infinity", "10%", 0] },
   "overrides.boot": { good: [true, false], bad: ["yes", 1] },
+  "limits.disk_max": {
+    good: ["infinity", "16M", "2G", "1T", 16777216],
+    bad: ["16777215", "16383K", "10%", "2GB", -1, true],
+  },
   "limits.swap_max": { good: ["infinity", "1G", "10%"], bad: [0, "1GB", "all", true] },
   "limits.cpu_quota": {
     good: ["infinity", "50%", "400%"],
