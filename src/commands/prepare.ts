@@ -147,10 +147,13 @@ async function proveHelper(host: Host, plan: MachinePlan, interrupt: AbortSignal
 
 function describe({ lease, limits }: Started, settings: MachineSettings): string {
   const kind = lease.booted ? "booted" : "plain";
+  const { disk_max } = settings.limits;
+  const disk = disk_max === "infinity" ? [] : [`disk max ${disk_max}`];
   return [
     `Storage ${lease.storage}`,
+    ...disk,
     kind,
-    limits ? limitsOf(settings) : NO_LIMITS,
+    limits ? limitsOf(settings) : `no ${disk.length === 0 ? "" : "other "}${NO_LIMITS}`,
     ...weakened(settings),
     lease.ids === null ? "no user namespace" : "user ids of its own",
     NETWORKS[lease.network.kind],
@@ -163,7 +166,7 @@ const NETWORKS = {
   none: "no network",
 } as const;
 
-const NO_LIMITS = "no limits: systemd is not PID 1 on this host";
+const NO_LIMITS = "limits: systemd is not PID 1 on this host";
 
 function limitsOf({ limits }: MachineSettings): string {
   return [

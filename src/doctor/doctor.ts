@@ -7,7 +7,7 @@ import type { Check, Finding } from "./finding.ts";
 import { helper, runners } from "./gitlab.ts";
 import { filter, nspawn, supervisor, timers } from "./machines.ts";
 import { network } from "./network.ts";
-import { chroots, disk, storage, store } from "./store.ts";
+import { chroots, disk, quota, storage, store } from "./store.ts";
 import { users } from "./users.ts";
 
 const CHECKS: readonly Check[] = [
@@ -16,6 +16,7 @@ const CHECKS: readonly Check[] = [
   supervisor,
   store,
   storage,
+  quota,
   disk,
   chroots,
   users,

@@ -2,8 +2,12 @@
 
 import { listChroots } from "../chroots/list.ts";
 import { findDefinition } from "../chroots/definition.ts";
+import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
-import { kernelFacts } from "../machines/kernel.ts";
+import type { Host } from "../host/host.ts";
+import { ENABLE } from "../host/quotas.ts";
+import { isSubvolume } from "../host/subvolumes.ts";
+import { fileSystemOf, kernelFacts } from "../machines/kernel.ts";
 import { chooseStorage } from "../machines/storage/choose.ts";
 import { asSize } from "../size.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
@@ -38,12 +42,8 @@ export const store: Check = async (host, { store }) => {
 export const storage: Check = async (host, config) => {
   const topic = "storage";
   if (await host.files.stat(config.store) === null) return [];
-  const [ready] = (await listChroots(host, config)).filter(({ state }) => state === "ready");
-  const chroot = await host.files.real(ready?.path ?? config.store) ?? config.store;
-  const trial = `${config.store}/.machines/doctor-${host.pid()}`;
   try {
-    const facts = await kernelFacts(host);
-    const { kind } = await chooseStorage(host, facts, config.storage, config.store, trial, chroot);
+    const { kind } = await chosenFor(host, config);
     if (kind !== "tmpfs" || config.storage === "tmpfs") return ok(topic, kind);
     return weak(
       topic,
@@ -54,6 +54,52 @@ export const storage: Check = async (host, config) => {
     return broken(topic, messageOf(error), "Set storage to auto");
   }
 };
+
+/** What a new machine of the first chroot would have. */
+async function chosenFor(host: Host, config: Config) {
+  const { store, storage, limits } = config;
+  const [ready] = (await listChroots(host, config)).filter(({ state }) => state === "ready");
+  const chroot = await host.files.real(ready?.path ?? store) ?? store;
+  const trial = `${store}/.machines/doctor-${host.pid()}`;
+  const isLimited = limits.disk_max !== "infinity";
+  const facts = await kernelFacts(host);
+  const chosen = await chooseStorage(host, facts, storage, store, trial, chroot, isLimited);
+  const onBtrfs = fileSystemOf(facts.mounts, chroot) === "btrfs";
+  return { kind: chosen.kind, canSnapshot: onBtrfs && await isSubvolume(host, chroot) };
+}
+
+/** What keeps machines from writing more than they may. */
+export const quota: Check = async (host, config) => {
+  const topic = "disk limit";
+  const { store, storage, limits } = config;
+  if (limits.disk_max === "infinity" || await host.files.stat(store) === null) return [];
+  const chosen = await chosenFor(host, config).catch(() => null); // the row of the storage says it
+  if (chosen === null) return [];
+  if (chosen.kind !== "overlay") return ok(topic, `${limits.disk_max}, ${BY[chosen.kind]}`);
+  const trial = await host.processes.capture(["sh", "-c", CAN_MAKE_DISKS]);
+  if (trial.code !== 0) {
+    return broken(
+      topic,
+      `no disk of ${limits.disk_max} can be made: ${trial.stderr.trim()}`,
+      'Install e2fsprogs, load the module loop; or set storage to "tmpfs"',
+    );
+  }
+  return chosen.canSnapshot && storage === "auto"
+    ? weak(
+      topic,
+      `${limits.disk_max}, by overlays on disks of their own: simple quotas are off`,
+      `${ENABLE} ${store} (Linux and btrfs-progs from 6.7)`,
+    )
+    : ok(topic, `${limits.disk_max}, by disks of their own`);
+};
+
+const BY = { btrfs: "by simple quotas", tmpfs: "the size of a tmpfs" } as const;
+
+const CAN_MAKE_DISKS = `
+PATH=$PATH:/usr/sbin:/sbin
+mkfs.ext4 -V 2>/dev/null || { echo no mkfs.ext4 >&2; exit 1; }
+losetup --find >/dev/null
+`;
 
 /** Room for jobs. */
 export const disk: Check = async (host, { store }) => {

@@ -5,6 +5,9 @@ import type { Host } from "../host/host.ts";
 import { asSize } from "../size.ts";
 import { type Failures, readFailures } from "./failures.ts";
 import type { Lease } from "./lease.ts";
+import { machinePaths } from "./paths.ts";
+import { storageOf } from "./storage/choose.ts";
+import type { Left } from "./storage/storage.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
 /** A stage that failed, explained. */
@@ -35,13 +38,17 @@ export async function explain(
   ending: Ending,
   cancelled: boolean,
 ): Promise<Explained> {
-  const [usage, before] = await Promise.all([readUsage(host, lease), readFailures(host, lease)]);
+  const [usage, before, left] = await Promise.all([
+    readUsage(host, lease),
+    readFailures(host, lease),
+    leftOf(host, lease),
+  ]);
   const oomKills = usage.oomKills ?? 0;
   const tasksRefused = usage.tasksRefused ?? 0;
   const lines = [
     outOfMemory(oomKills - before.oomKills, usage),
     outOfTasks(tasksRefused - before.tasksRefused, usage),
-    outOfDisk(usage, lease),
+    outOfOwnDisk(left, lease) ?? outOfDisk(usage, lease),
     outOfTime(host, lease, cancelled),
   ].filter((line) => line !== null);
   const killed = oomKills > before.oomKills && isKill(ending);
@@ -87,9 +94,34 @@ function outOfTasks(refusals: number, { tasksMax }: Usage): string | null {
 const FULL_SHARE = 0.005;
 const FULL_BYTES = 16 * 1024 ** 2;
 
-function outOfDisk({ diskFree, diskSize }: Usage, { storage, store }: Lease): string | null {
-  if (diskFree === null || diskSize === null) return null;
-  if (diskFree > Math.min(FULL_BYTES, diskSize * FULL_SHARE)) return null;
+async function leftOf(host: Host, { diskMax, storage, store, machine }: Lease) {
+  if (diskMax === null) return null;
+  return await storageOf(storage).left(host, machinePaths(store, machine).folder);
+}
+
+/** With less, btrfs refuses a small file already. */
+const LEAST_LEFT = 1024 ** 2;
+
+/** The machine's own limit, which the job can do something about. */
+function outOfOwnDisk(left: Left | null, { diskMax }: Lease): string | null {
+  if (left === null || diskMax === null) return null;
+  const raise = "Raise it: limits.disk_max";
+  if (left.bytes < LEAST_LEFT || isFull(left.bytes, diskMax)) {
+    return `Disk full: the machine may write ${asSize(diskMax)}. ${raise}`;
+  }
+  return left.files === 0
+    ? `Too many files: no more fit into the ${asSize(diskMax)} that the machine may write. ${raise}`
+    : null;
+}
+
+function isFull(free: number, size: number): boolean {
+  return free <= Math.min(FULL_BYTES, size * FULL_SHARE);
+}
+
+function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
+  const { storage, store, diskMax } = lease;
+  if (diskFree === null || diskSize === null || !isFull(diskFree, diskSize)) return null;
+  if (storage === "tmpfs" && diskMax !== null) return null; // it writes nothing there
   return storage === "tmpfs"
     ? `Disk full: ${asSize(diskFree)} left of the memory that holds what the job writes. ` +
       "Use another storage: storage"

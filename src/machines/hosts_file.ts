@@ -18,7 +18,7 @@ const MOST = 65_536;
  *
  * @param host The outside.
  * @param tree The chroot's tree.
- * @param paths The machine's places; its folder exists.
+ * @param paths The machine's places; the folder of what it may write exists.
  * @param name The machine's host name.
  * @returns What binds it.
  */
@@ -28,7 +28,7 @@ export async function hostsFile(
   paths: MachinePaths,
   name: string,
 ): Promise<Bind> {
-  const from = join(paths.folder, "hosts");
+  const from = join(paths.own, "hosts");
   const own = `127.0.1.1\t${name}\n`;
   await host.files.write(from, `${await hostsOf(host, tree)}${own}`, 0o644);
   return { from, to: PLACE, readOnly: false, sameOwners: false };

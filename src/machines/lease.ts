@@ -54,6 +54,8 @@ export interface Lease {
   readonly layer: string | null;
   /** What it sees of the network. */
   readonly network: Network;
+  /** Bytes that it may write; null for no limit. */
+  readonly diskMax: number | null;
   /** Folders that outlive it, and are in use while it is there. */
   readonly folders: readonly string[];
   /** The cgroup that we make for it and its twins; none where systemd makes one. */
@@ -180,7 +182,13 @@ function parse(text: string): Lease | null {
 }
 
 /** What leases of earlier releases do not say. */
-const BEFORE = { user: null, ids: null, layer: null, network: { kind: "host" } } as const;
+const BEFORE = {
+  user: null,
+  ids: null,
+  layer: null,
+  diskMax: null,
+  network: { kind: "host" },
+} as const;
 
 /** A lease of another version, or one that somebody edited, may lack what all later steps rely on. */
 const TEXTS = ["machine", "store", "boot", "created", "began", "deadline", "job"];

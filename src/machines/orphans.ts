@@ -7,7 +7,14 @@ import { closeChannel } from "./entry/script.ts";
 import { fileSystemOf, type KernelFacts } from "./kernel.ts";
 import { readLease } from "./lease.ts";
 import { isMachineName, type MachineName } from "./name.ts";
-import { leaseFolder, leaseLink, machinePaths, machinesFolder, RUNTIME } from "./paths.ts";
+import {
+  disksFolder,
+  leaseFolder,
+  leaseLink,
+  machinePaths,
+  machinesFolder,
+  RUNTIME,
+} from "./paths.ts";
 import { storageOf } from "./storage/choose.ts";
 import { endUnit, listUnits } from "./supervisor/systemd.ts";
 
@@ -37,6 +44,7 @@ export async function findOrphans(
   const places: readonly (readonly [string, readonly string[]])[] = [
     ["a damaged record", (await host.files.list(leaseFolder(store))).map(withoutEnding)],
     ["its writes", await host.files.list(machinesFolder(store))],
+    ["its disk", await host.files.list(disksFolder(store))],
     ["files below /run", (await host.files.list(RUNTIME)).map(withoutEnding)],
     ["a unit", await listUnits(host)],
     ["a mount of nspawn's", await host.files.list(EXPORTS)],
@@ -75,11 +83,11 @@ export async function removeOrphan(
   for (const cgroup of cgroups) await endCgroup(host, [cgroup], 0);
   await sweepExport(host, machine);
   const paths = machinePaths(store, machine);
+  await closeChannel(host, paths);
   // Whatever storage it had: an unmounted tmpfs is a folder, and so is an upper layer.
   const onBtrfs = fileSystemOf(facts.mounts, await host.files.real(store) ?? store) === "btrfs";
   if (onBtrfs) await storageOf("btrfs").close(host, paths.folder);
-  await storageOf("tmpfs").close(host, paths.folder);
-  await closeChannel(host, paths);
+  await storageOf("overlay").close(host, paths.folder);
   await host.files.remove(leaseLink(machine));
   await host.files.remove(paths.lease);
 }
@@ -97,7 +105,7 @@ async function isRecorded(host: Host, store: string, machine: MachineName): Prom
 }
 
 function withoutEnding(entry: string): string {
-  return entry.replace(/\.(?:log|lease|lock|json)$/, "");
+  return entry.replace(/\.(?:log|lease|lock|failures|json)$/, "");
 }
 
 /** Those that we make where no systemd does: cgroup.ts. */

@@ -1,6 +1,6 @@
 /** Where machines live on disk. */
 
-import { join } from "@std/path/posix";
+import { basename, dirname, join } from "@std/path/posix";
 import type { MachineName } from "./name.ts";
 
 /** What lives no longer than the host is up. */
@@ -18,9 +18,13 @@ export interface MachinePaths {
   readonly lease: string;
   /** Its writes, on the store or on a tmpfs mounted there. */
   readonly folder: string;
+  /** The file that is a disk of its own for its writes, where it has one. */
+  readonly disk: string;
+  /** What of ours the machine may write: on a file system apart, where its writes are limited. */
+  readonly own: string;
   /** What a stage needs, read-only for the machine. Scripts hold tokens: never on a disk. */
   readonly stage: string;
-  /** Where a stage proves how it ended: the one file of ours that the machine may write. */
+  /** Where a stage proves how it ended. */
   readonly result: string;
   /** What is known of scripts that failed in it. */
   readonly failures: string;
@@ -37,12 +41,15 @@ export interface MachinePaths {
  */
 export function machinePaths(store: string, name: MachineName): MachinePaths {
   const folder = join(machinesFolder(store), name);
+  const own = join(folder, "own");
   return {
     lease: join(leaseFolder(store), `${name}.json`),
     folder,
+    disk: diskOf(folder),
+    own,
     stage: join(RUNTIME, name),
-    result: join(folder, "result"),
-    failures: join(folder, "failures"),
+    result: join(own, "result"),
+    failures: join(RUNTIME, `${name}.failures`),
     log: join(RUNTIME, `${name}.log`),
   };
 }
@@ -55,6 +62,26 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
  */
 export function machinesFolder(store: string): string {
   return join(store, ".machines");
+}
+
+/**
+ * Where the files are that are disks of machines.
+ *
+ * @param store The store's folder.
+ * @returns An absolute path.
+ */
+export function disksFolder(store: string): string {
+  return join(store, ".disks");
+}
+
+/**
+ * The file that is a machine's disk: it has to lie outside of the folder that it is mounted on.
+ *
+ * @param folder The machine's own folder.
+ * @returns An absolute path.
+ */
+export function diskOf(folder: string): string {
+  return join(disksFolder(dirname(dirname(folder))), basename(folder));
 }
 
 /**

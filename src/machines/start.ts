@@ -30,6 +30,7 @@ import { provePrivileges, refuseUnsafeNesting } from "./privileges.ts";
 import { removeMachine } from "./stop.ts";
 import { hostsFile } from "./hosts_file.ts";
 import { canMapOwners, freeIds, proveIds } from "./ids.ts";
+import { bytesIn } from "../size.ts";
 import { makeRoom, refuseFullDisk } from "./room.ts";
 import { chooseStorage, storageOf } from "./storage/choose.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -217,10 +218,11 @@ async function create(
   }
   await host.files.makeDirectory(paths.folder);
   host.log.step(`Making storage ${lease.storage} in ${paths.folder}`);
-  await storage.open(host, chroot.path, paths.folder, lease.ids);
-  await openChannel(host, paths, { user: lease.user, ids: lease.ids, owned, environment });
+  await storage.open(host, chroot.path, paths.folder, lease.ids, lease.diskMax);
+  const { user, ids, diskMax } = lease;
+  await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
   const hosts = await hostsFile(host, chroot.path, paths, name);
-  if (lease.ids !== null) await host.files.chown(hosts.from, lease.ids, lease.ids);
+  if (ids !== null) await host.files.chown(hosts.from, ids, ids);
   await host.files.remove(leaseLink(name)); // one that led to another store
   await host.files.symlink(paths.lease, leaseLink(name));
   const tools = await entryTools(host, { settings, ...lease }, paths.folder);
@@ -295,7 +297,16 @@ async function newLease(
 ): Promise<Lease> {
   const { name, store, settings, job } = plan;
   const { folder } = machinePaths(store, name);
-  const storage = await chooseStorage(host, facts, settings.storage, store, folder, chroot.path);
+  const diskMax = bytesIn(settings.limits.disk_max) ?? null;
+  const storage = await chooseStorage(
+    host,
+    facts,
+    settings.storage,
+    store,
+    folder,
+    chroot.path,
+    diskMax !== null,
+  );
   const now = host.clock.now();
   const leases = await listLeases(host, store);
   return {
@@ -321,6 +332,7 @@ async function newLease(
     network: network.kind === "private"
       ? { kind: "private", slot: freeSlot(plan.networks, leases, facts.links) }
       : { kind: network.kind },
+    diskMax,
     folders: [],
     cgroups: supervisor.cgroups(facts, name),
     preparer: parseStat(facts.stat),

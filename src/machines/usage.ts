@@ -21,13 +21,13 @@ export interface Usage {
   readonly tasksRefused: number | null;
   /** Microseconds of all processors. */
   readonly cpu: number | null;
-  /** Bytes that are left where it writes. */
+  /** Bytes that are left where it writes; on the store's disk, where it has a limit of its own. */
   readonly diskFree: number | null;
   /** Bytes that could ever be there. */
   readonly diskSize: number | null;
 }
 
-/** Words: the folder of its writes, then the files of the cgroup. */
+/** Words: a folder on the disk that it fills, then the files of the cgroup. */
 const READ = `
 df --block-size=1 --output=avail,size "$1" 2>/dev/null | sed -n 's/^ */disk /;2p'
 shift
@@ -57,7 +57,9 @@ const FILES = [
  * @returns Counters from one process.
  */
 export async function readUsage(host: Host, lease: Lease): Promise<Usage> {
-  const { folder } = machinePaths(lease.store, lease.machine);
+  const { store, machine, diskMax } = lease;
+  // A limit of its own is asked for by itself: explain.ts.
+  const folder = diskMax === null ? machinePaths(store, machine).folder : store;
   const cgroup = cgroupOf(lease);
   const files = cgroup === null ? [] : FILES.map((file) => `${cgroup}/${file}`);
   const { stdout } = await host.processes.capture(["sh", "-c", READ, "sh", folder, ...files]);

@@ -5,6 +5,7 @@ import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { INSIDE, type MachinePaths } from "../paths.ts";
 import type { Lease } from "../lease.ts";
+import { mount, unmountAll } from "../mounts.ts";
 import type { MachineUser } from "../user.ts";
 import type { StageRun } from "./entry.ts";
 
@@ -61,6 +62,12 @@ echo "$nonce $code" >>"$report"
 exit "$code"
 `;
 
+/**
+ * Reports get through however full the machine's disk is, and whoever fills this file system with them, or by
+ * /etc/hosts, fills nothing else.
+ */
+const OWN = ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8,mode=0700,nosuid,nodev,noexec"];
+
 /** More bytes than the reports of all stages that could run at once. */
 const REPORT_SIZE = 4096;
 
@@ -77,6 +84,8 @@ export interface ForAllStages {
   readonly owned: readonly string[];
   /** What scripts find in their environment, `NAME=VALUE`. */
   readonly environment: readonly string[];
+  /** Whether the machine's writes are limited. */
+  readonly limited: boolean;
 }
 
 /**
@@ -89,12 +98,14 @@ export interface ForAllStages {
 export async function openChannel(
   host: Host,
   paths: MachinePaths,
-  { user, ids, owned, environment }: ForAllStages,
+  { user, ids, owned, environment, limited }: ForAllStages,
 ): Promise<void> {
   await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
   await host.files.write(join(paths.stage, "reporter"), REPORTER, 0o555);
   await host.files.write(join(paths.stage, "result"), ""); // where the result is mounted inside
+  await host.files.makeDirectory(paths.own);
+  if (limited) await mount(host, [...OWN, "nspawn-runner", paths.own], `a tmpfs on ${paths.own}`);
   await host.files.write(paths.result, "");
   if (environment.length > 0) {
     await host.files.write(join(paths.stage, "environment"), lines(environment));
@@ -124,7 +135,9 @@ function lines(texts: readonly string[]): string {
  * @param paths The machine's places.
  */
 export async function closeChannel(host: Host, paths: MachinePaths): Promise<void> {
+  await unmountAll(host, paths.own);
   await host.files.removeTree(paths.stage);
+  await host.files.remove(paths.failures);
   await host.files.remove(paths.log);
 }
 

@@ -61,7 +61,7 @@ const OWN = /^(?:127\.|0\.|::1$)/;
  * Lays out what nspawn is to copy into a machine, where that is not what the host itself has.
  *
  * @param host The outside.
- * @param paths The machine's places; its folder exists.
+ * @param paths The machine's places; the folder of what it may write exists.
  * @param resolvers What the machine asks.
  * @returns The file's path; null where the host's own is right.
  */
@@ -71,7 +71,7 @@ export async function resolvFile(
   { servers, options, isHosts }: Resolvers,
 ): Promise<string | null> {
   if (isHosts) return null;
-  const file = join(paths.folder, "resolv.conf");
+  const file = join(paths.own, "resolv.conf");
   const lines = [...servers.map((server) => `nameserver ${server}`), ...options];
   await host.files.write(file, lines.map((line) => `${line}\n`).join(""), 0o644);
   return file;

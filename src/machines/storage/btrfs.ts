@@ -1,4 +1,5 @@
 import { join } from "@std/path/posix";
+import { leftOfSubvolume, limitSubvolume, releaseSubvolume } from "../../host/quotas.ts";
 import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../host/subvolumes.ts";
 import { removeStrangersTree } from "../../host/strangers.ts";
 import { moveFolder } from "./overlay.ts";
@@ -7,7 +8,12 @@ import type { Storage } from "./storage.ts";
 /** Writes go to a snapshot of the chroot, which is a subvolume. */
 export const btrfs: Storage = {
   kind: "btrfs",
-  open: (host, chroot, folder) => snapshotSubvolume(host, chroot, rootIn(folder)),
+  async open(host, chroot, folder, _ids, diskMax) {
+    await snapshotSubvolume(host, chroot, rootIn(folder));
+    if (diskMax === null) return;
+    await host.files.write(limitedIn(folder), "");
+    await limitSubvolume(host, rootIn(folder), diskMax);
+  },
   root: (_chroot, folder, ids) => ({
     options: [
       `--directory=${rootIn(folder)}`,
@@ -16,8 +22,15 @@ export const btrfs: Storage = {
     ],
   }),
   written: (host, folder) => exclusiveBytes(host, rootIn(folder)),
+  async left(host, folder) {
+    const bytes = await leftOfSubvolume(host, rootIn(folder));
+    return bytes === null ? null : { bytes, files: null };
+  },
   move: moveFolder,
   async close(host, folder) {
+    if (await host.files.lstat(limitedIn(folder)) !== null) {
+      await releaseSubvolume(host, rootIn(folder));
+    }
     await deleteSubvolume(host, rootIn(folder));
     await removeStrangersTree(host, folder);
   },
@@ -25,4 +38,9 @@ export const btrfs: Storage = {
 
 function rootIn(folder: string): string {
   return join(folder, "root");
+}
+
+/** Says that there may be a limit to take away: to ask btrfs itself takes a process. */
+function limitedIn(folder: string): string {
+  return join(folder, "limited");
 }

@@ -2,8 +2,9 @@
 
 import { join } from "@std/path/posix";
 import type { StorageChoice } from "../../config/settings.ts";
-import { refused } from "../../failure.ts";
+import { hostFailure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { ENABLE, hasSimpleQuotas } from "../../host/quotas.ts";
 import { isSubvolume } from "../../host/subvolumes.ts";
 import { fileSystemOf, type KernelFacts } from "../kernel.ts";
 import type { StorageKind } from "../lease.ts";
@@ -34,6 +35,7 @@ export function storageOf(kind: StorageKind): Storage {
  * @param store The store's folder, which exists.
  * @param folder The machine's own folder, for a trial.
  * @param chroot The chroot's path.
+ * @param isLimited Whether there is a limit to what the machine may write.
  * @returns The storage.
  * @throws {Failure} where the configuration wants what this store cannot do.
  */
@@ -44,12 +46,16 @@ export async function chooseStorage(
   store: string,
   folder: string,
   chroot: string,
+  isLimited: boolean,
 ): Promise<Storage> {
   if (choice === "tmpfs") return tmpfs;
   const type = fileSystemOf(facts.mounts, await host.files.real(store) ?? store);
   const snapshots = type === "btrfs" && await isSubvolume(host, chroot);
   if (choice === "btrfs" && !snapshots) throw noSnapshots(type, chroot);
-  if (snapshots && choice !== "overlay") return btrfs;
+  if (snapshots && choice !== "overlay") {
+    if (!isLimited || await hasSimpleQuotas(host, store)) return btrfs;
+    if (choice === "btrfs") throw noQuotas(store);
+  }
   if (choice === "overlay" || await holdsUpperLayer(host, store, folder)) return overlay;
   return tmpfs;
 }
@@ -60,6 +66,13 @@ function noSnapshots(type: string, chroot: string): Error {
       ? `Cannot use storage "btrfs": ${chroot} is no subvolume`
       : `Cannot use storage "btrfs": the store is on ${type}`,
     "Create the chroot anew on btrfs, or set storage to overlay or tmpfs",
+  );
+}
+
+function noQuotas(store: string): Error {
+  return hostFailure(
+    "Cannot limit what a machine writes on btrfs: simple quotas are off",
+    `Turn them on: ${ENABLE} ${store} (Linux and btrfs-progs from 6.7); or set storage to auto`,
   );
 }
 

@@ -4,16 +4,26 @@ import { removeStrangersTree } from "../../host/strangers.ts";
 import { COUNT } from "../ids.ts";
 import { METACOPY, ownersIn } from "../layers/layer.ts";
 import { escapeColons } from "../nspawn.ts";
+import { closeDisk, leftOn, moveDisk, openDisk } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 
-/** Writes go to a folder on the store, over the read-only chroot. */
+/** Writes go to a folder on the store, or to a disk of the machine's own, over the read-only chroot. */
 export const overlay: Storage = {
   kind: "overlay",
-  open: (host, _chroot, folder, ids) => makeUpper(host, folder, ids),
+  async open(host, _chroot, folder, ids, diskMax) {
+    if (diskMax !== null) await openDisk(host, folder, diskMax);
+    await makeUpper(host, folder, ids);
+  },
   root: overlayOver,
   written: writtenTo,
-  move: moveFolder,
-  close: removeStrangersTree,
+  left: leftOn,
+  async move(host, from, to) {
+    if (!await moveDisk(host, from, to)) await moveFolder(host, from, to);
+  },
+  async close(host, folder) {
+    await closeDisk(host, folder);
+    await removeStrangersTree(host, folder);
+  },
 };
 
 /**
@@ -85,9 +95,24 @@ function mounted(folder: string, script: string, words: readonly string[]): Root
   };
 }
 
+/**
+ * Word: the machine's folder. What other machines have mounted would stay in here when they are gone, with all
+ * that they wrote. No braces: systemd-run would expand them.
+ */
+const ENTER = `
+cd -P "$1/.."
+all=$PWD
+cd -P "$1"
+while read -r _ _ _ _ point _; do
+  case $point in
+    "$PWD" | "$PWD"/*) ;;
+    "$all"/*) umount --lazy "$point" 2>/dev/null || : ;;
+  esac
+done </proc/self/mountinfo
+`;
+
 /** Words: the machine's folder, the chroot, the first id, nspawn. */
-const MAP = `
-cd "$1"
+const MAP = `${ENTER}
 mount --bind -o "X-mount.idmap=b:0:$3:${COUNT}" "$2" ${LOWER}
 mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
 cd /
@@ -96,8 +121,7 @@ exec "$@"
 `;
 
 /** Words: the machine's folder, the chroot, its files with other owners, nspawn. */
-const STACK = `
-cd "$1"
+const STACK = `${ENTER}
 mount --bind "$2" ${LOWER}
 mount --bind "$3" ${SHIFTED}
 mount -t overlay -o ${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}

@@ -11,6 +11,13 @@ export interface Root {
   readonly around?: (argv: Argv) => Argv;
 }
 
+/** What is left of a limit. */
+export interface Left {
+  readonly bytes: number;
+  /** Null where files are not counted. */
+  readonly files: number | null;
+}
+
 /** One way to keep writes apart. */
 export interface Storage {
   readonly kind: StorageKind;
@@ -21,9 +28,16 @@ export interface Storage {
    * @param chroot The chroot's path.
    * @param folder The machine's own folder, which exists and is empty.
    * @param ids The first id of the machine's own; null where it shares the host's.
+   * @param diskMax Bytes that the machine may write; null for no limit.
    * @throws {Failure} of the host.
    */
-  open(host: Host, chroot: string, folder: string, ids: number | null): Promise<void>;
+  open(
+    host: Host,
+    chroot: string,
+    folder: string,
+    ids: number | null,
+    diskMax: number | null,
+  ): Promise<void>;
   /**
    * The root that was made.
    *
@@ -42,6 +56,14 @@ export interface Storage {
    * @returns Bytes on disk; null where nobody tells.
    */
   written(host: Host, folder: string): Promise<number | null>;
+  /**
+   * What a machine may still write that has a limit.
+   *
+   * @param host The outside.
+   * @param folder The machine's own folder.
+   * @returns Null where nobody tells.
+   */
+  left(host: Host, folder: string): Promise<Left | null>;
   /**
    * Moves what a machine wrote, which has ended. Fine when that was done.
    *

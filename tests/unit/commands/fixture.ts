@@ -81,6 +81,6 @@ export async function withMachine(host: Host, store: string, changes: Partial<Le
   const own = { machine: MACHINE, boot: "boot-1", supervisor: "standalone", leader: LEADER };
   await writeLease(host, { ...leaseOf(store, "42"), ...own, booted: false, ...changes } as Lease);
   const paths = machinePaths(store, MACHINE);
-  await host.files.makeDirectory(paths.folder);
+  await host.files.makeDirectory(paths.own);
   await host.files.makeDirectory(paths.stage);
 }

@@ -8,7 +8,7 @@ import type { Check, Finding } from "../../../src/doctor/finding.ts";
 import { helper, runners } from "../../../src/doctor/gitlab.ts";
 import { filter, nspawn, supervisor, timers } from "../../../src/doctor/machines.ts";
 import { network } from "../../../src/doctor/network.ts";
-import { chroots, disk, store } from "../../../src/doctor/store.ts";
+import { chroots, disk, quota, store } from "../../../src/doctor/store.ts";
 import { users } from "../../../src/doctor/users.ts";
 import { runnerToml } from "../../../src/gitlab/runner_toml.ts";
 import type { Host } from "../../../src/host/host.ts";
@@ -28,9 +28,9 @@ async function find(
 ): Promise<Finding[]> {
   let found: Finding[] = [];
   await inFolder(async (folder) => {
-    await prepare(folder);
     const config = `${folder}/config.toml`;
     await Deno.writeTextFile(config, `store = "${folder}/store"\ndefinitions = "${folder}/defs"\n`);
+    await prepare(folder);
     const { host } = recordingHost(scene.answer === undefined ? {} : { answer: scene.answer });
     const settings: Config = await loadConfig(host, config);
     found = [await check(withFiles(host, folder, scene.files ?? {}), settings)].flat();
@@ -125,6 +125,24 @@ Deno.test("store() is root's alone to change", async () => {
   const [open] = await find(store, {}, made(0o777));
   assert.equal(open?.state, "broken");
   assert.match(open?.fix ?? "", /chmod 755/);
+});
+
+Deno.test("quota() says what keeps machines from writing more, and what it needs", async () => {
+  const limited = (disk_max: string) => async (folder: string) => {
+    await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
+    const more = `storage = "overlay"\n[limits]\ndisk_max = "${disk_max}"\n`;
+    await Deno.writeTextFile(`${folder}/config.toml`, more, { append: true });
+  };
+  const answer = (stderr: string) => ([program]: readonly string[]) =>
+    program === "sh" ? { code: stderr === "" ? 0 : 1, stderr } : undefined;
+  assert.deepEqual(await find(quota, {}, limited("infinity")), []);
+  const [well] = await find(quota, { answer: answer("") }, limited("2G"));
+  assert.deepEqual([well?.state, well?.found], ["ok", "2G, by disks of their own"]);
+  const [none] = await find(quota, { answer: answer("no mkfs.ext4\n") }, limited("2G"));
+  assert.deepEqual([none?.state, none?.found], [
+    "broken",
+    "no disk of 2G can be made: no mkfs.ext4",
+  ]);
 });
 
 Deno.test("disk() is weak below a tenth", async () => {

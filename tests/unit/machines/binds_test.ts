@@ -45,7 +45,7 @@ Deno.test("adminBinds() refuses what is not there, the store, what holds it, and
 
 async function hostsIn(folder: string): Promise<string> {
   const paths = machinePaths(folder, machineName("42", undefined));
-  await Deno.mkdir(paths.folder, { recursive: true });
+  await Deno.mkdir(paths.own, { recursive: true });
   const { from, to, readOnly } = await hostsFile(host, `${folder}/tree`, paths, "run-42");
   assert.deepEqual([to, readOnly], ["/etc/hosts", false]);
   return await Deno.readTextFile(from);

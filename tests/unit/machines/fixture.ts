@@ -18,6 +18,7 @@ export const SETTINGS: MachineSettings = {
     cpu_quota: "150%",
     io_weight: 20,
     tasks_max: "100",
+    disk_max: "infinity",
   },
   seccomp: true,
   capabilities: undefined,
@@ -113,6 +114,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     ids: null,
     layer: null,
     network: { kind: "host" },
+    diskMax: null,
     folders: [],
     cgroups: [],
     preparer: null,
@@ -127,8 +129,10 @@ export function pathsIn(folder: string): MachinePaths {
   return {
     lease: "",
     folder,
+    disk: `${folder}/disk`,
+    own: `${folder}/own`,
     stage: `${folder}/stage`,
-    result: `${folder}/result`,
+    result: `${folder}/own/result`,
     failures: `${folder}/failures`,
     log: `${folder}/log`,
   };

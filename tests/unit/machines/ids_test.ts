@@ -111,7 +111,12 @@ Deno.test("openChannel() and layScript() give the machine what it has to read, a
     const paths = pathsIn(folder);
     const { stage } = paths;
     const owner = { user: CI, ids: FIRST };
-    await openChannel(host, paths, { ...owner, owned: ["/builds"], environment: ["A=b"] });
+    await openChannel(host, paths, {
+      ...owner,
+      owned: ["/builds"],
+      environment: ["A=b"],
+      limited: false,
+    });
     const shells = { programs: ["sh"], options: [] };
     const { nonce } = await layScript(host, paths, new Uint8Array(), shells, owner);
     const seen = async (path: string) => {

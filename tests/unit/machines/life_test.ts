@@ -211,7 +211,7 @@ async function stage(folder: string, lease: Partial<Lease>, report: (nonce: stri
   const { host } = recording;
   const old = { machine: NAME, boot: "boot-1", supervisor: "standalone", leader: LEADER };
   await writeLease(host, { ...leaseOf(store, "42"), ...old, ...lease } as Lease);
-  await host.files.makeDirectory(paths.folder);
+  await host.files.makeDirectory(paths.own);
   await host.files.makeDirectory(paths.stage);
   const script = new TextEncoder().encode("#!/bin/dash\nsecret\n");
   const run = runStage(

@@ -20,7 +20,7 @@ Deno.test("nspawnArgv() boots a machine and says when it is ready", () => {
     "--link-journal=no",
     "--suppress-sync=yes",
     "--bind-ro=/run/nspawn-runner/run-42:/run/nspawn-runner",
-    "--bind=/store/.machines/run-42/result:/run/nspawn-runner/result",
+    "--bind=/store/.machines/run-42/own/result:/run/nspawn-runner/result",
     "--boot",
     "--notify-ready=yes",
     "--",
@@ -54,14 +54,14 @@ Deno.test("nspawnArgv() leaves out what an older nspawn does not know", () => {
 Deno.test("nspawnArgv() keeps colons and backslashes of paths apart from its own", () => {
   const paths = machinePaths("/a:b\\c", machineName("42", undefined));
   const bind = nspawnArgv(specOf({ paths }), []).find((word) => word.startsWith("--bind="));
-  assert.ok(bind?.startsWith("--bind=/a\\:b\\\\c/.machines/run-42/result:"));
+  assert.ok(bind?.startsWith("--bind=/a\\:b\\\\c/.machines/run-42/own/result:"));
 });
 
 Deno.test("overlay opens over the chroot, read-only, whatever is in the paths", async () => {
   await inFolder(async (folder) => {
     const machine = `${folder}/a:b`;
     await Deno.mkdir(machine);
-    await overlay.open(recordingHost().host, "/chroots/x:y", machine, null);
+    await overlay.open(recordingHost().host, "/chroots/x:y", machine, null, null);
     const { options } = overlay.root("/chroots/x:y", machine, null);
     const escaped = machine.replaceAll(":", "\\:");
     assert.deepEqual(options, [

@@ -18,7 +18,13 @@ async function report(
 ) {
   const { host } = recordingHost();
   const paths = pathsIn(folder);
-  await openChannel(host, paths, { user: null, ids: null, owned: [], environment });
+  await openChannel(host, paths, {
+    user: null,
+    ids: null,
+    owned: [],
+    environment,
+    limited: false,
+  });
   const shells = { programs: ["sh"], options };
   const stage = await layScript(host, paths, new TextEncoder().encode(script), shells, ROOT);
   const reporter = await Deno.readTextFile(`${paths.stage}/reporter`);

@@ -38,7 +38,7 @@ for (const [script, argument, fallback, shells] of SHELLS) {
 }
 
 /** Scripts run as root, and images say nothing. */
-const PLAIN = { user: null, ids: null, owned: [], environment: [] };
+const PLAIN = { user: null, ids: null, owned: [], environment: [], limited: false };
 
 async function opened(folder: string): Promise<MachinePaths> {
   const paths = pathsIn(folder);
@@ -73,6 +73,7 @@ Deno.test("openChannel() leaves nothing of a machine of that name before, and no
     const paths = pathsIn(folder);
     await host.files.makeDirectory(paths.stage);
     await host.files.write(`${paths.stage}/script-old`, "secret");
+    await host.files.makeDirectory(paths.own);
     await host.files.write(paths.result, "abc started\nabc 0\n");
     await openChannel(host, paths, PLAIN);
     assert.deepEqual(await host.files.list(paths.stage), ["reporter", "result"]);

@@ -47,7 +47,8 @@ async function systemdHost(
   }
   const stat = async (path: string) => {
     const stat = await files.stat(path);
-    return stat && mounted.has(path) ? { ...stat, dev: stat.dev + 1 } : stat;
+    const above = [...mounted].filter((point) => `${path}/`.startsWith(`${point}/`));
+    return stat && { ...stat, dev: stat.dev + above.length };
   };
   return { ...recording, host: { ...recording.host, files: { ...files, stat } } };
 }

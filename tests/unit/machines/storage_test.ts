@@ -15,12 +15,15 @@ interface Place {
   readonly subvolume: boolean;
   /** Whether an overlay can be mounted. */
   readonly overlay: boolean;
+  /** How quotas count; undefined where there is no limit. */
+  readonly quotas?: "squota" | "qgroup" | "";
 }
 
-async function choose({ choice, type, subvolume, overlay }: Place) {
+async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
   const trials: string[] = [];
   const { host } = recordingHost({
     answer(argv) {
+      if (argv[0] === "sh") return { stdout: `${quotas}\n` };
       trials.push(argv[0]);
       return { code: overlay ? 0 : 32 };
     },
@@ -55,7 +58,15 @@ async function choose({ choice, type, subvolume, overlay }: Place) {
     links: [],
   };
   const ask = () =>
-    chooseStorage({ ...host, files }, facts, choice, "/store", "/store/.machines/x", "/store/c");
+    chooseStorage(
+      { ...host, files },
+      facts,
+      choice,
+      "/store",
+      "/store/.machines/x",
+      "/store/c",
+      quotas !== undefined,
+    );
   const { kind } = await ask();
   assert.equal((await ask()).kind, kind);
   assert.ok(trials.length <= 1, "tried once a boot");
@@ -84,6 +95,18 @@ for (const [choice, type, subvolume, overlay, kind] of MATRIX) {
   });
 }
 
+Deno.test("chooseStorage() with a limit takes snapshots where simple quotas are on", async () => {
+  const place = { type: "btrfs", subvolume: true, overlay: true } as const;
+  assert.equal(await choose({ ...place, choice: "auto", quotas: "squota" }), "btrfs");
+  for (const quotas of ["qgroup", ""] as const) {
+    assert.equal(await choose({ ...place, choice: "auto", quotas }), "overlay");
+    await assert.rejects(choose({ ...place, choice: "btrfs", quotas }), {
+      kind: "host",
+      hint: /btrfs quota enable --simple \/store/,
+    });
+  }
+});
+
 Deno.test("chooseStorage() refuses snapshots where there can be none", async () => {
   const place = { choice: "btrfs", overlay: true } as const;
   for (const [type, subvolume] of [["ext4", false], ["btrfs", false], ["xfs", true]] as const) {
@@ -107,7 +130,7 @@ Deno.test("chooseStorage() goes by where the store really is", async () => {
       lstat: () => Promise.resolve(stat),
     };
     const there = { ...host, files };
-    return chooseStorage(there, facts, "btrfs", store, `${store}/.machines/x`, `${store}/c`);
+    return chooseStorage(there, facts, "btrfs", store, `${store}/.machines/x`, `${store}/c`, false);
   };
   assert.equal((await chosen("/link", "/data/store")).kind, "btrfs");
   assert.equal((await chosen("/data/store", null)).kind, "btrfs");
@@ -137,7 +160,7 @@ Deno.test("tmpfs is unmounted as often as it was mounted, then its folder goes",
 Deno.test("tmpfs that cannot be mounted or unmounted is a failure of the host", async () => {
   await inFolder(async (folder) => {
     const { host } = recordingHost({ answer: () => ({ code: 32, stderr: "no right\n" }) });
-    await assert.rejects(tmpfs.open(host, "/c", folder, null), /no right/);
+    await assert.rejects(tmpfs.open(host, "/c", folder, null, null), /no right/);
     const other = { ...(await host.files.stat(folder))!, dev: -1 };
     const stat = (path: string) => path === folder ? Promise.resolve(other) : host.files.stat(path);
     await assert.rejects(
@@ -167,7 +190,7 @@ Deno.test("btrfs makes a snapshot of the chroot, and is closed where there is no
     const machine = `${folder}/machine`;
     await Deno.mkdir(machine);
     const { host, commands } = recordingHost();
-    await btrfs.open(host, "/store/c", machine, null);
+    await btrfs.open(host, "/store/c", machine, null, null);
     const { options } = btrfs.root("/store/c", machine, null);
     assert.deepEqual(options, [`--directory=${machine}/root`]);
     assert.deepEqual(commands(), [`btrfs subvolume snapshot /store/c ${machine}/root`]);

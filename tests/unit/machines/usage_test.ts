@@ -7,6 +7,7 @@ import type { Ending } from "../../../src/ending.ts";
 import type { Lease } from "../../../src/machines/lease.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
+import { standaloneHost } from "./standalone_host.ts";
 
 const GIB = 1024 ** 3;
 
@@ -123,7 +124,8 @@ Deno.test("explain() tells a time-out from a cancel by the time that went by", a
 
 Deno.test("noteFailure() is found again, and explains nothing twice", async () => {
   await inFolder(async (folder) => {
-    const { host, err } = recordingHost({ answer: () => ({ stdout: TEXT }) });
+    const { host, err } = standaloneHost(folder, () => ({ stdout: TEXT }));
+    await host.files.makeDirectory("/run/nspawn-runner");
     const lease = leaseOf(folder, "42", { leader: LEADER, keep: 1800 });
     assert.deepEqual(await readFailures(host, lease), { oomKills: 0, tasksRefused: 0, own: false });
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true });
@@ -136,7 +138,7 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);
     assert.equal(err(), told, "once is enough");
     assert.deepEqual((await explain(host, lease, KILLED, false)).lines, []);
-    await host.files.write(`${folder}/.machines/run-42/failures`, "{");
+    await host.files.write("/run/nspawn-runner/run-42.failures", "{");
     assert.ok(!(await readFailures(host, lease)).own, "half written");
   });
 });

@@ -82,7 +82,7 @@ Deno.test("systemd.start() has no word that systemd would expand, for any machin
 Deno.test("tmpfs is root's alone and holds no devices", async () => {
   await inFolder(async (folder) => {
     const { host, commands } = recordingHost();
-    await tmpfs.open(host, "/c", folder, null);
+    await tmpfs.open(host, "/c", folder, null, null);
     const { options } = tmpfs.root("/c", folder, null);
     assert.deepEqual(commands(), [
       `mount -t tmpfs -o mode=0700,nodev nspawn-runner ${folder}`,
@@ -110,7 +110,7 @@ for (const [code, kind] of [[0, "overlay"], [32, "tmpfs"]] as const) {
         mounts: [{ point: "/", type: "ext4" }],
         links: [],
       };
-      const choose = () => chooseStorage(host, facts, "auto", folder, machine, "/c");
+      const choose = () => chooseStorage(host, facts, "auto", folder, machine, "/c", false);
       assert.equal((await choose()).kind, kind);
       assert.equal(await host.files.lstat(machine), null);
       assert.equal((await choose()).kind, kind);

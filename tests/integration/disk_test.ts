@@ -1,0 +1,246 @@
+/** What a machine may write: its limit, whoever fills it, and what is left then. */
+
+import assert from "node:assert/strict";
+import { leftovers } from "../hosts/leftovers.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+import { skip, skipReal } from "../skip.ts";
+import { succeed } from "./own.ts";
+
+const MIB = 1024 ** 2;
+
+/** What a machine may write in these tests: a booted one writes some of it by itself. */
+const MOST = 96;
+const SETTINGS = { "limits.disk_max": `${MOST}M`, keep_failed: "30min" } as const;
+
+type Storage = "overlay" | "tmpfs" | "btrfs";
+
+/** A site whose machines have such a limit, or why there can be none. */
+async function limited(site: Site, storage: Storage): Promise<Site | string> {
+  if (storage !== "btrfs") {
+    const hasLoops = (await site.host.exec(["losetup", "--find"])).code === 0;
+    if (storage === "overlay" && !hasLoops) return "this host has no loop devices";
+    return await site.with({ ...SETTINGS, storage });
+  }
+  const own = await site.onBtrfs();
+  if (own === null) return "no btrfs can be mounted here";
+  const enabled = await own.host.exec(["btrfs", "quota", "enable", "--simple", own.store]);
+  if (enabled.code !== 0) return "this host has no simple quotas: btrfs-progs from 6.7 do";
+  return await own.with({ ...SETTINGS, storage });
+}
+
+/** Registers a test for each storage, and for machines that boot and that do not. */
+function onEachLimit(name: string, body: (own: Site, storage: Storage) => Promise<void>): void {
+  for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
+    onEachHost(`${name}, ${storage}`, async (site) => {
+      const own = await limited(site, storage);
+      if (typeof own === "string") {
+        const isMissing = /btrfs can/.test(own); // whatever machine this is, it could have one
+        return (isMissing ? skipReal : skip)(`${name}, ${storage} (${site.host.kind} host)`, own);
+      }
+      try {
+        for (const boot of [true, false]) await body(await own.with({ boot }), storage);
+      } finally {
+        if (storage === "btrfs") await own.host.exec(["btrfs", "quota", "disable", own.store]);
+      }
+    });
+  }
+}
+
+/** Bytes that are free where the store is. */
+async function freeOn({ host, store }: Site): Promise<number> {
+  await host.exec(["sync", "-f", store]);
+  const df = await host.exec(["df", "--block-size=1", "--output=avail", store]);
+  return Number(df.stdout.split("\n")[1]);
+}
+
+/** As much as goes into a file, and what was said of the rest; the file is as long as it became. */
+const FILL = `
+mkdir -p /builds && dd if=/dev/zero of=/builds/big bs=64k count=16000 2>/tmp/said && exit 9
+stat -c %s /builds/big; tail -n 1 /tmp/said; grep -c -e 'No space' -e 'quota exceeded' /tmp/said
+echo more >/etc/more || echo full
+`.replaceAll("/tmp/said", "/dev/shm/said");
+
+onEachLimit(
+  "a job that fills its disk ends with its own code, and fills nothing else",
+  async (own) => {
+    const id = newJob();
+    const prepared = await succeed(own, "prepare", CHROOT, "--id", id);
+    assert.match(prepared.stderr, new RegExp(`^Storage \\w+, disk max ${MOST}M, `, "m"));
+    const before = await freeOn(own);
+
+    const full = await runScript(own, id, `${FILL}exit 3\n`);
+    assert.equal(full.code, 3, full.stdout + full.stderr);
+    const [size, , refused] = full.stdout.split("\n");
+    assert.ok(Number(size) > MOST * MIB * 0.5 && Number(size) <= MOST * MIB, full.stdout);
+    assert.equal(refused, "1", full.stdout);
+    assert.match(
+      full.stderr,
+      new RegExp(
+        `^nspawn-runner: Disk full: the machine may write ${MOST} MiB\\. Raise it: limits\\.disk_max$`,
+        "m",
+      ),
+    );
+    assert.ok(before - await freeOn(own) < (MOST + 16) * MIB, "the host's disk has no more of it");
+
+    // It is as full as before, and scripts still come and go.
+    assert.equal((await runScript(own, id, "echo more >>/builds/big; exit 0\n")).code, 0);
+    assert.equal((await runScript(own, id, "exit 4\n")).code, 4);
+    const freed = await runScript(
+      own,
+      id,
+      "rm /builds/big && echo more >/etc/more && cat /etc/more",
+    );
+    assert.deepEqual([freed.code, freed.stdout], [0, "more\n"], freed.stderr);
+
+    // Kept for a look, on the disk that it was written to.
+    await succeed(own, "cleanup", "--id", id);
+    const look = await own.call(["shell", id], { stdin: "cat /etc/more\n" });
+    assert.equal(look.stdout, "more\n", look.stderr);
+    await succeed(own, "shell", id, "--done");
+    assert.deepEqual(await leftovers(own.host), []);
+  },
+);
+
+/** As many files as go in; the shell's own redirection, so that it takes no process for each. */
+const INODES = `
+mkdir -p /builds/many && cd /builds/many
+i=0
+while [ $i -lt 40000 ] && : >a-name-of-some-length-so-that-folders-take-room-$i; do i=$((i + 1)); done 2>/dev/null
+echo $i
+exit 5
+`;
+
+onEachLimit("a job that makes files without end stops at its own limit", async (own, storage) => {
+  const id = newJob();
+  await succeed(own, "prepare", CHROOT, "--id", id);
+  const done = await runScript(own, id, INODES);
+  const files = Number(done.stdout);
+  assert.equal(done.code, 5, done.stderr);
+  assert.ok(files > 1000, done.stdout);
+  if (storage !== "btrfs") {
+    assert.ok(files <= MOST * MIB / 8192, done.stdout);
+    assert.match(done.stderr, /^nspawn-runner: Too many files: .*limits\.disk_max$/m);
+  }
+  await succeed(own, "cleanup", "--id", id);
+  await succeed(own, "shell", id, "--done");
+});
+
+onEachLimit("a job cannot write more by what else it may write to", async (own) => {
+  const id = newJob();
+  await succeed(own, "prepare", CHROOT, "--id", id);
+  const before = await freeOn(own);
+  const done = await runScript(
+    own,
+    id,
+    "for file in /etc/hosts /run/nspawn-runner/result; do\n" +
+      "  head -c 300000000 /dev/zero >>$file; stat -c %s $file; truncate -s 0 $file\ndone 2>/dev/null\n",
+  );
+  for (const size of done.stdout.trim().split("\n")) {
+    assert.ok(Number(size) <= MIB, `${done.stdout}${done.stderr}`);
+  }
+  assert.ok(before - await freeOn(own) < (MOST + 16) * MIB);
+  await succeed(own, "cleanup", "--id", id);
+});
+
+const NEW_SUBVOLUME = `python3 - <<'END'
+import fcntl, os, struct
+fd = os.open("/builds", os.O_RDONLY)
+fcntl.ioctl(fd, 0x5000940e, bytearray(struct.pack("q4088s", 0, b"inner")))
+END
+dd if=/dev/zero of=/builds/inner/big bs=64k count=8000 2>/dev/null && exit 9
+stat -c %s /builds/inner/big
+`;
+
+onEachHost("a subvolume that a job makes has no more room than its machine", async (site) => {
+  const name = "a subvolume that a job makes";
+  const own = await limited(site, "btrfs");
+  if (typeof own === "string") return skip(`${name} (${site.host.kind} host)`, own);
+  const id = newJob();
+  const plain = await own.with({ boot: false });
+  await succeed(plain, "prepare", CHROOT, "--id", id);
+  const done = await runScript(plain, id, `mkdir -p /builds\n${NEW_SUBVOLUME}`);
+  await succeed(plain, "cleanup", "--id", id);
+  await own.host.exec(["btrfs", "quota", "disable", own.store]);
+  assert.equal(done.code, 0, done.stderr);
+  assert.ok(Number(done.stdout) <= MOST * MIB, done.stdout);
+});
+
+onEachHost(
+  "storage btrfs without simple quotas refuses a limit, and auto goes without it",
+  async (site) => {
+    const btrfs = await site.onBtrfs();
+    if (btrfs === null) return skipReal("limits on btrfs", "no btrfs can be mounted here");
+    const own = await btrfs.with({ ...SETTINGS, boot: false, storage: "btrfs" });
+    const refused = await own.call(["prepare", CHROOT, "--id", newJob()]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /simple quotas are off[^]*btrfs quota enable --simple/);
+    if ((await site.host.exec(["losetup", "--find"])).code !== 0) return;
+    const id = newJob();
+    const auto = await succeed(await own.with({ storage: "auto" }), "prepare", CHROOT, "--id", id);
+    assert.match(auto.stderr, /^Storage overlay, disk max/m);
+    await succeed(own, "cleanup", "--id", id);
+  },
+);
+
+const WITHOUT_LOOPS =
+  'for node in /dev/loop*; do mount --bind /dev/null "$node"; done 2>/dev/null; exec "$@"';
+
+onEachHost(
+  "a host without loop devices cannot limit an overlay, and the way out is named",
+  async (site) => {
+    const own = await site.with({ ...SETTINGS, storage: "overlay", boot: false });
+    const prepare = own.words(["prepare", CHROOT, "--id", newJob()]);
+    const argv = ["unshare", "--mount", "sh", "-c", WITHOUT_LOOPS, "sh", ...prepare];
+    const failed = await site.host.exec(argv);
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.match(failed.stderr, /Cannot make a disk of 96 MiB[^]*storage = "tmpfs"/);
+  },
+);
+
+/** So many milliseconds after its start prepare is killed, with all that it runs or alone. */
+const DELAYS = [60, 120, 160, 200, 260, 340, 500];
+
+onEachLimit("a prepare that is killed leaves nothing of a disk after gc", async (own) => {
+  for (const [index, delay] of DELAYS.entries()) {
+    const id = newJob();
+    const preparing = own.start(["prepare", CHROOT, "--id", id]);
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    await own.host[index % 2 === 0 ? "signal" : "signalAlone"](preparing, "SIGKILL");
+    await preparing.ended;
+    await succeed(own, "gc");
+    await succeed(own, "cleanup", "--id", id);
+    // What it had started may have made something after that.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await succeed(own, "gc");
+    assert.deepEqual(await leftovers(own.host), [], `${delay} ms`);
+  }
+  // Nor does a machine that nobody has a record of.
+  const id = newJob();
+  await succeed(own, "prepare", CHROOT, "--id", id);
+  await own.host.exec(["rm", `${own.store}/.leases/run-${id}.json`]);
+  assert.match((await succeed(own, "gc")).stdout, /no record of it, but .*its writes/);
+  assert.deepEqual(await leftovers(own.host), []);
+});
+
+for (const storage of ["overlay", "tmpfs"] as const) {
+  onEachHost(
+    `what a machine wrote is gone with it, whoever else runs, ${storage}`,
+    async (site) => {
+      const own = await limited(site, storage);
+      if (typeof own === "string") return skip(`neighbours (${site.host.kind} host)`, own);
+      const plain = await own.with({ boot: false, private_users: "auto" });
+      const [first, second] = [newJob(), newJob()];
+      await succeed(plain, "prepare", CHROOT, "--id", first);
+      await succeed(plain, "prepare", CHROOT, "--id", second);
+      const look = `cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -c "/.machines/run-$1"`;
+      const holds = async (id: string) =>
+        Number((await site.host.exec(["sh", "-c", look, "sh", id])).stdout);
+      assert.ok(await holds(first) > 0);
+      await succeed(plain, "cleanup", "--id", first);
+      assert.equal(await holds(first), 0);
+      assert.ok(await holds(second) > 0);
+      await succeed(plain, "cleanup", "--id", second);
+    },
+  );
+}
