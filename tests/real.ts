@@ -3,7 +3,7 @@
  * longer to start than most of them.
  */
 
-const FOLDERS = ["conformance", "integration"];
+const FOLDERS = ["conformance", "escape", "integration"];
 
 for (const folder of FOLDERS) {
   const url = new URL(`./${folder}/`, import.meta.url);

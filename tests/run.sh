@@ -165,7 +165,7 @@ run_all() {
   reason=$(no_machines_because)
   if [ -n "$reason" ]; then
     say "No machine can run here: $reason"
-    cannot_run "$reason" tests/integration tests/conformance
+    cannot_run "$reason" tests/integration tests/conformance tests/escape
   else
     run_tests tests/real.ts
   fi
