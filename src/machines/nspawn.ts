@@ -27,11 +27,14 @@ const NEEDLESS_UNITS = [
 /** What the process of a plain machine says when it runs. */
 export const PLAIN_READY = "ready";
 
-/** What a plain machine runs: its only task is to be there. */
+/**
+ * What a plain machine runs: its only task is to be there. It lets go of where nspawn's own words go, which a
+ * job could take from it to fill the host's journal.
+ */
 const PLAIN_PAYLOAD = [
   "/bin/sh",
   "-c",
-  `echo ${PLAIN_READY} >>${INSIDE}/result; exec sleep infinity`,
+  `sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`,
 ];
 
 /**

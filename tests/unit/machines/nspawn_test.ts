@@ -40,7 +40,7 @@ Deno.test("nspawnArgv() gives a plain machine a process that only waits", () => 
     "--",
     "/bin/sh",
     "-c",
-    "echo ready >>/run/nspawn-runner/result; exec sleep infinity",
+    "sleep 0 && echo ready >>/run/nspawn-runner/result && exec sleep infinity >/dev/null 2>&1",
   ]);
   assert.ok(!argv.includes("--boot"));
 });
