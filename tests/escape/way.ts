@@ -16,6 +16,8 @@ export interface Way {
    * host itself, since no setting gives a machine as much.
    */
   readonly opened: "unprotected" | "outside";
+  /** A file of the host that not every kernel has. */
+  readonly needs?: string;
   /** A script of the host that prints what would change there. */
   readonly state?: string;
   /** A script of the host that takes the change back. */
@@ -32,6 +34,8 @@ export interface Bait {
   readonly BUS: string;
   /** The host's disk, `MAJOR:MINOR`. */
   readonly DISK: string;
+  /** A key of its root. */
+  readonly KEY: string;
 }
 
 /** How a try ended. */
@@ -77,7 +81,7 @@ function oneOf({ name, language, program }: Way, scratch: string): string {
   return `
 mkdir -p ${scratch} && cd "$(mktemp -d -p ${scratch})"
 echo "== ${name}"
-timeout 120 ${command} 2>&1 <<'${END}' && code=0 || code=$?
+timeout 300 ${command} 2>&1 <<'${END}' && code=0 || code=$?
 ${text}
 ${END}
 printf '\\n== ended %s\\n' "$code"

@@ -33,6 +33,14 @@ const FILES: readonly Way[] = [
     undo: 'rm "$BAIT/data/escaped"',
   },
   {
+    name: "write beside the script of its own stage",
+    language: "sh",
+    program: "mount -o remount,rw,bind /run/nspawn-runner || :\necho x >/run/nspawn-runner/escaped",
+    where: "anywhere",
+    refusal: DENIED,
+    opened: "unprotected",
+  },
+  {
     name: "read a file beside what is bound, by its handle",
     language: "python3",
     program: `
@@ -132,8 +140,20 @@ echo /escaped >s/kernel/uevent_helper`,
     where: "vm",
     refusal: DENIED,
     opened: "unprotected",
+    needs: "/sys/kernel/uevent_helper",
     state: "cat /sys/kernel/uevent_helper",
     undo: "echo >/sys/kernel/uevent_helper",
+  },
+  {
+    name: "write to the kernel's /sys",
+    language: "sh",
+    program: `mkdir s && mount -t sysfs sysfs s || mount --bind /sys s
+echo 1 >s/kernel/rcu_expedited`,
+    where: "vm",
+    refusal: DENIED,
+    opened: "unprotected",
+    state: "cat /sys/kernel/rcu_expedited",
+    undo: "echo 0 >/sys/kernel/rcu_expedited",
   },
   {
     name: "write a release_agent",
@@ -192,7 +212,7 @@ except OSError as error:
   },
 ];
 
-/** Others that run there. */
+/** Others that run there, and what they have. */
 const PROCESSES: readonly Way[] = [
   {
     name: "stop a process of the host",
@@ -211,6 +231,17 @@ const PROCESSES: readonly Way[] = [
     where: "anywhere",
     refusal: /no such process/i,
     opened: "outside",
+  },
+  {
+    name: "read a key of the host's root",
+    language: "python3",
+    program: `
+key = syscall(250, 10, -4, b"user", b"nspawn-runner-escape", 0)
+assert key == int(os.environ["KEY"])
+`,
+    where: "anywhere",
+    refusal: /required key not available|not permitted/i,
+    opened: "unprotected",
   },
   {
     name: "speak to the host's D-Bus",

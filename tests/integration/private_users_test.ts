@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
-import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
+import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import { define, lendChroot, said, succeed, withOwn } from "./own.ts";
 
@@ -80,37 +80,6 @@ for (const boot of [true, false]) {
     });
   }
 }
-
-/** What root could do without ids of its own; each line is one way, and none of them hurts a kernel. */
-const WAYS = {
-  "write to a script of the host": "mount -o remount,rw,bind /run/nspawn-runner",
-  "lock a file": "touch /root/locked && chattr +i /root/locked",
-  "make a disk": "mknod /root/disk b 254 0 && head -c 1 /root/disk",
-} as const;
-
-async function tried(site: Site, id: string): Promise<Record<string, boolean>> {
-  const script = Object.values(WAYS).map((way) =>
-    `if { ${way}; } >/dev/null 2>&1; then echo done; else echo refused; fi\n`
-  ).join("");
-  const { stdout } = await runScript(site, id, script);
-  const results = stdout.trim().split("\n");
-  return Object.fromEntries(
-    Object.keys(WAYS).map((name, index) => [name, results[index] === "done"]),
-  );
-}
-
-onEachHost("root of a machine cannot reach what is the host's", async (site) => {
-  await withMachine(await site.with({ private_users: "auto" }), async (id) => {
-    const done = await tried(site, id);
-    for (const name of Object.keys(WAYS)) assert.equal(done[name], false, name);
-  });
-  // With the host's ids these are ways, so that the test could fail.
-  const open = { private_users: "off", capabilities: ["CAP_LINUX_IMMUTABLE"] };
-  await withMachine(await site.with(open), async (id) => {
-    const done = await tried(site, id);
-    assert.ok(done["write to a script of the host"] && done["lock a file"], JSON.stringify(done));
-  });
-}, ["systemd"]);
 
 onEachHost("scripts of a user run with ids of the machine's own, too", async (site) => {
   await withOwn(site, { private_users: "auto" }, async (own) => {

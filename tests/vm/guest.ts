@@ -9,6 +9,7 @@ export const PACKAGES = [
   "linux-image-cloud-amd64",
   "lz4",
   "openssh-server",
+  "python3",
   "systemd",
   "systemd-container",
   "systemd-sysv",

@@ -1,0 +1,110 @@
+/** What a job leaves in folders that outlive it. */
+
+import assert from "node:assert/strict";
+import { assertDone, begin, planOf, withAttempt } from "../conformance/stages.ts";
+import { lendChroot, succeed, withOwn } from "../integration/own.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT, newJob, runScript, type Settings, type Site, withMachine } from "../hosts/site.ts";
+
+/** What a machine has of a project's folders. */
+const OWN: Settings = { boot: false, persistent_builds: true, cache_max_age: "1d" };
+
+/** Gives a test a store and a folder of the host beside it. */
+async function withFolder(
+  site: Site,
+  settings: (folder: string) => Settings,
+  body: (own: Site, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = `${site.host.store}/.tests/precious-${newJob()}`;
+  await site.host.exec(["mkdir", "-p", folder]);
+  try {
+    await withOwn(site, { ...OWN, ...settings(folder) }, async (own) => {
+      await lendChroot(own, site);
+      await body(own, folder);
+    });
+  } finally {
+    await site.host.exec(["chattr", "-R", "-i", folder]);
+    await site.host.exec(["rm", "-rf", folder]);
+  }
+}
+
+/** A job of a project of its own runs that. */
+async function job(own: Site, script: string): Promise<void> {
+  await withAttempt(own, { ...planOf(CHROOT), project: 7301 }, async (attempt) => {
+    await begin(attempt);
+    assertDone(await attempt.run("build_script", script));
+  });
+}
+
+/** A user of the host runs a program; the shell between is there since setpriv itself keeps its capabilities. */
+const AS_NOBODY = [
+  ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"],
+  ...["sh", "-c", 'exec "$0" -u'],
+];
+
+onEachHost(
+  "a set-uid program in a cache or a builds folder is nobody's but root's",
+  async (site) => {
+    const settings = (folder: string) => ({ binds: [`${folder}:/srv/open`] });
+    await withFolder(site, settings, async (own, folder) => {
+      await job(
+        own,
+        `for place in /cache /builds /srv/open; do
+  cp /usr/bin/id $place/id && chmod 4755 $place/id
+done`,
+      );
+      const find = ["find", own.store, folder, "-name", "id", "-perm", "-4000", "-user", "0"];
+      const places = (await own.host.exec(find)).stdout.trim().split("\n");
+      assert.equal(places.length, 3, places.join("\n"));
+      for (const place of places) {
+        const done = await own.host.exec([...AS_NOBODY, place]);
+        // A bind is what the administrator makes of it, and shows that the test can fail.
+        if (place.startsWith(folder)) assert.equal(done.stdout, "0\n", done.stderr);
+        else assert.match(done.stderr, /permission denied/i, place);
+      }
+    });
+  },
+  ["systemd"],
+);
+
+/** Owners, modes, times and contents of all that is there. */
+async function seen(site: Site, folder: string): Promise<string> {
+  const look = 'cd "$1" && find . -printf "%p %U %m %T@\\n" | sort; cat file; lsattr file';
+  return (await site.host.exec(["sh", "-c", look, "sh", folder])).stdout;
+}
+
+const links = (folder: string) => `ln -s ${folder} folder && ln -s ${folder}/file file`;
+
+onEachHost(
+  "links of a job lead none of the runner's own steps to what is the host's",
+  async (site) => {
+    await withFolder(site, () => ({}), async (own, folder) => {
+      const lay = 'cd "$1" && echo precious >file && mkdir sub && touch sub/file && chattr +i file';
+      await own.host.exec(["sh", "-c", lay, "sh", folder]);
+      const before = await seen(own, folder);
+      await job(own, `for place in /cache /builds; do (cd $place && ${links(folder)}); done`);
+      const find = ["find", own.store, "-name", "file", "-lname", `${folder}/file`];
+      const left = (await own.host.exec(find)).stdout.trim().split("\n");
+      assert.equal(left.length, 2, left.join("\n"));
+      for (const link of left) {
+        assert.equal(
+          (await own.host.exec(["cat", link])).stdout,
+          "precious\n",
+          "the host follows it",
+        );
+      }
+      await job(own, "test -L /cache/file && ! cat /cache/file"); // a second one takes both anew
+      const old = "find .cache .builds -type d -name '[p0]*' -exec touch -d '9 days ago' {} +";
+      await own.host.exec(["sh", "-c", `cd ${own.store} && ${old}`]);
+      await succeed(own, "gc");
+      assert.equal((await own.host.exec(find)).stdout, "", "gc removes the links");
+      // What cannot be removed at once is unlocked first.
+      await withMachine(await own.with({ private_users: "off" }), async (id) => {
+        const script = `mkdir /x && cd /x && ${links(folder)} && touch own && chattr +i own`;
+        assert.equal((await runScript(own, id, script)).code, 0);
+      });
+      assert.equal(await seen(own, folder), before);
+    });
+  },
+  ["systemd"],
+);

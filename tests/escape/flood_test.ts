@@ -1,0 +1,112 @@
+/** A job that says more than anybody wants to read, or keeps it in memory. */
+
+import assert from "node:assert/strict";
+import { onEachHost } from "../hosts/shared.ts";
+import { runScript, type Site, withMachine } from "../hosts/site.ts";
+import { mappingSite } from "./mapping.ts";
+
+const BYTES = 100_000_000;
+const MIB = 1024 ** 2;
+
+/** Runs a command, throws away what it says; prints its code, the bytes, and the most memory in KiB. */
+const MEASURE = `
+import resource, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
+said = 0
+while piece := child.stdout.read1(65536): said += len(piece)
+print(child.wait(), said, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+`;
+
+const FLOOD = `yes 'a line of a log, of no interest to anybody' | head -c ${BYTES}`;
+
+interface Measured {
+  readonly said: number;
+  readonly memory: number;
+}
+
+async function measured(site: Site, id: string, script: string): Promise<Measured> {
+  const path = await site.put(script);
+  const words = site.words(["run", "--id", id, path, "step_script"]);
+  const { stdout, stderr } = await site.host.exec(["python3", "-c", MEASURE, ...words]);
+  const [code = NaN, said = NaN, kib = NaN] = stdout.trim().split(" ").map(Number);
+  assert.equal(code, 0, stderr);
+  return { said, memory: kib * 1024 };
+}
+
+/** Bytes of all that the host keeps of what machines say. */
+async function kept(site: Site): Promise<number> {
+  const places = ["/var/log", "/run/log", "/run/nspawn-runner", `${site.store}/.machines`];
+  const { stdout } = await site.host.exec(["du", "-s", "-c", "--block-size=1", ...places]);
+  return Number(stdout.trim().split("\n").at(-1)!.split("\t")[0]);
+}
+
+onEachHost("100 MB of log pass, and neither the program nor the host keeps them", async (site) => {
+  for (const boot of [true, false]) {
+    const own = await site.with({ boot });
+    await withMachine(own, async (id) => {
+      const quiet = await measured(own, id, "true");
+      const before = await kept(own);
+      const loud = await measured(own, id, FLOOD);
+      assert.equal(loud.said, BYTES);
+      assert.ok(loud.memory < quiet.memory + 32 * MIB, `${loud.memory}, else ${quiet.memory}`);
+      const grown = await kept(own) - before;
+      assert.ok(grown < 16 * MIB, `the host keeps ${grown} bytes more`);
+    });
+  }
+}, ["systemd"]);
+
+/** Past its own log: what its processes have open is the machine's own, and leads to no log of the host. */
+const STEAL = `
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def doors(pid):
+    for number in (1, 2):
+        yield libc.syscall(438, os.pidfd_open(pid), number, 0) # pidfd_getfd
+        try: yield os.open(f"/proc/{pid}/fd/{number}", os.O_WRONLY)
+        except OSError: pass
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    if int(pid) in (os.getpid(), os.getppid()): continue
+    try: found = [door for door in doors(int(pid)) if door >= 0]
+    except OSError: continue # it has ended
+    for door in found:
+        try: os.write(door, b"escaped into the journal\\n")
+        except OSError: pass
+`;
+
+const NO_LOG = "a job writes into no log of the host";
+
+onEachHost(NO_LOG, async (site) => {
+  const mapping = await mappingSite(NO_LOG, await site.with({ boot: false }));
+  if (mapping === null) return;
+  for (const boot of [true, false]) {
+    const own = await mapping.with({ boot });
+    await withMachine(own, async (id) => {
+      const done = await runScript(own, id, `python3 - <<'END'${STEAL}END\n`);
+      assert.equal(done.code, 0, done.stderr);
+      const read = 'journalctl --sync; journalctl --output=cat --no-pager --unit="$1"';
+      const unit = `nspawn-runner-run-${id}.service`;
+      const journal = await own.host.exec(["sh", "-c", read, "sh", unit]);
+      assert.match(journal.stdout, /^Started /m);
+      assert.doesNotMatch(journal.stdout, /escaped/);
+    });
+  }
+}, ["systemd"]);
+
+/** Blocks and inodes of each tmpfs that a machine starts with, 0 for one without bounds. */
+const LOOK = `while read -r _ place kind _; do
+  [ "$kind" = tmpfs ] && stat --file-system --format="$place %b %c" "$place"
+done </proc/self/mounts
+:
+`;
+
+onEachHost("no tmpfs of a machine is without bounds", async (site) => {
+  for (const boot of [true, false]) {
+    await withMachine(await site.with({ boot }), async (id) => {
+      const lines = (await runScript(site, id, LOOK)).stdout.trim().split("\n");
+      assert.ok(lines.some((line) => line.startsWith("/dev/shm ")), lines.join("\n"));
+      for (const line of lines) {
+        assert.match(line, /^\S+ [1-9]\d* [1-9]\d*$/);
+      }
+    });
+  }
+});
