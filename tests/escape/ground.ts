@@ -43,12 +43,18 @@ export function groundOn(site: Site, bait: string): Ground {
 /** A pid that no machine has: each has few processes, and numbers of its own. */
 const FAR_PID = 30_000;
 
-/** Prints the lines of a {@linkcode Bait}. */
+/** Prints the lines of a {@linkcode Bait}; its process has an abstract socket, too. */
 const LAY = (bait: string) => `
 mkdir -p ${bait}/data && echo secret >${bait}/secret
 echo ${FAR_PID} >/proc/sys/kernel/ns_last_pid
-setsid sleep 3000 </dev/null >/dev/null 2>&1 &
+setsid python3 -c '
+import socket, time
+door = socket.socket(socket.AF_UNIX)
+door.bind("\\0nspawn-runner-escape")
+door.listen()
+time.sleep(3000)' </dev/null >/dev/null 2>&1 &
 echo "PID $!"
+until grep -q '@nspawn-runner-escape$' /proc/net/unix; do sleep 0.1; done
 mountpoint -d / | sed 's/^/DISK /'
 python3 - <<'END'
 import ctypes, os, socket

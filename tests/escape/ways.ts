@@ -94,9 +94,10 @@ const KERNEL: readonly Way[] = [
     opened: "unprotected",
   },
   {
-    name: "mount another /sys",
+    // The mount itself is fine: with a network of its own, a machine sees there what is its own.
+    name: "mount a /sys to write to",
     language: "sh",
-    program: "mkdir s && mount -t sysfs sysfs s",
+    program: "mkdir s && mount -t sysfs sysfs s || mount --bind /sys s\n: >>s/kernel/rcu_expedited",
     where: "anywhere",
     refusal: DENIED,
     opened: "unprotected",
@@ -231,6 +232,17 @@ const PROCESSES: readonly Way[] = [
     where: "anywhere",
     refusal: /no such process/i,
     opened: "outside",
+  },
+  {
+    name: "speak through an abstract socket of the host",
+    language: "python3",
+    program: `
+import socket
+socket.socket(socket.AF_UNIX).connect("\\0nspawn-runner-escape")
+`,
+    where: "anywhere",
+    refusal: /connection refused/i,
+    opened: "unprotected",
   },
   {
     name: "read a key of the host's root",

@@ -6,8 +6,10 @@ import { must } from "../hosts/command.ts";
 export const PACKAGES = [
   "dbus",
   "initramfs-tools",
+  "iproute2",
   "linux-image-cloud-amd64",
   "lz4",
+  "nftables",
   "openssh-server",
   "python3",
   "systemd",
