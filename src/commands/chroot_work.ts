@@ -7,7 +7,7 @@ import type { Host } from "../host/host.ts";
 import { sweepLayers } from "../machines/layers/sweep.ts";
 import { listLeases } from "../machines/lease.ts";
 import { kernelFacts } from "../machines/kernel.ts";
-import { whileStoreLocked } from "../machines/lock.ts";
+import { whileTaking } from "../machines/lock.ts";
 import { removeMachine } from "../machines/stop.ts";
 import { endOverdue } from "../machines/sweep.ts";
 import { interruptible } from "./interrupt.ts";
@@ -31,7 +31,7 @@ function machinesOf(host: Host, store: string): Users {
       })),
     async still(act) {
       await host.files.makeDirectory(store, 0o755);
-      return await whileStoreLocked(host, store, act);
+      return await whileTaking(host, act);
     },
   };
 }

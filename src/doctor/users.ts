@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 import { isSubvolume } from "../host/subvolumes.ts";
 import { canMapOwners, RANGE } from "../machines/ids.ts";
 import { canShift } from "../machines/layers/shift.ts";
-import { whileStoreLocked } from "../machines/lock.ts";
+import { whileTaking } from "../machines/lock.ts";
 import { type Check, ok, weak } from "./finding.ts";
 
 const TOPIC = "user namespaces";
@@ -36,7 +36,7 @@ export const users: Check = async (host, config) => {
   if (await canMapOwners(host, ready.path)) return ok(TOPIC, "by mount(8)");
   const { store } = config;
   // Another row says what is wrong with nspawn.
-  if (await whileStoreLocked(host, store, () => canShift(host, store)).catch(() => false)) {
+  if (await whileTaking(host, () => canShift(host, store)).catch(() => false)) {
     return ok(TOPIC, "by a shifted layer: util-linux 2.39 would need none");
   }
   return weak(

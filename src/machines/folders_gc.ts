@@ -7,7 +7,7 @@ import { removeStrangersTree } from "../host/strangers.ts";
 import { asSize } from "../size.ts";
 import { BUILDS, CACHES, foldersInUse } from "./folders.ts";
 import { listLeases } from "./lease.ts";
-import { whileStoreLocked } from "./lock.ts";
+import { whileTaking } from "./lock.ts";
 
 /** How much may be kept, and how long. */
 export interface Keeping {
@@ -96,7 +96,7 @@ async function removeOne(host: Host, path: string): Promise<void> {
 
 /** In a moment, while no job can take one. */
 async function moveAway(host: Host, store: string, spare: readonly Spare[]): Promise<void> {
-  await whileStoreLocked(host, store, async () => {
+  await whileTaking(host, async () => {
     const inUse = foldersInUse(await listLeases(host, store));
     for (const { path } of spare) {
       if (inUse.has(path) || await host.files.lstat(path) === null) continue;

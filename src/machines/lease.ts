@@ -1,10 +1,11 @@
 /** Leases: the record that a machine exists, written before anything is created, removed last. */
 
+import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import type { Network } from "./network/network.ts";
-import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
+import { leaseFolder, leaseLink, machinePaths, RUNTIME } from "./paths.ts";
 import type { ProcessId } from "./process.ts";
 import type { MachineUser } from "./user.ts";
 
@@ -157,6 +158,23 @@ export async function listLeases(host: Host, store: string): Promise<Lease[]> {
     if (name === file || !isMachineName(name)) continue;
     const lease = parse(await host.files.read(machinePaths(store, name).lease) ?? "");
     if (lease?.machine === name) leases.push(lease);
+  }
+  return leases;
+}
+
+/**
+ * All leases of a store, and those of other stores on this host whose machines were started since it is up.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @returns One lease a machine.
+ */
+export async function leasesOfHost(host: Host, store: string): Promise<Lease[]> {
+  const leases = await listLeases(host, store);
+  for (const entry of await host.files.list(RUNTIME)) {
+    if (!entry.endsWith(".lease")) continue;
+    const lease = parse(await host.files.read(join(RUNTIME, entry)) ?? "");
+    if (lease !== null && lease.store !== store) leases.push(lease);
   }
   return leases;
 }

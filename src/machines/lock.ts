@@ -89,20 +89,17 @@ export async function lockedMachines(host: Host): Promise<Set<string>> {
 const LOCK = ".lock";
 
 /**
- * Decides what machines use while no other machine comes to be: their folders, and their chroots' trees.
+ * Decides what machines use while no other machine of this host comes to be: their folders, ids and networks,
+ * and their chroots' trees.
  *
  * @param host The outside.
- * @param store The store's folder.
  * @param act What is decided; it takes no longer than a moment.
  * @returns What it returns.
  * @throws {Failure} of the host where the lock cannot be had.
  */
-export async function whileStoreLocked<T>(
-  host: Host,
-  store: string,
-  act: () => Promise<T>,
-): Promise<T> {
-  const path = join(store, ".use.lock");
+export async function whileTaking<T>(host: Host, act: () => Promise<T>): Promise<T> {
+  const path = join(RUNTIME, ".taking.lock");
+  await host.files.makeDirectory(RUNTIME);
   const lock = await patiently(host, path);
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {

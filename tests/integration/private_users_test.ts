@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
-import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import { define, lendChroot, said, succeed, withOwn } from "./own.ts";
 
@@ -114,3 +114,24 @@ onEachHost(
   },
   ["systemd"],
 );
+
+onEachHost("machines of two stores on one host share no ids and no addresses", async (site) => {
+  const script = "cat /proc/self/uid_map; hostname -I\n";
+  await withOwn(site, { boot: false }, async (own) => {
+    await lendChroot(own, site);
+    const other = await site.with({ boot: false });
+    await withMachine(other, async (first) => {
+      await withMachine(own, async (second) => {
+        const [here, there] = [
+          await runScript(other, first, script),
+          await runScript(own, second, script),
+        ];
+        const [ids, addresses] = here.stdout.split("\n");
+        assert.ok(ids && addresses?.startsWith("10."), here.stdout);
+        const [otherIds, otherAddresses] = there.stdout.split("\n");
+        assert.notEqual(otherIds, ids);
+        assert.notEqual(otherAddresses, addresses);
+      });
+    });
+  });
+}, ["systemd"]);

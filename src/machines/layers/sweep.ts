@@ -5,7 +5,7 @@ import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { removeStrangersTree } from "../../host/strangers.ts";
 import { listLeases } from "../lease.ts";
-import { whileStoreLocked } from "../lock.ts";
+import { whileTaking } from "../lock.ts";
 import { keyOf, layersFolder, LEAVING, lockOf, MAKING, treeOf, TRIAL } from "./layer.ts";
 
 /** All trees of a store, one after the other: one that moves meanwhile is told at its new place, too. */
@@ -32,7 +32,7 @@ export async function sweepLayers(
   if ((await host.files.list(folder)).length === 0) return;
   const leaving: string[] = [];
   // While no machine comes to be, what may go is moved, in a moment; it is removed afterwards.
-  await whileStoreLocked(host, store, async () => {
+  await whileTaking(host, async () => {
     const needed = await neededTrees(host, store, trees);
     for (const entry of await host.files.list(folder)) {
       const path = join(folder, entry);

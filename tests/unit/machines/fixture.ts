@@ -4,7 +4,7 @@ import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { Lease } from "../../../src/machines/lease.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { type MachinePaths, machinePaths } from "../../../src/machines/paths.ts";
-import type { MachinePlan } from "../../../src/machines/start.ts";
+import type { MachinePlan } from "../../../src/machines/plan.ts";
 import type { MachineSpec } from "../../../src/machines/spec.ts";
 
 /** Settings that show in command lines. */

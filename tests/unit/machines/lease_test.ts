@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import { listLeases, readLease, removeLease, writeLease } from "../../../src/machines/lease.ts";
-import { machinePaths } from "../../../src/machines/paths.ts";
+import {
+  leasesOfHost,
+  listLeases,
+  readLease,
+  removeLease,
+  writeLease,
+} from "../../../src/machines/lease.ts";
+import { leaseLink, machinePaths } from "../../../src/machines/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
+import { standaloneHost } from "./standalone_host.ts";
 
 Deno.test("writeLease() is read back, seen by root alone, and removed", async () => {
   await inFolder(async (store) => {
@@ -43,5 +50,22 @@ Deno.test("listLeases() lists what is whole and leaves out the rest", async () =
     await Deno.writeTextFile(`${store}/.leases/.run-4.json.77`, "{}");
     await Deno.writeTextFile(`${store}/.leases/run-5.json`, JSON.stringify(leaseOf(store, "6")));
     assert.deepEqual((await listLeases(host, store)).map(({ job }) => job), ["1", "2"]);
+  });
+});
+
+Deno.test("leasesOfHost() knows machines of other stores, and each of its own once", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    await host.files.makeDirectory("/run/nspawn-runner");
+    const [own, other] = [leaseOf(`${folder}/a`, "1"), leaseOf(`${folder}/b`, "2", { ids: 7 })];
+    for (const lease of [own, other]) {
+      await writeLease(host, lease);
+      await host.files.symlink(
+        machinePaths(lease.store, lease.machine).lease,
+        leaseLink(lease.machine),
+      );
+    }
+    await host.files.write("/run/nspawn-runner/run-3.lease", "half");
+    assert.deepEqual(await leasesOfHost(host, own.store), [own, other]);
   });
 });

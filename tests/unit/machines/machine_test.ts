@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import { type MachinePlan, startMachine } from "../../../src/machines/start.ts";
+import type { MachinePlan } from "../../../src/machines/plan.ts";
+import { startMachine } from "../../../src/machines/start.ts";
 import { stopMachine } from "../../../src/machines/stop.ts";
 import { writeLease } from "../../../src/machines/lease.ts";
 import { machineName } from "../../../src/machines/name.ts";

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { MachineSettings } from "../../../src/config/settings.ts";
-import { type MachinePlan, startMachine } from "../../../src/machines/start.ts";
+import type { MachinePlan } from "../../../src/machines/plan.ts";
+import { startMachine } from "../../../src/machines/start.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { type Answer, inFolder, type Recording } from "../recording_host.ts";
 import { planOf, SETTINGS } from "./fixture.ts";
