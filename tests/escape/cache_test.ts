@@ -99,7 +99,8 @@ onEachHost(
       await succeed(own, "gc");
       assert.equal((await own.host.exec(find)).stdout, "", "gc removes the links");
       // What cannot be removed at once is unlocked first.
-      await withMachine(await own.with({ private_users: "off" }), async (id) => {
+      const locks = { private_users: "off", capabilities: ["CAP_LINUX_IMMUTABLE"] };
+      await withMachine(await own.with(locks), async (id) => {
         const script = `mkdir /x && cd /x && ${links(folder)} && touch own && chattr +i own`;
         assert.equal((await runScript(own, id, script)).code, 0);
       });

@@ -11,6 +11,13 @@ const UNPROTECTED: Settings = {
   seccomp: false,
   network: "host",
   boot: false,
+  capabilities: [
+    "CAP_DAC_READ_SEARCH",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_MKNOD",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+  ],
 };
 
 /**
