@@ -40,10 +40,12 @@ export async function startMachine(
   plan: MachinePlan,
   interrupt: AbortSignal,
 ): Promise<Started> {
-  const [facts, calling, network] = await Promise.all([
+  // Asked for at once, and waited for when it is needed.
+  const network = chooseNetwork(host, plan.settings.network, plan.networks, plan.job.url);
+  network.catch(() => {}); // told where it is waited for
+  const [facts, calling] = await Promise.all([
     kernelFacts(host),
     plan.job.watcher === "gitlab-runner" ? callingRunner(host) : null,
-    chooseNetwork(host, plan.settings.network, plan.networks, plan.job.url),
   ]);
   const runner = plan.job.watcher === "us" ? parseStat(facts.stat) : calling;
   const { boot } = facts;
@@ -63,7 +65,7 @@ export async function startMachine(
     await makeRoom(host, plan.store, leases, end);
     await refuseFullDisk(host, plan.store, plan.diskReserve);
     if (interrupt.aborted) throw hostFailure(`Cannot start machine ${plan.name}: interrupted`);
-    return await start(host, plan, { facts, runner, network }, interrupt);
+    return await start(host, plan, { facts, runner, network: await network }, interrupt);
   });
 }
 
