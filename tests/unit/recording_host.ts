@@ -88,7 +88,10 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
     // Files are real, and so is what removes them.
     if (argv[0] === "rm") return await denoProcesses(log).capture(argv);
     processes.push({ argv, options: given });
-    if (options.real?.includes(argv[0])) return await denoProcesses(log).capture(argv);
+    if (options.real?.includes(argv[0])) {
+      const { signal } = given as CaptureOptions;
+      return await denoProcesses(log).capture(argv, signal === undefined ? {} : { signal });
+    }
     return { code: 0, signal: null, stdout: "", stderr: "", ...await options.answer?.(argv) };
   };
   const host: Host = {

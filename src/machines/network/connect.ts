@@ -59,12 +59,16 @@ function when(wanted: boolean, commands: readonly string[]): readonly string[] {
 }
 
 /**
- * Words: the link, nspawn's process id or the unit that has it, the two batches. Our own ip(8) does it in
+ * Words: the link, nspawn's process id or the unit that has it, the two batches, who waits for
+ * it: when that was killed there may never be a link. Our own ip(8) does it in
  * the machine's namespace: an image may have none.
  */
 const CONNECT = `
 link=$1 nspawn=$2
-until grep -q "^ *$link:" /proc/net/dev; do sleep 0.01; done
+until grep -q "^ *$link:" /proc/net/dev; do
+  [ -d "/proc/$5" ] || exit 1
+  sleep 0.01
+done
 case $nspawn in
   *.service) nspawn=$(systemctl show --property=MainPID --value "$nspawn") ;;
 esac
@@ -117,7 +121,7 @@ async function connect(
   nspawn: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const words = [name, nspawn, outside.join("\n"), inside.join("\n")];
+  const words = [name, nspawn, outside.join("\n"), inside.join("\n"), `${host.pid()}`];
   const argv: Argv = ["timeout", `${patience}`, "sh", "-c", CONNECT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });
   if (code === 0 || signal.aborted) return;

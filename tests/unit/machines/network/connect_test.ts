@@ -1,0 +1,38 @@
+/** The link of a machine; that it carries packets is shown in tests/integration/network_test.ts. */
+
+import assert from "node:assert/strict";
+import { linkFor, whileConnecting } from "../../../../src/machines/network/connect.ts";
+import { recordingHost } from "../../recording_host.ts";
+
+Deno.test("linkFor() has addresses of IPv6 only where the host goes out by it", () => {
+  const four = linkFor("10.231.0.0/19", 3, false, 10);
+  assert.equal(four.name, "nr-3");
+  assert.ok(![...four.outside, ...four.inside].some((command) => command.includes("::")));
+  const both = linkFor("10.231.0.0/19", 3, true, 10);
+  assert.ok(both.inside.includes("address add fd6e:7370:6177::5/128 dev eth0 nodad"));
+});
+
+/** A link that no nspawn makes. */
+const LINK = { ...linkFor("10.231.0.0/19", 3, false, 60), name: "nr-of-nobody" };
+
+/** More than the kernel has: PID_MAX_LIMIT. */
+const NOBODY = 4_194_305;
+
+Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
+  const { host } = recordingHost({ real: ["timeout"] });
+  const began = Date.now();
+  const connecting = whileConnecting(
+    { ...host, pid: () => NOBODY },
+    LINK,
+    "1",
+    () => Promise.resolve(),
+  );
+  await assert.rejects(connecting, { kind: "host", message: /Cannot connect the machine/ });
+  assert.ok(Date.now() - began < 30_000, "long before its time is over");
+});
+
+Deno.test("whileConnecting() gives up with the start, and tells why that failed", async () => {
+  const { host } = recordingHost({ real: ["timeout"] });
+  const start = () => Promise.reject(new Error("no machine"));
+  await assert.rejects(whileConnecting(host, LINK, "1", start), { message: "no machine" });
+});
