@@ -53,7 +53,7 @@ Deno.test("bring() asks dnf for the packages by Fedora's names", async () => {
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
     "-y -q --setopt=install_weak_deps=False install systemd-container util-linux git e2fsprogs gnupg2 " +
-      "debian-keyring ubu-keyring mmdebstrap btrfs-progs python3-pip",
+      "debian-keyring ubu-keyring nftables iproute mmdebstrap btrfs-progs python3-pip",
   );
 });
 
@@ -63,7 +63,7 @@ Deno.test("bring() asks pacman for the packages by Arch's names", async () => {
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
     "-S --noconfirm --needed systemd util-linux git e2fsprogs gnupg debian-archive-keyring ubuntu-keyring " +
-      "debootstrap btrfs-progs python-pip",
+      "nftables iproute2 debootstrap btrfs-progs python-pip",
   );
 });
 
