@@ -5,7 +5,7 @@ import type { Host } from "../host/host.ts";
 import type { Claimed } from "./claim.ts";
 import { machineDevices } from "./devices.ts";
 import { openChannel } from "./entry/script.ts";
-import { entryTools } from "./entry/tools.ts";
+import { layTools } from "./entry/tools.ts";
 import type { Bind } from "./folders.ts";
 import { hostsFile } from "./hosts_file.ts";
 import { proveIds } from "./ids.ts";
@@ -85,8 +85,8 @@ async function layOut(
   await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
   const hosts = await hostsFile(host, chroot.path, paths, name);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
-  const tools = await entryTools(host, { settings, ...lease }, paths.folder);
-  return [hosts, ...tools, ...binds];
+  await layTools(host, { settings, ...lease }, paths.tools);
+  return [hosts, ...binds];
 }
 
 async function specOf(

@@ -9,9 +9,6 @@ export const RUNTIME = "/run/nspawn-runner";
 /** Where a machine sees its own part of {@linkcode RUNTIME}. */
 export const INSIDE = "/run/nspawn-runner";
 
-/** Where a plain machine sees the programs that commands enter by, read-only. */
-export const TOOLS = "/run/nspawn-runner-tools";
-
 /** Places of one machine. */
 export interface MachinePaths {
   /** The record that the machine exists. */
@@ -22,6 +19,8 @@ export interface MachinePaths {
   readonly disk: string;
   /** What of ours the machine may write: on a file system apart, where its writes are limited. */
   readonly own: string;
+  /** The programs that commands enter it by, where it has them: no machine sees them. */
+  readonly tools: string;
   /** What a stage needs, read-only for the machine. Scripts hold tokens: never on a disk. */
   readonly stage: string;
   /** Where a stage proves how it ended. */
@@ -47,6 +46,7 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     folder,
     disk: diskOf(folder),
     own,
+    tools: join(folder, "tools"),
     stage: join(RUNTIME, name),
     result: join(own, "result"),
     failures: join(RUNTIME, `${name}.failures`),

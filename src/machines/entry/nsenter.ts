@@ -5,7 +5,7 @@ import type { Argv, Host } from "../../host/host.ts";
 import { endCgroup, inOwnCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import type { Leader } from "../lease.ts";
-import { TOOLS } from "../paths.ts";
+import { machinePaths } from "../paths.ts";
 import {
   CANCELLED,
   endOf,
@@ -17,6 +17,7 @@ import {
   STOP_SECONDS,
 } from "./entry.ts";
 import { ownStreams } from "./streams.ts";
+import { amongTools } from "./tools.ts";
 
 /**
  * Straight into the namespaces of a machine without an init of its own. Each stage gets a cgroup
@@ -25,7 +26,10 @@ import { ownStreams } from "./streams.ts";
 export const nsenter: Entry = {
   async exec(host, running, stage, cancel) {
     const cgroup = join(running.leader.cgroup, `stage-${stage.nonce}`);
-    const argv = ownStreams(running.lease, enterArgv(running.leader, stage, cgroup));
+    const argv = ownStreams(
+      running.lease,
+      inOwnCgroup(cgroup, STOP_SECONDS, enteringArgv(running, stage.argv)),
+    );
     const client = host.processes.start(argv, {
       env: PLAIN_ENVIRONMENT,
       detached: true,
@@ -35,21 +39,17 @@ export const nsenter: Entry = {
   },
 };
 
-function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
-  return inOwnCgroup(cgroup, STOP_SECONDS, enteringArgv(leader, stage.argv));
-}
-
 /**
  * A command in a machine. nsenter enters with every capability: the machine's own bounding set is put
  * back before anything runs there. By our own setpriv, since an image may have none, and a job may have
  * changed it. But nsenter itself needs to administrate: where the machine may not, ours runs inside, with
  * nothing but our tools for its root, and goes to the machine's root when it has dropped what it must.
  *
- * @param leader The machine's PID 1.
+ * @param machine The machine, with its PID 1.
  * @param argv What runs there.
  * @returns The words.
  */
-export function enteringArgv(leader: Leader, argv: readonly string[]): Argv {
+export function enteringArgv({ lease, leader }: Entered, argv: readonly string[]): Argv {
   const reduce = [
     "setpriv",
     ...boundingSet(leader),
@@ -60,11 +60,14 @@ export function enteringArgv(leader: Leader, argv: readonly string[]): Argv {
   if (!leader.dropped.includes(CAP_SYS_ADMIN)) {
     return [...reduce, ...nsenterArgv(leader.pid), ...argv];
   }
-  const root = `/proc/${leader.pid}/root`;
-  // Its root is a mount of the machine, so that no `..` leads to the host; the machine's is where it stands.
-  const enter = nsenterArgv(leader.pid, [`--root=${root}${TOOLS}`, `--wd=${root}`]);
-  return [...enter, ...reduce, "chroot", ".", ...argv];
+  // Opened before it enters: here its root is among the tools, and the machine's where it stands.
+  const enter = nsenterArgv(leader.pid, ["--root=.", `--wd=/proc/${leader.pid}/root`]);
+  const { tools } = machinePaths(lease.store, lease.machine);
+  return amongTools(tools, [...enter, ...reduce, "chroot", ".", ...argv]);
 }
+
+/** What is to be known of a machine that a command enters. */
+type Entered = Pick<Running, "lease" | "leader">;
 
 /** capabilities(7), by its number in linux/capability.h. */
 const CAP_SYS_ADMIN = 21;

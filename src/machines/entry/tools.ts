@@ -1,36 +1,46 @@
-import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
-import type { Bind } from "../folders.ts";
-import { TOOLS } from "../paths.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import { type Privileged, withheld } from "../privileges.ts";
 
 /**
- * The programs that drop what a machine must not have when a command enters it. They are the host's own, with
- * all that they load: those of the machine are a job's to change, and would run with everything.
+ * Lays out the programs that drop what a machine must not have when a command enters it. They are the host's
+ * own, with all that they load: those of the machine are a job's to change, and would run with everything.
  *
  * @param host The outside.
  * @param machine Whose.
- * @param folder The machine's own folder.
- * @returns What the machine sees of them; nothing where commands enter without.
+ * @param folder Where; it stays away where commands enter without.
  * @throws {Failure} of the host where it has no such programs.
  */
-export async function entryTools(
-  host: Host,
-  machine: Privileged,
-  folder: string,
-): Promise<Bind[]> {
-  if (machine.booted || !withheld(machine).includes("CAP_SYS_ADMIN")) return [];
-  const from = join(folder, "tools");
-  const { code, stderr } = await host.processes.capture(["sh", "-euc", COPY, "sh", from]);
+export async function layTools(host: Host, machine: Privileged, folder: string): Promise<void> {
+  if (machine.booted || !withheld(machine).includes("CAP_SYS_ADMIN")) return;
+  const { code, stderr } = await host.processes.capture(["sh", "-euc", COPY, "sh", folder]);
   if (code !== 0) {
     throw hostFailure(
       `Cannot copy setpriv and chroot for the machine: ${stderr.trim()}`,
       "They come with util-linux and coreutils, and ldd with libc",
     );
   }
-  return [{ from, to: TOOLS, readOnly: true, sameOwners: false }];
 }
+
+/**
+ * A command line that runs another one where nothing but the tools is to be seen: a mount that is nobody's, so
+ * that no `..` leads out of it, and that nobody writes to. What the machine itself calls its root a job can
+ * change: the tools are not looked up there.
+ *
+ * @param folder Where the tools are.
+ * @param argv What runs there, in that folder.
+ * @returns The words.
+ */
+export function amongTools(folder: string, argv: Argv): Argv {
+  return ["unshare", "--mount", "--propagation=slave", "sh", "-c", APART, "sh", folder, ...argv];
+}
+
+/** Words: the folder, the command. */
+const APART = `
+tools=$1
+shift
+mount --bind --read-only "$tools" "$tools" && cd "$tools" && umount --lazy "$tools" && exec "$@"
+`;
 
 /** Words: the folder. Each file has the path there that it has on the host. */
 const COPY = `

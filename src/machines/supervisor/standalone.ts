@@ -3,7 +3,8 @@ import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { quoteAll } from "../../host/quote.ts";
 import { cgroupPaths, endCgroup, inCgroup } from "../cgroup.ts";
-import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
+import { PLAIN_ENVIRONMENT } from "../enter.ts";
+import { enteringArgv } from "../entry/nsenter.ts";
 import { BOOT_ID, readKernel } from "../kernel.ts";
 import { describeLeader } from "../leader.ts";
 import { whileConnecting } from "../network/connect.ts";
@@ -103,16 +104,16 @@ async function takesCommands(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (!spec.booted) return await isPlainReady(host, spec);
+  const described = await describeLeader(host, leader);
+  // It comes last of what nspawn takes away: what enters before would have all of that.
+  if (described === null || spec.ids === null && !described.noNewPrivileges) return false;
   // Fails at once until the machine has a bus, then waits until it has booted.
   const state = await host.processes.capture(
     // Its cgroup is the machine's, so that it ends with the machine when we are killed.
     inCgroup(join(lease.cgroups[0]!, "prepare"), [
       "timeout",
       `${spec.settings.prepare_timeout}`,
-      ...nsenterArgv(leader),
-      "systemctl",
-      "is-system-running",
-      "--wait",
+      ...enteringArgv({ lease, leader: described }, ["systemctl", "is-system-running", "--wait"]),
     ]),
     { env: PLAIN_ENVIRONMENT, signal },
   );

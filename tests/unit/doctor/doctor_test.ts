@@ -63,6 +63,7 @@ function withFiles(host: Host, folder: string, there: Readonly<Record<string, st
       makeDirectory: (path) =>
         path.startsWith(folder) ? host.files.makeDirectory(path) : Promise.resolve(),
       replace: () => Promise.resolve(),
+      lock: (path) => host.files.lock(path.startsWith(folder) ? path : `${folder}/lock`),
     },
   };
 }

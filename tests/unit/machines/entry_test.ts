@@ -183,11 +183,20 @@ Deno.test("nsenter.exec() drops nothing where the machine's PID 1 has dropped no
 Deno.test("nsenter.exec() drops what entering needs by tools that no job can change", async () => {
   const leader = { ...LEADER, dropped: [21], noNewPrivileges: true, filtered: true };
   const { processes } = await play({ entry: nsenter, report: done(0), leader });
-  assert.deepEqual(processes[0]!.argv.slice(6), [
+  const words = processes[0]!.argv.slice(6);
+  assert.deepEqual(words.slice(0, 5), [
+    "unshare",
+    "--mount",
+    "--propagation=slave",
+    "sh",
+    "-c",
+  ]);
+  assert.deepEqual(words.slice(7), [
+    `/store/.machines/${leaseOf("/store", "42").machine}/tools`,
     "nsenter",
     "--target=77",
     "--all",
-    "--root=/proc/77/root/run/nspawn-runner-tools",
+    "--root=.",
     "--wd=/proc/77/root",
     "--",
     "setpriv",

@@ -131,6 +131,7 @@ export function pathsIn(folder: string): MachinePaths {
     folder,
     disk: `${folder}/disk`,
     own: `${folder}/own`,
+    tools: `${folder}/tools`,
     stage: `${folder}/stage`,
     result: `${folder}/own/result`,
     failures: `${folder}/failures`,

@@ -10,7 +10,7 @@ const LEADER = {
   start: 9,
   cgroup: "/cg/m",
   dropped: [],
-  noNewPrivileges: false,
+  noNewPrivileges: true,
   filtered: true,
 };
 const quiet = new AbortController().signal;
@@ -24,11 +24,14 @@ interface Scene {
   readonly ends?: boolean;
   /** What nspawn said by then. */
   readonly log?: string;
+  /** How many looks find that PID 1 still has all that nspawn takes away. */
+  readonly whole?: number;
 }
 
 /** A host on which nspawn is process 1000, and PID 1 of what it starts is 77. */
 function sceneHost(folder: string, scene: Scene): Recording {
   const states = [...scene.states ?? ["running"]];
+  let whole = scene.whole ?? 0;
   const recording = standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
     if (argv.includes("systemd-nspawn")) return new Promise(() => {}); // lives on
     if (argv.includes("is-system-running")) {
@@ -42,7 +45,11 @@ function sceneHost(folder: string, scene: Scene): Recording {
     if (argv.includes("/proc/76/status")) return { stdout: "NSpid:\t76\n" };
     if (argv.length === 3 && argv.includes("/proc/77/status")) return { stdout: "NSpid:\t77\t1\n" };
     if (argv.includes("/proc/77/stat")) {
-      return { stdout: `${statOf(77, 9)}CapBnd:\t1ffffffffff\n0::/m\n40\n${FACTS.split("\n")[3]}` };
+      return {
+        stdout: `${statOf(77, 9)}CapBnd:\t1ffffffffff\nNoNewPrivs:\t${
+          whole-- > 0 ? 0 : 1
+        }\n0::/m\n40\n${FACTS.split("\n")[3]}`,
+      };
     }
   });
   return recording;
@@ -67,12 +74,25 @@ Deno.test("standalone.start() waits until the machine's systemd has booted, from
     const asked = processes.filter(({ argv }) => argv.includes("is-system-running"));
     assert.equal(asked.length, 3);
     assert.deepEqual(asked[0]!.argv.slice(3), [
-      ...["sh", "/cg/m/prepare", "timeout", "1", "nsenter", "--target=77", "--all", "--"],
+      ...["sh", "/cg/m/prepare", "timeout", "1"],
+      ...["setpriv", "--inh-caps=-all", "--no-new-privs", "--"],
+      ...["nsenter", "--target=77", "--all", "--"],
       ...["systemctl", "is-system-running", "--wait"],
     ]);
     // A killed prepare must not leave a client behind, nor one that has our environment.
     assert.deepEqual(Object.keys(asked[0]!.options.env ?? {}), ["PATH", "LANG"]);
     assert.ok("signal" in asked[0]!.options);
+  });
+});
+
+Deno.test("standalone.start() enters no machine that has more than it is to", async () => {
+  await inFolder(async (folder) => {
+    const { started, host, processes } = await start(folder, { whole: 3 });
+    const began = host.clock.now();
+    await started;
+    assert.ok(host.clock.now() > began, "it waits");
+    const entered = processes.filter(({ argv }) => argv.includes("is-system-running"));
+    assert.equal(entered.length, 1);
   });
 });
 
