@@ -123,6 +123,9 @@ export const binds = listOf((one) => {
 export const networks = (value: unknown) =>
   Array.isArray(value) && value.length === 0 ? [] : listOf(isNetwork)(value);
 
+/** An address of IPv4 or IPv6. */
+export const isAddress = (text: string) => isIPv4(text) || isIPv6(text);
+
 function isNetwork(text: string): boolean {
   const [address = "", bits = "0", ...more] = text.split("/");
   const most = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;

@@ -39,10 +39,12 @@ function finding(
 ): Finding {
   const obstacle = obstacles.find((one) => one.topic === topic);
   if (obstacle === undefined) return ok(topic, found);
-  const { reason, fix, isFatal } = obstacle;
-  return network === "private" && isFatal
-    ? broken(topic, reason, fix)
-    : weak(topic, reason, network === "auto" ? `${fix}. Machines have the host's network` : fix);
+  const { reason, fix, hinders } = obstacle;
+  return network === "private" && hinders === "all" ? broken(topic, reason, fix) : weak(
+    topic,
+    reason,
+    network === "auto" && hinders !== "little" ? `${fix}. Machines have the host's network` : fix,
+  );
 }
 
 /** Routes of others into the range that machines have addresses from. */

@@ -11,7 +11,7 @@ export interface Job {
   readonly image: string | undefined;
   /** What tells its server from others. */
   readonly server: string | undefined;
-  /** Where its repository is, without anything secret; undefined where nobody tells. */
+  /** Where its repository is, without anything secret; undefined where nobody trustworthy tells. */
   readonly url: string | undefined;
   /** Its project's id, unique for its server alone; undefined where nobody trustworthy tells. */
   readonly project: string | undefined;
@@ -48,7 +48,7 @@ function jobOfEnvironment(host: Host): Job | null {
     id,
     image: host.env("CUSTOM_ENV_CI_JOB_IMAGE") || undefined,
     server: host.env("CUSTOM_ENV_CI_SERVER_URL") || undefined,
-    url: originOf(host.env("CUSTOM_ENV_CI_SERVER_URL")),
+    url: undefined,
     project: undefined,
     isProtected: false,
     timeout: undefined,

@@ -106,7 +106,8 @@ async function moveToHeld(host: Host, lease: Lease, machine: MachineName): Promi
   const old = await readLease(host, lease.store, machine);
   if (old !== null) await removeMachine(host, old);
   await endMachine(host, lease);
-  const held: Lease = { ...lease, machine, held: until, leader: null, cgroups: [], folders: [] };
+  const nothing = { leader: null, cgroups: [], folders: [], network: { kind: "none" } } as const;
+  const held: Lease = { ...lease, ...nothing, machine, held: until };
   await writeLease(host, held);
   const [from, to] = [lease.machine, machine].map((name) => machinePaths(lease.store, name).folder);
   try {

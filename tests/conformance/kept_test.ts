@@ -95,6 +95,7 @@ onEachHost("gc gives up what was kept long enough, and so does a reboot", async 
     });
     const [lease] = await leasesOf(own);
     assert.match(lease!.machine, /^held-/);
+    assert.deepEqual(lease!.network, { kind: "none" }, "its address is free");
     const path = own.host.outside(`${own.store}/.leases/${lease!.machine}.json`);
     await Deno.writeTextFile(path, JSON.stringify({ ...lease, ...change }));
     assert.match((await own.call(["gc"])).stdout, /^Removing machine held-/m);

@@ -201,6 +201,12 @@ s.sendto(b"x", ("192.0.2.9", 7778))`;
 onEachHost("no machine speaks for another, and none is called from outside", async (site) => {
   await withPeer(site, async () => {
     const own = await site.with({ network: "private", boot: false });
+    // Somebody emptied the table: the next machine has its rules all the same.
+    const flush =
+      "nft list table inet nspawn-runner >/dev/null && nft flush table inet nspawn-runner";
+    await withMachine(own, async () => {
+      assert.equal((await site.host.exec(["sh", "-c", flush])).code, 0);
+    });
     await withMachine(own, async (id) => {
       const address = await addressOf(own, id);
       // Its root may take any address, but what it was not given gets nowhere.
@@ -320,5 +326,15 @@ onEachHost("machines ask name servers that they can reach", async (site) => {
     assert.deepEqual(await asks(), servers(host.stdout));
   } finally {
     await site.host.exec(["sh", "-c", NO_STUB]);
+  }
+  if (site.host.kind === "standalone") return; // its file is that of whoever runs the tests
+  const id = newJob();
+  try {
+    await site.host.exec(["mv", "/etc/resolv.conf", "/etc/away"]);
+    const { stderr } = await succeed(own, "prepare", CHROOT, "--id", id);
+    assert.match(stderr, /^Network: the host has no \/etc\/resolv\.conf/m);
+  } finally {
+    await site.host.exec(["mv", "/etc/away", "/etc/resolv.conf"]);
+    await succeed(own, "cleanup", "--id", id);
   }
 });

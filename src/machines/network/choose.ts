@@ -19,7 +19,7 @@ export interface ChosenNetwork {
 
 /** nspawn's machine asks whom the host asks. */
 const SHARED = {
-  resolvers: { servers: [], isHosts: true, onlyStubs: false, options: [] },
+  resolvers: { servers: [], hasFile: true, isHosts: true, onlyStubs: false, options: [] },
   ipv6: false,
   notes: [],
 };
@@ -43,10 +43,11 @@ export async function chooseNetwork(
   if (choice === "host" || choice === "none") return { kind: choice, ...SHARED };
   const { obstacles, resolvers, ipv6 } = await readyNetwork(host, plan, "change");
   const all = [...obstacles, ...await loopbackOf(host, server)];
-  if (choice === "auto" && all.length > 0) {
-    return { kind: "host", ...SHARED, notes: [`Network of the host, since ${said(all)}`] };
+  const against = all.filter(({ hinders }) => hinders !== "little");
+  if (choice === "auto" && against.length > 0) {
+    return { kind: "host", ...SHARED, notes: [`Network of the host, since ${said(against)}`] };
   }
-  const fatal = all.find(({ isFatal }) => isFatal);
+  const fatal = all.find(({ hinders }) => hinders === "all");
   if (fatal !== undefined) {
     throw hostFailure(`Cannot give the machine a network of its own: ${fatal.reason}`, fatal.fix);
   }

@@ -58,16 +58,21 @@ function when(wanted: boolean, commands: readonly string[]): readonly string[] {
   return wanted ? commands : [];
 }
 
+/** How often the link is looked for in a second. */
+const LOOKS = 100;
+
 /**
- * Words: the link, nspawn's process id or the unit that has it, the two batches, who waits for
- * it: when that was killed there may never be a link. Our own ip(8) does it in
- * the machine's namespace: an image may have none.
+ * Words: the link, nspawn's process id or the unit that has it, the two batches, who waits for it: when that
+ * was killed there may never be a link; how often it is looked for. Our own ip(8) does it in the machine's
+ * namespace: an image may have none.
  */
 const CONNECT = `
-link=$1 nspawn=$2
+link=$1 nspawn=$2 looks=$6
 until grep -q "^ *$link:" /proc/net/dev; do
   [ -d "/proc/$5" ] || exit 1
-  sleep 0.01
+  [ "$looks" -gt 0 ] || { echo 'nspawn makes no link' >&2; exit 1; }
+  looks=$((looks - 1))
+  sleep ${1 / LOOKS}
 done
 case $nspawn in
   *.service) nspawn=$(systemctl show --property=MainPID --value "$nspawn") ;;
@@ -121,13 +126,10 @@ async function connect(
   nspawn: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const words = [name, nspawn, outside.join("\n"), inside.join("\n"), `${host.pid()}`];
-  const argv: Argv = ["timeout", `${patience}`, "sh", "-c", CONNECT, "sh", ...words];
+  const batches = [outside.join("\n"), inside.join("\n")];
+  const words = [name, nspawn, ...batches, `${host.pid()}`, `${patience * LOOKS}`];
+  const argv: Argv = ["sh", "-c", CONNECT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });
   if (code === 0 || signal.aborted) return;
-  const reason = code === TIMED_OUT ? `it took longer than ${patience} s` : stderr.trim();
-  throw hostFailure(`Cannot connect the machine to its network: ${reason}`);
+  throw hostFailure(`Cannot connect the machine to its network: ${stderr.trim()}`);
 }
-
-/** timeout(1). */
-const TIMED_OUT = 124;

@@ -11,15 +11,26 @@ import type { Obstacle } from "./ready.ts";
 export async function loopbackOf(host: Host, server: string | undefined): Promise<Obstacle[]> {
   if (server === undefined || !URL.canParse(server)) return [];
   const { hostname } = new URL(server);
-  const isOwn = OWN.test(hostname) || await isNamedOwn(host, hostname);
-  if (!isOwn) return [];
+  if (OWN.test(hostname)) {
+    return [{
+      ...WAY,
+      reason: `${hostname} is the host's own loopback, where no machine reaches it`,
+      hinders: "jobs",
+    }];
+  }
+  if (!await isNamedOwn(host, hostname)) return [];
   return [{
-    topic: "GitLab",
-    reason: `${hostname} is on the host's own loopback, where no machine reaches it`,
-    fix: 'Set network = "host", or give GitLab an address that others can reach',
-    isFatal: false,
+    ...WAY,
+    reason:
+      `${hostname} is on the host's own loopback by its /etc/hosts, which machines do not see`,
+    hinders: "little", // a name server may know a better address
   }];
 }
+
+const WAY = {
+  topic: "GitLab",
+  fix: 'Set network = "host", or give GitLab an address that others can reach',
+} as const;
 
 const OWN = /^(?:localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
 

@@ -5,7 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { droppingTables, inTheWay } from "./firewalls.ts";
 import type { NetworkPlan } from "./network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
-import { type Rules, rulesFor } from "./rules.ts";
+import { type Rules, rulesFor, TABLE } from "./rules.ts";
 
 /** Why a private network would be none, or less than jobs need. */
 export interface Obstacle {
@@ -13,8 +13,8 @@ export interface Obstacle {
   readonly topic: "nftables" | "forwarding" | "DNS" | "GitLab";
   readonly reason: string;
   readonly fix: string;
-  /** Whether there is no private network at all; else packets may not get far. */
-  readonly isFatal: boolean;
+  /** Whether there is no private network at all, or none that jobs get far with, or one that lacks a part. */
+  readonly hinders: "all" | "jobs" | "little";
 }
 
 /** What a host can do. */
@@ -30,7 +30,7 @@ export interface Ready {
 /** Whether the host is changed where that is wanted, or only asked whether it could be. */
 export type Earnest = "change" | "try";
 
-/** Prints facts, a word before each; what nft says of chains comes last. */
+/** Prints facts, a word before each; what nft says of all chains, and of our rules, comes last. */
 const LOOK = `
 command -v ip >/dev/null || echo "lacks ip"
 command -v nft >/dev/null || echo "lacks nft"
@@ -38,6 +38,7 @@ echo "forward4 $(cat /proc/sys/net/ipv4/ip_forward)"
 [ ! -e /proc/sys/net/ipv6 ] || echo "forward6 $(cat /proc/sys/net/ipv6/conf/all/forwarding)"
 [ -z "$(ip -6 route show default 2>/dev/null)" ] || echo "ipv6"
 nft list chains 2>&1
+nft list chain ${TABLE} forward 2>/dev/null # in one call nft would show that table's chains alone
 `;
 
 /**
@@ -115,7 +116,7 @@ function lacking(program: string): Obstacle {
     topic: "nftables",
     reason: `this host has no ${program}`,
     fix: `Install the package ${pack}`,
-    isFatal: true,
+    hinders: "all",
   };
 }
 
@@ -125,7 +126,7 @@ async function load(
   { lacks4, lacks6, chains }: Facts,
   earnest: Earnest,
 ): Promise<Obstacle[]> {
-  if (chains.includes(`chain ${mark} {`) && !lacks4 && !lacks6) return [];
+  if (chains.includes(`"${mark}"`) && !lacks4 && !lacks6) return [];
   const forwards = [lacks4, lacks6].map((lacks) => lacks && earnest === "change" ? "yes" : "no");
   const words = [earnest === "change" ? "" : "--check", ...forwards];
   const { code, stderr } = await host.processes.capture(["sh", "-c", LOAD, "sh", ...words], {
@@ -136,7 +137,7 @@ async function load(
     topic: "nftables",
     reason: `the rules of nftables cannot be loaded: ${stderr.trim().split("\n")[0]}`,
     fix: "A kernel with nf_tables, NAT and fib, and the right to change it",
-    isFatal: true,
+    hinders: "all",
   }];
 }
 
@@ -147,25 +148,32 @@ async function blocking(host: Host, chains: string): Promise<Obstacle[]> {
       topic: "forwarding",
       reason: `${owner} drops what machines send`,
       fix: `Let it pass: ${fix}`,
-      isFatal: false,
+      hinders: "jobs",
     }));
   } catch (error) {
     return [{
       topic: "forwarding",
       reason: messageOf(error),
       fix: "nft list ruleset says more",
-      isFatal: false,
+      hinders: "jobs",
     }];
   }
 }
 
-function unheard({ onlyStubs }: Resolvers): Obstacle[] {
-  return onlyStubs
-    ? [{
+function unheard({ onlyStubs, hasFile }: Resolvers): Obstacle[] {
+  if (onlyStubs) {
+    return [{
       topic: "DNS",
       reason: "the host's name server is on its own loopback, and says nowhere whom it asks",
       fix: "Name one in /etc/resolv.conf that machines can reach",
-      isFatal: false,
-    }]
-    : [];
+      hinders: "jobs",
+    }];
+  }
+  if (hasFile) return [];
+  return [{
+    topic: "DNS",
+    reason: "the host has no /etc/resolv.conf, so that machines have none either",
+    fix: "Make one, or link it to /run/systemd/resolve/resolv.conf where systemd-resolved runs",
+    hinders: "little", // the host's network would be no better
+  }];
 }

@@ -1,6 +1,7 @@
 /** Name servers that a machine can reach: a stub on the host's loopback is out of its reach. */
 
 import { join } from "@std/path/posix";
+import { isAddress } from "../../config/checks.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import type { MachinePaths } from "../paths.ts";
 
@@ -8,7 +9,9 @@ import type { MachinePaths } from "../paths.ts";
 export interface Resolvers {
   /** Addresses of servers beyond the host's loopback, in their order. */
   readonly servers: readonly string[];
-  /** Whether the host's own file says just that. */
+  /** Whether the host has a file of its own, of which nspawn makes a copy. */
+  readonly hasFile: boolean;
+  /** Whether it says just that. */
   readonly isHosts: boolean;
   /** Whether the host has servers, and all of them are on its loopback. */
   readonly onlyStubs: boolean;
@@ -34,16 +37,17 @@ export async function readResolvers(host: Host): Promise<Resolvers> {
   const all = texts.map((text) => parse(text ?? ""));
   const best = all.find(({ servers }) => servers.length > 0);
   const onlyStubs = best === undefined && all.some((one) => one.onlyStubs);
+  const hasFile = texts[0] !== null;
   return best === all[0] || best === undefined
-    ? { ...all[0]!, onlyStubs }
-    : { ...best, isHosts: false };
+    ? { ...all[0]!, onlyStubs, hasFile }
+    : { ...best, isHosts: false, hasFile };
 }
 
-function parse(text: string): Resolvers {
+function parse(text: string): Omit<Resolvers, "hasFile"> {
   const lines = text.split("\n").map((line) => line.trim().split(/\s+/));
   const named = lines.filter(([word, value]) => word === "nameserver" && value !== undefined)
     .map(([, server]) => server!);
-  const servers = named.filter((server) => SERVER.test(server) && !OWN.test(server));
+  const servers = named.filter((server) => isAddress(server) && !OWN.test(server));
   return {
     servers,
     isHosts: servers.length === named.length,
@@ -53,12 +57,12 @@ function parse(text: string): Resolvers {
   };
 }
 
-/** One with a zone, fe80::1%eth0, is of the host's own links. */
-const SERVER = /^[0-9a-fA-F.:]+$/;
+/** What no machine reaches; one with a zone, fe80::1%eth0, of the host's own links, is no address alone. */
 const OWN = /^(?:127\.|0\.|::1$)/;
 
 /**
- * Lays out what nspawn is to copy into a machine, where that is not what the host itself has.
+ * Lays out what nspawn is to copy into a machine, where that is not what the host itself has. It takes the
+ * host's file for it: where there is none, nothing is copied.
  *
  * @param host The outside.
  * @param paths The machine's places; the folder of what it may write exists.
@@ -68,9 +72,9 @@ const OWN = /^(?:127\.|0\.|::1$)/;
 export async function resolvFile(
   host: Host,
   paths: MachinePaths,
-  { servers, options, isHosts }: Resolvers,
+  { servers, options, isHosts, hasFile }: Resolvers,
 ): Promise<string | null> {
-  if (isHosts) return null;
+  if (isHosts || !hasFile) return null;
   const file = join(paths.own, "resolv.conf");
   const lines = [...servers.map((server) => `nameserver ${server}`), ...options];
   await host.files.write(file, lines.map((line) => `${line}\n`).join(""), 0o644);

@@ -12,7 +12,7 @@ const ANY = `"${PREFIX}*"`;
 export interface Rules {
   /** What nft(8) reads. */
   readonly text: string;
-  /** The name of an empty chain in it that no other text has. */
+  /** A comment at the last rule of its chain `forward`, that no other text has. */
   readonly mark: string;
 }
 
@@ -24,16 +24,23 @@ export interface Rules {
  * @returns The table.
  */
 export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
-  const body = `${set("dns", servers)}${set("allowed", plan.network_allow)}${
-    set("denied", plan.network_deny)
-  }
-  chain prerouting {
+  const sets = set("dns", servers) + set("allowed", plan.network_allow) +
+    set("denied", plan.network_deny);
+  const rules = (mark: string) =>
+    `table ${TABLE}\ndelete table ${TABLE}\ntable ${TABLE} {${sets}
+${chains(plan.network_range, mark)}}\n`;
+  const mark = `rules ${digest(rules(""))}`;
+  return { text: rules(mark), mark };
+}
+
+function chains(range: string, mark: string): string {
+  return `  chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iifname ${ANY} jump arriving
   }
   # Nobody speaks for another, and no machine tells the host where to route.
   chain arriving {
-    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     icmpv6 type { nd-router-advert, nd-redirect } drop
     icmp type redirect drop
     fib saddr . iif oif missing drop
@@ -45,11 +52,12 @@ export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
   # No machine sees another one, and none is called from outside.
   chain forward {
     type filter hook forward priority -10; policy accept;
+    iifname ${ANY} icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } drop
     iifname ${ANY} oifname ${ANY} reject with icmpx type admin-prohibited
     iifname ${ANY} tcp flags syn tcp option maxseg size set rt mtu
     iifname ${ANY} jump leaving
     oifname ${ANY} ct state { established, related } accept
-    oifname ${ANY} drop
+    oifname ${ANY} drop comment "${mark}"
   }
   chain leaving {
     meta l4proto { tcp, udp } th dport 53 ip daddr @dns4 accept
@@ -61,16 +69,10 @@ export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
   }
   chain postrouting {
     type nat hook postrouting priority 100; policy accept;
-    ip saddr ${plan.network_range} oifname != ${ANY} masquerade
+    ip saddr ${range} oifname != ${ANY} masquerade
     ip6 saddr ${RANGE6} oifname != ${ANY} masquerade
   }
 `;
-  const mark = `rules_${digest(body)}`;
-  return {
-    text:
-      `table ${TABLE}\ndelete table ${TABLE}\ntable ${TABLE} {${body}  chain ${mark} {\n  }\n}\n`,
-    mark,
-  };
 }
 
 /** Two sets, one a family: an empty one may have no elements in nft's language. */

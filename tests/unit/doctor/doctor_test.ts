@@ -279,7 +279,8 @@ Deno.test("network() tries the rules, and names what is in the way of machines",
     if (argv[0] === "ip") return { stdout: routes };
     return { stdout: argv[2]?.includes("list chains") ? facts : "" };
   };
-  const good = await find(network, { answer: look("forward4 0\n") });
+  const files = { "/etc/resolv.conf": "nameserver 192.0.2.1\n" };
+  const good = await find(network, { files, answer: look("forward4 0\n") });
   assert.deepEqual(good.map(state), [["ok", false], ["ok", false], ["ok", false]]);
   assert.match(good[1]!.found, /^IPv4, turned on with the first machine$/);
   assert.ok(asked.some((command) => command.endsWith(" sh --check no no")), "nothing is changed");

@@ -36,7 +36,7 @@ Deno.test("chooseNetwork() loads the rules and forwards, once", async () => {
   assert.match(loads(fresh)[0]!, / sh +yes yes$/);
   const { servers } = await readResolvers(fresh.host);
   const { mark } = rulesFor(PLAN, servers);
-  const ready = hostThat(`forward4 1\nforward6 0\n\tchain ${mark} {\n`);
+  const ready = hostThat(`forward4 1\nforward6 0\n\t\tdrop comment "${mark}"\n`);
   assert.equal((await chooseNetwork(ready.host, "private", PLAN, undefined)).kind, "private");
   assert.deepEqual(loads(ready), [], "a host without IPv6 need not forward it");
 });
@@ -75,6 +75,25 @@ for (const server of ["http://localhost:8080", "http://127.0.0.1", "https://[::1
     assert.match(notes.join(), /own loopback.*network = "host"/);
   });
 }
+
+Deno.test("chooseNetwork() gives a private network where a name server may know the server better", async () => {
+  const { host } = hostThat("forward4 1\n");
+  const files = { ...host.files, read: () => Promise.resolve("127.0.1.1 git.example\n") };
+  const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, "https://git.example");
+  assert.equal(chosen.kind, "private");
+  assert.match(
+    chosen.notes.join(),
+    /git\.example is on the host's own loopback by its \/etc\/hosts/,
+  );
+});
+
+Deno.test("chooseNetwork() goes on where the host has no name server for anybody", async () => {
+  const { host } = hostThat("forward4 1\n");
+  const files = { ...host.files, read: () => Promise.resolve(null) };
+  const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, undefined);
+  assert.equal(chosen.kind, "private");
+  assert.match(chosen.notes.join(), /no \/etc\/resolv\.conf.*Make one, or link it/);
+});
 
 Deno.test("loopbackOf() finds a server that hosts(5) puts there alone", async () => {
   const { host } = recordingHost();

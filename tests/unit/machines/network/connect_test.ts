@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { linkFor, whileConnecting } from "../../../../src/machines/network/connect.ts";
+import type { Host } from "../../../../src/host/host.ts";
 import { recordingHost } from "../../recording_host.ts";
 
 Deno.test("linkFor() has addresses of IPv6 only where the host goes out by it", () => {
@@ -18,21 +19,29 @@ const LINK = { ...linkFor("10.231.0.0/19", 3, false, 60), name: "nr-of-nobody" }
 /** More than the kernel has: PID_MAX_LIMIT. */
 const NOBODY = 4_194_305;
 
+/** A host where we are who waits. */
+function waitedFor(): Host {
+  return { ...recordingHost({ real: ["sh"] }).host, pid: () => Deno.pid };
+}
+
+Deno.test("whileConnecting() waits no longer than it may", async () => {
+  const link = { ...LINK, patience: 0.05 };
+  const connecting = whileConnecting(waitedFor(), link, "1", () => Promise.resolve());
+  await assert.rejects(connecting, { message: /nspawn makes no link/ });
+});
+
 Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
-  const { host } = recordingHost({ real: ["timeout"] });
+  const host = { ...waitedFor(), pid: () => NOBODY };
   const began = Date.now();
-  const connecting = whileConnecting(
-    { ...host, pid: () => NOBODY },
-    LINK,
-    "1",
-    () => Promise.resolve(),
-  );
+  const connecting = whileConnecting(host, LINK, "1", () => Promise.resolve());
   await assert.rejects(connecting, { kind: "host", message: /Cannot connect the machine/ });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
 
 Deno.test("whileConnecting() gives up with the start, and tells why that failed", async () => {
-  const { host } = recordingHost({ real: ["timeout"] });
+  const host = waitedFor();
   const start = () => Promise.reject(new Error("no machine"));
+  const began = Date.now();
   await assert.rejects(whileConnecting(host, LINK, "1", start), { message: "no machine" });
+  assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { Host } from "../../../../src/host/host.ts";
-import { readResolvers } from "../../../../src/machines/network/resolv.ts";
+import { readResolvers, resolvFile } from "../../../../src/machines/network/resolv.ts";
+import { pathsIn } from "../fixture.ts";
 
 const UPLINK = "/run/systemd/resolve/resolv.conf";
 
@@ -17,6 +18,7 @@ Deno.test("readResolvers() takes what the host asks, with its options", async ()
     "# x\nnameserver 10.0.0.1\nnameserver fd00::53\nsearch a.example b\noptions ndots:2\n";
   assert.deepEqual(await readResolvers(hostWith({ "/etc/resolv.conf": text })), {
     servers: ["10.0.0.1", "fd00::53"],
+    hasFile: true,
     isHosts: true,
     onlyStubs: false,
     options: ["search a.example b", "options ndots:2"],
@@ -26,10 +28,12 @@ Deno.test("readResolvers() takes what the host asks, with its options", async ()
 Deno.test("readResolvers() takes whom a stub asks, and no server of a link of the host", async () => {
   const files = {
     "/etc/resolv.conf": "nameserver 127.0.0.53\noptions edns0\n",
-    [UPLINK]: "nameserver 192.168.1.1\nnameserver fe80::1%eth0\nnameserver ::1\nsearch lan\n",
+    [UPLINK]:
+      "nameserver 192.168.1.1\nnameserver fe80::1%eth0\nnameserver ::1\nnameserver dead\nnameserver 1.2.3\nsearch lan\n",
   };
   assert.deepEqual(await readResolvers(hostWith(files)), {
     servers: ["192.168.1.1"],
+    hasFile: true,
     isHosts: false,
     onlyStubs: false,
     options: ["search lan"],
@@ -38,11 +42,24 @@ Deno.test("readResolvers() takes whom a stub asks, and no server of a link of th
 
 Deno.test("readResolvers() says where the host has but stubs, and where it has nothing at all", async () => {
   const stub = await readResolvers(hostWith({ "/etc/resolv.conf": "nameserver 127.0.0.1\n" }));
-  assert.deepEqual(stub, { servers: [], isHosts: false, onlyStubs: true, options: [] });
+  assert.deepEqual(stub, {
+    servers: [],
+    hasFile: true,
+    isHosts: false,
+    onlyStubs: true,
+    options: [],
+  });
   assert.deepEqual(await readResolvers(hostWith({})), {
     servers: [],
+    hasFile: false,
     isHosts: true,
     onlyStubs: false,
     options: [],
   });
+});
+
+Deno.test("readResolvers() knows whom a host asks that has no file of its own, and gives machines none", async () => {
+  const resolvers = await readResolvers(hostWith({ [UPLINK]: "nameserver 192.168.1.1\n" }));
+  assert.deepEqual([resolvers.servers, resolvers.hasFile], [["192.168.1.1"], false]);
+  assert.equal(await resolvFile(hostWith({}), pathsIn("/m"), resolvers), null);
 });
