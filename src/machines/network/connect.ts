@@ -58,34 +58,37 @@ function when(wanted: boolean, commands: readonly string[]): readonly string[] {
   return wanted ? commands : [];
 }
 
-/** How often the link is looked for in a second. */
-const LOOKS = 100;
+/** Milliseconds between two looks for a link. */
+const PAUSE = 10;
 
 /**
- * Words: the link, nspawn's process id or the unit that has it, the two batches, who waits for it: when that
+ * Words: the link, the cgroup that nspawn and its machine are in, the two batches, who waits for it: when that
  * was killed there may never be a link; how often it is looked for. Our own ip(8) does it in the machine's
- * namespace: an image may have none.
+ * namespace, which its PID 1 leads to: an image may have none. While a machine starts each process counts, so
+ * that the shell itself looks.
  */
 const CONNECT = `
-link=$1 nspawn=$2 looks=$6
-until grep -q "^ *$link:" /proc/net/dev; do
-  [ -d "/proc/$5" ] || exit 1
+link=$1 cgroup=$2 outside=$3 inside=$4 caller=$5 looks=$6
+until [ -e "/proc/sys/net/ipv4/conf/$link" ]; do
+  [ -d "/proc/$caller" ] || exit 1
   [ "$looks" -gt 0 ] || { echo 'nspawn makes no link' >&2; exit 1; }
   looks=$((looks - 1))
-  sleep ${1 / LOOKS}
-done
-case $nspawn in
-  *.service) nspawn=$(systemctl show --property=MainPID --value "$nspawn") ;;
-esac
-for pid in $(cat "/proc/$nspawn/task/$nspawn/children"); do
-  if grep -qs '^NSpid:.*[[:space:]]1$' "/proc/$pid/status"; then leader=$pid; fi
+  sleep ${PAUSE / 1000}
 done
 for key in accept_ra accept_redirects; do
   file=/proc/sys/net/ipv6/conf/$link/$key
   [ ! -e "$file" ] || echo 0 >"$file"
 done
-printf '%s\\n' "$3" | ip -batch - || exit
-printf '%s\\n' "$4" | nsenter --net="/proc/$leader/ns/net" ip -batch -
+printf '%s\\n' "$outside" | ip -batch - || exit
+# Its hierarchy may be mounted elsewhere, and systemd may be no root of it.
+[ -d "$cgroup" ] || cgroup=$(find /sys/fs/cgroup -type d -name "\${cgroup##*/}" -print -quit)
+files=
+for pid in $(cat "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs 2>/dev/null); do
+  files="$files /proc/$pid/status"
+done
+set -- $(grep -ls '^NSpid:.*[[:space:]]1$' $files </dev/null)
+[ $# -gt 0 ] || { echo "no PID 1 in $cgroup" >&2; exit 1; }
+printf '%s\\n' "$inside" | nsenter --net="\${1%/status}/ns/net" ip -batch -
 `;
 
 /**
@@ -94,7 +97,7 @@ printf '%s\\n' "$4" | nsenter --net="/proc/$leader/ns/net" ip -batch -
  *
  * @param host The outside.
  * @param link The link; null for a machine that has none.
- * @param nspawn nspawn's process id, or the unit that has it.
+ * @param cgroup Where nspawn and its machine are, as a path in the host's file system.
  * @param start Ends when the machine is ready.
  * @returns What the start gave.
  * @throws {Failure} of the host when the link has no addresses in the end, and what the start throws.
@@ -102,12 +105,12 @@ printf '%s\\n' "$4" | nsenter --net="/proc/$leader/ns/net" ip -batch -
 export async function whileConnecting<T>(
   host: Host,
   link: Link | null,
-  nspawn: string,
+  cgroup: string,
   start: () => Promise<T>,
 ): Promise<T> {
   if (link === null) return await start();
   const ended = new AbortController();
-  const connecting = connect(host, link, nspawn, ended.signal)
+  const connecting = connect(host, link, cgroup, ended.signal)
     .then(() => null, (error: unknown) => error);
   try {
     const started = await start();
@@ -123,11 +126,12 @@ export async function whileConnecting<T>(
 async function connect(
   host: Host,
   { name, patience, outside, inside }: Link,
-  nspawn: string,
+  cgroup: string,
   signal: AbortSignal,
 ): Promise<void> {
   const batches = [outside.join("\n"), inside.join("\n")];
-  const words = [name, nspawn, ...batches, `${host.pid()}`, `${patience * LOOKS}`];
+  const looks = Math.ceil(patience * 1000 / PAUSE);
+  const words = [name, cgroup, ...batches, `${host.pid()}`, `${looks}`];
   const argv: Argv = ["sh", "-c", CONNECT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });
   if (code === 0 || signal.aborted) return;

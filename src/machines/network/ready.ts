@@ -1,7 +1,8 @@
 /** Whether this host can give machines networks of their own, and what it takes. */
 
 import { messageOf } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
+import type { Argv, Host } from "../../host/host.ts";
+import { readKernel } from "../kernel.ts";
 import { droppingTables, inTheWay } from "./firewalls.ts";
 import type { NetworkPlan } from "./network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
@@ -30,16 +31,8 @@ export interface Ready {
 /** Whether the host is changed where that is wanted, or only asked whether it could be. */
 export type Earnest = "change" | "try";
 
-/** Prints facts, a word before each; what nft says of all chains, and of our rules, comes last. */
-const LOOK = `
-command -v ip >/dev/null || echo "lacks ip"
-command -v nft >/dev/null || echo "lacks nft"
-echo "forward4 $(cat /proc/sys/net/ipv4/ip_forward)"
-[ ! -e /proc/sys/net/ipv6 ] || echo "forward6 $(cat /proc/sys/net/ipv6/conf/all/forwarding)"
-[ -z "$(ip -6 route show default 2>/dev/null)" ] || echo "ipv6"
-nft list chains 2>&1
-nft list chain ${TABLE} forward 2>/dev/null # in one call nft would show that table's chains alone
-`;
+const FORWARD4 = "/proc/sys/net/ipv4/ip_forward";
+const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without IPv6
 
 /**
  * Loads the rules. Words: nft's options, whether to forward, by each family. A host that turns to forward takes no more routes
@@ -47,12 +40,12 @@ nft list chain ${TABLE} forward 2>/dev/null # in one call nft would show that ta
  */
 const LOAD = `
 nft $1 -f - || exit
-[ "$2" = no ] || echo 1 >/proc/sys/net/ipv4/ip_forward || exit
+[ "$2" = no ] || echo 1 >${FORWARD4} || exit
 if [ "$3" = yes ]; then
   for file in /proc/sys/net/ipv6/conf/*/accept_ra; do
     [ "$(cat "$file")" != 1 ] || echo 2 >"$file"
   done
-  echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+  echo 1 >${FORWARD6}
 fi
 `;
 
@@ -70,11 +63,7 @@ export async function readyNetwork(
   plan: NetworkPlan,
   earnest: Earnest,
 ): Promise<Ready> {
-  const [{ stdout }, resolvers] = await Promise.all([
-    host.processes.capture(["sh", "-c", LOOK]),
-    readResolvers(host),
-  ]);
-  const facts = factsIn(stdout);
+  const [facts, resolvers] = await Promise.all([findFacts(host), readResolvers(host)]);
   const { missing, ipv6, lacks4, lacks6 } = facts;
   const obstacles = missing !== undefined ? [lacking(missing)] : [
     ...await load(host, rulesFor(plan, resolvers.servers), facts, earnest),
@@ -96,18 +85,39 @@ interface Facts {
   /** Whether it is to forward a family, and does not yet. */
   readonly lacks4: boolean;
   readonly lacks6: boolean;
+  /** What nft says of all chains. */
   readonly chains: string;
+  /** What it says of one of our own, where it is there. */
+  readonly own: string;
 }
 
-function factsIn(text: string): Facts {
-  const ipv6 = /^ipv6$/m.test(text);
+/** All at once, since each takes some milliseconds. In one call nft would show the chains of our table alone. */
+async function findFacts(host: Host): Promise<Facts> {
+  const [forwards, route, chains, own] = await Promise.all([
+    readKernel(host, FORWARD4, FORWARD6),
+    ask(host, "ip", "-6", "route", "show", "default"),
+    ask(host, "nft", "list", "chains"),
+    ask(host, "nft", "list", "chain", ...TABLE.split(" "), "forward"),
+  ]);
+  const [forward4, forward6] = forwards.split("\n");
+  const ipv6 = route !== null && route.trim() !== "";
   return {
-    missing: text.match(/^lacks (.*)$/m)?.[1],
+    missing: route === null ? "ip" : chains === null ? "nft" : undefined,
     ipv6,
-    lacks4: /^forward4 0$/m.test(text),
-    lacks6: ipv6 && /^forward6 0$/m.test(text),
-    chains: text,
+    lacks4: forward4 === "0",
+    lacks6: ipv6 && forward6 === "0",
+    chains: chains ?? "",
+    own: own ?? "",
   };
+}
+
+/** What a program prints; null where there is none. */
+async function ask(host: Host, ...argv: Argv): Promise<string | null> {
+  try {
+    return (await host.processes.capture(argv)).stdout;
+  } catch {
+    return null;
+  }
 }
 
 function lacking(program: string): Obstacle {
@@ -123,10 +133,10 @@ function lacking(program: string): Obstacle {
 async function load(
   host: Host,
   { text, mark }: Rules,
-  { lacks4, lacks6, chains }: Facts,
+  { lacks4, lacks6, own }: Facts,
   earnest: Earnest,
 ): Promise<Obstacle[]> {
-  if (chains.includes(`"${mark}"`) && !lacks4 && !lacks6) return [];
+  if (own.includes(`"${mark}"`) && !lacks4 && !lacks6) return [];
   const forwards = [lacks4, lacks6].map((lacks) => lacks && earnest === "change" ? "yes" : "no");
   const words = [earnest === "change" ? "" : "--check", ...forwards];
   const { code, stderr } = await host.processes.capture(["sh", "-c", LOAD, "sh", ...words], {

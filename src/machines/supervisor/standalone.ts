@@ -26,7 +26,7 @@ export const standalone: Supervisor = {
   async start(host, spec, lease, signal) {
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
     const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
-    return await whileConnecting(host, spec.link, `${nspawn}`, async () => {
+    return await whileConnecting(host, spec.link, lease.cgroups[0]!, async () => {
       const leader = await untilReady(host, spec, lease, nspawn, signal);
       if (leader !== null) return leader;
       const isLate = !signal.aborted && await identify(host, nspawn) !== null;

@@ -11,10 +11,30 @@ import type { Argv } from "../../../../src/host/host.ts";
 
 const PLAN = { network_range: "10.1.0.0/16", network_deny: [], network_allow: [] };
 
-/** A host that answers our two scripts so. */
-function hostThat(look: string, load: Answer = {}): Recording {
+/** What a host says when it is asked. */
+interface Said {
+  /** Whether it forwards, by the kernel's files. */
+  readonly forwards?: string;
+  /** Its way out by IPv6. */
+  readonly route6?: string;
+  readonly chains?: string;
+  readonly own?: string;
+  readonly load?: Answer;
+  /** A program that is not there. */
+  readonly lacks?: string;
+}
+
+function hostThat(said: Said): Recording {
   return recordingHost({
-    answer: (argv: Argv): Answer => argv[2]?.includes("-f - ||") ? load : { stdout: look },
+    answer: (argv: Argv): Answer => {
+      if (argv[0] === said.lacks) throw new Error("not found");
+      if (argv[0] === "cat") return { stdout: said.forwards ?? "1\n1\n" };
+      if (argv[0] === "ip") return { stdout: said.route6 ?? "" };
+      if (argv[0] === "nft") {
+        return { stdout: (argv[2] === "chains" ? said.chains : said.own) ?? "" };
+      }
+      return said.load ?? {};
+    },
   });
 }
 
@@ -23,26 +43,26 @@ const loads = ({ commands }: Recording) =>
 
 Deno.test("chooseNetwork() asks nobody where the host's network or none is wanted", async () => {
   for (const choice of ["host", "none"] as const) {
-    const recording = hostThat("");
+    const recording = hostThat({});
     assert.equal((await chooseNetwork(recording.host, choice, PLAN, undefined)).kind, choice);
     assert.deepEqual(recording.commands(), []);
   }
 });
 
 Deno.test("chooseNetwork() loads the rules and forwards, once", async () => {
-  const fresh = hostThat("forward4 0\nforward6 0\nipv6\n");
+  const fresh = hostThat({ forwards: "0\n0\n", route6: "default via fe80::1\n" });
   const chosen = await chooseNetwork(fresh.host, "auto", PLAN, undefined);
   assert.deepEqual([chosen.kind, chosen.ipv6, chosen.notes], ["private", true, []]);
   assert.match(loads(fresh)[0]!, / sh +yes yes$/);
   const { servers } = await readResolvers(fresh.host);
   const { mark } = rulesFor(PLAN, servers);
-  const ready = hostThat(`forward4 1\nforward6 0\n\t\tdrop comment "${mark}"\n`);
+  const ready = hostThat({ forwards: "1\n0\n", own: `\t\tdrop comment "${mark}"\n` });
   assert.equal((await chooseNetwork(ready.host, "private", PLAN, undefined)).kind, "private");
   assert.deepEqual(loads(ready), [], "a host without IPv6 need not forward it");
 });
 
-const LACKS = hostThat("lacks nft\n");
-const UNABLE = hostThat("forward4 1\n", { code: 1, stderr: "Operation not supported\n" });
+const LACKS = hostThat({ lacks: "nft" });
+const UNABLE = hostThat({ load: { code: 1, stderr: "Operation not supported\n" } });
 
 for (const [recording, reason] of [[LACKS, /has no nft/], [UNABLE, /not supported/]] as const) {
   Deno.test(`chooseNetwork() falls back by auto, and never by name: ${reason}`, async () => {
@@ -58,9 +78,10 @@ for (const [recording, reason] of [[LACKS, /has no nft/], [UNABLE, /not supporte
 }
 
 Deno.test("chooseNetwork() says by name where a firewall is in the way, and goes on", async () => {
-  const { host } = hostThat(
-    "forward4 1\ntable ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n",
-  );
+  const { host } = hostThat({
+    chains:
+      "table ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n",
+  });
   const named = await chooseNetwork(host, "private", PLAN, undefined);
   assert.equal(named.kind, "private");
   assert.match(named.notes.join(), /table ip x drops what machines send\. Let it pass: /);
@@ -69,7 +90,7 @@ Deno.test("chooseNetwork() says by name where a firewall is in the way, and goes
 
 for (const server of ["http://localhost:8080", "http://127.0.0.1", "https://[::1]/"]) {
   Deno.test(`chooseNetwork() names network = "host" as the way to ${server}`, async () => {
-    const { host } = hostThat("forward4 1\n");
+    const { host } = hostThat({});
     const { kind, notes } = await chooseNetwork(host, "auto", PLAN, server);
     assert.equal(kind, "host");
     assert.match(notes.join(), /own loopback.*network = "host"/);
@@ -77,7 +98,7 @@ for (const server of ["http://localhost:8080", "http://127.0.0.1", "https://[::1
 }
 
 Deno.test("chooseNetwork() gives a private network where a name server may know the server better", async () => {
-  const { host } = hostThat("forward4 1\n");
+  const { host } = hostThat({});
   const files = { ...host.files, read: () => Promise.resolve("127.0.1.1 git.example\n") };
   const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, "https://git.example");
   assert.equal(chosen.kind, "private");
@@ -88,7 +109,7 @@ Deno.test("chooseNetwork() gives a private network where a name server may know 
 });
 
 Deno.test("chooseNetwork() goes on where the host has no name server for anybody", async () => {
-  const { host } = hostThat("forward4 1\n");
+  const { host } = hostThat({});
   const files = { ...host.files, read: () => Promise.resolve(null) };
   const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, undefined);
   assert.equal(chosen.kind, "private");

@@ -26,14 +26,14 @@ function waitedFor(): Host {
 
 Deno.test("whileConnecting() waits no longer than it may", async () => {
   const link = { ...LINK, patience: 0.05 };
-  const connecting = whileConnecting(waitedFor(), link, "1", () => Promise.resolve());
+  const connecting = whileConnecting(waitedFor(), link, "/cg/m", () => Promise.resolve());
   await assert.rejects(connecting, { message: /nspawn makes no link/ });
 });
 
 Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
   const host = { ...waitedFor(), pid: () => NOBODY };
   const began = Date.now();
-  const connecting = whileConnecting(host, LINK, "1", () => Promise.resolve());
+  const connecting = whileConnecting(host, LINK, "/cg/m", () => Promise.resolve());
   await assert.rejects(connecting, { kind: "host", message: /Cannot connect the machine/ });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
@@ -42,6 +42,6 @@ Deno.test("whileConnecting() gives up with the start, and tells why that failed"
   const host = waitedFor();
   const start = () => Promise.reject(new Error("no machine"));
   const began = Date.now();
-  await assert.rejects(whileConnecting(host, LINK, "1", start), { message: "no machine" });
+  await assert.rejects(whileConnecting(host, LINK, "/cg/m", start), { message: "no machine" });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
