@@ -1,8 +1,9 @@
-import type { SmokeTest } from "../chroots/work.ts";
+import type { Candidate, SmokeTest } from "../chroots/work.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { type MachineName, machineName } from "../machines/name.ts";
+import { machineName } from "../machines/name.ts";
+import type { MachinePlan, PlannedChroot } from "../machines/plan.ts";
 import { runStage } from "../machines/stage.ts";
 import { startMachine } from "../machines/start.ts";
 import { stopMachine } from "../machines/stop.ts";
@@ -22,6 +23,9 @@ const NEEDS = [
   },
 ];
 
+/** Seconds that the script may take; after that the machine may be ended by whoever comes by. */
+const LIFETIME = 300;
+
 /**
  * The test of new trees: a machine as jobs get it, and a script in it.
  *
@@ -31,11 +35,30 @@ const NEEDS = [
  */
 export function smokeTest(host: Host, config: Config): SmokeTest {
   return async (candidate, interrupt) => {
-    const { name, tree: path, settings, image } = candidate;
-    const id = `test-${host.pid()}`;
-    const machine = machineName(id, undefined);
-    const { user = "", env: environment = [] } = image ?? {};
-    const job = {
+    const plan = planOf(host, config, candidate);
+    const { lease } = await startMachine(host, plan, interrupt);
+    try {
+      for (const need of NEEDS) await meet(host, plan, need, interrupt);
+    } finally {
+      await stopMachine(host, storeOf(plan), plan.name).catch((error) =>
+        host.log.warn(messageOf(error))
+      );
+    }
+    if (lease.layer !== null) await prepareLayers(host, plan.store, candidate.tree, interrupt);
+  };
+}
+
+function planOf(host: Host, config: Config, candidate: Candidate): MachinePlan {
+  const { settings } = candidate;
+  const id = `test-${host.pid()}`;
+  return {
+    name: machineName(id, undefined),
+    store: config.store,
+    chroot: () => Promise.resolve(chrootOf(candidate)),
+    settings,
+    owned: [],
+    diskReserve: 0, // what it tests fits already
+    job: {
       id,
       server: undefined,
       url: undefined,
@@ -44,34 +67,36 @@ export function smokeTest(host: Host, config: Config): SmokeTest {
       timeout: undefined,
       lifetime: settings.prepare_timeout + LIFETIME,
       keep: 0,
-    } as const;
-    const { lease } = await startMachine(host, {
-      name: machine,
-      store: config.store,
-      chroot: () =>
-        Promise.resolve({
-          name,
-          path,
-          user: settings.user ?? user,
-          environment,
-          isFixed: true,
-        }),
-      settings,
-      owned: [],
-      diskReserve: 0, // what it tests fits already
-      job,
-      folders: undefined,
-      binds: [],
-      networks: config,
-    }, interrupt);
-    try {
-      for (const need of NEEDS) await meet(need, host, config, machine, interrupt);
-    } finally {
-      const store = () => Promise.resolve(config.store);
-      await stopMachine(host, store, machine).catch((error) => host.log.warn(messageOf(error)));
-    }
-    if (lease.layer !== null) await prepareLayers(host, config.store, path, interrupt);
+    },
+    folders: undefined,
+    binds: [],
+    networks: config,
   };
+}
+
+/** The tree as jobs get it once it is a generation. */
+function chrootOf({ name, tree, settings, image }: Candidate): PlannedChroot {
+  const { user = "", env: environment = [] } = image ?? {};
+  return { name, path: tree, user: settings.user ?? user, environment, isFixed: true };
+}
+
+async function meet(
+  host: Host,
+  plan: MachinePlan,
+  { script, failure, hint }: (typeof NEEDS)[number],
+  interrupt: AbortSignal,
+): Promise<void> {
+  const stage = { script: new TextEncoder().encode(script), shell: undefined };
+  const { ending } = await runStage(host, storeOf(plan), plan.name, stage, interrupt);
+  if (interrupt.aborted) throw hostFailure("Cannot test the new tree: interrupted");
+  if (ending.kind === "lost") throw hostFailure(`Cannot test the new tree: ${ending.reason}`);
+  if (ending.kind !== "exited" || ending.code !== 0) {
+    throw refused(`Cannot use the new tree: ${failure}`, hint);
+  }
+}
+
+function storeOf({ store }: MachinePlan): () => Promise<string> {
+  return () => Promise.resolve(store);
 }
 
 /** Jobs make what is missing, so that this is no reason to give up a good tree. */
@@ -85,24 +110,4 @@ async function prepareLayers(
   await makeFirstLayers(host, store, tree, interrupt).catch((error) =>
     host.log.warn(messageOf(error))
   );
-}
-
-/** Seconds that the script may take; after that the machine may be ended by whoever comes by. */
-const LIFETIME = 300;
-
-async function meet(
-  { script, failure, hint }: (typeof NEEDS)[number],
-  host: Host,
-  config: Config,
-  machine: MachineName,
-  interrupt: AbortSignal,
-): Promise<void> {
-  const store = () => Promise.resolve(config.store);
-  const stage = { script: new TextEncoder().encode(script), shell: undefined };
-  const { ending } = await runStage(host, store, machine, stage, interrupt);
-  if (interrupt.aborted) throw hostFailure("Cannot test the new tree: interrupted");
-  if (ending.kind === "lost") throw hostFailure(`Cannot test the new tree: ${ending.reason}`);
-  if (ending.kind !== "exited" || ending.code !== 0) {
-    throw refused(`Cannot use the new tree: ${failure}`, hint);
-  }
 }

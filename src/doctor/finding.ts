@@ -3,8 +3,8 @@
 import type { Config } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
 
-/** How well it stands: jobs run; jobs run, with less than they could have; jobs do not run. */
-export type State = "ok" | "weak" | "broken";
+/** How well it stands: jobs run; jobs run, with less than they could have; jobs do not run; nothing was proved. */
+export type State = "ok" | "weak" | "broken" | "unknown";
 
 /** One row of the doctor's table. */
 export interface Finding {
@@ -12,7 +12,7 @@ export interface Finding {
   readonly state: State;
   /** What is there. */
   readonly found: string;
-  /** What to do about it; null where all is well. */
+  /** What to do about it; null where all is well, or nobody knows. */
   readonly fix: string | null;
 }
 
@@ -52,4 +52,15 @@ export function weak(topic: string, found: string, fix: string): Finding {
  */
 export function broken(topic: string, found: string, fix: string): Finding {
   return { topic, state: "broken", found, fix };
+}
+
+/**
+ * Nothing was proved.
+ *
+ * @param topic What was looked at.
+ * @param why What kept it from being proved.
+ * @returns The finding.
+ */
+export function unknown(topic: string, why: string): Finding {
+  return { topic, state: "unknown", found: why, fix: null };
 }

@@ -1,8 +1,8 @@
 /** Whether machines can have networks of their own. */
 
 import type { Config } from "../config/settings.ts";
-import type { Host } from "../host/host.ts";
-import { overlap } from "../machines/network/address.ts";
+import type { Argv, Host } from "../host/host.ts";
+import { isWithin, PREFIX } from "../machines/network/address.ts";
 import { type Obstacle, type Ready, readyNetwork } from "../machines/network/ready.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
 
@@ -21,7 +21,7 @@ export const network: Check = async (host, config) => {
     finding(config, ready, "nftables", "NAT, and a table of our own"),
     finding(config, ready, "forwarding", forwarding(ready)),
     finding(config, ready, "DNS", ready.resolvers.servers.join(", ") || "no name server"),
-    ...await foreignRoutes(host, config),
+    ...await foreignUse(host, config),
   ];
 };
 
@@ -47,19 +47,35 @@ function finding(
   );
 }
 
-/** Routes of others into the range that machines have addresses from. */
-async function foreignRoutes(host: Host, { network_range }: Config): Promise<Finding[]> {
-  const { stdout } = await host.processes.capture(["ip", "-4", "route", "show"]).catch(() => NONE);
-  const route = stdout.split("\n").find((line) =>
-    /^[\d.]+(?:\/\d+)? /.test(line) && !line.includes("dev nr-") &&
-    overlap(line.split(" ")[0]!, network_range)
+/**
+ * What others have in the range that machines have addresses from. A broader route is in nobody's way, a VPN's
+ * to 10.0.0.0/8 for one: those to machines lead to one address each, and the most specific wins.
+ */
+async function foreignUse(host: Host, { network_range }: Config): Promise<Finding[]> {
+  const uses = [
+    ...await matches(host, ["ip", "-4", "route", "show"], ROUTE),
+    ...await matches(host, ["ip", "-4", "-oneline", "address", "show"], ADDRESS),
+  ];
+  const use = uses.find(([line, network = ""]) =>
+    !line.includes(` ${PREFIX}`) && isWithin(network, network_range)
   );
-  if (route === undefined) return [];
+  if (use === undefined) return [];
   return [weak(
     "network_range",
-    `${network_range} is in use here: ${route.trim()}`,
+    `${network_range} is in use here: ${use[0].trim()}`,
     "Set network_range to one that nobody here needs",
   )];
+}
+
+/** A route, perhaps of a type like blackhole, with where it leads. */
+const ROUTE = /^(?:[a-z]+ )?([\d.]+(?:\/\d+)?) .*$/gm;
+
+/** An address, of whatever network, with its interface before it. */
+const ADDRESS = /(?<=^\d+:) \S+ +inet ([\d.]+)\S*/gm;
+
+async function matches(host: Host, argv: Argv, shape: RegExp): Promise<RegExpMatchArray[]> {
+  const { stdout } = await host.processes.capture(argv).catch(() => NONE);
+  return [...stdout.matchAll(shape)];
 }
 
 const NONE = { stdout: "" };

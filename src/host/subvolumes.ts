@@ -18,6 +18,29 @@ export async function isSubvolume(host: Host, path: string): Promise<boolean> {
   return stat?.kind === "directory" && stat.ino === SUBVOLUME_INODE;
 }
 
+/** Words: a folder. */
+const SHOW = `
+[ "$(stat --file-system --format=%T -- "$1")" = btrfs ] || exit 3
+btrfs subvolume show "$1"
+`;
+const NOT_BTRFS = 3;
+
+/**
+ * What no other subvolume has, wherever this one is moved to: a snapshot shares the inode number, and the time
+ * of birth, with what it was made from.
+ *
+ * @param host The outside.
+ * @param path Any path; links are followed.
+ * @returns Its UUID; null where btrfs does not tell; undefined for what is no subvolume.
+ */
+export async function subvolumeId(host: Host, path: string): Promise<string | null | undefined> {
+  const stat = await host.files.stat(path);
+  if (stat?.kind !== "directory" || stat.ino !== SUBVOLUME_INODE) return undefined;
+  const { code, stdout } = await host.processes.capture(["sh", "-c", SHOW, "sh", path]);
+  if (code === NOT_BTRFS) return undefined;
+  return stdout.match(/^\s*UUID:\s+([0-9a-f-]{36})$/m)?.[1] ?? null;
+}
+
 /**
  * Makes an empty subvolume.
  *

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, withMachine } from "../hosts/site.ts";
-import { lendChroot, withOwn } from "./own.ts";
+import { lendChroot, PATIENCE, smallFolder, withOwn } from "./own.ts";
 
 onEachMachine("a machine runs the init that was asked for", async (site, id) => {
   const booted = site.boots;
@@ -239,3 +239,34 @@ onEachHost("cleanup removes whatever a script locked, and however deep it went",
     });
   }
 });
+
+/** An init that is none, and one that is never ready: what each is, and what is said of it first. */
+const BAD_INITS = [
+  ["none", "execv\\(.*\\) failed: No such file or directory"],
+  ["#!/bin/sh\necho here it hangs\nexec sleep 100\n", "it was not ready within 5 s\nhere it hangs"],
+] as const;
+
+onEachHost(
+  "a start that fails says first why, and its command line with --debug alone",
+  async (site) => {
+    await withOwn(site, { boot: true, prepare_timeout: 5 }, async (own) => {
+      const tree = `${own.store}/x`;
+      await own.host.exec(["mkdir", "-p", own.store]);
+      await own.host.exec(["mv", await smallFolder(site), tree]);
+      await own.host.exec(["mkdir", `${tree}/usr/lib/systemd`]);
+      await own.put("none", `${tree}/usr/bin/dbus-daemon`);
+      for (const [init, reason] of BAD_INITS) {
+        await own.put(init, `${tree}/usr/lib/systemd/systemd`);
+        const quiet = await own.call(["prepare", "x", "--id", newJob()], PATIENCE);
+        assert.match(
+          quiet.stderr,
+          new RegExp(`^nspawn-runner: Cannot start machine \\S+: ${reason}`, "m"),
+        );
+        assert.doesNotMatch(quiet.stderr, /systemd-nspawn/);
+        const loud = await own.call(["--debug", "prepare", "x", "--id", newJob()], PATIENCE);
+        assert.match(loud.stderr, /^\+ .*systemd-nspawn --quiet --machine=/ms);
+        assert.deepEqual([quiet.code, loud.code], [1, 1]);
+      }
+    });
+  },
+);

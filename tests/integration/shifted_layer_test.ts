@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
+import { skipReal } from "../skip.ts";
 import { define, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
 
 /** Gives a test a store of its own on a host whose mount(8) maps no owners, whatever it is. */
@@ -143,6 +144,52 @@ onEachHost("shifted layers are made with a generation, and go with it", async (s
   });
 });
 
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A mount(8) that maps no owners, as before util-linux 2.39. */
+const OLD_MOUNT = `#!/bin/sh
+case "$*" in *X-mount.idmap*) exit 1 ;; esac
+PATH=${PATH} exec mount "$@"
+`;
+
+/** The program of a site, with other tools before the host's. */
+function withTools(own: Site, tools: string): Site {
+  const env = { PATH: `${tools}:${PATH}` };
+  const call: Site["call"] = (words, options) =>
+    own.call(words, { ...options, env: { ...options?.env, ...env } });
+  return { ...own, call };
+}
+
+onEachHost("a snapshot has shifted layers of its own", async (site) => {
+  const onBtrfs = await site.onBtrfs();
+  if (onBtrfs === null) return skipReal("a snapshot's shifted layers", "no btrfs can be mounted");
+  // Each subvolume is a device with an answer of its own.
+  const forget = () => site.host.exec(["sh", "-c", "rm -f /run/nspawn-runner/.idmap-*"]);
+  await forget();
+  await withOwn(onBtrfs, { storage: "overlay" }, async (other) => {
+    const tools = `${other.store}/.tools`;
+    await other.host.exec(["mkdir", "-p", tools]);
+    await other.put(OLD_MOUNT, `${tools}/mount`);
+    const own = withTools(other, tools);
+    const setup = "if test -e /srv/one; then touch /srv/two; else touch /srv/one; fi";
+    await define(own, "x", `source = "dir:${await smallFolder(site)}"\nsetup = ["${setup}"]\n`);
+    await succeed(own, "chroot-create", "x");
+    const first = await layersOf(own);
+    await succeed(own, "chroot-maintenance", "x");
+    const look = "stat -c '%n %u' /srv/*";
+    assert.equal(await said(own, "x", look), "/srv/one 0\n/srv/two 0\n");
+    const both = await layersOf(own);
+    assert.deepEqual([first.length, both.length], [3, 6], both.join());
+    await succeed(own, "chroot-rollback", "x");
+    assert.equal(await said(own, "x", look), "/srv/one 0\n");
+    await succeed(own, "gc");
+    assert.deepEqual(await layersOf(own), both);
+    await succeed(own, "chroot-remove", "x");
+    assert.deepEqual(await layersOf(own), []);
+  });
+  await forget();
+});
+
 onEachHost("a shifted layer whose making was killed is made anew", async (site) => {
   await withoutMaps(site, { storage: "overlay" }, async (own) => {
     const tree = `${own.store}/x`; // of another program, which may change it in place
@@ -160,7 +207,7 @@ onEachHost("a shifted layer whose making was killed is made anew", async (site) 
       const id = newJob();
       const running = own.start(["-v", "prepare", "x", "--id", id], {
         ...PATIENCE,
-        env: { PATH: `${tools}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin` },
+        env: { PATH: `${tools}:${PATH}` },
       });
       await running.said("Giving the files");
       await new Promise((resolve) => setTimeout(resolve, 500));

@@ -5,7 +5,8 @@
  */
 
 import { basename, dirname, join } from "@std/path/posix";
-import type { Host, Stat } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
+import { subvolumeId } from "../../host/subvolumes.ts";
 
 /**
  * Where the layers of a store are.
@@ -20,11 +21,15 @@ export function layersFolder(store: string): string {
 /**
  * What a tree is called among layers: it has that name wherever it is moved to, and no other tree has it.
  *
- * @param stat What the tree's top folder is.
- * @returns Null where its file system does not tell when a folder was made.
+ * @param host The outside.
+ * @param tree The tree; links are followed.
+ * @returns Null where there is none, or nothing that tells it from all others.
  */
-export function keyOf({ ino, born }: Stat): string | null {
-  return born === null ? null : `${ino}-${born.getTime()}`;
+export async function keyOf(host: Host, tree: string): Promise<string | null> {
+  const id = await subvolumeId(host, tree);
+  if (id !== undefined) return id;
+  const stat = await host.files.stat(tree);
+  return stat === null || stat.born === null ? null : `${stat.ino}-${stat.born.getTime()}`;
 }
 
 /**
@@ -42,8 +47,7 @@ export async function layerOf(
   tree: string,
   ids: number,
 ): Promise<string | null> {
-  const stat = await host.files.stat(tree);
-  const key = stat === null ? null : keyOf(stat);
+  const key = await keyOf(host, tree);
   return key === null ? null : join(layersFolder(store), key, `${ids}`);
 }
 

@@ -57,8 +57,7 @@ async function neededTrees(host: Host, store: string, trees: Trees): Promise<Set
     if (layer !== null) needed.add(treeOf(layer));
   }
   for await (const tree of trees()) {
-    const stat = await host.files.stat(tree);
-    const key = stat === null ? null : keyOf(stat);
+    const key = await keyOf(host, tree);
     if (key !== null) needed.add(key);
   }
   return needed;

@@ -50,15 +50,14 @@ export function addresses6(slot: number): Addresses {
 }
 
 /**
- * Whether two IPv4 networks have addresses in common.
+ * Whether an IPv4 network lies in another one.
  *
- * @param one `ADDRESS/BITS`, or an address.
- * @param other The same.
- * @returns True where one holds the other.
+ * @param inner `ADDRESS/BITS`, or an address.
+ * @param outer The same.
+ * @returns True where the outer one has all its addresses.
  */
-export function overlap(one: string, other: string): boolean {
-  const size = 2 ** (32 - Math.min(bitsOf(one), bitsOf(other)));
-  return Math.floor(numberOf(one) / size) === Math.floor(numberOf(other) / size);
+export function isWithin(inner: string, outer: string): boolean {
+  return bitsOf(inner) >= bitsOf(outer) && firstOf(inner, bitsOf(outer)) === firstOf(outer);
 }
 
 /**
@@ -75,8 +74,8 @@ function bitsOf(range: string): number {
   return Number(range.split("/")[1] ?? 32);
 }
 
-function firstOf(range: string): number {
-  const size = 2 ** (32 - bitsOf(range));
+function firstOf(range: string, bits = bitsOf(range)): number {
+  const size = 2 ** (32 - bits);
   return Math.floor(numberOf(range) / size) * size;
 }
 

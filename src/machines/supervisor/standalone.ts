@@ -1,7 +1,5 @@
 import { join } from "@std/path/posix";
-import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { quoteAll } from "../../host/quote.ts";
 import { cgroupPaths, endCgroup, inCgroup } from "../cgroup.ts";
 import { PLAIN_ENVIRONMENT } from "../enter.ts";
 import { enteringArgv } from "../entry/nsenter.ts";
@@ -13,7 +11,7 @@ import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
 import { identify, parseStat, until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
 import { isPlainReady } from "./plain.ts";
-import { LAST_LINES, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
+import { startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 
 /**
  * nspawn as a process of its own, where PID 1 is no systemd. The cgroup that it gets keeps two
@@ -30,7 +28,7 @@ export const standalone: Supervisor = {
       const leader = await untilReady(host, spec, lease, nspawn, signal);
       if (leader !== null) return leader;
       const isLate = !signal.aborted && await identify(host, nspawn) !== null;
-      throw await startFailure(host, spec, argv, isLate);
+      throw startFailure(spec, await host.files.read(spec.paths.log) ?? "", isLate);
     });
   },
   isAlive,
@@ -118,20 +116,4 @@ async function takesCommands(
     { env: PLAIN_ENVIRONMENT, signal },
   );
   return /^(running|degraded)$/m.test(state.stdout);
-}
-
-async function startFailure(
-  host: Host,
-  spec: MachineSpec,
-  argv: Argv,
-  isLate: boolean,
-): Promise<Error> {
-  const log = (await host.files.read(spec.paths.log) ?? "").trim();
-  const said = log === "" ? [] : log.split("\n").slice(-LAST_LINES);
-  return hostFailure(
-    [`Cannot start machine ${spec.name}: ${quoteAll(argv)}`, ...said].join("\n"),
-    isLate
-      ? `It was not ready within ${spec.settings.prepare_timeout} s: prepare_timeout gives it more`
-      : undefined,
-  );
 }

@@ -1,5 +1,6 @@
 /** The joint that answers: who keeps a machine alive, and binds its limits? */
 
+import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { KernelFacts } from "../kernel.ts";
 import type { Leader, Lease, SupervisorKind } from "../lease.ts";
@@ -50,6 +51,30 @@ export interface Supervisor {
 
 /** How many of a machine's last lines a failure carries. */
 export const LAST_LINES = 20;
+
+/**
+ * Why a machine did not start: the reason first, and below it what was said before. The command line, which is
+ * long, is what `--debug` shows.
+ *
+ * @param spec The machine.
+ * @param said All that it said, or that was said of it.
+ * @param isLate Whether its time was over; else its last words tell why it ended.
+ * @returns The failure, to be thrown.
+ */
+export function startFailure(
+  { name, settings: { prepare_timeout } }: MachineSpec,
+  said: string,
+  isLate: boolean,
+): Error {
+  const lines = said.split("\n").filter((line) => line.trim() !== "").slice(-LAST_LINES);
+  const reason = isLate
+    ? `it was not ready within ${prepare_timeout} s`
+    : lines.pop() ?? "it ended without a word";
+  return hostFailure(
+    [`Cannot start machine ${name}: ${reason}`, ...lines].join("\n"),
+    isLate ? "prepare_timeout gives it more" : undefined,
+  );
+}
 
 /** Longest wait for a killed machine to be gone, in milliseconds. */
 export const STOP_PATIENCE = 10_000;

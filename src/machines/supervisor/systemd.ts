@@ -1,7 +1,6 @@
 import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
-import { quoteAll } from "../../host/quote.ts";
 import { deviceProperties } from "../devices.ts";
 import { describeLeader } from "../leader.ts";
 import { whileConnecting } from "../network/connect.ts";
@@ -11,7 +10,7 @@ import { leaseLink, recordOf } from "../paths.ts";
 import { until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
 import { isPlainReady } from "./plain.ts";
-import { LAST_LINES, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
+import { LAST_LINES, startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 
 /** All machines together leave this much of the host's memory to the host. */
 const SLICE = "machine-ci.slice";
@@ -24,12 +23,16 @@ export const systemd: Supervisor = {
   cgroups: () => [],
   async start(host, spec, _lease, signal) {
     await limitSlice(host);
-    const argv = startArgv(spec);
+    const began = host.clock.now();
     await whileConnecting(host, spec.link, cgroupOf(spec.name), async () => {
-      const started = await host.processes.capture(argv, { signal });
+      const started = await host.processes.capture(startArgv(spec), { signal });
       const isReady = started.code === 0 &&
         (spec.booted || await plainBecomesReady(host, spec, signal));
-      if (!isReady) throw await startFailure(host, spec, argv, started);
+      if (isReady) return;
+      const took = host.clock.now() - began;
+      const isLate = !signal.aborted && took >= spec.settings.prepare_timeout * 1000;
+      const said = await lastWords(host, unitOf(spec.name), began, started);
+      throw startFailure(spec, said, isLate);
     });
     // Not before: until then nspawn still takes capabilities away from what becomes PID 1.
     return await findLeader(host, spec.name);
@@ -224,21 +227,28 @@ async function killUnit(host: Host, machine: string): Promise<void> {
   }
 }
 
-async function startFailure(
+/** What was said of a start that failed; systemd itself says no more than that the unit did. */
+async function lastWords(
   host: Host,
-  spec: MachineSpec,
-  argv: Argv,
-  started: Captured,
-): Promise<Error> {
-  const journal = await host.processes.capture([
-    "journalctl",
-    `--unit=${unitOf(spec.name)}`,
+  unit: string,
+  began: number,
+  { stderr }: Captured,
+): Promise<string> {
+  const own = `${stderr}\n${await journal(host, began, `_SYSTEMD_UNIT=${unit}`)}`;
+  if (own.trim() !== "") return own;
+  const lines = (await journal(host, began, `UNIT=${unit}`)).split("\n");
+  return lines.filter((line) => line.startsWith(`${unit}: `)).join("\n");
+}
+
+/** Not what an earlier machine of that name said. */
+async function journal(host: Host, began: number, match: string): Promise<string> {
+  const since = `--since=@${Math.floor(began / 1000)}`;
+  const options = [
     "--output=cat",
     "--no-pager",
+    "--quiet",
+    since,
     `--lines=${LAST_LINES}`,
-  ]);
-  const said = [started.stderr, journal.stdout].map((text) => text.trim()).filter(Boolean);
-  return hostFailure(
-    [`Cannot start machine ${spec.name}: ${quoteAll(argv)}`, ...said].join("\n"),
-  );
+  ] as const;
+  return (await host.processes.capture(["journalctl", ...options, match])).stdout;
 }

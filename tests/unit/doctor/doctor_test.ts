@@ -274,22 +274,51 @@ Deno.test("asReport() has a row for each finding, and what mends those that are 
 
 Deno.test("network() tries the rules, and names what is in the way of machines", async () => {
   const asked: string[] = [];
-  const look = (facts: string, routes = "") => (argv: readonly string[]): Answer => {
+  const look = (forwards: string, lacks = "") => (argv: readonly string[]): Answer => {
     asked.push(argv.join(" "));
-    if (argv[0] === "ip") return { stdout: routes };
-    return { stdout: argv[2]?.includes("list chains") ? facts : "" };
+    if (argv[0] === lacks) throw new Error("not found");
+    return { stdout: argv[0] === "cat" ? forwards : "" };
   };
   const files = { "/etc/resolv.conf": "nameserver 192.0.2.1\n" };
-  const good = await find(network, { files, answer: look("forward4 0\n") });
+  const good = await find(network, { files, answer: look("0\n") });
   assert.deepEqual(good.map(state), [["ok", false], ["ok", false], ["ok", false]]);
   assert.match(good[1]!.found, /^IPv4, turned on with the first machine$/);
   assert.ok(asked.some((command) => command.endsWith(" sh --check no no")), "nothing is changed");
-  const bare = await find(network, { answer: look("lacks nft\n") });
+  const bare = await find(network, { answer: look("1\n", "nft") });
   assert.deepEqual(state(bare[0]!), ["weak", true]);
   const stub = { "/etc/resolv.conf": "nameserver 127.0.0.1\n" };
-  const [, , dns] = await find(network, { files: stub, answer: look("forward4 1\n") });
+  const [, , dns] = await find(network, { files: stub, answer: look("1\n") });
   assert.deepEqual(state(dns!), ["weak", true]);
-  const routes = "default via 10.0.0.1 dev eth0\n10.231.16.0/24 dev eth1\n10.231.0.2 dev nr-0\n";
-  const [range] = (await find(network, { answer: look("forward4 1\n", routes) })).slice(3);
-  assert.match(range!.found, /in use here: 10\.231\.16\.0\/24 dev eth1$/);
 });
+
+/** A line of ip-route(8) or ip-address(8), and what of it is in the range of machines, 10.231.0.0/19. */
+const USES: readonly (readonly ["route" | "address", string, string | null])[] = [
+  ["route", "default via 10.0.0.1 dev eth0", null],
+  ["route", "10.0.0.0/8 dev wg0 scope link", null],
+  ["route", "10.231.0.0/16 via 10.0.0.1 dev eth0", null],
+  ["route", "10.231.0.2 dev nr-0 proto kernel scope link src 10.231.0.1", null],
+  ["route", "10.231.32.0/24 dev eth1", null],
+  ["route", "10.231.0.0/19 dev eth1", "10.231.0.0/19 dev eth1"],
+  ["route", "10.231.16.0/24 dev eth1 scope link", "10.231.16.0/24 dev eth1 scope link"],
+  ["route", "10.231.31.9 dev eth1", "10.231.31.9 dev eth1"],
+  ["route", "unreachable 10.231.16.0/24 metric 9", "unreachable 10.231.16.0/24 metric 9"],
+  [
+    "address",
+    "2: eth0    inet 10.231.0.9/8 brd x scope global eth0\\  x",
+    "eth0    inet 10.231.0.9/8",
+  ],
+  ["address", "2: eth0    inet 10.9.0.9/8 brd x scope global eth0\\  x", null],
+  ["address", "5: nr-0    inet 10.231.0.1 peer 10.231.0.2/32 scope global nr-0\\  x", null],
+];
+
+for (const [kind, line, expected] of USES) {
+  Deno.test(`network() finds ${expected ?? "nobody"} in its range where ip says ${line}`, async () => {
+    const answer = (argv: readonly string[]): Answer => ({
+      stdout: argv[0] !== "ip" ? "1\n" : argv.includes(kind) ? `${line}\n` : "",
+    });
+    const [use, ...more] = (await find(network, { answer })).slice(3);
+    const found = expected === null ? undefined : `10.231.0.0/19 is in use here: ${expected}`;
+    assert.equal(use?.found, found);
+    assert.deepEqual(more, []);
+  });
+}

@@ -1,7 +1,7 @@
 /** Shifted layers: which, when they are made, and when they go. */
 
 import assert from "node:assert/strict";
-import type { Host } from "../../../src/host/host.ts";
+import type { Host, Stat } from "../../../src/host/host.ts";
 import { keyOf, layerOf } from "../../../src/machines/layers/layer.ts";
 import { makeFirstLayers, makeLayer } from "../../../src/machines/layers/make.ts";
 import { canShift, shiftArgv } from "../../../src/machines/layers/shift.ts";
@@ -49,10 +49,26 @@ Deno.test("layerOf() is the same wherever a tree is moved to, and another for a 
     assert.equal(await layerOf(host, store, `${store}/none`, FIRST), null);
   }));
 
-Deno.test("keyOf() is null where a file system does not tell when a folder was made", () => {
-  assert.equal(keyOf(PROGRAM_FILE), null);
-  assert.equal(keyOf({ ...PROGRAM_FILE, ino: 7, born: new Date(5) }), "7-5");
-});
+const UUID = "09efcfba-ff59-e349-9010-e7fab5f2a93f";
+
+/** What stat(2) and btrfs say of a tree, and its key. */
+const KEYS: readonly (readonly [string, Partial<Stat>, Answer, string | null])[] = [
+  ["a folder", {}, {}, "7-5"],
+  ["a folder of which nobody tells when it was made", { born: null }, {}, null],
+  ["a subvolume", { ino: 256 }, { stdout: `snapshot\n\tUUID: \t\t${UUID}\n` }, UUID],
+  ["a subvolume of an old mkfs", { ino: 256 }, { stdout: "\tUUID: \t-\n\tParent UUID: -\n" }, null],
+  ["a subvolume without btrfs-progs", { ino: 256 }, { code: 127 }, null],
+  ["a folder with that number on ext4", { ino: 256 }, { code: 3 }, "256-5"],
+];
+
+for (const [what, more, answer, expected] of KEYS) {
+  Deno.test(`keyOf() of ${what} is ${expected}`, async () => {
+    const { host } = recordingHost({ answer: () => answer });
+    const tree: Stat = { ...PROGRAM_FILE, kind: "directory", ino: 7, born: new Date(5), ...more };
+    const files = { ...host.files, stat: () => Promise.resolve(tree) };
+    assert.equal(await keyOf({ ...host, files }, "/tree"), expected);
+  });
+}
 
 Deno.test("makeLayer() makes a layer once, and leaves nothing beside it", () =>
   inFolder(async (store) => {

@@ -124,8 +124,8 @@ Deno.test("standalone.start() of a machine that never boots fails when its time 
       const began = host.clock.now();
       await assert.rejects(started, {
         kind: "host",
-        message: /^Cannot start machine run-42: /,
-        hint: /not ready within 30 s: prepare_timeout/,
+        message: "Cannot start machine run-42: it was not ready within 30 s",
+        hint: "prepare_timeout gives it more",
       });
       const waited = host.clock.now() - began;
       assert.ok(waited >= 30_000 && waited < 31_000, `${waited} ms`);
@@ -142,15 +142,15 @@ Deno.test("standalone.start() that is interrupted waits no longer", async () => 
   });
 });
 
-Deno.test("standalone.start() shows the command line and the last lines when nspawn ends", async () => {
+Deno.test("standalone.start() tells the last line first, and those before it, when nspawn ends", async () => {
   await inFolder(async (folder) => {
     const log = Array.from({ length: 50 }, (_, number) => `line ${number}`).join("\n");
     const { started, host } = await start(folder, { ends: true, log: `${log}\n\n` }, 30);
     const began = host.clock.now();
     await assert.rejects(started, (error: Error) => {
       const lines = error.message.split("\n");
-      assert.match(lines[0]!, /^Cannot start machine run-42: systemd-nspawn --quiet /);
-      assert.deepEqual([lines.length, lines[1], lines.at(-1)], [21, "line 30", "line 49"]);
+      assert.equal(lines[0], "Cannot start machine run-42: line 49");
+      assert.deepEqual([lines.length, lines[1], lines.at(-1)], [20, "line 30", "line 48"]);
       return true;
     });
     assert.equal(host.clock.now(), began, "nobody waits for what has ended");
@@ -160,7 +160,9 @@ Deno.test("standalone.start() shows the command line and the last lines when nsp
 Deno.test("standalone.start() shows no line that nspawn did not say", async () => {
   await inFolder(async (folder) => {
     const { started } = await start(folder, { ends: true });
-    await assert.rejects(started, (error: Error) => !error.message.includes("\n"));
+    await assert.rejects(started, {
+      message: "Cannot start machine run-42: it ended without a word",
+    });
   });
 });
 

@@ -98,7 +98,7 @@ Deno.test("systemd.start() makes one unit with its limits, in the slice that is 
   assert.equal(commands().filter((line) => line.includes("set-property")).length, 1);
 });
 
-Deno.test("systemd.start() that fails shows the command line and the machine's last words", async () => {
+Deno.test("systemd.start() that fails tells the machine's last words first", async () => {
   const { host } = systemdHost(
     new Map(),
     ([program]) =>
@@ -110,8 +110,7 @@ Deno.test("systemd.start() that fails shows the command line and the machine's l
   await assert.rejects(systemd.start(host, specOf(), lease, signal), (error) => {
     assert.ok(error instanceof Failure);
     assert.equal(error.kind, "host");
-    assert.match(error.message, /systemd-run .*systemd-nspawn/);
-    assert.match(error.message, /Job failed\nFailed to mount/);
+    assert.equal(error.message, "Cannot start machine run-42: Failed to mount\nJob failed");
     return true;
   });
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import {
   addresses,
   addresses6,
-  overlap,
+  isWithin,
   slotsIn,
 } from "../../../../src/machines/network/address.ts";
 
@@ -24,7 +24,7 @@ Deno.test("addresses() of all slots are in their range, and no two are equal", (
   const range = "10.9.8.0/26";
   const all = Array.from({ length: slotsIn(range) }, (_, slot) => addresses(range, slot).own);
   assert.equal(new Set(all).size, 61);
-  assert.ok(all.every((address) => overlap(address, range)));
+  assert.ok(all.every((address) => isWithin(address, range)));
   assert.ok(!all.includes("10.9.8.1") && !all.includes("10.9.8.63"));
 });
 
@@ -33,16 +33,18 @@ Deno.test("addresses6() differ by slot", () => {
   assert.equal(addresses6(254).own, "fd6e:7370:6177::100");
 });
 
-const OVERLAPS: readonly (readonly [string, string, boolean])[] = [
+const WITHIN: readonly (readonly [string, string, boolean])[] = [
   ["10.231.0.0/19", "10.0.0.0/8", true],
-  ["10.231.0.0/19", "10.231.31.255", true],
-  ["10.231.0.0/19", "10.231.32.0/24", false],
+  ["10.0.0.0/8", "10.231.0.0/19", false],
+  ["10.231.0.0/19", "10.231.0.0/19", true],
+  ["10.231.31.255", "10.231.0.0/19", true],
+  ["10.231.8.0/24", "10.231.7.7/19", true],
+  ["10.231.32.0/24", "10.231.0.0/19", false],
   ["10.231.0.0/19", "0.0.0.0/0", true],
 ];
 
-for (const [one, other, does] of OVERLAPS) {
-  Deno.test(`overlap() of ${one} and ${other} is ${does}`, () => {
-    assert.equal(overlap(one, other), does);
-    assert.equal(overlap(other, one), does);
+for (const [inner, outer, is] of WITHIN) {
+  Deno.test(`isWithin() of ${inner} and ${outer} is ${is}`, () => {
+    assert.equal(isWithin(inner, outer), is);
   });
 }
