@@ -34,9 +34,9 @@ exit 9
     said: /^1 [^]*No space left on device/,
   },
   {
-    // No process has this memory, so that none is the right one to kill.
+    // No process has this memory, so that the kernel kills them all, the machine's own too.
     name: "files, where they are kept in memory",
     script: "head -c 2G /dev/zero >/root/x\n",
-    said: /^125 [^]*the machine ended while a stage ran in it/,
+    said: /^137 [^]*Out of memory: the machine was killed with all that it held\./,
   },
 ];

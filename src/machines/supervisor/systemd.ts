@@ -17,6 +17,12 @@ import { LAST_LINES, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 const SLICE = "machine-ci.slice";
 const SLICE_MEMORY = "MemoryMax=90%";
 
+/** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
+const LOSS_PATIENCE = 2_000;
+
+/** SD_MESSAGE_UNIT_OUT_OF_MEMORY of sd-messages.h, in which systemd tells of a unit's killed processes. */
+const OUT_OF_MEMORY = "fe6faa94e7774663a0da52717891d8ef";
+
 /** A transient unit a machine, registered with machined; the unit's limits bind the payload. */
 export const systemd: Supervisor = {
   kind: "systemd",
@@ -36,6 +42,13 @@ export const systemd: Supervisor = {
   },
   async isAlive(host, lease) {
     return lease.leader !== null && await leaderOf(host, lease.machine) === lease.leader.pid;
+  },
+  async lostMemory(host, lease, since) {
+    // What killed it is told before the unit is gone; one that starts anew is not.
+    await until(host, LOSS_PATIENCE, () => isGone(host, lease.machine));
+    await host.processes.capture(["journalctl", "--sync"]);
+    const from = [`--since=@${Math.floor(since / 1000)}`, `MESSAGE_ID=${OUT_OF_MEMORY}`];
+    return await lastWords(host, lease.machine, 1, from) !== "";
   },
   stop: (host, lease) => endUnit(host, lease.machine),
 };
@@ -225,15 +238,28 @@ async function startFailure(
   argv: Argv,
   started: Captured,
 ): Promise<Error> {
-  const journal = await host.processes.capture([
-    "journalctl",
-    `--unit=${unitOf(spec.name)}`,
-    "--output=cat",
-    "--no-pager",
-    `--lines=${LAST_LINES}`,
-  ]);
-  const said = [started.stderr, journal.stdout].map((text) => text.trim()).filter(Boolean);
+  const journal = await lastWords(host, spec.name, LAST_LINES);
+  const said = [started.stderr.trim(), journal].filter(Boolean);
   return hostFailure(
     [`Cannot start machine ${spec.name}: ${quoteAll(argv)}`, ...said].join("\n"),
   );
+}
+
+/** The end of a unit's journal. */
+async function lastWords(
+  host: Host,
+  machine: string,
+  count: number,
+  more: readonly string[] = [],
+): Promise<string> {
+  const { stdout } = await host.processes.capture([
+    "journalctl",
+    `--unit=${unitOf(machine)}`,
+    "--output=cat",
+    "--no-pager",
+    "--quiet",
+    `--lines=${count}`,
+    ...more,
+  ]);
+  return stdout.trim();
 }
