@@ -124,7 +124,7 @@ function runningArgv(
   }
   const leader = lease.leader!;
   const cgroup = join(leader.cgroup, `shell-${host.pid()}`);
-  const argv = inOwnCgroup(cgroup, 1, enteringArgv(leader, SHELL));
+  const argv = inOwnCgroup(cgroup, 1, enteringArgv({ lease, leader }, SHELL));
   // A terminal of its own: a process of the job could type into ours.
   return terminal
     ? ["script", "--quiet", "--return", "--command", quoteCommand(argv), "/dev/null"]

@@ -5,7 +5,7 @@ import type { Argv, Host } from "../../host/host.ts";
 import { endCgroup, inOwnCgroup } from "../cgroup.ts";
 import { nsenterArgv, PLAIN_ENVIRONMENT } from "../enter.ts";
 import type { Leader } from "../lease.ts";
-import { TOOLS } from "../paths.ts";
+import { machinePaths, TOOLS } from "../paths.ts";
 import {
   CANCELLED,
   endOf,
@@ -17,6 +17,7 @@ import {
   STOP_SECONDS,
 } from "./entry.ts";
 import { ownStreams } from "./streams.ts";
+import { toolsIn } from "./tools.ts";
 
 /**
  * Straight into the namespaces of a machine without an init of its own. Each stage gets a cgroup
@@ -25,7 +26,7 @@ import { ownStreams } from "./streams.ts";
 export const nsenter: Entry = {
   async exec(host, running, stage, cancel) {
     const cgroup = join(running.leader.cgroup, `stage-${stage.nonce}`);
-    const argv = ownStreams(running.lease, enterArgv(running.leader, stage, cgroup));
+    const argv = ownStreams(running.lease, enterArgv(running, stage, cgroup));
     const client = host.processes.start(argv, {
       env: PLAIN_ENVIRONMENT,
       detached: true,
@@ -35,9 +36,12 @@ export const nsenter: Entry = {
   },
 };
 
-function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
-  return inOwnCgroup(cgroup, STOP_SECONDS, enteringArgv(leader, stage.argv));
+function enterArgv(running: Entered, stage: StageRun, cgroup: string): Argv {
+  return inOwnCgroup(cgroup, STOP_SECONDS, enteringArgv(running, stage.argv));
 }
+
+/** A machine to enter. */
+export type Entered = Pick<Running, "lease" | "leader">;
 
 /**
  * A command in a machine. nsenter enters with every capability: the machine's own bounding set is put
@@ -45,11 +49,11 @@ function enterArgv(leader: Leader, stage: StageRun, cgroup: string): Argv {
  * changed it. But nsenter itself needs to administrate: where the machine may not, ours runs inside, with
  * nothing but our tools for its root, and goes to the machine's root when it has dropped what it must.
  *
- * @param leader The machine's PID 1.
+ * @param machine Which.
  * @param argv What runs there.
  * @returns The words.
  */
-export function enteringArgv(leader: Leader, argv: readonly string[]): Argv {
+export function enteringArgv({ lease, leader }: Entered, argv: readonly string[]): Argv {
   const reduce = [
     "setpriv",
     ...boundingSet(leader),
@@ -62,9 +66,18 @@ export function enteringArgv(leader: Leader, argv: readonly string[]): Argv {
   }
   const root = `/proc/${leader.pid}/root`;
   // Its root is a mount of the machine, so that no `..` leads to the host; the machine's is where it stands.
-  const enter = nsenterArgv(leader.pid, [`--root=${root}${TOOLS}`, `--wd=${root}`]);
-  return [...enter, ...reduce, "chroot", ".", ...argv];
+  const enter = nsenterArgv(leader.pid, ["--root=.", `--wd=${root}`]);
+  const words = [`${root}${TOOLS}`, toolsIn(machinePaths(lease.store, lease.machine).folder)];
+  return ["sh", "-c", FROM_TOOLS, "sh", ...words, ...enter, ...reduce, "chroot", ".", ...argv];
 }
+
+/**
+ * Words: our tools as the machine has them, as the host has them, what is run from there. A job that traces the
+ * machine's PID 1 can have it take another root, with tools of the job's.
+ */
+const FROM_TOOLS = `cd -P "$1" && [ . -ef "$2" ] || exit
+shift 2
+exec "$@"`;
 
 /** capabilities(7), by its number in linux/capability.h. */
 const CAP_SYS_ADMIN = 21;

@@ -21,7 +21,7 @@ export async function entryTools(
   folder: string,
 ): Promise<Bind[]> {
   if (machine.booted || !withheld(machine).includes("CAP_SYS_ADMIN")) return [];
-  const from = join(folder, "tools");
+  const from = toolsIn(folder);
   const { code, stderr } = await host.processes.capture(["sh", "-euc", COPY, "sh", from]);
   if (code !== 0) {
     throw hostFailure(
@@ -30,6 +30,16 @@ export async function entryTools(
     );
   }
   return [{ from, to: TOOLS, readOnly: true, sameOwners: false }];
+}
+
+/**
+ * Where the host has them.
+ *
+ * @param folder The machine's own folder.
+ * @returns An absolute path.
+ */
+export function toolsIn(folder: string): string {
+  return join(folder, "tools");
 }
 
 /** Words: the folder. Each file has the path there that it has on the host. */

@@ -51,11 +51,12 @@ function runArgv(running: Running, name: string, stage: StageRun): Argv {
 }
 
 /** A client of the machine's systemd: through machined, or from inside where machined knows nothing. */
-function clientArgv({ lease, leader }: Running, program: string, words: readonly string[]): Argv {
+function clientArgv(running: Running, program: string, words: readonly string[]): Argv {
+  const { lease, leader } = running;
   const [owner] = ownerIds(lease);
   return lease.supervisor === "systemd"
     ? watched(recordOf(lease.machine), owner, [program, `--machine=${lease.machine}`, ...words])
-    : watched(`/proc/${leader.pid}`, owner, enteringArgv(leader, [program, ...words]));
+    : watched(`/proc/${leader.pid}`, owner, enteringArgv(running, [program, ...words]));
 }
 
 async function stopUnit(host: Host, running: Running, name: string): Promise<void> {

@@ -183,11 +183,16 @@ Deno.test("nsenter.exec() drops nothing where the machine's PID 1 has dropped no
 Deno.test("nsenter.exec() drops what entering needs by tools that no job can change", async () => {
   const leader = { ...LEADER, dropped: [21], noNewPrivileges: true, filtered: true };
   const { processes } = await play({ entry: nsenter, report: done(0), leader });
-  assert.deepEqual(processes[0]!.argv.slice(6), [
+  const { argv } = processes[0]!;
+  assert.match(argv[8]!, /^cd -P "\$1" && \[ \. -ef "\$2" \] \|\| exit$/m, "ours, and no others");
+  assert.deepEqual(argv.slice(9), [
+    "sh",
+    "/proc/77/root/run/nspawn-runner-tools",
+    "/store/.machines/run-42/tools",
     "nsenter",
     "--target=77",
     "--all",
-    "--root=/proc/77/root/run/nspawn-runner-tools",
+    "--root=.",
     "--wd=/proc/77/root",
     "--",
     "setpriv",
