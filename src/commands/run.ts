@@ -22,11 +22,12 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const store = async () => (await load()).store;
   const shell = invocation.options["shell"];
   return await interruptible(host, async (cancel) => {
+    const began = host.clock.now();
     const { ending, lease } = await runStage(host, store, machine, { script, shell }, cancel);
     try {
       if (isLastStage(stage)) await tellUsage(host, lease);
-      if (isSuccess(ending) || ending.kind === "lost") return ending;
-      return await failed(host, lease, ending, stage, cancel.aborted);
+      if (isSuccess(ending)) return ending;
+      return await failed(host, lease, ending, { stage, began, cancelled: cancel.aborted });
     } catch (error) {
       host.log.warn(`nspawn-runner: ${messageOf(error)}`); // no word about a script outweighs its code
       return ending;
@@ -34,18 +35,26 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   });
 };
 
+/** What is known of a stage that failed, besides its end. */
+interface Circumstances {
+  readonly stage: string | undefined;
+  /** In milliseconds. */
+  readonly began: number;
+  readonly cancelled: boolean;
+}
+
 async function failed(
   host: Host,
   lease: Lease,
   ending: Ending,
-  stage: string | undefined,
-  cancelled: boolean,
+  { stage, began, cancelled }: Circumstances,
 ): Promise<Ending> {
   const { explain } = await import("../machines/explain.ts");
   const { noteFailure } = await import("../machines/failures.ts");
-  const explained = await explain(host, lease, ending, cancelled);
+  const explained = await explain(host, lease, ending, began, cancelled);
   const { ending: known, lines, before, ...counted } = explained;
   for (const line of lines) host.log.warn(`nspawn-runner: ${line}`);
+  if (known.kind === "lost") return known; // no failure of the script
   const own = before.own || (isUserScript(stage) && !cancelled);
   await noteFailure(host, lease, { ...counted, own }, before);
   return known;

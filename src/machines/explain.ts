@@ -8,6 +8,7 @@ import type { Lease } from "./lease.ts";
 import { machinePaths } from "./paths.ts";
 import { storageOf } from "./storage/choose.ts";
 import type { Left } from "./storage/storage.ts";
+import { supervisorOf } from "./supervisor/choose.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
 /** A stage that failed, explained. */
@@ -29,6 +30,7 @@ export interface Explained {
  * @param host The outside.
  * @param lease Whose machine.
  * @param ending How it ended.
+ * @param began When it began, in milliseconds.
  * @param cancelled Whether GitLab Runner, or a person, asked for its end.
  * @returns The explanation; without a line where the host has no part in it.
  */
@@ -36,8 +38,10 @@ export async function explain(
   host: Host,
   lease: Lease,
   ending: Ending,
+  began: number,
   cancelled: boolean,
 ): Promise<Explained> {
+  if (ending.kind === "lost") return await explainLoss(host, lease, ending, began);
   const [usage, before, left] = await Promise.all([
     readUsage(host, lease),
     readFailures(host, lease),
@@ -59,6 +63,24 @@ export async function explain(
     oomKills,
     tasksRefused,
   };
+}
+
+/** What the job held in memory, as files or else, may leave the kernel nothing but the machine itself to kill. */
+async function explainLoss(
+  host: Host,
+  lease: Lease,
+  ending: Ending,
+  began: number,
+): Promise<Explained> {
+  const before = await readFailures(host, lease);
+  const known = { before, oomKills: before.oomKills, tasksRefused: before.tasksRefused };
+  if (!await supervisorOf(lease).lostMemory(host, lease, began)) {
+    return { ending, lines: [], ...known };
+  }
+  const line =
+    "Out of memory: the machine was killed with all that it held. Files in /dev/shm and " +
+    "on a tmpfs are memory, too. Raise it: limits.memory_max, or MemoryMax= of machine-ci.slice";
+  return { ending: { kind: "out-of-memory", limit: "the machine's" }, lines: [line], ...known };
 }
 
 /** SIGKILL of the script itself, or of a child whose code the script hands on. */

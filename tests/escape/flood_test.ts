@@ -73,6 +73,30 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
         except OSError: pass
 `;
 
+/** To wherever processes of the machine say something, as much as goes there. */
+const FLOOD_DOORS = `for door in /proc/[0-9]*/fd/[12]; do
+  [ "$(readlink "$door")" = /dev/null ] || head -c ${BYTES} /dev/zero >"$door" && echo "$door"
+done 2>/dev/null
+:
+`;
+
+onEachHost(
+  "a job fills no log of a host without systemd",
+  async (site) => {
+    // Where root is the host's own, a plain machine's PID 1 still has what nspawn speaks to.
+    const own = await site.with({ boot: false, private_users: "off" });
+    await withMachine(own, async (id) => {
+      const before = await kept(own);
+      const done = await runScript(own, id, FLOOD_DOORS);
+      assert.match(done.stdout, /^\/proc\/1\/fd\/1$/m, done.stderr);
+      assert.equal((await runScript(own, id, "exit 3")).code, 3);
+      const grown = await kept(own) - before;
+      assert.ok(grown > MIB / 2 && grown < 4 * MIB, `the host keeps ${grown} bytes more`);
+    });
+  },
+  ["standalone"],
+);
+
 const NO_LOG = "a job writes into no log of the host";
 
 onEachHost(NO_LOG, async (site) => {

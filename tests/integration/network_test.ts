@@ -123,6 +123,9 @@ for (const boot of [true, false]) {
                 "",
               ].join("\n"),
             );
+            // It is the table alone that keeps them apart; the next prepare loads it anew.
+            await site.host.exec(["nft", "delete", "table", "inet", "nspawn-runner"]);
+            assert.match(await asked(own, first, other), new RegExp(`^${other} ::ffff:10\\.`));
             await site.host.signal(listening, "SIGTERM");
             await listening.ended;
           });

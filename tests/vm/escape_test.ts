@@ -1,7 +1,7 @@
 /** Ways out of a machine that could hurt a kernel, and those that bind only where every controller is. */
 
 import assert from "node:assert/strict";
-import { type Bomb, BOMBS, LIMITS } from "../escape/bombs.ts";
+import { LOADS } from "../escape/bombs.ts";
 import { tryAll } from "../escape/trial.ts";
 import type { Ground } from "../escape/ground.ts";
 import { WAYS } from "../escape/ways.ts";
@@ -59,27 +59,49 @@ async function answers(site: VmSite, neighbour: string): Promise<number> {
   return Date.now() - began;
 }
 
-/** Others answer as long as it goes on, and it ends as it should. */
-async function goesOff(site: VmSite, bomb: Bomb, wild: string, neighbour: string): Promise<void> {
-  const { name, script, said } = bomb;
+/** Runs a script in a machine, and meanwhile something else again and again; gives its code and all that it said. */
+async function during(
+  site: VmSite,
+  id: string,
+  script: string,
+  also: () => Promise<void>,
+): Promise<string> {
   let going = true;
-  const running = site.runScript(wild, script).finally(() => going = false);
-  while (going) {
-    const took = await answers(site, neighbour);
-    assert.ok(took < PATIENCE, `${name}: an answer took ${took} ms`);
-  }
+  const running = site.runScript(id, script).finally(() => going = false);
+  while (going) await also();
   const { code, stdout, stderr } = await running;
-  assert.match(`${code} ${stdout}${stderr}`, said, name);
+  return `${code} ${stdout}${stderr}`;
 }
 
+onVm("a job without limits takes what one with limits does not get", async (site) => {
+  for (const { limits, bombs } of LOADS) {
+    await site.define(limits.replace(/^\[limits\][^]*/m, ""));
+    await site.withMachine(async (id) => {
+      for (const { name, script, unlimited } of bombs) {
+        if (unlimited === undefined) continue;
+        const { code, stdout, stderr } = await site.runScript(id, script);
+        assert.match(`${code} ${stdout}${stderr}`, unlimited, name);
+      }
+    });
+  }
+});
+
 onVm("a neighbour and a service of the host answer while a job does its worst", async (site) => {
-  await site.define(LIMITS);
   await site.vm.push("echo here\n", "/root/quiet");
   await site.host(SERVICE);
   await site.withMachine(async (neighbour) => {
-    await site.withMachine(async (wild) => {
-      for (const bomb of BOMBS) await goesOff(site, bomb, wild, neighbour);
-    });
+    const othersAnswer = async () => {
+      const took = await answers(site, neighbour);
+      assert.ok(took < PATIENCE, `an answer took ${took} ms`);
+    };
+    for (const { limits, bombs } of LOADS) {
+      await site.define(limits);
+      await site.withMachine(async (wild) => {
+        for (const { name, script, said } of bombs) {
+          assert.match(await during(site, wild, script, othersAnswer), said, name);
+        }
+      });
+    }
   });
   await site.host("systemctl stop answering.service; rm -r /run/service");
 });

@@ -8,6 +8,11 @@ const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
 /** The kernel kills it, in a machine that may have 300 MiB. */
 const TAKE_500_MIB = "python3 -c 'x = bytearray(500 * 1024 * 1024)'";
 
+/** So many in files, which no process has: what the kernel kills frees nothing, and it goes on with the machine. */
+const HOLD_500_MIB = `mount -t tmpfs -o size=1G tmpfs /mnt
+head -c 500M /dev/zero >/mnt/file
+`;
+
 /** Each process makes two more, for ever; the shell itself then needs no process to wait and to end. */
 const BOMB = `bomb() { bomb | bomb & }
 bomb 2>/dev/null
@@ -30,6 +35,9 @@ for (const boot of [true, false]) {
       assert.deepEqual([other.code, other.stderr], [4, ""]);
       const last = await site.call(["run", "--id", id, "/root/script", "cleanup_file_variables"]);
       assert.match(last.stderr, /CPU \d+\.\d s, memory at most (29\d|300) MiB, /);
+      const files = await site.runScript(id, HOLD_500_MIB);
+      assert.equal(files.code, 137, files.stderr);
+      assert.match(files.stderr, /^nspawn-runner: Out of memory: the machine was killed /m);
     });
   });
 

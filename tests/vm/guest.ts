@@ -5,6 +5,7 @@ import { must } from "../hosts/command.ts";
 /** Packages of the guest: what a host of machines has, a kernel, and a way in. */
 export const PACKAGES = [
   "dbus",
+  "e2fsprogs",
   "initramfs-tools",
   "iproute2",
   "linux-image-cloud-amd64",

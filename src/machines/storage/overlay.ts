@@ -81,7 +81,8 @@ export function overlayOver(
 
 /**
  * An overlay over the chroot with other owners, which nspawn itself cannot mount: we do, in a mount namespace
- * of nspawn's own, so that nothing of it is left on the host either.
+ * of nspawn's own, so that nothing of it is left on the host either. What other machines have mounted is copied
+ * into it, and does not stay there: the kernel takes along what is mounted on a folder that is removed.
  */
 function mounted(folder: string, script: string, words: readonly string[]): Root {
   return {
@@ -95,24 +96,9 @@ function mounted(folder: string, script: string, words: readonly string[]): Root
   };
 }
 
-/**
- * Word: the machine's folder. What other machines have mounted would stay in here when they are gone, with all
- * that they wrote. No braces: systemd-run would expand them.
- */
-const ENTER = `
-cd -P "$1/.."
-all=$PWD
-cd -P "$1"
-while read -r _ _ _ _ point _; do
-  case $point in
-    "$PWD" | "$PWD"/*) ;;
-    "$all"/*) umount --lazy "$point" 2>/dev/null || : ;;
-  esac
-done </proc/self/mountinfo
-`;
-
 /** Words: the machine's folder, the chroot, the first id, nspawn. */
-const MAP = `${ENTER}
+const MAP = `
+cd -P "$1"
 mount --bind -o "X-mount.idmap=b:0:$3:${COUNT}" "$2" ${LOWER}
 mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
 cd /
@@ -121,7 +107,8 @@ exec "$@"
 `;
 
 /** Words: the machine's folder, the chroot, its files with other owners, nspawn. */
-const STACK = `${ENTER}
+const STACK = `
+cd -P "$1"
 mount --bind "$2" ${LOWER}
 mount --bind "$3" ${SHIFTED}
 mount -t overlay -o ${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}

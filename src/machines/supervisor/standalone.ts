@@ -27,11 +27,14 @@ export const standalone: Supervisor = {
     return await whileConnecting(host, spec.link, lease.cgroups[0]!, async () => {
       const leader = await untilReady(host, spec, lease, nspawn, signal);
       if (leader !== null) return leader;
-      const isLate = !signal.aborted && await identify(host, nspawn) !== null;
-      throw startFailure(spec, await host.files.read(spec.paths.log) ?? "", isLate);
+      const hasEnded = await identify(host, nspawn) === null;
+      if (hasEnded) await untilLogged(host, lease.cgroups[0]!);
+      const said = await host.files.read(spec.paths.log) ?? "";
+      throw startFailure(spec, said, !hasEnded && !signal.aborted);
     });
   },
   isAlive,
+  lostMemory: () => Promise.resolve(false), // without limits there is none to meet
   async stop(host, lease) {
     // nspawn follows once its machine is gone, and tidies up before.
     if (await isAlive(host, lease)) {
@@ -53,9 +56,31 @@ async function isAlive(host: Host, { boot, leader }: Lease): Promise<boolean> {
 /** What nspawn gets to tidy up, in seconds. */
 const NSPAWN_SECONDS = 5;
 
+/**
+ * Words: the log, the cgroup of who writes it, nspawn. A job may find what nspawn says its words to (as stdout of
+ * a plain machine's PID 1, for one), so that it is a pipe: the log takes the first MiB or two (a shell's block has
+ * 512 or 1024 bytes), nobody the rest. The pipe's name is gone before anything runs.
+ */
+const LOGGED = `log=$1 cgroup=$2
+shift 2
+[ ! -e "$log" ] || rm "$log"
+mkfifo -m 0600 "$log"
+exec 3<>"$log" 4<"$log" 5>"$log" 3<&-
+rm "$log"
+write() {
+  mkdir -p "$cgroup"
+  echo 0 >"$cgroup/cgroup.procs"
+  trap "" XFSZ
+  (ulimit -f 2048 && exec cat >"$log") || :
+  exec cat >/dev/null
+}
+(write <&4 4<&- 5>&- &)
+exec "$@" >&5 2>&1 4<&- 5>&-
+`;
+
 /** Starts nspawn in a cgroup of its own, its output in a log, independent of us. */
 function launch(host: Host, argv: Argv, spec: MachineSpec, cgroup: string): number {
-  const logged = ["sh", "-c", 'log=$1 && shift && exec "$@" >"$log" 2>&1', "sh", spec.paths.log];
+  const logged = ["sh", "-euc", LOGGED, "sh", spec.paths.log, logCgroup(cgroup)];
   const child = host.processes.start(inCgroup(cgroup, [...logged, ...argv]), {
     env: { ...PLAIN_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
     stdout: "null",
@@ -64,6 +89,11 @@ function launch(host: Host, argv: Argv, spec: MachineSpec, cgroup: string): numb
   });
   child.unref();
   return child.pid;
+}
+
+/** Apart: what nspawn makes controllers for may hold no processes. */
+function logCgroup(cgroup: string): string {
+  return join(cgroup, "log");
 }
 
 async function untilReady(
@@ -117,3 +147,12 @@ async function takesCommands(
   );
   return /^(running|degraded)$/m.test(state.stdout);
 }
+
+/** Who writes the log ends after nspawn. */
+async function untilLogged(host: Host, cgroup: string): Promise<void> {
+  const writers = join(logCgroup(cgroup), "cgroup.procs");
+  await until(host, LOG_PATIENCE, async () => (await readKernel(host, writers)).trim() === "");
+}
+
+/** In milliseconds. */
+const LOG_PATIENCE = 1_000;

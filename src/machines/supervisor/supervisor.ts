@@ -40,6 +40,15 @@ export interface Supervisor {
    */
   isAlive(host: Host, lease: Lease): Promise<boolean>;
   /**
+   * Whether a machine that was lost had processes killed for their memory: what counts them is gone with it.
+   *
+   * @param host The outside.
+   * @param lease Whose machine.
+   * @param since Looks no further back, in milliseconds.
+   * @returns False where nobody tells.
+   */
+  lostMemory(host: Host, lease: Lease, since: number): Promise<boolean>;
+  /**
    * Ends a machine: it is gone when this returns. Fine when it never was.
    *
    * @param host The outside.

@@ -16,6 +16,12 @@ import { LAST_LINES, startFailure, STOP_PATIENCE, type Supervisor } from "./supe
 const SLICE = "machine-ci.slice";
 const SLICE_MEMORY = "MemoryMax=90%";
 
+/** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
+const LOSS_PATIENCE = 2_000;
+
+/** SD_MESSAGE_UNIT_OUT_OF_MEMORY of sd-messages.h, in which systemd tells of a unit's killed processes. */
+const OUT_OF_MEMORY = "fe6faa94e7774663a0da52717891d8ef";
+
 /** A transient unit a machine, registered with machined; the unit's limits bind the payload. */
 export const systemd: Supervisor = {
   kind: "systemd",
@@ -39,6 +45,13 @@ export const systemd: Supervisor = {
   },
   async isAlive(host, lease) {
     return lease.leader !== null && await leaderOf(host, lease.machine) === lease.leader.pid;
+  },
+  async lostMemory(host, lease, since) {
+    // What killed it is told before the unit is gone; one that starts anew is not.
+    await until(host, LOSS_PATIENCE, () => isGone(host, lease.machine));
+    await host.processes.capture(["journalctl", "--sync"]);
+    const killed = ["_PID=1", `UNIT=${unitOf(lease.machine)}`, `MESSAGE_ID=${OUT_OF_MEMORY}`];
+    return await journal(host, since, ...killed) !== "";
   },
   stop: (host, lease) => endUnit(host, lease.machine),
 };
@@ -240,8 +253,8 @@ async function lastWords(
   return lines.filter((line) => line.startsWith(`${unit}: `)).join("\n");
 }
 
-/** Not what an earlier machine of that name said. */
-async function journal(host: Host, began: number, match: string): Promise<string> {
+/** What all matches say, but not what an earlier machine of that name said. */
+async function journal(host: Host, began: number, ...matches: string[]): Promise<string> {
   const since = `--since=@${Math.floor(began / 1000)}`;
   const options = [
     "--output=cat",
@@ -250,5 +263,5 @@ async function journal(host: Host, began: number, match: string): Promise<string
     since,
     `--lines=${LAST_LINES}`,
   ] as const;
-  return (await host.processes.capture(["journalctl", ...options, match])).stdout;
+  return (await host.processes.capture(["journalctl", ...options, ...matches])).stdout;
 }

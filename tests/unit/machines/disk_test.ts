@@ -131,7 +131,7 @@ for (const [bytes, files, line] of DISKS) {
       answer: ([program]) => program === "df" ? { stdout: `Avail IFree\n${bytes} ${files}\n` } : {},
     });
     const lease = leaseOf("/nonexistent", "42", { diskMax: 96 * MIB });
-    const { lines } = await explain(host, lease, { kind: "exited", code: 1 }, false);
+    const { lines } = await explain(host, lease, { kind: "exited", code: 1 }, 0, false);
     assert.equal(lines.length, line === null ? 0 : 1);
     if (line !== null) assert.match(lines[0]!, line);
   });
@@ -144,7 +144,7 @@ Deno.test("explain() of a limited machine knows the host's disk, too, but on a t
         program === "sh" ? { stdout: "disk 0 1000000000\n" } : { stdout: "A I\n99999999 9\n" },
     });
     const lease = leaseOf("/store", "42", { diskMax: 96 * MIB, storage });
-    const { lines } = await explain(host, lease, { kind: "exited", code: 1 }, false);
+    const { lines } = await explain(host, lease, { kind: "exited", code: 1 }, 0, false);
     assert.deepEqual(
       lines.map((line) => line.slice(0, 33)),
       storage === "tmpfs" ? [] : [

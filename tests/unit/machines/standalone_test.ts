@@ -38,6 +38,7 @@ function sceneHost(folder: string, scene: Scene): Recording {
       return { stdout: `${states.length > 1 ? states.shift() : states[0]}\n` };
     }
     if (argv[0] !== "cat") return;
+    if (argv.includes("/cg/m/log/cgroup.procs")) return { stdout: "" };
     if (argv.includes("/proc/1000/stat")) return { stdout: scene.ends ? "" : statOf(1000, 1) };
     if (argv.some((word) => word.endsWith("/children"))) {
       return { stdout: scene.children ?? "76 77 " };
@@ -102,10 +103,9 @@ Deno.test("standalone.start() gives nspawn words, a log and nothing of our envir
     await started;
     const { argv, options } = processes.find(({ argv }) => argv.includes("systemd-nspawn"))!;
     const nspawn = argv.indexOf("systemd-nspawn");
-    assert.deepEqual(argv.slice(3, nspawn), [
-      ...["sh", "/cg/m", "sh", "-c", 'log=$1 && shift && exec "$@" >"$log" 2>&1', "sh"],
-      spec.paths.log,
-    ]);
+    assert.deepEqual(argv.slice(3, 7), ["sh", "/cg/m", "sh", "-euc"]);
+    assert.match(argv[7]!, /^mkfifo .*^exec "\$@" >&5 2>&1 /ms);
+    assert.deepEqual(argv.slice(8, nspawn), ["sh", spec.paths.log, "/cg/m/log"]);
     assert.deepEqual(argv.slice(nspawn, nspawn + 5), [
       ...["systemd-nspawn", "--quiet", "--machine=run-42", "--register=no", "--keep-unit"],
     ]);

@@ -76,6 +76,7 @@ async function explained(text: string, ending: Ending, lease: Partial<Lease> = {
     host,
     leaseOf("/nonexistent", "42", { leader: LEADER, ...lease }),
     ending,
+    0,
     now !== undefined,
   );
 }
@@ -97,6 +98,34 @@ Deno.test("explain() knows a kill for its memory, and names the limit and the se
   );
   const unlimited = TEXT.replace(/memory\.max \d+/, "memory.max max");
   assert.match((await explained(unlimited, KILLED)).lines[0]!, /machine-ci\.slice/);
+});
+
+Deno.test("explain() knows a machine that was lost for its memory, by what the journal says since", async () => {
+  const lost: Ending = { kind: "lost", reason: "gone" };
+  const began = Date.UTC(2030, 0, 1) + 999;
+  const explainLoss = async (said: string, lease: Partial<Lease> = {}) => {
+    const { host, processes } = recordingHost({
+      answer: ([program, word]) => ({
+        stdout: program === "journalctl" && word !== "--sync" ? said : "",
+      }),
+    });
+    const end = await explain(host, leaseOf("/nonexistent", "42", lease), lost, began, false);
+    return { ...end, asked: processes.map(({ argv }) => argv.join(" ")) };
+  };
+  const killed = await explainLoss("A process of this unit has been killed\n");
+  assert.equal(killed.ending.kind, "out-of-memory");
+  assert.match(killed.lines.join(), /^Out of memory: the machine was killed .*limits\.memory_max/);
+  const [sync, asked] = killed.asked;
+  assert.equal(sync, "journalctl --sync");
+  assert.match(asked!, / --since=@1893456000 /);
+  assert.match(
+    asked!,
+    / _PID=1 UNIT=nspawn-runner-run-42\.service MESSAGE_ID=fe6faa94e7774663a0da52717891d8ef$/,
+  );
+  const other = await explainLoss("");
+  assert.deepEqual([other.ending, other.lines], [lost, []]);
+  const standalone = await explainLoss("said", { supervisor: "standalone" });
+  assert.deepEqual([standalone.ending, standalone.asked], [lost, []], "no limit to meet there");
 });
 
 Deno.test("explain() says what else the host refused", async () => {
@@ -137,7 +166,7 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
     const before = await readFailures(host, lease);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);
     assert.equal(err(), told, "once is enough");
-    assert.deepEqual((await explain(host, lease, KILLED, false)).lines, []);
+    assert.deepEqual((await explain(host, lease, KILLED, 0, false)).lines, []);
     await host.files.write("/run/nspawn-runner/run-42.failures", "{");
     assert.ok(!(await readFailures(host, lease)).own, "half written");
   });
