@@ -3,6 +3,7 @@
 import type { Ending } from "../ending.ts";
 import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
+import { dropLayers } from "../machines/layers/sweep.ts";
 import type { Chroot } from "./chroot.ts";
 import { changeCopy, changing } from "./create.ts";
 import { currentTree } from "./find.ts";
@@ -77,7 +78,11 @@ export async function logInDirectly(work: Work, chroot: Chroot): Promise<Ending>
     if (reading.length > 0) {
       throw inUse(reading, chroot.name, "log in to", "without --direct you work on a copy");
     }
-    return { kind: "exited", code: await openShell(host, chroot.name, tree) };
+    // Of what is changed now they know nothing; before, too, since the shell may be killed with us.
+    await dropLayers(host, store, tree);
+    const code = await openShell(host, chroot.name, tree);
+    await dropLayers(host, store, tree);
+    return { kind: "exited", code };
   });
 }
 

@@ -30,7 +30,8 @@ export const users: Check = async (host, config) => {
   const [ready] = (await listChroots(host, config)).filter(({ state }) => state === "ready");
   if (ready === undefined) return [];
   // nspawn maps a snapshot by itself.
-  if (await isSubvolume(host, `${await host.files.real(ready.path)}`)) {
+  const snapshots = ["auto", "btrfs"].includes(config.storage);
+  if (snapshots && await isSubvolume(host, `${await host.files.real(ready.path)}`)) {
     return ok(TOPIC, "by nspawn, on btrfs");
   }
   if (await canMapOwners(host, ready.path)) return ok(TOPIC, "by mount(8)");

@@ -111,7 +111,8 @@ export function nspawnEnvironment(seccomp: boolean): Record<string, string> {
   return {
     // Where the host's own hierarchy is a mixed one, systemd in the machine still wants the unified.
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
-    ...(seccomp ? {} : { SYSTEMD_SECCOMP: "0" }),
+    // Said either way: a host's own environment may say that it is off.
+    SYSTEMD_SECCOMP: seccomp ? "1" : "0",
   };
 }
 

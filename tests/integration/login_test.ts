@@ -34,7 +34,8 @@ onEachHost(
       assert.match(refused.stderr, new RegExp(`in use by run-${id}`));
       await succeed(own, "cleanup", "--id", id);
       assert.equal((await login("echo direct > /srv/mark\n", "--direct")).code, 0);
-      assert.equal(await said(own, "x", "cat /srv/mark"), "direct\n");
+      const look = "cat /srv/mark; stat --format=%u /srv/mark";
+      assert.equal(await said(own, "x", look), "direct\n0\n", "and machines own what is new");
       assert.deepEqual((await listed(own, "x"))?.generations, [1, 2]);
       assert.equal(await halfMade(own), "");
     });

@@ -46,6 +46,26 @@ export async function sweepLayers(
   }
 }
 
+/**
+ * Removes the layers of a tree that is changed in place, though it counts as one that never is. What a machine
+ * has stays.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param tree The tree.
+ */
+export async function dropLayers(host: Host, store: string, tree: string): Promise<void> {
+  const key = await keyOf(host, tree);
+  const folder = layersFolder(store);
+  if (key === null || await host.files.lstat(join(folder, key)) === null) return;
+  const leaving = await whileTaking(host, async () => {
+    const leases = await listLeases(host, store);
+    const isNeeded = leases.some(({ layer }) => layer !== null && treeOf(layer) === key);
+    return isNeeded ? null : await takeOut(host, folder, join(folder, key));
+  });
+  if (leaving !== null) await removeStrangersTree(host, leaving);
+}
+
 function reasonOf(entry: string): string {
   if (entry.startsWith(LEAVING)) return "its removal was killed";
   return entry.startsWith(TRIAL) ? "a trial that was killed" : "its tree is gone";

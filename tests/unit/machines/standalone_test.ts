@@ -113,6 +113,7 @@ Deno.test("standalone.start() gives nspawn words, a log and nothing of our envir
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       LANG: "C.UTF-8",
       SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
+      SYSTEMD_SECCOMP: "1",
     });
   });
 });
