@@ -17,7 +17,7 @@ export interface Link {
 
 /**
  * What a slot's link is made of. The addresses are those of the two ends and of nobody else, so that no
- * network of that size appears on the host.
+ * network of that size appears on the host. Who waits for a prepare that was killed may come first.
  *
  * @param range The IPv4 addresses of all machines.
  * @param slot Its place.
@@ -34,21 +34,21 @@ export function linkFor(range: string, slot: number, ipv6: boolean, patience: nu
     patience,
     outside: [
       `link set ${name} up`,
-      `address add ${four.gateway} peer ${four.own} dev ${name}`,
+      `address replace ${four.gateway} peer ${four.own} dev ${name}`,
       ...when(ipv6, [
-        `address add ${six.gateway}/128 dev ${name} nodad`,
-        `route add ${six.own}/128 dev ${name}`,
+        `address replace ${six.gateway}/128 dev ${name} nodad`,
+        `route replace ${six.own}/128 dev ${name}`,
       ]),
     ],
     inside: [
       "link set lo up",
       `link set ${INSIDE_LINK} up`,
-      `address add ${four.own} peer ${four.gateway} dev ${INSIDE_LINK}`,
-      `route add default via ${four.gateway} dev ${INSIDE_LINK}`,
+      `address replace ${four.own} peer ${four.gateway} dev ${INSIDE_LINK}`,
+      `route replace default via ${four.gateway} dev ${INSIDE_LINK}`,
       // Of IPv6 a link takes the address of a peer for a route when it is ready, and that may be later.
       ...when(ipv6, [
-        `address add ${six.own}/128 dev ${INSIDE_LINK} nodad`,
-        `route add default via ${six.gateway} dev ${INSIDE_LINK} onlink`,
+        `address replace ${six.own}/128 dev ${INSIDE_LINK} nodad`,
+        `route replace default via ${six.gateway} dev ${INSIDE_LINK} onlink`,
       ]),
     ],
   };

@@ -9,8 +9,9 @@ Deno.test("linkFor() has addresses of IPv6 only where the host goes out by it", 
   const four = linkFor("10.231.0.0/19", 3, false, 10);
   assert.equal(four.name, "nr-3");
   assert.ok(![...four.outside, ...four.inside].some((command) => command.includes("::")));
+  assert.ok(![...four.outside, ...four.inside].some((command) => command.includes(" add ")));
   const both = linkFor("10.231.0.0/19", 3, true, 10);
-  assert.ok(both.inside.includes("address add fd6e:7370:6177::5/128 dev eth0 nodad"));
+  assert.ok(both.inside.includes("address replace fd6e:7370:6177::5/128 dev eth0 nodad"));
 });
 
 /** A link that no nspawn makes. */
