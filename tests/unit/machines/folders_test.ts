@@ -3,6 +3,7 @@ import { claimFolders, type FolderOwner } from "../../../src/machines/folders.ts
 import { removeFolders, spareFolders } from "../../../src/machines/folders_gc.ts";
 import { writeLease } from "../../../src/machines/lease.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
+import { withOwnRun } from "./standalone_host.ts";
 import { leaseOf } from "./fixture.ts";
 
 const OWNER: FolderOwner = { server: "ba7816bf", project: "42", isProtected: true };
@@ -43,7 +44,7 @@ Deno.test("claimFolders() shares a cache and gives each machine a builds folder 
 Deno.test("spareFolders() takes what is old, and the least recently used above the size", async () => {
   await inFolder(async (store) => {
     const now = Date.UTC(2030, 0, 100);
-    const { host } = recordingHost({ now });
+    const host = withOwnRun(recordingHost({ now }).host, `${store}/run`);
     const sizes = recordingHost({
       now,
       answer: ([program]) =>

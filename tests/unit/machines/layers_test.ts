@@ -9,6 +9,7 @@ import { sweepLayers } from "../../../src/machines/layers/sweep.ts";
 import { writeLease } from "../../../src/machines/lease.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";
 import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../recording_host.ts";
+import { withOwnRun } from "./standalone_host.ts";
 import { leaseOf } from "./fixture.ts";
 
 const FIRST = 0x6000_0000;
@@ -133,7 +134,7 @@ Deno.test("makeFirstLayers() makes those of the first two machines", () =>
 
 Deno.test("sweepLayers() keeps what a tree or a machine needs, and what is being made", () =>
   inFolder(async (store) => {
-    const { host } = recordingHost();
+    const host = withOwnRun(recordingHost().host, `${store}/run`);
     const layer = await layerIn(host, store);
     const folder = `${store}/.shifted`;
     const used = `${folder}/2-2/${FIRST}`;

@@ -37,10 +37,21 @@ export function standaloneHost(
   const recording = recordingHost({
     answer: (argv) => answer(argv) ?? (argv[0] === "cat" ? { stdout: FACTS } : {}),
   });
-  const { files } = recording.host;
+  return { ...recording, host: withOwnRun(recording.host, folder) };
+}
+
+/**
+ * A host whose /run is a folder of the test: that of the machine that runs it may be anybody's.
+ *
+ * @param host All the rest.
+ * @param folder The test's folder.
+ * @returns The host.
+ */
+export function withOwnRun(host: Host, folder: string): Host {
+  const { files } = host;
   const move = (path: string) => path.startsWith("/run/") ? folder + path : path;
-  const host: Host = {
-    ...recording.host,
+  return {
+    ...host,
     files: {
       ...files,
       read: (path) => files.read(move(path)),
@@ -55,5 +66,4 @@ export function standaloneHost(
       symlink: (target, path) => files.symlink(target, move(path)),
     },
   };
-  return { ...recording, host };
 }
