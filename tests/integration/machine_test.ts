@@ -97,7 +97,6 @@ onEachHost("prepare shows the last words of a machine that does not start", asyn
   const id = newJob();
   const done = await own.call(["prepare", CHROOT, "--id", id]);
   assert.equal(done.code, 1);
-  assert.match(done.stderr, /systemd-nspawn .*--directory/, done.stderr);
   assert.match(done.stderr, /init|exec/i, done.stderr);
   assert.equal((await own.call(["cleanup", "--id", id])).code, 0);
 });
