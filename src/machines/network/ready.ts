@@ -1,8 +1,7 @@
 /** Whether this host can give machines networks of their own, and what it takes. */
 
 import { messageOf } from "../../failure.ts";
-import type { Argv, Host } from "../../host/host.ts";
-import { readKernel } from "../kernel.ts";
+import type { Host } from "../../host/host.ts";
 import { droppingTables, inTheWay } from "./firewalls.ts";
 import type { NetworkPlan } from "./network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
@@ -33,6 +32,19 @@ export type Earnest = "change" | "try";
 
 const FORWARD4 = "/proc/sys/net/ipv4/ip_forward";
 const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without IPv6
+
+/**
+ * Prints what is forwarded, a line each; then ways out by IPv6, programs that are not there, and what nft says. In
+ * one call nft would show the chains of our table alone.
+ */
+const LOOK = `
+cat ${FORWARD4} ${FORWARD6} 2>/dev/null
+ip -6 route show default 2>/dev/null
+[ $? -ne 127 ] || echo "lacks ip"
+nft list chains 2>/dev/null
+[ $? -ne 127 ] || echo "lacks nft"
+nft list chain ${TABLE} forward 2>/dev/null
+`;
 
 /**
  * Loads the rules. Words: nft's options, whether to forward, by each family. A host that turns to forward takes no more routes
@@ -85,39 +97,21 @@ interface Facts {
   /** Whether it is to forward a family, and does not yet. */
   readonly lacks4: boolean;
   readonly lacks6: boolean;
-  /** What nft says of all chains. */
+  /** What nft says of all chains, and of the rules in one of ours. */
   readonly chains: string;
-  /** What it says of one of our own, where it is there. */
-  readonly own: string;
 }
 
-/** All at once, since each takes some milliseconds. In one call nft would show the chains of our table alone. */
 async function findFacts(host: Host): Promise<Facts> {
-  const [forwards, route, chains, own] = await Promise.all([
-    readKernel(host, FORWARD4, FORWARD6),
-    ask(host, "ip", "-6", "route", "show", "default"),
-    ask(host, "nft", "list", "chains"),
-    ask(host, "nft", "list", "chain", ...TABLE.split(" "), "forward"),
-  ]);
-  const [forward4, forward6] = forwards.split("\n");
-  const ipv6 = route !== null && route.trim() !== "";
+  const { stdout } = await host.processes.capture(["sh", "-c", LOOK]);
+  const [forward4, forward6] = stdout.split("\n");
+  const ipv6 = /^default /m.test(stdout);
   return {
-    missing: route === null ? "ip" : chains === null ? "nft" : undefined,
+    missing: stdout.match(/^lacks (.*)$/m)?.[1],
     ipv6,
     lacks4: forward4 === "0",
     lacks6: ipv6 && forward6 === "0",
-    chains: chains ?? "",
-    own: own ?? "",
+    chains: stdout,
   };
-}
-
-/** What a program prints; null where there is none. */
-async function ask(host: Host, ...argv: Argv): Promise<string | null> {
-  try {
-    return (await host.processes.capture(argv)).stdout;
-  } catch {
-    return null;
-  }
 }
 
 function lacking(program: string): Obstacle {
@@ -133,10 +127,10 @@ function lacking(program: string): Obstacle {
 async function load(
   host: Host,
   { text, mark }: Rules,
-  { lacks4, lacks6, own }: Facts,
+  { lacks4, lacks6, chains }: Facts,
   earnest: Earnest,
 ): Promise<Obstacle[]> {
-  if (own.includes(`"${mark}"`) && !lacks4 && !lacks6) return [];
+  if (chains.includes(`"${mark}"`) && !lacks4 && !lacks6) return [];
   const forwards = [lacks4, lacks6].map((lacks) => lacks && earnest === "change" ? "yes" : "no");
   const words = [earnest === "change" ? "" : "--check", ...forwards];
   const { code, stderr } = await host.processes.capture(["sh", "-c", LOAD, "sh", ...words], {

@@ -18,7 +18,6 @@ interface Said {
   /** Its way out by IPv6. */
   readonly route6?: string;
   readonly chains?: string;
-  readonly own?: string;
   readonly load?: Answer;
   /** A program that is not there. */
   readonly lacks?: string;
@@ -27,13 +26,11 @@ interface Said {
 function hostThat(said: Said): Recording {
   return recordingHost({
     answer: (argv: Argv): Answer => {
-      if (argv[0] === said.lacks) throw new Error("not found");
-      if (argv[0] === "cat") return { stdout: said.forwards ?? "1\n1\n" };
-      if (argv[0] === "ip") return { stdout: said.route6 ?? "" };
-      if (argv[0] === "nft") {
-        return { stdout: (argv[2] === "chains" ? said.chains : said.own) ?? "" };
-      }
-      return said.load ?? {};
+      if (argv[2]?.includes("nft $1 -f -")) return said.load ?? {};
+      const { forwards = "1\n1\n", route6 = "", chains = "", lacks } = said;
+      return {
+        stdout: forwards + route6 + (lacks === undefined ? "" : `lacks ${lacks}\n`) + chains,
+      };
     },
   });
 }
@@ -56,7 +53,7 @@ Deno.test("chooseNetwork() loads the rules and forwards, once", async () => {
   assert.match(loads(fresh)[0]!, / sh +yes yes$/);
   const { servers } = await readResolvers(fresh.host);
   const { mark } = rulesFor(PLAN, servers);
-  const ready = hostThat({ forwards: "1\n0\n", own: `\t\tdrop comment "${mark}"\n` });
+  const ready = hostThat({ forwards: "1\n0\n", chains: `\t\tdrop comment "${mark}"\n` });
   assert.equal((await chooseNetwork(ready.host, "private", PLAN, undefined)).kind, "private");
   assert.deepEqual(loads(ready), [], "a host without IPv6 need not forward it");
 });
