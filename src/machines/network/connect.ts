@@ -69,12 +69,15 @@ const PAUSE = 10;
  */
 const CONNECT = `
 link=$1 cgroup=$2 outside=$3 inside=$4 caller=$5 looks=$6
-until [ -e "/proc/sys/net/ipv4/conf/$link" ]; do
-  [ -d "/proc/$caller" ] || exit 1
-  [ "$looks" -gt 0 ] || { echo 'nspawn makes no link' >&2; exit 1; }
-  looks=$((looks - 1))
-  sleep ${PAUSE / 1000}
-done
+wait_for() {
+  until "$@"; do
+    [ -d "/proc/$caller" ] || exit 1
+    [ "$looks" -gt 0 ] || { echo "nspawn makes $link for nobody" >&2; exit 1; }
+    looks=$((looks - 1))
+    sleep ${PAUSE / 1000}
+  done
+}
+wait_for [ -e "/proc/sys/net/ipv4/conf/$link" ]
 for key in accept_ra accept_redirects; do
   file=/proc/sys/net/ipv6/conf/$link/$key
   [ ! -e "$file" ] || echo 0 >"$file"
@@ -82,13 +85,18 @@ done
 printf '%s\\n' "$outside" | ip -batch - || exit
 # Its hierarchy may be mounted elsewhere, and systemd may be no root of it.
 [ -d "$cgroup" ] || cgroup=$(find /sys/fs/cgroup -type d -name "\${cgroup##*/}" -print -quit)
-files=
-for pid in $(cat "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs 2>/dev/null); do
-  files="$files /proc/$pid/status"
-done
-set -- $(grep -ls '^NSpid:.*[[:space:]]1$' $files </dev/null)
-[ $# -gt 0 ] || { echo "no PID 1 in $cgroup" >&2; exit 1; }
-printf '%s\\n' "$inside" | nsenter --net="\${1%/status}/ns/net" ip -batch -
+# Not in one look: nspawn moves it to a cgroup below meanwhile.
+find_leader() {
+  files=
+  for pid in $(cat "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs 2>/dev/null); do
+    files="$files /proc/$pid/status"
+  done
+  set -- $(grep -ls '^NSpid:.*[[:space:]]1$' $files </dev/null)
+  leader=\${1%/status}
+  [ -n "$leader" ]
+}
+wait_for find_leader
+printf '%s\\n' "$inside" | nsenter --net="$leader/ns/net" ip -batch -
 `;
 
 /**

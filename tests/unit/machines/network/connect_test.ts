@@ -28,7 +28,7 @@ function waitedFor(): Host {
 Deno.test("whileConnecting() waits no longer than it may", async () => {
   const link = { ...LINK, patience: 0.05 };
   const connecting = whileConnecting(waitedFor(), link, "/cg/m", () => Promise.resolve());
-  await assert.rejects(connecting, { message: /nspawn makes no link/ });
+  await assert.rejects(connecting, { message: /nspawn makes nr-of-nobody for nobody/ });
 });
 
 Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
