@@ -48,9 +48,10 @@ export async function create(
   const binds = await layOut(host, plan, claimed);
   const spec = await specOf(host, plan, lease, network, { binds, devices });
   host.log.step(`Starting machine ${plan.name} from ${lease.chroot.path}`);
-  const leader = await supervisor.start(host, spec, lease, interrupt);
-  provePrivileges(leader, spec);
-  if (lease.ids !== null) await proveIds(host, leader.pid, lease.ids, lease.chroot.path);
+  const seen = await supervisor.start(host, spec, lease, interrupt);
+  provePrivileges(seen, spec);
+  if (lease.ids !== null) await proveIds(host, seen, lease.ids, lease.chroot.path);
+  const { map: _map, owner: _owner, ...leader } = seen;
   const started = { ...lease, leader, preparer: null };
   await writeLease(host, started);
   if (interrupt.aborted) throw hostFailure("interrupted");

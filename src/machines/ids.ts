@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import type { SeenLeader } from "./leader.ts";
 import type { Lease } from "./lease.ts";
 import { RUNTIME } from "./paths.ts";
 
@@ -63,28 +64,22 @@ mount --bind -o "X-mount.idmap=b:0:$2:${COUNT}" "$1" /mnt && stat --format=%u /m
  * Proves that a machine has its own ids and no others, and that its files are its own.
  *
  * @param host The outside.
- * @param leader Its PID 1.
+ * @param seen Its PID 1.
  * @param ids The first id of its range.
  * @param tree The chroot's tree.
  * @throws {Failure} of the host where it has not: it is less safe than it was promised.
  */
 export async function proveIds(
   host: Host,
-  leader: number,
+  { map, owner }: SeenLeader,
   ids: number,
   tree: string,
 ): Promise<void> {
   const onDisk = (await host.files.stat(join(tree, "usr")))?.uid ?? 0;
-  const { stdout } = await host.processes.capture(["sh", "-c", LOOK, "sh", `${leader}`]);
-  const [map = "", owner] = stdout.split("\n");
-  if (map.trim().split(/\s+/).join(" ") === `0 ${ids} ${COUNT}` && owner === `${ids + onDisk}`) {
-    return;
-  }
+  const said = map.join(", ");
+  if (said === `0 ${ids} ${COUNT}` && owner === `${ids + onDisk}`) return;
   throw hostFailure(
-    `Cannot start the machine: its user namespace is not as it was asked for (${map.trim()}; files of ${onDisk} belong to ${owner})`,
+    `Cannot start the machine: its user namespace is not as it was asked for (${said}; files of ${onDisk} belong to ${owner})`,
     'private_users = "off" in the configuration does without',
   );
 }
-
-/** Words: a process. Prints its map of ids, then who owns its root. */
-const LOOK = `cat "/proc/$1/uid_map"; stat --format=%u "/proc/$1/root/usr"`;

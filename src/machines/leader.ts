@@ -4,6 +4,14 @@ import { parseCgroup, parseMounts, readKernel } from "./kernel.ts";
 import type { Leader } from "./lease.ts";
 import { parseStat } from "./process.ts";
 
+/** A machine's PID 1, and what proves whose ids it has. */
+export interface SeenLeader extends Leader {
+  /** Its map of user ids, each range as `INSIDE OUTSIDE COUNT`: user_namespaces(7). */
+  readonly map: readonly string[];
+  /** The host's user who owns the files of the machine's root. */
+  readonly owner: string;
+}
+
 /**
  * All that is to be known of a machine's PID 1.
  *
@@ -11,16 +19,20 @@ import { parseStat } from "./process.ts";
  * @param pid Its process id on the host.
  * @returns Null when it is gone.
  */
-export async function describeLeader(host: Host, pid: number): Promise<Leader | null> {
+export async function describeLeader(host: Host, pid: number): Promise<SeenLeader | null> {
   const own = `/proc/${pid}`;
-  const text = await readKernel(
-    host,
-    `${own}/stat`,
-    `${own}/status`,
-    `${own}/cgroup`,
-    "/proc/sys/kernel/cap_last_cap",
-    "/proc/self/mountinfo",
-  );
+  const [text, owner] = await Promise.all([
+    readKernel(
+      host,
+      `${own}/stat`,
+      `${own}/status`,
+      `${own}/cgroup`,
+      `${own}/uid_map`,
+      "/proc/sys/kernel/cap_last_cap",
+      "/proc/self/mountinfo",
+    ),
+    host.processes.capture(["stat", "--format=%u", `${own}/root/usr`]),
+  ]);
   const identity = parseStat(text.split("\n")[0] ?? "");
   const cgroup = parseCgroup(text);
   const unified = parseMounts(text).find((mount) => mount.type === "cgroup2")?.point;
@@ -31,6 +43,8 @@ export async function describeLeader(host: Host, pid: number): Promise<Leader | 
     dropped: droppedCapabilities(text),
     noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(text),
     filtered: /^Seccomp:\s*2$/m.test(text),
+    map: [...text.matchAll(/^ *(\d+) +(\d+) +(\d+)$/gm)].map((range) => range.slice(1).join(" ")),
+    owner: owner.stdout.trim(),
   };
 }
 

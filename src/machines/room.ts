@@ -40,17 +40,27 @@ export async function makeRoom(
 }
 
 /**
+ * What is free on the disk of a store.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @returns Bytes; NaN where nobody tells.
+ */
+export async function freeBytes(host: Host, store: string): Promise<number> {
+  const argv = ["df", "--block-size=1", "--output=avail", store] as const;
+  return Number((await host.processes.capture(argv)).stdout.split("\n")[1]?.trim() || NaN);
+}
+
+/**
  * Refuses a new machine where it could fill the host's disk.
  *
  * @param host The outside.
  * @param store The store's folder.
- * @param reserve Bytes that are left for the host; 0 asks nobody.
+ * @param reserve Bytes that are left for the host.
  * @throws {Failure} of the host: there may be room again when other jobs have ended.
  */
 export async function refuseFullDisk(host: Host, store: string, reserve: number): Promise<void> {
-  if (reserve === 0) return;
-  const argv = ["df", "--block-size=1", "--output=avail", store] as const;
-  const free = Number((await host.processes.capture(argv)).stdout.split("\n")[1]?.trim() || NaN);
+  const free = await freeBytes(host, store);
   if (!(free < reserve)) return; // also where nobody tells
   throw hostFailure(
     `Cannot start a machine: ${asSize(free)} are free at ${store}, and disk_reserve is ${

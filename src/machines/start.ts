@@ -11,7 +11,7 @@ import { idOf } from "./name.ts";
 import { chooseNetwork } from "./network/choose.ts";
 import type { MachinePlan } from "./plan.ts";
 import { parseStat } from "./process.ts";
-import { makeRoom, refuseFullDisk } from "./room.ts";
+import { freeBytes, makeRoom, refuseFullDisk } from "./room.ts";
 import { removeMachine } from "./stop.ts";
 import { supervisorOf, supervisorOfHost } from "./supervisor/choose.ts";
 import { endOverdue, type Overdue } from "./sweep.ts";
@@ -43,16 +43,20 @@ export async function startMachine(
   // Asked for at once, and waited for when it is needed.
   const network = chooseNetwork(host, plan.settings.network, plan.networks, plan.job.url);
   network.catch(() => {}); // told where it is waited for
-  const [facts, calling] = await Promise.all([
+  const [facts, calling, free, there] = await Promise.all([
     kernelFacts(host),
     plan.job.watcher === "gitlab-runner" ? callingRunner(host) : null,
+    plan.diskReserve === 0 ? Infinity : freeBytes(host, plan.store),
+    leasesOf(host, plan),
   ]);
   const runner = plan.job.watcher === "us" ? parseStat(facts.stat) : calling;
   const { boot } = facts;
   // Before the lock is taken, too: to be killed with it would be a trace at a machine that lives.
-  await refuseLiving(host, plan, boot);
+  await refuseLiving(host, there, boot);
   return await whileLocked(host, plan.name, async () => {
-    for (const dead of await refuseLiving(host, plan, boot)) await removeMachine(host, dead);
+    const dead = await leasesOf(host, plan);
+    await refuseLiving(host, dead, boot);
+    for (const lease of dead) await removeMachine(host, lease);
     const enough = host.clock.now() + SWEEP_PATIENCE;
     const end = async ({ lease, reason }: Overdue) => {
       if (interrupt.aborted || host.clock.now() > enough) return false;
@@ -63,7 +67,7 @@ export async function startMachine(
     const leases = await listLeases(host, plan.store);
     await endOverdue(host, leases, { boot, runner }, end);
     await makeRoom(host, plan.store, leases, end);
-    await refuseFullDisk(host, plan.store, plan.diskReserve);
+    if (free < plan.diskReserve) await refuseFullDisk(host, plan.store, plan.diskReserve);
     if (interrupt.aborted) throw hostFailure(`Cannot start machine ${plan.name}: interrupted`);
     return await start(host, plan, { facts, runner, network: await network }, interrupt);
   });
@@ -99,22 +103,21 @@ async function undo(host: Host, lease: Lease): Promise<void> {
   }
 }
 
-/**
- * Refuses a machine of that name that lives, in this store or in one where its link leads; tells the
- * leases of those that do not.
- */
-async function refuseLiving(host: Host, plan: MachinePlan, boot: string): Promise<Lease[]> {
+/** What there is of that name, in this store or in one where its link leads. */
+async function leasesOf(host: Host, plan: MachinePlan): Promise<Lease[]> {
   const linked = await findLease(host, plan.name, () => Promise.resolve(plan.store));
   const own = await readLease(host, plan.store, plan.name);
   const leases = linked?.store === own?.store ? [own] : [linked, own];
-  const there = leases.filter((lease) => lease !== null);
-  for (const lease of there) {
+  return leases.filter((lease) => lease !== null);
+}
+
+async function refuseLiving(host: Host, leases: readonly Lease[], boot: string): Promise<void> {
+  for (const lease of leases) {
     if (lease.boot !== boot || !await supervisorOf(lease).isAlive(host, lease)) continue;
     throw new Failure(
       "host",
-      `Cannot start machine ${plan.name}: it exists already`,
-      `End it first: nspawn-runner cleanup --id ${idOf(plan.name)}`,
+      `Cannot start machine ${lease.machine}: it exists already`,
+      `End it first: nspawn-runner cleanup --id ${idOf(lease.machine)}`,
     );
   }
-  return there;
 }

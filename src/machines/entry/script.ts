@@ -102,9 +102,11 @@ export async function openChannel(
 ): Promise<void> {
   await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
-  await host.files.write(join(paths.stage, "reporter"), REPORTER, 0o555);
-  await host.files.write(join(paths.stage, "result"), ""); // where the result is mounted inside
-  await host.files.makeDirectory(paths.own);
+  await Promise.all([
+    host.files.write(join(paths.stage, "reporter"), REPORTER, 0o555),
+    host.files.write(join(paths.stage, "result"), ""), // where the result is mounted inside
+    host.files.makeDirectory(paths.own),
+  ]);
   if (limited) await mount(host, [...OWN, "nspawn-runner", paths.own], `a tmpfs on ${paths.own}`);
   await host.files.write(paths.result, "");
   if (environment.length > 0) {
@@ -118,9 +120,8 @@ export async function openChannel(
   }
   if (ids !== null) {
     const entries = (await host.files.list(paths.stage)).map((name) => join(paths.stage, name));
-    for (const path of [paths.stage, paths.result, ...entries]) {
-      await host.files.chown(path, ids, ids);
-    }
+    const all = [paths.stage, paths.result, ...entries];
+    await Promise.all(all.map((path) => host.files.chown(path, ids, ids)));
   }
 }
 

@@ -118,10 +118,11 @@ export async function whileConnecting<T>(
 ): Promise<T> {
   if (link === null) return await start();
   const ended = new AbortController();
+  const starting = start(); // at once: all else happens meanwhile
   const connecting = connect(host, link, cgroup, ended.signal)
     .then(() => null, (error: unknown) => error);
   try {
-    const started = await start();
+    const started = await starting;
     const failure = await connecting;
     if (failure !== null) throw failure;
     return started;

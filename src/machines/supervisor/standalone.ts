@@ -4,9 +4,9 @@ import { cgroupPaths, endCgroup, inCgroup } from "../cgroup.ts";
 import { PLAIN_ENVIRONMENT } from "../enter.ts";
 import { enteringArgv } from "../entry/nsenter.ts";
 import { BOOT_ID, readKernel } from "../kernel.ts";
-import { describeLeader } from "../leader.ts";
+import { describeLeader, type SeenLeader } from "../leader.ts";
 import { whileConnecting } from "../network/connect.ts";
-import type { Leader, Lease } from "../lease.ts";
+import type { Lease } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
 import { identify, parseStat, until } from "../process.ts";
 import type { MachineSpec } from "../spec.ts";
@@ -102,7 +102,7 @@ async function untilReady(
   lease: Lease,
   nspawn: number,
   signal: AbortSignal,
-): Promise<Leader | null> {
+): Promise<SeenLeader | null> {
   let leader: number | null = null;
   let ready = false;
   await until(host, spec.settings.prepare_timeout * 1000, async () => {

@@ -3,7 +3,8 @@
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { KernelFacts } from "../kernel.ts";
-import type { Leader, Lease, SupervisorKind } from "../lease.ts";
+import type { SeenLeader } from "../leader.ts";
+import type { Lease, SupervisorKind } from "../lease.ts";
 import type { MachineName } from "../name.ts";
 import type { MachineSpec } from "../spec.ts";
 
@@ -30,7 +31,7 @@ export interface Supervisor {
    * @returns The machine's PID 1.
    * @throws {Failure} of the host, with the machine's last words.
    */
-  start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<Leader>;
+  start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<SeenLeader>;
   /**
    * Whether a machine runs.
    *

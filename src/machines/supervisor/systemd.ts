@@ -2,9 +2,8 @@ import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { deviceProperties } from "../devices.ts";
-import { describeLeader } from "../leader.ts";
+import { describeLeader, type SeenLeader } from "../leader.ts";
 import { whileConnecting } from "../network/connect.ts";
-import type { Leader } from "../lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
 import { leaseLink, recordOf } from "../paths.ts";
 import { until } from "../process.ts";
@@ -178,7 +177,7 @@ async function limitSlice(host: Host): Promise<void> {
   if (code !== 0) host.log.warn(`Cannot limit ${SLICE}: ${stderr.trim()}`);
 }
 
-async function findLeader(host: Host, machine: string): Promise<Leader> {
+async function findLeader(host: Host, machine: string): Promise<SeenLeader> {
   const pid = await leaderOf(host, machine) ?? await askLeader(host, machine);
   const leader = pid === null ? null : await describeLeader(host, pid);
   if (leader !== null) return leader;

@@ -26,7 +26,7 @@ async function beside<T>(words: readonly string[], look: (pid: number) => Promis
   }
 }
 
-const { host } = recordingHost({ real: ["cat"] });
+const { host } = recordingHost({ real: ["cat", "stat"] });
 const SAID = ["sh", "-c", "echo; exec sleep 60"];
 
 Deno.test("describeLeader() describes a real process", async () => {
@@ -39,6 +39,14 @@ Deno.test("describeLeader() describes a real process", async () => {
     assert.ok(leader.start > 0 && leader.cgroup.startsWith("/"));
     assert.equal(leader.noNewPrivileges, false);
   });
+});
+
+Deno.test("describeLeader() sees a real process's ids, and who owns its root", async () => {
+  const leader = await beside(SAID, (pid) => describeLeader(host, pid));
+  if (leader === null) return skip("describeLeader()", "no unified cgroup hierarchy");
+  const { stdout } = await host.processes.capture(["cat", "/proc/self/uid_map"]);
+  assert.deepEqual(leader.map, [stdout.trim().split(/\s+/).join(" ")]);
+  assert.equal(leader.owner, `${(await Deno.stat("/usr")).uid}`);
 });
 
 Deno.test("describeLeader() sees what a real process can never have", async () => {

@@ -163,5 +163,5 @@ Deno.test("systemd.start() asks what a plain machine may do only once it says th
   };
   const slow = { ...host, files: { ...host.files, readEnd } };
   await systemd.start(slow, specOf({ booted: false }), lease, new AbortController().signal);
-  assert.deepEqual(order, ["systemd-run", "look", "look", "look", "cat"]);
+  assert.deepEqual(order, ["systemd-run", "look", "look", "look", "cat", "stat"]);
 });
