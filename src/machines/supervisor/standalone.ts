@@ -68,13 +68,15 @@ mkfifo -m 0600 "$log"
 exec 3<>"$log" 4<"$log" 5>"$log" 3<&-
 rm "$log"
 write() {
+  # By exec: a shell keeps what it changes for one command alone, and would write to itself without end.
+  exec <&4 4<&- 5>&-
   mkdir -p "$cgroup"
   echo 0 >"$cgroup/cgroup.procs"
   trap "" XFSZ
   (ulimit -f 2048 && exec cat >"$log") || :
   exec cat >/dev/null
 }
-(write <&4 4<&- 5>&- &)
+(write &)
 exec "$@" >&5 2>&1 4<&- 5>&-
 `;
 
