@@ -85,10 +85,10 @@ done
 printf '%s\\n' "$outside" | ip -batch - || exit
 # Its hierarchy may be mounted elsewhere, and systemd may be no root of it.
 [ -d "$cgroup" ] || cgroup=$(find /sys/fs/cgroup -type d -name "\${cgroup##*/}" -print -quit)
-# Not in one look: nspawn moves it to a cgroup below meanwhile.
+# nspawn moves it to a cgroup below, and an init goes farther down: in one look it could be between two.
 find_leader() {
   files=
-  for pid in $(cat "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs 2>/dev/null); do
+  for pid in $(find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null); do
     files="$files /proc/$pid/status"
   done
   set -- $(grep -ls '^NSpid:.*[[:space:]]1$' $files </dev/null)

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { linkFor, whileConnecting } from "../../../../src/machines/network/connect.ts";
-import type { Host } from "../../../../src/host/host.ts";
-import { recordingHost } from "../../recording_host.ts";
+import type { Argv, Host } from "../../../../src/host/host.ts";
+import { skip } from "../../../skip.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
 
 Deno.test("linkFor() has addresses of IPv6 only where the host goes out by it", () => {
   const four = linkFor("10.231.0.0/19", 3, false, 10);
@@ -45,4 +46,39 @@ Deno.test("whileConnecting() gives up with the start, and tells why that failed"
   const began = Date.now();
   await assert.rejects(whileConnecting(host, LINK, "/cg/m", start), { message: "no machine" });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
+});
+
+/** A process that is PID 1 in a namespace of its own, as a machine's is; prints what the host calls it. */
+const PID_1 = "unshare --pid --kill-child --fork sleep 60 & sleep 0.3; pgrep -P $!; wait";
+
+Deno.test("whileConnecting() finds a machine's PID 1 however far down its cgroup is by then", async () => {
+  const name = "whileConnecting() finds a machine's PID 1";
+  if (Deno.uid() !== 0) return skip(name, "not root");
+  await inFolder(async (folder) => {
+    const shell = new Deno.Command("sh", { args: ["-c", PID_1], stdout: "piped" }).spawn();
+    const reader = shell.stdout.getReader();
+    const pid = new TextDecoder().decode((await reader.read()).value).trim();
+    try {
+      await Deno.mkdir(`${folder}/payload/init.scope`, { recursive: true });
+      await Deno.writeTextFile(`${folder}/cgroup.procs`, "");
+      await Deno.writeTextFile(
+        `${folder}/payload/init.scope/cgroup.procs`,
+        `${Deno.pid}\n${pid}\n`,
+      );
+      const { host } = recordingHost({ real: ["unshare"] });
+      const { capture } = host.processes;
+      // In a network of its own, which has just this link.
+      const processes = {
+        ...host.processes,
+        capture: (argv: Argv, options = {}) => capture(["unshare", "--net", ...argv], options),
+      };
+      const link = { name: "lo", patience: 5, outside: ["link show lo"], inside: ["link show lo"] };
+      const own = { ...host, processes, pid: () => Deno.pid };
+      assert.equal(await whileConnecting(own, link, folder, () => Promise.resolve("up")), "up");
+    } finally {
+      Deno.kill(Number(pid), "SIGKILL");
+      await reader.cancel();
+      await shell.status;
+    }
+  });
 });
