@@ -8,6 +8,7 @@ import { openChannel } from "./entry/script.ts";
 import { layTools } from "./entry/tools.ts";
 import type { Bind } from "./folders.ts";
 import { hostsFile } from "./hosts_file.ts";
+import { type Idle, idleIn, layMasks, NOTHING } from "./idle.ts";
 import { proveIds } from "./ids.ts";
 import { type Lease, writeLease } from "./lease.ts";
 import type { ChosenNetwork } from "./network/choose.ts";
@@ -43,10 +44,15 @@ export async function create(
 ): Promise<Lease> {
   const { lease } = claimed;
   refuseUnsafeNesting(plan.settings, lease.ids);
-  const devices = await machineDevices(host, plan.settings);
+  const [devices, idle, version] = await Promise.all([
+    machineDevices(host, plan.settings),
+    lease.booted ? idleIn(host, lease.chroot.path) : NOTHING,
+    nspawnVersion(host),
+  ]);
   await makeRoot(host, claimed, interrupt);
-  const binds = await layOut(host, plan, claimed);
-  const spec = await specOf(host, plan, lease, network, { binds, devices });
+  const binds = await layOut(host, plan, claimed, idle);
+  const found = { binds, devices, idle, nspawnVersion: version };
+  const spec = await specOf(host, plan, lease, network, found);
   host.log.step(`Starting machine ${plan.name} from ${lease.chroot.path}`);
   const seen = await supervisor.start(host, spec, lease, interrupt);
   provePrivileges(seen, spec);
@@ -80,10 +86,12 @@ async function layOut(
   host: Host,
   { settings, name, owned }: MachinePlan,
   { lease, binds, environment }: Claimed,
+  idle: Idle,
 ): Promise<readonly Bind[]> {
   const { user, ids, diskMax, chroot } = lease;
   const paths = machinePaths(lease.store, name);
   await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
+  await layMasks(host, paths.stage, idle);
   const hosts = await hostsFile(host, chroot.path, paths, name);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
   await layTools(host, { settings, ...lease }, paths.tools);
@@ -95,7 +103,7 @@ async function specOf(
   { name, settings, job, networks }: MachinePlan,
   lease: Lease,
   network: ChosenNetwork,
-  seen: Pick<MachineSpec, "binds" | "devices">,
+  found: Pick<MachineSpec, "binds" | "devices" | "idle" | "nspawnVersion">,
 ): Promise<MachineSpec> {
   const paths = machinePaths(lease.store, name);
   const { chroot, ids, layer, booted } = lease;
@@ -103,7 +111,7 @@ async function specOf(
     name,
     root: storageOf(lease.storage).root(chroot.path, paths.folder, ids, layer),
     paths,
-    ...seen,
+    ...found,
     settings,
     booted,
     ids,
@@ -113,6 +121,5 @@ async function specOf(
       ? linkFor(networks.network_range, lease.network.slot, network.ipv6, settings.prepare_timeout)
       : null,
     lifetime: job.lifetime,
-    nspawnVersion: await nspawnVersion(host),
   };
 }

@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
 import type { Bind } from "./folders.ts";
+import { maskOptions } from "./idle.ts";
 import { COUNT } from "./ids.ts";
 import { INSIDE_LINK } from "./network/address.ts";
 import { withResolvConf } from "./network/resolv.ts";
@@ -11,18 +12,6 @@ import { INSIDE, RUNTIME } from "./paths.ts";
 import { deviceNodes, withDevices } from "./devices.ts";
 import { privilegeOptions } from "./privileges.ts";
 import type { MachineSpec } from "./spec.ts";
-
-/**
- * Units that a throwaway machine has no use for: they keep state for a next boot, or wait for a
- * person. Nothing that a job could notice.
- */
-const NEEDLESS_UNITS = [
-  "console-getty.service",
-  "ldconfig.service",
-  "systemd-firstboot.service",
-  "systemd-hwdb-update.service",
-  "systemd-journal-flush.service",
-];
 
 /** What the process of a plain machine says when it runs. */
 export const PLAIN_READY = "ready";
@@ -61,7 +50,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
     ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
-    ...(spec.booted ? bootOptions(spec.name) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
+    ...(spec.booted ? bootOptions(spec) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
   const inRoot = withDevices(spec, spec.root.around?.(argv) ?? argv);
   return withResolvConf(spec.resolvConf, inRoot);
@@ -81,13 +70,14 @@ function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean)
 }
 
 /** What follows `--` are arguments of the machine's init, which takes them for a kernel's. */
-function bootOptions(name: string): string[] {
+function bootOptions({ name, idle }: MachineSpec): string[] {
   return [
+    ...maskOptions(idle),
     "--boot",
     "--notify-ready=yes",
     "--",
     `systemd.hostname=${name}`, // else /etc/hostname of the chroot wins, the same for all machines
-    ...NEEDLESS_UNITS.map((unit) => `systemd.mask=${unit}`),
+    ...idle.units.map((unit) => `systemd.mask=${unit}`),
   ];
 }
 

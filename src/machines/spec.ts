@@ -1,6 +1,7 @@
 import type { MachineSettings } from "../config/settings.ts";
 import type { Device } from "./devices.ts";
 import type { Bind } from "./folders.ts";
+import type { Idle } from "./idle.ts";
 import type { MachineName } from "./name.ts";
 import type { Link } from "./network/connect.ts";
 import type { Network } from "./network/network.ts";
@@ -19,6 +20,8 @@ export interface MachineSpec {
   readonly settings: MachineSettings;
   /** Whether systemd is its PID 1. */
   readonly booted: boolean;
+  /** What it does not start where it boots. */
+  readonly idle: Idle;
   /** The first of the host's ids that are its own; null where it shares those of the host. */
   readonly ids: number | null;
   readonly network: Network["kind"];

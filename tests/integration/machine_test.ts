@@ -20,6 +20,42 @@ onEachHost("a booted machine runs services", async (site) => {
   });
 });
 
+/** Runs each generator that is masked, as systemd would: systemd.generator(7). Prints their number, and all that they wrote. */
+const MASKED = `
+cd /run/nspawn-runner/generators
+for mask in *; do
+  generator=/usr/lib/systemd/system-generators/$mask
+  [ -e "$generator" ] || continue
+  mkdir -p /tmp/$mask/early /tmp/$mask/late /tmp/$mask/normal
+  "$generator" /tmp/$mask/normal /tmp/$mask/early /tmp/$mask/late
+  echo ran
+done
+find /tmp/systemd-* ! -type d
+`;
+
+const GETTY = "getty.target.wants/console-getty.service";
+
+onEachHost("a booted machine lacks nothing of what it leaves out", async (site) => {
+  await withMachine(site, async (id) => {
+    const { stdout, stderr } = await runScript(site, id, MASKED);
+    const lines = stdout.trim().split("\n");
+    assert.ok(lines.filter((line) => line === "ran").length > 5, `${stdout}${stderr}`);
+    const written = lines.filter((line) => line !== "ran");
+    // The one thing: a getty on a console that nobody sits at, which is masked itself.
+    assert.ok(written.every((path) => path.endsWith(GETTY)), stdout);
+    const booted = await runScript(site, id, `test ! -e /run/systemd/generator/${GETTY}\n`);
+    assert.equal(booted.code, 0, "its generator did not run when the machine booted");
+    // All others run: systemd.mask= is what one of them makes of the kernel's command line.
+    const others = await runScript(
+      site,
+      id,
+      "systemctl is-enabled ldconfig\nsystemd-run --quiet --wait --pipe env\n",
+    );
+    assert.match(others.stdout, /^masked/);
+    assert.doesNotMatch(others.stdout, /GENERATOR/);
+  });
+});
+
 onEachHost(
   "prepare tells the image, the storage with limits, and how long it took",
   async (site) => {

@@ -80,6 +80,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     devices: [],
     settings: SETTINGS,
     booted: true,
+    idle: { units: ["ldconfig.service"], generators: ["systemd-run-generator"] },
     ids: null,
     network: "host",
     resolvConf: null,

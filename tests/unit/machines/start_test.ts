@@ -103,7 +103,7 @@ for (const [there, boot, boots] of BOOTS) {
 /** Where a start fails, the process that fails there, and what it then has to undo. */
 const STEPS: readonly (readonly [string, string, readonly string[]])[] = [
   ["its storage", "mount", []],
-  ["its version", "systemd-nspawn", ["umount"]],
+  ["its version", "systemd-nspawn", []],
   ["its unit", "systemd-run", ["umount"]],
 ];
 
