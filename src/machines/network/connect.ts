@@ -2,6 +2,7 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
+import { until } from "../process.ts";
 import { addresses, addresses6, INSIDE_LINK, linkOf } from "./address.ts";
 
 /** A link that a machine is to have. */
@@ -62,41 +63,24 @@ function when(wanted: boolean, commands: readonly string[]): readonly string[] {
 const PAUSE = 10;
 
 /**
- * Words: the link, the cgroup that nspawn and its machine are in, the two batches, who waits for it: when that
- * was killed there may never be a link; how often it is looked for. Our own ip(8) does it in the machine's
- * namespace, which its PID 1 leads to: an image may have none. While a machine starts each process counts, so
- * that the shell itself looks.
+ * Words: the link, the machine's PID 1, the two batches, who waits for the link: when that was killed there may
+ * never be one; how often it is looked for. Our own ip(8) does it in the machine's namespace: an image may have
+ * none. While a machine starts each process counts, so that the shell itself looks.
  */
 const CONNECT = `
-link=$1 cgroup=$2 outside=$3 inside=$4 caller=$5 looks=$6
-wait_for() {
-  until "$@"; do
-    [ -d "/proc/$caller" ] || exit 1
-    [ "$looks" -gt 0 ] || { echo "nspawn makes $link for nobody" >&2; exit 1; }
-    looks=$((looks - 1))
-    sleep ${PAUSE / 1000}
-  done
-}
-wait_for [ -e "/proc/sys/net/ipv4/conf/$link" ]
+link=$1 leader=$2 outside=$3 inside=$4 caller=$5 looks=$6
+until [ -e "/proc/sys/net/ipv4/conf/$link" ]; do
+  [ -d "/proc/$caller" ] || exit 1
+  [ "$looks" -gt 0 ] || { echo "nspawn makes $link for nobody" >&2; exit 1; }
+  looks=$((looks - 1))
+  sleep ${PAUSE / 1000}
+done
 for key in accept_ra accept_redirects; do
   file=/proc/sys/net/ipv6/conf/$link/$key
   [ ! -e "$file" ] || echo 0 >"$file"
 done
 printf '%s\\n' "$outside" | ip -batch - || exit
-# Its hierarchy may be mounted elsewhere, and systemd may be no root of it.
-[ -d "$cgroup" ] || cgroup=$(find /sys/fs/cgroup -type d -name "\${cgroup##*/}" -print -quit)
-# nspawn moves it to a cgroup below, and an init goes farther down: in one look it could be between two.
-find_leader() {
-  files=
-  for pid in $(find "$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null); do
-    files="$files /proc/$pid/status"
-  done
-  set -- $(grep -ls '^NSpid:.*[[:space:]]1$' $files </dev/null)
-  leader=\${1%/status}
-  [ -n "$leader" ]
-}
-wait_for find_leader
-printf '%s\\n' "$inside" | nsenter --net="$leader/ns/net" ip -batch -
+printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" ip -batch -
 `;
 
 /**
@@ -105,7 +89,7 @@ printf '%s\\n' "$inside" | nsenter --net="$leader/ns/net" ip -batch -
  *
  * @param host The outside.
  * @param link The link; null for a machine that has none.
- * @param cgroup Where nspawn and its machine are, as a path in the host's file system.
+ * @param findLeader Tells the machine's PID 1 as soon as there is one.
  * @param start Ends when the machine is ready.
  * @returns What the start gave.
  * @throws {Failure} of the host when the link has no addresses in the end, and what the start throws.
@@ -113,13 +97,13 @@ printf '%s\\n' "$inside" | nsenter --net="$leader/ns/net" ip -batch -
 export async function whileConnecting<T>(
   host: Host,
   link: Link | null,
-  cgroup: string,
+  findLeader: () => Promise<number | null>,
   start: () => Promise<T>,
 ): Promise<T> {
   if (link === null) return await start();
   const ended = new AbortController();
   const starting = start(); // at once: all else happens meanwhile
-  const connecting = connect(host, link, cgroup, ended.signal)
+  const connecting = connect(host, link, findLeader, ended.signal)
     .then(() => null, (error: unknown) => error);
   try {
     const started = await starting;
@@ -135,12 +119,21 @@ export async function whileConnecting<T>(
 async function connect(
   host: Host,
   { name, patience, outside, inside }: Link,
-  cgroup: string,
+  findLeader: () => Promise<number | null>,
   signal: AbortSignal,
 ): Promise<void> {
+  let leader: number | null = null;
+  await until(host, patience * 1000, async () => {
+    leader = await findLeader();
+    return leader !== null || signal.aborted;
+  });
+  if (signal.aborted) return;
+  if (leader === null) {
+    throw hostFailure("Cannot connect the machine to its network: it has no PID 1");
+  }
   const batches = [outside.join("\n"), inside.join("\n")];
   const looks = Math.ceil(patience * 1000 / PAUSE);
-  const words = [name, cgroup, ...batches, `${host.pid()}`, `${looks}`];
+  const words = [name, `${leader}`, ...batches, `${host.pid()}`, `${looks}`];
   const argv: Argv = ["sh", "-c", CONNECT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });
   if (code === 0 || signal.aborted) return;

@@ -24,8 +24,10 @@ export const standalone: Supervisor = {
   async start(host, spec, lease, signal) {
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
     const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
-    return await whileConnecting(host, spec.link, lease.cgroups[0]!, async () => {
-      const leader = await untilReady(host, spec, lease, nspawn, signal);
+    let known: number | null = null;
+    const find = async () => known ??= await findLeader(host, nspawn);
+    return await whileConnecting(host, spec.link, find, async () => {
+      const leader = await untilReady(host, spec, lease, { nspawn, find }, signal);
       if (leader !== null) return leader;
       const hasEnded = await identify(host, nspawn) === null;
       if (hasEnded) await untilLogged(host, lease.cgroups[0]!);
@@ -102,14 +104,14 @@ async function untilReady(
   host: Host,
   spec: MachineSpec,
   lease: Lease,
-  nspawn: number,
+  { nspawn, find }: { nspawn: number; find: () => Promise<number | null> },
   signal: AbortSignal,
 ): Promise<SeenLeader | null> {
   let leader: number | null = null;
   let ready = false;
   await until(host, spec.settings.prepare_timeout * 1000, async () => {
     if (signal.aborted || await identify(host, nspawn) === null) return true;
-    leader ??= await findLeader(host, nspawn);
+    leader = await find();
     ready = leader !== null && await takesCommands(host, spec, lease, leader, signal);
     return ready;
   });

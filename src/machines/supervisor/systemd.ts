@@ -29,7 +29,7 @@ export const systemd: Supervisor = {
   async start(host, spec, _lease, signal) {
     await limitSlice(host);
     const began = host.clock.now();
-    await whileConnecting(host, spec.link, cgroupOf(spec.name), async () => {
+    await whileConnecting(host, spec.link, () => leaderOf(host, spec.name), async () => {
       const started = await host.processes.capture(startArgv(spec), { signal });
       const isReady = started.code === 0 &&
         (spec.booted || await plainBecomesReady(host, spec, signal));
@@ -98,11 +98,6 @@ export async function listUnits(host: Host): Promise<string[]> {
  */
 export function unitOf(machine: string): string {
   return `nspawn-runner-${machine}.service`;
-}
-
-/** By the names of the slices above it. */
-function cgroupOf(machine: string): string {
-  return `/sys/fs/cgroup/machine.slice/${SLICE}/${unitOf(machine)}`;
 }
 
 function startArgv(spec: MachineSpec): Argv {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { linkFor, whileConnecting } from "../../../../src/machines/network/connect.ts";
 import type { Argv, Host } from "../../../../src/host/host.ts";
 import { skip } from "../../../skip.ts";
-import { inFolder, recordingHost } from "../../recording_host.ts";
+import { recordingHost } from "../../recording_host.ts";
 
 Deno.test("linkFor() has addresses of IPv6 only where the host goes out by it", () => {
   const four = linkFor("10.231.0.0/19", 3, false, 10);
@@ -21,6 +21,8 @@ const LINK = { ...linkFor("10.231.0.0/19", 3, false, 60), name: "nr-of-nobody" }
 /** More than the kernel has: PID_MAX_LIMIT. */
 const NOBODY = 4_194_305;
 
+const found = () => Promise.resolve(Deno.pid);
+
 /** A host where we are who waits. */
 function waitedFor(): Host {
   return { ...recordingHost({ real: ["sh"] }).host, pid: () => Deno.pid };
@@ -28,14 +30,14 @@ function waitedFor(): Host {
 
 Deno.test("whileConnecting() waits no longer than it may", async () => {
   const link = { ...LINK, patience: 0.05 };
-  const connecting = whileConnecting(waitedFor(), link, "/cg/m", () => Promise.resolve());
+  const connecting = whileConnecting(waitedFor(), link, found, () => Promise.resolve());
   await assert.rejects(connecting, { message: /nspawn makes nr-of-nobody for nobody/ });
 });
 
 Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
   const host = { ...waitedFor(), pid: () => NOBODY };
   const began = Date.now();
-  const connecting = whileConnecting(host, LINK, "/cg/m", () => Promise.resolve());
+  const connecting = whileConnecting(host, LINK, found, () => Promise.resolve());
   await assert.rejects(connecting, { kind: "host", message: /Cannot connect the machine/ });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
@@ -44,41 +46,32 @@ Deno.test("whileConnecting() gives up with the start, and tells why that failed"
   const host = waitedFor();
   const start = () => Promise.reject(new Error("no machine"));
   const began = Date.now();
-  await assert.rejects(whileConnecting(host, LINK, "/cg/m", start), { message: "no machine" });
+  await assert.rejects(whileConnecting(host, LINK, found, start), { message: "no machine" });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
 
-/** A process that is PID 1 in a namespace of its own, as a machine's is; prints what the host calls it. */
-const PID_1 = "unshare --pid --kill-child --fork sleep 60 & sleep 0.3; pgrep -P $!; wait";
-
-Deno.test("whileConnecting() finds a machine's PID 1 however far down its cgroup is by then", async () => {
-  const name = "whileConnecting() finds a machine's PID 1";
+Deno.test("whileConnecting() gives both ends their addresses once the machine has a PID 1", async () => {
+  const name = "whileConnecting() gives both ends their addresses";
   if (Deno.uid() !== 0) return skip(name, "not root");
-  await inFolder(async (folder) => {
-    const shell = new Deno.Command("sh", { args: ["-c", PID_1], stdout: "piped" }).spawn();
-    const reader = shell.stdout.getReader();
-    const pid = new TextDecoder().decode((await reader.read()).value).trim();
-    try {
-      await Deno.mkdir(`${folder}/payload/init.scope`, { recursive: true });
-      await Deno.writeTextFile(`${folder}/cgroup.procs`, "");
-      await Deno.writeTextFile(
-        `${folder}/payload/init.scope/cgroup.procs`,
-        `${Deno.pid}\n${pid}\n`,
-      );
-      const { host } = recordingHost({ real: ["unshare"] });
-      const { capture } = host.processes;
-      // In a network of its own, which has just this link.
-      const processes = {
-        ...host.processes,
-        capture: (argv: Argv, options = {}) => capture(["unshare", "--net", ...argv], options),
-      };
-      const link = { name: "lo", patience: 5, outside: ["link show lo"], inside: ["link show lo"] };
-      const own = { ...host, processes, pid: () => Deno.pid };
-      assert.equal(await whileConnecting(own, link, folder, () => Promise.resolve("up")), "up");
-    } finally {
-      Deno.kill(Number(pid), "SIGKILL");
-      await reader.cancel();
-      await shell.status;
-    }
-  });
+  const { host, commands } = recordingHost({ real: ["unshare"] });
+  const { capture } = host.processes;
+  // In a network of its own, which has just this link.
+  const processes = {
+    ...host.processes,
+    capture: (argv: Argv, options = {}) => capture(["unshare", "--net", ...argv], options),
+  };
+  const link = { name: "lo", patience: 5, outside: ["link show lo"], inside: ["link show lo"] };
+  const own = { ...host, processes, pid: () => Deno.pid };
+  let looks = 0;
+  const findLater = () => Promise.resolve(++looks < 3 ? null : Deno.pid);
+  const up = await whileConnecting(own, link, findLater, () => Promise.resolve("up"));
+  assert.deepEqual([up, looks, commands().length], ["up", 3, 1]);
+});
+
+Deno.test("whileConnecting() fails where no PID 1 is found", async () => {
+  const { host, commands } = recordingHost();
+  const nobody = () => Promise.resolve(null);
+  const connecting = whileConnecting(host, LINK, nobody, () => Promise.resolve());
+  await assert.rejects(connecting, { kind: "host", message: /no PID 1/ });
+  assert.deepEqual(commands(), []);
 });
