@@ -10,7 +10,7 @@ import { print, runMain } from "./entry.ts";
 import { bootRaw, type End, endRaw, enterRaw, execRaw, type Setup } from "./floors.ts";
 import { rest, type Samples, succeed } from "./measure.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
-import { CALLS, type Circumstances, FLOOR, jsonOf, tableOf, targets } from "./report.ts";
+import { CALLS, type Circumstances, FLOOR, jsonOf, LIMITED, tableOf, targets } from "./report.ts";
 import { playRounds, playSteps } from "./rounds.ts";
 import { describeHost, findProgram, hasSystemd, isThere } from "./system.ts";
 
@@ -26,6 +26,8 @@ interface Bench {
   readonly options: Options;
   readonly setup: Setup;
   readonly ours: Driver;
+  /** Ours with a limit to what a machine writes, which is a disk of its own; undefined where there is none. */
+  readonly limited: Driver | undefined;
   readonly peer: Driver | undefined;
   /** An empty program in the form of ours. */
   readonly empty: string;
@@ -56,15 +58,12 @@ async function main(): Promise<number> {
 
 async function prepareBench(options: Options, folder: string, writes: string): Promise<Bench> {
   const program = await findProgram(options.program);
-  const config = `${folder}/config.toml`;
-  await Deno.writeTextFile(
-    config,
-    [
-      `store = ${JSON.stringify(options.store)}`,
-      `storage = ${JSON.stringify(options.storage)}`,
-      `boot = ${!options.plain}`,
-    ].join("\n") + "\n",
-  );
+  const drive = async (label: string, ...more: string[]): Promise<Driver> => {
+    const config = `${folder}/${label}.toml`;
+    await Deno.writeTextFile(config, configOf(options, more));
+    return { label, argv: [program, "--config", config] };
+  };
+  const hasDisks = options.storage === "overlay" && await isThere("/dev/loop-control");
   const peer = options.peer === undefined ? undefined : await findProgram(options.peer);
   return {
     options,
@@ -75,11 +74,22 @@ async function prepareBench(options: Options, folder: string, writes: string): P
       folder: writes,
       booted: !options.plain,
     },
-    ours: { label: "ours", argv: [program, "--config", config] },
+    ours: await drive("ours"),
+    limited: hasDisks ? await drive(LIMITED, "[limits]", 'disk_max = "2G"') : undefined,
     peer: peer === undefined ? undefined : { label: "peer", argv: [peer] },
     empty: options.empty ?? await emptyLike(program, folder),
     notes: new Set(),
   };
+}
+
+function configOf({ store, storage, plain }: Options, more: readonly string[]): string {
+  const lines = [
+    `store = ${JSON.stringify(store)}`,
+    `storage = ${JSON.stringify(storage)}`,
+    `boot = ${!plain}`,
+    ...more,
+  ];
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** A program that does nothing, started by the very line that starts ours. */
@@ -97,9 +107,10 @@ async function emptyLike(program: string, folder: string): Promise<string> {
 
 /** One machine of each kind. */
 async function playRound(bench: Bench, round: number, samples: Samples): Promise<void> {
-  const { ours, peer, setup } = bench;
+  const { ours, limited, peer, setup } = bench;
   const steps = [
     () => drive(bench, ours, samples),
+    ...(limited === undefined ? [] : [() => driveLimited(bench, limited, samples)]),
     () => rawMachine(bench, "kill", samples),
     ...(peer === undefined ? [] : [() => drive(bench, peer, samples)]),
     ...(setup.systemd ? [() => rawMachine(bench, "terminate", samples)] : []),
@@ -128,6 +139,17 @@ async function drive(bench: Bench, driver: Driver, samples: Samples): Promise<vo
     bench.notes.add(`${driver.label}: cleanup returned while the machine was still there`);
   }
   for (const call of CALLS) samples.add(`${driver.label} ${call}`, ...[times[call]].flat());
+}
+
+/** What its machine costs more: scripts run in it as in any other. */
+async function driveLimited(
+  { options: { image } }: Bench,
+  driver: Driver,
+  samples: Samples,
+): Promise<void> {
+  const { prepare, cleanup } = await playJob(driver, { id: nextId(), image, runs: 0 });
+  samples.add(`${driver.label} prepare`, prepare);
+  samples.add(`${driver.label} cleanup`, cleanup);
 }
 
 async function rawMachine({ setup }: Bench, end: End, samples: Samples): Promise<void> {
