@@ -95,10 +95,12 @@ export const quota: Check = async (host, config) => {
 
 const BY = { btrfs: "by simple quotas", tmpfs: "the size of a tmpfs" } as const;
 
+/** A kernel may have a loop device to give that has no node where we are, as in a container. */
 const CAN_MAKE_DISKS = `
 PATH=$PATH:/usr/sbin:/sbin
 mkfs.ext4 -V 2>/dev/null || { echo no mkfs.ext4 >&2; exit 1; }
-losetup --find >/dev/null
+device=$(losetup --find) || exit 1
+[ -b "$device" ] || { echo "no loop device: $device" >&2; exit 1; }
 `;
 
 /** Room for jobs. */

@@ -128,22 +128,46 @@ Deno.test("store() is root's alone to change", async () => {
   assert.match(open?.fix ?? "", /chmod 755/);
 });
 
+/** A store with a chroot, whose machines write to overlays. */
+const limitedTo = (disk_max: string) => async (folder: string) => {
+  await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
+  const more = `storage = "overlay"\n[limits]\ndisk_max = "${disk_max}"\n`;
+  await Deno.writeTextFile(`${folder}/config.toml`, more, { append: true });
+};
+
 Deno.test("quota() says what keeps machines from writing more, and what it needs", async () => {
-  const limited = (disk_max: string) => async (folder: string) => {
-    await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
-    const more = `storage = "overlay"\n[limits]\ndisk_max = "${disk_max}"\n`;
-    await Deno.writeTextFile(`${folder}/config.toml`, more, { append: true });
-  };
   const answer = (stderr: string) => ([program]: readonly string[]) =>
     program === "sh" ? { code: stderr === "" ? 0 : 1, stderr } : undefined;
-  assert.deepEqual(await find(quota, {}, limited("infinity")), []);
-  const [well] = await find(quota, { answer: answer("") }, limited("2G"));
+  assert.deepEqual(await find(quota, {}, limitedTo("infinity")), []);
+  const [well] = await find(quota, { answer: answer("") }, limitedTo("2G"));
   assert.deepEqual([well?.state, well?.found], ["ok", "2G, by disks of their own"]);
-  const [none] = await find(quota, { answer: answer("no mkfs.ext4\n") }, limited("2G"));
+  const [none] = await find(quota, { answer: answer("no mkfs.ext4\n") }, limitedTo("2G"));
   assert.deepEqual([none?.state, none?.found], [
     "broken",
     "no disk of 2G can be made: no mkfs.ext4",
   ]);
+});
+
+Deno.test("quota() is broken where a loop device has no node", async () => {
+  let bin = "";
+  const [none] = await find(quota, {
+    answer: ([program, ...words]) => {
+      if (program !== "sh") return;
+      const env = { PATH: `${bin}:/usr/bin:/bin` };
+      const { code, stderr } = new Deno.Command("sh", { args: words, env }).outputSync();
+      return { code, stderr: new TextDecoder().decode(stderr) };
+    },
+  }, async (folder) => {
+    await limitedTo("2G")(folder);
+    bin = `${folder}/bin`;
+    await Deno.mkdir(bin);
+    const programs = { "mkfs.ext4": "", losetup: "echo '/dev/loop0 (lost)'" };
+    for (const [name, text] of Object.entries(programs)) {
+      await Deno.writeTextFile(`${bin}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    }
+  });
+  assert.equal(none?.state, "broken");
+  assert.match(none?.found ?? "", /no loop device: .dev.loop0 .lost.$/);
 });
 
 Deno.test("disk() is weak below a tenth", async () => {
