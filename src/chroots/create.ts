@@ -5,7 +5,13 @@ import { Failure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { findTree } from "./find.ts";
 import { refuseForeign } from "./foreign.ts";
-import { canUpgrade, furnishTree, requireFurnishers, upgradeTree } from "./furnish.ts";
+import {
+  canUpgrade,
+  furnishTree,
+  installPackages,
+  requireFurnishers,
+  upgradeTree,
+} from "./furnish.ts";
 import { currentNumber, type GenerationRecord, readRecord } from "./generation.ts";
 import { whileLocked } from "./lock.ts";
 import { makeAside } from "./making.ts";
@@ -167,6 +173,9 @@ async function build(work: Work, name: ChrootName, recipe: Recipe, source: Sourc
     await makeTree(host, tree);
     const image = await source.fill(host, places, interrupt);
     await refuseRootless(host, tree, source);
+    if (!source.bringsPackages) {
+      await installPackages(host, tree, recipe.making.packages ?? [], interrupt);
+    }
     await furnishTree(host, name, tree, recipe, interrupt);
     const { origin, pin } = source;
     return { origin, pin, image, recipe: await hashOf(recipe), settings: recipe.settings };

@@ -1,6 +1,6 @@
 /** What a tree gets besides what its source brought: files, commands, a playbook. */
 
-import { hostFailure, messageOf } from "../failure.ts";
+import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { PLAYER, runPlaybook } from "./ansible.ts";
 import type { ChrootName } from "./name.ts";
@@ -76,12 +76,46 @@ export async function upgradeTree(
   await runInside(host, tree, [], ["sh", "-euc", UPGRADE, "sh", ...packages], interrupt);
 }
 
+const APT = "apt-get -q -y -o Dpkg::Options::=--force-confold";
+
 /** Words: packages. */
-const UPGRADE = `apt-get -q update
-apt-get -q -y -o Dpkg::Options::=--force-confold dist-upgrade
-[ $# = 0 ] || apt-get -q -y -o Dpkg::Options::=--force-confold --no-install-recommends install -- "$@"
+const INSTALL = `apt-get -q update
+${APT} --no-install-recommends install -- "$@"
 apt-get -q clean
 `;
+
+/** Words: packages. */
+const UPGRADE = `apt-get -q update
+${APT} dist-upgrade
+[ $# = 0 ] || ${APT} --no-install-recommends install -- "$@"
+apt-get -q clean
+`;
+
+/**
+ * Installs packages in a tree whose source knows nothing of them.
+ *
+ * @param host The outside.
+ * @param tree The tree.
+ * @param packages Those that it is to have.
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} where it has no apt, or that fails.
+ */
+export async function installPackages(
+  host: Host,
+  tree: string,
+  packages: readonly string[],
+  interrupt: AbortSignal,
+): Promise<void> {
+  if (packages.length === 0) return;
+  if (!await canUpgrade(host, tree)) {
+    throw refused(
+      "Cannot install packages: it has no apt",
+      "Install them by commands of its own, in setup",
+    );
+  }
+  host.log.info(`Installing ${packages.join(", ")}`);
+  await runInside(host, tree, [], ["sh", "-euc", INSTALL, "sh", ...packages], interrupt);
+}
 
 /**
  * Whether the packages of a tree can be brought up to date.

@@ -29,6 +29,7 @@ export async function archiveSource(
     how: `with ${tool} from ${suite.name}, ${suite.because}`,
     pin: null,
     isFixed: false,
+    bringsPackages: true,
     async fill(host, places, interrupt) {
       await host.files.chmod(places.making, 0o755); // apt fetches as a user of its own
       await fillTree(host, bootstrap, places, interrupt);

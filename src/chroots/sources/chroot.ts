@@ -34,6 +34,7 @@ export async function chrootSource(work: Work, name: ChrootName, base: string): 
     how: `from chroot ${base}${number === null ? "" : `, generation ${number}`}`,
     pin: record === null ? null : `${number} of ${record.made}`,
     isFixed: false,
+    bringsPackages: false,
     // Locked, so that no maintenance of it removes the tree meanwhile.
     fill: (_host, places, interrupt) =>
       whileLocked(work, base, async () => {

@@ -24,6 +24,7 @@ export async function imageSource({ host, interrupt }: Work, source: string): Pr
     how: `from ${image} (${pin})`,
     pin,
     isFixed: true,
+    bringsPackages: false,
     fill: (host, places, interrupt) => fill(host, pinned(image, pin), places, interrupt),
   };
 }

@@ -14,6 +14,8 @@ export interface Source {
   readonly pin: string | null;
   /** Whether the chroot is that state and nothing newer: its packages are never brought up to date. */
   readonly isFixed: boolean;
+  /** Whether filling brings the packages that a definition names. */
+  readonly bringsPackages: boolean;
   /**
    * Fills an empty tree.
    *

@@ -21,6 +21,7 @@ export async function tarSource({ host }: Work, source: string): Promise<Source>
     how: `from ${path}`,
     pin: null,
     isFixed: false,
+    bringsPackages: false,
     async fill(host, { tree }, interrupt) {
       await unpackTar(host, path, tree, interrupt);
       return null;

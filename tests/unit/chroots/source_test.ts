@@ -105,6 +105,21 @@ for (const [source, image] of IMAGES) {
   }, registry({ digest: ONE }));
 }
 
+test("maintainChroot() installs packages where its source knows nothing of them", async (f) => {
+  await f.generation("base", 1);
+  await f.put("defs/x.toml", 'extends = "base"\npackages = ["sudo"]\nsetup = ["id ci"]');
+  await assert.rejects(maintainChroot(f.work, named("x")), {
+    message: "Cannot maintain chroot x: cannot install packages: it has no apt",
+  });
+  assert.deepEqual(await f.generations("x"), [[], null]);
+  await f.put("store/.generations/base/1/usr/bin/apt-get");
+  assert.equal(await maintainChroot(f.work, named("x")), "created");
+  const inside = f.commands().filter((line) => line.includes("--as-pid2"));
+  assert.match(inside[0]!, /apt-get -q update.* install -- .* sudo$/s);
+  assert.doesNotMatch(inside[0]!, /dist-upgrade/);
+  assert.match(inside[1]!, /id ci$/);
+});
+
 test("maintainChroot() makes a chroot anew when the one that it extends is another", async (f) => {
   await f.generation("base", 1);
   await f.put("defs/x.toml", 'extends = "base"');
