@@ -5,14 +5,14 @@
  * @module
  */
 
-import { type Driver, playJob } from "./driver.ts";
+import { type Driver, type JobTimes, playJob } from "./driver.ts";
 import { print, runMain } from "./entry.ts";
 import { bootRaw, type End, endRaw, enterRaw, execRaw, type Setup } from "./floors.ts";
 import { rest, type Samples, succeed } from "./measure.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { CALLS, type Circumstances, FLOOR, jsonOf, LIMITED, tableOf, targets } from "./report.ts";
 import { playRounds, playSteps } from "./rounds.ts";
-import { describeHost, findProgram, hasSystemd, isThere } from "./system.ts";
+import { canMakeDisks, describeHost, findProgram, hasSystemd, isThere } from "./system.ts";
 
 /** Rounds that warm the caches and do not count. */
 const WARM_UP = 2;
@@ -59,11 +59,11 @@ async function main(): Promise<number> {
 async function prepareBench(options: Options, folder: string, writes: string): Promise<Bench> {
   const program = await findProgram(options.program);
   const drive = async (label: string, ...more: string[]): Promise<Driver> => {
-    const config = `${folder}/${label}.toml`;
+    const config = `${folder}/config-${more.length}.toml`;
     await Deno.writeTextFile(config, configOf(options, more));
     return { label, argv: [program, "--config", config] };
   };
-  const hasDisks = options.storage === "overlay" && await isThere("/dev/loop-control");
+  const hasDisks = options.storage === "overlay" && await canMakeDisks();
   const peer = options.peer === undefined ? undefined : await findProgram(options.peer);
   return {
     options,
@@ -132,22 +132,30 @@ async function starts({ empty, ours }: Bench, samples: Samples): Promise<void> {
 }
 
 async function drive(bench: Bench, driver: Driver, samples: Samples): Promise<void> {
-  const before = await machinesThere();
-  const job = { id: nextId(), image: bench.options.image, runs: RUNS };
-  const times = await playJob(driver, job);
-  if (await machinesThere() > before) {
-    bench.notes.add(`${driver.label}: cleanup returned while the machine was still there`);
-  }
+  const times = await playNoted(bench, driver, RUNS);
   for (const call of CALLS) samples.add(`${driver.label} ${call}`, ...[times[call]].flat());
+}
+
+async function playNoted(
+  { options: { image }, notes }: Bench,
+  driver: Driver,
+  runs: number,
+): Promise<JobTimes> {
+  const before = await machinesThere();
+  const times = await playJob(driver, { id: nextId(), image, runs });
+  if (await machinesThere() > before) {
+    notes.add(`${driver.label}: cleanup returned while the machine was still there`);
+  }
+  return times;
 }
 
 /** What its machine costs more: scripts run in it as in any other. */
 async function driveLimited(
-  { options: { image } }: Bench,
+  bench: Bench,
   driver: Driver,
   samples: Samples,
 ): Promise<void> {
-  const { prepare, cleanup } = await playJob(driver, { id: nextId(), image, runs: 0 });
+  const { prepare, cleanup } = await playNoted(bench, driver, 0);
   samples.add(`${driver.label} prepare`, prepare);
   samples.add(`${driver.label} cleanup`, cleanup);
 }

@@ -26,7 +26,7 @@ export const FLOOR = {
 export const CALLS = ["config", "prepare", "run", "cleanup"] as const;
 
 /** What our calls are called for a machine with a disk of its own. */
-export const LIMITED = "own disk,";
+export const LIMITED = "own disk";
 
 /** Milliseconds that making such a disk may take. */
 const DISK = 60;

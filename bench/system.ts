@@ -39,3 +39,14 @@ export async function describeHost(): Promise<string> {
   const kind = await hasSystemd() ? `systemd ${nspawn}` : `standalone, nspawn ${nspawn}`;
   return `${system}, ${kind}, Linux ${Deno.osRelease()}, ${navigator.hardwareConcurrency} cores`;
 }
+
+/** Whether this host has a loop device, and a file system to put on it. */
+export async function canMakeDisks(): Promise<boolean> {
+  const script = 'device=$(losetup --find) && [ -b "$device" ] && mkfs.ext4 -V';
+  const { success } = await new Deno.Command("sh", {
+    args: ["-c", script],
+    stdout: "null",
+    stderr: "null",
+  }).output();
+  return success;
+}

@@ -42,7 +42,8 @@ export async function planMaintenance(work: Work, name: ChrootName): Promise<Mai
     if (!await stands(work, name, recipe, source.pin)) return "recreate";
     if (source.isFixed) return "nothing";
   }
-  const isFurnished = playbook !== null || making.setup !== undefined || making.copy !== undefined;
+  const { setup, copy, packages } = making;
+  const isFurnished = playbook !== null || [setup, copy, packages].some((key) => key !== undefined);
   return isFurnished || await canUpgrade(host, tree) ? "update" : "nothing";
 }
 

@@ -81,7 +81,7 @@ export const quota: Check = async (host, config) => {
     return broken(
       topic,
       `no disk of ${limits.disk_max} can be made: ${trial.stderr.trim()}`,
-      'Install e2fsprogs, load the module loop; or set storage to "tmpfs"',
+      'Install e2fsprogs; load the module loop, or give a container its nodes; or set storage to "tmpfs"',
     );
   }
   return chosen.canSnapshot && storage === "auto"

@@ -1,4 +1,4 @@
-/** What a booted machine leaves out, since it would find nothing to do: each of these is a process on the way to its readiness. */
+/** What a booted machine leaves out, since it would find nothing to do: each is a process that it waits for. */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
@@ -14,7 +14,7 @@ export interface Idle {
 /** A machine that does not boot starts nothing by itself. */
 export const NOTHING: Idle = { units: [], generators: [] };
 
-/** They keep state for a next boot, or wait for a person. Nothing that a job could notice. */
+/** They keep state for a next boot, or wait for a person. */
 const UNITS = [
   "console-getty.service",
   "ldconfig.service",
@@ -28,7 +28,8 @@ const FSTAB = ["etc/fstab", "systemd-remount-fs.service"] as const;
 
 /**
  * They write units for what a machine never has: a boot loader, a swap partition to wake up from, a disk
- * with a table of partitions, a TPM, a getty on its console, a command in the kernel's command line, which is ours.
+ * with a table of partitions, a TPM, a command in the kernel's command line, which is ours; and for a getty on
+ * its console, which is not started.
  */
 const GENERATORS = [
   "systemd-bless-boot-generator",
@@ -39,7 +40,7 @@ const GENERATORS = [
   "systemd-tpm2-generator",
 ];
 
-/** They write units for what stands in a table of the chroot: crypttab(5), veritytab(5), integritytab(5). */
+/** They write units for what stands in a table: crypttab(5), veritytab(5), integritytab(5). No machine has the disks. */
 const TABLES = [
   ["etc/crypttab", "systemd-cryptsetup-generator"],
   ["etc/veritytab", "systemd-veritysetup-generator"],
@@ -57,7 +58,10 @@ const MOST = 4096;
  * @returns Units and generators.
  */
 export async function idleIn(host: Host, tree: string): Promise<Idle> {
-  const isIdle = ([table]: readonly [string, string]) => isEmpty(host, join(tree, table));
+  const isOwn = await host.files.real(join(tree, "etc")) ===
+    join(await host.files.real(tree) ?? tree, "etc");
+  const isIdle = async ([table]: readonly [string, string]) =>
+    isOwn && await isEmpty(host, join(tree, table));
   const [hasNoMounts, ...haveNone] = await Promise.all([FSTAB, ...TABLES].map(isIdle));
   return {
     units: hasNoMounts ? [...UNITS, FSTAB[1]] : UNITS,
@@ -98,9 +102,9 @@ const MASKS = "generators";
  * Has the machine's systemd look there first. It hands nothing of its own environment on to what it starts.
  *
  * @param idle What is masked.
- * @returns nspawn's options: the variable is one of systemd's ENVIRONMENT.md.
+ * @returns nspawn's options: the variable is one of systemd(1).
  */
 export function maskOptions({ generators }: Idle): string[] {
-  if (generators.length === 0) return [];
-  return [`--setenv=SYSTEMD_GENERATOR_PATH=${INSIDE}/${MASKS}:`]; // what is empty stands for all others
+  // What is empty stands for all other places.
+  return generators.length === 0 ? [] : [`--setenv=SYSTEMD_GENERATOR_PATH=${INSIDE}/${MASKS}:`];
 }

@@ -79,6 +79,8 @@ for key in accept_ra accept_redirects; do
   file=/proc/sys/net/ipv6/conf/$link/$key
   [ ! -e "$file" ] || echo 0 >"$file"
 done
+# The host's own routes are no machine's, whoever has that pid by now.
+[ ! "/proc/$leader/ns/net" -ef "/proc/$$/ns/net" ] || { echo "it has the host's" >&2; exit 1; }
 printf '%s\\n' "$outside" | ip -batch - || exit
 printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" ip -batch -
 `;
@@ -102,8 +104,14 @@ export async function whileConnecting<T>(
 ): Promise<T> {
   if (link === null) return await start();
   const ended = new AbortController();
-  const starting = start(); // at once: all else happens meanwhile
-  const connecting = connect(host, link, findLeader, ended.signal)
+  let hasStarted = false;
+  const starting = start().then((started) => { // at once: all else happens meanwhile
+    hasStarted = true;
+    return started;
+  });
+  // What has started has a PID 1: who finds none then, never does.
+  const find = async () => [hasStarted, await findLeader()] as const;
+  const connecting = connect(host, link, find, ended.signal)
     .then(() => null, (error: unknown) => error);
   try {
     const started = await starting;
@@ -119,20 +127,22 @@ export async function whileConnecting<T>(
 async function connect(
   host: Host,
   { name, patience, outside, inside }: Link,
-  findLeader: () => Promise<number | null>,
+  find: () => Promise<readonly [hasStarted: boolean, leader: number | null]>,
   signal: AbortSignal,
 ): Promise<void> {
+  const end = host.clock.now() + patience * 1000;
   let leader: number | null = null;
   await until(host, patience * 1000, async () => {
-    leader = await findLeader();
-    return leader !== null || signal.aborted;
+    const [hasStarted, found] = await find();
+    leader = found;
+    return leader !== null || hasStarted || signal.aborted;
   });
   if (signal.aborted) return;
   if (leader === null) {
-    throw hostFailure("Cannot connect the machine to its network: it has no PID 1");
+    throw hostFailure("Cannot connect the machine to its network: nobody knows its PID 1");
   }
   const batches = [outside.join("\n"), inside.join("\n")];
-  const looks = Math.ceil(patience * 1000 / PAUSE);
+  const looks = Math.ceil(Math.max(0, end - host.clock.now()) / PAUSE);
   const words = [name, `${leader}`, ...batches, `${host.pid()}`, `${looks}`];
   const argv: Argv = ["sh", "-c", CONNECT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });

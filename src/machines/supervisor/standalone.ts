@@ -24,8 +24,7 @@ export const standalone: Supervisor = {
   async start(host, spec, lease, signal) {
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
     const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
-    let known: number | null = null;
-    const find = async () => known ??= await findLeader(host, nspawn);
+    const find = remembering(() => findLeader(host, nspawn));
     return await whileConnecting(host, spec.link, find, async () => {
       const leader = await untilReady(host, spec, lease, { nspawn, find }, signal);
       if (leader !== null) return leader;
@@ -116,6 +115,17 @@ async function untilReady(
     return ready;
   });
   return ready && leader !== null ? await describeLeader(host, leader) : null;
+}
+
+/** Asks until there is an answer, and once at a time. */
+function remembering<T>(ask: () => Promise<T | null>): () => Promise<T | null> {
+  let asked: Promise<T | null> | null = null;
+  return async () => {
+    asked ??= ask();
+    const answer = await asked;
+    if (answer === null) asked = null;
+    return answer;
+  };
 }
 
 /** The child of nspawn that is PID 1 in a namespace of its own; before it others come and go. */

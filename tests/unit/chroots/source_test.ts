@@ -105,19 +105,67 @@ for (const [source, image] of IMAGES) {
   }, registry({ digest: ONE }));
 }
 
-test("maintainChroot() installs packages where its source knows nothing of them", async (f) => {
-  await f.generation("base", 1);
-  await f.put("defs/x.toml", 'extends = "base"\npackages = ["sudo"]\nsetup = ["id ci"]');
-  await assert.rejects(maintainChroot(f.work, named("x")), {
-    message: "Cannot maintain chroot x: cannot install packages: it has no apt",
-  });
-  assert.deepEqual(await f.generations("x"), [[], null]);
-  await f.put("store/.generations/base/1/usr/bin/apt-get");
+const inside = ({ processes }: Fixture) =>
+  processes.filter(({ argv }) => argv.includes("systemd-nspawn"))
+    .map(({ argv }) =>
+      argv.slice(argv.indexOf("--", argv.indexOf("systemd-nspawn")) + 1).join(" ")
+    );
+
+/** Whatever fills a tree, there is apt in it. */
+const WITH_APT: FixtureOptions = {
+  async tool(argv, fixture) {
+    const answer = await registry({ digest: ONE }).tool!(argv, fixture);
+    for (const word of argv) {
+      const tree = word.match(/^(?:--directory=)?(\/.*\/\.making\/x\/root)$/)?.[1];
+      if (tree === undefined) continue;
+      await Deno.mkdir(`${tree}/usr/bin`, { recursive: true });
+      await Deno.writeTextFile(`${tree}/usr/bin/apt-get`, "");
+    }
+    return answer;
+  },
+};
+
+/** What a chroot is made from. */
+const ORIGINS = [
+  'extends = "base"',
+  'source = "dir:FOLDER/root"',
+  'source = "tar:FOLDER/root.tar"',
+  'source = "docker:x"',
+];
+
+for (const origin of ORIGINS) {
+  test(`maintainChroot() installs packages of a chroot with ${origin}`, async (f) => {
+    await f.generation("base", 1);
+    const there = ["root/usr/bin/apt-get", "store/.generations/base/1/usr/bin/apt-get", "root.tar"];
+    for (const path of there) await f.put(path);
+    const more = 'packages = ["sudo"]\nsetup = ["id ci"]\n';
+    await f.put("defs/x.toml", `${origin.replace("FOLDER", f.folder)}\n${more}`);
+    assert.equal(await maintainChroot(f.work, named("x")), "created");
+    const [install, setup] = inside(f);
+    assert.match(install!, /apt-get .* install -- "\$@"\n.* sh sudo$/s);
+    assert.doesNotMatch(install!, /dist-upgrade/);
+    assert.equal(setup, "sh -euc id ci");
+  }, WITH_APT);
+}
+
+test("maintainChroot() installs no packages that a suite brought", async (f) => {
+  await f.put("defs/x.toml", 'suite = "bookworm"\npackages = ["sudo"]\n');
   assert.equal(await maintainChroot(f.work, named("x")), "created");
-  const inside = f.commands().filter((line) => line.includes("--as-pid2"));
-  assert.match(inside[0]!, /apt-get -q update.* install -- .* sudo$/s);
-  assert.doesNotMatch(inside[0]!, /dist-upgrade/);
-  assert.match(inside[1]!, /id ci$/);
+  assert.deepEqual(inside(f), []);
+}, WITH_APT);
+
+test("maintainChroot() refuses packages where there is no apt, also of a chroot that is there", async (f) => {
+  await f.generation("base", 1);
+  await f.put("defs/x.toml", 'extends = "base"\npackages = ["sudo"]');
+  const refusal = {
+    message: "Cannot maintain chroot x: cannot install packages: it has no apt",
+    hint: /setup/,
+  };
+  await assert.rejects(maintainChroot(f.work, named("x")), refusal);
+  assert.deepEqual(await f.generations("x"), [[], null]);
+  await f.tree("x");
+  await f.put("defs/x.toml", 'packages = ["sudo"]');
+  await assert.rejects(maintainChroot(f.work, named("x")), refusal);
 });
 
 test("maintainChroot() makes a chroot anew when the one that it extends is another", async (f) => {

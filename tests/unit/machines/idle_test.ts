@@ -40,6 +40,17 @@ Deno.test("idleIn() leaves what fstab(5) is for where it has an entry, or is no 
   });
 });
 
+Deno.test("idleIn() asks no table of the host that a link leads to", async () => {
+  await inFolder(async (folder) => {
+    const hosts = await treeWith(`${folder}/hosts`, { fstab: "#\n" });
+    await Deno.mkdir(`${folder}/tree`);
+    await Deno.symlink(`${hosts}/etc`, `${folder}/tree/etc`);
+    const { units, generators } = await idleIn(host, `${folder}/tree`);
+    assert.ok(!units.includes("systemd-remount-fs.service"));
+    assert.ok(!generators.includes("systemd-cryptsetup-generator"));
+  });
+});
+
 Deno.test("layMasks() lays links that every user of a machine may follow", async () => {
   await inFolder(async (folder) => {
     await layMasks(host, folder, { units: [], generators: ["systemd-run-generator"] });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { BOOT_ID } from "../../../src/machines/kernel.ts";
+import { type Link, linkFor } from "../../../src/machines/network/connect.ts";
 import { standalone } from "../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../recording_host.ts";
 import { leaseOf, SETTINGS, specOf } from "./fixture.ts";
@@ -56,9 +57,15 @@ function sceneHost(folder: string, scene: Scene): Recording {
   return recording;
 }
 
-async function start(folder: string, scene: Scene, seconds = 1, signal = quiet) {
+async function start(
+  folder: string,
+  scene: Scene,
+  seconds = 1,
+  signal = quiet,
+  link: Link | null = null,
+) {
   const recording = sceneHost(folder, scene);
-  const spec = specOf({ settings: { ...SETTINGS, prepare_timeout: seconds } });
+  const spec = specOf({ settings: { ...SETTINGS, prepare_timeout: seconds }, link });
   const { host } = recording;
   if (scene.log !== undefined) {
     await host.files.makeDirectory("/run/nspawn-runner");
@@ -83,6 +90,16 @@ Deno.test("standalone.start() waits until the machine's systemd has booted, from
     // A killed prepare must not leave a client behind, nor one that has our environment.
     assert.deepEqual(Object.keys(asked[0]!.options.env ?? {}), ["PATH", "LANG"]);
     assert.ok("signal" in asked[0]!.options);
+  });
+});
+
+Deno.test("standalone.start() connects a machine by the PID 1 that nspawn has for a child", async () => {
+  await inFolder(async (folder) => {
+    const link = linkFor("10.231.0.0/19", 3, false, 10);
+    const { started, processes } = await start(folder, {}, 1, quiet, link);
+    await started;
+    const { argv } = processes.find(({ argv }) => argv.includes("nr-3"))!;
+    assert.deepEqual(argv.slice(4, 6), ["nr-3", "77"]);
   });
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { limitProperties, systemd, unitOf } from "../../../src/machines/supervisor/systemd.ts";
+import { linkFor } from "../../../src/machines/network/connect.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 import { leaseOf, specOf } from "./fixture.ts";
 
@@ -96,6 +97,18 @@ Deno.test("systemd.start() makes one unit with its limits, in the slice that is 
   files.set(SLICE, "");
   await systemd.start(host, specOf(), lease, signal);
   assert.equal(commands().filter((line) => line.includes("set-property")).length, 1);
+});
+
+Deno.test("systemd.start() connects a machine by the PID 1 that machined knows", async () => {
+  const files = new Map([[RECORD, "NAME=run-42\nLEADER=77\n"]]);
+  const { host, processes } = systemdHost(
+    files,
+    ([program]) => program === "cat" ? { stdout: FACTS } : {},
+  );
+  const spec = specOf({ link: linkFor("10.231.0.0/19", 3, false, 10) });
+  await systemd.start(host, spec, lease, new AbortController().signal);
+  const { argv } = processes.find(({ argv }) => argv[0] === "sh")!;
+  assert.deepEqual(argv.slice(4, 6), ["nr-3", "77"]);
 });
 
 Deno.test("systemd.start() that fails tells the machine's last words first", async () => {

@@ -50,28 +50,102 @@ Deno.test("whileConnecting() gives up with the start, and tells why that failed"
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
 
-Deno.test("whileConnecting() gives both ends their addresses once the machine has a PID 1", async () => {
-  const name = "whileConnecting() gives both ends their addresses";
+/** Prints its pid and stays, in a network namespace of its own. */
+function inNetwork(...outer: string[]): Deno.ChildProcess {
+  const argv = [...outer, "unshare", "--net", "sh", "-c", "echo $$ && exec sleep 60"];
+  return new Deno.Command(argv[0]!, { args: argv.slice(1), stdout: "piped" }).spawn();
+}
+
+async function pidOf(child: Deno.ChildProcess): Promise<string> {
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return new TextDecoder().decode(value).trim();
+}
+
+async function ip(network: string, ...words: string[]): Promise<string> {
+  const args = [`--net=/proc/${network}/ns/net`, "ip", ...words];
+  const { success, stdout, stderr } = await new Deno.Command("nsenter", { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+/** A network that stands for the host's, and one that stands for a machine's. */
+async function withNetworks(
+  name: string,
+  act: (own: Host, outside: string, inside: string) => Promise<void>,
+): Promise<void> {
   if (Deno.uid() !== 0) return skip(name, "not root");
-  const { host, commands } = recordingHost({ real: ["unshare"] });
-  const { capture } = host.processes;
-  // In a network of its own, which has just this link.
-  const processes = {
-    ...host.processes,
-    capture: (argv: Argv, options = {}) => capture(["unshare", "--net", ...argv], options),
-  };
-  const link = { name: "lo", patience: 5, outside: ["link show lo"], inside: ["link show lo"] };
-  const own = { ...host, processes, pid: () => Deno.pid };
-  let looks = 0;
-  const findLater = () => Promise.resolve(++looks < 3 ? null : Deno.pid);
-  const up = await whileConnecting(own, link, findLater, () => Promise.resolve("up"));
-  assert.deepEqual([up, looks, commands().length], ["up", 3, 1]);
+  const children = [inNetwork(), inNetwork()];
+  try {
+    const [outside, inside] = await Promise.all(children.map(pidOf)) as [string, string];
+    const { host } = recordingHost({ real: ["nsenter"] });
+    const { capture } = host.processes;
+    const enter: Argv = ["nsenter", `--net=/proc/${outside}/ns/net`];
+    const processes = {
+      ...host.processes,
+      capture: (argv: Argv, options = {}) => capture([...enter, ...argv], options),
+    };
+    await act({ ...host, processes, pid: () => Deno.pid }, outside, inside);
+  } finally {
+    for (const child of children) child.kill("SIGKILL");
+    await Promise.all(children.map((child) => child.status));
+  }
+}
+
+const OWN = linkFor("10.231.0.0/19", 3, false, 20);
+
+const both = "whileConnecting() gives both ends their addresses once the machine has a PID 1";
+Deno.test(both, async () => {
+  await withNetworks(both, async (own, outside, inside) => {
+    await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0", "netns", inside);
+    let looks = 0;
+    const findLater = () => Promise.resolve(++looks < 3 ? null : Number(inside));
+    const start = async () => {
+      while (looks < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+      return "up";
+    };
+    assert.equal(await whileConnecting(own, OWN, findLater, start), "up");
+    assert.match(
+      await ip(outside, "-4", "addr", "show", "nr-3"),
+      / 10\.231\.0\.1 peer 10\.231\.0\.5\/32 /,
+    );
+    assert.match(
+      await ip(inside, "-4", "addr", "show", "eth0"),
+      / 10\.231\.0\.5 peer 10\.231\.0\.1\/32 /,
+    );
+    assert.match(await ip(inside, "route"), /^default via 10\.231\.0\.1 dev eth0/m);
+  });
 });
 
-Deno.test("whileConnecting() fails where no PID 1 is found", async () => {
+const never = "whileConnecting() never takes the host's own network for a machine's";
+Deno.test(never, async () => {
+  await withNetworks(never, async (own, outside) => {
+    await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0");
+    const wrong = () => Promise.resolve(Number(outside));
+    const connecting = whileConnecting(own, OWN, wrong, () => Promise.resolve());
+    await assert.rejects(connecting, { message: /it has the host's$/ });
+    assert.equal(await ip(outside, "-4", "addr", "show"), "");
+  });
+});
+
+Deno.test("whileConnecting() looks for a PID 1 no longer than the start takes", async () => {
   const { host, commands } = recordingHost();
-  const nobody = () => Promise.resolve(null);
-  const connecting = whileConnecting(host, LINK, nobody, () => Promise.resolve());
-  await assert.rejects(connecting, { kind: "host", message: /no PID 1/ });
+  const looking = { ...host, clock: { ...host.clock, nap: () => {} } };
+  const nobody = () => new Promise<null>((resolve) => setTimeout(() => resolve(null), 1));
+  const start = (end: () => Promise<void>) => async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await end();
+  };
+  const began = Date.now();
+  const connect = (end: () => Promise<void>) => whileConnecting(looking, LINK, nobody, start(end));
+  await assert.rejects(connect(() => Promise.resolve()), {
+    kind: "host",
+    message: /nobody knows its PID 1/,
+  });
+  await assert.rejects(connect(() => Promise.reject(new Error("no machine"))), {
+    message: "no machine",
+  });
+  assert.ok(Date.now() - began < 30_000, "long before its time is over");
   assert.deepEqual(commands(), []);
 });
