@@ -74,10 +74,12 @@ function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
       try {
         assert.equal(prepared.code, 0, prepared.stderr);
         await body(id);
-      } finally {
-        const gone = await call(["cleanup", "--id", id]);
-        assert.equal(gone.code, 0, gone.stderr);
+      } catch (error) {
+        await call(["cleanup", "--id", id]); // what failed first is to be told
+        throw error;
       }
+      const gone = await call(["cleanup", "--id", id]);
+      assert.equal(gone.code, 0, gone.stderr);
     },
     runScript: async (id, script) => {
       await vm.push(script, "/root/script");
