@@ -88,7 +88,7 @@ export async function update(work: Work, name: ChrootName): Promise<void> {
   await changeCopy(work, name, recipe.settings, async (tree) => {
     const { packages = [] } = recipe.making;
     if (await canUpgrade(host, tree)) await upgradeTree(host, tree, packages, interrupt);
-    else await installPackages(host, tree, packages, interrupt);
+    else await installPackages(host, tree, packages, interrupt); // refuses any: there is no apt
     await furnishTree(host, name, tree, recipe, interrupt);
     return await hashOf(recipe);
   });
