@@ -5,6 +5,7 @@ import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
 import type { ChrootName } from "./name.ts";
+import { WORKSHOPS } from "./places.ts";
 import { runTool } from "./tool.ts";
 
 /** The program that runs playbooks. */
@@ -71,7 +72,7 @@ async function prepareFolder(
 export function wrapperScript(systemd: boolean): string {
   const options = systemd ? "" : " --register=no --keep-unit";
   return `#!/bin/sh
-exec systemd-nspawn --machine="playbook-$$"${options} --as-pid2 --console=pipe -qD "$@"
+exec systemd-nspawn --machine="${WORKSHOPS.playbook}$$"${options} --as-pid2 --console=pipe -qD "$@"
 `;
 }
 

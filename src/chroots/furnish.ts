@@ -4,6 +4,7 @@ import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { PLAYER, runPlaybook } from "./ansible.ts";
 import type { ChrootName } from "./name.ts";
+import { WORKSHOPS } from "./places.ts";
 import type { Recipe } from "./recipe.ts";
 import { requireProgram, runTool } from "./tool.ts";
 
@@ -47,9 +48,6 @@ export async function furnishTree(
   }
   if (playbook !== null) await runPlaybook(host, name, tree, playbook.path, interrupt);
 }
-
-/** How nspawn calls a tree that it works in: after us. */
-export const SETUP = "setup-";
 
 /** Where a tree sees what is copied into it. */
 const COPIED = "/run/nspawn-runner-copy";
@@ -143,7 +141,7 @@ async function runInside(
         "systemd-nspawn",
         "--quiet",
         `--directory=${tree}`,
-        `--machine=${SETUP}${host.pid()}`,
+        `--machine=${WORKSHOPS.setup}${host.pid()}`,
         ...(systemd ? [] : ["--register=no", "--keep-unit"]),
         "--as-pid2",
         "--console=pipe",

@@ -9,6 +9,7 @@ import { changeCopy, changing } from "./create.ts";
 import { currentTree } from "./find.ts";
 import { refuseForeign } from "./foreign.ts";
 import type { ChrootName } from "./name.ts";
+import { WORKSHOPS } from "./places.ts";
 import { readRecipe } from "./recipe.ts";
 import { toolEnvironment } from "./tool.ts";
 import { inUse } from "./users.ts";
@@ -91,7 +92,7 @@ async function openShell(host: Host, name: ChrootName, tree: string): Promise<nu
   const systemd = await host.files.lstat("/run/systemd/system") !== null;
   const term = host.env("TERM");
   const env = toolEnvironment(host, term === undefined ? {} : { TERM: term });
-  return await attend(host, loginArgv(name, tree, terminal, systemd), env);
+  return await attend(host, loginArgv(name, tree, terminal, systemd, host.pid()), env);
 }
 
 /**
@@ -101,6 +102,7 @@ async function openShell(host: Host, name: ChrootName, tree: string): Promise<nu
  * @param tree Its tree.
  * @param terminal Whether we have one to hand on.
  * @param systemd Whether systemd is PID 1: only then is there somebody to register with.
+ * @param pid Our own.
  * @returns The words.
  */
 export function loginArgv(
@@ -108,13 +110,15 @@ export function loginArgv(
   tree: string,
   terminal: boolean,
   systemd: boolean,
+  pid: number,
 ): Argv {
-  // A machine's name may not hold all that a chroot's may, and ends with a letter or digit.
-  const machine = `login-${name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 50)}`;
+  // A machine's name may not hold all that a chroot's may.
+  const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 48).replace(/-+$/, "");
   return [
     "systemd-nspawn",
     "--quiet",
-    `--machine=${machine.replace(/-+$/, "")}`,
+    `--machine=${WORKSHOPS.login}${chroot}-${pid}`,
+    `--hostname=${WORKSHOPS.login}${chroot}`,
     `--directory=${tree}`,
     ...(systemd ? [] : ["--register=no", "--keep-unit"]),
     `--console=${terminal ? "interactive" : "pipe"}`,

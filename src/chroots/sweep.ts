@@ -2,9 +2,8 @@
 
 import { join } from "@std/path/posix";
 import { messageOf } from "../failure.ts";
-import { sweepDeadExports } from "../host/exports.ts";
 import type { Host } from "../host/host.ts";
-import { SETUP } from "./furnish.ts";
+import { sweepWorkshops } from "../host/remains.ts";
 import { currentNumber, numbersOf } from "./generation.ts";
 import { switchTo } from "./generations.ts";
 import { tryLock } from "./lock.ts";
@@ -15,6 +14,7 @@ import {
   leavingFolder,
   leavingName,
   makingFolder,
+  WORKSHOPS,
 } from "./places.ts";
 import { removeTrees } from "./tree.ts";
 
@@ -26,7 +26,7 @@ import { removeTrees } from "./tree.ts";
  * @param store The store's folder.
  */
 export async function sweep(host: Host, store: string): Promise<void> {
-  await sweepDeadExports(host, SETUP);
+  await sweepWorkshops(host, await host.files.real(store) ?? store, Object.values(WORKSHOPS));
   for (const name of await host.files.list(makingFolder(store))) {
     if (!isChrootName(name)) continue;
     await sweepOne(host, store, name, () => removeTrees(host, chrootPlaces(store, name).making));

@@ -1,6 +1,6 @@
 /** What is left of machines that nobody has a record of. */
 
-import { EXPORTS, sweepExport } from "../host/exports.ts";
+import { EXPORTS, sweepExport } from "../host/remains.ts";
 import type { Host } from "../host/host.ts";
 import { endCgroup } from "./cgroup.ts";
 import { closeChannel } from "./entry/script.ts";

@@ -1,6 +1,7 @@
 /** Where machines live on disk. */
 
 import { basename, dirname, join } from "@std/path/posix";
+import { RECORDS } from "../host/remains.ts";
 import type { MachineName } from "./name.ts";
 
 /** What lives no longer than the host is up. */
@@ -116,11 +117,11 @@ export function leaseFolder(store: string): string {
 }
 
 /**
- * Where machined keeps its record of a machine: there from its start to its end.
+ * Machined's record of a machine.
  *
  * @param machine The machine's name.
  * @returns An absolute path.
  */
 export function recordOf(machine: string): string {
-  return `/run/systemd/machines/${machine}`;
+  return join(RECORDS, machine);
 }

@@ -2,7 +2,7 @@
 
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { sweepExport } from "../host/exports.ts";
+import { sweepExport } from "../host/remains.ts";
 import { removeStrangersTree } from "../host/strangers.ts";
 import { closeChannel } from "./entry/script.ts";
 import { readFailures } from "./failures.ts";

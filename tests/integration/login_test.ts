@@ -62,3 +62,70 @@ onEachHost("chroot-login asks at a terminal, and takes no for an answer", async 
     assert.equal(await said(own, "x", "cat /srv/mark"), "mark\n");
   });
 }, ["standalone"]);
+
+/** What nspawn mounts for machines that are worked in, and what machined knows of them. */
+const REMAINS =
+  "ls /run/systemd/machines /run/systemd/nspawn/unix-export | grep -E '^(login|setup)-' ||:";
+
+/** Of PATH: machines whose PID 1 is dead while their unit is not, as a nspawn leaves that is killed early. */
+const DEAD = `for name in 4194302 4194303; do
+  systemd-run --quiet --unit=tests-$name sh -c 'sleep 300 & echo $! >"/run/$0"; wait; sleep 301' $name
+  until pid=$(cat "/run/$name") && [ -n "$pid" ]; do sleep 0.1; done
+  rm "/run/$name"
+  busctl call org.freedesktop.machine1 /org/freedesktop/machine1 org.freedesktop.machine1.Manager \
+    RegisterMachine sayssus setup-$name 0 tests container "$pid" "$1"
+  kill -KILL "$pid"
+  shift
+done`;
+
+const ENDED = "while systemctl --quiet is-active tests-4194302; do sleep 0.1; done";
+
+/** A second run of it takes longer than anybody waits. */
+const SLOW_AGAIN = "[ ! -e /srv/made ] || sleep 600; touch /srv/made";
+
+onEachHost(
+  "what a killed login or maintenance left ends with the next work, and nothing of one that lives, nor of others",
+  async (site) => {
+    await withOwn(site, {}, async (own) => {
+      const remains = async () => (await own.host.exec(["sh", "-c", REMAINS])).stdout;
+      const setup = `setup = ["${SLOW_AGAIN}"]`;
+      await define(own, "x", `source = "dir:${await smallFolder(site)}"\n${setup}\n`);
+      await succeed(own, "chroot-create", "x");
+      const killed = [
+        [["chroot-login", "x"], "in it", /^login-x-\d+$/m],
+        [["chroot-maintenance", "x"], "Running [", /^setup-\d+$/m],
+      ] as const;
+      for (const [words, step, name] of killed) {
+        const running = own.start(words, { stdin: "echo in it; exec sleep 600\n" });
+        await running.said(step);
+        const alive = await until(remains, name);
+        await succeed(own, "gc");
+        assert.equal(await remains(), alive);
+        await own.host.signal(running, "SIGKILL");
+        await until(remains, name); // it lives on
+        const again = await own.call(["chroot-login", "x"], { ...PATIENCE, stdin: "echo again\n" });
+        assert.deepEqual([again.code, again.stdout], [0, "again\n"], again.stderr);
+        assert.equal(await remains(), "", step);
+        await running.ended; // its payload held our pipes
+      }
+
+      const made = await own.host.exec(["sh", "-euc", DEAD, "sh", `${own.store}/x`, "/srv"]);
+      assert.equal(made.code, 0, made.stderr);
+      await succeed(own, "gc");
+      await own.host.exec(["sh", "-c", ENDED]);
+      assert.equal(await remains(), "setup-4194303\n", "which is in no tree of ours");
+      await own.host.exec(["systemctl", "stop", "tests-4194303"]);
+    });
+  },
+  ["systemd"],
+);
+
+/** What is said as soon as it is that. */
+async function until(said: () => Promise<string>, expected: RegExp): Promise<string> {
+  for (let tries = 0; tries < 100; tries++) {
+    const text = await said();
+    if (expected.test(text)) return text;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`never ${expected}: ${await said()}`);
+}

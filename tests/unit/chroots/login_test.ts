@@ -22,7 +22,7 @@ const shell = (code: number) => async (argv: readonly string[]): Promise<Answer 
 
 Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
   for (const name of ["bookworm", "a_b", "a-", "x.y", "a".repeat(64), "a_.-_", "9"]) {
-    const argv = loginArgv(named(name), "/tree", true, true);
+    const argv = loginArgv(named(name), "/tree", true, true, 4194304);
     const machine = argv.find((word) => word.startsWith("--machine="))?.slice("--machine=".length);
     assert.ok(isMachineName(machine ?? ""), machine);
   }
@@ -30,8 +30,8 @@ Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
 
 Deno.test("loginArgv() hands on a terminal, and registers where there is somebody", () => {
   const [terminal, pipe] = [
-    loginArgv(named("x"), "/tree", true, true),
-    loginArgv(named("x"), "/tree", false, false),
+    loginArgv(named("x"), "/tree", true, true, 4194304),
+    loginArgv(named("x"), "/tree", false, false, 42),
   ];
   assert.ok(terminal.includes("--console=interactive") && !terminal.includes("--register=no"));
   assert.ok(pipe.includes("--console=pipe") && pipe.includes("--register=no"));

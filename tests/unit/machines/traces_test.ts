@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { findLease, writeLease } from "../../../src/machines/lease.ts";
 import { machineName } from "../../../src/machines/name.ts";
 import { isPlainReady } from "../../../src/machines/supervisor/plain.ts";
-import { sweepExport } from "../../../src/host/exports.ts";
+import { sweepExport } from "../../../src/host/remains.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf, specOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";
