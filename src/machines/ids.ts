@@ -5,7 +5,7 @@ import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { SeenLeader } from "./leader.ts";
 import type { Lease } from "./lease.ts";
-import { RUNTIME } from "./paths.ts";
+import { succeeds, verdict } from "./trials.ts";
 
 /** Ids of one machine: as many as user_namespaces(7) and most programs expect. */
 export const COUNT = 65_536;
@@ -43,16 +43,11 @@ export function freeIds(leases: readonly Lease[]): number {
  * @returns False where the owners would stay what they are, in silence.
  */
 export async function canMapOwners(host: Host, chroot: string): Promise<boolean> {
-  const device = (await host.files.stat(chroot))?.dev ?? 0;
-  const answer = join(RUNTIME, `.idmap-${device}`);
-  const known = await host.files.read(answer);
-  if (known !== null) return known === "yes";
   const argv = ["unshare", "--mount", "sh", "-c", TRIAL, "sh", chroot, `${FIRST}`] as const;
-  const { stdout } = await host.processes.capture(argv);
-  const can = stdout.trim() === `${FIRST}`;
-  await host.files.makeDirectory(RUNTIME);
-  await host.files.replace(answer, can ? "yes" : "no");
-  return can;
+  return await succeeds(host, "idmap", chroot, async () => {
+    const done = await host.processes.capture(argv);
+    return verdict(done, done.stdout.trim() === `${FIRST}`);
+  });
 }
 
 /** Words: a folder of root's, the first id. Prints who owns it then. */

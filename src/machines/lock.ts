@@ -8,6 +8,9 @@ import { machineLock, RUNTIME } from "./paths.ts";
 
 /** Longest wait for another process that starts or ends the same machine, in milliseconds. */
 const PATIENCE = 15_000;
+
+/** The same for what is decided: many prepares may queue for it, on a disk that is slow to sync. */
+const TAKING_PATIENCE = 120_000;
 const POLL = 20;
 
 /**
@@ -27,7 +30,7 @@ export async function whileLocked<T>(
   isTrace = false,
 ): Promise<T> {
   await host.files.makeDirectory(RUNTIME);
-  const lock = await patiently(host, machineLock(machine));
+  const lock = await patiently(host, machineLock(machine), PATIENCE);
   if (lock === null) {
     throw hostFailure(
       `Cannot change machine ${machine}: another process starts or ends it`,
@@ -100,7 +103,7 @@ const LOCK = ".lock";
 export async function whileTaking<T>(host: Host, act: () => Promise<T>): Promise<T> {
   const path = join(RUNTIME, ".taking.lock");
   await host.files.makeDirectory(RUNTIME);
-  const lock = await patiently(host, path);
+  const lock = await patiently(host, path, TAKING_PATIENCE);
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {
     return await act();
@@ -109,8 +112,8 @@ export async function whileTaking<T>(host: Host, act: () => Promise<T>): Promise
   }
 }
 
-async function patiently(host: Host, path: string): Promise<Lock | null> {
-  const end = host.clock.now() + PATIENCE;
+async function patiently(host: Host, path: string, patience: number): Promise<Lock | null> {
+  const end = host.clock.now() + patience;
   for (;;) {
     const lock = await host.files.lock(path);
     if (lock !== null || host.clock.now() >= end) return lock;

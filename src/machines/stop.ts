@@ -19,6 +19,7 @@ import { heldName, type MachineName } from "./name.ts";
 import { leaseLink, machinePaths } from "./paths.ts";
 import { storageOf } from "./storage/choose.ts";
 import { isRunning, supervisorOf } from "./supervisor/choose.ts";
+import { endUnit } from "./supervisor/systemd.ts";
 
 /** What became of a machine. */
 export type Stopped = "removed" | "held" | "none";
@@ -77,9 +78,11 @@ async function isWorthALook(host: Host, lease: Lease): Promise<boolean> {
 async function endMachine(host: Host, lease: Lease): Promise<void> {
   host.log.step(`Ending machine ${lease.machine}`);
   await supervisorOf(lease).stop(host, lease);
-  await sweepExport(host, lease.machine);
   await closeChannel(host, machinePaths(lease.store, lease.machine));
   await host.files.remove(leaseLink(lease.machine));
+  // A start that was killed may have asked systemd after that look; what it asks from now on needs the link.
+  if (lease.supervisor === "systemd") await endUnit(host, lease.machine);
+  await sweepExport(host, lease.machine);
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { COUNT, RANGE } from "../ids.ts";
 import { nspawnVersion } from "../nspawn.ts";
-import { RUNTIME } from "../paths.ts";
+import { succeeds, verdict } from "../trials.ts";
 import { layersFolder, METACOPY, TRIAL } from "./layer.ts";
 
 /**
@@ -90,24 +90,20 @@ const LEAST_NSPAWN = 250;
  * @returns False where owners would not be what they have to be.
  */
 export async function canShift(host: Host, store: string): Promise<boolean> {
-  const answer = join(RUNTIME, `.shift-${(await host.files.stat(store))?.dev ?? 0}`);
-  const known = await host.files.read(answer);
-  if (known !== null) return known === "yes";
-  const can = await nspawnVersion(host) >= LEAST_NSPAWN && await tryShift(host, store);
-  await host.files.makeDirectory(RUNTIME);
-  await host.files.replace(answer, can ? "yes" : "no");
-  return can;
+  return await succeeds(host, "shift", store, async () => {
+    return await nspawnVersion(host) >= LEAST_NSPAWN && await tryShift(host, store);
+  });
 }
 
-async function tryShift(host: Host, store: string): Promise<boolean> {
+async function tryShift(host: Host, store: string): Promise<boolean | null> {
   const trial = join(layersFolder(store), TRIAL + crypto.randomUUID());
   const [folder, tree] = [join(trial, "layer"), join(trial, "tree")];
   try {
     for (const path of [folder, tree]) await host.files.makeDirectory(path);
     await host.files.write(join(tree, "file"), "content", 0o4750);
     const argv = shiftArgv(folder, tree, RANGE[0], STACK);
-    const { code, stdout } = await host.processes.capture(argv);
-    return code === 0 && stdout === `${RANGE[0]} 4750\ncontent`;
+    const done = await host.processes.capture(argv);
+    return verdict(done, done.stdout === `${RANGE[0]} 4750\ncontent`);
   } finally {
     await host.files.removeTree(trial);
   }

@@ -8,7 +8,7 @@ import { ENABLE, hasSimpleQuotas } from "../../host/quotas.ts";
 import { isSubvolume } from "../../host/subvolumes.ts";
 import { fileSystemOf, type KernelFacts } from "../kernel.ts";
 import type { StorageKind } from "../lease.ts";
-import { RUNTIME } from "../paths.ts";
+import { succeeds, verdict } from "../trials.ts";
 import { btrfs } from "./btrfs.ts";
 import { overlay } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
@@ -80,18 +80,11 @@ function noQuotas(store: string): Error {
  * Whether the store can hold the upper layer of an overlay: tried by mounting one, in a mount
  * namespace that ends with the trial. The answer is kept until the host reboots.
  */
-async function holdsUpperLayer(host: Host, store: string, folder: string): Promise<boolean> {
-  const device = (await host.files.stat(store))?.dev ?? 0;
-  const answer = join(RUNTIME, `.overlay-${device}`);
-  const known = await host.files.read(answer);
-  if (known !== null) return known === "yes";
-  const holds = await tryOverlay(host, folder);
-  await host.files.makeDirectory(RUNTIME);
-  await host.files.replace(answer, holds ? "yes" : "no");
-  return holds;
+function holdsUpperLayer(host: Host, store: string, folder: string): Promise<boolean> {
+  return succeeds(host, "overlay", store, () => tryOverlay(host, folder));
 }
 
-async function tryOverlay(host: Host, folder: string): Promise<boolean> {
+async function tryOverlay(host: Host, folder: string): Promise<boolean | null> {
   const [lower, upper, work] = ["lower", "upper", "work"].map((name) => join(folder, name));
   try {
     for (const path of [lower, upper, work]) await host.files.makeDirectory(path!);
@@ -105,7 +98,7 @@ async function tryOverlay(host: Host, folder: string): Promise<boolean> {
       "sh",
       folder,
     ]);
-    return mount.code === 0;
+    return verdict(mount, true);
   } finally {
     await host.files.removeTree(folder);
   }

@@ -71,13 +71,15 @@ rm "$log"
 write() {
   # By exec: a shell keeps what it changes for one command alone, and would write to itself without end.
   exec <&4 4<&- 5>&-
-  mkdir -p "$cgroup"
-  echo 0 >"$cgroup/cgroup.procs"
   trap "" XFSZ
   (ulimit -f 2048 && exec cat >"$log") || :
   exec cat >/dev/null
 }
-(write &)
+mkdir -p "$cgroup"
+(
+  echo 0 >"$cgroup/cgroup.procs" # before nspawn begins: who looks there waits for the log's end
+  write &
+)
 exec "$@" >&5 2>&1 4<&- 5>&-
 `;
 
@@ -169,4 +171,4 @@ async function untilLogged(host: Host, cgroup: string): Promise<void> {
 }
 
 /** In milliseconds. */
-const LOG_PATIENCE = 1_000;
+const LOG_PATIENCE = 10_000;

@@ -241,6 +241,7 @@ async function lastWords(
   began: number,
   { stderr }: Captured,
 ): Promise<string> {
+  await host.processes.capture(["journalctl", "--sync"]); // what was just said may not be there yet
   const own = `${stderr}\n${await journal(host, began, `_SYSTEMD_UNIT=${unit}`)}`;
   if (own.trim() !== "") return own;
   const lines = (await journal(host, began, `UNIT=${unit}`)).split("\n");

@@ -5,6 +5,7 @@ import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { MachinePlan } from "../../../src/machines/plan.ts";
 import { startMachine } from "../../../src/machines/start.ts";
 import { machineName } from "../../../src/machines/name.ts";
+import { leaseLink } from "../../../src/machines/paths.ts";
 import { type Answer, inFolder, type Recording } from "../recording_host.ts";
 import { planOf, SETTINGS } from "./fixture.ts";
 import { FACTS, standaloneHost, statOf } from "./standalone_host.ts";
@@ -164,5 +165,25 @@ Deno.test("startMachine() ends a machine that started and is not to be found", a
     assert.ok(commands().some((line) => line.startsWith("systemctl kill --signal=SIGKILL ")));
     assert.equal(await host.files.lstat(UNIT), null);
     assert.deepEqual(await host.files.list(`${folder}/store/.leases`), []);
+  });
+});
+
+Deno.test("startMachine() that is undone ends the unit also where systemd makes it late", async () => {
+  await inFolder(async (folder) => {
+    await chrootWith(folder, SYSTEMD, BUS);
+    const { host, commands } = await systemdHost(folder, ([program]): Answer | void => {
+      if (program === "systemd-run") return { code: 143 }; // it had asked
+    });
+    let asked = false;
+    const remove = async (path: string) => {
+      // The last moment at which it starts: the unit needs this link.
+      if (path === leaseLink(NAME) && asked) await host.files.write(UNIT, "", 0o644);
+      asked = true; // the first time is the claim's
+      await host.files.remove(path);
+    };
+    const late = { ...host, files: { ...host.files, remove } };
+    await assert.rejects(startMachine(late, planIn(folder), quiet), { kind: "host" });
+    assert.ok(commands().some((line) => line.startsWith("systemctl kill --signal=SIGKILL ")));
+    assert.equal(await host.files.lstat(UNIT), null);
   });
 });

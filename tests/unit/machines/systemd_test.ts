@@ -128,7 +128,8 @@ Deno.test("systemd.start() of a plain machine that never says a word fails when 
   );
   assert.equal(failure.hint, "prepare_timeout gives it more");
   assert.ok(took >= 2_000 && took < 2_100, `${took} ms`);
-  const [asked] = commands().filter((line) => line.startsWith("journalctl"));
+  const [synced, asked] = commands().filter((line) => line.startsWith("journalctl"));
+  assert.equal(synced, "journalctl --sync", "before it is asked");
   assert.match(asked!, / --since=@\d+ --lines=20 _SYSTEMD_UNIT=nspawn-runner-run-42\.service$/);
 });
 
