@@ -110,7 +110,7 @@ run_tests() {
   {
     set +e
     env "$MARK" TMPDIR="$SCRATCH" NSPAWN_RUNNER_REQUIRE_REAL="$REQUIRE_REAL" \
-      timeout --foreground -k 60 3600 "$DENO" test $ROUTE --no-prompt $GRANTS \
+      timeout --foreground -k 60 4800 "$DENO" test $ROUTE --no-prompt $GRANTS \
       ${FILTER:+"--filter=$FILTER"} "$@" </dev/null 2>&1 9<&-
     echo $? >"$WORK/code"
   } | tee "$WORK/output"
@@ -192,9 +192,9 @@ bring_emulator() {
   packages $names >>"$LOG" 2>&1 || say "Cannot install $names: $(last_words "$LOG")"
 }
 
-# A last check: all that is new on this machine is a failure. What is just ending gets ten seconds.
+# A last check: all that is new on this machine is a failure. What is just ending gets a minute.
 check_leftovers() {
-  for _ in 1 2 3 4 5 6 7 8 9 10; do
+  for _ in $(seq 60); do
     list_ours "$MARK" >"$WORK/after"
     comm -13 "$WORK/before" "$WORK/after" >"$WORK/left"
     find "$SCRATCH" -mindepth 1 -maxdepth 1 -printf 'file %p\n' >>"$WORK/left"

@@ -5,6 +5,7 @@ import { quoteAll } from "../../src/host/quote.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+import { typing } from "../hosts/typing.ts";
 import { skipReal } from "../skip.ts";
 import {
   assertDone,
@@ -31,7 +32,7 @@ async function keepsWith(site: Site): Promise<void> {
   assert.match(failed.stderr, new RegExp(`kept for 1800 s .*: nspawn-runner shell ${id}$`, "m"));
   assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
   assert.deepEqual(await states(site), { [id]: "held" });
-  assert.deepEqual((await leftovers(site.host)).filter((line) => /process|unit/.test(line)), []);
+  assert.deepEqual(await leftovers(site.host, /^(?!process|unit)/), []);
 
   const look = await site.call(["shell", id], { stdin: "cat /root/trace; exit 5\n" });
   assert.deepEqual([look.code, look.stdout], [5, "trace\n"], look.stderr);
@@ -103,13 +104,9 @@ onEachHost("gc gives up what was kept long enough, and so does a reboot", async 
   }
 });
 
-/** Types into a terminal of its own; words: what runs there. */
-const TYPE = `(sleep 1; printf 'echo "got $((40 + 2))"\\nexit 7\\n'; sleep 2) |
-timeout 30 script --quiet --return --command "$1" /dev/null`;
-
 onEachMachine("shell works on a terminal, beside a job", async (site, id) => {
   const words = quoteAll(site.words(["shell", id]));
-  const done = await site.host.exec(["sh", "-c", TYPE, "sh", words]);
+  const done = await typing(site, words, [["# ", 'echo "got $((40 + 2))"'], ["got 42", "exit 7"]]);
   assert.equal(done.code, 7, done.stdout + done.stderr);
   assert.match(done.stdout, /^got 42\r$/m);
 });

@@ -17,7 +17,7 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string;
-  /** Ends it with SIGKILL after so many milliseconds; default 60 s. */
+  /** Ends it with SIGKILL after so many milliseconds; default 5 min. */
   readonly timeout?: number;
 }
 
@@ -29,7 +29,8 @@ export interface Running {
   said(text: string): Promise<void>;
 }
 
-const PATIENCE = 60_000;
+/** For a machine that is slow and busy: what hangs is found, what is slow is not. */
+const PATIENCE = 300_000;
 
 /**
  * Starts a command.

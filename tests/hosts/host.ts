@@ -77,10 +77,7 @@ export function hostOf(folder: Folder, inside: Inside): TestHost {
       for (const pid of await groupOf(nsenter)) if (pid !== nsenter) kill(pid, signal);
     },
     signalAlone: async ({ pid: nsenter }, signal) => {
-      const [first] = (await groupOf(nsenter)).filter((pid) => pid !== nsenter).sort((a, b) =>
-        a - b
-      );
-      if (first !== undefined) kill(first, signal);
+      for (const pid of await childrenOf(nsenter)) kill(pid, signal);
     },
     outside: (path) => `/proc/${leader}/root${path}`,
     processes: () => processesOf(folder.cgroup),
@@ -98,6 +95,11 @@ async function groupOf(leader: number): Promise<number[]> {
     if (Number(group) === leader) pids.push(Number(name));
   }
   return pids;
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`).catch(() => "");
+  return children.split(" ").filter((word) => word !== "").map(Number);
 }
 
 function kill(pid: number, signal: Deno.Signal): void {

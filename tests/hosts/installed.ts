@@ -41,7 +41,7 @@ async function install(prefix: string): Promise<void> {
   await Deno.remove(prefix, { recursive: true }).catch(() => {}); // what a killed run began
   await must([`${checkout}/install.sh`, "--prefix", prefix, "--no-deps"], {
     env: { ...Deno.env.toObject(), DENO: Deno.env.get("DENO") ?? Deno.execPath() },
-    timeout: 300_000,
+    timeout: 900_000,
   });
   await Deno.writeTextFile(`${prefix}/complete`, "");
 }

@@ -3,7 +3,7 @@
 import { must } from "./command.ts";
 import type { Folder } from "./folder.ts";
 
-const PATIENCE = 20_000;
+const PATIENCE = 120_000;
 
 /**
  * Starts a command that makes a PID namespace, in the folder's cgroup and independent of any test.

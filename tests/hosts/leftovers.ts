@@ -7,13 +7,18 @@ import type { TestHost } from "./host.ts";
  *
  * @param host Where.
  * @param apart What may stay.
+ * @param patience How often it is looked again, 0.1 s after the last look, while there is anything.
  * @returns One line each; none on a clean host.
  */
-export async function leftovers(host: TestHost, apart = /^$/): Promise<string[]> {
+export async function leftovers(
+  host: TestHost,
+  apart = /^$/,
+  patience = 300,
+): Promise<string[]> {
   for (let tries = 0;; tries++) {
     const found = (await look(host)).filter((line) => !apart.test(line));
-    // What was killed may take a moment to be reaped.
-    if (found.length === 0 || tries === 20) return found;
+    // What was killed may take a moment to be reaped, and a machine that is busy longer.
+    if (found.length === 0 || tries === patience) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

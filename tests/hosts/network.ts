@@ -6,7 +6,7 @@ import { startApart, until } from "./leader.ts";
 /** Where a host finds what listens on this machine's loopback: slirp4netns(1). */
 export const OUTSIDE = "10.0.2.2";
 
-const PATIENCE = 20_000;
+const PATIENCE = 120_000;
 
 /**
  * Connects a host to this machine's network by a process that forwards what it sends: nothing is changed

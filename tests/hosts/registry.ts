@@ -70,7 +70,7 @@ export async function withRegistry(body: (registry: Registry) => Promise<void>):
       running = start(["docker-registry", "serve", `${folder}/config.yml`], { timeout: 600_000 });
       const up = await until(
         () => Deno.connect({ port }).then((one) => (one.close(), true)).catch(() => null),
-        10_000,
+        60_000,
       );
       if (up === null) throw new Error("the registry does not start");
     },

@@ -129,7 +129,7 @@ async function make(path: string, suite: Suite, packages: readonly string[]): Pr
       path,
       ...(from === null ? [] : [from]),
     ],
-    { timeout: 900_000 },
+    { timeout: 1_800_000 },
   );
   for (const certificate of await certificates()) {
     await must(["cp", `${CERTIFICATES}/${certificate.name}`, `${path}${CERTIFICATES}/`]);

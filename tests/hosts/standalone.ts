@@ -35,7 +35,7 @@ export async function startStandalone(): Promise<TestHost> {
     await connectHost(folder, leader);
     const ready = await until(
       () => Deno.stat(`${folder.path}/ready`).catch(() => null),
-      10_000,
+      120_000,
     );
     if (ready === null) throw new Error(await Deno.readTextFile(`${folder.path}/log`));
     return hostOf(folder, {

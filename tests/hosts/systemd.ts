@@ -104,7 +104,7 @@ async function untilRunning(host: TestHost, folder: Folder): Promise<void> {
   const state = await until(async () => {
     const { stdout } = await host.exec(["systemctl", "is-system-running"]);
     return ["running", "degraded"].includes(stdout.trim()) ? stdout.trim() : null;
-  }, 60_000);
+  }, 300_000);
   if (state === "running") return;
   const failed = await host.exec(["systemctl", "--failed", "--no-pager", "--no-legend"]);
   throw new Error(

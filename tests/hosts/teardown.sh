@@ -18,8 +18,8 @@ kill_processes() {
   patience=0 # for the machine itself; the outer ones follow it and tidy up, if they get the time
   while read -r pid start; do
     wait_for "$pid" "$start" "$patience" || kill -9 "$pid" 2>/dev/null
-    wait_for "$pid" "$start" 100
-    patience=100
+    wait_for "$pid" "$start" 1200
+    patience=1200
   done <"$folder/processes"
 }
 
@@ -46,12 +46,14 @@ unmount_all() {
 remove_cgroups() {
   [ -s "$folder/cgroup" ] || return 0
   find /sys/fs/cgroup -type d -name "$(cat "$folder/cgroup")" 2>/dev/null | while read -r top; do
-    # What still runs in there is ours, whoever its parent is.
-    find "$top" -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r pid; do
-      kill -9 "$pid" 2>/dev/null
+    for _ in $(seq 200); do
+      # What still runs in there is ours, whoever its parent is.
+      find "$top" -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r pid; do
+        kill -9 "$pid" 2>/dev/null
+      done
+      find "$top" -depth -type d -exec rmdir {} + 2>/dev/null && break
+      sleep 0.1
     done
-    find "$top" -depth -type d -exec rmdir {} + 2>/dev/null ||
-      { sleep 0.3 && find "$top" -depth -type d -exec rmdir {} +; }
   done
 }
 

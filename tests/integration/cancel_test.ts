@@ -23,7 +23,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
       await site.host.signal(running, signal);
       const done = await running.ended;
       assert.notEqual(done.code, 0);
-      assert.ok(Date.now() - began < 8000, `${Date.now() - began} ms`);
+      assert.ok(Date.now() - began < 60_000, `${Date.now() - began} ms`);
       const after = await runScript(site, id, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '\n");
       assert.equal(after.code, 0, after.stderr);
       assert.doesNotMatch(after.stdout, /sleep 876/);
@@ -38,7 +38,7 @@ onEachMachine("SIGTERM to run ends a script that ignores it", async (site, id) =
   const began = Date.now();
   await site.host.signal(running, "SIGTERM");
   assert.notEqual((await running.ended).code, 0);
-  assert.ok(Date.now() - began < 10_000, `${Date.now() - began} ms`);
+  assert.ok(Date.now() - began < 60_000, `${Date.now() - began} ms`);
   assert.equal((await runScript(site, id, "exit 0\n")).code, 0);
 });
 
@@ -62,7 +62,7 @@ async function interruptPrepare(site: Site, signal: Deno.Signal, delay: number):
   const began = Date.now();
   await site.host.signal(running, signal);
   await running.ended;
-  assert.ok(Date.now() - began < 10_000, `after ${delay} ms: ${Date.now() - began} ms`);
+  assert.ok(Date.now() - began < 60_000, `after ${delay} ms: ${Date.now() - began} ms`);
   const gone = await site.call(["cleanup", "--id", id]);
   assert.equal(gone.code, 0, `after ${delay} ms: ${gone.stderr}`);
   assert.deepEqual(await leftovers(site.host, NSPAWN_LOCK), [], `after ${delay} ms`);

@@ -22,7 +22,6 @@ onEachHost("a chroot is made from a tar file, furnished, and called by its alias
   const tar = `${site.store}/.tests/root-${newJob()}.tar.gz`;
   const made = await site.host.exec(
     ["tar", "-C", `${site.store}/${CHROOT}`, "-czf", tar, "."],
-    { timeout: 120_000 },
   );
   assert.equal(made.code, 0, made.stderr);
   const file = await site.put("copied\n");

@@ -62,7 +62,7 @@ async function withMetadata(site: Site, body: () => Promise<void>): Promise<void
   const listener = site.host.start(serve, { timeout: 300_000 });
   try {
     const ask = ["bash", "-c", `: >/dev/tcp/${METADATA}/80`];
-    const up = await until(async () => (await site.host.exec(ask)).code === 0 || null, 20_000);
+    const up = await until(async () => (await site.host.exec(ask)).code === 0 || null, 60_000);
     assert.ok(up, "the metadata of the test answers");
     await body();
   } finally {

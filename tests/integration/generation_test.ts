@@ -26,7 +26,7 @@ onEachHost(
       // While they run, and read what they have not read before.
       const go =
         "while [ ! -e /root/go ]; do sleep 0.1; done; cat /srv/mark; sha256sum /usr/bin/true";
-      const running = jobs.map((id) => runScript(own, id, go, { timeout: 120_000 }));
+      const running = jobs.map((id) => runScript(own, id, go));
       for (let round = 1; round <= 2; round++) {
         const done = await succeed(own, "chroot-maintenance", "x");
         assert.match(done.stderr, /^x: updated$/m);
@@ -76,24 +76,29 @@ onEachHost("a chroot goes back to an earlier generation, and on from there", asy
   });
 }, ["standalone"]);
 
-/** What the program says when it is at a step. */
-const STEPS = ["Copying ", "Running sleep", "Testing it"];
+/** What the program says when it is at a step, and what there is to set up then. */
+const STEPS = [["Copying ", "true"], ["Running sleep", "sleep 600"], [
+  "Testing it",
+  "true",
+]] as const;
 
 onEachHost(
   "a maintenance that is killed at any step leaves the current generation in force",
   async (site) => {
     await withOwn(site, {}, async (own) => {
-      await define(own, "x", `source = "dir:${await smallFolder(site)}"\nsetup = ["sleep 1"]\n`);
+      const source = `source = "dir:${await smallFolder(site)}"\n`;
+      await define(own, "x", source);
       await succeed(own, "chroot-create", "x");
-      for (const step of STEPS) {
+      for (const [step, setup] of STEPS) {
+        await define(own, "x", `${source}setup = ["${setup}"]\n`);
         const running = own.start(["chroot-maintenance", "x"], PATIENCE);
         await running.said(step);
         await own.host.signal(running, "SIGKILL");
-        await running.ended;
         assert.deepEqual((await listed(own, "x"))?.generations, [1], step);
         assert.equal(await said(own, "x", "echo fine"), "fine\n");
+        await succeed(own, "gc"); // what it set up, or tested, goes on without it
+        await running.ended;
       }
-      await succeed(own, "gc"); // the test's machine, if the kill came late
       await succeed(own, "chroot-maintenance", "x");
       assert.deepEqual((await listed(own, "x"))?.generations, [1, 2]);
       assert.equal(await halfMade(own), "");
@@ -109,7 +114,7 @@ async function endTests(own: Site): Promise<void> {
 }
 
 onEachHost("a tree in which git or the boot fails is not made current", async (site) => {
-  await withOwn(site, { boot: true, prepare_timeout: 10 }, async (own) => {
+  await withOwn(site, { boot: true, prepare_timeout: 60 }, async (own) => {
     const folder = await smallFolder(site);
     await define(own, "x", `source = "dir:${folder}"\nrecreate = true\n`);
     await succeed(own, "chroot-create", "x");
@@ -157,13 +162,20 @@ onEachHost("a maintenance that fills the disk fails, and all is as it was", asyn
   }
 }, ["standalone"]);
 
+/** Sets up the first build so long that others meet it. */
+const FIRST_SLOW = "[ -e /srv/made ] || sleep 15; touch /srv/made";
+
 onEachHost(
   "two builds of one chroot: the second fails with the pid of the first, or waits at a terminal",
   async (site) => {
     await withOwn(site, {}, async (own) => {
-      await define(own, "x", `source = "dir:${await smallFolder(site)}"\nsetup = ["sleep 3"]\n`);
+      await define(
+        own,
+        "x",
+        `source = "dir:${await smallFolder(site)}"\nsetup = ["${FIRST_SLOW}"]\n`,
+      );
       const first = own.start(["chroot-create", "x"], PATIENCE);
-      await first.said("Running sleep");
+      await first.said("Running [");
       assert.equal((await listed(own, "x"))?.state, "building");
       const refused = await own.call(["chroot-create", "x"]);
       assert.equal(refused.code, 1);

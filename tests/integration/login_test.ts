@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript } from "../hosts/site.ts";
+import { typing } from "../hosts/typing.ts";
 import { define, halfMade, listed, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
 
 onEachHost(
@@ -49,13 +50,10 @@ onEachHost("chroot-login asks at a terminal, and takes no for an answer", async 
     const words = own.words(["chroot-login", "x"]).join(" ");
     const answers = [["n", [1]], ["", [1, 2]]] as const;
     for (const [answer, generations] of answers) {
-      // Typed when it is asked for: a terminal hands what was typed too early to the shell.
-      const typed =
-        `{ sleep 3; echo 'echo mark > /srv/mark; exit 1'; sleep 3; echo '${answer}'; sleep 1; }`;
-      const done = await own.host.exec(
-        ["sh", "-c", `${typed} | script -qec '${words}' /dev/null`],
-        PATIENCE,
-      );
+      const done = await typing(own, words, [
+        ["# ", "echo mark > /srv/mark; exit 1"],
+        ["Keep the changes", answer],
+      ]);
       assert.match(done.stdout, /Keep the changes, as the new generation of x\? \[Y\/n\]/);
       assert.deepEqual((await listed(own, "x"))?.generations, generations, done.stdout);
     }
@@ -63,9 +61,9 @@ onEachHost("chroot-login asks at a terminal, and takes no for an answer", async 
   });
 }, ["standalone"]);
 
-/** What nspawn mounts for machines that are worked in, and what machined knows of them. */
-const REMAINS =
-  "ls /run/systemd/machines /run/systemd/nspawn/unix-export | grep -E '^(login|setup)-' ||:";
+/** What machined knows of machines that are worked in, and what nspawn mounted for them before. */
+const REMAINS = `cd /run/systemd && find machines nspawn/unix-export -maxdepth 1 \
+  "(" -name "login-*" -o -name "setup-*" ")" 2>/dev/null | sort`;
 
 /** Of PATH: machines whose PID 1 is dead while their unit is not, as a nspawn leaves that is killed early. */
 const DEAD = `for name in 4194302 4194303; do
@@ -92,8 +90,8 @@ onEachHost(
       await define(own, "x", `source = "dir:${await smallFolder(site)}"\n${setup}\n`);
       await succeed(own, "chroot-create", "x");
       const killed = [
-        [["chroot-login", "x"], "in it", /^login-x-\d+$/m],
-        [["chroot-maintenance", "x"], "Running [", /^setup-\d+$/m],
+        [["chroot-login", "x"], "in it", /^machines\/login-x-\d+$/m],
+        [["chroot-maintenance", "x"], "Running [", /^machines\/setup-\d+$/m],
       ] as const;
       for (const [words, step, name] of killed) {
         const running = own.start(words, { stdin: "echo in it; exec sleep 600\n" });
@@ -102,10 +100,9 @@ onEachHost(
         await succeed(own, "gc");
         assert.equal(await remains(), alive);
         await own.host.signal(running, "SIGKILL");
-        await until(remains, name); // it lives on
         const again = await own.call(["chroot-login", "x"], { ...PATIENCE, stdin: "echo again\n" });
         assert.deepEqual([again.code, again.stdout], [0, "again\n"], again.stderr);
-        assert.equal(await remains(), "", step);
+        await until(remains, /^$/);
         await running.ended; // its payload held our pipes
       }
 
@@ -113,7 +110,7 @@ onEachHost(
       assert.equal(made.code, 0, made.stderr);
       await succeed(own, "gc");
       await own.host.exec(["sh", "-c", ENDED]);
-      assert.equal(await remains(), "setup-4194303\n", "which is in no tree of ours");
+      assert.equal(await remains(), "machines/setup-4194303\n", "which is in no tree of ours");
       await own.host.exec(["systemctl", "stop", "tests-4194303"]);
     });
   },
@@ -122,7 +119,7 @@ onEachHost(
 
 /** What is said as soon as it is that. */
 async function until(said: () => Promise<string>, expected: RegExp): Promise<string> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     const text = await said();
     if (expected.test(text)) return text;
     await new Promise((resolve) => setTimeout(resolve, 100));

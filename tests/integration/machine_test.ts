@@ -129,7 +129,7 @@ onEachHost("prepare shows the last words of a machine that does not start", asyn
   await site.host.exec(["mkdir", "-p", `${tree}/etc`, `${tree}/usr`, `${tree}/sbin`]);
   await site.put("ID=broken\n", `${tree}/etc/os-release`);
   await site.put("#!/no/such/interpreter\n", `${tree}/sbin/init`);
-  const own = await site.with({ store, prepare_timeout: 10 });
+  const own = await site.with({ store, prepare_timeout: 60 });
   const id = newJob();
   const done = await own.call(["prepare", CHROOT, "--id", id]);
   assert.equal(done.code, 1);
@@ -278,13 +278,13 @@ onEachHost("cleanup removes whatever a script locked, and however deep it went",
 /** An init that is none, and one that is never ready: what each is, and what is said of it first. */
 const BAD_INITS = [
   ["none", "execv\\(.*\\) failed: No such file or directory"],
-  ["#!/bin/sh\necho here it hangs\nexec sleep 100\n", "it was not ready within 3 s\nhere it hangs"],
+  ["#!/bin/sh\necho here it hangs\nexec sleep 100\n", "it was not ready within 8 s\nhere it hangs"],
 ] as const;
 
 onEachHost(
   "a start that fails says first why, and its command line with --debug alone",
   async (site) => {
-    await withOwn(site, { boot: true, prepare_timeout: 3 }, async (own) => {
+    await withOwn(site, { boot: true, prepare_timeout: 8 }, async (own) => {
       const tree = `${own.store}/x`;
       await own.host.exec(["mkdir", "-p", own.store]);
       await own.host.exec(["mv", await smallFolder(site), tree]);

@@ -58,7 +58,7 @@ onEachMachine("run streams output while the script goes on", async (site, id) =>
 
 onEachMachine("run gives a script an empty stdin, and not its own text", async (site, id) => {
   const script = 'cat\nread -r word || echo "nothing to read"\necho "still here"\n';
-  const done = await runScript(site, id, script, { stdin: "for nobody\n", timeout: 15_000 });
+  const done = await runScript(site, id, script, { stdin: "for nobody\n" });
   assert.equal(done.stdout, "nothing to read\nstill here\n");
   assert.equal(done.code, 0);
 });
@@ -130,7 +130,7 @@ onEachMachine("run reads eval $'…' with bash where a script is meant for sh", 
 
 onEachMachine("run ends what a script left running in the background", async (site, id) => {
   const script = "(trap '' HUP; exec sleep 987) >/dev/null 2>&1 &\necho started\n";
-  const done = await runScript(site, id, script, { timeout: 20_000 });
+  const done = await runScript(site, id, script);
   assert.equal(done.stdout, "started\n");
   const left = await runScript(site, id, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '\n");
   assert.doesNotMatch(left.stdout, /sleep 987/);

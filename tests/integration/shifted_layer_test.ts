@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
+import { until } from "../hosts/leader.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
@@ -198,7 +199,7 @@ onEachHost("a shifted layer whose making was killed is made anew", async (site) 
     const [, layer] = await layersOf(own);
     // A tar that takes its time, since no other step of it does.
     const tools = `${own.store}/.tools`;
-    const slow = '#!/bin/sh\nsleep 2\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec tar "$@"\n';
+    const slow = '#!/bin/sh\nsleep 5\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec tar "$@"\n';
     await own.host.exec(["mkdir", tools]);
     await own.put(slow, `${tools}/tar`);
     for (const isAlone of [false, true]) {
@@ -210,15 +211,16 @@ onEachHost("a shifted layer whose making was killed is made anew", async (site) 
         env: { PATH: `${tools}:${PATH}` },
       });
       await running.said("Giving the files");
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      const halfMade = async () =>
+        (await layersOf(own)).filter((line) => line.includes("/.making-")).length;
+      await until(async () => await halfMade() === 1 || null, 60_000);
       await own.host[isAlone ? "signalAlone" : "signal"](running, "SIGKILL");
       await running.ended;
-      const half = (await layersOf(own)).filter((line) => line.includes("/.making-"));
-      assert.equal(half.length, 1, "it was killed at work");
+      assert.equal(await halfMade(), 1, "it was killed at work");
       await succeed(own, "cleanup", "--id", id);
       const look = "cat /etc/new && stat -c %u /etc/new /usr/bin/git /usr";
       assert.equal(await said(own, "x", look), `${text}\n0\n0\n0\n`);
-      await new Promise((resolve) => setTimeout(resolve, 2500)); // what went on alone has ended
+      await new Promise((resolve) => setTimeout(resolve, 6_000)); // what went on alone has ended
       await succeed(own, "gc");
       assert.deepEqual((await layersOf(own)).slice(1), [layer]);
     }

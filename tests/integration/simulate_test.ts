@@ -81,12 +81,12 @@ onEachHost("SIGINT to simulate ends the job with its machine", async (site) => {
     "--",
     "sh",
     "-c",
-    "echo begun; sleep 60",
+    "echo begun; sleep 600",
   ]);
   await running.said("begun");
   const began = Date.now();
   await site.host.signal(running, "SIGINT");
   const done = await running.ended;
   assert.notEqual(done.code, 0);
-  assert.ok(Date.now() - began < 15_000);
+  assert.ok(Date.now() - began < 120_000);
 });
