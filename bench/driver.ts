@@ -53,7 +53,7 @@ export interface BenchJob {
 export async function playJob(driver: Driver, job: BenchJob): Promise<JobTimes> {
   const folder = await Deno.makeTempDir({ prefix: "custom-executor" });
   const env = {
-    ...await stageEnvironment(denoHost(), folder, { ...job, script: "" }),
+    ...await stageEnvironment(denoHost(), folder, { ...job, script: "", variables: {} }),
     ...VARIABLES,
   };
   const call = async (words: readonly string[], more: Record<string, string> = {}) => {

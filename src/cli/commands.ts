@@ -152,7 +152,15 @@ export const COMMANDS: readonly CommandSpec[] = [
       "Calls config, prepare, every run stage and cleanup as GitLab Runner does, and exits with the job's code. Without a script and a command it runs a sample.",
     example: "nspawn-runner simulate --image bookworm -- make test",
     positionals: [{ name: "script", help: "A script on this host", required: false }],
-    options: [{ name: "image", value: "NAME", help: "The job's image" }],
+    options: [
+      { name: "image", value: "NAME", help: "The job's image" },
+      {
+        name: "variable",
+        value: "NAME=VALUE",
+        repeats: true,
+        help: "A variable of the job, as `variables:` would set it; more than once for more",
+      },
+    ],
     rest: "COMMAND",
     needsRoot: true,
     runsScript: true,

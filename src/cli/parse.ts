@@ -54,6 +54,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
       positionals: namedPositionals(command, positionals.slice(1)),
       words: positionals.slice(1),
       options: values.texts,
+      lists: values.lists,
       switches: values.switches,
       rest: checkedRest(command, rest),
     },
@@ -110,7 +111,7 @@ function check(
       if (value === undefined) continue;
       throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
     }
-    if (seen.has(option.name)) {
+    if (seen.has(option.name) && !option.repeats) {
       throw usageError(`Cannot use --${option.name} twice: which one counts?`, "Write it once");
     }
     seen.add(option.name);
@@ -146,20 +147,24 @@ function requireValue(option: OptionSpec, value: string | undefined, attached: b
 
 interface Values {
   readonly texts: Readonly<Record<string, string>>;
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly switches: ReadonlySet<string>;
 }
 
 function valuesOf(words: readonly string[], options: readonly OptionSpec[]): Values {
-  const texts = options.filter((option) => option.value !== undefined);
+  const texts = options.filter((option) => option.value !== undefined && !option.repeats);
+  const lists = options.filter((option) => option.repeats);
   const switches = options.filter((option) => option.value === undefined);
   const args: Record<string, unknown> = parseArgs([...words], {
-    string: ["_", ...texts.map((option) => option.name)],
+    string: ["_", ...[...texts, ...lists].map((option) => option.name)],
+    collect: lists.map((option) => option.name),
     boolean: switches.flatMap(({ name, short }) => short === undefined ? [name] : [name, short]),
   });
   return {
     texts: Object.fromEntries(
       texts.flatMap(({ name }) => typeof args[name] === "string" ? [[name, args[name]]] : []),
     ),
+    lists: Object.fromEntries(lists.map(({ name }) => [name, (args[name] ?? []) as string[]])),
     switches: new Set(
       switches.filter(({ name, short }) => args[name] === true || (short && args[short] === true))
         .map(({ name }) => name),

@@ -12,6 +12,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** How help calls the value; a switch without one takes none. */
   readonly value?: string;
+  /** Whether it may be given more than once; one with a value. */
+  readonly repeats?: true;
   readonly help: string;
 }
 
@@ -50,6 +52,8 @@ export interface Invocation {
   /** All words that are no options, as they stand. */
   readonly words: readonly string[];
   readonly options: Readonly<Record<string, string>>;
+  /** The values of options that may be given more than once, as they stand. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly switches: ReadonlySet<string>;
   /** The words after `--`. */
   readonly rest: readonly string[];

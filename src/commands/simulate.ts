@@ -67,7 +67,17 @@ async function jobOf(host: Host, invocation: Invocation): Promise<SimulatedJob> 
     id,
     image: invocation.options["image"] ?? "",
     script: await scriptOf(host, path, invocation.rest),
+    variables: Object.fromEntries((invocation.lists["variable"] ?? []).map(variableIn)),
   };
+}
+
+function variableIn(word: string): [name: string, value: string] {
+  const [, name, value] = word.match(/^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s) ?? [];
+  if (name !== undefined && value !== undefined) return [name, value];
+  throw usageError(
+    `Cannot use --variable ${JSON.stringify(word)}: it is no NAME=VALUE`,
+    "For one: --variable NSPAWN_MEMORY_MAX=1G",
+  );
 }
 
 async function scriptOf(

@@ -15,6 +15,8 @@ export interface SimulatedJob {
   readonly image: string;
   /** What the job runs, in a shell's words. */
   readonly script: string;
+  /** Those that `variables:` would set. */
+  readonly variables: Readonly<Record<string, string>>;
 }
 
 /** Who pretends to be the server; it is reached by nobody. */
@@ -37,6 +39,9 @@ export async function stageEnvironment(
   await host.files.write(response, JSON.stringify(responseOf(job)));
   return {
     ...withoutJobs(host.environment()),
+    ...Object.fromEntries(
+      Object.entries(job.variables).map(([name, value]) => [`CUSTOM_ENV_${name}`, value]),
+    ),
     TMPDIR: folder,
     JOB_RESPONSE_FILE: response,
     BUILD_EXIT_CODE_FILE: join(folder, "build_exit_code"),
@@ -66,7 +71,8 @@ function responseOf(job: SimulatedJob): unknown {
     job_info: { name: "simulate", stage: "test", project_name: "project" },
     git_info: { repo_url: "", ref: "main", protected: false },
     runner_info: { timeout: 3600 },
-    variables: [{ key: "CI_SERVER_URL", value: SERVER, public: true, masked: false }],
+    variables: Object.entries({ CI_SERVER_URL: SERVER, ...job.variables })
+      .map(([key, value]) => ({ key, value, public: true, masked: false })),
     image: { name: job.image },
     services: [],
   };
@@ -97,8 +103,10 @@ export interface Stage {
  */
 export function stagesOf(job: SimulatedJob, buildsDir: string): Stage[] {
   const project = join(buildsDir, "simulate", "project");
+  const variables = Object.entries(job.variables).map(([name, value]) => `${name}=${quote(value)}`);
+  const own = [`CI=true GITLAB_CI=true CI_JOB_ID=${job.id}`, ...variables].join(" ");
   const inProject = (body: string) =>
-    scriptOf(`export CI=true GITLAB_CI=true CI_JOB_ID=${job.id} CI_PROJECT_DIR=${quote(project)}
+    scriptOf(`export ${own} CI_PROJECT_DIR=${quote(project)}
 cd "$CI_PROJECT_DIR"
 ${body}`);
   const say = (text: string) => inProject(`echo ${quote(text)}`);

@@ -49,6 +49,26 @@ onEachHost("simulate runs a script of any language", async (site) => {
   assert.match(done.stdout, /^42$/m);
 });
 
+onEachHost(
+  "simulate gives a job its variables, and those change its machine within bounds",
+  async (site) => {
+    const own = await site.with({ boot: false, default_image: CHROOT, "overrides.tasks_max": 300 });
+    const simulated = (...variables: string[]) => {
+      const options = variables.flatMap((variable) => ["--variable", variable]);
+      return own.call(["simulate", ...options, "--", "sh", "-c", 'echo "$GREETING"']);
+    };
+    const done = await simulated("NSPAWN_TASKS_MAX=222", "GREETING=it's $HOME");
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /^it's \$HOME$/m);
+    if (site.host.kind === "systemd") assert.match(done.stderr, /tasks max 222/);
+    const refused = await simulated("NSPAWN_TASKS_MAX=301");
+    assert.equal(refused.code, 1, refused.stderr);
+    assert.match(refused.stderr, /at most 300 is allowed/);
+    const wrong = await simulated("no-name=1");
+    assert.deepEqual([wrong.code, /it is no NAME=VALUE/.test(wrong.stderr)], [2, true]);
+  },
+);
+
 onEachHost("simulate without words runs a sample job", async (site) => {
   const done = await site.call(["simulate", "--image", CHROOT]);
   assert.equal(done.code, 0, done.stderr);

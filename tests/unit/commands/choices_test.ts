@@ -9,7 +9,7 @@ import { recordingHost } from "../recording_host.ts";
 
 function invocation(options: Record<string, string> = {}, image?: string): Invocation {
   const positionals = image === undefined ? {} : { image };
-  return { positionals, words: [], options, switches: new Set(), rest: [] };
+  return { positionals, words: [], options, lists: {}, switches: new Set(), rest: [] };
 }
 
 const JOB: Job = {

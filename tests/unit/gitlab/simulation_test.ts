@@ -8,6 +8,8 @@ import {
 } from "../../../src/gitlab/simulation.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
+const JOB = { id: 5, image: "", script: "", variables: {} } as const;
+
 /** Words that a careless quotation changes, or executes. */
 const NASTY = [
   "",
@@ -59,7 +61,7 @@ for (const shell of ["bash", "dash"]) {
   Deno.test(`stagesOf() runs what the job runs, in its folder and without stdin, by ${shell}`, async () => {
     await inFolder(async (folder) => {
       const script = `${commandScript(["printf", "%s\\n", "$x '`"])}\npwd\ncat\nexit 7`;
-      const stages = stagesOf({ id: 5, image: "", script }, folder);
+      const stages = stagesOf({ ...JOB, script }, folder);
       await run(shell, stages.find(({ name }) => name === "get_sources")!.script);
       const build = stages.find(({ name }) => name === "build_script")!;
       const { code, stdout } = await run(shell, build.script);
@@ -74,7 +76,7 @@ for (const shell of ["bash", "dash"]) {
     await inFolder(async (folder) => {
       // A shell whose echo knows escapes would end the text at this one.
       const text = "#!/usr/bin/env -S sh -e\nprintf '%s' \"it's $0\"\n# \\c\nexit 4\n";
-      const stages = stagesOf({ id: 5, image: "", script: fileScript(text) }, folder);
+      const stages = stagesOf({ ...JOB, script: fileScript(text) }, folder);
       await run(shell, stages.find(({ name }) => name === "get_sources")!.script);
       const build = stages.find(({ name }) => name === "build_script")!;
       const { code, stdout } = await run(shell, build.script);
@@ -87,7 +89,7 @@ for (const shell of ["bash", "dash"]) {
 Deno.test("stagesOf() ends a script at its first failure, and tells it its job", async () => {
   await inFolder(async (folder) => {
     const script = 'echo "$CI_JOB_ID $CI"\nfalse\necho no';
-    const stages = stagesOf({ id: 5, image: "", script }, folder);
+    const stages = stagesOf({ ...JOB, script }, folder);
     await run("bash", stages.find(({ name }) => name === "get_sources")!.script);
     const build = stages.find(({ name }) => name === "build_script")!;
     const { code, stdout } = await run("bash", build.script);
@@ -100,7 +102,7 @@ Deno.test("stagesOf() removes file variables at the end, and leaves the project"
     const project = `${folder}/simulate/project`;
     await Deno.mkdir(project, { recursive: true });
     await Deno.mkdir(`${project}.tmp`);
-    const { name, script } = stagesOf({ id: 5, image: "", script: "" }, folder).at(-1)!;
+    const { name, script } = stagesOf(JOB, folder).at(-1)!;
     assert.equal(name, "cleanup_file_variables");
     assert.equal((await run("bash", script)).code, 0);
     assert.ok((await Deno.stat(project)).isDirectory);
@@ -109,7 +111,7 @@ Deno.test("stagesOf() removes file variables at the end, and leaves the project"
 });
 
 Deno.test("stagesOf() makes scripts that end by SIGTERM with 1, as GitLab Runner's do", async () => {
-  for (const { name, script } of stagesOf({ id: 5, image: "", script: "" }, "/nonexistent")) {
+  for (const { name, script } of stagesOf(JOB, "/nonexistent")) {
     for (const [place, shell] of [[/^case /m, "$$"], [/(?<=TERM; )eval /, "$BASHPID"]] as const) {
       const told = script.replace(place, (words) => `kill -TERM ${shell}; ${words}`);
       assert.notEqual(told, script);
@@ -124,7 +126,7 @@ Deno.test("fileScript() leaves a script without a first line to the job's shell"
 });
 
 Deno.test("stagesOf() has GitLab Runner's stages in its order", () => {
-  const names = stagesOf({ id: 1, image: "", script: SAMPLE_SCRIPT }, "/builds")
+  const names = stagesOf({ ...JOB, script: SAMPLE_SCRIPT }, "/builds")
     .map(({ name, when }) => `${name} ${when}`);
   assert.deepEqual(names, [
     "prepare_script success",
@@ -146,7 +148,7 @@ Deno.test("stageEnvironment() is the contract's, with nothing of a job that call
     const { host } = recordingHost({
       env: { PATH: "/bin", CUSTOM_ENV_CI_JOB_TOKEN: "secret", BUILD_FAILURE_EXIT_CODE: "9" },
     });
-    const env = await stageEnvironment(host, folder, { id: 5, image: "bookworm", script: "" });
+    const env = await stageEnvironment(host, folder, { ...JOB, image: "bookworm" });
     assert.equal(env["PATH"], "/bin");
     assert.equal(env["CUSTOM_ENV_CI_JOB_TOKEN"], undefined);
     assert.equal(env["BUILD_FAILURE_EXIT_CODE"], "1");
@@ -169,8 +171,28 @@ Deno.test("stageEnvironment() is the contract's, with nothing of a job that call
 Deno.test("stageEnvironment() names no image for a job without one", async () => {
   await inFolder(async (folder) => {
     const { host } = recordingHost();
-    const env = await stageEnvironment(host, folder, { id: 5, image: "", script: "" });
+    const env = await stageEnvironment(host, folder, JOB);
     assert.ok(!("CUSTOM_ENV_CI_JOB_IMAGE" in env));
     assert.equal(JSON.parse(await Deno.readTextFile(env["JOB_RESPONSE_FILE"]!)).image.name, "");
+  });
+});
+
+Deno.test("variables of a job are in its scripts, its environment and its response, as they stand", async () => {
+  await inFolder(async (folder) => {
+    const variables = Object.fromEntries(NASTY.map((value, place) => [`V${place}`, value]));
+    const job = { ...JOB, script: 'printf "%s\\0" "$V2" "$V4" "$V6" "$V13"', variables };
+    const stages = stagesOf(job, folder);
+    await run("dash", stages.find(({ name }) => name === "get_sources")!.script);
+    const { stdout } = await run(
+      "dash",
+      stages.find(({ name }) => name === "build_script")!.script,
+    );
+    const said = new TextDecoder().decode(stdout).split("\0").slice(0, -1);
+    assert.deepEqual(said, [2, 4, 6, 13].map((place) => NASTY[place]));
+    const env = await stageEnvironment(recordingHost().host, folder, job);
+    assert.equal(env["CUSTOM_ENV_V4"], NASTY[4]);
+    const response = JSON.parse(await Deno.readTextFile(env["JOB_RESPONSE_FILE"]!));
+    const own = response.variables.filter(({ key }: { key: string }) => key.startsWith("V"));
+    assert.deepEqual(own.map(({ value }: { value: string }) => value), NASTY);
   });
 });
