@@ -3,9 +3,9 @@
 import { join } from "@std/path/posix";
 import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { WORKSHOP } from "../host/remains.ts";
 import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
 import type { ChrootName } from "./name.ts";
-import { WORKSHOPS } from "./places.ts";
 import { runTool } from "./tool.ts";
 
 /** The program that runs playbooks. */
@@ -57,7 +57,7 @@ async function prepareFolder(
   const inventory = join(folder, "inventory.yaml");
   await host.files.makeDirectory(plugins);
   await host.files.write(join(plugins, "chroot.py"), CONNECTION_PLUGIN);
-  await host.files.write(wrapper, wrapperScript(systemd), 0o700);
+  await host.files.write(wrapper, wrapperScript(systemd, host.pid()), 0o700);
   await host.files.write(inventory, inventoryOf(name, tree, wrapper));
   await host.files.write(join(folder, "ansible.cfg"), settingsOf(folder, plugins));
   return inventory;
@@ -67,12 +67,16 @@ async function prepareFolder(
  * The program that Ansible calls as it would chroot(8): the tree, then a command.
  *
  * @param systemd Whether systemd is PID 1: only then is there somebody to register with.
+ * @param pid Our own.
  * @returns A script.
  */
-export function wrapperScript(systemd: boolean): string {
-  const options = systemd ? "" : " --register=no --keep-unit";
+export function wrapperScript(systemd: boolean, pid: number): string {
+  const machine = `--machine="${WORKSHOP}playbook-$$-${pid}"`;
+  const options = systemd ? machine : `${machine} --register=no --keep-unit`;
+  // A worker of Ansible's may live on when we are killed; without systemd it cannot, nor see us.
+  const guard = systemd ? `[ -e /proc/${pid} ] || exit 1\n` : "";
   return `#!/bin/sh
-exec systemd-nspawn --machine="${WORKSHOPS.playbook}$$"${options} --as-pid2 --console=pipe -qD "$@"
+${guard}exec systemd-nspawn ${options} --as-pid2 --console=pipe -qD "$@"
 `;
 }
 

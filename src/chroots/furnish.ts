@@ -2,9 +2,9 @@
 
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { WORKSHOP } from "../host/remains.ts";
 import { PLAYER, runPlaybook } from "./ansible.ts";
 import type { ChrootName } from "./name.ts";
-import { WORKSHOPS } from "./places.ts";
 import type { Recipe } from "./recipe.ts";
 import { requireProgram, runTool } from "./tool.ts";
 
@@ -141,7 +141,7 @@ async function runInside(
         "systemd-nspawn",
         "--quiet",
         `--directory=${tree}`,
-        `--machine=${WORKSHOPS.setup}${host.pid()}`,
+        `--machine=${WORKSHOP}setup-${host.pid()}`,
         ...(systemd ? [] : ["--register=no", "--keep-unit"]),
         "--as-pid2",
         "--console=pipe",

@@ -3,13 +3,13 @@
 import type { Ending } from "../ending.ts";
 import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
+import { WORKSHOP } from "../host/remains.ts";
 import { dropLayers } from "../machines/layers/sweep.ts";
 import type { Chroot } from "./chroot.ts";
 import { changeCopy, changing } from "./create.ts";
 import { currentTree } from "./find.ts";
 import { refuseForeign } from "./foreign.ts";
 import type { ChrootName } from "./name.ts";
-import { WORKSHOPS } from "./places.ts";
 import { readRecipe } from "./recipe.ts";
 import { toolEnvironment } from "./tool.ts";
 import { inUse } from "./users.ts";
@@ -113,12 +113,12 @@ export function loginArgv(
   pid: number,
 ): Argv {
   // A machine's name may not hold all that a chroot's may.
-  const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 48).replace(/-+$/, "");
+  const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 36).replace(/-+$/, "");
   return [
     "systemd-nspawn",
     "--quiet",
-    `--machine=${WORKSHOPS.login}${chroot}-${pid}`,
-    `--hostname=${WORKSHOPS.login}${chroot}`,
+    `--machine=${WORKSHOP}login-${chroot}-${pid}`,
+    `--hostname=login-${chroot}`,
     `--directory=${tree}`,
     ...(systemd ? [] : ["--register=no", "--keep-unit"]),
     `--console=${terminal ? "interactive" : "pipe"}`,

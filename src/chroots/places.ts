@@ -3,12 +3,6 @@
 import { join } from "@std/path/posix";
 import { type ChrootName, isChrootName } from "./name.ts";
 
-/**
- * How nspawn calls a tree that a person or a tool works in. What follows ends with the id of the process that
- * started it, by which the remains of a killed one are told.
- */
-export const WORKSHOPS = { setup: "setup-", playbook: "playbook-", login: "login-" } as const;
-
 /** Places of one chroot. */
 export interface ChrootPlaces {
   /** What leads to the current generation: a symlink; a directory where another program made it. */

@@ -14,7 +14,6 @@ import {
   leavingFolder,
   leavingName,
   makingFolder,
-  WORKSHOPS,
 } from "./places.ts";
 import { removeTrees } from "./tree.ts";
 
@@ -26,7 +25,7 @@ import { removeTrees } from "./tree.ts";
  * @param store The store's folder.
  */
 export async function sweep(host: Host, store: string): Promise<void> {
-  await sweepWorkshops(host, await host.files.real(store) ?? store, Object.values(WORKSHOPS));
+  await sweepWorkshops(host);
   for (const name of await host.files.list(makingFolder(store))) {
     if (!isChrootName(name)) continue;
     await sweepOne(host, store, name, () => removeTrees(host, chrootPlaces(store, name).making));

@@ -158,7 +158,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         name: "variable",
         value: "NAME=VALUE",
         repeats: true,
-        help: "A variable of the job, as `variables:` would set it; more than once for more",
+        help: "A variable of the job, its value as it stands; may be given more than once",
       },
     ],
     rest: "COMMAND",

@@ -76,7 +76,7 @@ function variableIn(word: string): [name: string, value: string] {
   if (name !== undefined && value !== undefined) return [name, value];
   throw usageError(
     `Cannot use --variable ${JSON.stringify(word)}: it is no NAME=VALUE`,
-    "For one: --variable NSPAWN_MEMORY_MAX=1G",
+    "For one: --variable MODE=fast",
   );
 }
 

@@ -71,7 +71,7 @@ function responseOf(job: SimulatedJob): unknown {
     job_info: { name: "simulate", stage: "test", project_name: "project" },
     git_info: { repo_url: "", ref: "main", protected: false },
     runner_info: { timeout: 3600 },
-    variables: Object.entries({ CI_SERVER_URL: SERVER, ...job.variables })
+    variables: [["CI_SERVER_URL", SERVER], ...Object.entries(job.variables)]
       .map(([key, value]) => ({ key, value, public: true, masked: false })),
     image: { name: job.image },
     services: [],

@@ -24,58 +24,55 @@ export async function sweepExport(host: Host, machine: string): Promise<void> {
 }
 
 /**
- * Words: the folder of trees, that of records, that of exports, what names begin with.
+ * What the names of machines begin with that somebody works in to make or change a chroot. They end with our own
+ * process id, by which the remains of a killed one are told.
+ */
+export const WORKSHOP = "nspawn-runner-";
+
+/**
+ * Words: the folder of records, that of exports, what names begin with. Prints the names of what it ended.
  *
  * What runs in a tree lives on when its nspawn is killed, and would change the tree for ever. One that was
  * killed while systemd made its scope stays known as well, since nobody tells systemd that it is empty.
  */
 const SWEEP = `
-trees=$1 records=$2 exports=$3
-shift 3
-of() { sed -n "s/^$1=//p" "$records/$name" 2>&-; }
-for prefix do
-  for path in "$records/$prefix"* "$exports/$prefix"*; do
-    name=\${path##*/}
-    starter=\${name##*-}
-    case $starter in "" | *[!0-9]*) continue ;; esac
-    [ ! -e "/proc/$starter" ] || continue
-    leader=$(of LEADER)
-    case $path in
-      "$records"/*)
-        case $(of ROOT) in "$trees"/*) ;; *) continue ;; esac
-        machinectl kill --signal=KILL "$name"
-        machinectl terminate "$name"
-        tries=0
-        while [ -e "/proc/$leader" ] && [ "$tries" -lt 50 ]; do
-          sleep 0.1
-          tries=$((tries + 1))
-        done
-        ;;
-      *)
-        [ ! -e "/proc/\${leader:-none}" ] || continue
-        umount --quiet "$path"
-        rmdir "$path"
-        ;;
-    esac
-  done
+for path in "$1/$3"* "$2/$3"*; do
+  name=\${path##*/}
+  starter=\${name##*-}
+  case $starter in "" | *[!0-9]*) continue ;; esac
+  [ ! -e "/proc/$starter" ] || continue
+  leader=$(sed -n "s/^LEADER=//p" "$1/$name" 2>&-)
+  case $path in
+    "$1"/*)
+      echo "$name"
+      machinectl kill --signal=KILL "$name" >&2
+      machinectl terminate "$name" >&2
+      tries=0
+      while [ -e "/proc/$leader" ] && [ "$tries" -lt 50 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+      done
+      ;;
+    *)
+      [ ! -e "/proc/\${leader:-none}" ] || continue
+      umount --quiet "$path"
+      rmdir "$path"
+      ;;
+  esac
 done
 `;
 
 /**
- * Ends machines that somebody worked in, and whose names end with the id of the process that started them,
- * where that is gone; removes what is left of them.
+ * Ends what somebody worked in who is gone, and removes what nspawn left of it.
  *
  * @param host The outside.
- * @param trees The folder below which their trees are: others are not ours, whatever they are called.
- * @param prefixes What their names begin with.
  */
-export async function sweepWorkshops(
-  host: Host,
-  trees: string,
-  prefixes: readonly string[],
-): Promise<void> {
+export async function sweepWorkshops(host: Host): Promise<void> {
   const names = [...await host.files.list(RECORDS), ...await host.files.list(EXPORTS)];
-  if (!names.some((name) => prefixes.some((prefix) => name.startsWith(prefix)))) return;
-  const argv = ["sh", "-c", SWEEP, "sh", trees, RECORDS, EXPORTS, ...prefixes] as const;
-  await host.processes.capture(argv);
+  if (!names.some((name) => name.startsWith(WORKSHOP))) return;
+  const argv = ["sh", "-c", SWEEP, "sh", RECORDS, EXPORTS, WORKSHOP] as const;
+  const { stdout } = await host.processes.capture(argv);
+  for (const name of stdout.split("\n").filter((line) => line !== "")) {
+    host.log.info(`Ending ${name}: who worked in it was killed`);
+  }
 }

@@ -44,6 +44,7 @@ export interface Claimed {
  * @param plan What it is to be.
  * @param supervisor Who keeps it.
  * @param found What was found out.
+ * @param interrupt Gives up when aborted.
  * @returns What it has.
  * @throws {Failure} where there is nothing left to take.
  */
@@ -52,6 +53,7 @@ export async function claim(
   plan: MachinePlan,
   supervisor: Supervisor,
   found: Found,
+  interrupt: AbortSignal,
 ): Promise<Claimed> {
   const { folders, store } = plan;
   return await whileTaking(host, async () => {
@@ -67,7 +69,7 @@ export async function claim(
     await host.files.symlink(machinePaths(store, lease.machine).lease, leaseLink(lease.machine));
     const binds = [...plan.binds, ...claimed.binds];
     return { lease, binds, environment: chroot.environment, isFixed: chroot.isFixed };
-  });
+  }, interrupt);
 }
 
 async function newLease(

@@ -97,13 +97,18 @@ const LOCK = ".lock";
  *
  * @param host The outside.
  * @param act What is decided; it takes no longer than a moment.
+ * @param interrupt Waits no longer when aborted.
  * @returns What it returns.
  * @throws {Failure} of the host where the lock cannot be had.
  */
-export async function whileTaking<T>(host: Host, act: () => Promise<T>): Promise<T> {
+export async function whileTaking<T>(
+  host: Host,
+  act: () => Promise<T>,
+  interrupt?: AbortSignal,
+): Promise<T> {
   const path = join(RUNTIME, ".taking.lock");
   await host.files.makeDirectory(RUNTIME);
-  const lock = await patiently(host, path, TAKING_PATIENCE);
+  const lock = await patiently(host, path, TAKING_PATIENCE, interrupt);
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {
     return await act();
@@ -112,11 +117,16 @@ export async function whileTaking<T>(host: Host, act: () => Promise<T>): Promise
   }
 }
 
-async function patiently(host: Host, path: string, patience: number): Promise<Lock | null> {
+async function patiently(
+  host: Host,
+  path: string,
+  patience: number,
+  interrupt?: AbortSignal,
+): Promise<Lock | null> {
   const end = host.clock.now() + patience;
   for (;;) {
     const lock = await host.files.lock(path);
-    if (lock !== null || host.clock.now() >= end) return lock;
+    if (lock !== null || host.clock.now() >= end || interrupt?.aborted) return lock;
     host.clock.nap(POLL);
   }
 }

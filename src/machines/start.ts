@@ -84,7 +84,7 @@ async function start(
 ): Promise<Started> {
   const supervisor = await supervisorOfHost(host);
   await host.files.makeDirectory(plan.store, 0o755);
-  const claimed = await claim(host, plan, supervisor, found);
+  const claimed = await claim(host, plan, supervisor, found, interrupt);
   const { lease } = claimed;
   try {
     const started = await create(host, plan, claimed, supervisor, found.network, interrupt);

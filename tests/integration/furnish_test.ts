@@ -1,10 +1,20 @@
 /** What makes a chroot fit for its jobs: users, playbooks, other chroots. */
 
 import assert from "node:assert/strict";
+import { until } from "../hosts/leader.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
-import { define, listed, PATIENCE, said, succeed, withOwn } from "./own.ts";
+import {
+  define,
+  halfMade,
+  listed,
+  PATIENCE,
+  said,
+  succeed,
+  untilWorkedIn,
+  withOwn,
+} from "./own.ts";
 
 const PLAYBOOK = `- hosts: all
   vars:
@@ -49,6 +59,39 @@ onEachHost(
       });
       await succeed(own, "chroot-maintenance", "played");
       assert.equal(await said(own, "played", "cat /srv/times"), "again\nagain\n");
+    });
+  },
+);
+
+/** It goes on to a second command, in whatever is at that place then, where nobody ends it. */
+const LONG_PLAYBOOK = `- hosts: all
+  vars: {nspawn_runner_chroot_suite: bookworm}
+  tasks:
+    - name: what takes its time
+      command: sh -c 'echo x >> /srv/played; sleep 600'
+      loop: [1, 2]
+`;
+
+onEachHost(
+  "a playbook ends with the nspawn-runner that plays it, however that ends",
+  async (site) => {
+    const found = await site.host.exec(["sh", "-c", "command -v ansible-playbook"]);
+    if (found.code !== 0) return skipReal("a killed playbook", "no ansible-playbook here");
+    await withOwn(site, {}, async (own) => {
+      await own.host.exec(["mkdir", "-p", own.definitions]);
+      await own.put(LONG_PLAYBOOK, `${own.definitions}/x.yaml`);
+      await define(own, "x", `source = "dir:${site.host.store}/${CHROOT}"\n`);
+      const running = own.start(["chroot-create", "x"], PATIENCE);
+      const isPlayed = async () =>
+        (await own.host.exec(["test", "-s", `${own.store}/.making/x/root/srv/played`])).code ===
+          0 ||
+        null;
+      assert.ok(await until(isPlayed, 200_000));
+      await own.host.signal(running, "SIGKILL");
+      await succeed(own, "gc");
+      await running.ended; // nobody holds our pipes any more
+      if (site.host.kind === "systemd") await untilWorkedIn(own, /^$/);
+      assert.equal(await halfMade(own), "");
     });
   },
 );

@@ -4,7 +4,18 @@ import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript } from "../hosts/site.ts";
 import { typing } from "../hosts/typing.ts";
-import { define, halfMade, listed, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
+import {
+  define,
+  halfMade,
+  listed,
+  PATIENCE,
+  said,
+  smallFolder,
+  succeed,
+  untilWorkedIn,
+  withOwn,
+  workedIn,
+} from "./own.ts";
 
 onEachHost(
   "chroot-login changes a copy while a job runs, and a failing shell changes nothing",
@@ -61,68 +72,52 @@ onEachHost("chroot-login asks at a terminal, and takes no for an answer", async 
   });
 }, ["standalone"]);
 
-/** What machined knows of machines that are worked in, and what nspawn mounted for them before. */
-const REMAINS = `cd /run/systemd && find machines nspawn/unix-export -maxdepth 1 \
-  "(" -name "login-*" -o -name "setup-*" ")" 2>/dev/null | sort`;
+/** A machine whose PID 1 is dead while its unit is not, as a nspawn leaves that is killed early. */
+const DEAD =
+  `systemd-run --quiet --unit=tests-dead sh -c 'sleep 300 & echo $! >/run/tests-dead; wait; sleep 301'
+until pid=$(cat /run/tests-dead) && [ -n "$pid" ]; do sleep 0.1; done
+rm /run/tests-dead
+busctl call org.freedesktop.machine1 /org/freedesktop/machine1 org.freedesktop.machine1.Manager \
+  RegisterMachine sayssus nspawn-runner-setup-4194303 0 tests container "$pid" /
+kill -KILL "$pid"`;
 
-/** Of PATH: machines whose PID 1 is dead while their unit is not, as a nspawn leaves that is killed early. */
-const DEAD = `for name in 4194302 4194303; do
-  systemd-run --quiet --unit=tests-$name sh -c 'sleep 300 & echo $! >"/run/$0"; wait; sleep 301' $name
-  until pid=$(cat "/run/$name") && [ -n "$pid" ]; do sleep 0.1; done
-  rm "/run/$name"
-  busctl call org.freedesktop.machine1 /org/freedesktop/machine1 org.freedesktop.machine1.Manager \
-    RegisterMachine sayssus setup-$name 0 tests container "$pid" "$1"
-  kill -KILL "$pid"
-  shift
-done`;
-
-const ENDED = "while systemctl --quiet is-active tests-4194302; do sleep 0.1; done";
+const ENDED = "while systemctl --quiet is-active tests-dead; do sleep 0.1; done";
 
 /** A second run of it takes longer than anybody waits. */
 const SLOW_AGAIN = "[ ! -e /srv/made ] || sleep 600; touch /srv/made";
 
 onEachHost(
-  "what a killed login or maintenance left ends with the next work, and nothing of one that lives, nor of others",
+  "what a killed login or maintenance left ends with the next work, and nothing of one that lives",
   async (site) => {
     await withOwn(site, {}, async (own) => {
-      const remains = async () => (await own.host.exec(["sh", "-c", REMAINS])).stdout;
       const setup = `setup = ["${SLOW_AGAIN}"]`;
       await define(own, "x", `source = "dir:${await smallFolder(site)}"\n${setup}\n`);
       await succeed(own, "chroot-create", "x");
       const killed = [
-        [["chroot-login", "x"], "in it", /^machines\/login-x-\d+$/m],
-        [["chroot-maintenance", "x"], "Running [", /^machines\/setup-\d+$/m],
+        [["chroot-login", "x"], "in it", /login-x-\d+$/m],
+        [["chroot-maintenance", "x"], "Running [", /setup-\d+$/m],
       ] as const;
       for (const [words, step, name] of killed) {
         const running = own.start(words, { stdin: "echo in it; exec sleep 600\n" });
         await running.said(step);
-        const alive = await until(remains, name);
+        await untilWorkedIn(own, name);
+        const alive = await workedIn(own);
         await succeed(own, "gc");
-        assert.equal(await remains(), alive);
+        assert.equal(await workedIn(own), alive);
         await own.host.signal(running, "SIGKILL");
         const again = await own.call(["chroot-login", "x"], { ...PATIENCE, stdin: "echo again\n" });
         assert.deepEqual([again.code, again.stdout], [0, "again\n"], again.stderr);
-        await until(remains, /^$/);
+        assert.match(again.stderr, /^Ending nspawn-runner-\S+: who worked in it was killed$/m);
+        await untilWorkedIn(own, /^$/);
         await running.ended; // its payload held our pipes
       }
-
-      const made = await own.host.exec(["sh", "-euc", DEAD, "sh", `${own.store}/x`, "/srv"]);
-      assert.equal(made.code, 0, made.stderr);
+      const dead = await own.host.exec(["sh", "-euc", DEAD]);
+      assert.equal(dead.code, 0, dead.stderr);
+      assert.match(await workedIn(own), /setup-4194303/);
       await succeed(own, "gc");
-      await own.host.exec(["sh", "-c", ENDED]);
-      assert.equal(await remains(), "machines/setup-4194303\n", "which is in no tree of ours");
-      await own.host.exec(["systemctl", "stop", "tests-4194303"]);
+      assert.equal((await own.host.exec(["sh", "-c", ENDED])).code, 0);
+      await untilWorkedIn(own, /^$/);
     });
   },
   ["systemd"],
 );
-
-/** What is said as soon as it is that. */
-async function until(said: () => Promise<string>, expected: RegExp): Promise<string> {
-  for (let tries = 0; tries < 1200; tries++) {
-    const text = await said();
-    if (expected.test(text)) return text;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`never ${expected}: ${await said()}`);
-}

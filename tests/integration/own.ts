@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { must, type Result } from "../hosts/command.ts";
+import { until } from "../hosts/leader.ts";
 import { smallRoot } from "../hosts/roots.ts";
 import { CHROOT, newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
 
@@ -127,4 +128,29 @@ export async function said(own: Site, image: string, script: string): Promise<st
 export async function halfMade(own: Site): Promise<string> {
   const look = `cd ${own.store} && ls -A .making .leaving 2>/dev/null | grep -v ':$' | grep . || :`;
   return (await own.host.exec(["sh", "-c", look])).stdout;
+}
+
+/** What machined knows, and what nspawn mounted before. */
+const WORKED_IN = `cd /run/systemd && find machines nspawn/unix-export -maxdepth 1 \\
+  -name "nspawn-runner-*" 2>/dev/null | sort`;
+
+/**
+ * What there is of machines that somebody works in to make or change a chroot, where systemd is PID 1.
+ *
+ * @param own Where.
+ * @returns A line each, nothing without them.
+ */
+export async function workedIn(own: Site): Promise<string> {
+  return (await own.host.exec(["sh", "-c", WORKED_IN])).stdout;
+}
+
+/**
+ * Waits until that is so.
+ *
+ * @param own Where.
+ * @param expected What {@linkcode workedIn} is to say.
+ */
+export async function untilWorkedIn(own: Site, expected: RegExp): Promise<void> {
+  const isSo = async () => expected.test(await workedIn(own)) || null;
+  assert.ok(await until(isSo, 120_000), `${expected}: ${await workedIn(own)}`);
 }

@@ -95,7 +95,7 @@ export async function canShift(host: Host, store: string): Promise<boolean> {
   });
 }
 
-async function tryShift(host: Host, store: string): Promise<boolean | null> {
+async function tryShift(host: Host, store: string): Promise<boolean> {
   const trial = join(layersFolder(store), TRIAL + crypto.randomUUID());
   const [folder, tree] = [join(trial, "layer"), join(trial, "tree")];
   try {

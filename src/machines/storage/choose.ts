@@ -84,7 +84,7 @@ function holdsUpperLayer(host: Host, store: string, folder: string): Promise<boo
   return succeeds(host, "overlay", store, () => tryOverlay(host, folder));
 }
 
-async function tryOverlay(host: Host, folder: string): Promise<boolean | null> {
+async function tryOverlay(host: Host, folder: string): Promise<boolean> {
   const [lower, upper, work] = ["lower", "upper", "work"].map((name) => join(folder, name));
   try {
     for (const path of [lower, upper, work]) await host.files.makeDirectory(path!);
