@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { WORKSHOP } from "../host/remains.ts";
+import { timezoneOptions } from "../host/timezone.ts";
 import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
 import type { ChrootName } from "./name.ts";
 import { runTool } from "./tool.ts";
@@ -57,7 +58,11 @@ async function prepareFolder(
   const inventory = join(folder, "inventory.yaml");
   await host.files.makeDirectory(plugins);
   await host.files.write(join(plugins, "chroot.py"), CONNECTION_PLUGIN);
-  await host.files.write(wrapper, wrapperScript(systemd, host.pid()), 0o700);
+  await host.files.write(
+    wrapper,
+    wrapperScript(systemd, host.pid(), await timezoneOptions(host, tree)),
+    0o700,
+  );
   await host.files.write(inventory, inventoryOf(name, tree, wrapper));
   await host.files.write(join(folder, "ansible.cfg"), settingsOf(folder, plugins));
   return inventory;
@@ -68,11 +73,19 @@ async function prepareFolder(
  *
  * @param systemd Whether systemd is PID 1: only then is there somebody to register with.
  * @param pid Our own.
+ * @param timezone nspawn's options for the time zone.
  * @returns A script.
  */
-export function wrapperScript(systemd: boolean, pid: number): string {
-  const machine = `--machine="${WORKSHOP}playbook-$$-${pid}"`;
-  const options = systemd ? machine : `${machine} --register=no --keep-unit`;
+export function wrapperScript(
+  systemd: boolean,
+  pid: number,
+  timezone: readonly string[],
+): string {
+  const options = [
+    `--machine="${WORKSHOP}playbook-$$-${pid}"`,
+    ...(systemd ? [] : ["--register=no", "--keep-unit"]),
+    ...timezone,
+  ].join(" ");
   // A worker of Ansible's may live on when we are killed; without systemd it cannot, nor see us.
   const guard = systemd ? `[ -e /proc/${pid} ] || exit 1\n` : "";
   return `#!/bin/sh

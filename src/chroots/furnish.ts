@@ -3,6 +3,7 @@
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { WORKSHOP } from "../host/remains.ts";
+import { timezoneOptions } from "../host/timezone.ts";
 import { PLAYER, runPlaybook } from "./ansible.ts";
 import type { ChrootName } from "./name.ts";
 import type { Recipe } from "./recipe.ts";
@@ -146,6 +147,7 @@ async function runInside(
         "--as-pid2",
         "--console=pipe",
         "--resolv-conf=replace-host",
+        ...await timezoneOptions(host, tree),
         "--setenv=DEBIAN_FRONTEND=noninteractive",
         ...options,
         "--",

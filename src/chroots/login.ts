@@ -4,6 +4,7 @@ import type { Ending } from "../ending.ts";
 import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
 import { WORKSHOP } from "../host/remains.ts";
+import { timezoneOptions } from "../host/timezone.ts";
 import { dropLayers } from "../machines/layers/sweep.ts";
 import type { Chroot } from "./chroot.ts";
 import { changeCopy, changing } from "./create.ts";
@@ -88,11 +89,27 @@ export async function logInDirectly(work: Work, chroot: Chroot): Promise<Ending>
 }
 
 async function openShell(host: Host, name: ChrootName, tree: string): Promise<number> {
-  const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
-  const systemd = await host.files.lstat("/run/systemd/system") !== null;
   const term = host.env("TERM");
   const env = toolEnvironment(host, term === undefined ? {} : { TERM: term });
-  return await attend(host, loginArgv(name, tree, terminal, systemd, host.pid()), env);
+  const argv = loginArgv(name, tree, {
+    terminal: host.terminal.is("stdin") && host.terminal.is("stdout"),
+    systemd: await host.files.lstat("/run/systemd/system") !== null,
+    pid: host.pid(),
+    timezone: await timezoneOptions(host, tree),
+  });
+  return await attend(host, argv, env);
+}
+
+/** What a shell's surroundings are like. */
+export interface Surroundings {
+  /** Whether we have a terminal to hand on. */
+  readonly terminal: boolean;
+  /** Whether systemd is PID 1: only then is there somebody to register with. */
+  readonly systemd: boolean;
+  /** Our own process id. */
+  readonly pid: number;
+  /** nspawn's options for the time zone. */
+  readonly timezone: readonly string[];
 }
 
 /**
@@ -100,17 +117,13 @@ async function openShell(host: Host, name: ChrootName, tree: string): Promise<nu
  *
  * @param name The chroot.
  * @param tree Its tree.
- * @param terminal Whether we have one to hand on.
- * @param systemd Whether systemd is PID 1: only then is there somebody to register with.
- * @param pid Our own.
+ * @param surroundings Where that happens.
  * @returns The words.
  */
 export function loginArgv(
   name: ChrootName,
   tree: string,
-  terminal: boolean,
-  systemd: boolean,
-  pid: number,
+  { terminal, systemd, pid, timezone }: Surroundings,
 ): Argv {
   // A machine's name may not hold all that a chroot's may.
   const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 36).replace(/-+$/, "");
@@ -121,6 +134,7 @@ export function loginArgv(
     `--hostname=login-${chroot}`,
     `--directory=${tree}`,
     ...(systemd ? [] : ["--register=no", "--keep-unit"]),
+    ...timezone,
     `--console=${terminal ? "interactive" : "pipe"}`,
     "--as-pid2",
   ];

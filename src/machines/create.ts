@@ -2,6 +2,7 @@
 
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { timezoneOptions } from "../host/timezone.ts";
 import type { Claimed } from "./claim.ts";
 import { machineDevices } from "./devices.ts";
 import { openChannel } from "./entry/script.ts";
@@ -44,14 +45,15 @@ export async function create(
 ): Promise<Lease> {
   const { lease } = claimed;
   refuseUnsafeNesting(plan.settings, lease.ids);
-  const [devices, idle, version] = await Promise.all([
+  const [devices, idle, timezone, version] = await Promise.all([
     machineDevices(host, plan.settings),
     lease.booted ? idleIn(host, lease.chroot.path) : NOTHING,
+    timezoneOptions(host, lease.chroot.path),
     nspawnVersion(host),
   ]);
   await makeRoot(host, claimed, interrupt);
   const binds = await layOut(host, plan, claimed, idle);
-  const found = { binds, devices, idle, nspawnVersion: version };
+  const found = { binds, devices, idle, timezone, nspawnVersion: version };
   const spec = await specOf(host, plan, lease, network, found);
   host.log.step(`Starting machine ${plan.name} from ${lease.chroot.path}`);
   const seen = await supervisor.start(host, spec, lease, interrupt);
@@ -103,7 +105,7 @@ async function specOf(
   { name, settings, job, networks }: MachinePlan,
   lease: Lease,
   network: ChosenNetwork,
-  found: Pick<MachineSpec, "binds" | "devices" | "idle" | "nspawnVersion">,
+  found: Pick<MachineSpec, "binds" | "devices" | "idle" | "timezone" | "nspawnVersion">,
 ): Promise<MachineSpec> {
   const paths = machinePaths(lease.store, name);
   const { chroot, ids, layer, booted } = lease;

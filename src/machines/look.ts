@@ -5,6 +5,7 @@ import { refused } from "../failure.ts";
 import { attend } from "../host/attend.ts";
 import type { Argv, Host } from "../host/host.ts";
 import { quoteCommand } from "../host/quote.ts";
+import { KEEP_ZONE } from "../host/timezone.ts";
 import { inOwnCgroup } from "./cgroup.ts";
 import { PLAIN_ENVIRONMENT } from "./enter.ts";
 import { enteringArgv } from "./entry/nsenter.ts";
@@ -92,6 +93,7 @@ function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
     ...privilegeOptions({ settings: PLAINEST, booted: false, ids: lease.ids }),
     "--private-network", // its programs are a stranger's, and a person looks at files alone
     "--settings=no",
+    ...KEEP_ZONE,
     `--console=${terminal ? "interactive" : "pipe"}`,
     "--as-pid2",
     "--",

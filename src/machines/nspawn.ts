@@ -46,6 +46,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     "--console=pipe",
     ...networkOptions(spec),
     "--link-journal=no",
+    ...spec.timezone,
     ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,

@@ -31,6 +31,8 @@ export interface MachineSpec {
   readonly link: Link | null;
   /** Seconds after which it ends by itself. */
   readonly lifetime: number;
+  /** nspawn's options for its time zone. */
+  readonly timezone: readonly string[];
   /** The version of systemd-nspawn on this host. */
   readonly nspawnVersion: number;
 }

@@ -11,6 +11,7 @@ import {
   listed,
   PATIENCE,
   said,
+  smallFolder,
   succeed,
   untilWorkedIn,
   withOwn,
@@ -126,5 +127,29 @@ onEachHost(
         );
       });
     }
+  },
+);
+
+/** What the package tzdata does where it is installed. */
+const SET_ZONE = "ln -s /usr/share/zoneinfo/Etc/UTC /etc/localtime.new && " +
+  "mv -T /etc/localtime.new /etc/localtime && echo set";
+
+onEachHost(
+  "a chroot without time zones can get them, in a job and when it is made",
+  async (site) => {
+    await withOwn(site, {}, async (own) => {
+      const folder = await smallFolder(site);
+      assert.notEqual(
+        (await own.host.exec(["test", "-e", `${folder}/usr/share/zoneinfo`])).code,
+        0,
+      );
+      await define(own, "x", `source = "dir:${folder}"\n`);
+      await succeed(own, "chroot-create", "x");
+      assert.equal(await said(own, "x", SET_ZONE), "set\n");
+      const login = await own.call(["chroot-login", "x"], { ...PATIENCE, stdin: `${SET_ZONE}\n` });
+      assert.deepEqual([login.code, login.stdout], [0, "set\n"], login.stderr);
+      await define(own, "x", `source = "dir:${folder}"\nsetup = ["${SET_ZONE}"]\n`);
+      await succeed(own, "chroot-maintenance", "x");
+    });
   },
 );

@@ -20,9 +20,11 @@ const shell = (code: number) => async (argv: readonly string[]): Promise<Answer 
   return { code };
 };
 
+const HERE = { terminal: false, systemd: true, pid: 4194304, timezone: [] } as const;
+
 Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
   for (const name of ["bookworm", "a_b", "a-", "x.y", "a".repeat(64), "a_.-_", "9"]) {
-    const argv = loginArgv(named(name), "/tree", true, true, 4194304);
+    const argv = loginArgv(named(name), "/tree", { ...HERE, terminal: true });
     const machine = argv.find((word) => word.startsWith("--machine="))?.slice("--machine=".length);
     assert.ok(isMachineName(machine ?? ""), machine);
   }
@@ -30,11 +32,12 @@ Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
 
 Deno.test("loginArgv() hands on a terminal, and registers where there is somebody", () => {
   const [terminal, pipe] = [
-    loginArgv(named("x"), "/tree", true, true, 4194304),
-    loginArgv(named("x"), "/tree", false, false, 42),
+    loginArgv(named("x"), "/tree", { ...HERE, terminal: true }),
+    loginArgv(named("x"), "/tree", { ...HERE, systemd: false, timezone: ["--timezone=off"] }),
   ];
   assert.ok(terminal.includes("--console=interactive") && !terminal.includes("--register=no"));
   assert.ok(pipe.includes("--console=pipe") && pipe.includes("--register=no"));
+  assert.ok(pipe.includes("--timezone=off"));
   assert.ok(!terminal.includes("--boot"));
 });
 

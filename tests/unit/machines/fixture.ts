@@ -86,6 +86,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     resolvConf: null,
     link: null,
     lifetime: 5400,
+    timezone: ["--timezone=off"],
     nspawnVersion: 252,
     ...changes,
   };

@@ -18,6 +18,7 @@ Deno.test("nspawnArgv() boots a machine and says when it is ready", () => {
     "--console=pipe",
     "--resolv-conf=replace-host",
     "--link-journal=no",
+    "--timezone=off",
     "--suppress-sync=yes",
     "--bind-ro=/run/nspawn-runner/run-42:/run/nspawn-runner",
     "--bind=/store/.machines/run-42/own/result:/run/nspawn-runner/result",

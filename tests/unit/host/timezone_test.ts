@@ -1,0 +1,31 @@
+/** The time zone of what runs in a tree. */
+
+import assert from "node:assert/strict";
+import { KEEP_ZONE, timezoneOptions } from "../../../src/host/timezone.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
+
+/** Where the host's /etc/localtime leads, whether the tree has Rome's zone, whether nspawn links it. */
+const ZONES = [
+  ["/usr/share/zoneinfo/Europe/Rome", true, true],
+  ["../usr/share/zoneinfo/Europe/Rome", true, true],
+  ["/usr/share/zoneinfo/Europe/Rome", false, false],
+  ["/usr/share/zoneinfo/Europe/../Europe/Rome", true, false],
+  ["/elsewhere/Europe/Rome", true, false],
+  [null, true, false], // no link, or none at all
+] as const;
+
+for (const [link, isKnown, isLinked] of ZONES) {
+  const what = `${link}, which a tree ${isKnown ? "has" : "lacks"}`;
+  Deno.test(`timezoneOptions() with ${what}, ${isLinked ? "leave it to nspawn" : "keep the tree's own"}`, async () => {
+    await inFolder(async (tree) => {
+      const { host } = recordingHost();
+      if (isKnown) {
+        await Deno.mkdir(`${tree}/usr/share/zoneinfo/Europe`, { recursive: true });
+        await Deno.writeTextFile(`${tree}/usr/share/zoneinfo/Europe/Rome`, "");
+      }
+      const files = { ...host.files, readLink: () => Promise.resolve(link) };
+      const options = await timezoneOptions({ ...host, files }, tree);
+      assert.deepEqual(options, isLinked ? [] : KEEP_ZONE);
+    });
+  });
+}
