@@ -7,8 +7,11 @@ import type { ChrootPlaces } from "./places.ts";
 import type { Tool } from "./suite.ts";
 import { hasProgram, runTool } from "./tool.ts";
 
-/** What a machine needs to boot, and a job to fetch its sources. */
-const PACKAGES = ["git", "ca-certificates", "dbus", "systemd", "systemd-sysv", "python3"];
+/**
+ * What a machine needs to boot, a job to fetch its sources, and maintenance to bring it up to date: apt is required
+ * in Debian, and not in Ubuntu.
+ */
+const PACKAGES = ["apt", "git", "ca-certificates", "dbus", "systemd", "systemd-sysv", "python3"];
 
 /** What a tree is filled with. */
 export interface Bootstrap {

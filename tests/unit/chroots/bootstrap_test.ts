@@ -3,7 +3,7 @@ import { bootstrapArgv } from "../../../src/chroots/bootstrap.ts";
 
 const PLAIN = { suite: "sid", components: [], packages: [], keyring: undefined } as const;
 
-const INCLUDE = "--include=git,ca-certificates,dbus,systemd,systemd-sysv,python3";
+const INCLUDE = "--include=apt,git,ca-certificates,dbus,systemd,systemd-sysv,python3";
 
 Deno.test("bootstrapArgv() calls mmdebstrap", () => {
   const bootstrap = { ...PLAIN, tool: "mmdebstrap", mirror: undefined } as const;
