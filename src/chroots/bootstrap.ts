@@ -49,7 +49,8 @@ export async function fillTree(
     if (interrupt.aborted) throw error;
     throw hostFailure(
       messageOf(error),
-      `Look at its last lines: does the mirror have the suite ${bootstrap.suite}, and can it be reached?`,
+      `Look at its last lines: does the mirror have the suite ${bootstrap.suite}, and can it be reached? ` +
+        "NO_PUBKEY: this host's keys are older than the suite, and keyring in a definition names newer ones",
     );
   }
 }
