@@ -13,13 +13,16 @@ start_of() {
   sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
 }
 
+# The first is the machine itself. The outer ones follow it and tidy up, if they get the time; what forwards its
+# network has to be told.
 kill_processes() {
   [ -f "$folder/processes" ] || return 0
-  patience=0 # for the machine itself; the outer ones follow it and tidy up, if they get the time
+  told="-9" looks_first=0
   while read -r pid start; do
-    wait_for "$pid" "$start" "$patience" || kill -9 "$pid" 2>/dev/null
-    wait_for "$pid" "$start" 1200
-    patience=1200
+    wait_for "$pid" "$start" "$looks_first" || kill $told "$pid" 2>/dev/null
+    wait_for "$pid" "$start" 1200 || kill -9 "$pid" 2>/dev/null
+    wait_for "$pid" "$start" 100
+    told="-TERM" looks_first=20
   done <"$folder/processes"
 }
 

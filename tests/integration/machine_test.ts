@@ -275,10 +275,10 @@ onEachHost("cleanup removes whatever a script locked, and however deep it went",
   }
 });
 
-/** An init that is none, and one that is never ready: what each is, and what is said of it first. */
+/** An init that is never ready, and one that is none: what each is, and what is said of it first. */
 const BAD_INITS = [
-  ["none", "execv\\(.*\\) failed: No such file or directory"],
   ["#!/bin/sh\necho here it hangs\nexec sleep 100\n", "it was not ready within 8 s\nhere it hangs"],
+  ["none", "execv\\(.*\\) failed: No such file or directory"],
 ] as const;
 
 onEachHost(
