@@ -62,11 +62,12 @@ const PROGRAMS = (
 /**
  * A root that is quickly copied, and never boots.
  *
+ * @param suite The release of Debian that its programs come from.
  * @returns Its path; not to be changed.
  */
-export async function smallRoot(): Promise<string> {
-  const from = await jobChroot();
-  const path = `${from}-small-${await hash(PROGRAMS.join(" "))}`;
+export async function smallRoot(suite: Suite = "bookworm"): Promise<string> {
+  const from = suite === "bookworm" ? await jobChroot() : await hostRoot(suite);
+  const path = `${from}-small-${await hash(PROGRAMS.join(" ") + SMALL)}`;
   if (await exists(path)) return path;
   const aside = `${CACHE}/roots/.small-${Deno.pid}`;
   await must(["sh", "-euc", SMALL, "sh", from, aside, ...PROGRAMS], { timeout: 120_000 });
@@ -77,7 +78,10 @@ export async function smallRoot(): Promise<string> {
   return path;
 }
 
-/** Words: a whole root, the new one, programs. They come with the libraries that they name. */
+/**
+ * Parameters: a whole root, the new one, programs. Their libraries are copied as well. tar runs inside the whole
+ * root: outside of it, an absolute link such as /lib64/ld-linux-x86-64.so.2 would lead to a file of this machine.
+ */
 const SMALL = `
 from=$1 to=$2
 shift 2
@@ -93,7 +97,7 @@ for program in "$@"; do
   echo "\${path#/}"
   chroot "$from" ldd "$path" 2>/dev/null | sed -n 's|.*[[:space:]]/\\(usr/\\)\\{0,1\\}\\(lib[^ ]*\\) (.*|usr/\\2|p'
 done | sed 's,^bin/,usr/bin/,; s,^sbin/,usr/sbin/,' | sort -u >"$to/.list"
-tar -C "$from" --dereference --hard-dereference -cf - --files-from="$to/.list" | tar -C "$to" -xf -
+chroot "$from" tar --dereference --hard-dereference -cf - --files-from=- <"$to/.list" | tar -C "$to" -xf -
 rm "$to/.list"
 for file in passwd group os-release; do cp -L "$from/etc/$file" "$to/etc/"; done
 `;

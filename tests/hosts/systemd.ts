@@ -4,6 +4,7 @@ import { must } from "./command.ts";
 import { type Folder, openFolder } from "./folder.ts";
 import { hostOf, type TestHost } from "./host.ts";
 import { launch, until } from "./leader.ts";
+import { loopDevices } from "./loop_devices.ts";
 import { connectHost } from "./network.ts";
 import { hostRoot, type Suite } from "./roots.ts";
 
@@ -75,14 +76,6 @@ async function nspawnArgv(
     ...(await loopDevices()).map((path) => `--bind=${path}`),
     ...shared.map((path) => `--bind-ro=${path}`),
   ];
-}
-
-/** The disks of machines are files: a host has loop devices where this machine has some. */
-async function loopDevices(): Promise<string[]> {
-  const entries = await Array.fromAsync(Deno.readDir("/dev"));
-  return entries.map(({ name }) => `/dev/${name}`).filter((path) =>
-    /\/loop(-control|\d+)$/.test(path)
-  );
 }
 
 async function hasBtrfs(folder: Folder): Promise<boolean> {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { leftovers } from "../hosts/leftovers.ts";
+import { hasLoopDevices, NO_LOOP_DEVICES } from "../hosts/loop_devices.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skip, skipReal } from "../skip.ts";
@@ -20,8 +21,7 @@ type Storage = "overlay" | "tmpfs" | "btrfs";
 /** A site whose machines have such a limit, or why there can be none. */
 async function limited(site: Site, storage: Storage): Promise<Site | string> {
   if (storage !== "btrfs") {
-    const hasLoops = (await site.host.exec(["losetup", "--find"])).code === 0;
-    if (storage === "overlay" && !hasLoops) return "this host has no loop devices";
+    if (storage === "overlay" && !await hasLoopDevices(site.host)) return NO_LOOP_DEVICES;
     return await site.with({ ...SETTINGS, storage });
   }
   const own = await site.onBtrfs();
@@ -178,7 +178,7 @@ onEachHost(
     const refused = await own.call(["prepare", CHROOT, "--id", newJob()]);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /simple quotas are off[^]*btrfs quota enable --simple/);
-    if ((await site.host.exec(["losetup", "--find"])).code !== 0) return;
+    if (!await hasLoopDevices(site.host)) return skip("limits of auto on btrfs", NO_LOOP_DEVICES);
     const id = newJob();
     const auto = await succeed(await own.with({ storage: "auto" }), "prepare", CHROOT, "--id", id);
     assert.match(auto.stderr, /^Storage overlay, disk max/m);

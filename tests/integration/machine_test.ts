@@ -1,9 +1,10 @@
 /** Machines from prepare to cleanup. */
 
 import assert from "node:assert/strict";
+import type { Suite } from "../hosts/roots.ts";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
-import { CHROOT, newJob, runScript, withMachine } from "../hosts/site.ts";
-import { lendChroot, PATIENCE, smallFolder, withOwn } from "./own.ts";
+import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
+import { lendChroot, PATIENCE, said, smallFolder, withOwn } from "./own.ts";
 
 onEachMachine("a machine runs the init that was asked for", async (site, id) => {
   const booted = site.boots;
@@ -275,6 +276,14 @@ onEachHost("cleanup removes whatever a script locked, and however deep it went",
   }
 });
 
+/** Moves a small root into a store, as its chroot of that name. */
+async function addChroot(own: Site, name: string, suite: Suite): Promise<string> {
+  const tree = `${own.store}/${name}`;
+  await own.host.exec(["mkdir", "-p", own.store]);
+  await own.host.exec(["mv", await smallFolder(own, suite), tree]);
+  return tree;
+}
+
 /** An init that is never ready, and one that is none: what each is, and what is said of it first. */
 const BAD_INITS = [
   ["#!/bin/sh\necho here it hangs\nexec sleep 100\n", "it was not ready within 8 s\nhere it hangs"],
@@ -285,9 +294,7 @@ onEachHost(
   "a start that fails says first why, and its command line with --debug alone",
   async (site) => {
     await withOwn(site, { boot: true, prepare_timeout: 8 }, async (own) => {
-      const tree = `${own.store}/x`;
-      await own.host.exec(["mkdir", "-p", own.store]);
-      await own.host.exec(["mv", await smallFolder(site), tree]);
+      const tree = await addChroot(own, "x", "bookworm");
       await own.host.exec(["mkdir", `${tree}/usr/lib/systemd`]);
       await own.put("none", `${tree}/usr/bin/dbus-daemon`);
       for (const [init, reason] of BAD_INITS) {
@@ -306,3 +313,26 @@ onEachHost(
     });
   },
 );
+
+onEachHost("machines start from small roots of any release, whatever the host's", async (site) => {
+  await withOwn(site, {}, async (own) => {
+    for (const suite of ["bookworm", "trixie"] as const) {
+      await addChroot(own, suite, suite);
+      const release = await said(own, suite, "grep ^VERSION_CODENAME= /etc/os-release");
+      assert.equal(release, `VERSION_CODENAME=${suite}\n`);
+    }
+  });
+});
+
+onEachHost("a chroot whose own programs crash says that, and what to do", async (site) => {
+  await withOwn(site, {}, async (own) => {
+    const tree = await addChroot(own, "x", "bookworm");
+    const other = await addChroot(own, "y", "trixie");
+    const loader = "usr/lib64/ld-linux-x86-64.so.2";
+    await own.host.exec(["cp", `${other}/${loader}`, `${tree}/${loader}`]);
+    const failed = await own.call(["prepare", "x", "--id", newJob()], PATIENCE);
+    assert.equal(failed.code, 1, failed.stderr);
+    assert.match(failed.stderr, /Cannot start machine \S+: .*terminated by signal (SEGV|ABRT)/);
+    assert.match(failed.stderr, /The chroot's own init or \/bin\/sh crashes/);
+  });
+});

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { must, type Result } from "../hosts/command.ts";
 import { until } from "../hosts/leader.ts";
-import { smallRoot } from "../hosts/roots.ts";
+import { smallRoot, type Suite } from "../hosts/roots.ts";
 import { CHROOT, newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
 
 /** Long enough for a busy machine. */
@@ -45,11 +45,12 @@ export async function lendChroot(own: Site, site: Site): Promise<void> {
  * A root that is quickly copied, as a folder of the host that nobody else changes.
  *
  * @param site Where.
+ * @param suite The release of Debian that it is made of.
  * @returns Its path on the host.
  */
-export async function smallFolder(site: Site): Promise<string> {
+export async function smallFolder(site: Site, suite: Suite = "bookworm"): Promise<string> {
   const path = `${site.host.store}/.tests/small-${newJob()}`;
-  await must(["cp", "--archive", await smallRoot(), site.host.outside(path)]);
+  await must(["cp", "--archive", await smallRoot(suite), site.host.outside(path)]);
   return path;
 }
 

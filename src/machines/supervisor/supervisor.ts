@@ -82,9 +82,15 @@ export function startFailure(
     : lines.pop() ?? "it ended without a word";
   return hostFailure(
     [`Cannot start machine ${name}: ${reason}`, ...lines].join("\n"),
-    isLate ? "prepare_timeout gives it more" : undefined,
+    isLate ? "prepare_timeout gives it more" : CRASH.test(reason) ? CRASH_HINT : undefined,
   );
 }
+
+/** nspawn's words for a payload that a signal of the kernel ended, such as a SEGV. */
+const CRASH = /terminated by signal (ABRT|BUS|FPE|ILL|SEGV)\b/;
+const CRASH_HINT =
+  "The chroot's own init or /bin/sh crashes, as with libraries of another release: " +
+  "make the chroot anew, by chroot-remove and chroot-create";
 
 /** Longest wait for a killed machine to be gone, in milliseconds. */
 export const STOP_PATIENCE = 10_000;
