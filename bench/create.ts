@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Bootstrap, bootstrapArgv } from "../src/chroots/bootstrap.ts";
+import { type Bootstrap, bootstrapArgv } from "../src/chroots/sources/bootstrap.ts";
 import { print, runMain } from "./entry.ts";
 import { rest, type Samples, succeed } from "./measure.ts";
 import { CREATE_USAGE, type CreateOptions, readCreateOptions } from "./options.ts";

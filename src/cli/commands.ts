@@ -1,6 +1,6 @@
 /** The one table of commands: parsing, help and usage errors come from it. */
 
-import type { CommandSpec, OptionSpec, PositionalSpec } from "./spec.ts";
+import type { CommandSpec, OptionSpec, PositionalSpec } from "../app/command.ts";
 
 const IMAGE: PositionalSpec = {
   name: "image",

@@ -1,7 +1,7 @@
 /** What `--help` prints, made from the table of commands. */
 
 import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
-import type { CommandSpec, OptionSpec } from "./spec.ts";
+import type { CommandSpec, OptionSpec } from "../app/command.ts";
 
 /** Columns that help fits into. */
 const WIDTH = 100;

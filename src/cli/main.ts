@@ -7,7 +7,7 @@ import { exitCode, forgetExitCode, type Outcome } from "../gitlab/exit_codes.ts"
 import type { Host } from "../host/host.ts";
 import { VERSION } from "../version.ts";
 import { parseCommandLine, type Parsed } from "./parse.ts";
-import type { CommandSpec, Context } from "./spec.ts";
+import type { CommandSpec, Context } from "../app/command.ts";
 
 /**
  * The program.

@@ -4,8 +4,8 @@ import { parseArgs } from "@std/cli/parse-args";
 import { usageError } from "../failure.ts";
 import type { Verbosity } from "../host/host.ts";
 import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
-import type { CommandSpec, Invocation, OptionSpec } from "./spec.ts";
-import { nearest } from "../nearest.ts";
+import type { CommandSpec, Invocation, OptionSpec } from "../app/command.ts";
+import { nearest } from "../text/nearest.ts";
 
 /** What every command shares. */
 export interface Globals {

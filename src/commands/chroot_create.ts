@@ -1,9 +1,9 @@
-import { createChroot } from "../chroots/create.ts";
-import { namesOfImage } from "../chroots/name.ts";
-import type { CommandRun } from "../cli/spec.ts";
+import { createChroot } from "../chroots/build/create.ts";
+import { namesOfImage } from "../chroots/generations/name.ts";
+import type { CommandRun } from "../app/command.ts";
 import { readJob } from "../gitlab/job.ts";
-import { chooseImage } from "./choices.ts";
-import { working } from "./chroot_work.ts";
+import { chooseImage } from "../app/choices.ts";
+import { working } from "../app/with_chroots.ts";
 
 /** Makes a chroot. */
 export const run: CommandRun = async (invocation, context) => {

@@ -1,8 +1,8 @@
 import { resolve } from "@std/path/posix";
-import { resolveChroot } from "../chroots/find.ts";
-import { exportChroot } from "../chroots/export.ts";
-import type { CommandRun } from "../cli/spec.ts";
-import { working } from "./chroot_work.ts";
+import { resolveChroot } from "../chroots/find/resolve.ts";
+import { exportChroot } from "../chroots/transfer/export.ts";
+import type { CommandRun } from "../app/command.ts";
+import { working } from "../app/with_chroots.ts";
 
 /** Writes a chroot into a file. */
 export const run: CommandRun = async (invocation, context) => {

@@ -1,9 +1,9 @@
 import { resolve } from "@std/path/posix";
-import { isChrootName, NAME_RULE } from "../chroots/name.ts";
-import { importChroot } from "../chroots/import.ts";
-import type { CommandRun } from "../cli/spec.ts";
+import { isChrootName, NAME_RULE } from "../chroots/generations/name.ts";
+import { importChroot } from "../chroots/transfer/import.ts";
+import type { CommandRun } from "../app/command.ts";
 import { usageError } from "../failure.ts";
-import { working } from "./chroot_work.ts";
+import { working } from "../app/with_chroots.ts";
 
 /** Makes a chroot, or its next generation, from a file. */
 export const run: CommandRun = async (invocation, context) => {

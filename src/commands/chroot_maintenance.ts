@@ -1,6 +1,6 @@
-import { checkChroots, chooseChroots, maintainChroots } from "../chroots/maintain.ts";
-import type { CommandRun } from "../cli/spec.ts";
-import { working } from "./chroot_work.ts";
+import { checkChroots, chooseChroots, maintainChroots } from "../chroots/build/maintain.ts";
+import type { CommandRun } from "../app/command.ts";
+import { working } from "../app/with_chroots.ts";
 
 /** Brings some chroots, or all that are defined, up to date. */
 export const run: CommandRun = async (invocation, context) => {

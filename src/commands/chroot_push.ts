@@ -1,7 +1,7 @@
-import { resolveChroot } from "../chroots/find.ts";
-import { pushChroot } from "../chroots/push.ts";
-import type { CommandRun } from "../cli/spec.ts";
-import { working } from "./chroot_work.ts";
+import { resolveChroot } from "../chroots/find/resolve.ts";
+import { pushChroot } from "../chroots/transfer/push.ts";
+import type { CommandRun } from "../app/command.ts";
+import { working } from "../app/with_chroots.ts";
 
 /** Puts a chroot into a registry. */
 export const run: CommandRun = async (invocation, context) => {

@@ -1,6 +1,6 @@
-import { removeChroot } from "../chroots/remove.ts";
-import type { CommandRun } from "../cli/spec.ts";
-import { working } from "./chroot_work.ts";
+import { removeChroot } from "../chroots/build/remove.ts";
+import type { CommandRun } from "../app/command.ts";
+import { working } from "../app/with_chroots.ts";
 
 /** Removes a chroot. */
 export const run: CommandRun = async (invocation, context) => {

@@ -1,9 +1,9 @@
-import { changing } from "../chroots/create.ts";
-import { resolveChroot } from "../chroots/find.ts";
-import { rollBack } from "../chroots/generations.ts";
-import type { CommandRun } from "../cli/spec.ts";
+import { changing } from "../chroots/build/create.ts";
+import { resolveChroot } from "../chroots/find/resolve.ts";
+import { rollBack } from "../chroots/generations/current.ts";
+import type { CommandRun } from "../app/command.ts";
 import { usageError } from "../failure.ts";
-import { working } from "./chroot_work.ts";
+import { working } from "../app/with_chroots.ts";
 
 /** Goes back to an earlier generation of a chroot. */
 export const run: CommandRun = async (invocation, context) => {

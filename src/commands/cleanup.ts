@@ -1,6 +1,6 @@
-import type { CommandRun } from "../cli/spec.ts";
-import { stopMachine, type Stopped } from "../machines/stop.ts";
-import { machineOfStage } from "./choices.ts";
+import type { CommandRun } from "../app/command.ts";
+import { stopMachine, type Stopped } from "../machines/end/stop.ts";
+import { machineOfStage } from "../app/choices.ts";
 
 /** Ends the machine of a job and removes what it wrote. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {

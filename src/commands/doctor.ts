@@ -1,8 +1,8 @@
-import type { CommandRun } from "../cli/spec.ts";
+import type { CommandRun } from "../app/command.ts";
 import { asReport, examine } from "../doctor/doctor.ts";
 import { examineMachine } from "../doctor/machine.ts";
 import { refused } from "../failure.ts";
-import { driverOf } from "./driver.ts";
+import { driverOf } from "../app/self_argv.ts";
 
 /** Checks this host. */
 export const run: CommandRun = async (invocation, context) => {

@@ -1,17 +1,17 @@
-import { sweep } from "../chroots/sweep.ts";
-import { allTrees } from "../chroots/trees.ts";
-import type { CommandRun } from "../cli/spec.ts";
+import { sweep } from "../chroots/generations/recover.ts";
+import { allTrees } from "../chroots/generations/all_trees.ts";
+import type { CommandRun } from "../app/command.ts";
 import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { removeFolders, spareFolders } from "../machines/folders_gc.ts";
-import { type KernelFacts, kernelFacts } from "../machines/kernel.ts";
-import { sweepLayers } from "../machines/layers/sweep.ts";
-import { type Lease, listLeases } from "../machines/lease.ts";
-import { unlessLocked } from "../machines/lock.ts";
-import { findOrphans, removeOrphan } from "../machines/orphans.ts";
-import { removeMachine } from "../machines/stop.ts";
+import { removeFolders, spareFolders } from "../machines/end/evict_caches.ts";
+import { type KernelFacts, kernelFacts } from "../linux/kernel.ts";
+import { sweepLayers } from "../machines/storage/shifted/sweep.ts";
+import { type Lease, listLeases } from "../machines/record/lease.ts";
+import { unlessLocked } from "../machines/record/lock.ts";
+import { findOrphans, removeOrphan } from "../machines/end/orphans.ts";
+import { removeMachine } from "../machines/end/stop.ts";
 import { isRunning } from "../machines/supervisor/choose.ts";
-import { endOverdue } from "../machines/sweep.ts";
+import { endOverdue } from "../machines/end/overdue.ts";
 
 /** Ends machines whose time is over, and removes what nobody has a record of or needs any more. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {

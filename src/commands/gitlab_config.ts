@@ -1,9 +1,9 @@
-import { resolveForJob } from "../chroots/find.ts";
-import { scriptShell } from "../chroots/shell.ts";
-import type { CommandRun } from "../cli/spec.ts";
+import { resolveForJob } from "../chroots/find/resolve.ts";
+import { scriptShell } from "../chroots/find/script_shell.ts";
+import type { CommandRun } from "../app/command.ts";
 import { configAnswer, type Decisions } from "../gitlab/config_stage.ts";
 import { readJob } from "../gitlab/job.ts";
-import { chooseMachine } from "./choices.ts";
+import { chooseMachine } from "../app/choices.ts";
 
 /** Answers the config stage. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {

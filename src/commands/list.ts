@@ -1,8 +1,8 @@
-import type { CommandRun } from "../cli/spec.ts";
-import { asAge } from "../age.ts";
-import { listMachines, type MachineEntry } from "../machines/list.ts";
-import { asSize } from "../size.ts";
-import { columns } from "../table.ts";
+import type { CommandRun } from "../app/command.ts";
+import { asAge } from "../text/age.ts";
+import { listMachines, type MachineEntry } from "../machines/report/list.ts";
+import { asSize } from "../text/size.ts";
+import { columns } from "../text/table.ts";
 
 /** Lists machines. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {

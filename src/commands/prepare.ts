@@ -1,7 +1,7 @@
-import type { Chroot } from "../chroots/chroot.ts";
-import { type ChrootTree, currentTree, resolveForJob } from "../chroots/find.ts";
-import { chrootHas } from "../chroots/shell.ts";
-import type { CommandRun, Invocation } from "../cli/spec.ts";
+import type { Chroot } from "../chroots/find/chroot.ts";
+import { type ChrootTree, currentTree, resolveForJob } from "../chroots/find/resolve.ts";
+import { chrootHas } from "../chroots/find/script_shell.ts";
+import type { CommandRun, Invocation } from "../app/command.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
 import { settingsFor } from "../config/load.ts";
 import { withWishes } from "../config/overrides.ts";
@@ -10,15 +10,15 @@ import { findHelper, HELPER_PATH, HELPER_PROOF, noHelper } from "../gitlab/helpe
 import { type Job, readJob } from "../gitlab/job.ts";
 import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { adminBinds } from "../machines/binds.ts";
-import type { Bind, FolderPlan } from "../machines/folders.ts";
-import { weakened } from "../machines/privileges.ts";
-import { runStage } from "../machines/stage.ts";
-import type { MachinePlan } from "../machines/plan.ts";
-import { type Started, startMachine } from "../machines/start.ts";
-import { stopMachine } from "../machines/stop.ts";
-import { chooseImage, chooseMachine, type Chosen } from "./choices.ts";
-import { interruptible } from "./interrupt.ts";
+import { adminBinds } from "../machines/start/binds.ts";
+import type { Bind, FolderPlan } from "../machines/record/caches.ts";
+import { weakened } from "../machines/nspawn/privileges.ts";
+import { runStage } from "../machines/use/run_script.ts";
+import type { MachinePlan } from "../machines/record/plan.ts";
+import { type Started, startMachine } from "../machines/start/start.ts";
+import { stopMachine } from "../machines/end/stop.ts";
+import { chooseImage, chooseMachine, type Chosen } from "../app/choices.ts";
+import { interruptible } from "../app/interrupt.ts";
 
 /** Starts the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {

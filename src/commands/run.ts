@@ -1,12 +1,12 @@
-import type { CommandRun } from "../cli/spec.ts";
+import type { CommandRun } from "../app/command.ts";
 import { type Ending, isSuccess } from "../ending.ts";
 import { messageOf, refused } from "../failure.ts";
 import { isLastStage, isUserScript } from "../gitlab/stages.ts";
 import type { Host } from "../host/host.ts";
-import type { Lease } from "../machines/lease.ts";
-import { runStage } from "../machines/stage.ts";
-import { machineOfStage } from "./choices.ts";
-import { interruptible } from "./interrupt.ts";
+import type { Lease } from "../machines/record/lease.ts";
+import { runStage } from "../machines/use/run_script.ts";
+import { machineOfStage } from "../app/choices.ts";
+import { interruptible } from "../app/interrupt.ts";
 
 /** Runs a script in the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
@@ -49,8 +49,8 @@ async function failed(
   ending: Ending,
   { stage, began, cancelled }: Circumstances,
 ): Promise<Ending> {
-  const { explain } = await import("../machines/explain.ts");
-  const { noteFailure } = await import("../machines/failures.ts");
+  const { explain } = await import("../machines/report/explain.ts");
+  const { noteFailure } = await import("../machines/report/failures.ts");
   const explained = await explain(host, lease, ending, began, cancelled);
   const { ending: known, lines, before, ...counted } = explained;
   for (const line of lines) host.log.warn(`nspawn-runner: ${line}`);
@@ -61,6 +61,6 @@ async function failed(
 }
 
 async function tellUsage(host: Host, lease: Lease): Promise<void> {
-  const { summary } = await import("../machines/summary.ts");
+  const { summary } = await import("../machines/report/summary.ts");
   host.log.info(`nspawn-runner: ${await summary(host, lease)}`);
 }

@@ -1,9 +1,9 @@
-import { whereIsNow } from "../chroots/generations.ts";
-import type { CommandRun } from "../cli/spec.ts";
-import { findMachine, openShell } from "../machines/look.ts";
-import { readLease } from "../machines/lease.ts";
-import { whileLocked } from "../machines/lock.ts";
-import { removeMachine } from "../machines/stop.ts";
+import { whereIsNow } from "../chroots/generations/current.ts";
+import type { CommandRun } from "../app/command.ts";
+import { findMachine, openShell } from "../machines/use/shell.ts";
+import { readLease } from "../machines/record/lease.ts";
+import { whileLocked } from "../machines/record/lock.ts";
+import { removeMachine } from "../machines/end/stop.ts";
 
 /** Opens a shell in a machine, or gives up what is kept of one. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {

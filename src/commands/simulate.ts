@@ -1,5 +1,5 @@
 import { join } from "@std/path/posix";
-import type { CommandRun, Invocation } from "../cli/spec.ts";
+import type { CommandRun, Invocation } from "../app/command.ts";
 import { type Ending, isSuccess } from "../ending.ts";
 import { hostFailure, refused, usageError } from "../failure.ts";
 import {
@@ -13,8 +13,8 @@ import {
   stagesOf,
 } from "../gitlab/simulation.ts";
 import type { Argv, Captured, Ended, Host } from "../host/host.ts";
-import { driverOf } from "./driver.ts";
-import { interruptible } from "./interrupt.ts";
+import { driverOf } from "../app/self_argv.ts";
+import { interruptible } from "../app/interrupt.ts";
 
 /** Plays GitLab Runner for one job, each stage by this same program as a child. */
 export const run: CommandRun = async (invocation, context) => {

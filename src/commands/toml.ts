@@ -1,4 +1,4 @@
-import type { CommandRun } from "../cli/spec.ts";
+import type { CommandRun } from "../app/command.ts";
 import { refused } from "../failure.ts";
 import { runnerToml } from "../gitlab/runner_toml.ts";
 import type { Host } from "../host/host.ts";

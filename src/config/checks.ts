@@ -3,9 +3,9 @@
  * none.
  */
 
-import { globRegExp } from "../glob.ts";
+import { globRegExp } from "../text/glob.ts";
 import { CAPABILITIES } from "./capabilities.ts";
-import { bytesIn } from "../size.ts";
+import { bytesIn } from "../text/size.ts";
 
 /** A text of that shape. */
 export const text = (shape: RegExp) => (value: unknown) =>

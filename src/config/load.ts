@@ -1,6 +1,6 @@
 /** Reads the configuration and definitions, strictly: one error, with the dotted path and what is allowed. */
 
-import { nearest } from "../nearest.ts";
+import { nearest } from "../text/nearest.ts";
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { type Field, FIELDS, type Value } from "./schema.ts";

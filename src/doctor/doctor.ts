@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
-import { columns } from "../table.ts";
+import { columns } from "../text/table.ts";
 import type { Check, Finding } from "./finding.ts";
 import { helper, runners } from "./gitlab.ts";
 import { filter, nspawn, supervisor, timers } from "./machines.ts";

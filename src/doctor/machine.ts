@@ -1,7 +1,7 @@
 /** Starts a machine as a job gets it, and looks from inside at what is promised of it. */
 
 import type { Argv, Captured, Host } from "../host/host.ts";
-import { quote } from "../host/quote.ts";
+import { quote } from "../text/quote.ts";
 import { broken, type Finding, ok } from "./finding.ts";
 import { findingOf, type Probe, PROBES, runnable } from "./probes.ts";
 

@@ -3,7 +3,7 @@
 import type { Config } from "../config/settings.ts";
 import type { Argv, Host } from "../host/host.ts";
 import { isWithin, PREFIX } from "../machines/network/address.ts";
-import { type Obstacle, type Ready, readyNetwork } from "../machines/network/ready.ts";
+import { type Obstacle, type Ready, readyNetwork } from "../machines/network/private_network.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
 
 /** nftables, forwarding and name servers; nothing of the host is changed. */

@@ -1,15 +1,15 @@
 /** Whether chroots and machines have a place, and what is in it. */
 
-import { listChroots } from "../chroots/list.ts";
-import { findDefinition } from "../chroots/definition.ts";
+import { listChroots } from "../chroots/find/list.ts";
+import { findDefinition } from "../chroots/definition/definition.ts";
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { ENABLE } from "../host/quotas.ts";
-import { isSubvolume } from "../host/subvolumes.ts";
-import { fileSystemOf, kernelFacts } from "../machines/kernel.ts";
+import { ENABLE } from "../linux/btrfs_quota.ts";
+import { isSubvolume } from "../linux/btrfs.ts";
+import { fileSystemOf, kernelFacts } from "../linux/kernel.ts";
 import { chooseStorage } from "../machines/storage/choose.ts";
-import { asSize } from "../size.ts";
+import { asSize } from "../text/size.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
 
 /** Less than this share of the disk is too little for jobs and builds. */

@@ -1,11 +1,11 @@
 /** Whether machines can have user ids of their own. */
 
-import { listChroots } from "../chroots/list.ts";
+import { listChroots } from "../chroots/find/list.ts";
 import type { Host } from "../host/host.ts";
-import { isSubvolume } from "../host/subvolumes.ts";
-import { canMapOwners, RANGE } from "../machines/ids.ts";
-import { canShift } from "../machines/layers/shift.ts";
-import { whileTaking } from "../machines/lock.ts";
+import { isSubvolume } from "../linux/btrfs.ts";
+import { canMapOwners, RANGE } from "../machines/record/ids.ts";
+import { canShift } from "../machines/storage/shifted/shift.ts";
+import { whileTaking } from "../machines/record/lock.ts";
 import { type Check, ok, weak } from "./finding.ts";
 
 const TOPIC = "user namespaces";

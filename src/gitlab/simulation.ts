@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
-import { quote, quoteCommand } from "../host/quote.ts";
+import { quote, quoteCommand } from "../text/quote.ts";
 
 /** GitLab Runner's exit codes for drivers, as it sets them itself. */
 export const BUILD_FAILURE = 1;

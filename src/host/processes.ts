@@ -9,7 +9,7 @@ import type {
   StartOptions,
 } from "./host.ts";
 import { installHint } from "./packages.ts";
-import { quoteAll } from "./quote.ts";
+import { quoteAll } from "../text/quote.ts";
 
 /**
  * Child processes by `Deno.Command`.

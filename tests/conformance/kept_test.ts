@@ -1,7 +1,7 @@
 /** What a failed job wrote, kept for a look. */
 
 import assert from "node:assert/strict";
-import { quoteAll } from "../../src/host/quote.ts";
+import { quoteAll } from "../../src/text/quote.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";

@@ -1,7 +1,7 @@
 /** Machines that nobody ends in order: killed runners, killed calls, deadlines, power cuts. */
 
 import assert from "node:assert/strict";
-import type { Lease } from "../../src/machines/lease.ts";
+import type { Lease } from "../../src/machines/record/lease.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";

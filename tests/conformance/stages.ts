@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
-import type { Lease } from "../../src/machines/lease.ts";
+import type { Lease } from "../../src/machines/record/lease.ts";
 import { CHROOT, newJob, type Site } from "../hosts/site.ts";
 import type { JobPlan } from "./job.ts";
 import { type Attempt, attempt, BUILD_FAILURE, type Section, type StageResult } from "./runner.ts";

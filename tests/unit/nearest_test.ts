@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nearest } from "../../src/nearest.ts";
+import { nearest } from "../../src/text/nearest.ts";
 
 Deno.test("nearest() finds the word that was probably meant", () => {
   const words = ["id", "run", "prepare", "cleanup", "chroot-list", "chroot-login"];

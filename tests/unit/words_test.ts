@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { globRegExp } from "../../src/glob.ts";
-import { asSize } from "../../src/size.ts";
-import { columns } from "../../src/table.ts";
+import { globRegExp } from "../../src/text/glob.ts";
+import { asSize } from "../../src/text/size.ts";
+import { columns } from "../../src/text/table.ts";
 
 Deno.test("globRegExp() matches names as a shell does, whole ones", () => {
   const cases: readonly (readonly [string, readonly string[], readonly string[]])[] = [

@@ -1,7 +1,7 @@
 import type { Host } from "../../host/host.ts";
-import { fillTree } from "../bootstrap.ts";
-import type { Recipe } from "../recipe.ts";
-import { chooseTool, refuseUnplaced, refuseUnproved, type Suite } from "../suite.ts";
+import { fillTree } from "./bootstrap.ts";
+import type { Recipe } from "../definition/recipe.ts";
+import { chooseTool, refuseUnplaced, refuseUnproved, type Suite } from "./suite.ts";
 import type { Source } from "./source.ts";
 
 /**

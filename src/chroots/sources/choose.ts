@@ -1,10 +1,10 @@
 /** Which source a chroot has. */
 
 import { refused } from "../../failure.ts";
-import type { ChrootName } from "../name.ts";
-import type { Recipe } from "../recipe.ts";
-import { chooseSuite } from "../suite.ts";
-import type { Work } from "../work.ts";
+import type { ChrootName } from "../generations/name.ts";
+import type { Recipe } from "../definition/recipe.ts";
+import { chooseSuite } from "./suite.ts";
+import type { Work } from "../generations/context.ts";
 import { archiveSource } from "./archive.ts";
 import { chrootSource } from "./chroot.ts";
 import { dirSource } from "./dir.ts";

@@ -1,11 +1,11 @@
 import { hostFailure, refused } from "../../failure.ts";
-import { findTree } from "../find.ts";
-import { currentNumber, readRecord } from "../generation.ts";
-import { whileLocked } from "../lock.ts";
-import { type ChrootName, isChrootName } from "../name.ts";
-import { copyTree, removeTree } from "../tree.ts";
-import { findDefinition } from "../definition.ts";
-import type { Work } from "../work.ts";
+import { findTree } from "../find/resolve.ts";
+import { currentNumber, readRecord } from "../generations/record.ts";
+import { whileLocked } from "../generations/lock.ts";
+import { type ChrootName, isChrootName } from "../generations/name.ts";
+import { copyTree, removeTree } from "../../linux/tree.ts";
+import { findDefinition } from "../definition/definition.ts";
+import type { Work } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { refused } from "../../failure.ts";
-import { copyInto } from "../tree.ts";
-import type { Work } from "../work.ts";
+import { copyInto } from "../../linux/tree.ts";
+import type { Work } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { join } from "@std/path/posix";
-import type { ImageConfig } from "../image.ts";
+import type { ImageConfig } from "../generations/oci_config.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootPlaces } from "../places.ts";
-import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "../registry.ts";
-import type { Work } from "../work.ts";
+import type { ChrootPlaces } from "../generations/places.ts";
+import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "./registry.ts";
+import type { Work } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**

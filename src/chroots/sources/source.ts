@@ -1,8 +1,8 @@
 /** The joint that answers: what is a chroot made from? */
 
 import type { Host } from "../../host/host.ts";
-import type { ImageConfig } from "../image.ts";
-import type { ChrootPlaces } from "../places.ts";
+import type { ImageConfig } from "../generations/oci_config.ts";
+import type { ChrootPlaces } from "../generations/places.ts";
 
 /** Something that a chroot can be made from, found and checked. */
 export interface Source {

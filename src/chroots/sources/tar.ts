@@ -1,6 +1,6 @@
 import { refused } from "../../failure.ts";
-import { unpackTar } from "../tree.ts";
-import type { Work } from "../work.ts";
+import { unpackTar } from "../../linux/tree.ts";
+import type { Work } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**

@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { isAddress } from "../../config/checks.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import type { MachinePaths } from "../paths.ts";
+import type { MachinePaths } from "../record/paths.ts";
 
 /** What the host asks, as resolv.conf(5). */
 export interface Resolvers {

@@ -1,7 +1,7 @@
 import { join } from "@std/path/posix";
-import { leftOfSubvolume, limitSubvolume, releaseSubvolume } from "../../host/quotas.ts";
-import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../host/subvolumes.ts";
-import { removeStrangersTree } from "../../host/strangers.ts";
+import { leftOfSubvolume, limitSubvolume, releaseSubvolume } from "../../linux/btrfs_quota.ts";
+import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
+import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { moveFolder } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 

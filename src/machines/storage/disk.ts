@@ -3,10 +3,10 @@
 import { dirname } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { removeStrangersTree } from "../../host/strangers.ts";
-import { asSize } from "../../size.ts";
-import { moveMount, unmountAll } from "../mounts.ts";
-import { diskOf } from "../paths.ts";
+import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
+import { asSize } from "../../text/size.ts";
+import { moveMount, unmountAll } from "../../linux/mounts.ts";
+import { diskOf } from "../record/paths.ts";
 import type { Left } from "./storage.ts";
 
 /** Bytes of a disk for each file that it may hold: packages have larger ones, sources of programs as well. */

@@ -1,9 +1,9 @@
 import { join } from "@std/path/posix";
 import type { Argv, Host } from "../../host/host.ts";
-import { removeStrangersTree } from "../../host/strangers.ts";
-import { COUNT } from "../ids.ts";
-import { METACOPY, ownersIn } from "../layers/layer.ts";
-import { escapeColons } from "../nspawn.ts";
+import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
+import { COUNT } from "../record/ids.ts";
+import { METACOPY, ownersIn } from "./shifted/layer.ts";
+import { escapeColons } from "../nspawn/command_line.ts";
 import { closeDisk, leftOn, moveDisk, openDisk } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 

@@ -1,7 +1,7 @@
 /** The joint that answers: how are a machine's writes kept off its chroot? */
 
 import type { Argv, Host } from "../../host/host.ts";
-import type { StorageKind } from "../lease.ts";
+import type { StorageKind } from "../record/lease.ts";
 
 /** A root that a machine may write to without its chroot seeing any of it. */
 export interface Root {

@@ -1,5 +1,5 @@
-import { removeStrangersTree } from "../../host/strangers.ts";
-import { mount, moveMount, unmountAll } from "../mounts.ts";
+import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
+import { mount, moveMount, unmountAll } from "../../linux/mounts.ts";
 import { BYTES_A_FILE, leftOn } from "./disk.ts";
 import { makeUpper, overlayOver, writtenTo } from "./overlay.ts";
 import type { Storage } from "./storage.ts";

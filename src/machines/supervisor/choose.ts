@@ -1,7 +1,7 @@
 /** Which supervisor a host, and a machine, has. */
 
 import type { Host } from "../../host/host.ts";
-import type { Lease } from "../lease.ts";
+import type { Lease } from "../record/lease.ts";
 import { standalone } from "./standalone.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { systemd } from "./systemd.ts";

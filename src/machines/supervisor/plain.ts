@@ -1,6 +1,6 @@
 import type { Host } from "../../host/host.ts";
-import { PLAIN_READY } from "../nspawn.ts";
-import type { MachineSpec } from "../spec.ts";
+import { PLAIN_READY } from "../nspawn/command_line.ts";
+import type { MachineSpec } from "../nspawn/spec.ts";
 
 /**
  * Whether a plain machine's own process has said that it runs.

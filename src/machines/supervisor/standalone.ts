@@ -1,15 +1,15 @@
 import { join } from "@std/path/posix";
 import type { Argv, Host } from "../../host/host.ts";
-import { cgroupPaths, endCgroup, inCgroup } from "../cgroup.ts";
-import { PLAIN_ENVIRONMENT } from "../enter.ts";
-import { enteringArgv } from "../entry/nsenter.ts";
-import { BOOT_ID, readKernel } from "../kernel.ts";
-import { describeLeader, type SeenLeader } from "../leader.ts";
-import { whileConnecting } from "../network/connect.ts";
-import type { Lease } from "../lease.ts";
-import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
-import { identify, parseStat, until } from "../process.ts";
-import type { MachineSpec } from "../spec.ts";
+import { cgroupPaths, endCgroup, inCgroup } from "../../linux/cgroups.ts";
+import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { enteringArgv } from "../exec/nsenter.ts";
+import { BOOT_ID, readKernel } from "../../linux/kernel.ts";
+import { describeLeader, type SeenLeader } from "../nspawn/init_process.ts";
+import { whileConnecting } from "../network/veth.ts";
+import type { Lease } from "../record/lease.ts";
+import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
+import { identify, parseStat, until } from "../../linux/process.ts";
+import type { MachineSpec } from "../nspawn/spec.ts";
 import { isPlainReady } from "./plain.ts";
 import { startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 

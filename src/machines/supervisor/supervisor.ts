@@ -2,11 +2,11 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { KernelFacts } from "../kernel.ts";
-import type { SeenLeader } from "../leader.ts";
-import type { Lease, SupervisorKind } from "../lease.ts";
-import type { MachineName } from "../name.ts";
-import type { MachineSpec } from "../spec.ts";
+import type { KernelFacts } from "../../linux/kernel.ts";
+import type { SeenLeader } from "../nspawn/init_process.ts";
+import type { Lease, SupervisorKind } from "../record/lease.ts";
+import type { MachineName } from "../record/name.ts";
+import type { MachineSpec } from "../nspawn/spec.ts";
 
 /** One way to keep machines alive. */
 export interface Supervisor {

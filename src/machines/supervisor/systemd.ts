@@ -1,13 +1,13 @@
 import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
-import { deviceProperties } from "../devices.ts";
-import { describeLeader, type SeenLeader } from "../leader.ts";
-import { whileConnecting } from "../network/connect.ts";
-import { nspawnArgv, nspawnEnvironment } from "../nspawn.ts";
-import { leaseLink, recordOf } from "../paths.ts";
-import { until } from "../process.ts";
-import type { MachineSpec } from "../spec.ts";
+import { deviceProperties } from "../nspawn/devices.ts";
+import { describeLeader, type SeenLeader } from "../nspawn/init_process.ts";
+import { whileConnecting } from "../network/veth.ts";
+import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
+import { leaseLink, recordOf } from "../record/paths.ts";
+import { until } from "../../linux/process.ts";
+import type { MachineSpec } from "../nspawn/spec.ts";
 import { isPlainReady } from "./plain.ts";
 import { LAST_LINES, startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
 

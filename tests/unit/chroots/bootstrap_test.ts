@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { bootstrapArgv } from "../../../src/chroots/bootstrap.ts";
+import { bootstrapArgv } from "../../../src/chroots/sources/bootstrap.ts";
 
 const PLAIN = { suite: "sid", components: [], packages: [], keyring: undefined } as const;
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { changing, createChroot, recreate } from "../../../src/chroots/create.ts";
-import type { ChrootName } from "../../../src/chroots/name.ts";
-import type { Work } from "../../../src/chroots/work.ts";
-import { tryLock } from "../../../src/chroots/lock.ts";
-import { readRecord } from "../../../src/chroots/generation.ts";
-import { addGeneration, rollBack } from "../../../src/chroots/generations.ts";
-import { findTree } from "../../../src/chroots/find.ts";
+import { changing, createChroot, recreate } from "../../../src/chroots/build/create.ts";
+import type { ChrootName } from "../../../src/chroots/generations/name.ts";
+import type { Work } from "../../../src/chroots/generations/context.ts";
+import { tryLock } from "../../../src/chroots/generations/lock.ts";
+import { readRecord } from "../../../src/chroots/generations/record.ts";
+import { addGeneration, rollBack } from "../../../src/chroots/generations/current.ts";
+import { findTree } from "../../../src/chroots/find/resolve.ts";
 import { refused } from "../../../src/failure.ts";
-import { hasProgram } from "../../../src/chroots/tool.ts";
+import { hasProgram } from "../../../src/linux/tool.ts";
 import { skip } from "../../skip.ts";
 import {
   bootstrap,

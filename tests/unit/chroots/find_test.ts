@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { resolveChroot } from "../../../src/chroots/find.ts";
+import { resolveChroot } from "../../../src/chroots/find/resolve.ts";
 import { withStore } from "./fixture.ts";
 
 Deno.test("resolveChroot() finds a directory of the store", () =>

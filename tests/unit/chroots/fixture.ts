@@ -2,16 +2,16 @@
 
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
-import type { Candidate, Work } from "../../../src/chroots/work.ts";
+import type { Candidate, Work } from "../../../src/chroots/generations/context.ts";
 import {
   currentNumber,
   type GenerationRecord,
   numbersOf,
   writeRecord,
-} from "../../../src/chroots/generation.ts";
-import { switchTo } from "../../../src/chroots/generations.ts";
-import { type ChrootName, isChrootName } from "../../../src/chroots/name.ts";
-import type { ChrootUser } from "../../../src/chroots/users.ts";
+} from "../../../src/chroots/generations/record.ts";
+import { switchTo } from "../../../src/chroots/generations/current.ts";
+import { type ChrootName, isChrootName } from "../../../src/chroots/generations/name.ts";
+import type { ChrootUser } from "../../../src/chroots/generations/machines_port.ts";
 import type { Argv } from "../../../src/host/host.ts";
 import { type Answer, inFolder, type Recording, recordingHost } from "../recording_host.ts";
 

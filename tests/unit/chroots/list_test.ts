@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { listChroots } from "../../../src/chroots/list.ts";
-import { tryLock } from "../../../src/chroots/lock.ts";
-import { asJson, asLines, asTable } from "../../../src/chroots/table.ts";
+import { listChroots } from "../../../src/chroots/find/list.ts";
+import { tryLock } from "../../../src/chroots/generations/lock.ts";
+import { asJson, asLines, asTable } from "../../../src/chroots/find/table.ts";
 import { named, withStore } from "./fixture.ts";
 
 Deno.test("listChroots() is empty where there is no store", () =>

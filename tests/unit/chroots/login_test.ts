@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { logIn, loginArgv, logInDirectly } from "../../../src/chroots/login.ts";
-import { isMachineName } from "../../../src/machines/name.ts";
+import { logIn, loginArgv, logInDirectly } from "../../../src/chroots/build/login.ts";
+import { isMachineName } from "../../../src/machines/record/name.ts";
 import type { Answer } from "../recording_host.ts";
 import { type Fixture, machine, named, withStore } from "./fixture.ts";
 

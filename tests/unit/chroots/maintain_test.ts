@@ -4,7 +4,7 @@ import {
   chooseChroots,
   maintainChroot,
   maintainChroots,
-} from "../../../src/chroots/maintain.ts";
+} from "../../../src/chroots/build/maintain.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { PROGRAM_FILE } from "../recording_host.ts";
 import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "./fixture.ts";

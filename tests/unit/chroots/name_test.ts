@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isChrootName, namesOfImage } from "../../../src/chroots/name.ts";
+import { isChrootName, namesOfImage } from "../../../src/chroots/generations/name.ts";
 import { Failure } from "../../../src/failure.ts";
 
 const MEANINGS: Readonly<Record<string, readonly string[]>> = {

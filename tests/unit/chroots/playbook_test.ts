@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { findPlaybook, playbookVariables, withoutTags } from "../../../src/chroots/playbook.ts";
+import {
+  findPlaybook,
+  playbookVariables,
+  withoutTags,
+} from "../../../src/chroots/definition/playbook.ts";
 import { named, withStore } from "./fixture.ts";
 
 const read = async (text: string) => ({ ...await playbookVariables(text) });

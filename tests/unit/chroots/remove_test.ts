@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { removeChroot } from "../../../src/chroots/remove.ts";
-import { tryLock } from "../../../src/chroots/lock.ts";
+import { removeChroot } from "../../../src/chroots/build/remove.ts";
+import { tryLock } from "../../../src/chroots/generations/lock.ts";
 import { machine, named, withStore } from "./fixture.ts";
 
 Deno.test("removeChroot() removes all generations, and leaves the definition", () =>

@@ -1,9 +1,9 @@
 /** Where chroots come from, and when they are made anew. */
 
 import assert from "node:assert/strict";
-import { chooseChroots, maintainChroot } from "../../../src/chroots/maintain.ts";
-import { pushChroot } from "../../../src/chroots/push.ts";
-import { readRecord } from "../../../src/chroots/generation.ts";
+import { chooseChroots, maintainChroot } from "../../../src/chroots/build/maintain.ts";
+import { pushChroot } from "../../../src/chroots/transfer/push.ts";
+import { readRecord } from "../../../src/chroots/generations/record.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { PROGRAM_FILE } from "../recording_host.ts";
 import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "./fixture.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chooseSuite, refuseUnplaced, refuseUnproved } from "../../../src/chroots/suite.ts";
+import { chooseSuite, refuseUnplaced, refuseUnproved } from "../../../src/chroots/sources/suite.ts";
 import { PROGRAM_FILE, recordingHost } from "../recording_host.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { named } from "./fixture.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Invocation } from "../../../src/cli/spec.ts";
-import { chooseImage, chooseMachine } from "../../../src/commands/choices.ts";
-import { interruptible } from "../../../src/commands/interrupt.ts";
+import type { Invocation } from "../../../src/app/command.ts";
+import { chooseImage, chooseMachine } from "../../../src/app/choices.ts";
+import { interruptible } from "../../../src/app/interrupt.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Job } from "../../../src/gitlab/job.ts";
 import { Failure } from "../../../src/failure.ts";

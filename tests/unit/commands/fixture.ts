@@ -1,9 +1,9 @@
 /** GitLab Runner's side of prepare, run and cleanup, and a host without systemd for them. */
 
 import type { Host } from "../../../src/host/host.ts";
-import { type Lease, writeLease } from "../../../src/machines/lease.ts";
-import { machineName } from "../../../src/machines/name.ts";
-import { machinePaths } from "../../../src/machines/paths.ts";
+import { type Lease, writeLease } from "../../../src/machines/record/lease.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
+import { machinePaths } from "../../../src/machines/record/paths.ts";
 import { leaseOf } from "../machines/fixture.ts";
 import { aliveAnswer, FACTS, standaloneHost, statOf } from "../machines/standalone_host.ts";
 import type { Answer } from "../recording_host.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { main } from "../../../src/cli/main.ts";
-import { writeLease } from "../../../src/machines/lease.ts";
+import { writeLease } from "../../../src/machines/record/lease.ts";
 import { leaseOf } from "../machines/fixture.ts";
 import { inFolder } from "../recording_host.ts";
 import { LEADER, MACHINE, scene, SECRET, SERVER_HASH, withMachine } from "./fixture.ts";

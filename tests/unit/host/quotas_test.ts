@@ -4,7 +4,7 @@ import {
   leftOfSubvolume,
   limitSubvolume,
   parseGroup,
-} from "../../../src/host/quotas.ts";
+} from "../../../src/linux/btrfs_quota.ts";
 import { recordingHost } from "../recording_host.ts";
 
 /** Lines of btrfs-qgroup(8), each as one version prints it, and what is left. */

@@ -1,7 +1,7 @@
 /** What nspawn leaves behind when it is killed. */
 
 import assert from "node:assert/strict";
-import { EXPORTS, RECORDS, sweepWorkshops, WORKSHOP } from "../../../src/host/remains.ts";
+import { EXPORTS, RECORDS, sweepWorkshops, WORKSHOP } from "../../../src/linux/nspawn_leftovers.ts";
 import { recordingHost } from "../recording_host.ts";
 
 Deno.test("sweepWorkshops() starts nothing where nothing is called so, and tells what it ended", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { denoFiles } from "../../../src/host/files.ts";
-import { removeStrangersTree } from "../../../src/host/strangers.ts";
+import { removeStrangersTree } from "../../../src/linux/untrusted_tree.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const { host } = recordingHost({ real: ["sh", "chattr"] });

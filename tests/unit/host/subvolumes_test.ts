@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Stat } from "../../../src/host/host.ts";
-import { createSubvolume, deleteSubvolume, isSubvolume } from "../../../src/host/subvolumes.ts";
+import { createSubvolume, deleteSubvolume, isSubvolume } from "../../../src/linux/btrfs.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 
 /** A host with these subvolumes, each inside of the one before; btrfs deletes none that holds another. */

@@ -1,7 +1,7 @@
 /** The time zone of what runs in a tree. */
 
 import assert from "node:assert/strict";
-import { KEEP_ZONE, timezoneOptions } from "../../../src/host/timezone.ts";
+import { KEEP_ZONE, timezoneOptions } from "../../../src/linux/time_zone.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 /** Where the host's /etc/localtime leads, whether the tree has Rome's zone, whether nspawn links it. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { terminalLog } from "../../../src/host/log.ts";
 import { installHint } from "../../../src/host/packages.ts";
-import { quote, quoteAll } from "../../../src/host/quote.ts";
+import { quote, quoteAll } from "../../../src/text/quote.ts";
 
 Deno.test("quote() leaves a plain word as it is and quotes all others", () => {
   assert.equal(quoteAll(["a/b=c", "d e", "it's", ""]), `a/b=c 'd e' 'it'\\''s' ''`);

@@ -1,10 +1,10 @@
 /** What machines see of the host: what an administrator binds, and their own names. */
 
 import assert from "node:assert/strict";
-import { adminBinds } from "../../../src/machines/binds.ts";
-import { hostsFile } from "../../../src/machines/hosts_file.ts";
-import { machinePaths } from "../../../src/machines/paths.ts";
-import { machineName } from "../../../src/machines/name.ts";
+import { adminBinds } from "../../../src/machines/start/binds.ts";
+import { hostsFile } from "../../../src/machines/start/hosts_file.ts";
+import { machinePaths } from "../../../src/machines/record/paths.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const { host } = recordingHost();

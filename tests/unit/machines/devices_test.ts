@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
-import { deviceProperties, machineDevices, withDevices } from "../../../src/machines/devices.ts";
-import { nspawnArgv } from "../../../src/machines/nspawn.ts";
+import {
+  deviceProperties,
+  machineDevices,
+  withDevices,
+} from "../../../src/machines/nspawn/devices.ts";
+import { nspawnArgv } from "../../../src/machines/nspawn/command_line.ts";
 import { recordingHost } from "../recording_host.ts";
 import { SETTINGS, specOf } from "./fixture.ts";
 

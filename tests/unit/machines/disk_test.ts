@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { Argv } from "../../../src/host/host.ts";
-import { openChannel } from "../../../src/machines/entry/script.ts";
-import { explain } from "../../../src/machines/explain.ts";
+import { openChannel } from "../../../src/machines/exec/script.ts";
+import { explain } from "../../../src/machines/report/explain.ts";
 import { btrfs } from "../../../src/machines/storage/btrfs.ts";
 import { leftOn } from "../../../src/machines/storage/disk.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";

@@ -1,13 +1,8 @@
 import assert from "node:assert/strict";
 import type { Child, Ended } from "../../../src/host/host.ts";
-import {
-  endOf,
-  type Entry,
-  type Running,
-  type StageRun,
-} from "../../../src/machines/entry/entry.ts";
-import { nsenter } from "../../../src/machines/entry/nsenter.ts";
-import { unit } from "../../../src/machines/entry/unit.ts";
+import { endOf, type Entry, type Running, type StageRun } from "../../../src/machines/exec/exec.ts";
+import { nsenter } from "../../../src/machines/exec/nsenter.ts";
+import { unit } from "../../../src/machines/exec/unit.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 import { statOf } from "./standalone_host.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Entry, Running, StageRun } from "../../../src/machines/entry/entry.ts";
-import { nsenter } from "../../../src/machines/entry/nsenter.ts";
-import { unit } from "../../../src/machines/entry/unit.ts";
-import type { Leader, Lease } from "../../../src/machines/lease.ts";
+import type { Entry, Running, StageRun } from "../../../src/machines/exec/exec.ts";
+import { nsenter } from "../../../src/machines/exec/nsenter.ts";
+import { unit } from "../../../src/machines/exec/unit.ts";
+import type { Leader, Lease } from "../../../src/machines/record/lease.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 

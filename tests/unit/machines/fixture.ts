@@ -1,11 +1,11 @@
 /** What tests of machines share. */
 
 import type { MachineSettings } from "../../../src/config/settings.ts";
-import type { Lease } from "../../../src/machines/lease.ts";
-import { machineName } from "../../../src/machines/name.ts";
-import { type MachinePaths, machinePaths } from "../../../src/machines/paths.ts";
-import type { MachinePlan } from "../../../src/machines/plan.ts";
-import type { MachineSpec } from "../../../src/machines/spec.ts";
+import type { Lease } from "../../../src/machines/record/lease.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
+import { type MachinePaths, machinePaths } from "../../../src/machines/record/paths.ts";
+import type { MachinePlan } from "../../../src/machines/record/plan.ts";
+import type { MachineSpec } from "../../../src/machines/nspawn/spec.ts";
 
 /** Settings that show in command lines. */
 export const SETTINGS: MachineSettings = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { claimFolders, type FolderOwner } from "../../../src/machines/folders.ts";
-import { removeFolders, spareFolders } from "../../../src/machines/folders_gc.ts";
-import { writeLease } from "../../../src/machines/lease.ts";
+import { claimFolders, type FolderOwner } from "../../../src/machines/record/caches.ts";
+import { removeFolders, spareFolders } from "../../../src/machines/end/evict_caches.ts";
+import { writeLease } from "../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { withOwnRun } from "./standalone_host.ts";
 import { leaseOf } from "./fixture.ts";

@@ -1,7 +1,7 @@
 /** What a machine leaves out; that it has no effect is shown in tests/integration/machine_test.ts. */
 
 import assert from "node:assert/strict";
-import { idleIn, layMasks } from "../../../src/machines/idle.ts";
+import { idleIn, layMasks } from "../../../src/machines/nspawn/boot_masks.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const { host } = recordingHost();

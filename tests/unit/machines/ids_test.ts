@@ -1,10 +1,10 @@
 /** Machines with user ids of their own: which, and what proves it. */
 
 import assert from "node:assert/strict";
-import { layScript, openChannel, ownerIds } from "../../../src/machines/entry/script.ts";
-import { ownStreams } from "../../../src/machines/entry/streams.ts";
-import { COUNT, freeIds, proveIds } from "../../../src/machines/ids.ts";
-import { nspawnArgv } from "../../../src/machines/nspawn.ts";
+import { layScript, openChannel, ownerIds } from "../../../src/machines/exec/script.ts";
+import { ownStreams } from "../../../src/machines/exec/streams.ts";
+import { COUNT, freeIds, proveIds } from "../../../src/machines/record/ids.ts";
+import { nspawnArgv } from "../../../src/machines/nspawn/command_line.ts";
 import { btrfs } from "../../../src/machines/storage/btrfs.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";
 import { skip } from "../../skip.ts";

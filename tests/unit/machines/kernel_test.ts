@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import {
-  fileSystemOf,
-  kernelFacts,
-  parseCgroup,
-  parseMounts,
-} from "../../../src/machines/kernel.ts";
-import { describeLeader } from "../../../src/machines/leader.ts";
+import { fileSystemOf, kernelFacts, parseCgroup, parseMounts } from "../../../src/linux/kernel.ts";
+import { describeLeader } from "../../../src/machines/nspawn/init_process.ts";
 import { recordingHost } from "../recording_host.ts";
 
 const MOUNTINFO = `21 1 8:1 / / rw,relatime - ext4 /dev/vda rw

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import type { Host, Stat } from "../../../src/host/host.ts";
-import { keyOf, layerOf } from "../../../src/machines/layers/layer.ts";
-import { makeFirstLayers, makeLayer } from "../../../src/machines/layers/make.ts";
-import { canShift, shiftArgv } from "../../../src/machines/layers/shift.ts";
-import { sweepLayers } from "../../../src/machines/layers/sweep.ts";
-import { writeLease } from "../../../src/machines/lease.ts";
+import { keyOf, layerOf } from "../../../src/machines/storage/shifted/layer.ts";
+import { makeFirstLayers, makeLayer } from "../../../src/machines/storage/shifted/make.ts";
+import { canShift, shiftArgv } from "../../../src/machines/storage/shifted/shift.ts";
+import { sweepLayers } from "../../../src/machines/storage/shifted/sweep.ts";
+import { writeLease } from "../../../src/machines/record/lease.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";
 import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../recording_host.ts";
 import { withOwnRun } from "./standalone_host.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeLeader } from "../../../src/machines/leader.ts";
+import { describeLeader } from "../../../src/machines/nspawn/init_process.ts";
 import { skip } from "../../skip.ts";
 import { recordingHost } from "../recording_host.ts";
 import { statOf } from "./standalone_host.ts";

@@ -6,8 +6,8 @@ import {
   readLease,
   removeLease,
   writeLease,
-} from "../../../src/machines/lease.ts";
-import { leaseLink, machinePaths } from "../../../src/machines/paths.ts";
+} from "../../../src/machines/record/lease.ts";
+import { leaseLink, machinePaths } from "../../../src/machines/record/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";

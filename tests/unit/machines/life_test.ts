@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import type { Lease } from "../../../src/machines/lease.ts";
-import { findLease, writeLease } from "../../../src/machines/lease.ts";
-import { runStage } from "../../../src/machines/stage.ts";
-import type { MachinePlan } from "../../../src/machines/plan.ts";
-import { startMachine } from "../../../src/machines/start.ts";
-import { stopMachine } from "../../../src/machines/stop.ts";
-import { machineName } from "../../../src/machines/name.ts";
-import { machinePaths } from "../../../src/machines/paths.ts";
+import type { Lease } from "../../../src/machines/record/lease.ts";
+import { findLease, writeLease } from "../../../src/machines/record/lease.ts";
+import { runStage } from "../../../src/machines/use/run_script.ts";
+import type { MachinePlan } from "../../../src/machines/record/plan.ts";
+import { startMachine } from "../../../src/machines/start/start.ts";
+import { stopMachine } from "../../../src/machines/end/stop.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
+import { machinePaths } from "../../../src/machines/record/paths.ts";
 import { type Answer, inFolder } from "../recording_host.ts";
 import { leaseOf, planOf } from "./fixture.ts";
 import { aliveAnswer, FACTS, standaloneHost, statOf } from "./standalone_host.ts";

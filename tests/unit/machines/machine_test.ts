@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import type { MachinePlan } from "../../../src/machines/plan.ts";
-import { startMachine } from "../../../src/machines/start.ts";
-import { stopMachine } from "../../../src/machines/stop.ts";
-import { writeLease } from "../../../src/machines/lease.ts";
-import { machineName } from "../../../src/machines/name.ts";
+import type { MachinePlan } from "../../../src/machines/record/plan.ts";
+import { startMachine } from "../../../src/machines/start/start.ts";
+import { stopMachine } from "../../../src/machines/end/stop.ts";
+import { writeLease } from "../../../src/machines/record/lease.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
 import { inFolder } from "../recording_host.ts";
 import { leaseOf, planOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";

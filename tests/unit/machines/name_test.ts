@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import { idOf, isMachineName, machineName } from "../../../src/machines/name.ts";
+import { idOf, isMachineName, machineName } from "../../../src/machines/record/name.ts";
 
 Deno.test("machineName() is run-ID by hand and tells servers apart under GitLab", () => {
   assert.equal(machineName("42", undefined), "run-42");

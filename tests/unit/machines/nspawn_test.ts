@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import type { Files, Stat } from "../../../src/host/host.ts";
-import { machineName } from "../../../src/machines/name.ts";
-import { nspawnArgv, nspawnEnvironment, nspawnVersion } from "../../../src/machines/nspawn.ts";
-import { machinePaths } from "../../../src/machines/paths.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
+import {
+  nspawnArgv,
+  nspawnEnvironment,
+  nspawnVersion,
+} from "../../../src/machines/nspawn/command_line.ts";
+import { machinePaths } from "../../../src/machines/record/paths.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { specOf } from "./fixture.ts";

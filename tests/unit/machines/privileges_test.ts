@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { CAPABILITIES } from "../../../src/config/capabilities.ts";
-import type { Leader } from "../../../src/machines/lease.ts";
+import type { Leader } from "../../../src/machines/record/lease.ts";
 import {
   privilegeOptions,
   provePrivileges,
   refuseUnsafeNesting,
   weakened,
   withheld,
-} from "../../../src/machines/privileges.ts";
+} from "../../../src/machines/nspawn/privileges.ts";
 import { SETTINGS, specOf } from "./fixture.ts";
 
 const IDS = 1_610_612_736;

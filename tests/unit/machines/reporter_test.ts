@@ -1,9 +1,9 @@
 /** What a stage's reporter takes, in a real shell whose stdin has something to read. */
 
 import assert from "node:assert/strict";
-import { reportedEnding } from "../../../src/machines/entry/entry.ts";
-import { layScript, openChannel } from "../../../src/machines/entry/script.ts";
-import { INSIDE } from "../../../src/machines/paths.ts";
+import { reportedEnding } from "../../../src/machines/exec/exec.ts";
+import { layScript, openChannel } from "../../../src/machines/exec/script.ts";
+import { INSIDE } from "../../../src/machines/record/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { pathsIn } from "./fixture.ts";
 

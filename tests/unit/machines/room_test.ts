@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Lease, listLeases, writeLease } from "../../../src/machines/lease.ts";
-import { makeRoom, refuseFullDisk } from "../../../src/machines/room.ts";
+import { type Lease, listLeases, writeLease } from "../../../src/machines/record/lease.ts";
+import { makeRoom, refuseFullDisk } from "../../../src/machines/end/free_space.ts";
 import { type Answer, inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import { reportedEnding } from "../../../src/machines/entry/entry.ts";
+import { reportedEnding } from "../../../src/machines/exec/exec.ts";
 import {
   layScript,
   openChannel,
   type Shells,
   shellsFor,
   takeScript,
-} from "../../../src/machines/entry/script.ts";
-import { INSIDE, type MachinePaths } from "../../../src/machines/paths.ts";
+} from "../../../src/machines/exec/script.ts";
+import { INSIDE, type MachinePaths } from "../../../src/machines/record/paths.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { pathsIn } from "./fixture.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { BOOT_ID } from "../../../src/machines/kernel.ts";
-import { type Link, linkFor } from "../../../src/machines/network/connect.ts";
+import { BOOT_ID } from "../../../src/linux/kernel.ts";
+import { type Link, linkFor } from "../../../src/machines/network/veth.ts";
 import { standalone } from "../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../recording_host.ts";
 import { leaseOf, SETTINGS, specOf } from "./fixture.ts";

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import type { MachineSettings } from "../../../src/config/settings.ts";
-import type { MachinePlan } from "../../../src/machines/plan.ts";
-import { startMachine } from "../../../src/machines/start.ts";
-import { machineName } from "../../../src/machines/name.ts";
-import { leaseLink } from "../../../src/machines/paths.ts";
+import type { MachinePlan } from "../../../src/machines/record/plan.ts";
+import { startMachine } from "../../../src/machines/start/start.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
+import { leaseLink } from "../../../src/machines/record/paths.ts";
 import { type Answer, inFolder, type Recording } from "../recording_host.ts";
 import { planOf, SETTINGS } from "./fixture.ts";
 import { FACTS, standaloneHost, statOf } from "./standalone_host.ts";

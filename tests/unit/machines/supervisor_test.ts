@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { limitProperties, systemd, unitOf } from "../../../src/machines/supervisor/systemd.ts";
-import { linkFor } from "../../../src/machines/network/connect.ts";
+import { linkFor } from "../../../src/machines/network/veth.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 import { leaseOf, specOf } from "./fixture.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Lease, listLeases, writeLease } from "../../../src/machines/lease.ts";
-import { endOverdue } from "../../../src/machines/sweep.ts";
+import { type Lease, listLeases, writeLease } from "../../../src/machines/record/lease.ts";
+import { endOverdue } from "../../../src/machines/end/overdue.ts";
 import { type Answer, inFolder } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 import { standaloneHost, statOf } from "./standalone_host.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Failure } from "../../../src/failure.ts";
-import type { MachineSpec } from "../../../src/machines/spec.ts";
+import type { MachineSpec } from "../../../src/machines/nspawn/spec.ts";
 import { systemd } from "../../../src/machines/supervisor/systemd.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 import { leaseOf, SETTINGS, specOf } from "./fixture.ts";

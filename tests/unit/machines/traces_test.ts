@@ -1,10 +1,10 @@
 /** What nspawn and its machines leave in the host's file system. */
 
 import assert from "node:assert/strict";
-import { findLease, writeLease } from "../../../src/machines/lease.ts";
-import { machineName } from "../../../src/machines/name.ts";
+import { findLease, writeLease } from "../../../src/machines/record/lease.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
 import { isPlainReady } from "../../../src/machines/supervisor/plain.ts";
-import { sweepExport } from "../../../src/host/remains.ts";
+import { sweepExport } from "../../../src/linux/nspawn_leftovers.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf, specOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";

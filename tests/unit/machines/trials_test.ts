@@ -1,7 +1,7 @@
 /** What a host can do, found out by a trial. */
 
 import assert from "node:assert/strict";
-import { succeeds, verdict } from "../../../src/machines/trials.ts";
+import { succeeds, verdict } from "../../../src/machines/record/host_probe.ts";
 import { recordingHost } from "../recording_host.ts";
 
 /** How a trial's process ends, whether it said what it should, and what is told and kept; null for nothing. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { explain } from "../../../src/machines/explain.ts";
-import { noteFailure, readFailures } from "../../../src/machines/failures.ts";
-import { summary } from "../../../src/machines/summary.ts";
-import { parseUsage, readUsage } from "../../../src/machines/usage.ts";
+import { explain } from "../../../src/machines/report/explain.ts";
+import { noteFailure, readFailures } from "../../../src/machines/report/failures.ts";
+import { summary } from "../../../src/machines/report/summary.ts";
+import { parseUsage, readUsage } from "../../../src/machines/report/usage.ts";
 import type { Ending } from "../../../src/ending.ts";
-import type { Lease } from "../../../src/machines/lease.ts";
+import type { Lease } from "../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 import { leaseOf } from "./fixture.ts";
 import { standaloneHost } from "./standalone_host.ts";

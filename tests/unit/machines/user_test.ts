@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findUser } from "../../../src/machines/user.ts";
+import { findUser } from "../../../src/machines/record/user.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const PASSWD = `root:x:0:0:root:/root:/bin/bash

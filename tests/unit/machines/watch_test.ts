@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { watched } from "../../../src/machines/entry/watch.ts";
+import { watched } from "../../../src/machines/exec/watchdog.ts";
 import { denoProcesses } from "../../../src/host/processes.ts";
 import { skip } from "../../skip.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";

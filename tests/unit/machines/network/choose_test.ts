@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { chooseNetwork } from "../../../../src/machines/network/choose.ts";
 import { rulesFor } from "../../../../src/machines/network/rules.ts";
-import { loopbackOf } from "../../../../src/machines/network/loopback.ts";
+import { loopbackOf } from "../../../../src/machines/network/gitlab_on_loopback.ts";
 import { readResolvers } from "../../../../src/machines/network/resolv.ts";
 import type { Answer, Recording } from "../../recording_host.ts";
 import { recordingHost } from "../../recording_host.ts";

@@ -1,7 +1,7 @@
 /** The link of a machine; that it carries packets is shown in tests/integration/network_test.ts. */
 
 import assert from "node:assert/strict";
-import { linkFor, whileConnecting } from "../../../../src/machines/network/connect.ts";
+import { linkFor, whileConnecting } from "../../../../src/machines/network/veth.ts";
 import type { Argv, Host } from "../../../../src/host/host.ts";
 import { skip } from "../../../skip.ts";
 import { recordingHost } from "../../recording_host.ts";

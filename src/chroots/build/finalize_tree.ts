@@ -1,0 +1,40 @@
+/** The last touches to a tree, whoever filled it. */
+
+import { join } from "@std/path/posix";
+import { refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { LOCALHOST } from "../../linux/localhost.ts";
+
+/**
+ * Makes a tree fit to start machines from.
+ *
+ * @param host The outside.
+ * @param tree Where it is.
+ * @throws {Failure} where its folders lead out of it, as those of a stranger's image could.
+ */
+export async function finishTree(host: Host, tree: string): Promise<void> {
+  const etc = await folderIn(host, tree, "etc");
+  if (etc !== null) {
+    // There and empty, so that each machine gets an id of its own: machine-id(5).
+    const id = join(etc, "machine-id");
+    await host.files.remove(id);
+    await host.files.write(id, "", 0o444);
+    // No package of a minimal system brings it, and many a test suite listens there.
+    const hosts = join(etc, "hosts");
+    if (await host.files.lstat(hosts) === null) await host.files.write(hosts, LOCALHOST, 0o644);
+  }
+  const dbus = await folderIn(host, tree, "var/lib/dbus");
+  const copy = dbus === null ? null : join(dbus, "machine-id");
+  if (copy !== null && (await host.files.lstat(copy))?.kind === "file") {
+    await host.files.remove(copy);
+  }
+  await host.files.chmod(tree, 0o755);
+}
+
+/** A folder of a tree without symlinks on the way; null where it has none. */
+async function folderIn(host: Host, tree: string, folder: string): Promise<string | null> {
+  const real = await host.files.real(join(tree, folder));
+  if (real === null) return null;
+  if (real.startsWith(`${await host.files.real(tree)}/`)) return real;
+  throw refused(`Cannot use the new tree: its ${folder} leads out of it, to ${real}`);
+}

@@ -1,0 +1,165 @@
+/** What a tree gets besides what its source brought: files, commands, a playbook. */
+
+import { hostFailure, messageOf, refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
+import { timezoneOptions } from "../../linux/time_zone.ts";
+import { PLAYER, runPlaybook } from "./ansible.ts";
+import type { ChrootName } from "../generations/name.ts";
+import type { Recipe } from "../definition/recipe.ts";
+import { requireProgram, runTool } from "../../linux/tool.ts";
+
+/**
+ * Refuses before anything is begun where a program is missing that furnishing needs.
+ *
+ * @param host The outside.
+ * @param recipe What the chroot gets.
+ * @throws {Failure} that names the package.
+ */
+export async function requireFurnishers(host: Host, { playbook }: Recipe): Promise<void> {
+  if (playbook !== null) await requireProgram(host, PLAYER);
+}
+
+/**
+ * Furnishes a tree: files first, then commands, then the playbook.
+ *
+ * @param host The outside.
+ * @param name The chroot.
+ * @param tree Its tree.
+ * @param recipe What it gets.
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} of the host where one of them fails.
+ */
+export async function furnishTree(
+  host: Host,
+  name: ChrootName,
+  tree: string,
+  { making, playbook }: Recipe,
+  interrupt: AbortSignal,
+): Promise<void> {
+  for (const [from, to] of Object.entries(making.copy ?? {})) {
+    host.log.info(`Copying ${from} to ${to}`);
+    // From inside, where no link of the tree leads out of it.
+    const options = [`--bind-ro=${from}:${COPIED}`];
+    await runInside(host, tree, options, ["sh", "-euc", COPY, "sh", to], interrupt);
+  }
+  for (const command of making.setup ?? []) {
+    host.log.info(`Running ${command.trim().split("\n")[0]}`);
+    await runInside(host, tree, [], ["sh", "-euc", command], interrupt);
+  }
+  if (playbook !== null) await runPlaybook(host, name, tree, playbook.path, interrupt);
+}
+
+/** Where a tree sees what is copied into it. */
+const COPIED = "/run/nspawn-runner-copy";
+
+/** Words: the place in the chroot. */
+const COPY = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
+
+/**
+ * Brings the packages of a tree up to date, where its system has apt, and installs those that are missing.
+ *
+ * @param host The outside.
+ * @param tree The tree.
+ * @param packages Those that it is to have.
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} of the host where that fails.
+ */
+export async function upgradeTree(
+  host: Host,
+  tree: string,
+  packages: readonly string[],
+  interrupt: AbortSignal,
+): Promise<void> {
+  host.log.info("Upgrading its packages");
+  await runInside(host, tree, [], ["sh", "-euc", UPGRADE, "sh", ...packages], interrupt);
+}
+
+const APT = "apt-get -q -y -o Dpkg::Options::=--force-confold";
+
+/** Words: packages. */
+const INSTALL = `apt-get -q update
+${APT} --no-install-recommends install -- "$@"
+apt-get -q clean
+`;
+
+/** Words: packages. */
+const UPGRADE = `apt-get -q update
+${APT} dist-upgrade
+[ $# = 0 ] || ${APT} --no-install-recommends install -- "$@"
+apt-get -q clean
+`;
+
+/**
+ * Installs packages in a tree whose source knows nothing of them.
+ *
+ * @param host The outside.
+ * @param tree The tree.
+ * @param packages Those that it is to have.
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} where it has no apt, or that fails.
+ */
+export async function installPackages(
+  host: Host,
+  tree: string,
+  packages: readonly string[],
+  interrupt: AbortSignal,
+): Promise<void> {
+  if (packages.length === 0) return;
+  if (!await canUpgrade(host, tree)) {
+    throw refused(
+      "Cannot install packages: it has no apt",
+      "Install them by commands of its own, in setup",
+    );
+  }
+  host.log.info(`Installing ${packages.join(", ")}`);
+  await runInside(host, tree, [], ["sh", "-euc", INSTALL, "sh", ...packages], interrupt);
+}
+
+/**
+ * Whether the packages of a tree can be brought up to date.
+ *
+ * @param host The outside.
+ * @param tree The tree.
+ * @returns True where it has apt.
+ */
+export async function canUpgrade(host: Host, tree: string): Promise<boolean> {
+  return await host.files.lstat(`${tree}/usr/bin/apt-get`) !== null;
+}
+
+async function runInside(
+  host: Host,
+  tree: string,
+  options: readonly string[],
+  argv: readonly string[],
+  interrupt: AbortSignal,
+): Promise<void> {
+  const systemd = await host.files.lstat("/run/systemd/system") !== null;
+  try {
+    await runTool(
+      host,
+      [
+        "systemd-nspawn",
+        "--quiet",
+        `--directory=${tree}`,
+        `--machine=${WORKSHOP}setup-${host.pid()}`,
+        ...(systemd ? [] : ["--register=no", "--keep-unit"]),
+        "--as-pid2",
+        "--console=pipe",
+        "--resolv-conf=replace-host",
+        ...await timezoneOptions(host, tree),
+        "--setenv=DEBIAN_FRONTEND=noninteractive",
+        ...options,
+        "--",
+        ...argv,
+      ],
+      {},
+      interrupt,
+      // With systemd, nspawn makes a scope of its own, and systemd has to know its real pid.
+      { confined: !systemd },
+    );
+  } catch (error) {
+    if (interrupt.aborted) throw error;
+    throw hostFailure("Cannot set it up: a command in it failed", messageOf(error));
+  }
+}

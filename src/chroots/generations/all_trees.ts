@@ -1,0 +1,24 @@
+/** All trees of a store. */
+
+import type { Host } from "../../host/host.ts";
+import { generationPath, numbersOf } from "./record.ts";
+import { isChrootName } from "./name.ts";
+import { chrootPlaces, generationsFolder, makingFolder } from "./places.ts";
+
+/**
+ * All trees of a store: those in the making first, which become generations meanwhile.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @yields Paths, perhaps of nothing; some lead to the same tree.
+ */
+export async function* allTrees(host: Host, store: string): AsyncIterable<string> {
+  const namesIn = async (folder: string) => (await host.files.list(folder)).filter(isChrootName);
+  for (const name of await namesIn(makingFolder(store))) yield chrootPlaces(store, name).tree;
+  for (const name of await namesIn(store)) yield chrootPlaces(store, name).path;
+  for (const name of await namesIn(generationsFolder(store))) {
+    for (const number of await numbersOf(host, store, name)) {
+      yield generationPath(store, name, number);
+    }
+  }
+}

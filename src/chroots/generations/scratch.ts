@@ -1,0 +1,34 @@
+import { messageOf } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import type { ChrootName } from "./name.ts";
+import { chrootPlaces, makingFolder } from "./places.ts";
+import { removeTrees } from "../../linux/tree.ts";
+
+/**
+ * Lends a folder on the store for temporary files; what a killed process left in it is swept. The caller
+ * holds the chroot's lock.
+ *
+ * @param host The outside.
+ * @param store The store's folder.
+ * @param name The chroot.
+ * @param act What needs it; gets its path.
+ * @returns What it returns.
+ */
+export async function inScratch<T>(
+  host: Host,
+  store: string,
+  name: ChrootName,
+  act: (scratch: string) => Promise<T>,
+): Promise<T> {
+  const { making, scratch } = chrootPlaces(store, name);
+  await removeTrees(host, making);
+  await host.files.makeDirectory(makingFolder(store), 0o755);
+  await host.files.makeDirectory(making); // closed: what strangers made, and what is packed of a tree
+  await host.files.makeDirectory(scratch, 0o755);
+  try {
+    return await act(scratch);
+  } finally {
+    // What came of it counts; the next sweep tries again.
+    await removeTrees(host, making).catch((error) => host.log.warn(messageOf(error)));
+  }
+}

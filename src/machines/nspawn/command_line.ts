@@ -1,0 +1,149 @@
+/** The command line of systemd-nspawn(1). */
+
+import { join } from "@std/path/posix";
+import { hostFailure } from "../../failure.ts";
+import type { Argv, Host } from "../../host/host.ts";
+import type { Bind } from "../record/caches.ts";
+import { maskOptions } from "./boot_masks.ts";
+import { COUNT } from "../record/ids.ts";
+import { INSIDE_LINK } from "../network/address.ts";
+import { withResolvConf } from "../network/resolv.ts";
+import { INSIDE, RUNTIME } from "../record/paths.ts";
+import { deviceNodes, withDevices } from "./devices.ts";
+import { privilegeOptions } from "./privileges.ts";
+import type { MachineSpec } from "./spec.ts";
+
+/** What the process of a plain machine says when it runs. */
+export const PLAIN_READY = "ready";
+
+/**
+ * What a plain machine runs: its only task is to be there. It lets go of where nspawn's own words go, which a
+ * job could take from it to fill the host's journal.
+ */
+const PLAIN_PAYLOAD = [
+  "/bin/sh",
+  "-c",
+  `sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`,
+];
+
+/**
+ * The command line that keeps a machine running.
+ *
+ * @param spec The machine.
+ * @param options The supervisor's own options.
+ * @returns The words.
+ */
+export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv {
+  const argv: Argv = [
+    "systemd-nspawn",
+    "--quiet",
+    `--machine=${spec.name}`,
+    ...options,
+    ...spec.root.options,
+    ...(spec.ids === null ? [] : [`--private-users=${spec.ids}:${COUNT}`]),
+    ...privilegeOptions(spec),
+    ...deviceNodes(spec).map(({ from, to }) => `--bind=${escapeColons(from)}:${to}`),
+    "--console=pipe",
+    ...networkOptions(spec),
+    "--link-journal=no",
+    ...spec.timezone,
+    ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
+    `--bind-ro=${spec.paths.stage}:${INSIDE}`,
+    `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
+    ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
+    ...(spec.booted ? bootOptions(spec) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
+  ];
+  const inRoot = withDevices(spec, spec.root.around?.(argv) ?? argv);
+  return withResolvConf(spec.resolvConf, inRoot);
+}
+
+/** Where nspawn makes a link it makes a namespace, too. */
+function networkOptions({ network, link }: MachineSpec): string[] {
+  if (network === "host") return ["--resolv-conf=replace-host"];
+  const extra = link === null ? [] : [`--network-veth-extra=${link.name}:${INSIDE_LINK}`];
+  const resolvConf = network === "none" ? "off" : "replace-host";
+  return ["--private-network", ...extra, `--resolv-conf=${resolvConf}`];
+}
+
+function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean): string {
+  const option = `--bind${readOnly ? "-ro" : ""}=${escapeColons(from)}:${escapeColons(to)}`;
+  return isMapped && sameOwners ? `${option}:idmap` : option;
+}
+
+/** What follows `--` are arguments of the machine's init, which takes them for a kernel's. */
+function bootOptions({ name, idle }: MachineSpec): string[] {
+  return [
+    ...maskOptions(idle),
+    "--boot",
+    "--notify-ready=yes",
+    "--",
+    `systemd.hostname=${name}`, // else /etc/hostname of the chroot wins, the same for all machines
+    ...idle.units.map((unit) => `systemd.mask=${unit}`),
+  ];
+}
+
+/**
+ * A path for nspawn's --bind= and --overlay=, which separate paths by colons.
+ *
+ * @param path Any path.
+ * @returns The same path to nspawn.
+ */
+export function escapeColons(path: string): string {
+  return path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
+}
+
+/**
+ * nspawn's environment: its own, and nothing of a job's.
+ *
+ * @param seccomp Whether the filter of system calls is on.
+ * @returns Variables of systemd's ENVIRONMENT.md.
+ */
+export function nspawnEnvironment(seccomp: boolean): Record<string, string> {
+  return {
+    // Where the host's own hierarchy is a mixed one, systemd in the machine still wants the unified.
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
+    // Said either way: a host's own environment may say that it is off.
+    SYSTEMD_SECCOMP: seccomp ? "1" : "0",
+  };
+}
+
+/**
+ * The version of systemd-nspawn, asked once and kept until its executable changes.
+ *
+ * @param host The outside.
+ * @returns The first number of what it prints, 252 of `252.39-1~deb12u1` and 258 of `258~rc1`.
+ * @throws {Failure} of the host where there is none.
+ */
+export async function nspawnVersion(host: Host): Promise<number> {
+  const executable = await host.files.stat("/usr/bin/systemd-nspawn");
+  const key = executable === null ? null : `${executable.ino}-${executable.modified?.getTime()}`;
+  const answer = join(RUNTIME, ".nspawn-version");
+  const [knownKey, known] = (await host.files.read(answer) ?? "").split(" ");
+  if (key !== null && knownKey === key) return Number(known);
+  const version = await askVersion(host);
+  if (key !== null) {
+    await host.files.makeDirectory(RUNTIME);
+    await host.files.replace(answer, `${key} ${version}`);
+  }
+  return version;
+}
+
+async function askVersion(host: Host): Promise<number> {
+  const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
+  const version = stdout.match(/^systemd (\d+)/)?.[1];
+  if (version === undefined) {
+    throw hostFailure(`Cannot read the version of systemd-nspawn: ${stdout.split("\n")[0]}`);
+  }
+  return Number(version);
+}
+
+/**
+ * Whether systemd-nspawn can filter system calls. One that was built without starts machines all the same.
+ *
+ * @param host The outside.
+ * @returns True where it says so.
+ */
+export async function filtersCalls(host: Host): Promise<boolean> {
+  const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
+  return /^\+SECCOMP\b| \+SECCOMP\b/m.test(stdout);
+}

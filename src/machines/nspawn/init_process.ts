@@ -1,0 +1,57 @@
+import { join } from "@std/path/posix";
+import type { Host } from "../../host/host.ts";
+import { parseCgroup, parseMounts, readKernel } from "../../linux/kernel.ts";
+import type { Leader } from "../record/lease.ts";
+import { parseStat } from "../../linux/process.ts";
+
+/** A machine's PID 1, and what proves whose ids it has. */
+export interface SeenLeader extends Leader {
+  /** Its map of user ids, each range as `INSIDE OUTSIDE COUNT`: user_namespaces(7). */
+  readonly map: readonly string[];
+  /** The host's user who owns the files of the machine's root. */
+  readonly owner: string;
+}
+
+/**
+ * All that is to be known of a machine's PID 1.
+ *
+ * @param host The outside.
+ * @param pid Its process id on the host.
+ * @returns Null when it is gone.
+ */
+export async function describeLeader(host: Host, pid: number): Promise<SeenLeader | null> {
+  const own = `/proc/${pid}`;
+  const [text, owner] = await Promise.all([
+    readKernel(
+      host,
+      `${own}/stat`,
+      `${own}/status`,
+      `${own}/cgroup`,
+      `${own}/uid_map`,
+      "/proc/sys/kernel/cap_last_cap",
+      "/proc/self/mountinfo",
+    ),
+    host.processes.capture(["stat", "--format=%u", `${own}/root/usr`]),
+  ]);
+  const identity = parseStat(text.split("\n")[0] ?? "");
+  const cgroup = parseCgroup(text);
+  const unified = parseMounts(text).find((mount) => mount.type === "cgroup2")?.point;
+  if (identity === null || cgroup === null || unified === undefined) return null;
+  return {
+    ...identity,
+    cgroup: join(unified, cgroup),
+    dropped: droppedCapabilities(text),
+    noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(text),
+    filtered: /^Seccomp:\s*2$/m.test(text),
+    map: [...text.matchAll(/^ *(\d+) +(\d+) +(\d+)$/gm)].map((range) => range.slice(1).join(" ")),
+    owner: owner.stdout.trim(),
+  };
+}
+
+/** The numbers of the capabilities outside of the bounding set: capabilities(7). */
+function droppedCapabilities(text: string): number[] {
+  const bounding = BigInt(`0x${text.match(/^CapBnd:\s*([0-9a-f]+)$/m)?.[1] ?? "0"}`);
+  const last = Number(text.match(/^([0-9]{1,2})$/m)?.[1] ?? "40");
+  return Array.from({ length: last + 1 }, (_, number) => number)
+    .filter((number) => (bounding >> BigInt(number) & 1n) === 0n);
+}

@@ -1,0 +1,38 @@
+import type { MachineSettings } from "../../config/settings.ts";
+import type { Device } from "./devices.ts";
+import type { Bind } from "../record/caches.ts";
+import type { Idle } from "./boot_masks.ts";
+import type { MachineName } from "../record/name.ts";
+import type { Link } from "../network/veth.ts";
+import type { Network } from "../network/network.ts";
+import type { MachinePaths } from "../record/paths.ts";
+import type { Root } from "../storage/storage.ts";
+
+/** All that is needed to start a machine. */
+export interface MachineSpec {
+  readonly name: MachineName;
+  readonly root: Root;
+  readonly paths: MachinePaths;
+  /** What of the host it sees. */
+  readonly binds: readonly Bind[];
+  /** What devices of the host it may use. */
+  readonly devices: readonly Device[];
+  readonly settings: MachineSettings;
+  /** Whether systemd is its PID 1. */
+  readonly booted: boolean;
+  /** What it does not start where it boots. */
+  readonly idle: Idle;
+  /** The first of the host's ids that are its own; null where it shares those of the host. */
+  readonly ids: number | null;
+  readonly network: Network["kind"];
+  /** What nspawn is to take for the host's resolv.conf(5); null for that one. */
+  readonly resolvConf: string | null;
+  /** What connects it to the host; null where nothing does, or the network is the host's. */
+  readonly link: Link | null;
+  /** Seconds after which it ends by itself. */
+  readonly lifetime: number;
+  /** nspawn's options for its time zone. */
+  readonly timezone: readonly string[];
+  /** The version of systemd-nspawn on this host. */
+  readonly nspawnVersion: number;
+}

@@ -1,0 +1,168 @@
+/** Why a script failed, where the reason is the host's: what the script itself cannot say. */
+
+import type { Ending } from "../../ending.ts";
+import type { Host } from "../../host/host.ts";
+import { asSize } from "../../text/size.ts";
+import { type Failures, readFailures } from "./failures.ts";
+import type { Lease } from "../record/lease.ts";
+import { machinePaths } from "../record/paths.ts";
+import { storageOf } from "../storage/choose.ts";
+import type { Left } from "../storage/storage.ts";
+import { supervisorOf } from "../supervisor/choose.ts";
+import { readUsage, type Usage } from "./usage.ts";
+
+/** A stage that failed, explained. */
+export interface Explained {
+  /** How it ended; a kill for its memory is known for one. */
+  readonly ending: Ending;
+  /** Each a reason, and which setting raises the limit. */
+  readonly lines: readonly string[];
+  /** What was known of failures before this one. */
+  readonly before: Failures;
+  /** Counters now, so that the next failure is not explained by what happened before this one. */
+  readonly oomKills: number;
+  readonly tasksRefused: number;
+}
+
+/**
+ * Explains a stage that failed.
+ *
+ * @param host The outside.
+ * @param lease Whose machine.
+ * @param ending How it ended.
+ * @param began When it began, in milliseconds.
+ * @param cancelled Whether GitLab Runner, or a person, asked for its end.
+ * @returns The explanation; without a line where the host has no part in it.
+ */
+export async function explain(
+  host: Host,
+  lease: Lease,
+  ending: Ending,
+  began: number,
+  cancelled: boolean,
+): Promise<Explained> {
+  if (ending.kind === "lost") return await explainLoss(host, lease, ending, began);
+  const [usage, before, left] = await Promise.all([
+    readUsage(host, lease),
+    readFailures(host, lease),
+    leftOf(host, lease),
+  ]);
+  const oomKills = usage.oomKills ?? 0;
+  const tasksRefused = usage.tasksRefused ?? 0;
+  const lines = [
+    outOfMemory(oomKills - before.oomKills, usage),
+    outOfTasks(tasksRefused - before.tasksRefused, usage),
+    outOfOwnDisk(left, lease) ?? outOfDisk(usage, lease),
+    outOfTime(host, lease, cancelled),
+  ].filter((line) => line !== null);
+  const killed = oomKills > before.oomKills && isKill(ending);
+  return {
+    ending: killed ? { kind: "out-of-memory", limit: limitOf(usage) } : ending,
+    lines,
+    before,
+    oomKills,
+    tasksRefused,
+  };
+}
+
+/** What the job held in memory, as files or else, may leave the kernel nothing but the machine itself to kill. */
+async function explainLoss(
+  host: Host,
+  lease: Lease,
+  ending: Ending,
+  began: number,
+): Promise<Explained> {
+  const before = await readFailures(host, lease);
+  const known = { before, oomKills: before.oomKills, tasksRefused: before.tasksRefused };
+  if (!await supervisorOf(lease).lostMemory(host, lease, began)) {
+    return { ending, lines: [], ...known };
+  }
+  const line =
+    "Out of memory: the machine was killed with all that it held. Files in /dev/shm and " +
+    "on a tmpfs are memory, too. Raise it: limits.memory_max, or MemoryMax= of machine-ci.slice";
+  return { ending: { kind: "out-of-memory", limit: "the machine's" }, lines: [line], ...known };
+}
+
+/** SIGKILL of the script itself, or of a child whose code the script hands on. */
+function isKill(ending: Ending): boolean {
+  return ending.kind === "signalled"
+    ? ending.signal === 9
+    : "code" in ending && ending.code === 137;
+}
+
+function outOfMemory(kills: number, usage: Usage): string | null {
+  if (kills <= 0) return null;
+  const setting = usage.memoryMax === null
+    ? "MemoryMax= of machine-ci.slice, or fewer jobs at once"
+    : "limits.memory_max";
+  return `Out of memory: ${times(kills, "process")} killed at ${
+    limitOf(usage)
+  }. Raise it: ${setting}`;
+}
+
+function limitOf({ memoryMax }: Usage): string {
+  return memoryMax === null ? "the limit of all machines together" : asSize(memoryMax);
+}
+
+function outOfTasks(refusals: number, { tasksMax }: Usage): string | null {
+  if (refusals <= 0) return null;
+  const limit = tasksMax === null ? "the host's limit" : `${tasksMax}`;
+  return `Too many processes: refused ${
+    times(refusals, "time")
+  } at ${limit}. Raise it: limits.tasks_max`;
+}
+
+/** Less than this share of the disk, or so many bytes, counts as full: file systems keep some back. */
+const FULL_SHARE = 0.005;
+const FULL_BYTES = 16 * 1024 ** 2;
+
+async function leftOf(host: Host, { diskMax, storage, store, machine }: Lease) {
+  if (diskMax === null) return null;
+  return await storageOf(storage).left(host, machinePaths(store, machine).folder);
+}
+
+/** With less, btrfs refuses a small file already. */
+const LEAST_LEFT = 1024 ** 2;
+
+/** The machine's own limit, which the job can do something about. */
+function outOfOwnDisk(left: Left | null, { diskMax }: Lease): string | null {
+  if (left === null || diskMax === null) return null;
+  const raise = "Raise it: limits.disk_max";
+  if (left.bytes < LEAST_LEFT || isFull(left.bytes, diskMax)) {
+    return `Disk full: the machine may write ${asSize(diskMax)}. ${raise}`;
+  }
+  return left.files === 0
+    ? `Too many files: no more fit into the ${asSize(diskMax)} that the machine may write. ${raise}`
+    : null;
+}
+
+function isFull(free: number, size: number): boolean {
+  return free <= Math.min(FULL_BYTES, size * FULL_SHARE);
+}
+
+function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
+  const { storage, store, diskMax } = lease;
+  if (diskFree === null || diskSize === null || !isFull(diskFree, diskSize)) return null;
+  if (storage === "tmpfs" && diskMax !== null) return null; // it writes nothing there
+  return storage === "tmpfs"
+    ? `Disk full: ${asSize(diskFree)} left of the memory that holds what the job writes. ` +
+      "Use another storage: storage"
+    : `Disk full: ${
+      asSize(diskFree)
+    } left in ${store}. Free some: nspawn-runner gc, or a larger disk`;
+}
+
+/** GitLab Runner asks for the end of a job that is too long as it does for one that is cancelled. */
+function outOfTime(host: Host, { timeout, began }: Lease, cancelled: boolean): string | null {
+  if (!cancelled || timeout === null) return null;
+  if (host.clock.now() - Date.parse(began) < (timeout - ALMOST) * 1000) return null;
+  return `Time-out: the job was ended after ${timeout} s. Raise it: timeout in .gitlab-ci.yml, ` +
+    "or in the settings of the project or the runner";
+}
+
+/** Seconds by which the runner's clock for the job may be ahead of ours. */
+const ALMOST = 10;
+
+function times(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : word.endsWith("s") ? "es" : "s"}`;
+}

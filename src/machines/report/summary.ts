@@ -1,0 +1,28 @@
+import type { Host } from "../../host/host.ts";
+import { asSize } from "../../text/size.ts";
+import type { Lease } from "../record/lease.ts";
+import { machinePaths } from "../record/paths.ts";
+import { storageOf } from "../storage/choose.ts";
+import { readUsage } from "./usage.ts";
+
+/**
+ * What a job took, in one line; what the kernel does not count is left out.
+ *
+ * @param host The outside.
+ * @param lease Whose machine.
+ * @returns A line for the job's log.
+ */
+export async function summary(host: Host, lease: Lease): Promise<string> {
+  const { folder } = machinePaths(lease.store, lease.machine);
+  const [usage, written] = await Promise.all([
+    readUsage(host, lease),
+    storageOf(lease.storage).written(host, folder),
+  ]);
+  const took = host.clock.now() - Date.parse(lease.began);
+  return [
+    `${(took / 1000).toFixed(1)} s`,
+    ...(usage.cpu === null ? [] : [`CPU ${(usage.cpu / 1e6).toFixed(1)} s`]),
+    ...(usage.memoryPeak === null ? [] : [`memory at most ${asSize(usage.memoryPeak)}`]),
+    ...(written === null ? [] : [`${asSize(written)} written`]),
+  ].join(", ");
+}
