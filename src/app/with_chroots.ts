@@ -6,7 +6,7 @@ import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { sweepLayers } from "../machines/storage/shifted/sweep.ts";
 import { listLeases } from "../machines/record/lease.ts";
-import { kernelFacts } from "../linux/kernel.ts";
+import { kernelFacts } from "../linux/proc.ts";
 import { whileTaking } from "../machines/record/lock.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 import { endOverdue } from "../machines/end/overdue.ts";

@@ -4,7 +4,7 @@ import type { CommandRun } from "../app/command.ts";
 import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeFolders, spareFolders } from "../machines/end/evict_caches.ts";
-import { type KernelFacts, kernelFacts } from "../linux/kernel.ts";
+import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
 import { sweepLayers } from "../machines/storage/shifted/sweep.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
 import { unlessLocked } from "../machines/record/lock.ts";

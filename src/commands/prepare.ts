@@ -1,5 +1,6 @@
 import type { Chroot } from "../chroots/find/chroot.ts";
-import { type ChrootTree, currentTree, resolveForJob } from "../chroots/find/resolve.ts";
+import { resolveForJob } from "../chroots/find/resolve.ts";
+import { type ChrootTree, currentTree } from "../chroots/find/lookup.ts";
 import { chrootHas } from "../chroots/find/script_shell.ts";
 import type { CommandRun, Invocation } from "../app/command.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";

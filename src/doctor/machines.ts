@@ -1,6 +1,6 @@
 /** Whether machines can run here, and what binds them. */
 
-import { filtersCalls, nspawnVersion } from "../machines/nspawn/command_line.ts";
+import { filtersCalls, nspawnVersion } from "../linux/nspawn.ts";
 import { messageOf } from "../failure.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
 

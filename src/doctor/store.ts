@@ -7,7 +7,7 @@ import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { ENABLE } from "../linux/btrfs_quota.ts";
 import { isSubvolume } from "../linux/btrfs.ts";
-import { fileSystemOf, kernelFacts } from "../linux/kernel.ts";
+import { fileSystemOf, kernelFacts } from "../linux/proc.ts";
 import { chooseStorage } from "../machines/storage/choose.ts";
 import { asSize } from "../text/size.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";

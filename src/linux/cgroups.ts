@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
-import type { KernelFacts } from "./kernel.ts";
+import type { KernelFacts } from "./proc.ts";
 
 /**
  * Where the cgroup of that name goes: below our own, since no other part of the hierarchy is ours.

@@ -3,7 +3,7 @@
 import type { MachineSettings } from "../../config/settings.ts";
 import { Failure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { findTree } from "../find/resolve.ts";
+import { findTree } from "../find/lookup.ts";
 import { refuseForeign } from "../generations/ownership.ts";
 import {
   canUpgrade,

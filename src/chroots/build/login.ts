@@ -8,7 +8,7 @@ import { timezoneOptions } from "../../linux/time_zone.ts";
 import { dropLayers } from "../../machines/storage/shifted/sweep.ts";
 import type { Chroot } from "../find/chroot.ts";
 import { changeCopy, changing } from "./create.ts";
-import { currentTree } from "../find/resolve.ts";
+import { currentTree } from "../find/lookup.ts";
 import { refuseForeign } from "../generations/ownership.ts";
 import type { ChrootName } from "../generations/name.ts";
 import { readRecipe } from "../definition/recipe.ts";

@@ -3,7 +3,7 @@
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
 import { changing, create, recreate, sourceAsBefore, update } from "./create.ts";
 import { findDefinition } from "../definition/definition.ts";
-import { findTree } from "../find/resolve.ts";
+import { findTree } from "../find/lookup.ts";
 import { numbersOf, readRecord } from "../generations/record.ts";
 import { canUpgrade } from "./provision.ts";
 import { definedNames, unknownImage } from "../find/list.ts";

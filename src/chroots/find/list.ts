@@ -4,7 +4,7 @@ import type { Config } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { findDefinition } from "../definition/definition.ts";
-import { findTree } from "./resolve.ts";
+import { findTree } from "./lookup.ts";
 import { currentNumber, numbersOf, readRecord } from "../generations/record.ts";
 import { isLocked } from "../generations/lock.ts";
 import { type ChrootName, isChrootName, namesOfImage } from "../generations/name.ts";

@@ -1,5 +1,5 @@
 import { hostFailure, refused } from "../../failure.ts";
-import { findTree } from "../find/resolve.ts";
+import { findTree } from "../find/lookup.ts";
 import { currentNumber, readRecord } from "../generations/record.ts";
 import { whileLocked } from "../generations/lock.ts";
 import { type ChrootName, isChrootName } from "../generations/name.ts";

@@ -7,7 +7,7 @@ import { type About, MEMBERS, ZSTD } from "./export_format.ts";
 import type { Chroot } from "../find/chroot.ts";
 import { currentRecord } from "../build/create.ts";
 import { findDefinition } from "../definition/definition.ts";
-import { currentTree } from "../find/resolve.ts";
+import { currentTree } from "../find/lookup.ts";
 import { whileLocked } from "../generations/lock.ts";
 import type { ChrootName } from "../generations/name.ts";
 import { findPlaybook } from "../definition/playbook.ts";

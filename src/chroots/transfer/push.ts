@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Chroot } from "../find/chroot.ts";
 import { currentRecord } from "../build/create.ts";
-import { currentTree } from "../find/resolve.ts";
+import { currentTree } from "../find/lookup.ts";
 import { imageConfigOf } from "../generations/oci_config.ts";
 import { whileLocked } from "../generations/lock.ts";
 import {

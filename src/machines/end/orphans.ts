@@ -4,7 +4,7 @@ import { EXPORTS, sweepExport } from "../../linux/nspawn_leftovers.ts";
 import type { Host } from "../../host/host.ts";
 import { endCgroup } from "../../linux/cgroups.ts";
 import { closeChannel } from "../exec/script.ts";
-import { fileSystemOf, type KernelFacts } from "../../linux/kernel.ts";
+import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
 import { readLease } from "../record/lease.ts";
 import { isMachineName, type MachineName } from "../record/name.ts";
 import {
@@ -13,8 +13,8 @@ import {
   leaseLink,
   machinePaths,
   machinesFolder,
-  RUNTIME,
 } from "../record/paths.ts";
+import { RUNTIME } from "../../runtime_folder.ts";
 import { storageOf } from "../storage/choose.ts";
 import { endUnit, listUnits } from "../supervisor/systemd.ts";
 

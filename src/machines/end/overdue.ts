@@ -4,8 +4,8 @@ import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lease, readLease } from "../record/lease.ts";
 import { lockedMachines, unlessLocked } from "../record/lock.ts";
-import { readKernel } from "../../linux/kernel.ts";
-import { parseStat, type ProcessId } from "../../linux/process.ts";
+import { readKernel } from "../../linux/proc.ts";
+import { parseStat, type ProcessId } from "../../linux/proc.ts";
 
 /** What a sweep knows of this host. */
 export interface Present {

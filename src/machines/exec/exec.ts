@@ -4,7 +4,7 @@ import { type Ending, isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Child, Ended, Host } from "../../host/host.ts";
 import type { Leader, Lease } from "../record/lease.ts";
-import { isAlive } from "../../linux/process.ts";
+import { isAlive } from "../../linux/proc.ts";
 
 /** A machine that runs. */
 export interface Running {

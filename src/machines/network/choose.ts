@@ -4,7 +4,7 @@ import type { NetworkChoice } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { loopbackOf } from "./gitlab_on_loopback.ts";
-import type { Network, NetworkPlan } from "./network.ts";
+import type { Network, NetworkPlan } from "../record/network.ts";
 import { type Obstacle, readyNetwork } from "./private_network.ts";
 import type { Resolvers } from "./resolv.ts";
 

@@ -3,7 +3,7 @@
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { droppingTables, inTheWay } from "./firewalls.ts";
-import type { NetworkPlan } from "./network.ts";
+import type { NetworkPlan } from "../record/network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
 import { type Rules, rulesFor, TABLE } from "./rules.ts";
 

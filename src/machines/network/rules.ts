@@ -1,7 +1,7 @@
 /** The one nftables table: static, keyed on the names of interfaces, so that nothing of it is per machine. */
 
 import { PREFIX, RANGE6 } from "./address.ts";
-import type { NetworkPlan } from "./network.ts";
+import type { NetworkPlan } from "../record/network.ts";
 
 /** Its family and name. */
 export const TABLE = "inet nspawn-runner";

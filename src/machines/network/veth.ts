@@ -2,7 +2,7 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { until } from "../../linux/process.ts";
+import { until } from "../../linux/wait.ts";
 import { addresses, addresses6, INSIDE_LINK, linkOf } from "./address.ts";
 
 /** A link that a machine is to have. */

@@ -1,17 +1,16 @@
 /** The command line of systemd-nspawn(1). */
 
-import { join } from "@std/path/posix";
-import { hostFailure } from "../../failure.ts";
-import type { Argv, Host } from "../../host/host.ts";
+import type { Argv } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
 import { maskOptions } from "./boot_masks.ts";
 import { COUNT } from "../record/ids.ts";
 import { INSIDE_LINK } from "../network/address.ts";
 import { withResolvConf } from "../network/resolv.ts";
-import { INSIDE, RUNTIME } from "../record/paths.ts";
+import { INSIDE } from "../record/paths.ts";
 import { deviceNodes, withDevices } from "./devices.ts";
 import { privilegeOptions } from "./privileges.ts";
 import type { MachineSpec } from "./spec.ts";
+import { escapeColons } from "../../linux/nspawn.ts";
 
 /** What the process of a plain machine says when it runs. */
 export const PLAIN_READY = "ready";
@@ -83,16 +82,6 @@ function bootOptions({ name, idle }: MachineSpec): string[] {
 }
 
 /**
- * A path for nspawn's --bind= and --overlay=, which separate paths by colons.
- *
- * @param path Any path.
- * @returns The same path to nspawn.
- */
-export function escapeColons(path: string): string {
-  return path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
-}
-
-/**
  * nspawn's environment: its own, and nothing of a job's.
  *
  * @param seccomp Whether the filter of system calls is on.
@@ -105,45 +94,4 @@ export function nspawnEnvironment(seccomp: boolean): Record<string, string> {
     // Said either way: a host's own environment may say that it is off.
     SYSTEMD_SECCOMP: seccomp ? "1" : "0",
   };
-}
-
-/**
- * The version of systemd-nspawn, asked once and kept until its executable changes.
- *
- * @param host The outside.
- * @returns The first number of what it prints, 252 of `252.39-1~deb12u1` and 258 of `258~rc1`.
- * @throws {Failure} of the host where there is none.
- */
-export async function nspawnVersion(host: Host): Promise<number> {
-  const executable = await host.files.stat("/usr/bin/systemd-nspawn");
-  const key = executable === null ? null : `${executable.ino}-${executable.modified?.getTime()}`;
-  const answer = join(RUNTIME, ".nspawn-version");
-  const [knownKey, known] = (await host.files.read(answer) ?? "").split(" ");
-  if (key !== null && knownKey === key) return Number(known);
-  const version = await askVersion(host);
-  if (key !== null) {
-    await host.files.makeDirectory(RUNTIME);
-    await host.files.replace(answer, `${key} ${version}`);
-  }
-  return version;
-}
-
-async function askVersion(host: Host): Promise<number> {
-  const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
-  const version = stdout.match(/^systemd (\d+)/)?.[1];
-  if (version === undefined) {
-    throw hostFailure(`Cannot read the version of systemd-nspawn: ${stdout.split("\n")[0]}`);
-  }
-  return Number(version);
-}
-
-/**
- * Whether systemd-nspawn can filter system calls. One that was built without starts machines all the same.
- *
- * @param host The outside.
- * @returns True where it says so.
- */
-export async function filtersCalls(host: Host): Promise<boolean> {
-  const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
-  return /^\+SECCOMP\b| \+SECCOMP\b/m.test(stdout);
 }

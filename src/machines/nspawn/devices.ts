@@ -4,17 +4,7 @@ import { join } from "@std/path/posix";
 import type { MachineSettings } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import type { MachineSpec } from "./spec.ts";
-
-/** One device. */
-export interface Device {
-  /** Its path, on the host and in the machine. */
-  readonly path: string;
-  readonly kind: "b" | "c";
-  readonly major: number;
-  readonly minor: number;
-  readonly readOnly: boolean;
-}
+import type { Device, MachineSpec } from "./spec.ts";
 
 const FUSE = "/dev/fuse";
 

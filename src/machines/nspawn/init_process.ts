@@ -1,8 +1,8 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { parseCgroup, parseMounts, readKernel } from "../../linux/kernel.ts";
+import { parseCgroup, parseMounts, readKernel } from "../../linux/proc.ts";
 import type { Leader } from "../record/lease.ts";
-import { parseStat } from "../../linux/process.ts";
+import { parseStat } from "../../linux/proc.ts";
 
 /** A machine's PID 1, and what proves whose ids it has. */
 export interface SeenLeader extends Leader {

@@ -1,12 +1,21 @@
 import type { MachineSettings } from "../../config/settings.ts";
-import type { Device } from "./devices.ts";
 import type { Bind } from "../record/caches.ts";
 import type { Idle } from "./boot_masks.ts";
 import type { MachineName } from "../record/name.ts";
 import type { Link } from "../network/veth.ts";
-import type { Network } from "../network/network.ts";
+import type { Network } from "../record/network.ts";
 import type { MachinePaths } from "../record/paths.ts";
 import type { Root } from "../storage/storage.ts";
+
+/** One device. */
+export interface Device {
+  /** Its path, on the host and in the machine. */
+  readonly path: string;
+  readonly kind: "b" | "c";
+  readonly major: number;
+  readonly minor: number;
+  readonly readOnly: boolean;
+}
 
 /** All that is needed to start a machine. */
 export interface MachineSpec {

@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Captured, Host } from "../../host/host.ts";
-import { RUNTIME } from "./paths.ts";
+import { RUNTIME } from "../../runtime_folder.ts";
 
 /**
  * Whether a trial on a device succeeds. Its answer is kept until the host reboots.

@@ -1,9 +1,7 @@
 /** User namespaces: each machine has a range of the host's user and group ids that no other one has. */
 
-import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { SeenLeader } from "../nspawn/init_process.ts";
 import type { Lease } from "./lease.ts";
 import { succeeds, verdict } from "./host_probe.ts";
 
@@ -54,27 +52,3 @@ export async function canMapOwners(host: Host, chroot: string): Promise<boolean>
 const TRIAL = `
 mount --bind -o "X-mount.idmap=b:0:$2:${COUNT}" "$1" /mnt && stat --format=%u /mnt
 `;
-
-/**
- * Proves that a machine has its own ids and no others, and that its files are its own.
- *
- * @param host The outside.
- * @param seen Its PID 1.
- * @param ids The first id of its range.
- * @param tree The chroot's tree.
- * @throws {Failure} of the host where it has not: it is less safe than it was promised.
- */
-export async function proveIds(
-  host: Host,
-  { map, owner }: SeenLeader,
-  ids: number,
-  tree: string,
-): Promise<void> {
-  const onDisk = (await host.files.stat(join(tree, "usr")))?.uid ?? 0;
-  const said = map.join(", ");
-  if (said === `0 ${ids} ${COUNT}` && owner === `${ids + onDisk}`) return;
-  throw hostFailure(
-    `Cannot start the machine: its user namespace is not as it was asked for (${said}; files of ${onDisk} belong to ${owner})`,
-    'private_users = "off" in the configuration does without',
-  );
-}

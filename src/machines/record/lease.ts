@@ -4,9 +4,10 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { isMachineName, type MachineName } from "./name.ts";
-import type { Network } from "../network/network.ts";
-import { leaseFolder, leaseLink, machinePaths, RUNTIME } from "./paths.ts";
-import type { ProcessId } from "../../linux/process.ts";
+import type { Network } from "./network.ts";
+import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
+import { RUNTIME } from "../../runtime_folder.ts";
+import type { ProcessId } from "../../linux/proc.ts";
 import type { MachineUser } from "./user.ts";
 
 /** How the machine's writes are kept off its chroot. */

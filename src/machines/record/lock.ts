@@ -4,7 +4,8 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host, Lock } from "../../host/host.ts";
 import { idOf, type MachineName } from "./name.ts";
-import { machineLock, RUNTIME } from "./paths.ts";
+import { machineLock } from "./paths.ts";
+import { RUNTIME } from "../../runtime_folder.ts";
 
 /** Longest wait for another process that starts or ends the same machine, in milliseconds. */
 const PATIENCE = 15_000;

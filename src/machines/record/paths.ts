@@ -3,9 +3,7 @@
 import { basename, dirname, join } from "@std/path/posix";
 import { RECORDS } from "../../linux/nspawn_leftovers.ts";
 import type { MachineName } from "./name.ts";
-
-/** What lives no longer than the host is up. */
-export const RUNTIME = "/run/nspawn-runner";
+import { RUNTIME } from "../../runtime_folder.ts";
 
 /** Where a machine sees its own part of {@linkcode RUNTIME}. */
 export const INSIDE = "/run/nspawn-runner";

@@ -4,7 +4,7 @@ import type { MachineSettings } from "../../config/settings.ts";
 import type { Bind, FolderPlan } from "./caches.ts";
 import type { UsedChroot } from "./lease.ts";
 import type { MachineName } from "./name.ts";
-import type { NetworkPlan } from "../network/network.ts";
+import type { NetworkPlan } from "./network.ts";
 
 /** A machine, before it is there. */
 export interface MachinePlan {

@@ -3,7 +3,7 @@
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
-import { RUNTIME } from "../record/paths.ts";
+import { RUNTIME } from "../../runtime_folder.ts";
 
 /**
  * The binds of a machine, checked anew at each start: what a path leads to may change.

@@ -6,7 +6,7 @@ import { hostFailure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { ENABLE, hasSimpleQuotas } from "../../linux/btrfs_quota.ts";
 import { isSubvolume } from "../../linux/btrfs.ts";
-import { fileSystemOf, type KernelFacts } from "../../linux/kernel.ts";
+import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
 import type { StorageKind } from "../record/lease.ts";
 import { succeeds, verdict } from "../record/host_probe.ts";
 import { btrfs } from "./btrfs.ts";

@@ -3,7 +3,7 @@ import type { Argv, Host } from "../../host/host.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { COUNT } from "../record/ids.ts";
 import { METACOPY, ownersIn } from "./shifted/layer.ts";
-import { escapeColons } from "../nspawn/command_line.ts";
+import { escapeColons } from "../../linux/nspawn.ts";
 import { closeDisk, leftOn, moveDisk, openDisk } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 

@@ -2,7 +2,7 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { KernelFacts } from "../../linux/kernel.ts";
+import type { KernelFacts } from "../../linux/proc.ts";
 import type { SeenLeader } from "../nspawn/init_process.ts";
 import type { Lease, SupervisorKind } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";

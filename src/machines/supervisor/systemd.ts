@@ -6,7 +6,7 @@ import { describeLeader, type SeenLeader } from "../nspawn/init_process.ts";
 import { whileConnecting } from "../network/veth.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
 import { leaseLink, recordOf } from "../record/paths.ts";
-import { until } from "../../linux/process.ts";
+import { until } from "../../linux/wait.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 import { isPlainReady } from "./plain.ts";
 import { LAST_LINES, startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";

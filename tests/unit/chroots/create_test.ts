@@ -5,7 +5,7 @@ import type { Work } from "../../../src/chroots/generations/context.ts";
 import { tryLock } from "../../../src/chroots/generations/lock.ts";
 import { readRecord } from "../../../src/chroots/generations/record.ts";
 import { addGeneration, rollBack } from "../../../src/chroots/generations/current.ts";
-import { findTree } from "../../../src/chroots/find/resolve.ts";
+import { findTree } from "../../../src/chroots/find/lookup.ts";
 import { refused } from "../../../src/failure.ts";
 import { hasProgram } from "../../../src/linux/tool.ts";
 import { skip } from "../../skip.ts";

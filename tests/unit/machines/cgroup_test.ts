@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { Argv } from "../../../src/host/host.ts";
 import { cgroupPaths, endCgroup, inCgroup, inOwnCgroup } from "../../../src/linux/cgroups.ts";
-import type { KernelFacts } from "../../../src/linux/kernel.ts";
-import { parseCgroup, parseMounts, readKernel } from "../../../src/linux/kernel.ts";
+import type { KernelFacts } from "../../../src/linux/proc.ts";
+import { parseCgroup, parseMounts, readKernel } from "../../../src/linux/proc.ts";
 import { skip } from "../../skip.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 

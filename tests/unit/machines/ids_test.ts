@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { layScript, openChannel, ownerIds } from "../../../src/machines/exec/script.ts";
 import { ownStreams } from "../../../src/machines/exec/streams.ts";
-import { COUNT, freeIds, proveIds } from "../../../src/machines/record/ids.ts";
+import { COUNT, freeIds } from "../../../src/machines/record/ids.ts";
+import { proveIds } from "../../../src/machines/nspawn/prove_ids.ts";
 import { nspawnArgv } from "../../../src/machines/nspawn/command_line.ts";
 import { btrfs } from "../../../src/machines/storage/btrfs.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";

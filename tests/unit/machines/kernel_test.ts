@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fileSystemOf, kernelFacts, parseCgroup, parseMounts } from "../../../src/linux/kernel.ts";
+import { fileSystemOf, kernelFacts, parseCgroup, parseMounts } from "../../../src/linux/proc.ts";
 import { describeLeader } from "../../../src/machines/nspawn/init_process.ts";
 import { recordingHost } from "../recording_host.ts";
 

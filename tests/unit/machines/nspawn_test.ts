@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import type { Files, Stat } from "../../../src/host/host.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
-import {
-  nspawnArgv,
-  nspawnEnvironment,
-  nspawnVersion,
-} from "../../../src/machines/nspawn/command_line.ts";
+import { nspawnArgv, nspawnEnvironment } from "../../../src/machines/nspawn/command_line.ts";
+import { nspawnVersion } from "../../../src/linux/nspawn.ts";
 import { machinePaths } from "../../../src/machines/record/paths.ts";
 import { overlay } from "../../../src/machines/storage/overlay.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { identify, isAlive, parseStat, until } from "../../../src/linux/process.ts";
+import { identify, isAlive, parseStat } from "../../../src/linux/proc.ts";
+import { until } from "../../../src/linux/wait.ts";
 import { recordingHost } from "../recording_host.ts";
 
 /** A line of proc_pid_stat(5) with the fields that count. */

@@ -1,7 +1,7 @@
 /** A recording host without systemd, whose /run is a folder of the test. */
 
 import type { Host } from "../../../src/host/host.ts";
-import { BOOT_ID } from "../../../src/linux/kernel.ts";
+import { BOOT_ID } from "../../../src/linux/proc.ts";
 import { type Answer, type Recording, recordingHost } from "../recording_host.ts";
 
 /** What the kernel says where a test says nothing else: the facts of boot-1. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BOOT_ID } from "../../../src/linux/kernel.ts";
+import { BOOT_ID } from "../../../src/linux/proc.ts";
 import { type Link, linkFor } from "../../../src/machines/network/veth.ts";
 import { standalone } from "../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../recording_host.ts";

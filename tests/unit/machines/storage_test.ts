@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { StorageChoice } from "../../../src/config/settings.ts";
 import { Failure } from "../../../src/failure.ts";
 import type { Stat } from "../../../src/host/host.ts";
-import type { KernelFacts } from "../../../src/linux/kernel.ts";
+import type { KernelFacts } from "../../../src/linux/proc.ts";
 import { btrfs } from "../../../src/machines/storage/btrfs.ts";
 import { chooseStorage } from "../../../src/machines/storage/choose.ts";
 import { tmpfs } from "../../../src/machines/storage/tmpfs.ts";

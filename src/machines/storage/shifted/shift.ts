@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../../host/host.ts";
 import { COUNT, RANGE } from "../../record/ids.ts";
-import { nspawnVersion } from "../../nspawn/command_line.ts";
+import { nspawnVersion } from "../../../linux/nspawn.ts";
 import { succeeds, verdict } from "../../record/host_probe.ts";
 import { layersFolder, METACOPY, TRIAL } from "./layer.ts";
 

@@ -4,7 +4,6 @@
  */
 
 import type { Host } from "../host/host.ts";
-import { parseStat, type ProcessId } from "./process.ts";
 
 /**
  * The contents of kernel files, one after the other; what is not there is left out.
@@ -155,4 +154,54 @@ export function fileSystemOf(mounts: readonly Mount[], path: string): string {
     (best, mount) => mount.point.length >= best.point.length ? mount : best,
     { point: "", type: "" },
   ).type;
+}
+
+/** A process for all time: pids are used again, a pid with its start time is not. */
+export interface ProcessId {
+  readonly pid: number;
+  /** Clock ticks from boot to its start: field 22 of proc_pid_stat(5). */
+  readonly start: number;
+}
+
+/**
+ * Who a pid is at this moment.
+ *
+ * @param host The outside.
+ * @param pid A process id.
+ * @returns Its lasting identity, or null when there is no such process or it only waits to be reaped.
+ */
+export async function identify(host: Host, pid: number): Promise<ProcessId | null> {
+  return parseStat(await readKernel(host, `/proc/${pid}/stat`));
+}
+
+/**
+ * The identity in a line of `/proc/PID/stat`.
+ *
+ * @param stat The line; it may be empty.
+ * @returns Null where there is none, or the process has ended.
+ */
+export function parseStat(stat: string): ProcessId | null {
+  // The second field is the program's name in parentheses, and may itself hold anything.
+  const name = stat.lastIndexOf(")");
+  const fields = stat.slice(name + 2).split(" ");
+  const [state] = fields;
+  const pid = parseInt(stat);
+  const start = Number(fields[19]);
+  if (name === -1 || Number.isNaN(pid) || Number.isNaN(start)) return null;
+  const isExiting = (Number(fields[6]) & PF_EXITING) !== 0;
+  return isExiting || state === "Z" || state === "X" ? null : { pid, start };
+}
+
+/** Of field 9: a PID 1 that was killed has it before all others in its namespace are killed. */
+const PF_EXITING = 0x4;
+
+/**
+ * Whether a process still runs.
+ *
+ * @param host The outside.
+ * @param process Whom to look for.
+ * @returns False when it ended, also when its pid is in use again.
+ */
+export async function isAlive(host: Host, process: ProcessId): Promise<boolean> {
+  return (await identify(host, process.pid))?.start === process.start;
 }
