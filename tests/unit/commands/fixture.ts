@@ -5,7 +5,12 @@ import { type Lease, writeLease } from "../../../src/machines/record/lease.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
 import { machinePaths } from "../../../src/machines/record/paths.ts";
 import { leaseOf } from "../machines/fixture.ts";
-import { aliveAnswer, FACTS, standaloneHost, statOf } from "../machines/standalone_host.ts";
+import {
+  aliveAnswer,
+  FACTS,
+  standaloneHost,
+  statOf,
+} from "../machines/supervisor/standalone_host.ts";
 import type { Answer } from "../recording_host.ts";
 
 /** What may show up nowhere. */

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import {
+  checkChroots,
+  chooseChroots,
+  maintainChroot,
+  maintainChroots,
+} from "../../../../src/chroots/build/maintain.ts";
+import type { Host } from "../../../../src/host/host.ts";
+import { PROGRAM_FILE } from "../../recording_host.ts";
+import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "../fixture.ts";
+
+const PLAYBOOK = "- hosts: all\n  tasks: []\n";
+
+/** All programs are there, and all but the copying ones are scripted. */
+function test(
+  name: string,
+  act: (fixture: Fixture) => Promise<void>,
+  options: FixtureOptions = {},
+) {
+  Deno.test(name, () =>
+    withStore(async (fixture) => {
+      const host = withPrograms(fixture.work.host);
+      await act({ ...fixture, work: { ...fixture.work, host } });
+    }, options));
+}
+
+function withPrograms(host: Host): Host {
+  const isProgram = (path: string) => /bin\/(mmdebstrap|ansible-playbook)$/.test(path);
+  const stat = (path: string) =>
+    isProgram(path) ? Promise.resolve(PROGRAM_FILE) : host.files.stat(path);
+  return { ...host, files: { ...host.files, stat } };
+}
+
+const tools = ({ processes }: Fixture) =>
+  processes.filter(({ argv }) => argv[0] === "setpriv")
+    .map(({ argv }) =>
+      argv.find((word) => ["mmdebstrap", "ansible-playbook", "cp"].includes(word))
+    );
+
+test("maintainChroot() creates what is defined and missing, then runs its playbook", async (f) => {
+  await f.put("defs/x.yaml", PLAYBOOK);
+  assert.equal(await maintainChroot(f.work, named("x")), "created");
+  assert.deepEqual(tools(f), ["mmdebstrap", "ansible-playbook"]);
+  assert.equal(await f.mark("x"), "new");
+});
+
+test("maintainChroot() runs the playbook on a copy, which takes the chroot's place", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", PLAYBOOK);
+  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  assert.deepEqual(tools(f), ["cp", "ansible-playbook"]);
+  assert.equal(await f.mark("x"), "played");
+  assert.deepEqual(await f.work.host.files.list(`${f.folder}/store/.leaving`), []);
+}, {
+  async tool(argv, { folder, mark }) {
+    if (argv[0] !== "ansible-playbook") return;
+    assert.equal(await mark("x"), "old");
+    await Deno.writeTextFile(`${folder}/store/.making/x/root/usr/mark`, "played");
+  },
+});
+
+test("maintainChroot() leaves the chroot as it was when the playbook fails", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", PLAYBOOK);
+  await assert.rejects(maintainChroot(f.work, named("x")), {
+    message: `Cannot maintain chroot x: cannot run playbook ${f.folder}/defs/x.yaml: it failed`,
+  });
+  assert.equal(await f.mark("x"), "old");
+}, { tool: ([program]) => ({ code: program === "ansible-playbook" ? 2 : 0 }) });
+
+test("maintainChroot() recreates what its playbook says", async (f) => {
+  await f.tree("x");
+  const vars = "{nspawn_runner_chroot_suite: sid, nspawn_runner_maint_recreate: true}";
+  await f.put("defs/x.yaml", `- hosts: all\n  vars: ${vars}\n`);
+  assert.equal(await maintainChroot(f.work, named("x")), "recreated");
+  assert.deepEqual(tools(f), ["mmdebstrap", "ansible-playbook"]);
+  assert.ok(f.processes.some(({ argv }) => argv.includes("sid")));
+});
+
+test("maintainChroot() has nothing to do without apt, setup and playbook", async (f) => {
+  await f.tree("x");
+  assert.match(await maintainChroot(f.work, named("x")), /nothing to do/);
+  assert.equal(f.processes.length, 0);
+});
+
+/** The commands that ran in a tree, in their order. */
+const inside = ({ processes }: Fixture) =>
+  processes.filter(({ argv }) => argv.includes("systemd-nspawn"))
+    .map(({ argv }) => argv.slice(argv.lastIndexOf("--") + 1).join(" "));
+
+test("maintainChroot() upgrades packages on a copy, then copies, sets up and plays", async (f) => {
+  await f.tree("x");
+  await f.put("store/x/usr/bin/apt-get");
+  const definition = 'setup = ["one", "two"]\ncopy = { "/etc/hosts" = "/srv/hosts" }\n';
+  await f.put("defs/x.toml", definition);
+  await f.put("defs/x.yaml", PLAYBOOK);
+  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  const [upgrade, copy, ...setup] = inside(f);
+  assert.match(upgrade!, /apt-get .*dist-upgrade/s);
+  assert.match(copy!, /^sh -euc mkdir .* sh \/srv\/hosts$/s);
+  assert.deepEqual(setup, ["sh -euc one", "sh -euc two"]);
+  assert.deepEqual(tools(f), [
+    "cp",
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    "ansible-playbook",
+  ]);
+});
+
+test("maintainChroot() keeps the chroot when a command of its setup fails", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.toml", 'setup = ["false"]');
+  await assert.rejects(maintainChroot(f.work, named("x")), {
+    message: "Cannot maintain chroot x: cannot set it up: a command in it failed",
+  });
+  assert.equal(await f.mark("x"), "old");
+}, { tool: (argv) => ({ code: argv.includes("systemd-nspawn") ? 1 : 0 }) });
+
+test("maintainChroot() recreates what its definition says, whatever its playbook says", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", "- hosts: all\n  vars: {nspawn_runner_maint_recreate: true}\n");
+  await f.put("defs/x.toml", "recreate = false");
+  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  await f.put("defs/x.toml", 'recreate = true\nsuite = "sid"');
+  assert.equal(await maintainChroot(f.work, named("x")), "recreated");
+});
+
+test(
+  "maintainChroots() goes on after a failure, tells of each, and fails at the end",
+  async (f) => {
+    for (const name of ["a", "b", "c"]) {
+      await f.tree(name);
+      await f.put(`defs/${name}.yaml`, PLAYBOOK);
+    }
+    const names = await chooseChroots(f.work, []);
+    await assert.rejects(maintainChroots(f.work, names), {
+      kind: "host",
+      message: "Cannot maintain b: 1 of 3 failed",
+    });
+    assert.match(f.err(), /^a: updated$/m);
+    assert.match(f.err(), /^b: failed: /m);
+    assert.match(f.err(), /^c: updated$/m);
+  },
+  { tool: (argv) => ({ code: argv.some((word) => word.endsWith("/b.yaml")) ? 2 : 0 }) },
+);
+
+test("maintainChroots() begins no other chroot after an interrupt", async (f) => {
+  for (const name of ["a", "b"]) await f.put(`defs/${name}.yaml`, PLAYBOOK);
+  const names = await chooseChroots(f.work, []);
+  await assert.rejects(maintainChroots(f.work, names), /interrupted/);
+  assert.equal(tools(f).length, 1);
+}, {
+  async tool(argv, { controller }) {
+    await bootstrap(argv);
+    controller.abort();
+  },
+});
+
+test("chooseChroots() means all that are defined, or the one that is named", async (f) => {
+  await f.tree("bare");
+  await f.put("defs/a.toml");
+  await f.put("store/b.yml");
+  assert.deepEqual(await chooseChroots(f.work, []), ["a", "b"]);
+  assert.deepEqual(await chooseChroots(f.work, ["x/bare"]), ["bare"]);
+  assert.deepEqual(await chooseChroots(f.work, ["debian:b"]), ["b"]);
+  await assert.rejects(chooseChroots(f.work, ["unknown"]), /no such chroot/);
+  await assert.rejects(chooseChroots(f.work, ["/etc"]), { kind: "refused" });
+  assert.deepEqual(await chooseChroots(f.work, ["b", "bare", "debian:b"]), ["b", "bare"]);
+  await assert.rejects(chooseChroots(f.work, ["b", "unknown"]), /no such chroot/);
+});
+
+test("checkChroots() says what would be done, and does nothing", async (f) => {
+  await f.tree("bare");
+  await f.tree("played");
+  await f.put("defs/played.yaml", PLAYBOOK);
+  await f.put("defs/anew.toml", "recreate = true");
+  await f.tree("anew");
+  await f.put("defs/missing.toml");
+  await f.put("defs/wrong.toml", "nonsense = 1");
+  const names = await chooseChroots(f.work, ["bare", "played", "anew", "missing", "wrong"]);
+  await assert.rejects(checkChroots(f.work, names), {
+    message: "Cannot check wrong: 1 of 5 failed",
+  });
+  for (
+    const line of [
+      "bare: nothing to do",
+      "played: would be updated",
+      "anew: would be recreated",
+      "missing: would be created",
+      "wrong: failed: ",
+    ]
+  ) {
+    assert.match(f.err(), new RegExp(`^${line}`, "m"));
+  }
+  assert.deepEqual(tools(f), []);
+});
+
+test("runPlaybook() leaves no file of its own", async (f) => {
+  await f.tree("x");
+  await f.put("defs/x.yaml", PLAYBOOK);
+  await maintainChroot(f.work, named("x"));
+  const made = f.processes.find(({ argv }) => argv.includes("ansible-playbook"));
+  const config = made?.options.env?.["ANSIBLE_CONFIG"] ?? "";
+  assert.match(config, /ansible\.cfg$/);
+  await assert.rejects(Deno.stat(config), Deno.errors.NotFound);
+}, {
+  async tool(argv) {
+    if (argv[0] !== "ansible-playbook") return;
+    const inventory = JSON.parse(await Deno.readTextFile(argv[2] ?? ""));
+    const variables = inventory.all.hosts["x"];
+    assert.equal(variables.ansible_connection, "chroot");
+    assert.match(variables.ansible_host, /\.making\/x\/root$/);
+    const wrapper = await Deno.stat(variables.ansible_chroot_exe);
+    assert.equal(wrapper.mode! & 0o777, 0o700);
+  },
+});

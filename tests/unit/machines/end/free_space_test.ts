@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { type Lease, listLeases, writeLease } from "../../../../src/machines/record/lease.ts";
+import { makeRoom, refuseFullDisk } from "../../../../src/machines/end/free_space.ts";
+import { type Answer, inFolder, recordingHost } from "../../recording_host.ts";
+import { leaseOf } from "../fixture.ts";
+import { standaloneHost } from "../supervisor/standalone_host.ts";
+
+/** Free bytes of 1000 on the disk, and of memory. */
+const ROOM: readonly (readonly [number, number, readonly string[]])[] = [
+  [500, 500, []],
+  [99, 500, ["early: disk is wanted", "late: disk is wanted"]],
+  [500, 99, ["early: memory is wanted"]],
+];
+
+for (const [disk, memory, ended] of ROOM) {
+  Deno.test(`makeRoom() with ${disk} and ${memory} of 1000 ends ${ended.length} that are kept`, async () => {
+    await inFolder(async (folder) => {
+      const { host } = standaloneHost(folder, (argv): Answer | void => {
+        if (argv[0] !== "sh") return;
+        return { stdout: `  ${disk} 1000\nMemTotal:   1000 kB\nMemAvailable:  ${memory} kB\n` };
+      });
+      const keep = async (name: string, more: Partial<Lease>) =>
+        await writeLease(host, leaseOf(folder, name, more));
+      await keep("late", { held: "2030-01-01T02:00:00.000Z", storage: "overlay" });
+      await keep("early", { held: "2030-01-01T01:00:00.000Z", storage: "tmpfs" });
+      await keep("running", { storage: "tmpfs" });
+      const found: string[] = [];
+      await makeRoom(host, folder, await listLeases(host, folder), ({ lease, reason }) => {
+        found.push(`${lease.job}: ${reason}`);
+        return Promise.resolve(true);
+      });
+      assert.deepEqual(found, ended);
+    });
+  });
+}
+
+/** Free bytes as df(1) says them, the reserve, whether a machine may start. */
+const RESERVES: readonly (readonly [string, number, boolean])[] = [
+  ["1000", 1000, true],
+  ["999", 1000, false],
+  ["0", 1000, false],
+  ["", 1000, true],
+];
+
+for (const [free, reserve, may] of RESERVES) {
+  Deno.test(`refuseFullDisk() ${may ? "lets" : "refuses"} ${free || "what nobody tells"} of ${reserve}`, async () => {
+    const { host, commands } = recordingHost({ answer: () => ({ stdout: `Avail\n${free}\n` }) });
+    const refusal = refuseFullDisk(host, "/store", reserve);
+    if (may) await refusal;
+    else await assert.rejects(refusal, { kind: "host", message: /disk_reserve/, hint: /gc/ });
+    assert.deepEqual(commands(), ["df --block-size=1 --output=avail /store"]);
+  });
+}

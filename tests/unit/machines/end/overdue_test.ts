@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { type Lease, listLeases, writeLease } from "../../../../src/machines/record/lease.ts";
+import { endOverdue } from "../../../../src/machines/end/overdue.ts";
+import { type Answer, inFolder } from "../../recording_host.ts";
+import { leaseOf } from "../fixture.ts";
+import { standaloneHost, statOf } from "../supervisor/standalone_host.ts";
+
+const DEAD = { pid: 90, start: 1 };
+const ALIVE = { pid: 91, start: 1 };
+const NOW = Date.UTC(2030, 0, 1);
+
+interface Scene {
+  readonly runner?: Lease["runner"];
+  readonly isRunning?: (lease: Lease) => Promise<boolean>;
+  /** What happens to the lock of the machine before the sweep. */
+  readonly lock?: "held" | "left";
+  /** What the kernel says of 90 and 91, each time that it is asked. */
+  readonly answers?: string[];
+}
+
+/** What a sweep ends a machine for; undefined where it does not. */
+async function reason(change: Partial<Lease>, scene: Scene = {}): Promise<string | undefined> {
+  let found: string | undefined;
+  await inFolder(async (folder) => {
+    const answers = [...scene.answers ?? []];
+    const { host } = standaloneHost(folder, (argv): Answer | void => {
+      if (argv[0] === "cat") return { stdout: answers.shift() ?? statOf(ALIVE.pid, ALIVE.start) };
+    });
+    const store = `${folder}/store`;
+    await writeLease(host, leaseOf(store, "42", { boot: "now", ...change }));
+    await host.files.makeDirectory("/run/nspawn-runner");
+    const path = "/run/nspawn-runner/run-42.lock";
+    const lock = scene.lock === undefined ? null : await host.files.lock(path);
+    if (scene.lock === "left") lock?.release();
+    const present = {
+      boot: "now",
+      runner: scene.runner ?? null,
+      ...(scene.isRunning === undefined ? {} : { isRunning: scene.isRunning }),
+    };
+    const failures = await endOverdue(host, await listLeases(host, store), present, (overdue) => {
+      found = overdue.reason;
+      return Promise.resolve(true);
+    });
+    assert.equal(failures, 0);
+    if (scene.lock === "held") lock?.release();
+    else assert.deepEqual(await host.files.list("/run/nspawn-runner"), [], "no trace of a sweep");
+  });
+  return found;
+}
+
+Deno.test("endOverdue() leaves alone what somebody watches over", async () => {
+  assert.equal(await reason({}), undefined);
+  assert.equal(await reason({ runner: ALIVE }), undefined);
+  assert.equal(await reason({ runner: DEAD }, { runner: DEAD }), undefined, "it called us");
+  assert.equal(await reason({ preparer: ALIVE }), undefined);
+  assert.equal(await reason({ held: new Date(NOW + 1000).toISOString(), runner: DEAD }), undefined);
+  assert.equal(
+    await reason({ leader: null, runner: ALIVE }, { isRunning: () => Promise.resolve(false) }),
+    undefined,
+  );
+});
+
+Deno.test("endOverdue() ends what nobody watches over, and says why", async () => {
+  const past = new Date(NOW - 1000).toISOString();
+  const reasons: readonly (readonly [Partial<Lease>, Scene, RegExp])[] = [
+    [{ boot: "before" }, {}, /started anew/],
+    [{ preparer: DEAD }, {}, /its prepare was killed/],
+    [{ runner: DEAD }, {}, /who asked for it has ended/],
+    [{ runner: { ...ALIVE, start: 2 } }, {}, /who asked for it has ended/],
+    [{ deadline: past }, {}, /its deadline was 20/],
+    [{ runner: ALIVE, deadline: past }, {}, /its deadline was 20/],
+    [{ held: past }, {}, /it was kept until/],
+    [{}, { lock: "left" }, /the call that made or ended it did not finish/],
+    [{}, { isRunning: () => Promise.resolve(false) }, /it has ended/],
+  ];
+  for (const [change, scene, expected] of reasons) {
+    assert.match(await reason(change, scene) ?? "", expected, JSON.stringify(change));
+  }
+});
+
+Deno.test("endOverdue() leaves alone what somebody works on at this moment", async () => {
+  assert.equal(await reason({ runner: DEAD }, { lock: "held" }), undefined);
+});
+
+Deno.test("endOverdue() looks again before it ends anything", async () => {
+  // The first look came between two moments of a prepare that went well.
+  assert.equal(await reason({ preparer: ALIVE }, { answers: ["", statOf(91, 1)] }), undefined);
+});

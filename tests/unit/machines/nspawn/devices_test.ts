@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import {
+  deviceProperties,
+  machineDevices,
+  withDevices,
+} from "../../../../src/machines/nspawn/devices.ts";
+import { nspawnArgv } from "../../../../src/machines/nspawn/command_line.ts";
+import { recordingHost } from "../../recording_host.ts";
+import { SETTINGS, specOf } from "../fixture.ts";
+
+const REAL = { real: ["stat"] };
+
+Deno.test("machineDevices() finds what a device is, through links as well", async () => {
+  const { host } = recordingHost(REAL);
+  const settings = { ...SETTINGS, devices: ["/dev/null", "/dev/zero:r"] };
+  assert.deepEqual(await machineDevices(host, settings), [
+    { path: "/dev/null", kind: "c", major: 1, minor: 3, readOnly: false },
+    { path: "/dev/zero", kind: "c", major: 1, minor: 5, readOnly: true },
+  ]);
+});
+
+Deno.test("machineDevices() refuses what is not there, or is no device", async () => {
+  const { host } = recordingHost(REAL);
+  for (const device of ["/dev/no-such", "/dev/pts", "/dev/fd"]) {
+    const found = machineDevices(host, { ...SETTINGS, devices: [device] });
+    await assert.rejects(found, { name: "Failure", kind: "refused" }, device);
+  }
+});
+
+Deno.test("machineDevices() gives FUSE to jobs that run containers, where the host has it", async () => {
+  const nesting = { ...SETTINGS, nesting: true };
+  const fuse = { path: "/dev/fuse", kind: "c", major: 10, minor: 229, readOnly: false };
+  const there = recordingHost({ answer: () => ({ stdout: "21b6 a e5\n" }) });
+  assert.deepEqual(await machineDevices(there.host, nesting), [fuse]);
+  assert.deepEqual(await machineDevices(there.host, { ...nesting, devices: ["/dev/fuse"] }), [
+    fuse,
+  ]);
+  assert.deepEqual(await machineDevices(recordingHost().host, nesting), []);
+  assert.deepEqual(await machineDevices(there.host, SETTINGS), []);
+});
+
+const DEVICES = [
+  { path: "/dev/kvm", kind: "c", major: 10, minor: 232, readOnly: false },
+  { path: "/dev/sr0", kind: "b", major: 11, minor: 0, readOnly: true },
+] as const;
+
+Deno.test("withDevices() makes nodes beside nspawn, which binds them", () => {
+  const spec = specOf({ devices: DEVICES });
+  const argv = nspawnArgv(spec, []);
+  const folder = "/store/.machines/run-42/devices";
+  assert.deepEqual(argv.slice(0, 5), ["unshare", "--mount", "--propagation=private", "sh", "-euc"]);
+  assert.deepEqual(argv.slice(6, 20), [
+    ...["sh", folder, "2"],
+    ...["0", "c", "10", "232", "0666"],
+    ...["1", "b", "11", "0", "0444"],
+    "systemd-nspawn",
+  ]);
+  assert.ok(argv.includes(`--bind=${folder}/0:/dev/kvm`));
+  assert.deepEqual(withDevices(specOf(), ["systemd-nspawn"]), ["systemd-nspawn"]);
+});
+
+Deno.test("deviceProperties() lets a unit's processes use them, and no more than was asked for", () => {
+  assert.deepEqual(deviceProperties(DEVICES), [
+    "DeviceAllow=/dev/kvm rwm",
+    "DeviceAllow=/dev/sr0 rm",
+  ]);
+});

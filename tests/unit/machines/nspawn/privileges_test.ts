@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { CAPABILITIES } from "../../../../src/config/capabilities.ts";
+import type { Leader } from "../../../../src/machines/record/lease.ts";
+import {
+  privilegeOptions,
+  provePrivileges,
+  refuseUnsafeNesting,
+  weakened,
+  withheld,
+} from "../../../../src/machines/nspawn/privileges.ts";
+import { SETTINGS, specOf } from "../fixture.ts";
+
+const IDS = 1_610_612_736;
+
+Deno.test("privilegeOptions() takes nothing away where a machine has user ids of its own", () => {
+  for (const booted of [true, false]) {
+    assert.deepEqual(privilegeOptions(specOf({ booted, ids: IDS })), []);
+  }
+});
+
+Deno.test("privilegeOptions() leaves the host's root what it needs, and nothing that reaches the host", () => {
+  const dropped = (booted: boolean) => {
+    const [drop = "", noNew] = privilegeOptions(specOf({ booted }));
+    assert.equal(noNew, "--no-new-privileges=yes");
+    return drop.replace("--drop-capability=", "").split(",");
+  };
+  const reaching = ["CAP_MKNOD", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_NET_RAW"];
+  for (const name of reaching) assert.ok(dropped(true).includes(name), name);
+  const more = dropped(false).filter((name) => !dropped(true).includes(name));
+  assert.deepEqual(more.sort(), ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"]);
+  for (const name of dropped(false)) assert.ok(CAPABILITIES.includes(name), name);
+});
+
+Deno.test("privilegeOptions() gives what the administrator adds, and takes that not away", () => {
+  const settings = { ...SETTINGS, capabilities: ["CAP_MKNOD"], syscalls: ["@keyring"] };
+  const options = privilegeOptions(specOf({ settings }));
+  assert.ok(!options[0]!.includes("CAP_MKNOD"));
+  assert.deepEqual(options.slice(2), ["--capability=CAP_MKNOD", "--system-call-filter=@keyring"]);
+});
+
+Deno.test("privilegeOptions() lets jobs run containers where that is set", () => {
+  const settings = { ...SETTINGS, nesting: true, syscalls: ["bpf"] };
+  assert.deepEqual(privilegeOptions(specOf({ settings, ids: IDS })), [
+    "--capability=CAP_NET_ADMIN",
+    "--system-call-filter=bpf add_key keyctl",
+  ]);
+});
+
+Deno.test("refuseUnsafeNesting() wants user ids of its own", () => {
+  assert.throws(() => refuseUnsafeNesting({ ...SETTINGS, nesting: true }, null), {
+    name: "Failure",
+    kind: "host",
+  });
+  refuseUnsafeNesting({ ...SETTINGS, nesting: true }, IDS);
+  refuseUnsafeNesting(SETTINGS, null);
+});
+
+/** A PID 1 that has what it is to have, and nothing else. */
+function leaderOf(spec = specOf()): Leader {
+  const dropped = withheld(spec).map((name) => CAPABILITIES.indexOf(name));
+  const isOnHost = spec.ids === null;
+  return { pid: 7, start: 1, cgroup: "/", dropped, noNewPrivileges: isOnHost, filtered: true };
+}
+
+Deno.test("provePrivileges() ends a machine that can do more than it was meant to", () => {
+  const host = { name: "Failure", kind: "host" };
+  for (const spec of [specOf(), specOf({ booted: false }), specOf({ ids: IDS })]) {
+    const leader = leaderOf(spec);
+    provePrivileges(leader, spec);
+    assert.throws(() => provePrivileges({ ...leader, filtered: false }, spec), host);
+    const open = specOf({ ...spec, settings: { ...SETTINGS, seccomp: false } });
+    provePrivileges({ ...leader, filtered: false }, open);
+    if (spec.ids !== null) continue;
+    assert.throws(() => provePrivileges({ ...leader, noNewPrivileges: false }, spec), host);
+    const more = { ...leader, dropped: leader.dropped.slice(1) };
+    assert.throws(() => provePrivileges(more, spec), host);
+  }
+});
+
+Deno.test("weakened() names all that is not as it stands", () => {
+  assert.deepEqual(weakened(SETTINGS), []);
+  const settings = {
+    ...SETTINGS,
+    seccomp: false,
+    nesting: true,
+    capabilities: ["CAP_MKNOD", "CAP_BPF"],
+    devices: ["/dev/kvm"],
+    syscalls: ["keyctl"],
+  };
+  assert.deepEqual(weakened(settings), [
+    "seccomp off",
+    "nesting",
+    "capabilities CAP_MKNOD CAP_BPF",
+    "devices /dev/kvm",
+    "system calls keyctl",
+  ]);
+});

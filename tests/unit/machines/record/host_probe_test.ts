@@ -1,0 +1,32 @@
+/** What a host can do, found out by a trial. */
+
+import assert from "node:assert/strict";
+import { succeeds, verdict } from "../../../../src/machines/record/host_probe.ts";
+import { recordingHost } from "../../recording_host.ts";
+
+/** How a trial's process ends, whether it said what it should, and what is told and kept; null for nothing. */
+const ENDS = [
+  [0, true, true],
+  [0, false, false],
+  [1, true, false],
+  [143, true, null], // SIGTERM to our group
+  [137, false, null],
+] as const;
+
+for (const [code, isRight, told] of ENDS) {
+  Deno.test(`succeeds() with a trial that ends with ${code}, ${isRight}, tells and keeps ${told}`, async () => {
+    const { host } = recordingHost();
+    const answers = new Map<string, string>();
+    const files = {
+      ...host.files,
+      makeDirectory: () => Promise.resolve(),
+      read: (path: string) => Promise.resolve(answers.get(path) ?? null),
+      replace: (path: string, text: string) => Promise.resolve(void answers.set(path, text)),
+    };
+    const trial = () => Promise.resolve().then(() => verdict({ code }, isRight));
+    const asked = succeeds({ ...host, files }, "idmap", "/", trial);
+    if (told === null) await assert.rejects(asked, { kind: "host", message: /interrupted$/ });
+    else assert.equal(await asked, told);
+    assert.deepEqual([...answers.values()], told === null ? [] : [told ? "yes" : "no"]);
+  });
+}

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { Failure } from "../../../../src/failure.ts";
+import {
+  leasesOfHost,
+  listLeases,
+  readLease,
+  removeLease,
+  writeLease,
+} from "../../../../src/machines/record/lease.ts";
+import { leaseLink, machinePaths } from "../../../../src/machines/record/paths.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
+import { leaseOf } from "../fixture.ts";
+import { standaloneHost } from "../supervisor/standalone_host.ts";
+
+Deno.test("writeLease() is read back, seen by root alone, and removed", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    const lease = leaseOf(store, "1");
+    await writeLease(host, lease);
+    assert.deepEqual(await readLease(host, store, lease.machine), lease);
+    const path = machinePaths(store, lease.machine).lease;
+    assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+    assert.equal((await Deno.stat(`${store}/.leases`)).mode! & 0o777, 0o700);
+    await removeLease(host, lease);
+    await removeLease(host, lease);
+    assert.equal(await readLease(host, store, lease.machine), null);
+  });
+});
+
+Deno.test("readLease() refuses a damaged lease and one of another machine", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    const lease = leaseOf(store, "1");
+    await writeLease(host, lease);
+    const path = machinePaths(store, lease.machine).lease;
+    const bad = ["", "{", "null", JSON.stringify({ ...lease, machine: "run-2" })];
+    for (const text of [...bad, JSON.stringify({ ...lease, version: 2 })]) {
+      await Deno.writeTextFile(path, text);
+      await assert.rejects(readLease(host, store, lease.machine), Failure);
+    }
+  });
+});
+
+Deno.test("listLeases() lists what is whole and leaves out the rest", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    assert.deepEqual(await listLeases(host, store), []);
+    for (const id of ["2", "1"]) await writeLease(host, leaseOf(store, id));
+    await Deno.writeTextFile(`${store}/.leases/run-3.json`, "{");
+    await Deno.writeTextFile(`${store}/.leases/.run-4.json.77`, "{}");
+    await Deno.writeTextFile(`${store}/.leases/run-5.json`, JSON.stringify(leaseOf(store, "6")));
+    assert.deepEqual((await listLeases(host, store)).map(({ job }) => job), ["1", "2"]);
+  });
+});
+
+Deno.test("leasesOfHost() knows machines of other stores, and each of its own once", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    await host.files.makeDirectory("/run/nspawn-runner");
+    const [own, other] = [leaseOf(`${folder}/a`, "1"), leaseOf(`${folder}/b`, "2", { ids: 7 })];
+    for (const lease of [own, other]) {
+      await writeLease(host, lease);
+      await host.files.symlink(
+        machinePaths(lease.store, lease.machine).lease,
+        leaseLink(lease.machine),
+      );
+    }
+    await host.files.write("/run/nspawn-runner/run-3.lease", "half");
+    assert.deepEqual(await leasesOfHost(host, own.store), [own, other]);
+  });
+});

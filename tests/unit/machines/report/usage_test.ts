@@ -1,0 +1,187 @@
+import assert from "node:assert/strict";
+import { explain } from "../../../../src/machines/report/explain.ts";
+import { noteFailure, readFailures } from "../../../../src/machines/report/failures.ts";
+import { summary } from "../../../../src/machines/report/summary.ts";
+import { parseUsage, readUsage } from "../../../../src/machines/report/usage.ts";
+import type { Ending } from "../../../../src/ending.ts";
+import type { Lease } from "../../../../src/machines/record/lease.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
+import { leaseOf } from "../fixture.ts";
+import { standaloneHost } from "../supervisor/standalone_host.ts";
+
+const GIB = 1024 ** 3;
+
+const TEXT = `disk ${20 * GIB} ${100 * GIB}
+memory.current 1048576
+memory.peak ${300 * 1024 ** 2}
+memory.max ${300 * 1024 ** 2}
+memory.events low 0
+memory.events oom 7
+memory.events oom_kill 2
+memory.events oom_group_kill 0
+pids.max 60
+pids.events max 5
+cpu.stat usage_usec 61000000
+cpu.stat user_usec 1
+`;
+
+const LEADER = {
+  pid: 7,
+  start: 1,
+  cgroup: "/sys/fs/cgroup/m.slice/nspawn-runner-run-42.service/payload/init.scope",
+  dropped: [],
+  noNewPrivileges: false,
+  filtered: true,
+};
+
+Deno.test("parseUsage() reads what the kernel counts, and null for the rest", () => {
+  assert.deepEqual(parseUsage(TEXT), {
+    memory: 1048576,
+    memoryPeak: 300 * 1024 ** 2,
+    memoryMax: 300 * 1024 ** 2,
+    oomKills: 2,
+    tasksMax: 60,
+    tasksRefused: 5,
+    cpu: 61000000,
+    diskFree: 20 * GIB,
+    diskSize: 100 * GIB,
+  });
+  const none = parseUsage("memory.max max\npids.max max\n");
+  for (const value of Object.values(none)) assert.equal(value, null);
+});
+
+Deno.test("readUsage() looks where the limits are: the unit, or the cgroup that we made", async () => {
+  const asked = async (lease: Partial<Lease>) => {
+    const { host, processes } = recordingHost();
+    await readUsage(host, leaseOf("/store", "42", lease));
+    return processes[0]!.argv.at(-1);
+  };
+  const unit = "/sys/fs/cgroup/m.slice/nspawn-runner-run-42.service";
+  assert.equal(await asked({ leader: LEADER }), `${unit}/cpu.stat`);
+  const own = { supervisor: "standalone", cgroups: ["/sys/fs/cgroup/x"] } as const;
+  assert.equal(await asked(own), "/sys/fs/cgroup/x/cpu.stat");
+  assert.equal(await asked({ leader: null }), "/store/.machines/run-42", "no cgroup at all");
+});
+
+const FAILED: Ending = { kind: "exited", code: 1 };
+const KILLED: Ending = { kind: "exited", code: 137 };
+
+/** Explains a failure on a host that counts like this. */
+async function explained(text: string, ending: Ending, lease: Partial<Lease> = {}, now?: number) {
+  const { host } = recordingHost({
+    answer: () => ({ stdout: text }),
+    ...(now === undefined ? {} : { now }),
+  });
+  return await explain(
+    host,
+    leaseOf("/nonexistent", "42", { leader: LEADER, ...lease }),
+    ending,
+    0,
+    now !== undefined,
+  );
+}
+
+Deno.test("explain() knows a kill for its memory, and names the limit and the setting", async () => {
+  const { ending, lines, oomKills } = await explained(TEXT, KILLED);
+  assert.deepEqual(ending, { kind: "out-of-memory", limit: "300 MiB" });
+  assert.equal(
+    lines[0],
+    "Out of memory: 2 processes killed at 300 MiB. Raise it: limits.memory_max",
+  );
+  assert.equal(oomKills, 2);
+  const reporter: Ending = { kind: "signalled", signal: 9 };
+  assert.equal((await explained(TEXT, reporter)).ending.kind, "out-of-memory");
+  assert.deepEqual(
+    (await explained(TEXT, FAILED)).ending,
+    FAILED,
+    "the script made another code of it",
+  );
+  const unlimited = TEXT.replace(/memory\.max \d+/, "memory.max max");
+  assert.match((await explained(unlimited, KILLED)).lines[0]!, /machine-ci\.slice/);
+});
+
+Deno.test("explain() knows a machine that was lost for its memory, by what the journal says since", async () => {
+  const lost: Ending = { kind: "lost", reason: "gone" };
+  const began = Date.UTC(2030, 0, 1) + 999;
+  const explainLoss = async (said: string, lease: Partial<Lease> = {}) => {
+    const { host, processes } = recordingHost({
+      answer: ([program, word]) => ({
+        stdout: program === "journalctl" && word !== "--sync" ? said : "",
+      }),
+    });
+    const end = await explain(host, leaseOf("/nonexistent", "42", lease), lost, began, false);
+    return { ...end, asked: processes.map(({ argv }) => argv.join(" ")) };
+  };
+  const killed = await explainLoss("A process of this unit has been killed\n");
+  assert.equal(killed.ending.kind, "out-of-memory");
+  assert.match(killed.lines.join(), /^Out of memory: the machine was killed .*limits\.memory_max/);
+  const [sync, asked] = killed.asked;
+  assert.equal(sync, "journalctl --sync");
+  assert.match(asked!, / --since=@1893456000 /);
+  assert.match(
+    asked!,
+    / _PID=1 UNIT=nspawn-runner-run-42\.service MESSAGE_ID=fe6faa94e7774663a0da52717891d8ef$/,
+  );
+  const other = await explainLoss("");
+  assert.deepEqual([other.ending, other.lines], [lost, []]);
+  const standalone = await explainLoss("said", { supervisor: "standalone" });
+  assert.deepEqual([standalone.ending, standalone.asked], [lost, []], "no limit to meet there");
+});
+
+Deno.test("explain() says what else the host refused", async () => {
+  const { lines } = await explained(TEXT.replace(/^disk \d+/m, "disk 4096"), FAILED);
+  assert.equal(lines[1], "Too many processes: refused 5 times at 60. Raise it: limits.tasks_max");
+  assert.match(lines[2]!, /^Disk full: 4 KiB left in \/nonexistent\. Free some: /);
+  const tmpfs = await explained("disk 0 1000000\n", FAILED, { storage: "tmpfs" });
+  assert.match(tmpfs.lines[0]!, /memory that holds what the job writes/);
+});
+
+Deno.test("explain() has nothing to say of a script that just failed", async () => {
+  const calm = TEXT.replace("oom_kill 2", "oom_kill 0").replace("events max 5", "events max 0");
+  assert.deepEqual((await explained(calm, KILLED)).lines, []);
+  assert.deepEqual((await explained(calm, KILLED)).ending, KILLED);
+  assert.deepEqual((await explained("", FAILED)).lines, [], "a host that counts nothing");
+});
+
+Deno.test("explain() tells a time-out from a cancel by the time that went by", async () => {
+  const began = Date.UTC(2030, 0, 1);
+  const lease = { timeout: 3600, began: new Date(began).toISOString() };
+  const late = await explained("", FAILED, lease, began + 3_600_000);
+  assert.match(late.lines[0]!, /^Time-out: the job was ended after 3600 s\. Raise it: timeout/);
+  assert.deepEqual((await explained("", FAILED, lease, began + 60_000)).lines, []);
+});
+
+Deno.test("noteFailure() is found again, and explains nothing twice", async () => {
+  await inFolder(async (folder) => {
+    const { host, err } = standaloneHost(folder, () => ({ stdout: TEXT }));
+    await host.files.makeDirectory("/run/nspawn-runner");
+    const lease = leaseOf(folder, "42", { leader: LEADER, keep: 1800 });
+    assert.deepEqual(await readFailures(host, lease), { oomKills: 0, tasksRefused: 0, own: false });
+    await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true });
+    assert.equal(err(), "", "no machine: cleanup was faster");
+    await host.files.makeDirectory(`${folder}/.machines/run-42`);
+    await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true });
+    assert.match(err(), /kept for 1800 s after its end: nspawn-runner shell 42\n$/);
+    const told = err();
+    const before = await readFailures(host, lease);
+    await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);
+    assert.equal(err(), told, "once is enough");
+    assert.deepEqual((await explain(host, lease, KILLED, 0, false)).lines, []);
+    await host.files.write("/run/nspawn-runner/run-42.failures", "{");
+    assert.ok(!(await readFailures(host, lease)).own, "half written");
+  });
+});
+
+Deno.test("summary() leaves out what nobody counts", async () => {
+  const now = Date.UTC(2030, 0, 1) + 84_200;
+  const all = recordingHost({
+    now,
+    answer: ([program]) => ({ stdout: program === "du" ? "100663296\t/x\n" : TEXT }),
+  });
+  const lease = leaseOf("/store", "42", { leader: LEADER });
+  assert.equal(
+    await summary(all.host, lease),
+    "84.2 s, CPU 61.0 s, memory at most 300 MiB, 96 MiB written",
+  );
+  assert.equal(await summary(recordingHost({ now }).host, lease), "84.2 s");
+});
