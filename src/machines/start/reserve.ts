@@ -48,7 +48,7 @@ export interface Claimed {
  * @returns What it has.
  * @throws {Failure} where there is nothing left to take.
  */
-export async function claim(
+export async function reserve(
   host: Host,
   plan: MachinePlan,
   supervisor: Supervisor,

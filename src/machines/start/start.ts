@@ -2,7 +2,7 @@
 
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { claim, type Found } from "./reserve.ts";
+import { reserve, type Found } from "./reserve.ts";
 import { create } from "./build.ts";
 import { callingRunner, kernelFacts } from "../../linux/proc.ts";
 import { findLease, type Lease, listLeases, readLease } from "../record/lease.ts";
@@ -84,7 +84,7 @@ async function start(
 ): Promise<Started> {
   const supervisor = await supervisorOfHost(host);
   await host.files.makeDirectory(plan.store, 0o755);
-  const claimed = await claim(host, plan, supervisor, found, interrupt);
+  const claimed = await reserve(host, plan, supervisor, found, interrupt);
   const { lease } = claimed;
   try {
     const started = await create(host, plan, claimed, supervisor, found.network, interrupt);
