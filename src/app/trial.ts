@@ -1,9 +1,9 @@
-import type { Candidate, SmokeTest } from "../chroots/generations/context.ts";
+import type { Candidate, Trial } from "../chroots/generations/context.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { machineName } from "../machines/record/name.ts";
-import type { MachinePlan, PlannedChroot } from "../machines/record/plan.ts";
+import type { MachinePlan, BaseTree } from "../machines/record/plan.ts";
 import { runStage } from "../machines/use/run_script.ts";
 import { startMachine } from "../machines/start/start.ts";
 import { stopMachine } from "../machines/end/stop.ts";
@@ -33,7 +33,7 @@ const LIFETIME = 300;
  * @param config Where machines live.
  * @returns The test.
  */
-export function smokeTest(host: Host, config: Config): SmokeTest {
+export function smokeTest(host: Host, config: Config): Trial {
   return async (candidate, interrupt) => {
     const plan = planOf(host, config, candidate);
     const { lease } = await startMachine(host, plan, interrupt);
@@ -54,7 +54,7 @@ function planOf(host: Host, config: Config, candidate: Candidate): MachinePlan {
   return {
     name: machineName(id, undefined),
     store: config.store,
-    chroot: () => Promise.resolve(chrootOf(candidate)),
+    tree: () => Promise.resolve(chrootOf(candidate)),
     settings,
     owned: [],
     diskReserve: 0, // what it tests fits already
@@ -75,7 +75,7 @@ function planOf(host: Host, config: Config, candidate: Candidate): MachinePlan {
 }
 
 /** The tree as jobs get it once it is a generation. */
-function chrootOf({ name, tree, settings, image }: Candidate): PlannedChroot {
+function chrootOf({ name, tree, settings, image }: Candidate): BaseTree {
   const { user = "", env: environment = [] } = image ?? {};
   return { name, path: tree, user: settings.user ?? user, environment, isFixed: true };
 }
@@ -106,8 +106,8 @@ async function prepareLayers(
   tree: string,
   interrupt: AbortSignal,
 ): Promise<void> {
-  const { makeFirstLayers } = await import("../machines/storage/shifted/make.ts");
-  await makeFirstLayers(host, store, tree, interrupt).catch((error) =>
+  const { makeFirstShiftedLayers } = await import("../machines/storage/shifted/make.ts");
+  await makeFirstShiftedLayers(host, store, tree, interrupt).catch((error) =>
     host.log.warn(messageOf(error))
   );
 }

@@ -1,13 +1,13 @@
 import { allTrees } from "../chroots/generations/all_trees.ts";
-import type { Users } from "../chroots/generations/machines_port.ts";
-import type { Work } from "../chroots/generations/context.ts";
+import type { ChrootMachines } from "../chroots/generations/machines_port.ts";
+import type { ChrootContext } from "../chroots/generations/context.ts";
 import type { Context } from "./command.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { sweepLayers } from "../machines/storage/shifted/sweep.ts";
+import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
 import { listLeases } from "../machines/record/lease.ts";
 import { kernelFacts } from "../linux/proc.ts";
-import { whileTaking } from "../machines/record/lock.ts";
+import { whileReserving } from "../machines/record/lock.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 import { endOverdue } from "../machines/end/overdue.ts";
 import { interruptible } from "./interrupt.ts";
@@ -20,7 +20,7 @@ import { smokeTest } from "./trial.ts";
  * @param store The store's folder.
  * @returns What tells them.
  */
-function machinesOf(host: Host, store: string): Users {
+function machinesPort(host: Host, store: string): ChrootMachines {
   return {
     list: async () =>
       (await listLeases(host, store)).map(({ machine, chroot, storage, preparer }) => ({
@@ -29,15 +29,15 @@ function machinesOf(host: Host, store: string): Users {
         storage,
         starting: preparer !== null,
       })),
-    async still(act) {
+    async whileNoneStarts(act) {
       await host.files.makeDirectory(store, 0o755);
-      return await whileTaking(host, act);
+      return await whileReserving(host, act);
     },
   };
 }
 
 /** Machines that nobody watches over any more use chroots, too: those of a build that was killed, for one. */
-async function endWhatIsOver(host: Host, store: string): Promise<void> {
+async function endOverdueMachines(host: Host, store: string): Promise<void> {
   const leases = await listLeases(host, store);
   if (leases.length === 0) return;
   const { boot } = await kernelFacts(host);
@@ -55,22 +55,22 @@ async function endWhatIsOver(host: Host, store: string): Promise<void> {
  * @param act The work.
  * @returns What it returns.
  */
-export async function working<T>(
+export async function withChroots<T>(
   { host, config: load }: Context,
-  act: (work: Work) => Promise<T>,
+  act: (work: ChrootContext) => Promise<T>,
 ): Promise<T> {
   const config = await load();
-  await endWhatIsOver(host, config.store);
-  const users = machinesOf(host, config.store);
+  await endOverdueMachines(host, config.store);
+  const users = machinesPort(host, config.store);
   const test = smokeTest(host, config);
   try {
     return await interruptible(
       host,
-      (interrupt) => act({ host, config, users, test, interrupt }),
+      (interrupt) => act({ host, config, machines: users, trial: test, interrupt }),
     );
   } finally {
     // What came of the work counts; gc tries again.
-    await sweepLayers(host, config.store, () => allTrees(host, config.store))
+    await removeUnusedShiftedLayers(host, config.store, () => allTrees(host, config.store))
       .catch((error) => host.log.warn(messageOf(error)));
   }
 }

@@ -1,9 +1,9 @@
-import { changing } from "../chroots/build/create.ts";
+import { changeChroot } from "../chroots/build/create.ts";
 import { resolveChroot } from "../chroots/find/resolve.ts";
 import { rollBack } from "../chroots/generations/current.ts";
 import type { CommandRun } from "../app/command.ts";
 import { usageError } from "../failure.ts";
-import { working } from "../app/with_chroots.ts";
+import { withChroots } from "../app/with_chroots.ts";
 
 /** Goes back to an earlier generation of a chroot. */
 export const run: CommandRun = async (invocation, context) => {
@@ -14,9 +14,9 @@ export const run: CommandRun = async (invocation, context) => {
   }
   const { name } = await resolveChroot(host, await load(), image);
   const wanted = generation === undefined ? undefined : Number(generation);
-  const number = await working(
+  const number = await withChroots(
     context,
-    (work) => changing(work, name, "roll back", () => rollBack(work, name, wanted)),
+    (work) => changeChroot(work, name, "roll back", () => rollBack(work, name, wanted)),
   );
   host.log.info(`Chroot ${name} is generation ${number} again`);
 };

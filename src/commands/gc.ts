@@ -1,11 +1,11 @@
-import { sweep } from "../chroots/generations/recover.ts";
+import { recoverStore } from "../chroots/generations/recover.ts";
 import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { CommandRun } from "../app/command.ts";
 import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeFolders, spareFolders } from "../machines/end/evict_caches.ts";
 import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
-import { sweepLayers } from "../machines/storage/shifted/sweep.ts";
+import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
 import { unlessLocked } from "../machines/record/lock.ts";
 import { findOrphans, removeOrphan } from "../machines/end/orphans.ts";
@@ -40,9 +40,9 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   for (const { path, reason } of spare) say(path, reason);
   if (!dryRun) {
     await removeFolders(host, store, spare);
-    await sweep(host, store);
+    await recoverStore(host, store);
   }
-  await sweepLayers(host, store, () => allTrees(host, store), (path, why) => {
+  await removeUnusedShiftedLayers(host, store, () => allTrees(host, store), (path, why) => {
     say(path, why);
     return !dryRun;
   });

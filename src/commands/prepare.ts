@@ -13,7 +13,7 @@ import { hostFailure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { adminBinds } from "../machines/start/binds.ts";
 import type { Bind, FolderPlan } from "../machines/record/caches.ts";
-import { weakened } from "../machines/nspawn/privileges.ts";
+import { weakenedProtections } from "../machines/nspawn/privileges.ts";
 import { runStage } from "../machines/use/run_script.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
 import { type Started, startMachine } from "../machines/start/start.ts";
@@ -76,7 +76,7 @@ function planOf({ host, config, chosen, job, chroot, settings, binds, began }: P
   return {
     name: chosen.machine,
     store: config.store,
-    async chroot() {
+    async tree() {
       const tree = await currentTree(host, config.store, name);
       host.log.info(`Image ${name}${generationOf(tree)} (${tree.path})`);
       const { user = "", env: environment = [] } = tree.image ?? {};
@@ -156,7 +156,7 @@ function describe({ lease, limits }: Started, settings: MachineSettings): string
     ...disk,
     kind,
     limits ? limitsOf(settings) : `no ${disk.length === 0 ? "" : "other "}${NO_LIMITS}`,
-    ...weakened(settings),
+    ...weakenedProtections(settings),
     lease.ids === null ? "no user namespace" : "user ids of its own",
     NETWORKS[lease.network.kind],
   ].join(", ");

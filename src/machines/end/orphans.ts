@@ -16,7 +16,7 @@ import {
 } from "../record/paths.ts";
 import { RUNTIME } from "../../runtime_folder.ts";
 import { storageOf } from "../storage/choose.ts";
-import { endUnit, listUnits } from "../supervisor/systemd.ts";
+import { stopUnit, listUnits } from "../supervisor/systemd.ts";
 
 /** Traces of one machine without a record. */
 export interface Orphan {
@@ -79,15 +79,15 @@ export async function removeOrphan(
   { machine, traces, cgroups }: Orphan,
 ): Promise<void> {
   if (await isRecorded(host, store, machine)) return; // a prepare was faster
-  if (traces.includes("a unit")) await endUnit(host, machine);
+  if (traces.includes("a unit")) await stopUnit(host, machine);
   for (const cgroup of cgroups) await endCgroup(host, [cgroup], 0);
   await sweepExport(host, machine);
   const paths = machinePaths(store, machine);
   await closeChannel(host, paths);
   // Whatever storage it had: an unmounted tmpfs is a folder, and so is an upper layer.
   const onBtrfs = fileSystemOf(facts.mounts, await host.files.real(store) ?? store) === "btrfs";
-  if (onBtrfs) await storageOf("btrfs").close(host, paths.folder);
-  await storageOf("overlay").close(host, paths.folder);
+  if (onBtrfs) await storageOf("btrfs").remove(host, paths.folder);
+  await storageOf("overlay").remove(host, paths.folder);
   await host.files.remove(leaseLink(machine));
   await host.files.remove(paths.lease);
 }

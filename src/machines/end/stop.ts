@@ -19,7 +19,7 @@ import { heldName, type MachineName } from "../record/name.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
 import { storageOf } from "../storage/choose.ts";
 import { isRunning, supervisorOf } from "../supervisor/choose.ts";
-import { endUnit } from "../supervisor/systemd.ts";
+import { stopUnit } from "../supervisor/systemd.ts";
 
 /** What became of a machine. */
 export type Stopped = "removed" | "held" | "none";
@@ -65,7 +65,7 @@ export async function removeMachine(host: Host, lease: Lease): Promise<void> {
   const { folder } = machinePaths(lease.store, lease.machine);
   await endMachine(host, lease);
   host.log.step(`Removing what it wrote: ${folder}`);
-  await storageOf(lease.storage).close(host, folder);
+  await storageOf(lease.storage).remove(host, folder);
   await removeLease(host, lease);
 }
 
@@ -81,7 +81,7 @@ async function endMachine(host: Host, lease: Lease): Promise<void> {
   await closeChannel(host, machinePaths(lease.store, lease.machine));
   await host.files.remove(leaseLink(lease.machine));
   // A start that was killed may have asked systemd after that look; what it asks from now on needs the link.
-  if (lease.supervisor === "systemd") await endUnit(host, lease.machine);
+  if (lease.supervisor === "systemd") await stopUnit(host, lease.machine);
   await sweepExport(host, lease.machine);
 }
 

@@ -7,7 +7,7 @@ import type { Leader, Lease } from "../record/lease.ts";
 import { isAlive } from "../../linux/proc.ts";
 
 /** A machine that runs. */
-export interface Running {
+export interface RunningMachine {
   readonly lease: Lease;
   readonly leader: Leader;
   /** Whether it still runs. */
@@ -25,7 +25,7 @@ export interface StageRun {
 }
 
 /** One way in. */
-export interface Entry {
+export interface Exec {
   /**
    * Runs a stage with our own stdout and stderr.
    *
@@ -36,7 +36,7 @@ export interface Entry {
    * @returns How it ended.
    * @throws {Failure} of the host where the stage never began.
    */
-  exec(host: Host, running: Running, stage: StageRun, cancel: AbortSignal): Promise<Ending>;
+  run(host: Host, running: RunningMachine, stage: StageRun, cancel: AbortSignal): Promise<Ending>;
 }
 
 /**
@@ -66,9 +66,9 @@ const SIGKILL = 9;
  * @param ending How the stage ended, where it is known.
  * @returns True when the ending says nothing about the script.
  */
-export async function isLost(
+export async function isMachineLost(
   host: Host,
-  running: Running,
+  running: RunningMachine,
   ending: Ending | undefined,
 ): Promise<boolean> {
   if (!await running.isAlive()) return true;
@@ -96,21 +96,21 @@ export const STOP_SECONDS = 2;
  * @param host The outside.
  * @param client What ends with the stage.
  * @param cancel Ends the stage when aborted.
- * @param end Ends what there is of the stage.
+ * @param stopStage Ends what there is of the stage.
  * @returns How the client ended.
  */
-export async function endOf(
+export async function waitForClient(
   host: Host,
   client: Child,
   cancel: AbortSignal,
-  end: () => Promise<void>,
+  stopStage: () => Promise<void>,
 ): Promise<Ended> {
   let hasEnded = false;
   let ending: Promise<void> | undefined;
   const endIt = async () => {
     while (!hasEnded) {
-      await end().catch((error) => host.log.warn(messageOf(error)));
-      if (!hasEnded) await host.clock.sleep(END_PAUSE);
+      await stopStage().catch((error) => host.log.warn(messageOf(error)));
+      if (!hasEnded) await host.clock.sleep(STOP_INTERVAL);
     }
   };
   const onCancel = () => void (ending = endIt());
@@ -126,7 +126,7 @@ export async function endOf(
 }
 
 /** Milliseconds between two tries to end a stage. */
-const END_PAUSE = 50;
+const STOP_INTERVAL = 50;
 
 /** How a stage ended that was cancelled before it began. */
 export const CANCELLED: Ending = { kind: "signalled", signal: 15 };

@@ -8,34 +8,34 @@ import type { Leader } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import {
   CANCELLED,
-  endOf,
-  type Entry,
-  isLost,
+  waitForClient,
+  type Exec,
+  isMachineLost,
   reportedEnding,
-  type Running,
+  type RunningMachine,
   type StageRun,
   STOP_SECONDS,
 } from "./exec.ts";
-import { ownStreams } from "./streams.ts";
-import { amongTools } from "./tools.ts";
+import { withOwnStreams } from "./streams.ts";
+import { withToolsAsRoot } from "./tools.ts";
 
 /**
  * Straight into the namespaces of a machine without an init of its own. Each stage gets a cgroup
  * below the machine's, so that the machine's limits bind it and nothing that it started stays.
  */
-export const nsenter: Entry = {
-  async exec(host, running, stage, cancel) {
+export const nsenter: Exec = {
+  async run(host, running, stage, cancel) {
     const cgroup = join(running.leader.cgroup, `stage-${stage.nonce}`);
-    const argv = ownStreams(
+    const argv = withOwnStreams(
       running.lease,
-      inOwnCgroup(cgroup, STOP_SECONDS, enteringArgv(running, stage.argv)),
+      inOwnCgroup(cgroup, STOP_SECONDS, enterArgv(running, stage.argv)),
     );
     const client = host.processes.start(argv, {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });
-    await endOf(host, client, cancel, () => endCgroup(host, [cgroup], STOP_SECONDS));
-    return await endingOf(host, running, stage, cancel.aborted);
+    await waitForClient(host, client, cancel, () => endCgroup(host, [cgroup], STOP_SECONDS));
+    return await stageEnding(host, running, stage, cancel.aborted);
   },
 };
 
@@ -49,7 +49,7 @@ export const nsenter: Entry = {
  * @param argv What runs there.
  * @returns The words.
  */
-export function enteringArgv({ lease, leader }: Entered, argv: readonly string[]): Argv {
+export function enterArgv({ lease, leader }: Entered, argv: readonly string[]): Argv {
   const reduce = [
     "setpriv",
     ...boundingSet(leader),
@@ -63,11 +63,11 @@ export function enteringArgv({ lease, leader }: Entered, argv: readonly string[]
   // Opened before it enters: here its root is among the tools, and the machine's where it stands.
   const enter = nsenterArgv(leader.pid, ["--root=.", `--wd=/proc/${leader.pid}/root`]);
   const { tools } = machinePaths(lease.store, lease.machine);
-  return amongTools(tools, [...enter, ...reduce, "chroot", ".", ...argv]);
+  return withToolsAsRoot(tools, [...enter, ...reduce, "chroot", ".", ...argv]);
 }
 
 /** What is to be known of a machine that a command enters. */
-type Entered = Pick<Running, "lease" | "leader">;
+type Entered = Pick<RunningMachine, "lease" | "leader">;
 
 /** capabilities(7), by its number in linux/capability.h. */
 const CAP_SYS_ADMIN = 21;
@@ -78,14 +78,14 @@ function boundingSet({ dropped }: Leader): string[] {
   return [`--bounding-set=${dropped.map((number) => `-cap_${number}`).join(",")}`];
 }
 
-async function endingOf(
+async function stageEnding(
   host: Host,
-  running: Running,
+  running: RunningMachine,
   stage: StageRun,
   cancelled: boolean,
 ): Promise<Ending> {
   const ending = await reportedEnding(stage);
-  if (await isLost(host, running, ending)) {
+  if (await isMachineLost(host, running, ending)) {
     return { kind: "lost", reason: "the machine ended while a stage ran in it" };
   }
   if (ending !== undefined) return ending;

@@ -66,7 +66,7 @@ exit "$code"
  * Reports get through however full the machine's disk is, and whoever fills this file system with them, or by
  * /etc/hosts, fills nothing else.
  */
-const OWN = ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8,mode=0700,nosuid,nodev,noexec"];
+const OWN_TMPFS = ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8,mode=0700,nosuid,nodev,noexec"];
 
 /** More bytes than the reports of all stages that could run at once. */
 const REPORT_SIZE = 4096;
@@ -75,7 +75,7 @@ const REPORT_SIZE = 4096;
 const WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
 
 /** What holds for all stages of a machine. */
-export interface ForAllStages {
+export interface StageChannel {
   /** Who runs scripts; null for root. */
   readonly user: MachineUser | null;
   /** The first id of the machine's own; null where it shares the host's. */
@@ -98,7 +98,7 @@ export interface ForAllStages {
 export async function openChannel(
   host: Host,
   paths: MachinePaths,
-  { user, ids, owned, environment, limited }: ForAllStages,
+  { user, ids, owned, environment, limited }: StageChannel,
 ): Promise<void> {
   await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
@@ -107,7 +107,7 @@ export async function openChannel(
     host.files.write(join(paths.stage, "result"), ""), // where the result is mounted inside
     host.files.makeDirectory(paths.own),
   ]);
-  if (limited) await mount(host, [...OWN, "nspawn-runner", paths.own], `a tmpfs on ${paths.own}`);
+  if (limited) await mount(host, [...OWN_TMPFS, "nspawn-runner", paths.own], `a tmpfs on ${paths.own}`);
   await host.files.write(paths.result, "");
   if (environment.length > 0) {
     await host.files.write(join(paths.stage, "environment"), lines(environment));
@@ -143,7 +143,7 @@ export async function closeChannel(host: Host, paths: MachinePaths): Promise<voi
 }
 
 /** Whose scripts are, as a lease tells. */
-export type Owner = Pick<Lease, "user" | "ids">;
+export type ScriptOwner = Pick<Lease, "user" | "ids">;
 
 /**
  * The user who runs a machine's scripts, as the host sees him.
@@ -151,7 +151,7 @@ export type Owner = Pick<Lease, "user" | "ids">;
  * @param owner Whose they are.
  * @returns User and group.
  */
-export function ownerIds({ user, ids }: Owner): readonly [number, number] {
+export function scriptOwnerIds({ user, ids }: ScriptOwner): readonly [number, number] {
   return [(ids ?? 0) + (user?.uid ?? 0), (ids ?? 0) + (user?.gid ?? 0)];
 }
 
@@ -166,12 +166,12 @@ export function ownerIds({ user, ids }: Owner): readonly [number, number] {
  * @returns What runs it.
  * @throws {Failure} where the script's first line holds more than words.
  */
-export async function layScript(
+export async function writeScript(
   host: Host,
   paths: MachinePaths,
   script: Uint8Array,
   shells: Shells,
-  owner: Owner,
+  owner: ScriptOwner,
 ): Promise<StageRun> {
   for (const word of [...shells.programs, ...shells.options]) {
     if (!WORD.test(word)) {
@@ -184,7 +184,7 @@ export async function layScript(
   const nonce = crypto.randomUUID().replaceAll("-", "");
   // A name of its own: a shell reads its script as it goes, and an earlier one may still run.
   await host.files.write(scriptPath(paths.stage, nonce), script, 0o500);
-  const [uid, gid] = ownerIds(owner);
+  const [uid, gid] = scriptOwnerIds(owner);
   if (uid !== 0) await host.files.chown(scriptPath(paths.stage, nonce), uid, gid);
   return {
     nonce,
@@ -208,7 +208,7 @@ export async function layScript(
  * @param paths The machine's places.
  * @param stage Whose script.
  */
-export function takeScript(host: Host, paths: MachinePaths, stage: StageRun): Promise<void> {
+export function removeScript(host: Host, paths: MachinePaths, stage: StageRun): Promise<void> {
   return host.files.remove(scriptPath(paths.stage, stage.nonce));
 }
 
@@ -231,14 +231,14 @@ export interface Shells {
  * @param fallback The chroot's shell.
  * @returns Programs and options.
  */
-export function shellsFor(
+export function chooseShells(
   script: Uint8Array,
   argument: string | undefined,
   fallback: string,
 ): Shells {
   if (argument !== undefined) return { programs: [argument], options: [] };
   const start = new TextDecoder().decode(script.subarray(0, START_SIZE));
-  const named = firstLineOf(start);
+  const named = shebangOf(start);
   if (named === null) {
     return { programs: fallback === "bash" ? ["bash", "sh"] : [fallback], options: [] };
   }
@@ -252,7 +252,7 @@ export function shellsFor(
 const START_SIZE = 4096;
 
 /** The words after `#!`; `env` and its options are not among them, since PATH is looked up anyway. */
-function firstLineOf(script: string): string[] | null {
+function shebangOf(script: string): string[] | null {
   const line = script.match(/^#![ \t]*([^\n]*)/)?.[1];
   if (line === undefined) return null;
   const words = line.trim().split(/[ \t]+/).filter((word) => word !== "");

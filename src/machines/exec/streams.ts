@@ -1,12 +1,12 @@
 import type { Argv } from "../../host/host.ts";
 import type { Lease } from "../record/lease.ts";
-import { ownerIds } from "./script.ts";
+import { scriptOwnerIds } from "./script.ts";
 
 /**
  * Lines of a shell that give stdout and stderr to `$owner`, who runs the script: `echo >/dev/stderr` opens
  * the pipe anew, and would be refused what is another's. A terminal or a file stays whose it is.
  */
-export const OWN_STREAMS = `
+export const CHOWN_STREAMS = `
 pipes=
 for pipe in /proc/$$/fd/1 /proc/$$/fd/2; do
   [ ! -p "$pipe" ] || pipes="$pipes $pipe"
@@ -15,8 +15,8 @@ done
 `;
 
 /** Words: the owner, the client. */
-const SCRIPT = `owner=$1
-shift${OWN_STREAMS}exec "$@"
+const RUN_WITH_OWN_STREAMS = `owner=$1
+shift${CHOWN_STREAMS}exec "$@"
 `;
 
 /**
@@ -26,7 +26,7 @@ shift${OWN_STREAMS}exec "$@"
  * @param argv The client.
  * @returns The words.
  */
-export function ownStreams(lease: Lease, argv: Argv): Argv {
-  const [uid] = ownerIds(lease);
-  return uid === 0 ? argv : ["sh", "-c", SCRIPT, "sh", `${uid}`, ...argv];
+export function withOwnStreams(lease: Lease, argv: Argv): Argv {
+  const [uid] = scriptOwnerIds(lease);
+  return uid === 0 ? argv : ["sh", "-c", RUN_WITH_OWN_STREAMS, "sh", `${uid}`, ...argv];
 }

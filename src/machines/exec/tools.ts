@@ -1,6 +1,6 @@
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { type Privileged, withheld } from "../nspawn/privileges.ts";
+import { type PrivilegeSpec, droppedCapabilities } from "../nspawn/privileges.ts";
 
 /**
  * Lays out the programs that drop what a machine must not have when a command enters it. They are the host's
@@ -11,9 +11,9 @@ import { type Privileged, withheld } from "../nspawn/privileges.ts";
  * @param folder Where; it stays away where commands enter without.
  * @throws {Failure} of the host where it has no such programs.
  */
-export async function layTools(host: Host, machine: Privileged, folder: string): Promise<void> {
-  if (machine.booted || !withheld(machine).includes("CAP_SYS_ADMIN")) return;
-  const { code, stderr } = await host.processes.capture(["sh", "-euc", COPY, "sh", folder]);
+export async function copyEntryTools(host: Host, machine: PrivilegeSpec, folder: string): Promise<void> {
+  if (machine.booted || !droppedCapabilities(machine).includes("CAP_SYS_ADMIN")) return;
+  const { code, stderr } = await host.processes.capture(["sh", "-euc", COPY_ENTRY_TOOLS, "sh", folder]);
   if (code !== 0) {
     throw hostFailure(
       `Cannot copy setpriv and chroot for the machine: ${stderr.trim()}`,
@@ -31,19 +31,19 @@ export async function layTools(host: Host, machine: Privileged, folder: string):
  * @param argv What runs there, in that folder.
  * @returns The words.
  */
-export function amongTools(folder: string, argv: Argv): Argv {
-  return ["unshare", "--mount", "--propagation=slave", "sh", "-c", APART, "sh", folder, ...argv];
+export function withToolsAsRoot(folder: string, argv: Argv): Argv {
+  return ["unshare", "--mount", "--propagation=slave", "sh", "-c", RUN_IN_TOOLS_FOLDER, "sh", folder, ...argv];
 }
 
 /** Words: the folder, the command. */
-const APART = `
+const RUN_IN_TOOLS_FOLDER = `
 tools=$1
 shift
 mount --bind --read-only "$tools" "$tools" && cd "$tools" && umount --lazy "$tools" && exec "$@"
 `;
 
 /** Words: the folder. Each file has the path there that it has on the host. */
-const COPY = `
+const COPY_ENTRY_TOOLS = `
 mkdir -p "$1"
 for program in setpriv chroot; do
   path=$(command -v "$program")

@@ -5,22 +5,22 @@ import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { recordOf } from "../record/paths.ts";
 import {
   CANCELLED,
-  endOf,
-  type Entry,
-  isLost,
+  waitForClient,
+  type Exec,
+  isMachineLost,
   reportedEnding,
-  type Running,
+  type RunningMachine,
   type StageRun,
   STOP_SECONDS,
   succeeded,
 } from "./exec.ts";
-import { enteringArgv } from "./nsenter.ts";
-import { ownerIds } from "./script.ts";
-import { watched } from "./watchdog.ts";
+import { enterArgv } from "./nsenter.ts";
+import { scriptOwnerIds } from "./script.ts";
+import { withWatchdog } from "./watchdog.ts";
 
 /** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
-export const unit: Entry = {
-  async exec(host, running, stage, cancel) {
+export const transientUnit: Exec = {
+  async run(host, running, stage, cancel) {
     const name = `nspawn-runner-${stage.nonce}.service`;
     // A session of its own: the signal that cancels a stage goes to our whole process group, and
     // must reach the unit through us, not end the client that waits for it.
@@ -28,12 +28,12 @@ export const unit: Entry = {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });
-    const { code } = await endOf(host, client, cancel, () => stopUnit(host, running, name));
-    return await endingOf(host, running, stage, code, cancel.aborted);
+    const { code } = await waitForClient(host, client, cancel, () => stopUnit(host, running, name));
+    return await stageEnding(host, running, stage, code, cancel.aborted);
   },
 };
 
-function runArgv(running: Running, name: string, stage: StageRun): Argv {
+function runArgv(running: RunningMachine, name: string, stage: StageRun): Argv {
   return clientArgv(running, "systemd-run", [
     "--quiet",
     "--pipe",
@@ -51,35 +51,35 @@ function runArgv(running: Running, name: string, stage: StageRun): Argv {
 }
 
 /** A client of the machine's systemd: through machined, or from inside where machined knows nothing. */
-function clientArgv(running: Running, program: string, words: readonly string[]): Argv {
+function clientArgv(running: RunningMachine, program: string, words: readonly string[]): Argv {
   const { lease, leader } = running;
-  const [owner] = ownerIds(lease);
+  const [owner] = scriptOwnerIds(lease);
   return lease.supervisor === "systemd"
-    ? watched(recordOf(lease.machine), owner, [program, `--machine=${lease.machine}`, ...words])
-    : watched(`/proc/${leader.pid}`, owner, enteringArgv(running, [program, ...words]));
+    ? withWatchdog(recordOf(lease.machine), owner, [program, `--machine=${lease.machine}`, ...words])
+    : withWatchdog(`/proc/${leader.pid}`, owner, enterArgv(running, [program, ...words]));
 }
 
-async function stopUnit(host: Host, running: Running, name: string): Promise<void> {
+async function stopUnit(host: Host, running: RunningMachine, name: string): Promise<void> {
   await host.processes.capture(clientArgv(running, "systemctl", ["stop", name]), {
     env: PLAIN_ENVIRONMENT,
   });
 }
 
 /** The client may report 0 for a stage that died: only the stage's own report counts. */
-async function endingOf(
+async function stageEnding(
   host: Host,
-  running: Running,
+  running: RunningMachine,
   stage: StageRun,
   client: number,
   cancelled: boolean,
 ): Promise<Ending> {
   const ending = await reportedEnding(stage);
-  if (await isLost(host, running, ending)) {
-    return lost("the machine ended while a stage ran in it");
+  if (await isMachineLost(host, running, ending)) {
+    return machineLost("the machine ended while a stage ran in it");
   }
   // A shutdown ends the stage by a signal before the machine itself is gone.
   if ((!succeeded(ending) || client !== 0) && await isStopping(host, running)) {
-    return lost("the machine shut down while a stage ran in it");
+    return machineLost("the machine shut down while a stage ran in it");
   }
   if (ending !== undefined) return ending;
   if (cancelled) return CANCELLED;
@@ -89,7 +89,7 @@ async function endingOf(
 }
 
 /** A machine that shuts down says so, or does not answer any more. */
-async function isStopping(host: Host, running: Running): Promise<boolean> {
+async function isStopping(host: Host, running: RunningMachine): Promise<boolean> {
   const state = await host.processes.capture(
     clientArgv(running, "systemctl", ["is-system-running"]),
     { env: PLAIN_ENVIRONMENT },
@@ -97,6 +97,6 @@ async function isStopping(host: Host, running: Running): Promise<boolean> {
   return !/^(initializing|starting|running|degraded|maintenance)$/.test(state.stdout.trim());
 }
 
-function lost(reason: string): Ending {
+function machineLost(reason: string): Ending {
   return { kind: "lost", reason };
 }

@@ -1,15 +1,15 @@
 import type { Argv } from "../../host/host.ts";
-import { OWN_STREAMS } from "./streams.ts";
+import { CHOWN_STREAMS } from "./streams.ts";
 
 /**
  * Runs a client, wakes it each second, and ends it two seconds after a file is gone. Words: the file,
  * who owns our streams then, the client. The watcher holds none of the streams that the client has, and is gone with it. A shell
  * would say that its client was killed: not in the log of a job.
  */
-const WATCH = `
+const WATCHDOG = `
 record=$1 owner=$2
 shift 2
-${OWN_STREAMS}
+${CHOWN_STREAMS}
 "$@" &
 client=$!
 {
@@ -40,6 +40,6 @@ exit "$code"
  * @param argv The client.
  * @returns The words.
  */
-export function watched(record: string, owner: number, argv: Argv): Argv {
-  return ["sh", "-c", WATCH, "sh", record, `${owner}`, ...argv];
+export function withWatchdog(record: string, owner: number, argv: Argv): Argv {
+  return ["sh", "-c", WATCHDOG, "sh", record, `${owner}`, ...argv];
 }

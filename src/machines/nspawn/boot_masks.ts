@@ -5,14 +5,14 @@ import type { Host } from "../../host/host.ts";
 import { INSIDE } from "../record/paths.ts";
 
 /** What is not started in a machine. */
-export interface Idle {
+export interface BootMasks {
   readonly units: readonly string[];
   /** As systemd.generator(7) has them. */
   readonly generators: readonly string[];
 }
 
 /** A machine that does not boot starts nothing by itself. */
-export const NOTHING: Idle = { units: [], generators: [] };
+export const NO_BOOT_MASKS: BootMasks = { units: [], generators: [] };
 
 /** They keep state for a next boot, or wait for a person. */
 const UNITS = [
@@ -48,7 +48,7 @@ const TABLES = [
 ] as const;
 
 /** More bytes than a table without entries has. */
-const MOST = 4096;
+const MAX_TABLE_SIZE = 4096;
 
 /**
  * What a machine from a chroot leaves out. What there could be something to do for stays.
@@ -57,7 +57,7 @@ const MOST = 4096;
  * @param tree The chroot's tree.
  * @returns Units and generators.
  */
-export async function idleIn(host: Host, tree: string): Promise<Idle> {
+export async function bootMasksFor(host: Host, tree: string): Promise<BootMasks> {
   const isOwn = await host.files.real(join(tree, "etc")) ===
     join(await host.files.real(tree) ?? tree, "etc");
   const isIdle = async ([table]: readonly [string, string]) =>
@@ -76,7 +76,7 @@ export async function idleIn(host: Host, tree: string): Promise<Idle> {
 async function isEmpty(host: Host, table: string): Promise<boolean> {
   const stat = await host.files.lstat(table);
   if (stat === null) return true;
-  if (stat.kind !== "file" || stat.size > MOST) return false;
+  if (stat.kind !== "file" || stat.size > MAX_TABLE_SIZE) return false;
   const text = await host.files.read(table) ?? "";
   return text.split("\n").every((line) => /^\s*(?:#|$)/.test(line));
 }
@@ -88,15 +88,15 @@ async function isEmpty(host: Host, table: string): Promise<boolean> {
  * @param stage The folder that the machine sees, which exists.
  * @param idle What is masked.
  */
-export async function layMasks(host: Host, stage: string, { generators }: Idle): Promise<void> {
+export async function writeGeneratorMasks(host: Host, stage: string, { generators }: BootMasks): Promise<void> {
   if (generators.length === 0) return;
-  const folder = join(stage, MASKS);
+  const folder = join(stage, MASKS_FOLDER);
   await host.files.makeDirectory(folder, 0o755);
   const lay = (generator: string) => host.files.symlink("/dev/null", join(folder, generator));
   await Promise.all(generators.map(lay));
 }
 
-const MASKS = "generators";
+const MASKS_FOLDER = "generators";
 
 /**
  * Has the machine's systemd look there first. It hands nothing of its own environment on to what it starts.
@@ -104,7 +104,7 @@ const MASKS = "generators";
  * @param idle What is masked.
  * @returns nspawn's options: the variable is one of systemd(1).
  */
-export function maskOptions({ generators }: Idle): string[] {
+export function generatorMaskOptions({ generators }: BootMasks): string[] {
   // What is empty stands for all other places.
-  return generators.length === 0 ? [] : [`--setenv=SYSTEMD_GENERATOR_PATH=${INSIDE}/${MASKS}:`];
+  return generators.length === 0 ? [] : [`--setenv=SYSTEMD_GENERATOR_PATH=${INSIDE}/${MASKS_FOLDER}:`];
 }

@@ -2,7 +2,7 @@
 
 import type { Argv } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
-import { maskOptions } from "./boot_masks.ts";
+import { generatorMaskOptions } from "./boot_masks.ts";
 import { COUNT } from "../record/ids.ts";
 import { INSIDE_LINK } from "../network/address.ts";
 import { withResolvConf } from "../network/resolv.ts";
@@ -52,7 +52,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
     ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
     ...(spec.booted ? bootOptions(spec) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
   ];
-  const inRoot = withDevices(spec, spec.root.around?.(argv) ?? argv);
+  const inRoot = withDevices(spec, spec.root.wrap?.(argv) ?? argv);
   return withResolvConf(spec.resolvConf, inRoot);
 }
 
@@ -70,9 +70,9 @@ function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean)
 }
 
 /** What follows `--` are arguments of the machine's init, which takes them for a kernel's. */
-function bootOptions({ name, idle }: MachineSpec): string[] {
+function bootOptions({ name, bootMasks: idle }: MachineSpec): string[] {
   return [
-    ...maskOptions(idle),
+    ...generatorMaskOptions(idle),
     "--boot",
     "--notify-ready=yes",
     "--",

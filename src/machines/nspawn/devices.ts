@@ -20,7 +20,7 @@ export async function machineDevices(host: Host, settings: MachineSettings): Pro
   const devices: Device[] = [];
   for (const wanted of settings.devices ?? []) {
     const [path = "", mode] = wanted.split(":");
-    const device = await look(host, path, mode === "r");
+    const device = await inspectDevice(host, path, mode === "r");
     if (device === null) {
       throw refused(
         `Cannot give device ${wanted}: there is no such device on this host`,
@@ -30,11 +30,11 @@ export async function machineDevices(host: Host, settings: MachineSettings): Pro
     devices.push(device);
   }
   if (!settings.nesting || devices.some(({ path }) => path === FUSE)) return devices;
-  const fuse = await look(host, FUSE, false);
+  const fuse = await inspectDevice(host, FUSE, false);
   return fuse === null ? devices : [...devices, fuse];
 }
 
-async function look(host: Host, path: string, readOnly: boolean): Promise<Device | null> {
+async function inspectDevice(host: Host, path: string, readOnly: boolean): Promise<Device | null> {
   const argv: Argv = ["stat", "--dereference", "--format=%f %t %T", "--", path];
   const { stdout } = await host.processes.capture(argv);
   const [mode, major, minor] = stdout.trim().split(" ").map((word) => parseInt(word, 16));
@@ -59,7 +59,7 @@ export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
   if (devices.length === 0) return argv;
   return [
     "unshare",
-    ...["--mount", "--propagation=private", "sh", "-euc", NODES, "sh"],
+    ...["--mount", "--propagation=private", "sh", "-euc", CREATE_DEVICE_NODES, "sh"],
     ...[devicesIn(paths.folder), `${devices.length}`],
     ...devices.flatMap(nodeWords),
     ...argv,
@@ -67,7 +67,7 @@ export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
 }
 
 /** Words: the folder, how many devices, five words each, nspawn. */
-const NODES = `
+const CREATE_DEVICE_NODES = `
 folder=$1 count=$2
 shift 2
 mkdir -p "$folder"

@@ -5,11 +5,11 @@ import type { Leader } from "../record/lease.ts";
 import { parseStat } from "../../linux/proc.ts";
 
 /** A machine's PID 1, and what proves whose ids it has. */
-export interface SeenLeader extends Leader {
+export interface InitProcess extends Leader {
   /** Its map of user ids, each range as `INSIDE OUTSIDE COUNT`: user_namespaces(7). */
-  readonly map: readonly string[];
+  readonly idMap: readonly string[];
   /** The host's user who owns the files of the machine's root. */
-  readonly owner: string;
+  readonly rootOwner: string;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface SeenLeader extends Leader {
  * @param pid Its process id on the host.
  * @returns Null when it is gone.
  */
-export async function describeLeader(host: Host, pid: number): Promise<SeenLeader | null> {
+export async function inspectInitProcess(host: Host, pid: number): Promise<InitProcess | null> {
   const own = `/proc/${pid}`;
   const [text, owner] = await Promise.all([
     readKernel(
@@ -43,8 +43,8 @@ export async function describeLeader(host: Host, pid: number): Promise<SeenLeade
     dropped: droppedCapabilities(text),
     noNewPrivileges: /^NoNewPrivs:\s*1$/m.test(text),
     filtered: /^Seccomp:\s*2$/m.test(text),
-    map: [...text.matchAll(/^ *(\d+) +(\d+) +(\d+)$/gm)].map((range) => range.slice(1).join(" ")),
-    owner: owner.stdout.trim(),
+    idMap: [...text.matchAll(/^ *(\d+) +(\d+) +(\d+)$/gm)].map((range) => range.slice(1).join(" ")),
+    rootOwner: owner.stdout.trim(),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Leader } from "../record/lease.ts";
 import type { MachineSpec } from "./spec.ts";
 
 /** What a machine keeps whose root is root on the host: what a container of Docker has, but for nodes of devices and raw sockets. */
-const KEPT = [
+const KEPT_CAPABILITIES = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
   "CAP_FOWNER",
@@ -23,7 +23,7 @@ const KEPT = [
 ];
 
 /** What systemd cannot do without: it mounts, and raises the limits of services. */
-const KEPT_BY_SYSTEMD = ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"];
+const CAPABILITIES_OF_SYSTEMD = ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"];
 
 /** What engines of containers ask for; keyrings are those of the machine's own users. */
 const NESTING_SYSCALLS = ["add_key", "keyctl"];
@@ -32,12 +32,12 @@ const NESTING_SYSCALLS = ["add_key", "keyctl"];
 const NESTING_CAPABILITIES = ["CAP_NET_ADMIN"];
 
 /** The parts of a machine that tell what its root may do. */
-export interface Privileged extends Pick<MachineSpec, "booted" | "ids"> {
+export interface PrivilegeSpec extends Pick<MachineSpec, "booted" | "ids"> {
   readonly settings: Pick<MachineSettings, "seccomp" | "capabilities" | "syscalls" | "nesting">;
 }
 
 /** As it stands where nobody sets anything. */
-export const PLAINEST: Privileged["settings"] = {
+export const DEFAULT_PRIVILEGES: PrivilegeSpec["settings"] = {
   seccomp: true,
   capabilities: undefined,
   syscalls: undefined,
@@ -51,14 +51,14 @@ export const PLAINEST: Privileged["settings"] = {
  * @param machine The machine.
  * @returns The options; none where all is as nspawn has it.
  */
-export function privilegeOptions(machine: Privileged): string[] {
+export function privilegeOptions(machine: PrivilegeSpec): string[] {
   const { settings, ids } = machine;
   const nesting = settings.nesting && ids !== null;
   const given = [...settings.capabilities ?? [], ...(nesting ? NESTING_CAPABILITIES : [])];
   const syscalls = [...settings.syscalls ?? [], ...(nesting ? NESTING_SYSCALLS : [])];
   return [
     ...(ids === null
-      ? [`--drop-capability=${withheld(machine).join(",")}`, "--no-new-privileges=yes"]
+      ? [`--drop-capability=${droppedCapabilities(machine).join(",")}`, "--no-new-privileges=yes"]
       : []),
     ...(given.length === 0 ? [] : [`--capability=${given.join(",")}`]),
     ...(syscalls.length === 0 ? [] : [`--system-call-filter=${syscalls.join(" ")}`]),
@@ -71,14 +71,14 @@ export function privilegeOptions(machine: Privileged): string[] {
  * @param machine The machine.
  * @returns Names; none where it has user ids of its own.
  */
-export function withheld({ settings, booted, ids }: Privileged): string[] {
+export function droppedCapabilities({ settings, booted, ids }: PrivilegeSpec): string[] {
   if (ids !== null) return [];
-  const kept = [...KEPT, ...(booted ? KEPT_BY_SYSTEMD : []), ...settings.capabilities ?? []];
-  return GIVEN_BY_NSPAWN.filter((name) => !kept.includes(name));
+  const kept = [...KEPT_CAPABILITIES, ...(booted ? CAPABILITIES_OF_SYSTEMD : []), ...settings.capabilities ?? []];
+  return NSPAWN_CAPABILITIES.filter((name) => !kept.includes(name));
 }
 
 /** systemd-nspawn(1), --capability=; the last one where the network is a machine's own. */
-const GIVEN_BY_NSPAWN = [
+const NSPAWN_CAPABILITIES = [
   ...["CAP_AUDIT_CONTROL", "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE"],
   ...["CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_IPC_OWNER", "CAP_KILL", "CAP_LEASE"],
   ...["CAP_LINUX_IMMUTABLE", "CAP_MKNOD", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST"],
@@ -109,14 +109,14 @@ export function refuseUnsafeNesting({ nesting }: MachineSettings, ids: number | 
  * @param machine What was asked for.
  * @throws {Failure} of the host where it can: it is less safe than it was promised.
  */
-export function provePrivileges(leader: Leader, machine: Privileged): void {
+export function verifyPrivileges(leader: Leader, machine: PrivilegeSpec): void {
   if (machine.settings.seccomp && !leader.filtered) {
     throw hostFailure(
       "Cannot start the machine: nothing filters its system calls",
       "nspawn-runner doctor says why; seccomp = false in the configuration does without",
     );
   }
-  const has = withheld(machine).find((name) =>
+  const has = droppedCapabilities(machine).find((name) =>
     !leader.dropped.includes(CAPABILITIES.indexOf(name))
   );
   if (has === undefined && (machine.ids !== null || leader.noNewPrivileges)) return;
@@ -132,7 +132,7 @@ export function provePrivileges(leader: Leader, machine: Privileged): void {
  * @param settings The machine's settings.
  * @returns A few words each.
  */
-export function weakened(settings: MachineSettings): string[] {
+export function weakenedProtections(settings: MachineSettings): string[] {
   const { seccomp, capabilities, devices, syscalls, nesting } = settings;
   return [
     ...(seccomp ? [] : ["seccomp off"]),

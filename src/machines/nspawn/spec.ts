@@ -1,6 +1,6 @@
 import type { MachineSettings } from "../../config/settings.ts";
 import type { Bind } from "../record/caches.ts";
-import type { Idle } from "./boot_masks.ts";
+import type { BootMasks } from "./boot_masks.ts";
 import type { MachineName } from "../record/name.ts";
 import type { Link } from "../network/veth.ts";
 import type { Network } from "../record/network.ts";
@@ -30,7 +30,7 @@ export interface MachineSpec {
   /** Whether systemd is its PID 1. */
   readonly booted: boolean;
   /** What it does not start where it boots. */
-  readonly idle: Idle;
+  readonly bootMasks: BootMasks;
   /** The first of the host's ids that are its own; null where it shares those of the host. */
   readonly ids: number | null;
   readonly network: Network["kind"];

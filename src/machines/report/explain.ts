@@ -7,7 +7,7 @@ import { type Failures, readFailures } from "./failures.ts";
 import type { Lease } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import { storageOf } from "../storage/choose.ts";
-import type { Left } from "../storage/storage.ts";
+import type { Remaining } from "../storage/storage.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
@@ -74,7 +74,7 @@ async function explainLoss(
 ): Promise<Explained> {
   const before = await readFailures(host, lease);
   const known = { before, oomKills: before.oomKills, tasksRefused: before.tasksRefused };
-  if (!await supervisorOf(lease).lostMemory(host, lease, began)) {
+  if (!await supervisorOf(lease).ranOutOfMemory(host, lease, began)) {
     return { ending, lines: [], ...known };
   }
   const line =
@@ -118,14 +118,14 @@ const FULL_BYTES = 16 * 1024 ** 2;
 
 async function leftOf(host: Host, { diskMax, storage, store, machine }: Lease) {
   if (diskMax === null) return null;
-  return await storageOf(storage).left(host, machinePaths(store, machine).folder);
+  return await storageOf(storage).remaining(host, machinePaths(store, machine).folder);
 }
 
 /** With less, btrfs refuses a small file already. */
 const LEAST_LEFT = 1024 ** 2;
 
 /** The machine's own limit, which the job can do something about. */
-function outOfOwnDisk(left: Left | null, { diskMax }: Lease): string | null {
+function outOfOwnDisk(left: Remaining | null, { diskMax }: Lease): string | null {
   if (left === null || diskMax === null) return null;
   const raise = "Raise it: limits.disk_max";
   if (left.bytes < LEAST_LEFT || isFull(left.bytes, diskMax)) {

@@ -16,7 +16,7 @@ export async function summary(host: Host, lease: Lease): Promise<string> {
   const { folder } = machinePaths(lease.store, lease.machine);
   const [usage, written] = await Promise.all([
     readUsage(host, lease),
-    storageOf(lease.storage).written(host, folder),
+    storageOf(lease.storage).bytesWritten(host, folder),
   ]);
   const took = host.clock.now() - Date.parse(lease.began);
   return [

@@ -6,11 +6,11 @@ import { timezoneOptions } from "../../linux/time_zone.ts";
 import type { Claimed } from "./reserve.ts";
 import { machineDevices } from "../nspawn/devices.ts";
 import { openChannel } from "../exec/script.ts";
-import { layTools } from "../exec/tools.ts";
+import { copyEntryTools } from "../exec/tools.ts";
 import type { Bind } from "../record/caches.ts";
 import { hostsFile } from "./hosts_file.ts";
-import { type Idle, idleIn, layMasks, NOTHING } from "../nspawn/boot_masks.ts";
-import { proveIds } from "../nspawn/prove_ids.ts";
+import { type BootMasks, bootMasksFor, writeGeneratorMasks, NO_BOOT_MASKS } from "../nspawn/boot_masks.ts";
+import { verifyIds } from "../nspawn/verify_ids.ts";
 import { type Lease, writeLease } from "../record/lease.ts";
 import type { ChosenNetwork } from "../network/choose.ts";
 import { linkFor } from "../network/veth.ts";
@@ -18,7 +18,7 @@ import { resolvFile } from "../network/resolv.ts";
 import { nspawnVersion } from "../../linux/nspawn.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { MachinePlan } from "../record/plan.ts";
-import { provePrivileges, refuseUnsafeNesting } from "../nspawn/privileges.ts";
+import { verifyPrivileges, refuseUnsafeNesting } from "../nspawn/privileges.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 import { storageOf } from "../storage/choose.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -47,19 +47,19 @@ export async function create(
   refuseUnsafeNesting(plan.settings, lease.ids);
   const [devices, idle, timezone, version] = await Promise.all([
     machineDevices(host, plan.settings),
-    lease.booted ? idleIn(host, lease.chroot.path) : NOTHING,
+    lease.booted ? bootMasksFor(host, lease.chroot.path) : NO_BOOT_MASKS,
     timezoneOptions(host, lease.chroot.path),
     nspawnVersion(host),
   ]);
   await makeRoot(host, claimed, interrupt);
   const binds = await layOut(host, plan, claimed, idle);
-  const found = { binds, devices, idle, timezone, nspawnVersion: version };
+  const found = { binds, devices, bootMasks: idle, timezone, nspawnVersion: version };
   const spec = await specOf(host, plan, lease, network, found);
   host.log.step(`Starting machine ${plan.name} from ${lease.chroot.path}`);
   const seen = await supervisor.start(host, spec, lease, interrupt);
-  provePrivileges(seen, spec);
-  if (lease.ids !== null) await proveIds(host, seen, lease.ids, lease.chroot.path);
-  const { map: _map, owner: _owner, ...leader } = seen;
+  verifyPrivileges(seen, spec);
+  if (lease.ids !== null) await verifyIds(host, seen, lease.ids, lease.chroot.path);
+  const { idMap: _map, rootOwner: _owner, ...leader } = seen;
   const started = { ...lease, leader, preparer: null };
   await writeLease(host, started);
   if (interrupt.aborted) throw hostFailure("interrupted");
@@ -75,12 +75,12 @@ async function makeRoot(
   const { chroot, ids, layer, diskMax, storage } = lease;
   const { folder } = machinePaths(lease.store, lease.machine);
   if (layer !== null) {
-    const { makeLayer } = await import("../storage/shifted/make.ts");
-    await makeLayer(host, layer, { path: chroot.path, isFixed }, interrupt);
+    const { makeShiftedLayer } = await import("../storage/shifted/make.ts");
+    await makeShiftedLayer(host, layer, { path: chroot.path, isFixed }, interrupt);
   }
   await host.files.makeDirectory(folder);
   host.log.step(`Making storage ${storage} in ${folder}`);
-  await storageOf(storage).open(host, chroot.path, folder, ids, diskMax);
+  await storageOf(storage).create(host, chroot.path, folder, ids, diskMax);
 }
 
 /** What is ours and it sees. */
@@ -88,15 +88,15 @@ async function layOut(
   host: Host,
   { settings, name, owned }: MachinePlan,
   { lease, binds, environment }: Claimed,
-  idle: Idle,
+  idle: BootMasks,
 ): Promise<readonly Bind[]> {
   const { user, ids, diskMax, chroot } = lease;
   const paths = machinePaths(lease.store, name);
   await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
-  await layMasks(host, paths.stage, idle);
+  await writeGeneratorMasks(host, paths.stage, idle);
   const hosts = await hostsFile(host, chroot.path, paths, name);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
-  await layTools(host, { settings, ...lease }, paths.tools);
+  await copyEntryTools(host, { settings, ...lease }, paths.tools);
   return [hosts, ...binds];
 }
 
@@ -105,7 +105,7 @@ async function specOf(
   { name, settings, job, networks }: MachinePlan,
   lease: Lease,
   network: ChosenNetwork,
-  found: Pick<MachineSpec, "binds" | "devices" | "idle" | "timezone" | "nspawnVersion">,
+  found: Pick<MachineSpec, "binds" | "devices" | "bootMasks" | "timezone" | "nspawnVersion">,
 ): Promise<MachineSpec> {
   const paths = machinePaths(lease.store, name);
   const { chroot, ids, layer, booted } = lease;

@@ -4,16 +4,16 @@ import type { MachineSettings } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { bytesIn } from "../../text/size.ts";
-import { type Bind, claimFolders } from "../record/caches.ts";
+import { type Bind, reserveFolders } from "../record/caches.ts";
 import { canMapOwners, freeIds } from "../record/ids.ts";
 import type { KernelFacts } from "../../linux/proc.ts";
 import { type Lease, leasesOfHost, writeLease } from "../record/lease.ts";
-import { whileTaking } from "../record/lock.ts";
+import { whileReserving } from "../record/lock.ts";
 import { linkOf, slotsIn } from "../network/address.ts";
 import type { ChosenNetwork } from "../network/choose.ts";
 import type { NetworkPlan } from "../record/network.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
-import type { MachinePlan, PlannedChroot } from "../record/plan.ts";
+import type { MachinePlan, BaseTree } from "../record/plan.ts";
 import { parseStat, type ProcessId } from "../../linux/proc.ts";
 import { chooseStorage } from "../storage/choose.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -32,7 +32,7 @@ export interface Claimed {
   readonly lease: Lease;
   readonly binds: readonly Bind[];
   readonly environment: readonly string[];
-  /** As {@linkcode PlannedChroot} has it. */
+  /** As {@linkcode BaseTree} has it. */
   readonly isFixed: boolean;
 }
 
@@ -56,12 +56,12 @@ export async function reserve(
   interrupt: AbortSignal,
 ): Promise<Claimed> {
   const { folders, store } = plan;
-  return await whileTaking(host, async () => {
-    const chroot = await plan.chroot();
+  return await whileReserving(host, async () => {
+    const chroot = await plan.tree();
     const wanted = await newLease(host, plan, chroot, supervisor, found);
     const claimed = folders === undefined
       ? { folders: [], binds: [] }
-      : await claimFolders(host, store, folders, wanted.user?.uid ?? 0);
+      : await reserveFolders(host, store, folders, wanted.user?.uid ?? 0);
     const lease = { ...wanted, folders: claimed.folders };
     await writeLease(host, lease);
     // By that link machines of other stores are found, too.
@@ -75,7 +75,7 @@ export async function reserve(
 async function newLease(
   host: Host,
   plan: MachinePlan,
-  chroot: PlannedChroot,
+  chroot: BaseTree,
   supervisor: Supervisor,
   { facts, runner, network }: Found,
 ): Promise<Lease> {
@@ -118,7 +118,7 @@ async function newLease(
       : { kind: network.kind },
     diskMax,
     folders: [],
-    cgroups: supervisor.cgroups(facts, name),
+    cgroups: supervisor.cgroupsFor(facts, name),
     preparer: parseStat(facts.stat),
     leader: null,
     held: null,
@@ -138,11 +138,11 @@ async function idsFor(
   // nspawn maps the owners of a whole root itself, and what lies below an overlay is ours to map.
   const isMapped = storage.kind === "btrfs" || await canMapOwners(host, chroot);
   if (isMapped) return { ids, layer: null };
-  const [{ canShift }, { layerOf }] = await Promise.all([
+  const [{ canShift }, { shiftedLayerPath }] = await Promise.all([
     import("../storage/shifted/shift.ts"),
     import("../storage/shifted/layer.ts"),
   ]);
-  const layer = await canShift(host, store) ? await layerOf(host, store, chroot, ids) : null;
+  const layer = await canShift(host, store) ? await shiftedLayerPath(host, store, chroot, ids) : null;
   return layer === null ? HOSTS_IDS : { ids, layer };
 }
 

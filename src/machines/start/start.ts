@@ -88,7 +88,7 @@ async function start(
   const { lease } = claimed;
   try {
     const started = await create(host, plan, claimed, supervisor, found.network, interrupt);
-    return { lease: started, limits: supervisor.limits, notes: found.network.notes };
+    return { lease: started, limits: supervisor.enforcesLimits, notes: found.network.notes };
   } catch (error) {
     await undo(host, lease);
     throw interrupt.aborted ? hostFailure(`Cannot start machine ${plan.name}: interrupted`) : error;

@@ -8,10 +8,10 @@ import type { Storage } from "./storage.ts";
 /** Writes go to a snapshot of the chroot, which is a subvolume. */
 export const btrfs: Storage = {
   kind: "btrfs",
-  async open(host, chroot, folder, _ids, diskMax) {
+  async create(host, chroot, folder, _ids, diskMax) {
     await snapshotSubvolume(host, chroot, rootIn(folder));
     if (diskMax === null) return;
-    await host.files.write(limitedIn(folder), "");
+    await host.files.write(limitMarkerIn(folder), "");
     await limitSubvolume(host, rootIn(folder), diskMax);
   },
   root: (_chroot, folder, ids) => ({
@@ -21,14 +21,14 @@ export const btrfs: Storage = {
       ...(ids === null ? [] : ["--private-users-ownership=map"]),
     ],
   }),
-  written: (host, folder) => exclusiveBytes(host, rootIn(folder)),
-  async left(host, folder) {
+  bytesWritten: (host, folder) => exclusiveBytes(host, rootIn(folder)),
+  async remaining(host, folder) {
     const bytes = await leftOfSubvolume(host, rootIn(folder));
     return bytes === null ? null : { bytes, files: null };
   },
   move: moveFolder,
-  async close(host, folder) {
-    if (await host.files.lstat(limitedIn(folder)) !== null) {
+  async remove(host, folder) {
+    if (await host.files.lstat(limitMarkerIn(folder)) !== null) {
       await releaseSubvolume(host, rootIn(folder));
     }
     await deleteSubvolume(host, rootIn(folder));
@@ -41,6 +41,6 @@ function rootIn(folder: string): string {
 }
 
 /** Says that there may be a limit to take away: to ask btrfs itself takes a process. */
-function limitedIn(folder: string): string {
+function limitMarkerIn(folder: string): string {
   return join(folder, "limited");
 }

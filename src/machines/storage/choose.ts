@@ -51,16 +51,16 @@ export async function chooseStorage(
   if (choice === "tmpfs") return tmpfs;
   const type = fileSystemOf(facts.mounts, await host.files.real(store) ?? store);
   const snapshots = type === "btrfs" && await isSubvolume(host, chroot);
-  if (choice === "btrfs" && !snapshots) throw noSnapshots(type, chroot);
+  if (choice === "btrfs" && !snapshots) throw cannotSnapshot(type, chroot);
   if (snapshots && choice !== "overlay") {
     if (!isLimited || await hasSimpleQuotas(host, store)) return btrfs;
-    if (choice === "btrfs") throw noQuotas(store);
+    if (choice === "btrfs") throw cannotLimitSnapshots(store);
   }
-  if (choice === "overlay" || await holdsUpperLayer(host, store, folder)) return overlay;
+  if (choice === "overlay" || await canHoldUpperLayer(host, store, folder)) return overlay;
   return tmpfs;
 }
 
-function noSnapshots(type: string, chroot: string): Error {
+function cannotSnapshot(type: string, chroot: string): Error {
   return refused(
     type === "btrfs"
       ? `Cannot use storage "btrfs": ${chroot} is no subvolume`
@@ -69,7 +69,7 @@ function noSnapshots(type: string, chroot: string): Error {
   );
 }
 
-function noQuotas(store: string): Error {
+function cannotLimitSnapshots(store: string): Error {
   return hostFailure(
     "Cannot limit what a machine writes on btrfs: simple quotas are off",
     `Turn them on: ${ENABLE} ${store} (Linux and btrfs-progs from 6.7); or set storage to auto`,
@@ -80,7 +80,7 @@ function noQuotas(store: string): Error {
  * Whether the store can hold the upper layer of an overlay: tried by mounting one, in a mount
  * namespace that ends with the trial. The answer is kept until the host reboots.
  */
-function holdsUpperLayer(host: Host, store: string, folder: string): Promise<boolean> {
+function canHoldUpperLayer(host: Host, store: string, folder: string): Promise<boolean> {
   return succeeds(host, "overlay", store, () => tryOverlay(host, folder));
 }
 

@@ -7,22 +7,22 @@ import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { asSize } from "../../text/size.ts";
 import { moveMount, unmountAll } from "../../linux/mounts.ts";
 import { diskOf } from "../record/paths.ts";
-import type { Left } from "./storage.ts";
+import type { Remaining } from "./storage.ts";
 
 /** Bytes of a disk for each file that it may hold: packages have larger ones, sources of programs as well. */
-export const BYTES_A_FILE = 8192;
+export const BYTES_PER_FILE = 8192;
 
 /**
  * Words: the file, its size, the folder. The file has holes for all that is not written yet; nothing of it
  * outlives the machine, so that it needs no journal, and nothing is written ahead.
  */
-const MAKE = `
+const CREATE_DISK = `
 PATH=$PATH:/usr/sbin:/sbin
 rm -f "$1"
 : >"$1"
 chattr +C "$1" 2>/dev/null || : # on btrfs, a file within a file is not copied at each write
 truncate --size="$2" "$1"
-mkfs.ext4 -q -F -b 4096 -m 0 -i ${BYTES_A_FILE} -O ^has_journal,^resize_inode \\
+mkfs.ext4 -q -F -b 4096 -m 0 -i ${BYTES_PER_FILE} -O ^has_journal,^resize_inode \\
   -E nodiscard,lazy_itable_init=1 "$1"
 mount -o loop,nodev,noinit_itable "$1" "$3"
 `;
@@ -35,10 +35,10 @@ mount -o loop,nodev,noinit_itable "$1" "$3"
  * @param bytes Its size.
  * @throws {Failure} of the host.
  */
-export async function openDisk(host: Host, folder: string, bytes: number): Promise<void> {
+export async function createDisk(host: Host, folder: string, bytes: number): Promise<void> {
   const file = diskOf(folder);
   await host.files.makeDirectory(dirname(file));
-  const argv = ["sh", "-euc", MAKE, "sh", file, `${bytes}`, folder] as const;
+  const argv = ["sh", "-euc", CREATE_DISK, "sh", file, `${bytes}`, folder] as const;
   const { code, stderr } = await host.processes.capture(argv);
   if (code !== 0) {
     throw hostFailure(
@@ -75,7 +75,7 @@ export async function moveDisk(host: Host, from: string, to: string): Promise<bo
  * @param folder The folder that it is mounted on.
  * @throws {Failure} of the host.
  */
-export async function closeDisk(host: Host, folder: string): Promise<void> {
+export async function removeDisk(host: Host, folder: string): Promise<void> {
   await unmountAll(host, folder);
   await host.files.remove(diskOf(folder));
 }
@@ -87,7 +87,7 @@ export async function closeDisk(host: Host, folder: string): Promise<void> {
  * @param folder The folder that it is mounted on.
  * @returns Null where nobody tells.
  */
-export async function leftOn(host: Host, folder: string): Promise<Left | null> {
+export async function remainingOn(host: Host, folder: string): Promise<Remaining | null> {
   const argv = ["df", "--block-size=1", "--output=avail,iavail", folder] as const;
   const { stdout } = await host.processes.capture(argv);
   const [, bytes, files] = stdout.match(/\n *(\d+) +(\d+)\n/) ?? [];

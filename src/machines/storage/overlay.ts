@@ -2,26 +2,26 @@ import { join } from "@std/path/posix";
 import type { Argv, Host } from "../../host/host.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { COUNT } from "../record/ids.ts";
-import { METACOPY, ownersIn } from "./shifted/layer.ts";
+import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { escapeColons } from "../../linux/nspawn.ts";
-import { closeDisk, leftOn, moveDisk, openDisk } from "./disk.ts";
+import { removeDisk, remainingOn, moveDisk, createDisk } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 
 /** Writes go to a folder on the store, or to a disk of the machine's own, over the read-only chroot. */
 export const overlay: Storage = {
   kind: "overlay",
-  async open(host, _chroot, folder, ids, diskMax) {
-    if (diskMax !== null) await openDisk(host, folder, diskMax);
-    await makeUpper(host, folder, ids);
+  async create(host, _chroot, folder, ids, diskMax) {
+    if (diskMax !== null) await createDisk(host, folder, diskMax);
+    await makeUpperLayer(host, folder, ids);
   },
-  root: overlayOver,
-  written: writtenTo,
-  left: leftOn,
+  root: overlayRoot,
+  bytesWritten: bytesInUpperLayer,
+  remaining: remainingOn,
   async move(host, from, to) {
     if (!await moveDisk(host, from, to)) await moveFolder(host, from, to);
   },
-  async close(host, folder) {
-    await closeDisk(host, folder);
+  async remove(host, folder) {
+    await removeDisk(host, folder);
     await removeStrangersTree(host, folder);
   },
 };
@@ -33,8 +33,8 @@ export const overlay: Storage = {
  * @param folder The machine's own folder.
  * @param ids The first id of the machine's own; null where it shares the host's.
  */
-export async function makeUpper(host: Host, folder: string, ids: number | null): Promise<void> {
-  const upper = upperIn(folder);
+export async function makeUpperLayer(host: Host, folder: string, ids: number | null): Promise<void> {
+  const upper = upperLayerIn(folder);
   await host.files.makeDirectory(upper, 0o755);
   if (ids === null) return;
   await host.files.chown(upper, ids, ids);
@@ -59,7 +59,7 @@ const MERGED = "root";
  * @param layer The layer that gives the chroot's files those ids; null where the host maps them.
  * @returns The root.
  */
-export function overlayOver(
+export function overlayRoot(
   chroot: string,
   folder: string,
   ids: number | null,
@@ -67,14 +67,14 @@ export function overlayOver(
 ): Root {
   if (ids !== null) {
     return layer === null
-      ? mounted(folder, MAP, [chroot, `${ids}`])
-      : mounted(folder, STACK, [chroot, ownersIn(layer)]);
+      ? rootMountedBy(folder, MOUNT_IDMAPPED_OVERLAY, [chroot, `${ids}`])
+      : rootMountedBy(folder, MOUNT_SHIFTED_OVERLAY, [chroot, metadataCopiesIn(layer)]);
   }
   return {
     options: [
       `--directory=${chroot}`,
       "--read-only",
-      `--overlay=${escapeColons(chroot)}:${escapeColons(upperIn(folder))}:/`,
+      `--overlay=${escapeColons(chroot)}:${escapeColons(upperLayerIn(folder))}:/`,
     ],
   };
 }
@@ -84,10 +84,10 @@ export function overlayOver(
  * of nspawn's own, so that nothing of it is left on the host either. What other machines have mounted is copied
  * into it, and does not stay there: the kernel takes along what is mounted on a folder that is removed.
  */
-function mounted(folder: string, script: string, words: readonly string[]): Root {
+function rootMountedBy(folder: string, script: string, words: readonly string[]): Root {
   return {
     options: [`--directory=${join(folder, MERGED)}`, "--private-users-ownership=off"],
-    around: (argv) => [
+    wrap: (argv) => [
       "unshare",
       ...["--mount", "--propagation=private", "sh", "-euc", script, "sh"],
       ...[folder, ...words],
@@ -97,7 +97,7 @@ function mounted(folder: string, script: string, words: readonly string[]): Root
 }
 
 /** Words: the machine's folder, the chroot, the first id, nspawn. */
-const MAP = `
+const MOUNT_IDMAPPED_OVERLAY = `
 cd -P "$1"
 mount --bind -o "X-mount.idmap=b:0:$3:${COUNT}" "$2" ${LOWER}
 mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
@@ -107,7 +107,7 @@ exec "$@"
 `;
 
 /** Words: the machine's folder, the chroot, its files with other owners, nspawn. */
-const STACK = `
+const MOUNT_SHIFTED_OVERLAY = `
 cd -P "$1"
 mount --bind "$2" ${LOWER}
 mount --bind "$3" ${SHIFTED}
@@ -124,8 +124,8 @@ exec "$@"
  * @param folder The machine's own folder.
  * @returns Bytes on disk.
  */
-export async function writtenTo(host: Host, folder: string): Promise<number | null> {
-  const argv: Argv = ["du", "--summarize", "--one-file-system", "--block-size=1", upperIn(folder)];
+export async function bytesInUpperLayer(host: Host, folder: string): Promise<number | null> {
+  const argv: Argv = ["du", "--summarize", "--one-file-system", "--block-size=1", upperLayerIn(folder)];
   const { stdout } = await host.processes.capture(argv);
   return Number(stdout.match(/^(\d+)\t/)?.[1] ?? NaN) || null;
 }
@@ -141,6 +141,6 @@ export async function moveFolder(host: Host, from: string, to: string): Promise<
   if (await host.files.lstat(from) !== null) await host.files.rename(from, to);
 }
 
-function upperIn(folder: string): string {
+function upperLayerIn(folder: string): string {
   return join(folder, "upper");
 }

@@ -8,11 +8,11 @@ export interface Root {
   /** nspawn's options for it. */
   readonly options: readonly string[];
   /** Puts nspawn's command line where that root is mounted; as it is, where nothing has to be mounted. */
-  readonly around?: (argv: Argv) => Argv;
+  readonly wrap?: (argv: Argv) => Argv;
 }
 
 /** What is left of a limit. */
-export interface Left {
+export interface Remaining {
   readonly bytes: number;
   /** Null where files are not counted. */
   readonly files: number | null;
@@ -31,7 +31,7 @@ export interface Storage {
    * @param diskMax Bytes that the machine may write; null for no limit.
    * @throws {Failure} of the host.
    */
-  open(
+  create(
     host: Host,
     chroot: string,
     folder: string,
@@ -55,7 +55,7 @@ export interface Storage {
    * @param folder The machine's own folder.
    * @returns Bytes on disk; null where nobody tells.
    */
-  written(host: Host, folder: string): Promise<number | null>;
+  bytesWritten(host: Host, folder: string): Promise<number | null>;
   /**
    * What a machine may still write that has a limit.
    *
@@ -63,7 +63,7 @@ export interface Storage {
    * @param folder The machine's own folder.
    * @returns Null where nobody tells.
    */
-  left(host: Host, folder: string): Promise<Left | null>;
+  remaining(host: Host, folder: string): Promise<Remaining | null>;
   /**
    * Moves what a machine wrote, which has ended. Fine when that was done.
    *
@@ -80,5 +80,5 @@ export interface Storage {
    * @param folder The machine's own folder.
    * @throws {Failure} of the host.
    */
-  close(host: Host, folder: string): Promise<void>;
+  remove(host: Host, folder: string): Promise<void>;
 }

@@ -9,6 +9,6 @@ import type { MachineSpec } from "../nspawn/spec.ts";
  * @param spec The machine.
  * @returns True when commands can enter.
  */
-export async function isPlainReady(host: Host, spec: MachineSpec): Promise<boolean> {
+export async function isPlainMachineReady(host: Host, spec: MachineSpec): Promise<boolean> {
   return (await host.files.readEnd(spec.paths.result, 100) ?? "").includes(PLAIN_READY);
 }

@@ -2,17 +2,17 @@ import { join } from "@std/path/posix";
 import type { Argv, Host } from "../../host/host.ts";
 import { cgroupPaths, endCgroup, inCgroup } from "../../linux/cgroups.ts";
 import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
-import { enteringArgv } from "../exec/nsenter.ts";
+import { enterArgv } from "../exec/nsenter.ts";
 import { BOOT_ID, readKernel } from "../../linux/proc.ts";
-import { describeLeader, type SeenLeader } from "../nspawn/init_process.ts";
+import { inspectInitProcess, type InitProcess } from "../nspawn/init_process.ts";
 import { whileConnecting } from "../network/veth.ts";
 import type { Lease } from "../record/lease.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
 import { identify, parseStat } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
-import { isPlainReady } from "./plain.ts";
-import { startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
+import { isPlainMachineReady } from "./plain.ts";
+import { cannotStart, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
 
 /**
  * nspawn as a process of its own, where PID 1 is no systemd. The cgroup that it gets keeps two
@@ -20,30 +20,30 @@ import { startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
  */
 export const standalone: Supervisor = {
   kind: "standalone",
-  limits: false,
-  cgroups: (facts, name) => cgroupPaths(facts, `nspawn-runner-${name}`),
+  enforcesLimits: false,
+  cgroupsFor: (facts, name) => cgroupPaths(facts, `nspawn-runner-${name}`),
   async start(host, spec, lease, signal) {
     const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
     const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
-    const find = remembering(() => findLeader(host, nspawn));
+    const find = memoized(() => findInitProcess(host, nspawn));
     return await whileConnecting(host, spec.link, find, async () => {
       const leader = await untilReady(host, spec, lease, { nspawn, find }, signal);
       if (leader !== null) return leader;
       const hasEnded = await identify(host, nspawn) === null;
-      if (hasEnded) await untilLogged(host, lease.cgroups[0]!);
+      if (hasEnded) await waitForLog(host, lease.cgroups[0]!);
       const said = await host.files.read(spec.paths.log) ?? "";
-      throw startFailure(spec, said, !hasEnded && !signal.aborted);
+      throw cannotStart(spec, said, !hasEnded && !signal.aborted);
     });
   },
   isAlive,
-  lostMemory: () => Promise.resolve(false), // without limits there is none to meet
+  ranOutOfMemory: () => Promise.resolve(false), // without limits there is none to meet
   async stop(host, lease) {
     // nspawn follows once its machine is gone, and tidies up before.
     if (await isAlive(host, lease)) {
       host.processes.signal(lease.leader!.pid, "SIGKILL");
-      await until(host, STOP_PATIENCE, async () => !await isAlive(host, lease));
+      await until(host, STOP_TIMEOUT, async () => !await isAlive(host, lease));
     }
-    await endCgroup(host, lease.cgroups, NSPAWN_SECONDS);
+    await endCgroup(host, lease.cgroups, NSPAWN_GRACE);
   },
 };
 
@@ -56,14 +56,14 @@ async function isAlive(host: Host, { boot, leader }: Lease): Promise<boolean> {
 }
 
 /** What nspawn gets to tidy up, in seconds. */
-const NSPAWN_SECONDS = 5;
+const NSPAWN_GRACE = 5;
 
 /**
  * Words: the log, the cgroup of who writes it, nspawn. A job may find what nspawn says its words to (as stdout of
  * a plain machine's PID 1, for one), so that it is a pipe: the log takes the first MiB or two (a shell's block has
  * 512 or 1024 bytes), nobody the rest. The pipe's name is gone before anything runs.
  */
-const LOGGED = `log=$1 cgroup=$2
+const RUN_LOGGED = `log=$1 cgroup=$2
 shift 2
 [ ! -e "$log" ] || rm "$log"
 mkfifo -m 0600 "$log"
@@ -86,7 +86,7 @@ exec "$@" >&5 2>&1 4<&- 5>&-
 
 /** Starts nspawn in a cgroup of its own, its output in a log, independent of us. */
 function launch(host: Host, argv: Argv, spec: MachineSpec, cgroup: string): number {
-  const logged = ["sh", "-euc", LOGGED, "sh", spec.paths.log, logCgroup(cgroup)];
+  const logged = ["sh", "-euc", RUN_LOGGED, "sh", spec.paths.log, logCgroup(cgroup)];
   const child = host.processes.start(inCgroup(cgroup, [...logged, ...argv]), {
     env: { ...PLAIN_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
     stdout: "null",
@@ -108,20 +108,20 @@ async function untilReady(
   lease: Lease,
   { nspawn, find }: { nspawn: number; find: () => Promise<number | null> },
   signal: AbortSignal,
-): Promise<SeenLeader | null> {
+): Promise<InitProcess | null> {
   let leader: number | null = null;
   let ready = false;
   await until(host, spec.settings.prepare_timeout * 1000, async () => {
     if (signal.aborted || await identify(host, nspawn) === null) return true;
     leader = await find();
-    ready = leader !== null && await takesCommands(host, spec, lease, leader, signal);
+    ready = leader !== null && await acceptsCommands(host, spec, lease, leader, signal);
     return ready;
   });
-  return ready && leader !== null ? await describeLeader(host, leader) : null;
+  return ready && leader !== null ? await inspectInitProcess(host, leader) : null;
 }
 
 /** Asks until there is an answer, and once at a time. */
-function remembering<T>(ask: () => Promise<T | null>): () => Promise<T | null> {
+function memoized<T>(ask: () => Promise<T | null>): () => Promise<T | null> {
   let asked: Promise<T | null> | null = null;
   return async () => {
     asked ??= ask();
@@ -132,7 +132,7 @@ function remembering<T>(ask: () => Promise<T | null>): () => Promise<T | null> {
 }
 
 /** The child of nspawn that is PID 1 in a namespace of its own; before it others come and go. */
-async function findLeader(host: Host, nspawn: number): Promise<number | null> {
+async function findInitProcess(host: Host, nspawn: number): Promise<number | null> {
   const children = await readKernel(host, `/proc/${nspawn}/task/${nspawn}/children`);
   for (const child of children.split(" ").filter((word) => word.trim() !== "")) {
     const status = await readKernel(host, `/proc/${child}/status`);
@@ -141,15 +141,15 @@ async function findLeader(host: Host, nspawn: number): Promise<number | null> {
   return null;
 }
 
-async function takesCommands(
+async function acceptsCommands(
   host: Host,
   spec: MachineSpec,
   lease: Lease,
   leader: number,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!spec.booted) return await isPlainReady(host, spec);
-  const described = await describeLeader(host, leader);
+  if (!spec.booted) return await isPlainMachineReady(host, spec);
+  const described = await inspectInitProcess(host, leader);
   // It comes last of what nspawn takes away: what enters before would have all of that.
   if (described === null || spec.ids === null && !described.noNewPrivileges) return false;
   // Fails at once until the machine has a bus, then waits until it has booted.
@@ -158,7 +158,7 @@ async function takesCommands(
     inCgroup(join(lease.cgroups[0]!, "prepare"), [
       "timeout",
       `${spec.settings.prepare_timeout}`,
-      ...enteringArgv({ lease, leader: described }, ["systemctl", "is-system-running", "--wait"]),
+      ...enterArgv({ lease, leader: described }, ["systemctl", "is-system-running", "--wait"]),
     ]),
     { env: PLAIN_ENVIRONMENT, signal },
   );
@@ -166,10 +166,10 @@ async function takesCommands(
 }
 
 /** Who writes the log ends after nspawn. */
-async function untilLogged(host: Host, cgroup: string): Promise<void> {
+async function waitForLog(host: Host, cgroup: string): Promise<void> {
   const writers = join(logCgroup(cgroup), "cgroup.procs");
-  await until(host, LOG_PATIENCE, async () => (await readKernel(host, writers)).trim() === "");
+  await until(host, LOG_TIMEOUT, async () => (await readKernel(host, writers)).trim() === "");
 }
 
 /** In milliseconds. */
-const LOG_PATIENCE = 10_000;
+const LOG_TIMEOUT = 10_000;

@@ -3,7 +3,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { KernelFacts } from "../../linux/proc.ts";
-import type { SeenLeader } from "../nspawn/init_process.ts";
+import type { InitProcess } from "../nspawn/init_process.ts";
 import type { Lease, SupervisorKind } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
@@ -12,7 +12,7 @@ import type { MachineSpec } from "../nspawn/spec.ts";
 export interface Supervisor {
   readonly kind: SupervisorKind;
   /** Whether the limits of a machine bind. */
-  readonly limits: boolean;
+  readonly enforcesLimits: boolean;
   /**
    * The cgroups to be made for a machine; known before anything is created, so that a lease can name them.
    *
@@ -20,7 +20,7 @@ export interface Supervisor {
    * @param name The machine.
    * @returns Absolute paths; none where systemd makes one.
    */
-  cgroups(facts: KernelFacts, name: MachineName): readonly string[];
+  cgroupsFor(facts: KernelFacts, name: MachineName): readonly string[];
   /**
    * Starts a machine and waits until it takes commands.
    *
@@ -31,7 +31,7 @@ export interface Supervisor {
    * @returns The machine's PID 1.
    * @throws {Failure} of the host, with the machine's last words.
    */
-  start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<SeenLeader>;
+  start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<InitProcess>;
   /**
    * Whether a machine runs.
    *
@@ -48,7 +48,7 @@ export interface Supervisor {
    * @param since Looks no further back, in milliseconds.
    * @returns False where nobody tells.
    */
-  lostMemory(host: Host, lease: Lease, since: number): Promise<boolean>;
+  ranOutOfMemory(host: Host, lease: Lease, since: number): Promise<boolean>;
   /**
    * Ends a machine: it is gone when this returns. Fine when it never was.
    *
@@ -60,7 +60,7 @@ export interface Supervisor {
 }
 
 /** How many of a machine's last lines a failure carries. */
-export const LAST_LINES = 20;
+export const MAX_LOG_LINES = 20;
 
 /**
  * Why a machine did not start: the reason first, and below it what was said before. The command line, which is
@@ -71,12 +71,12 @@ export const LAST_LINES = 20;
  * @param isLate Whether its time was over; else its last words tell why it ended.
  * @returns The failure, to be thrown.
  */
-export function startFailure(
+export function cannotStart(
   { name, settings: { prepare_timeout } }: MachineSpec,
   said: string,
   isLate: boolean,
 ): Error {
-  const lines = said.split("\n").filter((line) => line.trim() !== "").slice(-LAST_LINES);
+  const lines = said.split("\n").filter((line) => line.trim() !== "").slice(-MAX_LOG_LINES);
   const reason = isLate
     ? `it was not ready within ${prepare_timeout} s`
     : lines.pop() ?? "it ended without a word";
@@ -93,4 +93,4 @@ const CRASH_HINT =
   "make the chroot anew, by chroot-remove and chroot-create";
 
 /** Longest wait for a killed machine to be gone, in milliseconds. */
-export const STOP_PATIENCE = 10_000;
+export const STOP_TIMEOUT = 10_000;

@@ -2,57 +2,57 @@ import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { deviceProperties } from "../nspawn/devices.ts";
-import { describeLeader, type SeenLeader } from "../nspawn/init_process.ts";
+import { inspectInitProcess, type InitProcess } from "../nspawn/init_process.ts";
 import { whileConnecting } from "../network/veth.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
 import { leaseLink, recordOf } from "../record/paths.ts";
 import { until } from "../../linux/wait.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
-import { isPlainReady } from "./plain.ts";
-import { LAST_LINES, startFailure, STOP_PATIENCE, type Supervisor } from "./supervisor.ts";
+import { isPlainMachineReady } from "./plain.ts";
+import { MAX_LOG_LINES, cannotStart, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
 
 /** All machines together leave this much of the host's memory to the host. */
 const SLICE = "machine-ci.slice";
 const SLICE_MEMORY = "MemoryMax=90%";
 
 /** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
-const LOSS_PATIENCE = 2_000;
+const UNIT_GONE_TIMEOUT = 2_000;
 
 /** SD_MESSAGE_UNIT_OUT_OF_MEMORY of sd-messages.h, in which systemd tells of a unit's killed processes. */
-const OUT_OF_MEMORY = "fe6faa94e7774663a0da52717891d8ef";
+const OUT_OF_MEMORY_MESSAGE = "fe6faa94e7774663a0da52717891d8ef";
 
 /** A transient unit a machine, registered with machined; the unit's limits bind the payload. */
 export const systemd: Supervisor = {
   kind: "systemd",
-  limits: true,
-  cgroups: () => [],
+  enforcesLimits: true,
+  cgroupsFor: () => [],
   async start(host, spec, _lease, signal) {
-    await limitSlice(host);
+    await limitSliceMemory(host);
     const began = host.clock.now();
-    await whileConnecting(host, spec.link, () => leaderOf(host, spec.name), async () => {
+    await whileConnecting(host, spec.link, () => recordedPid(host, spec.name), async () => {
       const started = await host.processes.capture(startArgv(spec), { signal });
       const isReady = started.code === 0 &&
-        (spec.booted || await plainBecomesReady(host, spec, signal));
+        (spec.booted || await waitForPlainMachine(host, spec, signal));
       if (isReady) return;
       const took = host.clock.now() - began;
       const isLate = !signal.aborted && took >= spec.settings.prepare_timeout * 1000;
-      const said = await lastWords(host, unitOf(spec.name), began, started);
-      throw startFailure(spec, said, isLate);
+      const said = await startLog(host, unitOf(spec.name), began, started);
+      throw cannotStart(spec, said, isLate);
     });
     // Not before: until then nspawn still takes capabilities away from what becomes PID 1.
-    return await findLeader(host, spec.name);
+    return await findInitProcess(host, spec.name);
   },
   async isAlive(host, lease) {
-    return lease.leader !== null && await leaderOf(host, lease.machine) === lease.leader.pid;
+    return lease.leader !== null && await recordedPid(host, lease.machine) === lease.leader.pid;
   },
-  async lostMemory(host, lease, since) {
+  async ranOutOfMemory(host, lease, since) {
     // What killed it is told before the unit is gone; one that starts anew is not.
-    await until(host, LOSS_PATIENCE, () => isGone(host, lease.machine));
+    await until(host, UNIT_GONE_TIMEOUT, () => isGone(host, lease.machine));
     await host.processes.capture(["journalctl", "--sync"]);
-    const killed = ["_PID=1", `UNIT=${unitOf(lease.machine)}`, `MESSAGE_ID=${OUT_OF_MEMORY}`];
+    const killed = ["_PID=1", `UNIT=${unitOf(lease.machine)}`, `MESSAGE_ID=${OUT_OF_MEMORY_MESSAGE}`];
     return await journal(host, since, ...killed) !== "";
   },
-  stop: (host, lease) => endUnit(host, lease.machine),
+  stop: (host, lease) => stopUnit(host, lease.machine),
 };
 
 /**
@@ -62,10 +62,10 @@ export const systemd: Supervisor = {
  * @param machine The machine's name.
  * @throws {Failure} of the host when it does not go.
  */
-export async function endUnit(host: Host, machine: string): Promise<void> {
+export async function stopUnit(host: Host, machine: string): Promise<void> {
   // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
-  if (await killLeader(host, machine)) {
-    if (await until(host, STOP_PATIENCE, () => isGone(host, machine))) return;
+  if (await killInitProcess(host, machine)) {
+    if (await until(host, STOP_TIMEOUT, () => isGone(host, machine))) return;
   }
   await killUnit(host, machine);
 }
@@ -131,14 +131,14 @@ function unitProperties(spec: MachineSpec): string[] {
     "TimeoutStopSec=10s",
     // Whoever watches over it: an orphan ends by itself.
     `RuntimeMaxSec=${Math.ceil(spec.lifetime)}s`,
-    ...DEVICES,
+    ...DEVICE_POLICY,
     ...deviceProperties(spec.devices),
     ...limitProperties(spec.settings.limits),
   ];
 }
 
 /** What systemd-nspawn@.service allows, but for disks: a job could read the host's from a node of its own. */
-const DEVICES = [
+const DEVICE_POLICY = [
   "DevicePolicy=closed",
   "DeviceAllow=char-pts rw",
   "DeviceAllow=/dev/net/tun rwm",
@@ -164,7 +164,7 @@ export function limitProperties(limits: Limits): string[] {
 }
 
 /** Once a boot: the setting is kept in a drop-in below /run, which systemd names after the percentage. */
-async function limitSlice(host: Host): Promise<void> {
+async function limitSliceMemory(host: Host): Promise<void> {
   const dropIn = `/run/systemd/system.control/${SLICE}.d/50-MemoryMaxScale.conf`;
   if (await host.files.lstat(dropIn) !== null) return;
   const argv: Argv = ["systemctl", "set-property", "--runtime", SLICE, SLICE_MEMORY];
@@ -172,9 +172,9 @@ async function limitSlice(host: Host): Promise<void> {
   if (code !== 0) host.log.warn(`Cannot limit ${SLICE}: ${stderr.trim()}`);
 }
 
-async function findLeader(host: Host, machine: string): Promise<SeenLeader> {
-  const pid = await leaderOf(host, machine) ?? await askLeader(host, machine);
-  const leader = pid === null ? null : await describeLeader(host, pid);
+async function findInitProcess(host: Host, machine: string): Promise<InitProcess> {
+  const pid = await recordedPid(host, machine) ?? await askMachined(host, machine);
+  const leader = pid === null ? null : await inspectInitProcess(host, pid);
   if (leader !== null) return leader;
   throw hostFailure(`Cannot find machine ${machine}: machined does not know it`);
 }
@@ -183,33 +183,33 @@ async function findLeader(host: Host, machine: string): Promise<SeenLeader> {
  * The PID 1 of a machine as machined's record of it tells. The file costs no process to read, is
  * there from the machine's start to its end, and machined watches that very process.
  */
-async function leaderOf(host: Host, machine: string): Promise<number | null> {
+async function recordedPid(host: Host, machine: string): Promise<number | null> {
   const record = await host.files.read(recordOf(machine));
   const pid = record?.match(/^LEADER=([0-9]+)$/m)?.[1];
   return pid === undefined ? null : Number(pid);
 }
 
-async function askLeader(host: Host, machine: string): Promise<number | null> {
+async function askMachined(host: Host, machine: string): Promise<number | null> {
   const shown = await host.processes.capture(
     ["machinectl", "show", machine, "--property=Leader", "--value"],
   );
   return Number(shown.stdout.trim()) || null;
 }
 
-async function killLeader(host: Host, machine: string): Promise<boolean> {
-  const leader = await leaderOf(host, machine);
+async function killInitProcess(host: Host, machine: string): Promise<boolean> {
+  const leader = await recordedPid(host, machine);
   return leader !== null && host.processes.signal(leader, "SIGKILL");
 }
 
 /** nspawn calls a plain machine ready a moment before its own process runs; it may never do. */
-async function plainBecomesReady(
+async function waitForPlainMachine(
   host: Host,
   spec: MachineSpec,
   signal: AbortSignal,
 ): Promise<boolean> {
   let ready = false;
   await until(host, spec.settings.prepare_timeout * 1000, async () => {
-    ready = await isPlainReady(host, spec);
+    ready = await isPlainMachineReady(host, spec);
     return ready || signal.aborted || await host.files.lstat(recordOf(spec.name)) === null;
   });
   return ready;
@@ -226,7 +226,7 @@ async function killUnit(host: Host, machine: string): Promise<void> {
   if (await isGone(host, machine)) return;
   const unit = unitOf(machine);
   await host.processes.capture(["systemctl", "kill", "--signal=SIGKILL", unit]);
-  if (!await until(host, STOP_PATIENCE, () => isGone(host, machine))) {
+  if (!await until(host, STOP_TIMEOUT, () => isGone(host, machine))) {
     throw hostFailure(
       `Cannot end machine ${machine}: unit ${unit} stays`,
       `See what holds it: systemctl status ${unit}`,
@@ -235,7 +235,7 @@ async function killUnit(host: Host, machine: string): Promise<void> {
 }
 
 /** What was said of a start that failed; systemd itself says no more than that the unit did. */
-async function lastWords(
+async function startLog(
   host: Host,
   unit: string,
   began: number,
@@ -256,7 +256,7 @@ async function journal(host: Host, began: number, ...matches: string[]): Promise
     "--no-pager",
     "--quiet",
     since,
-    `--lines=${LAST_LINES}`,
+    `--lines=${MAX_LOG_LINES}`,
   ] as const;
   return (await host.processes.capture(["journalctl", ...options, ...matches])).stdout;
 }

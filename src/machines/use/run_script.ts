@@ -3,10 +3,10 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { Entry, Running } from "../exec/exec.ts";
+import type { Exec, RunningMachine } from "../exec/exec.ts";
 import { nsenter } from "../exec/nsenter.ts";
-import { layScript, shellsFor, takeScript } from "../exec/script.ts";
-import { unit } from "../exec/unit.ts";
+import { writeScript, chooseShells, removeScript } from "../exec/script.ts";
+import { transientUnit } from "../exec/unit.ts";
 import { findLease, type Lease, type StoreTeller } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
@@ -48,16 +48,16 @@ export async function runStage(
   const running = await findRunning(host, store, name);
   const { lease } = running;
   const paths = machinePaths(lease.store, name);
-  const shells = shellsFor(script, shell, lease.shell);
-  const stage = await layScript(host, paths, script, shells, lease);
+  const shells = chooseShells(script, shell, lease.shell);
+  const stage = await writeScript(host, paths, script, shells, lease);
   try {
-    return { ending: await entryOf(lease).exec(host, running, stage, cancel), lease };
+    return { ending: await entryOf(lease).run(host, running, stage, cancel), lease };
   } finally {
-    await takeScript(host, paths, stage);
+    await removeScript(host, paths, stage);
   }
 }
 
-async function findRunning(host: Host, store: StoreTeller, name: MachineName): Promise<Running> {
+async function findRunning(host: Host, store: StoreTeller, name: MachineName): Promise<RunningMachine> {
   const lease = await findLease(host, name, store);
   if (lease === null) {
     throw hostFailure(
@@ -73,6 +73,6 @@ async function findRunning(host: Host, store: StoreTeller, name: MachineName): P
   return { lease, leader, isAlive };
 }
 
-function entryOf(lease: Lease): Entry {
-  return lease.booted ? unit : nsenter;
+function entryOf(lease: Lease): Exec {
+  return lease.booted ? transientUnit : nsenter;
 }

@@ -8,13 +8,13 @@ import { quoteCommand } from "../../text/quote.ts";
 import { KEEP_ZONE } from "../../linux/time_zone.ts";
 import { inOwnCgroup } from "../../linux/cgroups.ts";
 import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
-import { enteringArgv } from "../exec/nsenter.ts";
+import { enterArgv } from "../exec/nsenter.ts";
 import { COUNT } from "../record/ids.ts";
 import { type Lease, listLeases, readLease } from "../record/lease.ts";
 import { whileLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
-import { PLAINEST, privilegeOptions } from "../nspawn/privileges.ts";
+import { DEFAULT_PRIVILEGES, privilegeOptions } from "../nspawn/privileges.ts";
 import { storageOf } from "../storage/choose.ts";
 import { isRunning } from "../supervisor/choose.ts";
 
@@ -90,7 +90,7 @@ function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
     ...(lease.supervisor === "systemd" ? [] : ["--register=no", "--keep-unit"]),
     ...root.options,
     ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${COUNT}`]),
-    ...privilegeOptions({ settings: PLAINEST, booted: false, ids: lease.ids }),
+    ...privilegeOptions({ settings: DEFAULT_PRIVILEGES, booted: false, ids: lease.ids }),
     "--private-network", // its programs are a stranger's, and a person looks at files alone
     "--settings=no",
     ...KEEP_ZONE,
@@ -99,7 +99,7 @@ function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
     "--",
     ...SHELL,
   ];
-  return root.around?.(argv) ?? argv;
+  return root.wrap?.(argv) ?? argv;
 }
 
 /** The best that is there; a login shell, since a person sits before it. */
@@ -126,7 +126,7 @@ function runningArgv(
   }
   const leader = lease.leader!;
   const cgroup = join(leader.cgroup, `shell-${host.pid()}`);
-  const argv = inOwnCgroup(cgroup, 1, enteringArgv({ lease, leader }, SHELL));
+  const argv = inOwnCgroup(cgroup, 1, enterArgv({ lease, leader }, SHELL));
   // A terminal of its own: a process of the job could type into ours.
   return terminal
     ? ["script", "--quiet", "--return", "--command", quoteCommand(argv), "/dev/null"]

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fileSystemOf, kernelFacts, parseCgroup, parseMounts } from "../../../src/linux/proc.ts";
-import { describeLeader } from "../../../src/machines/nspawn/init_process.ts";
+import { inspectInitProcess } from "../../../src/machines/nspawn/init_process.ts";
 import { recordingHost } from "../recording_host.ts";
 
 const MOUNTINFO = `21 1 8:1 / / rw,relatime - ext4 /dev/vda rw
@@ -47,7 +47,7 @@ Deno.test("describeLeader() counts the capabilities that a machine can never hav
   const status = "Name:\tsystemd\nNSpid:\t5\t1\nCapBnd:\t00000000fcecafff\nNoNewPrivs:\t1\n";
   const text = `${stat}${status}0::/machine.slice/m/payload\n40\n${MOUNTINFO}`;
   const { host } = recordingHost({ answer: () => ({ stdout: text }) });
-  const leader = await describeLeader(host, 5);
+  const leader = await inspectInitProcess(host, 5);
   assert.equal(leader?.start, 99);
   assert.equal(leader?.cgroup, "/sys/fs/cgroup/machine.slice/m/payload");
   assert.ok(leader?.noNewPrivileges);
@@ -57,5 +57,5 @@ Deno.test("describeLeader() counts the capabilities that a machine can never hav
 
 Deno.test("describeLeader() is null for a process that is gone", async () => {
   const { host } = recordingHost({ answer: () => ({ stdout: `40\n${MOUNTINFO}`, code: 1 }) });
-  assert.equal(await describeLeader(host, 5), null);
+  assert.equal(await inspectInitProcess(host, 5), null);
 });

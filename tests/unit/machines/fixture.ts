@@ -41,7 +41,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
   return {
     name: machineName("42", undefined),
     store,
-    chroot: () =>
+    tree: () =>
       Promise.resolve({
         name: "bookworm",
         path: `${store}/bookworm`,
@@ -80,7 +80,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     devices: [],
     settings: SETTINGS,
     booted: true,
-    idle: { units: ["ldconfig.service"], generators: ["systemd-run-generator"] },
+    bootMasks: { units: ["ldconfig.service"], generators: ["systemd-run-generator"] },
     ids: null,
     network: "host",
     resolvConf: null,

@@ -14,7 +14,7 @@ import { subvolumeId } from "../../../linux/btrfs.ts";
  * @param store The store's folder.
  * @returns An absolute path.
  */
-export function layersFolder(store: string): string {
+export function shiftedLayersFolder(store: string): string {
   return join(store, ".shifted");
 }
 
@@ -25,7 +25,7 @@ export function layersFolder(store: string): string {
  * @param tree The tree; links are followed.
  * @returns Null where there is none, or nothing that tells it from all others.
  */
-export async function keyOf(host: Host, tree: string): Promise<string | null> {
+export async function identifyTree(host: Host, tree: string): Promise<string | null> {
   const id = await subvolumeId(host, tree);
   if (id !== undefined) return id;
   const stat = await host.files.stat(tree);
@@ -41,14 +41,14 @@ export async function keyOf(host: Host, tree: string): Promise<string | null> {
  * @param ids The first id of the range.
  * @returns Its path; null where the tree cannot have one.
  */
-export async function layerOf(
+export async function shiftedLayerPath(
   host: Host,
   store: string,
   tree: string,
   ids: number,
 ): Promise<string | null> {
-  const key = await keyOf(host, tree);
-  return key === null ? null : join(layersFolder(store), key, `${ids}`);
+  const key = await identifyTree(host, tree);
+  return key === null ? null : join(shiftedLayersFolder(store), key, `${ids}`);
 }
 
 /**
@@ -57,7 +57,7 @@ export async function layerOf(
  * @param layer Its path.
  * @returns An absolute path.
  */
-export function ownersIn(layer: string): string {
+export function metadataCopiesIn(layer: string): string {
   return join(layer, "upper");
 }
 
@@ -67,7 +67,7 @@ export function ownersIn(layer: string): string {
  * @param layer Its path.
  * @returns The id.
  */
-export function idsOf(layer: string): number {
+export function firstIdOf(layer: string): number {
   return Number(basename(layer));
 }
 
@@ -75,9 +75,9 @@ export function idsOf(layer: string): number {
  * The name of the tree that a layer is of.
  *
  * @param layer Its path.
- * @returns As {@linkcode keyOf} tells it.
+ * @returns As {@linkcode identifyTree} tells it.
  */
-export function treeOf(layer: string): string {
+export function treeKeyOf(layer: string): string {
   return basename(dirname(layer));
 }
 
@@ -85,13 +85,13 @@ export function treeOf(layer: string): string {
 export const METACOPY = "metacopy=on,redirect_dir=on";
 
 /** Layers in the making begin so: the first id follows, and what no other making has. */
-export const MAKING = ".making-";
+export const UNFINISHED_PREFIX = ".making-";
 
 /** Layers on their way out begin so. */
-export const LEAVING = ".leaving-";
+export const REMOVED_PREFIX = ".leaving-";
 
 /** A trial begins so. */
-export const TRIAL = ".trial-";
+export const TRIAL_PREFIX = ".trial-";
 
 /**
  * Held by whoever makes a layer.
@@ -99,6 +99,6 @@ export const TRIAL = ".trial-";
  * @param layer Its path.
  * @returns An absolute path.
  */
-export function lockOf(layer: string): string {
+export function shiftedLayerLock(layer: string): string {
   return `${layer}.lock`;
 }

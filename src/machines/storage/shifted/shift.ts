@@ -5,7 +5,7 @@ import type { Host } from "../../../host/host.ts";
 import { COUNT, RANGE } from "../../record/ids.ts";
 import { nspawnVersion } from "../../../linux/nspawn.ts";
 import { succeeds, verdict } from "../../record/host_probe.ts";
-import { layersFolder, METACOPY, TRIAL } from "./layer.ts";
+import { shiftedLayersFolder, METACOPY, TRIAL_PREFIX } from "./layer.ts";
 
 /**
  * Words: an empty folder, a tree, the first id. Leaves `upper` in the folder, to be mounted over the tree.
@@ -15,7 +15,7 @@ import { layersFolder, METACOPY, TRIAL } from "./layer.ts";
  * by chmod; the latter are listed by tar(1), which reads no content for /dev/null, and copied by cp(1). They are
  * as they were, and so count in the machine's user namespace, for what is the machine's: capabilities(7).
  */
-const SHIFT = `
+const SHIFT_OWNERS = `
 export LC_ALL=C
 cd "$1"
 mkdir lower upper work merged
@@ -56,7 +56,7 @@ rm -r lower work merged owners modes names listing capable
 `;
 
 /** Goes on after that: a machine's overlay, and what is seen in it. */
-const STACK = `
+const READ_THROUGH_SHIFTED_OVERLAY = `
 mkdir lower over work root
 mount --bind "$2" lower
 mount -t overlay -o ${METACOPY},lowerdir=upper:lower,upperdir=over,workdir=work overlay root
@@ -75,11 +75,11 @@ cat root/file
  */
 export function shiftArgv(folder: string, tree: string, ids: number, more = "") {
   const around = ["unshare", "--mount", "--propagation=private", "sh", "-euc"] as const;
-  return [...around, SHIFT + more, "sh", folder, tree, `${ids}`] as const;
+  return [...around, SHIFT_OWNERS + more, "sh", folder, tree, `${ids}`] as const;
 }
 
 /** From this version on nspawn takes a root whose owners somebody else has moved, and maps binds. */
-const LEAST_NSPAWN = 250;
+const MIN_NSPAWN_VERSION = 250;
 
 /**
  * Whether the store can hold shifted layers, and machines see the owners in them: tried with a small tree. The
@@ -91,17 +91,17 @@ const LEAST_NSPAWN = 250;
  */
 export async function canShift(host: Host, store: string): Promise<boolean> {
   return await succeeds(host, "shift", store, async () => {
-    return await nspawnVersion(host) >= LEAST_NSPAWN && await tryShift(host, store);
+    return await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryShift(host, store);
   });
 }
 
 async function tryShift(host: Host, store: string): Promise<boolean> {
-  const trial = join(layersFolder(store), TRIAL + crypto.randomUUID());
+  const trial = join(shiftedLayersFolder(store), TRIAL_PREFIX + crypto.randomUUID());
   const [folder, tree] = [join(trial, "layer"), join(trial, "tree")];
   try {
     for (const path of [folder, tree]) await host.files.makeDirectory(path);
     await host.files.write(join(tree, "file"), "content", 0o4750);
-    const argv = shiftArgv(folder, tree, RANGE[0], STACK);
+    const argv = shiftArgv(folder, tree, RANGE[0], READ_THROUGH_SHIFTED_OVERLAY);
     const done = await host.processes.capture(argv);
     return verdict(done, done.stdout === `${RANGE[0]} 4750\ncontent`);
   } finally {

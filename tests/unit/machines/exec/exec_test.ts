@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import type { Child, Ended } from "../../../../src/host/host.ts";
 import {
-  endOf,
-  type Entry,
-  type Running,
+  waitForClient,
+  type Exec,
+  type RunningMachine,
   type StageRun,
 } from "../../../../src/machines/exec/exec.ts";
 import { nsenter } from "../../../../src/machines/exec/nsenter.ts";
-import { unit } from "../../../../src/machines/exec/unit.ts";
+import { transientUnit } from "../../../../src/machines/exec/unit.ts";
 import { type Answer, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
 import { statOf } from "../supervisor/standalone_host.ts";
@@ -26,7 +26,7 @@ function client(): Child & { end(code: number): void } {
 
 Deno.test("endOf() of a stage that nobody cancels ends nothing", async () => {
   const child = client();
-  const ended = endOf(recordingHost().host, child, new AbortController().signal, () => {
+  const ended = waitForClient(recordingHost().host, child, new AbortController().signal, () => {
     throw new Error("ended");
   });
   child.end(3);
@@ -40,7 +40,7 @@ for (const when of ["before", "after"]) {
     const cancel = new AbortController();
     if (when === "before") cancel.abort();
     let tries = 0;
-    const ended = endOf(host, child, cancel.signal, () => {
+    const ended = waitForClient(host, child, cancel.signal, () => {
       // The first two find nothing yet: the stage has not come so far.
       if (++tries === 3) child.end(143);
       return Promise.resolve();
@@ -57,7 +57,7 @@ Deno.test("endOf() takes a failure to end a stage for a warning, and tries again
   const { host, err } = recordingHost();
   const child = client();
   let tries = 0;
-  const ended = endOf(host, child, AbortSignal.abort(), () => {
+  const ended = waitForClient(host, child, AbortSignal.abort(), () => {
     if (++tries === 1) return Promise.reject(new Error("no cgroup"));
     child.end(0);
     return Promise.resolve();
@@ -70,7 +70,7 @@ Deno.test("endOf() listens no longer than its client lives", async () => {
   const child = client();
   const cancel = new AbortController();
   let tries = 0;
-  const ended = endOf(recordingHost().host, child, cancel.signal, () => {
+  const ended = waitForClient(recordingHost().host, child, cancel.signal, () => {
     tries++;
     return Promise.resolve();
   });
@@ -96,7 +96,7 @@ const LEADER = {
   filtered: true,
 };
 
-async function cancelBeforeItBegins(entry: Entry, report: string) {
+async function cancelBeforeItBegins(entry: Exec, report: string) {
   const recording = recordingHost({
     answer(argv): Answer {
       if (argv[0] === "cat") return { stdout: statOf(77, 5) };
@@ -104,7 +104,7 @@ async function cancelBeforeItBegins(entry: Entry, report: string) {
       return { code: argv.includes("reporter") ? 1 : 0 };
     },
   });
-  const running: Running = {
+  const running: RunningMachine = {
     lease: leaseOf("/store", "42", { leader: LEADER }),
     leader: LEADER,
     isAlive: () => Promise.resolve(true),
@@ -114,10 +114,10 @@ async function cancelBeforeItBegins(entry: Entry, report: string) {
     argv: ["/bin/sh", "reporter"],
     report: () => Promise.resolve(report),
   };
-  return await entry.exec(recording.host, running, stage, AbortSignal.abort());
+  return await entry.run(recording.host, running, stage, AbortSignal.abort());
 }
 
-for (const [name, entry] of [["unit", unit], ["nsenter", nsenter]] as const) {
+for (const [name, entry] of [["unit", transientUnit], ["nsenter", nsenter]] as const) {
   Deno.test(`${name}.exec() of a stage that was cancelled before it began is no failure of the host`, async () => {
     assert.deepEqual(await cancelBeforeItBegins(entry, ""), { kind: "signalled", signal: 15 });
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Entry, Running, StageRun } from "../../../../src/machines/exec/exec.ts";
+import type { Exec, RunningMachine, StageRun } from "../../../../src/machines/exec/exec.ts";
 import { nsenter } from "../../../../src/machines/exec/nsenter.ts";
-import { unit } from "../../../../src/machines/exec/unit.ts";
+import { transientUnit } from "../../../../src/machines/exec/unit.ts";
 import type { Leader, Lease } from "../../../../src/machines/record/lease.ts";
 import { type Answer, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
@@ -18,7 +18,7 @@ const LEADER = {
 const ALIVE = `77 (init) S ${Array(18).fill("0").join(" ")} 5 0\n`;
 
 interface Scene {
-  readonly entry: Entry;
+  readonly entry: Exec;
   readonly lease?: Partial<Lease>;
   /** What the stage wrote by its end. */
   readonly report: string;
@@ -42,7 +42,7 @@ async function play(scene: Scene) {
       return { code: scene.client ?? 0 };
     },
   });
-  const running: Running = {
+  const running: RunningMachine = {
     lease: leaseOf("/store", "42", { leader: LEADER, ...scene.lease }),
     leader: scene.leader ?? LEADER,
     isAlive: () => Promise.resolve(scene.known ?? true),
@@ -54,14 +54,14 @@ async function play(scene: Scene) {
   };
   const cancel = new AbortController();
   if (scene.cancelled) cancel.abort();
-  const ending = await scene.entry.exec(recording.host, running, stage, cancel.signal);
+  const ending = await scene.entry.run(recording.host, running, stage, cancel.signal);
   return { ending, ...recording };
 }
 
 const done = (code: number) => `${NONCE} started\n${NONCE} ${code}\n`;
 
 Deno.test("unit.exec() runs a stage as a named unit of the machine, through machined", async () => {
-  const { ending, processes } = await play({ entry: unit, report: done(0) });
+  const { ending, processes } = await play({ entry: transientUnit, report: done(0) });
   assert.deepEqual(ending, { kind: "exited", code: 0 });
   assert.equal(processes.length, 1, "a good stage costs one process");
   const { argv, options } = processes[0]!;
@@ -86,7 +86,7 @@ Deno.test("unit.exec() runs a stage as a named unit of the machine, through mach
 });
 
 Deno.test("unit.exec() enters a machine that machined does not know", async () => {
-  const scene = { entry: unit, report: done(0), lease: { supervisor: "standalone" } } as const;
+  const scene = { entry: transientUnit, report: done(0), lease: { supervisor: "standalone" } } as const;
   const { processes } = await play(scene);
   const { argv } = processes[0]!;
   assert.deepEqual([argv[0], argv[4]], ["sh", "/proc/77"]);
@@ -102,14 +102,14 @@ Deno.test("unit.exec() enters a machine that machined does not know", async () =
 });
 
 Deno.test("unit.exec() believes the stage's report, not its client's code", async () => {
-  const exited = await play({ entry: unit, report: done(3), client: 0 });
+  const exited = await play({ entry: transientUnit, report: done(3), client: 0 });
   assert.deepEqual(exited.ending, { kind: "exited", code: 3 });
-  const killed = await play({ entry: unit, report: `${NONCE} started\n`, client: 0 });
+  const killed = await play({ entry: transientUnit, report: `${NONCE} started\n`, client: 0 });
   assert.deepEqual(killed.ending, { kind: "signalled", signal: 9 });
 });
 
 Deno.test("unit.exec() stops the unit when it is cancelled", async () => {
-  const { commands } = await play({ entry: unit, report: done(143), cancelled: true });
+  const { commands } = await play({ entry: transientUnit, report: done(143), cancelled: true });
   const stop = `systemctl --machine=run-42 stop nspawn-runner-${NONCE}.service`;
   assert.ok(commands().some((line) => line.endsWith(` ${stop}`)));
 });
@@ -137,7 +137,7 @@ Deno.test("nsenter.exec() runs a stage in a cgroup of the machine, with its capa
 
 const EXITING = ALIVE.replace("S 0 0 0 0 0 0", "S 0 0 0 0 0 4");
 
-for (const [name, entry] of [["unit", unit], ["nsenter", nsenter]] as const) {
+for (const [name, entry] of [["unit", transientUnit], ["nsenter", nsenter]] as const) {
   Deno.test(`${name}.exec() tells a machine that ended from a script that failed`, async () => {
     for (const report of [done(0), done(143), `${NONCE} started\n`, ""]) {
       const { ending } = await play({ entry, report, known: false });
@@ -159,15 +159,15 @@ for (const [name, entry] of [["unit", unit], ["nsenter", nsenter]] as const) {
 Deno.test("unit.exec() finds a machine lost that shuts down, whatever its script made of that", async () => {
   for (const code of [1, 143]) {
     for (const state of ["stopping", "offline", ""]) {
-      const { ending } = await play({ entry: unit, report: done(code), state });
+      const { ending } = await play({ entry: transientUnit, report: done(code), state });
       assert.equal(ending.kind, "lost", `${code} ${state}`);
     }
     for (const state of ["running", "degraded", "starting"]) {
-      const { ending } = await play({ entry: unit, report: done(code), state });
+      const { ending } = await play({ entry: transientUnit, report: done(code), state });
       assert.equal(ending.kind, "exited", `${code} ${state}`);
     }
   }
-  const trapped = await play({ entry: unit, report: done(0), client: 1, state: "stopping" });
+  const trapped = await play({ entry: transientUnit, report: done(0), client: 1, state: "stopping" });
   assert.equal(trapped.ending.kind, "lost");
 });
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { reportedEnding } from "../../../../src/machines/exec/exec.ts";
-import { layScript, openChannel } from "../../../../src/machines/exec/script.ts";
+import { writeScript, openChannel } from "../../../../src/machines/exec/script.ts";
 import { INSIDE } from "../../../../src/machines/record/paths.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { pathsIn } from "../fixture.ts";
@@ -26,7 +26,7 @@ async function report(
     limited: false,
   });
   const shells = { programs: ["sh"], options };
-  const stage = await layScript(host, paths, new TextEncoder().encode(script), shells, ROOT);
+  const stage = await writeScript(host, paths, new TextEncoder().encode(script), shells, ROOT);
   const reporter = await Deno.readTextFile(`${paths.stage}/reporter`);
   const moved = `${folder}/reporter`;
   await Deno.writeTextFile(

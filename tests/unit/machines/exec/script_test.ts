@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
 import { reportedEnding } from "../../../../src/machines/exec/exec.ts";
 import {
-  layScript,
+  writeScript,
   openChannel,
   type Shells,
-  shellsFor,
-  takeScript,
+  chooseShells,
+  removeScript,
 } from "../../../../src/machines/exec/script.ts";
 import { INSIDE, type MachinePaths } from "../../../../src/machines/record/paths.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
@@ -33,7 +33,7 @@ const SHELLS: readonly (readonly [string, string | undefined, string, Shells])[]
 
 for (const [script, argument, fallback, shells] of SHELLS) {
   Deno.test(`shellsFor() of ${JSON.stringify(script)}, --shell ${argument}, ${fallback}`, () => {
-    assert.deepEqual(shellsFor(bytes(script), argument, fallback), shells);
+    assert.deepEqual(chooseShells(bytes(script), argument, fallback), shells);
   });
 }
 
@@ -53,15 +53,15 @@ Deno.test("layScript() lays a script for root alone, under a name of its own, an
     const shells = { programs: ["bash"], options: [] };
     const script = new Uint8Array([0xff, 0x00, 0x80]);
     const [first, second] = [
-      await layScript(host, paths, script, shells, ROOT),
-      await layScript(host, paths, script, shells, ROOT),
+      await writeScript(host, paths, script, shells, ROOT),
+      await writeScript(host, paths, script, shells, ROOT),
     ];
     assert.notEqual(first.nonce, second.nonce);
     const path = `${paths.stage}/script-${first.nonce}`;
     assert.deepEqual(await Deno.readFile(path), script);
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o500);
     assert.equal((await Deno.stat(paths.stage)).mode! & 0o777, 0o700);
-    await takeScript(host, paths, first);
+    await removeScript(host, paths, first);
     assert.equal(await host.files.lstat(path), null);
     assert.ok(await host.files.lstat(`${paths.stage}/script-${second.nonce}`));
   });
@@ -90,7 +90,7 @@ Deno.test("layScript() refuses words that an init or a shell could expand", asyn
       for (
         const shells of [{ programs: [word], options: [] }, { programs: ["sh"], options: [word] }]
       ) {
-        await assert.rejects(layScript(host, paths, bytes(""), shells, ROOT), (error) => {
+        await assert.rejects(writeScript(host, paths, bytes(""), shells, ROOT), (error) => {
           assert.ok(error instanceof Failure);
           assert.equal(error.kind, "refused");
           return true;
@@ -105,7 +105,7 @@ Deno.test("layScript() refuses words that an init or a shell could expand", asyn
 async function report(folder: string, script: string, shells: Shells) {
   const { host } = recordingHost();
   const paths = await opened(folder);
-  const stage = await layScript(host, paths, bytes(script), shells, ROOT);
+  const stage = await writeScript(host, paths, bytes(script), shells, ROOT);
   const reporter = `${paths.stage}/reporter`;
   const text = (await Deno.readTextFile(reporter)).replaceAll(`${INSIDE}/result`, paths.result)
     .replaceAll(INSIDE, paths.stage);

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { watched } from "../../../../src/machines/exec/watchdog.ts";
+import { withWatchdog } from "../../../../src/machines/exec/watchdog.ts";
 import { denoProcesses } from "../../../../src/host/processes.ts";
 import { skip } from "../../../skip.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
 /** Runs a client beside a file that stands for its machine. */
 async function run(record: string, ...client: [string, ...string[]]) {
-  const [program, ...args] = watched(record, 0, client);
+  const [program, ...args] = withWatchdog(record, 0, client);
   const began = performance.now();
   const { code, stdout, stderr } = await new Deno.Command(program, { args }).output();
   const decoder = new TextDecoder();
@@ -71,7 +71,7 @@ Deno.test("watched() holds no stream of its client's for longer than that lives"
 Deno.test("watched() leaves no watcher behind", async () => {
   const { start, capture } = denoProcesses(recordingHost().host.log);
   await withRecord(async (record) => {
-    const child = start(watched(record, 0, ["true"]), { detached: true });
+    const child = start(withWatchdog(record, 0, ["true"]), { detached: true });
     await child.ended;
     // Its session tells whose child a process was: state, parent, group and session follow its name.
     const shells = async () => {
@@ -100,7 +100,7 @@ Deno.test("watched() gives its streams to who runs the script, so that they can 
   await withRecord(async (record) => {
     const seen = "stat -Lc %u /proc/self/fd/1 /proc/self/fd/2";
     for (const owner of [0, 1234]) {
-      const [program, ...args] = watched(record, owner, ["sh", "-c", seen]);
+      const [program, ...args] = withWatchdog(record, owner, ["sh", "-c", seen]);
       const { stdout } = await new Deno.Command(program, { args }).output();
       assert.equal(new TextDecoder().decode(stdout), `${owner}\n${owner}\n`);
     }

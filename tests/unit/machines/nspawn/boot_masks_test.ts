@@ -1,7 +1,7 @@
 /** What a machine leaves out; that it has no effect is shown in tests/integration/machine_test.ts. */
 
 import assert from "node:assert/strict";
-import { idleIn, layMasks } from "../../../../src/machines/nspawn/boot_masks.ts";
+import { bootMasksFor, writeGeneratorMasks } from "../../../../src/machines/nspawn/boot_masks.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
 const { host } = recordingHost();
@@ -17,7 +17,7 @@ async function treeWith(folder: string, tables: Record<string, string>): Promise
 Deno.test("idleIn() leaves the generator of a table that has an entry", async () => {
   await inFolder(async (folder) => {
     const tables = { crypttab: "# <target name>\n\n", veritytab: "#\nroot /dev/a /dev/b 00\n" };
-    const { generators } = await idleIn(host, await treeWith(folder, tables));
+    const { generators } = await bootMasksFor(host, await treeWith(folder, tables));
     assert.ok(generators.includes("systemd-cryptsetup-generator"));
     assert.ok(generators.includes("systemd-integritysetup-generator"));
     assert.ok(!generators.includes("systemd-veritysetup-generator"));
@@ -28,15 +28,15 @@ Deno.test("idleIn() leaves what fstab(5) is for where it has an entry, or is no 
   await inFolder(async (folder) => {
     const remounts = async (fstab: string) => {
       const tree = await treeWith(folder, { fstab });
-      return !(await idleIn(host, tree)).units.includes("systemd-remount-fs.service");
+      return !(await bootMasksFor(host, tree)).units.includes("systemd-remount-fs.service");
     };
     assert.equal(await remounts("# UNCONFIGURED\n"), false);
     assert.equal(await remounts("tmpfs /dev/shm tmpfs size=1m\n"), true);
     assert.equal(await remounts("#".repeat(5000)), true);
     await Deno.remove(`${folder}/etc/fstab`);
-    assert.ok((await idleIn(host, folder)).units.includes("systemd-remount-fs.service"));
+    assert.ok((await bootMasksFor(host, folder)).units.includes("systemd-remount-fs.service"));
     await Deno.symlink("/etc/fstab", `${folder}/etc/fstab`);
-    assert.ok(!(await idleIn(host, folder)).units.includes("systemd-remount-fs.service"));
+    assert.ok(!(await bootMasksFor(host, folder)).units.includes("systemd-remount-fs.service"));
   });
 });
 
@@ -45,7 +45,7 @@ Deno.test("idleIn() asks no table of the host that a link leads to", async () =>
     const hosts = await treeWith(`${folder}/hosts`, { fstab: "#\n" });
     await Deno.mkdir(`${folder}/tree`);
     await Deno.symlink(`${hosts}/etc`, `${folder}/tree/etc`);
-    const { units, generators } = await idleIn(host, `${folder}/tree`);
+    const { units, generators } = await bootMasksFor(host, `${folder}/tree`);
     assert.ok(!units.includes("systemd-remount-fs.service"));
     assert.ok(!generators.includes("systemd-cryptsetup-generator"));
   });
@@ -53,7 +53,7 @@ Deno.test("idleIn() asks no table of the host that a link leads to", async () =>
 
 Deno.test("layMasks() lays links that every user of a machine may follow", async () => {
   await inFolder(async (folder) => {
-    await layMasks(host, folder, { units: [], generators: ["systemd-run-generator"] });
+    await writeGeneratorMasks(host, folder, { units: [], generators: ["systemd-run-generator"] });
     const link = `${folder}/generators/systemd-run-generator`;
     assert.equal(await Deno.readLink(link), "/dev/null");
     assert.equal((await Deno.stat(`${folder}/generators`)).mode! & 0o777, 0o755);

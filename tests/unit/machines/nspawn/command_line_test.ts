@@ -60,7 +60,7 @@ Deno.test("overlay opens over the chroot, read-only, whatever is in the paths", 
   await inFolder(async (folder) => {
     const machine = `${folder}/a:b`;
     await Deno.mkdir(machine);
-    await overlay.open(recordingHost().host, "/chroots/x:y", machine, null, null);
+    await overlay.create(recordingHost().host, "/chroots/x:y", machine, null, null);
     const { options } = overlay.root("/chroots/x:y", machine, null);
     const escaped = machine.replaceAll(":", "\\:");
     assert.deepEqual(options, [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeLeader } from "../../../../src/machines/nspawn/init_process.ts";
+import { inspectInitProcess } from "../../../../src/machines/nspawn/init_process.ts";
 import { skip } from "../../../skip.ts";
 import { recordingHost } from "../../recording_host.ts";
 import { statOf } from "../supervisor/standalone_host.ts";
@@ -8,7 +8,7 @@ const CGROUP2 = "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
 
 /** What is said of a PID 1 of which the kernel says this. */
 function described(text: string) {
-  return describeLeader(recordingHost({ answer: () => ({ stdout: text }) }).host, 5);
+  return inspectInitProcess(recordingHost({ answer: () => ({ stdout: text }) }).host, 5);
 }
 
 /** Starts a process, and ends it once it was looked at. */
@@ -34,7 +34,7 @@ Deno.test("describeLeader() describes a real process", async () => {
   const stat = await host.processes.capture(["cat", "/proc/self/mountinfo"]);
   if (!stat.stdout.includes(" - cgroup2 ")) return skip(name, "no unified cgroup hierarchy");
   await beside(SAID, async (pid) => {
-    const leader = await describeLeader(host, pid);
+    const leader = await inspectInitProcess(host, pid);
     assert.equal(leader?.pid, pid);
     assert.ok(leader.start > 0 && leader.cgroup.startsWith("/"));
     assert.equal(leader.noNewPrivileges, false);
@@ -42,24 +42,24 @@ Deno.test("describeLeader() describes a real process", async () => {
 });
 
 Deno.test("describeLeader() sees a real process's ids, and who owns its root", async () => {
-  const leader = await beside(SAID, (pid) => describeLeader(host, pid));
+  const leader = await beside(SAID, (pid) => inspectInitProcess(host, pid));
   if (leader === null) return skip("describeLeader()", "no unified cgroup hierarchy");
   const { stdout } = await host.processes.capture(["cat", "/proc/self/uid_map"]);
-  assert.deepEqual(leader.map, [stdout.trim().split(/\s+/).join(" ")]);
-  assert.equal(leader.owner, `${(await Deno.stat("/usr")).uid}`);
+  assert.deepEqual(leader.idMap, [stdout.trim().split(/\s+/).join(" ")]);
+  assert.equal(leader.rootOwner, `${(await Deno.stat("/usr")).uid}`);
 });
 
 Deno.test("describeLeader() sees what a real process can never have", async () => {
   const name = "describeLeader() sees what a real process can never have";
   if (Deno.uid() !== 0) return skip(name, "not root");
-  const own = await beside(SAID, (pid) => describeLeader(host, pid));
+  const own = await beside(SAID, (pid) => inspectInitProcess(host, pid));
   if (own === null) return skip(name, "no unified cgroup hierarchy");
   const [first, second] = [0, 5].filter((number) => !own.dropped.includes(number));
   if (second === undefined) return skip(name, "no capabilities to drop");
   const less = `-cap_${first},-cap_${second}`;
   const leader = await beside(
     ["setpriv", `--bounding-set=${less}`, "--no-new-privs", ...SAID],
-    (pid) => describeLeader(host, pid),
+    (pid) => inspectInitProcess(host, pid),
   );
   assert.ok(leader?.noNewPrivileges);
   const dropped = [...own.dropped, first!, second].sort((a, b) => a - b);

@@ -3,10 +3,10 @@ import { CAPABILITIES } from "../../../../src/config/capabilities.ts";
 import type { Leader } from "../../../../src/machines/record/lease.ts";
 import {
   privilegeOptions,
-  provePrivileges,
+  verifyPrivileges,
   refuseUnsafeNesting,
-  weakened,
-  withheld,
+  weakenedProtections,
+  droppedCapabilities,
 } from "../../../../src/machines/nspawn/privileges.ts";
 import { SETTINGS, specOf } from "../fixture.ts";
 
@@ -57,7 +57,7 @@ Deno.test("refuseUnsafeNesting() wants user ids of its own", () => {
 
 /** A PID 1 that has what it is to have, and nothing else. */
 function leaderOf(spec = specOf()): Leader {
-  const dropped = withheld(spec).map((name) => CAPABILITIES.indexOf(name));
+  const dropped = droppedCapabilities(spec).map((name) => CAPABILITIES.indexOf(name));
   const isOnHost = spec.ids === null;
   return { pid: 7, start: 1, cgroup: "/", dropped, noNewPrivileges: isOnHost, filtered: true };
 }
@@ -66,19 +66,19 @@ Deno.test("provePrivileges() ends a machine that can do more than it was meant t
   const host = { name: "Failure", kind: "host" };
   for (const spec of [specOf(), specOf({ booted: false }), specOf({ ids: IDS })]) {
     const leader = leaderOf(spec);
-    provePrivileges(leader, spec);
-    assert.throws(() => provePrivileges({ ...leader, filtered: false }, spec), host);
+    verifyPrivileges(leader, spec);
+    assert.throws(() => verifyPrivileges({ ...leader, filtered: false }, spec), host);
     const open = specOf({ ...spec, settings: { ...SETTINGS, seccomp: false } });
-    provePrivileges({ ...leader, filtered: false }, open);
+    verifyPrivileges({ ...leader, filtered: false }, open);
     if (spec.ids !== null) continue;
-    assert.throws(() => provePrivileges({ ...leader, noNewPrivileges: false }, spec), host);
+    assert.throws(() => verifyPrivileges({ ...leader, noNewPrivileges: false }, spec), host);
     const more = { ...leader, dropped: leader.dropped.slice(1) };
-    assert.throws(() => provePrivileges(more, spec), host);
+    assert.throws(() => verifyPrivileges(more, spec), host);
   }
 });
 
 Deno.test("weakened() names all that is not as it stands", () => {
-  assert.deepEqual(weakened(SETTINGS), []);
+  assert.deepEqual(weakenedProtections(SETTINGS), []);
   const settings = {
     ...SETTINGS,
     seccomp: false,
@@ -87,7 +87,7 @@ Deno.test("weakened() names all that is not as it stands", () => {
     devices: ["/dev/kvm"],
     syscalls: ["keyctl"],
   };
-  assert.deepEqual(weakened(settings), [
+  assert.deepEqual(weakenedProtections(settings), [
     "seccomp off",
     "nesting",
     "capabilities CAP_MKNOD CAP_BPF",

@@ -1,10 +1,10 @@
 /** Machines with user ids of their own: which, and what proves it. */
 
 import assert from "node:assert/strict";
-import { layScript, openChannel, ownerIds } from "../../../../src/machines/exec/script.ts";
-import { ownStreams } from "../../../../src/machines/exec/streams.ts";
+import { writeScript, openChannel, scriptOwnerIds } from "../../../../src/machines/exec/script.ts";
+import { withOwnStreams } from "../../../../src/machines/exec/streams.ts";
 import { COUNT, freeIds } from "../../../../src/machines/record/ids.ts";
-import { proveIds } from "../../../../src/machines/nspawn/prove_ids.ts";
+import { verifyIds } from "../../../../src/machines/nspawn/verify_ids.ts";
 import { nspawnArgv } from "../../../../src/machines/nspawn/command_line.ts";
 import { btrfs } from "../../../../src/machines/storage/btrfs.ts";
 import { overlay } from "../../../../src/machines/storage/overlay.ts";
@@ -61,7 +61,7 @@ for (const [map, owner, isRight] of PROOFS) {
       await Deno.mkdir(`${tree}/usr`);
       if (Deno.uid() !== 0) return skip("proveIds()", "not root");
       const { host } = recordingHost();
-      const proof = proveIds(host, { ...LEADER, map, owner }, FIRST, tree);
+      const proof = verifyIds(host, { ...LEADER, idMap: map, rootOwner: owner }, FIRST, tree);
       if (isRight) await proof;
       else await assert.rejects(proof, { kind: "host", message: /user namespace/, hint: /off/ });
     }));
@@ -83,7 +83,7 @@ Deno.test("nspawnArgv() maps ids, and the owners of binds that keep them", () =>
 
 Deno.test("overlay mounts a mapped root where nothing of it is left, and no shell reads its paths", () => {
   const root = overlay.root("/chroots/$(x)", "/m/run-42", FIRST);
-  const [program, ...words] = root.around!(["systemd-nspawn", "--quiet"]);
+  const [program, ...words] = root.wrap!(["systemd-nspawn", "--quiet"]);
   assert.equal(program, "unshare");
   assert.deepEqual(words.slice(-5), [
     "/m/run-42",
@@ -101,16 +101,16 @@ Deno.test("overlay mounts a mapped root where nothing of it is left, and no shel
 });
 
 Deno.test("ownerIds() are those of the host, for root and for a user, mapped or not", () => {
-  assert.deepEqual(ownerIds({ user: null, ids: null }), [0, 0]);
-  assert.deepEqual(ownerIds({ user: CI, ids: null }), [1000, 1001]);
-  assert.deepEqual(ownerIds({ user: null, ids: FIRST }), [FIRST, FIRST]);
-  assert.deepEqual(ownerIds({ user: CI, ids: FIRST }), [FIRST + 1000, FIRST + 1001]);
+  assert.deepEqual(scriptOwnerIds({ user: null, ids: null }), [0, 0]);
+  assert.deepEqual(scriptOwnerIds({ user: CI, ids: null }), [1000, 1001]);
+  assert.deepEqual(scriptOwnerIds({ user: null, ids: FIRST }), [FIRST, FIRST]);
+  assert.deepEqual(scriptOwnerIds({ user: CI, ids: FIRST }), [FIRST + 1000, FIRST + 1001]);
 });
 
 Deno.test("ownStreams() leaves a client alone whose streams are root's", () => {
   const argv = ["client", "a"] as const;
-  assert.equal(ownStreams(leaseOf("/s", "1"), argv), argv);
-  const own = ownStreams(leaseOf("/s", "1", { user: CI }), argv);
+  assert.equal(withOwnStreams(leaseOf("/s", "1"), argv), argv);
+  const own = withOwnStreams(leaseOf("/s", "1", { user: CI }), argv);
   assert.deepEqual(own.slice(-3), ["1000", "client", "a"]);
 });
 
@@ -128,7 +128,7 @@ Deno.test("openChannel() and layScript() give the machine what it has to read, a
       limited: false,
     });
     const shells = { programs: ["sh"], options: [] };
-    const { nonce } = await layScript(host, paths, new Uint8Array(), shells, owner);
+    const { nonce } = await writeScript(host, paths, new Uint8Array(), shells, owner);
     const seen = async (path: string) => {
       const { uid, mode } = await Deno.stat(path);
       return [uid, mode! & 0o777];

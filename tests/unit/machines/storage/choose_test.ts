@@ -150,8 +150,8 @@ Deno.test("tmpfs is unmounted as often as it was mounted, then its folder goes",
         return stat && path === machine && mounted > 0 ? { ...stat, dev: stat.dev + 1 } : stat;
       },
     };
-    await tmpfs.close({ ...host, files }, machine);
-    await tmpfs.close({ ...host, files }, machine);
+    await tmpfs.remove({ ...host, files }, machine);
+    await tmpfs.remove({ ...host, files }, machine);
     assert.deepEqual(commands(), [`umount ${machine}`, `umount ${machine}`]);
     assert.equal(await host.files.lstat(machine), null);
   });
@@ -160,11 +160,11 @@ Deno.test("tmpfs is unmounted as often as it was mounted, then its folder goes",
 Deno.test("tmpfs that cannot be mounted or unmounted is a failure of the host", async () => {
   await inFolder(async (folder) => {
     const { host } = recordingHost({ answer: () => ({ code: 32, stderr: "no right\n" }) });
-    await assert.rejects(tmpfs.open(host, "/c", folder, null, null), /no right/);
+    await assert.rejects(tmpfs.create(host, "/c", folder, null, null), /no right/);
     const other = { ...(await host.files.stat(folder))!, dev: -1 };
     const stat = (path: string) => path === folder ? Promise.resolve(other) : host.files.stat(path);
     await assert.rejects(
-      tmpfs.close({ ...host, files: { ...host.files, stat } }, folder),
+      tmpfs.remove({ ...host, files: { ...host.files, stat } }, folder),
       /no right/,
     );
   });
@@ -179,7 +179,7 @@ Deno.test("btrfs deletes the snapshot, and only then the folder around it", asyn
       const stat = await host.files.lstat(path);
       return stat && path === `${machine}/root` ? { ...stat, ino: 256 } : stat;
     };
-    await btrfs.close({ ...host, files: { ...host.files, lstat } }, machine);
+    await btrfs.remove({ ...host, files: { ...host.files, lstat } }, machine);
     assert.deepEqual(commands(), [`btrfs subvolume delete ${machine}/root`]);
     assert.equal(await host.files.lstat(machine), null);
   });
@@ -190,11 +190,11 @@ Deno.test("btrfs makes a snapshot of the chroot, and is closed where there is no
     const machine = `${folder}/machine`;
     await Deno.mkdir(machine);
     const { host, commands } = recordingHost();
-    await btrfs.open(host, "/store/c", machine, null, null);
+    await btrfs.create(host, "/store/c", machine, null, null);
     const { options } = btrfs.root("/store/c", machine, null);
     assert.deepEqual(options, [`--directory=${machine}/root`]);
     assert.deepEqual(commands(), [`btrfs subvolume snapshot /store/c ${machine}/root`]);
-    await btrfs.close(host, machine);
+    await btrfs.remove(host, machine);
     assert.equal(commands().length, 1);
     assert.equal(await host.files.lstat(machine), null);
   });

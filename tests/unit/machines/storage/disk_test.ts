@@ -5,7 +5,7 @@ import type { Argv } from "../../../../src/host/host.ts";
 import { openChannel } from "../../../../src/machines/exec/script.ts";
 import { explain } from "../../../../src/machines/report/explain.ts";
 import { btrfs } from "../../../../src/machines/storage/btrfs.ts";
-import { leftOn } from "../../../../src/machines/storage/disk.ts";
+import { remainingOn } from "../../../../src/machines/storage/disk.ts";
 import { overlay } from "../../../../src/machines/storage/overlay.ts";
 import { tmpfs } from "../../../../src/machines/storage/tmpfs.ts";
 import { type Answer, inFolder, recordingHost } from "../../recording_host.ts";
@@ -45,7 +45,7 @@ function mountingHost(answer: (argv: Argv) => Answer | void = () => {}) {
 Deno.test("overlay with a limit has a disk, which goes with it", () =>
   inMachine(async (folder, { host, processes, mounted }) => {
     const disk = folder.replace(".machines", ".disks");
-    await overlay.open(host, "/c", folder, null, 32 * MIB);
+    await overlay.create(host, "/c", folder, null, 32 * MIB);
     assert.deepEqual(processes[0]!.argv.slice(-3), [disk, `${32 * MIB}`, folder]);
     assert.match(processes[0]!.argv[2]!, /mkfs\.ext4 .*\n.*\nmount -o loop,nodev/);
     await Deno.writeTextFile(disk, "");
@@ -54,16 +54,16 @@ Deno.test("overlay with a limit has a disk, which goes with it", () =>
     assert.deepEqual([...mounted], [held]);
     await Deno.stat(disk.replace("run-", "held-"));
     await overlay.move(host, folder, held); // as after a kill
-    await overlay.close(host, held);
-    await overlay.close(host, folder);
+    await overlay.remove(host, held);
+    await overlay.remove(host, folder);
     assert.deepEqual([...mounted], []);
     assert.deepEqual(await host.files.list(disk.replace("/run-42", "")), []);
   }));
 
 Deno.test("overlay without a limit costs no process", () =>
   inMachine(async (folder, { host, commands }) => {
-    await overlay.open(host, "/c", folder, null, null);
-    await overlay.close(host, folder);
+    await overlay.create(host, "/c", folder, null, null);
+    await overlay.remove(host, folder);
     assert.deepEqual(commands(), []);
     assert.equal(await host.files.lstat(folder), null);
   }));
@@ -71,7 +71,7 @@ Deno.test("overlay without a limit costs no process", () =>
 Deno.test("overlay names the way out where no disk can be made", () =>
   inMachine(async (folder) => {
     const { host } = mountingHost(() => ({ code: 1, stderr: "mount: no loop devices\n" }));
-    await assert.rejects(overlay.open(host, "/c", folder, null, 2048 * MIB), {
+    await assert.rejects(overlay.create(host, "/c", folder, null, 2048 * MIB), {
       kind: "host",
       message: "Cannot make a disk of 2.0 GiB for the machine: mount: no loop devices",
       hint: /storage = "tmpfs"/,
@@ -80,7 +80,7 @@ Deno.test("overlay names the way out where no disk can be made", () =>
 
 Deno.test("tmpfs with a limit has that size, and as many files as a disk of it", () =>
   inMachine(async (folder, { host, commands }) => {
-    await tmpfs.open(host, "/c", folder, null, 32 * MIB);
+    await tmpfs.create(host, "/c", folder, null, 32 * MIB);
     assert.match(commands()[0]!, /nodev,size=33554432,nr_inodes=4096 nspawn-runner /);
   }));
 
@@ -89,8 +89,8 @@ Deno.test("btrfs takes its limit away before the snapshot, and only where it had
     for (const limit of [32 * MIB, null]) {
       const { host, commands } = mountingHost();
       await Deno.mkdir(folder, { recursive: true });
-      await btrfs.open(host, "/c", folder, null, limit);
-      await btrfs.close(host, folder);
+      await btrfs.create(host, "/c", folder, null, limit);
+      await btrfs.remove(host, folder);
       const groups = commands().filter((line) => line.includes("qgroup"));
       assert.equal(groups.length, limit === null ? 0 : 2);
       if (limit !== null) assert.match(groups[1]!, /limit none[^]*destroy/);
@@ -111,7 +111,7 @@ Deno.test("what a limited machine may write of ours is on a file system apart", 
   }));
 
 Deno.test("leftOn() reads bytes and files", async () => {
-  const said = (stdout: string) => leftOn(recordingHost({ answer: () => ({ stdout }) }).host, "/m");
+  const said = (stdout: string) => remainingOn(recordingHost({ answer: () => ({ stdout }) }).host, "/m");
   assert.deepEqual(await said("  Avail IFree\n  4096   12\n"), { bytes: 4096, files: 12 });
   assert.deepEqual(await said("  Avail IFree\n     0    0\n"), { bytes: 0, files: 0 });
   assert.equal(await said(""), null);

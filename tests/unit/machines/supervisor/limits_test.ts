@@ -83,7 +83,7 @@ Deno.test("systemd.start() has no word that systemd would expand, for any machin
 Deno.test("tmpfs is root's alone and holds no devices", async () => {
   await inFolder(async (folder) => {
     const { host, commands } = recordingHost();
-    await tmpfs.open(host, "/c", folder, null, null);
+    await tmpfs.create(host, "/c", folder, null, null);
     const { options } = tmpfs.root("/c", folder, null);
     assert.deepEqual(commands(), [
       `mount -t tmpfs -o mode=0700,nodev nspawn-runner ${folder}`,

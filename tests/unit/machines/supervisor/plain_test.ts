@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { findLease, writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
-import { isPlainReady } from "../../../../src/machines/supervisor/plain.ts";
+import { isPlainMachineReady } from "../../../../src/machines/supervisor/plain.ts";
 import { sweepExport } from "../../../../src/linux/nspawn_leftovers.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { leaseOf, specOf } from "../fixture.ts";
@@ -41,11 +41,11 @@ Deno.test("isPlainReady() waits for the machine's own word", async () => {
     const { host } = recordingHost();
     const result = `${folder}/result`;
     const spec = specOf({ paths: { ...specOf().paths, result } });
-    assert.ok(!await isPlainReady(host, spec));
+    assert.ok(!await isPlainMachineReady(host, spec));
     await Deno.writeTextFile(result, "");
-    assert.ok(!await isPlainReady(host, spec));
+    assert.ok(!await isPlainMachineReady(host, spec));
     await Deno.writeTextFile(result, "ready\n");
-    assert.ok(await isPlainReady(host, spec));
+    assert.ok(await isPlainMachineReady(host, spec));
   });
 });
 

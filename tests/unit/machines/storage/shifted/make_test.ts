@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import type { Host, Stat } from "../../../../../src/host/host.ts";
-import { keyOf, layerOf } from "../../../../../src/machines/storage/shifted/layer.ts";
-import { makeFirstLayers, makeLayer } from "../../../../../src/machines/storage/shifted/make.ts";
+import { identifyTree, shiftedLayerPath } from "../../../../../src/machines/storage/shifted/layer.ts";
+import { makeFirstShiftedLayers, makeShiftedLayer } from "../../../../../src/machines/storage/shifted/make.ts";
 import { canShift, shiftArgv } from "../../../../../src/machines/storage/shifted/shift.ts";
-import { sweepLayers } from "../../../../../src/machines/storage/shifted/sweep.ts";
+import { removeUnusedShiftedLayers } from "../../../../../src/machines/storage/shifted/remove_unused.ts";
 import { writeLease } from "../../../../../src/machines/record/lease.ts";
 import { overlay } from "../../../../../src/machines/storage/overlay.ts";
 import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../../../recording_host.ts";
@@ -31,7 +31,7 @@ function shiftingHost(answer: (argv: readonly string[]) => Answer | void = () =>
 
 async function layerIn(host: Host, store: string, ids = FIRST): Promise<string> {
   await Deno.mkdir(`${store}/tree`, { recursive: true });
-  const layer = await layerOf(host, store, `${store}/tree`, ids);
+  const layer = await shiftedLayerPath(host, store, `${store}/tree`, ids);
   assert.ok(layer !== null, "this file system tells when a folder was made");
   return layer;
 }
@@ -45,9 +45,9 @@ Deno.test("layerOf() is the same wherever a tree is moved to, and another for a 
     const layer = await layerIn(host, store);
     assert.match(layer, new RegExp(`^${store}/\\.shifted/\\d+-\\d+/${FIRST}$`));
     await Deno.rename(`${store}/tree`, `${store}/moved`);
-    assert.equal(await layerOf(host, store, `${store}/moved`, FIRST), layer);
+    assert.equal(await shiftedLayerPath(host, store, `${store}/moved`, FIRST), layer);
     assert.notEqual(await layerIn(host, store), layer);
-    assert.equal(await layerOf(host, store, `${store}/none`, FIRST), null);
+    assert.equal(await shiftedLayerPath(host, store, `${store}/none`, FIRST), null);
   }));
 
 const UUID = "09efcfba-ff59-e349-9010-e7fab5f2a93f";
@@ -67,7 +67,7 @@ for (const [what, more, answer, expected] of KEYS) {
     const { host } = recordingHost({ answer: () => answer });
     const tree: Stat = { ...PROGRAM_FILE, kind: "directory", ino: 7, born: new Date(5), ...more };
     const files = { ...host.files, stat: () => Promise.resolve(tree) };
-    assert.equal(await keyOf({ ...host, files }, "/tree"), expected);
+    assert.equal(await identifyTree({ ...host, files }, "/tree"), expected);
   });
 }
 
@@ -76,8 +76,8 @@ Deno.test("makeLayer() makes a layer once, and leaves nothing beside it", () =>
     const { host, commands } = shiftingHost();
     const layer = await layerIn(host, store);
     const tree = { path: `${store}/tree`, isFixed: true };
-    await Promise.all([1, 2].map(() => makeLayer(host, layer, tree, never)));
-    await makeLayer(host, layer, tree, never);
+    await Promise.all([1, 2].map(() => makeShiftedLayer(host, layer, tree, never)));
+    await makeShiftedLayer(host, layer, tree, never);
     assert.equal(makings(commands()), 1);
     assert.equal(await Deno.readTextFile(`${layer}/upper/made`), `${tree.path} ${FIRST}`);
     assert.deepEqual(await host.files.list(`${layer}/..`), [`${FIRST}`]);
@@ -92,7 +92,7 @@ Deno.test("makeLayer() makes a layer anew when another program changed the tree"
     );
     const layer = await layerIn(host, store);
     const make = (isFixed = false) =>
-      makeLayer(host, layer, { path: `${store}/tree`, isFixed }, never);
+      makeShiftedLayer(host, layer, { path: `${store}/tree`, isFixed }, never);
     for (let time = 0; time < 2; time++) await make();
     assert.equal(makings(commands()), 1);
     state = "two";
@@ -108,7 +108,7 @@ Deno.test("makeLayer() that fails or is interrupted leaves nothing that counts",
     const { host } = shiftingHost(() => answer);
     const layer = await layerIn(host, store);
     const tree = { path: `${store}/tree`, isFixed: true };
-    await assert.rejects(makeLayer(host, layer, tree, never), {
+    await assert.rejects(makeShiftedLayer(host, layer, tree, never), {
       kind: "host",
       message: /owners of a machine: cp: No space left on device$/,
       hint: /extended attributes/,
@@ -117,10 +117,10 @@ Deno.test("makeLayer() that fails or is interrupted leaves nothing that counts",
     answer = {};
     const interrupt = new AbortController();
     const { host: interrupted } = shiftingHost(() => interrupt.abort());
-    const making = makeLayer(interrupted, layer, tree, interrupt.signal);
+    const making = makeShiftedLayer(interrupted, layer, tree, interrupt.signal);
     await assert.rejects(making, { kind: "host", message: /interrupted/ });
     assert.equal(await host.files.lstat(layer), null);
-    await makeLayer(host, layer, tree, never);
+    await makeShiftedLayer(host, layer, tree, never);
     assert.deepEqual(await host.files.list(`${layer}/..`), [`${FIRST}`], "the half made one went");
   }));
 
@@ -128,7 +128,7 @@ Deno.test("makeFirstLayers() makes those of the first two machines", () =>
   inFolder(async (store) => {
     const { host } = shiftingHost();
     const layer = await layerIn(host, store);
-    await makeFirstLayers(host, store, `${store}/tree`, never);
+    await makeFirstShiftedLayers(host, store, `${store}/tree`, never);
     assert.deepEqual(await host.files.list(`${layer}/..`), [`${FIRST}`, `${FIRST + 65536}`]);
   }));
 
@@ -148,22 +148,22 @@ Deno.test("sweepLayers() keeps what a tree or a machine needs, and what is being
       yield `${store}/tree`;
     }
     const told: string[] = [];
-    await sweepLayers(host, store, trees, (path) => !told.push(path));
+    await removeUnusedShiftedLayers(host, store, trees, (path) => !told.push(path));
     assert.equal(told.length, gone.length + 1);
     for (const path of [...half, ...gone]) assert.ok(await host.files.lstat(path), "only said");
-    await sweepLayers(host, store, trees);
+    await removeUnusedShiftedLayers(host, store, trees);
     for (const path of [layer, used, half[0]!]) assert.ok(await host.files.lstat(path), path);
     for (const path of [half[1]!, ...gone]) assert.equal(await host.files.lstat(path), null, path);
     assert.deepEqual(await host.files.list(folder), [layer.split("/").at(-2), "2-2"].sort());
     await lock!.remove();
-    await sweepLayers(host, store, trees);
+    await removeUnusedShiftedLayers(host, store, trees);
     assert.equal(await host.files.lstat(half[0]!), null);
   }));
 
 Deno.test("sweepLayers() does nothing to a store without layers", () =>
   inFolder(async (store) => {
     const { host } = recordingHost();
-    await sweepLayers(host, store, () => assert.fail("nobody needs trees"));
+    await removeUnusedShiftedLayers(host, store, () => assert.fail("nobody needs trees"));
     assert.deepEqual(await host.files.list(store), []);
   }));
 
@@ -207,7 +207,7 @@ Deno.test("shiftArgv() gives no shell a path to read", () => {
 
 Deno.test("overlay puts a layer between the chroot and what the machine writes", () => {
   const root = overlay.root("/c", "/m/run-42", FIRST, "/s/1-1/7");
-  const words = root.around!(["systemd-nspawn"]);
+  const words = root.wrap!(["systemd-nspawn"]);
   assert.deepEqual(words.slice(-4), ["/m/run-42", "/c", "/s/1-1/7/upper", "systemd-nspawn"]);
   assert.match(words.join(" "), /metacopy=on.*lowerdir=shifted:lower,upperdir=upper/);
   assert.deepEqual(root.options, ["--directory=/m/run-42/root", "--private-users-ownership=off"]);

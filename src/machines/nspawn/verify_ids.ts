@@ -2,7 +2,7 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { COUNT } from "../record/ids.ts";
-import type { SeenLeader } from "./init_process.ts";
+import type { InitProcess } from "./init_process.ts";
 
 /**
  * Proves that a machine has its own ids and no others, and that its files are its own.
@@ -13,9 +13,9 @@ import type { SeenLeader } from "./init_process.ts";
  * @param tree The chroot's tree.
  * @throws {Failure} of the host where it has not: it is less safe than it was promised.
  */
-export async function proveIds(
+export async function verifyIds(
   host: Host,
-  { map, owner }: SeenLeader,
+  { idMap: map, rootOwner: owner }: InitProcess,
   ids: number,
   tree: string,
 ): Promise<void> {
