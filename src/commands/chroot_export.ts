@@ -2,13 +2,13 @@ import { resolve } from "@std/path/posix";
 import { resolveChroot } from "../chroots/find/resolve.ts";
 import { exportChroot } from "../chroots/transfer/export.ts";
 import type { CommandRun } from "../app/command.ts";
-import { working } from "../app/with_chroots.ts";
+import { withChroots } from "../app/with_chroots.ts";
 
 /** Writes a chroot into a file. */
 export const run: CommandRun = async (invocation, context) => {
   const { host, config: load } = context;
   const { image = "", file = "" } = invocation.positionals;
   const chroot = await resolveChroot(host, await load(), image);
-  await working(context, (work) => exportChroot(work, chroot, resolve(file)));
+  await withChroots(context, (work) => exportChroot(work, chroot, resolve(file)));
   host.log.info(`Chroot ${chroot.name} is in ${file}`);
 };

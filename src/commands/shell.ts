@@ -1,4 +1,4 @@
-import { whereIsNow } from "../chroots/generations/current.ts";
+import { locateTree } from "../chroots/generations/current.ts";
 import type { CommandRun } from "../app/command.ts";
 import { findMachine, openShell } from "../machines/use/shell.ts";
 import { readLease } from "../machines/record/lease.ts";
@@ -11,7 +11,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const done = invocation.switches.has("done");
   const lease = await findMachine(host, store, invocation.positionals["id"]!, done);
   if (!done) {
-    const path = await whereIsNow(host, lease.store, lease.chroot.path);
+    const path = await locateTree(host, lease.store, lease.chroot.path);
     return { kind: "exited", code: await openShell(host, lease, path) };
   }
   await whileLocked(host, lease.machine, async () => {

@@ -115,7 +115,7 @@ export interface Config extends MachineSettings {
 }
 
 /** How a chroot is made; absent keys are decided elsewhere, or mean nothing more. */
-export interface Making {
+export interface BuildRecipe {
   /** The suite to create it from. */
   readonly suite?: string;
   /** `tar:PATH`, `dir:PATH`, `docker:IMAGE` or `oci:PATH` instead of a suite. */
@@ -142,7 +142,7 @@ export interface Making {
 /** What a definition says of its chroot. */
 export interface Definition {
   /** How the chroot is made. */
-  readonly making: Making;
+  readonly build: BuildRecipe;
   /** Settings that replace the configuration's for this chroot. */
   readonly machine: OwnSettings;
 }

@@ -10,7 +10,7 @@ import type { ChrootName } from "../generations/name.ts";
 import { runTool } from "../../linux/tool.ts";
 
 /** The program that runs playbooks. */
-export const PLAYER = "ansible-playbook";
+export const ANSIBLE_PLAYBOOK = "ansible-playbook";
 
 /**
  * Runs a playbook on a tree: each task enters it by systemd-nspawn.
@@ -35,7 +35,7 @@ export async function runPlaybook(
   try {
     const inventory = await prepareFolder(host, folder, name, tree, systemd);
     const env = { ANSIBLE_CONFIG: join(folder, "ansible.cfg"), ANSIBLE_NOCOLOR: "1" };
-    const argv = [PLAYER, "--inventory", inventory, "--", playbook] as const;
+    const argv = [ANSIBLE_PLAYBOOK, "--inventory", inventory, "--", playbook] as const;
     // With systemd, each nspawn makes a scope of its own, and systemd has to know its real pid.
     await runTool(host, argv, env, interrupt, { confined: !systemd });
   } catch (error) {

@@ -2,17 +2,17 @@
 
 import type { MachineSettings } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
-import { finishTree } from "./finalize_tree.ts";
+import { finalizeTree } from "./finalize_tree.ts";
 import type { GenerationRecord } from "../generations/record.ts";
 import { addGeneration } from "../generations/current.ts";
 import type { ChrootName } from "../generations/name.ts";
 import { type ChrootPlaces, chrootPlaces } from "../generations/places.ts";
 import { inScratch } from "../generations/scratch.ts";
 import { sizeOfTree, syncTree } from "../../linux/tree.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /** What is known of a tree before it is complete. */
-export interface Made extends Pick<GenerationRecord, "origin" | "pin" | "recipe" | "image"> {
+export interface BuildResult extends Pick<GenerationRecord, "origin" | "pin" | "recipe" | "image"> {
   /** Those of its machines. */
   readonly settings: MachineSettings;
 }
@@ -26,19 +26,19 @@ export interface Made extends Pick<GenerationRecord, "origin" | "pin" | "recipe"
  * @param make Makes the tree.
  * @returns The number of the generation.
  */
-export async function makeAside(
-  work: Work,
+export async function buildAside(
+  work: ChrootContext,
   name: ChrootName,
-  make: (places: ChrootPlaces) => Promise<Made>,
+  make: (places: ChrootPlaces) => Promise<BuildResult>,
 ): Promise<number> {
   const { host, config: { store }, interrupt } = work;
   return await inScratch(host, store, name, async () => {
     const places = chrootPlaces(store, name);
     const { tree } = places;
     const { settings, ...made } = await make(places);
-    await finishTree(host, tree);
+    await finalizeTree(host, tree);
     host.log.info("Testing it: a machine starts, shell and git run");
-    await work.test({ name, tree, settings, image: made.image }, interrupt);
+    await work.trial({ name, tree, settings, image: made.image }, interrupt);
     const size = await sizeOfTree(host, tree);
     await syncTree(host, tree);
     if (interrupt.aborted) throw hostFailure("Cannot go on: interrupted");

@@ -4,25 +4,25 @@ import type { MachineSettings } from "../../config/settings.ts";
 import { Failure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { findTree } from "../find/lookup.ts";
-import { refuseForeign } from "../generations/ownership.ts";
+import { requireOwned } from "../generations/ownership.ts";
 import {
   canUpgrade,
-  furnishTree,
   installPackages,
-  requireFurnishers,
+  provisionTree,
+  requirePlaybookProgram,
   upgradeTree,
 } from "./provision.ts";
 import { currentNumber, type GenerationRecord, readRecord } from "../generations/record.ts";
 import { whileLocked } from "../generations/lock.ts";
-import { makeAside } from "./build_aside.ts";
+import { buildAside } from "./build_aside.ts";
 import type { ChrootName } from "../generations/name.ts";
 import { chrootPlaces } from "../generations/places.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
-import { chooseSource, type Said } from "../sources/choose.ts";
+import { chooseSource, type SuiteHints } from "../sources/choose.ts";
 import type { Source } from "../sources/source.ts";
-import { sweep } from "../generations/recover.ts";
+import { recoverStore } from "../generations/recover.ts";
 import { copyTree, makeTree } from "../../linux/tree.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /**
  * Makes a chroot that is not there yet.
@@ -33,11 +33,11 @@ import type { Work } from "../generations/context.ts";
  * @throws {Failure} where it is there already, or cannot be made.
  */
 export async function createChroot(
-  work: Work,
+  work: ChrootContext,
   name: ChrootName,
   suite: string | undefined,
 ): Promise<void> {
-  await changing(work, name, "create", () => create(work, name, suite));
+  await changeChroot(work, name, "create", () => create(work, name, suite));
 }
 
 /**
@@ -49,7 +49,7 @@ export async function createChroot(
  * @throws {Failure} where it is there already, or cannot be made.
  */
 export async function create(
-  work: Work,
+  work: ChrootContext,
   name: ChrootName,
   suite: string | undefined,
 ): Promise<void> {
@@ -66,10 +66,10 @@ export async function create(
  * @param name The chroot.
  * @throws {Failure} where it cannot be made.
  */
-export async function recreate(work: Work, name: ChrootName): Promise<void> {
-  await refuseForeign(work.host, work.config.store, name, "recreate");
+export async function recreate(work: ChrootContext, name: ChrootName): Promise<void> {
+  await requireOwned(work.host, work.config.store, name, "recreate");
   const recipe = await readRecipe(work.host, work.config, name);
-  await build(work, name, recipe, await sourceAsBefore(work, name, recipe));
+  await build(work, name, recipe, await sourceForRebuild(work, name, recipe));
 }
 
 /**
@@ -80,16 +80,16 @@ export async function recreate(work: Work, name: ChrootName): Promise<void> {
  * @param name The chroot.
  * @throws {Failure} where that fails.
  */
-export async function update(work: Work, name: ChrootName): Promise<void> {
+export async function update(work: ChrootContext, name: ChrootName): Promise<void> {
   const { host, config, interrupt } = work;
   const recipe = await readRecipe(host, config, name);
-  await refuseForeign(host, config.store, name, "update");
-  await requireFurnishers(host, recipe);
+  await requireOwned(host, config.store, name, "update");
+  await requirePlaybookProgram(host, recipe);
   await changeCopy(work, name, recipe.settings, async (tree) => {
-    const { packages = [] } = recipe.making;
+    const { packages = [] } = recipe.build;
     if (await canUpgrade(host, tree)) await upgradeTree(host, tree, packages, interrupt);
     else await installPackages(host, tree, packages, interrupt); // refuses any: there is no apt
-    await furnishTree(host, name, tree, recipe, interrupt);
+    await provisionTree(host, name, tree, recipe, interrupt);
     return await hashOf(recipe);
   });
 }
@@ -104,26 +104,26 @@ export async function update(work: Work, name: ChrootName): Promise<void> {
  * @returns The number of the generation.
  */
 export async function changeCopy(
-  work: Work,
+  work: ChrootContext,
   name: ChrootName,
   settings: MachineSettings,
   change: (tree: string) => Promise<string | null>,
 ): Promise<number> {
   const { host, config: { store }, interrupt } = work;
   const record = await currentRecord(work, name);
-  return await makeAside(work, name, async ({ tree }) => {
+  return await buildAside(work, name, async ({ tree }) => {
     const current = await findTree(host, store, name);
     if (current === null) throw refused("it is gone", "Make it: nspawn-runner chroot-create");
     host.log.info(`Copying ${current}`);
     await copyTree(host, current, tree, interrupt);
     const hash = await change(tree) ?? record?.recipe ?? null;
-    const { origin = UNKNOWN, pin = null, image = null } = record ?? {};
+    const { origin = UNKNOWN_ORIGIN, pin = null, image = null } = record ?? {};
     return { origin, pin, image, recipe: hash, settings };
   });
 }
 
 /** The origin of what another program made. */
-export const UNKNOWN = "unknown";
+export const UNKNOWN_ORIGIN = "unknown";
 
 /**
  * What is known of the current generation of a chroot.
@@ -133,7 +133,7 @@ export const UNKNOWN = "unknown";
  * @returns Null where another program made it.
  */
 export async function currentRecord(
-  { host, config: { store } }: Work,
+  { host, config: { store } }: ChrootContext,
   name: ChrootName,
 ): Promise<GenerationRecord | null> {
   const number = await currentNumber(host, store, name);
@@ -149,35 +149,45 @@ export async function currentRecord(
  * @returns The source.
  * @throws {Failure} where it cannot be used.
  */
-export async function sourceAsBefore(
-  work: Work,
+export async function sourceForRebuild(
+  work: ChrootContext,
   name: ChrootName,
   recipe: Recipe,
 ): Promise<Source> {
   const origin = (await currentRecord(work, name))?.origin;
   // A source that was named is in the definition, or was given up.
-  const isSuite = origin !== undefined && origin !== UNKNOWN && !origin.includes(":");
+  const isSuite = origin !== undefined && origin !== UNKNOWN_ORIGIN && !origin.includes(":");
   return await sourceOf(work, name, recipe, { record: isSuite ? origin : undefined });
 }
 
-async function sourceOf(work: Work, name: ChrootName, recipe: Recipe, said: Said): Promise<Source> {
+async function sourceOf(
+  work: ChrootContext,
+  name: ChrootName,
+  recipe: Recipe,
+  said: SuiteHints,
+): Promise<Source> {
   const source = await chooseSource(work, name, recipe, said);
-  await requireFurnishers(work.host, recipe);
+  await requirePlaybookProgram(work.host, recipe);
   return source;
 }
 
-async function build(work: Work, name: ChrootName, recipe: Recipe, source: Source): Promise<void> {
+async function build(
+  work: ChrootContext,
+  name: ChrootName,
+  recipe: Recipe,
+  source: Source,
+): Promise<void> {
   const { host, interrupt } = work;
   host.log.info(`Making chroot ${name} ${source.how}`);
-  await makeAside(work, name, async (places) => {
+  await buildAside(work, name, async (places) => {
     const { tree } = places;
     await makeTree(host, tree);
     const image = await source.fill(host, places, interrupt);
     await refuseRootless(host, tree, source);
     if (!source.bringsPackages) {
-      await installPackages(host, tree, recipe.making.packages ?? [], interrupt);
+      await installPackages(host, tree, recipe.build.packages ?? [], interrupt);
     }
-    await furnishTree(host, name, tree, recipe, interrupt);
+    await provisionTree(host, name, tree, recipe, interrupt);
     const { origin, pin } = source;
     return { origin, pin, image, recipe: await hashOf(recipe), settings: recipe.settings };
   });
@@ -192,7 +202,7 @@ async function refuseRootless(host: Host, tree: string, { origin }: Source): Pro
   );
 }
 
-async function refuseExisting({ host, config }: Work, name: ChrootName): Promise<void> {
+async function refuseExisting({ host, config }: ChrootContext, name: ChrootName): Promise<void> {
   if (await host.files.lstat(chrootPlaces(config.store, name).path) === null) return;
   throw refused(
     "it exists already",
@@ -209,14 +219,14 @@ async function refuseExisting({ host, config }: Work, name: ChrootName): Promise
  * @param act What is done while nobody else changes it.
  * @returns What it returns.
  */
-export async function changing<T>(
-  work: Work,
+export async function changeChroot<T>(
+  work: ChrootContext,
   name: ChrootName,
   verb: string,
   act: () => Promise<T>,
 ): Promise<T> {
   const { host, config: { store }, interrupt } = work;
-  await sweep(host, store);
+  await recoverStore(host, store);
   try {
     return await whileLocked(work, name, act);
   } catch (error) {

@@ -12,7 +12,7 @@ import { LOCALHOST } from "../../linux/localhost.ts";
  * @param tree Where it is.
  * @throws {Failure} where its folders lead out of it, as those of a stranger's image could.
  */
-export async function finishTree(host: Host, tree: string): Promise<void> {
+export async function finalizeTree(host: Host, tree: string): Promise<void> {
   const etc = await folderIn(host, tree, "etc");
   if (etc !== null) {
     // There and empty, so that each machine gets an id of its own: machine-id(5).

@@ -5,16 +5,16 @@ import { attend } from "../../linux/foreground.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
-import { dropLayers } from "../../machines/storage/shifted/sweep.ts";
+import { removeShiftedLayersOf } from "../../machines/storage/shifted/remove_unused.ts";
 import type { Chroot } from "../find/chroot.ts";
-import { changeCopy, changing } from "./create.ts";
+import { changeChroot, changeCopy } from "./create.ts";
 import { currentTree } from "../find/lookup.ts";
-import { refuseForeign } from "../generations/ownership.ts";
+import { requireOwned } from "../generations/ownership.ts";
 import type { ChrootName } from "../generations/name.ts";
 import { readRecipe } from "../definition/recipe.ts";
 import { toolEnvironment } from "../../linux/tool.ts";
 import { inUse } from "../generations/machines_port.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /**
  * Opens a shell in a copy of a chroot, on our own streams. The copy is the chroot's new generation when the
@@ -25,10 +25,10 @@ import type { Work } from "../generations/context.ts";
  * @returns How the shell ended.
  * @throws {Failure} where somebody changes the chroot, or its new tree is not fit for jobs.
  */
-export async function logIn(work: Work, chroot: Chroot): Promise<Ending> {
+export async function logIn(work: ChrootContext, chroot: Chroot): Promise<Ending> {
   const { host, config: { store } } = work;
-  return await changing(work, chroot.name, "log in to", async () => {
-    await refuseForeign(host, store, chroot.name, "log in to a copy of");
+  return await changeChroot(work, chroot.name, "log in to", async () => {
+    await requireOwned(host, store, chroot.name, "log in to a copy of");
     const { settings } = await readRecipe(host, work.config, chroot.name);
     let code = 0;
     try {
@@ -50,7 +50,7 @@ export async function logIn(work: Work, chroot: Chroot): Promise<Ending> {
 class Discarded extends Error {}
 
 async function keeps(
-  { host, interrupt }: Work,
+  { host, interrupt }: ChrootContext,
   name: ChrootName,
   code: number,
 ): Promise<boolean> {
@@ -69,9 +69,9 @@ async function keeps(
  * @returns How the shell ended.
  * @throws {Failure} where machines run from it, or somebody changes it.
  */
-export async function logInDirectly(work: Work, chroot: Chroot): Promise<Ending> {
-  const { host, config: { store }, users } = work;
-  return await changing(work, chroot.name, "log in to", async () => {
+export async function logInDirectly(work: ChrootContext, chroot: Chroot): Promise<Ending> {
+  const { host, config: { store }, machines: users } = work;
+  return await changeChroot(work, chroot.name, "log in to", async () => {
     const { path: tree } = await currentTree(host, store, chroot.name);
     // A machine that has a snapshot of its own does not see what is changed.
     const reading = (await users.list()).filter((user) =>
@@ -81,9 +81,9 @@ export async function logInDirectly(work: Work, chroot: Chroot): Promise<Ending>
       throw inUse(reading, chroot.name, "log in to", "without --direct you work on a copy");
     }
     // Of what is changed now they know nothing; before, too, since the shell may be killed with us.
-    await dropLayers(host, store, tree);
+    await removeShiftedLayersOf(host, store, tree);
     const code = await openShell(host, chroot.name, tree);
-    await dropLayers(host, store, tree);
+    await removeShiftedLayersOf(host, store, tree);
     return { kind: "exited", code };
   });
 }
@@ -101,7 +101,7 @@ async function openShell(host: Host, name: ChrootName, tree: string): Promise<nu
 }
 
 /** What a shell's surroundings are like. */
-export interface Surroundings {
+export interface LoginOptions {
   /** Whether we have a terminal to hand on. */
   readonly terminal: boolean;
   /** Whether systemd is PID 1: only then is there somebody to register with. */
@@ -123,7 +123,7 @@ export interface Surroundings {
 export function loginArgv(
   name: ChrootName,
   tree: string,
-  { terminal, systemd, pid, timezone }: Surroundings,
+  { terminal, systemd, pid, timezone }: LoginOptions,
 ): Argv {
   // A machine's name may not hold all that a chroot's may.
   const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 36).replace(/-+$/, "");

@@ -1,15 +1,15 @@
 /** Keeps chroots up to date. */
 
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
-import { changing, create, recreate, sourceAsBefore, update } from "./create.ts";
+import { changeChroot, create, recreate, sourceForRebuild, update } from "./create.ts";
 import { findDefinition } from "../definition/definition.ts";
 import { findTree } from "../find/lookup.ts";
-import { numbersOf, readRecord } from "../generations/record.ts";
+import { generationNumbers, readRecord } from "../generations/record.ts";
 import { canUpgrade } from "./provision.ts";
 import { definedNames, unknownImage } from "../find/list.ts";
 import { type ChrootName, isChrootName, namesOfImage } from "../generations/name.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /** What maintenance does to a chroot. */
 export type Maintenance = "create" | "recreate" | "update" | "nothing";
@@ -30,36 +30,36 @@ const DONE: Readonly<Record<Maintenance, string>> = {
  * @returns That.
  * @throws {Failure} where its definition holds what it may not.
  */
-export async function planMaintenance(work: Work, name: ChrootName): Promise<Maintenance> {
+export async function planMaintenance(work: ChrootContext, name: ChrootName): Promise<Maintenance> {
   const { host, config } = work;
   const recipe = await readRecipe(host, config, name);
-  const { making, playbook } = recipe;
+  const { build, playbook } = recipe;
   const tree = await findTree(host, config.store, name);
   if (tree === null) return "create";
-  if (making.recreate ?? playbook?.recreate) return "recreate";
-  if (hasPin(recipe)) {
-    const source = await sourceAsBefore(work, name, recipe);
-    if (!await stands(work, name, recipe, source.pin)) return "recreate";
+  if (build.recreate ?? playbook?.recreate) return "recreate";
+  if (hasPinnedSource(recipe)) {
+    const source = await sourceForRebuild(work, name, recipe);
+    if (!await isUpToDate(work, name, recipe, source.pin)) return "recreate";
     if (source.isFixed) return "nothing";
   }
-  const { setup, copy, packages } = making;
+  const { setup, copy, packages } = build;
   const isFurnished = playbook !== null || [setup, copy, packages].some((key) => key !== undefined);
   return isFurnished || await canUpgrade(host, tree) ? "update" : "nothing";
 }
 
 /** Whether the state of what a chroot is made from can be told. */
-function hasPin({ making }: Recipe): boolean {
-  return making.extends !== undefined || /^(?:docker|oci):/.test(making.source ?? "");
+function hasPinnedSource({ build }: Recipe): boolean {
+  return build.extends !== undefined || /^(?:docker|oci):/.test(build.source ?? "");
 }
 
 /** Whether its newest build is what it would be made anew: after a way back, the same is not tried again. */
-async function stands(
-  { host, config: { store } }: Work,
+async function isUpToDate(
+  { host, config: { store } }: ChrootContext,
   name: ChrootName,
   recipe: Recipe,
   pin: string | null,
 ): Promise<boolean> {
-  const newest = (await numbersOf(host, store, name)).at(-1);
+  const newest = (await generationNumbers(host, store, name)).at(-1);
   const record = newest === undefined ? null : await readRecord(host, store, name, newest);
   return record !== null && record.pin === pin && record.recipe === await hashOf(recipe);
 }
@@ -72,8 +72,8 @@ async function stands(
  * @returns What was done, in words.
  * @throws {Failure} where it failed; the chroot is what it was, then.
  */
-export async function maintainChroot(work: Work, name: ChrootName): Promise<string> {
-  return await changing(work, name, "maintain", async () => {
+export async function maintainChroot(work: ChrootContext, name: ChrootName): Promise<string> {
+  return await changeChroot(work, name, "maintain", async () => {
     const maintenance = await planMaintenance(work, name);
     if (maintenance === "create") await create(work, name, undefined);
     if (maintenance === "recreate") await recreate(work, name);
@@ -89,8 +89,11 @@ export async function maintainChroot(work: Work, name: ChrootName): Promise<stri
  * @param names The chroots.
  * @throws {Failure} after the last one, where a definition is wrong.
  */
-export async function checkChroots(work: Work, names: readonly ChrootName[]): Promise<void> {
-  await oneByOne(work, names, "check", async (name) => {
+export async function checkChroots(
+  work: ChrootContext,
+  names: readonly ChrootName[],
+): Promise<void> {
+  await forEachChroot(work, names, "check", async (name) => {
     const maintenance = await planMaintenance(work, name);
     return maintenance === "nothing" ? DONE.nothing : `would be ${DONE[maintenance]}`;
   });
@@ -103,12 +106,15 @@ export async function checkChroots(work: Work, names: readonly ChrootName[]): Pr
  * @param names The chroots.
  * @throws {Failure} after the last one, where any failed.
  */
-export async function maintainChroots(work: Work, names: readonly ChrootName[]): Promise<void> {
-  await oneByOne(work, names, "maintain", (name) => maintainChroot(work, name));
+export async function maintainChroots(
+  work: ChrootContext,
+  names: readonly ChrootName[],
+): Promise<void> {
+  await forEachChroot(work, names, "maintain", (name) => maintainChroot(work, name));
 }
 
-async function oneByOne(
-  { host, interrupt }: Work,
+async function forEachChroot(
+  { host, interrupt }: ChrootContext,
   names: readonly ChrootName[],
   verb: string,
   act: (name: ChrootName) => Promise<string>,
@@ -141,19 +147,19 @@ async function oneByOne(
  * @throws {Failure} where one is unknown.
  */
 export async function chooseChroots(
-  work: Work,
+  work: ChrootContext,
   images: readonly string[],
 ): Promise<ChrootName[]> {
   const { host, config } = work;
   const defined = await definedNames(host, config);
   const names = new Set<ChrootName>(images.length === 0 ? [...defined].sort() : []);
-  for (const image of images) names.add(await chooseOne(work, defined, image));
-  return await inOrder(work, names);
+  for (const image of images) names.add(await findNamed(work, defined, image));
+  return await basesFirst(work, names);
 }
 
 /** What others start from comes before them. */
-async function inOrder(
-  { host, config }: Work,
+async function basesFirst(
+  { host, config }: ChrootContext,
   names: ReadonlySet<ChrootName>,
 ): Promise<ChrootName[]> {
   const ordered = new Set<ChrootName>();
@@ -162,7 +168,7 @@ async function inOrder(
     if (visited.has(name)) return;
     visited.add(name);
     const found = await findDefinition(host, config, name).catch(() => null);
-    const base = found?.definition.making.extends ?? "";
+    const base = found?.definition.build.extends ?? "";
     if (isChrootName(base)) await visit(base);
     if (names.has(name)) ordered.add(name);
   };
@@ -170,8 +176,8 @@ async function inOrder(
   return [...ordered];
 }
 
-async function chooseOne(
-  { host, config }: Work,
+async function findNamed(
+  { host, config }: ChrootContext,
   defined: ReadonlySet<ChrootName>,
   image: string,
 ): Promise<ChrootName> {

@@ -4,7 +4,7 @@ import { hostFailure, messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
-import { PLAYER, runPlaybook } from "./ansible.ts";
+import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
 import type { ChrootName } from "../generations/name.ts";
 import type { Recipe } from "../definition/recipe.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
@@ -16,8 +16,8 @@ import { requireProgram, runTool } from "../../linux/tool.ts";
  * @param recipe What the chroot gets.
  * @throws {Failure} that names the package.
  */
-export async function requireFurnishers(host: Host, { playbook }: Recipe): Promise<void> {
-  if (playbook !== null) await requireProgram(host, PLAYER);
+export async function requirePlaybookProgram(host: Host, { playbook }: Recipe): Promise<void> {
+  if (playbook !== null) await requireProgram(host, ANSIBLE_PLAYBOOK);
 }
 
 /**
@@ -30,20 +30,20 @@ export async function requireFurnishers(host: Host, { playbook }: Recipe): Promi
  * @param interrupt Gives up when aborted.
  * @throws {Failure} of the host where one of them fails.
  */
-export async function furnishTree(
+export async function provisionTree(
   host: Host,
   name: ChrootName,
   tree: string,
-  { making, playbook }: Recipe,
+  { build, playbook }: Recipe,
   interrupt: AbortSignal,
 ): Promise<void> {
-  for (const [from, to] of Object.entries(making.copy ?? {})) {
+  for (const [from, to] of Object.entries(build.copy ?? {})) {
     host.log.info(`Copying ${from} to ${to}`);
     // From inside, where no link of the tree leads out of it.
     const options = [`--bind-ro=${from}:${COPIED}`];
-    await runInside(host, tree, options, ["sh", "-euc", COPY, "sh", to], interrupt);
+    await runInside(host, tree, options, ["sh", "-euc", COPY_SCRIPT, "sh", to], interrupt);
   }
-  for (const command of making.setup ?? []) {
+  for (const command of build.setup ?? []) {
     host.log.info(`Running ${command.trim().split("\n")[0]}`);
     await runInside(host, tree, [], ["sh", "-euc", command], interrupt);
   }
@@ -54,7 +54,7 @@ export async function furnishTree(
 const COPIED = "/run/nspawn-runner-copy";
 
 /** Words: the place in the chroot. */
-const COPY = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
+const COPY_SCRIPT = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
 
 /**
  * Brings the packages of a tree up to date, where its system has apt, and installs those that are missing.
@@ -72,19 +72,19 @@ export async function upgradeTree(
   interrupt: AbortSignal,
 ): Promise<void> {
   host.log.info("Upgrading its packages");
-  await runInside(host, tree, [], ["sh", "-euc", UPGRADE, "sh", ...packages], interrupt);
+  await runInside(host, tree, [], ["sh", "-euc", UPGRADE_SCRIPT, "sh", ...packages], interrupt);
 }
 
 const APT = "apt-get -q -y -o Dpkg::Options::=--force-confold";
 
 /** Words: packages. */
-const INSTALL = `apt-get -q update
+const INSTALL_SCRIPT = `apt-get -q update
 ${APT} --no-install-recommends install -- "$@"
 apt-get -q clean
 `;
 
 /** Words: packages. */
-const UPGRADE = `apt-get -q update
+const UPGRADE_SCRIPT = `apt-get -q update
 ${APT} dist-upgrade
 [ $# = 0 ] || ${APT} --no-install-recommends install -- "$@"
 apt-get -q clean
@@ -113,7 +113,7 @@ export async function installPackages(
     );
   }
   host.log.info(`Installing ${packages.join(", ")}`);
-  await runInside(host, tree, [], ["sh", "-euc", INSTALL, "sh", ...packages], interrupt);
+  await runInside(host, tree, [], ["sh", "-euc", INSTALL_SCRIPT, "sh", ...packages], interrupt);
 }
 
 /**

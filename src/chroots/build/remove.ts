@@ -2,16 +2,16 @@
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
-import { refuseForeign } from "../generations/ownership.ts";
+import { requireOwned } from "../generations/ownership.ts";
 import { currentNumber } from "../generations/record.ts";
 import { unknownImage } from "../find/list.ts";
 import { whileLocked } from "../generations/lock.ts";
 import { type ChrootName, namesOfImage } from "../generations/name.ts";
-import { chrootPlaces, leavingFolder, leavingPath } from "../generations/places.ts";
-import { sweep } from "../generations/recover.ts";
+import { chrootPlaces, removalPath, removalsFolder } from "../generations/places.ts";
+import { recoverStore } from "../generations/recover.ts";
 import { removeTrees } from "../../linux/tree.ts";
-import { inUse, usersOf } from "../generations/machines_port.ts";
-import type { Work } from "../generations/context.ts";
+import { inUse, machinesOf } from "../generations/machines_port.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /**
  * Removes a chroot with all its generations; its definition and playbook stay.
@@ -21,15 +21,19 @@ import type { Work } from "../generations/context.ts";
  * @param whenIdle Whether to wait for machines that use it, instead of refusing.
  * @throws {Failure} where there is none, or somebody uses it.
  */
-export async function removeChroot(work: Work, image: string, whenIdle: boolean): Promise<void> {
+export async function removeChroot(
+  work: ChrootContext,
+  image: string,
+  whenIdle: boolean,
+): Promise<void> {
   const { host, config } = work;
-  await sweep(host, config.store);
+  await recoverStore(host, config.store);
   for (const name of namesOfImage(image)) {
     // A file of that name is none of ours.
     const stat = await host.files.stat(chrootPlaces(config.store, name).path);
     if (stat?.kind !== "directory") continue;
     await whileLocked(work, name, async () => {
-      await refuseForeign(host, config.store, name, "remove");
+      await requireOwned(host, config.store, name, "remove");
       await removeTrees(host, await takeOut(work, name, whenIdle));
     });
     host.log.info(`Removed chroot ${name}`);
@@ -39,14 +43,14 @@ export async function removeChroot(work: Work, image: string, whenIdle: boolean)
 }
 
 /** Takes a chroot out of its place at a moment when nobody uses it; tells where its trees are then. */
-async function takeOut(work: Work, name: ChrootName, whenIdle: boolean): Promise<string> {
-  const { host, config, users, interrupt } = work;
-  const leaving = leavingPath(config.store, name, host.clock.now());
+async function takeOut(work: ChrootContext, name: ChrootName, whenIdle: boolean): Promise<string> {
+  const { host, config, machines: users, interrupt } = work;
+  const leaving = removalPath(config.store, name, host.clock.now());
   let told = "";
   while (!interrupt.aborted) {
     // In one moment: between a look and a move a machine could begin to use it.
-    const found = await users.still(async () => {
-      const found = await usersOf(host, config.store, users, name);
+    const found = await users.whileNoneStarts(async () => {
+      const found = await machinesOf(host, config.store, users, name);
       if (found.length === 0) await moveOut(work, name, leaving);
       return found;
     });
@@ -65,7 +69,7 @@ const PAUSE = 500;
 
 /** Generations first: a link that leads to nothing is no chroot, and the next sweep removes it. */
 async function moveOut(
-  { host, config: { store } }: Work,
+  { host, config: { store } }: ChrootContext,
   name: ChrootName,
   leaving: string,
 ): Promise<void> {
@@ -74,7 +78,7 @@ async function moveOut(
     await host.files.makeDirectory(leaving);
     return await host.files.rename(path, join(leaving, "0"));
   }
-  await host.files.makeDirectory(leavingFolder(store));
+  await host.files.makeDirectory(removalsFolder(store));
   await host.files.rename(generations, leaving);
   await host.files.remove(path);
 }

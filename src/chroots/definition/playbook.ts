@@ -39,7 +39,7 @@ export async function findPlaybook(
   name: ChrootName,
   found: FoundDefinition | null,
 ): Promise<Playbook | null> {
-  const wanted = found?.definition.making.playbook;
+  const wanted = found?.definition.build.playbook;
   if (found !== null && wanted !== undefined) {
     const path = isAbsolute(wanted) ? wanted : join(found.folder, wanted);
     const text = await readFile(host, path);

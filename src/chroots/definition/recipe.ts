@@ -1,7 +1,7 @@
 /** How a chroot is made, as its definition and its playbook say. */
 
 import { settingsFor } from "../../config/load.ts";
-import type { Config, MachineSettings, Making } from "../../config/settings.ts";
+import type { BuildRecipe, Config, MachineSettings } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { findDefinition } from "./definition.ts";
 import type { ChrootName } from "../generations/name.ts";
@@ -9,7 +9,7 @@ import { findPlaybook, type Playbook } from "./playbook.ts";
 
 /** How a chroot is made. */
 export interface Recipe {
-  readonly making: Making;
+  readonly build: BuildRecipe;
   readonly settings: MachineSettings;
   readonly playbook: Playbook | null;
 }
@@ -26,8 +26,8 @@ export interface Recipe {
 export async function readRecipe(host: Host, config: Config, name: ChrootName): Promise<Recipe> {
   const found = await findDefinition(host, config, name);
   const playbook = await findPlaybook(host, config, name, found);
-  const { making, machine } = found?.definition ?? { making: {}, machine: {} };
-  return { making, settings: settingsFor(config, machine, playbook?.machine ?? {}), playbook };
+  const { build, machine } = found?.definition ?? { build: {}, machine: {} };
+  return { build, settings: settingsFor(config, machine, playbook?.machine ?? {}), playbook };
 }
 
 /**
@@ -36,8 +36,8 @@ export async function readRecipe(host: Host, config: Config, name: ChrootName): 
  * @param recipe How a chroot is made.
  * @returns A hash.
  */
-export async function hashOf({ making, playbook }: Recipe): Promise<string> {
-  const text = JSON.stringify([making, playbook?.text ?? null]);
+export async function hashOf({ build, playbook }: Recipe): Promise<string> {
+  const text = JSON.stringify([build, playbook?.text ?? null]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

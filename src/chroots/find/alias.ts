@@ -25,7 +25,7 @@ export async function chrootOfAlias(
   const claims: (readonly [ChrootName, readonly string[]])[] = [];
   for (const name of [...await definedNames(host, config)].sort()) {
     const found = await findDefinition(host, config, name).catch(() => null);
-    claims.push([name, found?.definition.making.aliases ?? []]);
+    claims.push([name, found?.definition.build.aliases ?? []]);
   }
   for (const alias of names) {
     const [first, second] = claims.filter(([, aliases]) => aliases.includes(alias));

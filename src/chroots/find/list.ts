@@ -5,10 +5,10 @@ import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { findDefinition } from "../definition/definition.ts";
 import { findTree } from "./lookup.ts";
-import { currentNumber, numbersOf, readRecord } from "../generations/record.ts";
+import { currentNumber, generationNumbers, readRecord } from "../generations/record.ts";
 import { isLocked } from "../generations/lock.ts";
 import { type ChrootName, isChrootName, namesOfImage } from "../generations/name.ts";
-import { chrootPlaces, makingFolder } from "../generations/places.ts";
+import { buildsFolder, chrootPlaces } from "../generations/places.ts";
 import { findPlaybook, PLAYBOOK_ENDINGS } from "../definition/playbook.ts";
 
 /** One chroot, or what is to become one. */
@@ -43,7 +43,7 @@ export interface ChrootEntry {
  */
 export async function listChroots(host: Host, config: Config): Promise<ChrootEntry[]> {
   const defined = await definedNames(host, config);
-  const making = (await host.files.list(makingFolder(config.store))).filter(isChrootName);
+  const making = (await host.files.list(buildsFolder(config.store))).filter(isChrootName);
   const names = new Set([...await readyNames(host, config), ...defined, ...making]);
   const entries: ChrootEntry[] = [];
   for (const name of [...names].sort()) {
@@ -70,9 +70,9 @@ async function entryOf(
     name,
     state,
     origin: record?.origin ??
-      (defined && state !== "ready" ? await said(host, config, name) : null),
+      (defined && state !== "ready" ? await definedOrigin(host, config, name) : null),
     generation,
-    generations: await numbersOf(host, store, name).catch(() => []),
+    generations: await generationNumbers(host, store, name).catch(() => []),
     digest: record?.pin?.startsWith("sha256:") ? record.pin : null,
     size: record?.size ?? null,
     made: record?.made ?? null,
@@ -98,9 +98,9 @@ async function isReady(host: Host, store: string, name: ChrootName): Promise<boo
   return tree === undefined ? await currentNumber(host, store, name) !== null : tree !== null;
 }
 
-async function said(host: Host, config: Config, name: ChrootName): Promise<string | null> {
+async function definedOrigin(host: Host, config: Config, name: ChrootName): Promise<string | null> {
   const found = await findDefinition(host, config, name).catch(() => null);
-  const { source, suite, extends: base } = found?.definition.making ?? {};
+  const { source, suite, extends: base } = found?.definition.build ?? {};
   const own = source ?? (base === undefined ? suite : `extends:${base}`);
   if (own !== undefined) return own;
   return (await findPlaybook(host, config, name, found).catch(() => null))?.suite ?? null;

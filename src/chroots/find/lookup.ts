@@ -1,6 +1,11 @@
 /** Finds the tree of a chroot by its name. */
 
-import { generationPath, numberAt, numbersOf, readRecord } from "../generations/record.ts";
+import {
+  generationAt,
+  generationNumbers,
+  generationPath,
+  readRecord,
+} from "../generations/record.ts";
 import type { ChrootName } from "../generations/name.ts";
 import { messageOf, refused } from "../../failure.ts";
 import { join } from "@std/path/posix";
@@ -9,14 +14,14 @@ import type { Chroot } from "./chroot.ts";
 /** The part of a chroot that changes with its generation. */
 export type ChrootTree = Pick<Chroot, "path" | "generation" | "image">;
 
-export async function lookAtTree(
+export async function lookUpTree(
   host: Host,
   store: string,
   name: ChrootName,
 ): Promise<ChrootTree | null> {
   const path = await findTree(host, store, name);
   if (path === null) return null;
-  const generation = numberAt(name, path);
+  const generation = generationAt(name, path);
   const record = generation === null ? null : await readRecord(host, store, name, generation);
   return { path, generation, image: record?.image ?? null };
 }
@@ -62,7 +67,7 @@ export async function currentTree(
   store: string,
   name: ChrootName,
 ): Promise<ChrootTree> {
-  const tree = await lookAtTree(host, store, name);
+  const tree = await lookUpTree(host, store, name);
   if (tree === null) throw refused(`Cannot use chroot ${name}: it was removed just now`);
   return tree;
 }
@@ -73,7 +78,7 @@ async function realOfMisplaced(
   store: string,
   name: ChrootName,
 ): Promise<string | null> {
-  const newest = (await numbersOf(host, store, name)).at(-1);
+  const newest = (await generationNumbers(host, store, name)).at(-1);
   return newest === undefined ? null : await host.files.real(generationPath(store, name, newest));
 }
 

@@ -7,7 +7,7 @@ import type { Chroot } from "./chroot.ts";
 import { findDefinition } from "../definition/definition.ts";
 import { type ChrootName, namesOfImage } from "../generations/name.ts";
 import { findPlaybook } from "../definition/playbook.ts";
-import { lookAtTree } from "./lookup.ts";
+import { lookUpTree } from "./lookup.ts";
 
 /**
  * The chroot that an image means.
@@ -40,7 +40,7 @@ export async function resolveChroot(
 }
 
 async function findChroot(host: Host, config: Config, name: ChrootName): Promise<Chroot | null> {
-  const tree = await lookAtTree(host, config.store, name);
+  const tree = await lookUpTree(host, config.store, name);
   if (tree === null) return null;
   const found = await findDefinition(host, config, name);
   const playbook = await findPlaybook(host, config, name, found);

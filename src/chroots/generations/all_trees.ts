@@ -1,9 +1,9 @@
 /** All trees of a store. */
 
 import type { Host } from "../../host/host.ts";
-import { generationPath, numbersOf } from "./record.ts";
+import { generationNumbers, generationPath } from "./record.ts";
 import { isChrootName } from "./name.ts";
-import { chrootPlaces, generationsFolder, makingFolder } from "./places.ts";
+import { buildsFolder, chrootPlaces, generationsFolder } from "./places.ts";
 
 /**
  * All trees of a store: those in the making first, which become generations meanwhile.
@@ -14,10 +14,10 @@ import { chrootPlaces, generationsFolder, makingFolder } from "./places.ts";
  */
 export async function* allTrees(host: Host, store: string): AsyncIterable<string> {
   const namesIn = async (folder: string) => (await host.files.list(folder)).filter(isChrootName);
-  for (const name of await namesIn(makingFolder(store))) yield chrootPlaces(store, name).tree;
+  for (const name of await namesIn(buildsFolder(store))) yield chrootPlaces(store, name).tree;
   for (const name of await namesIn(store)) yield chrootPlaces(store, name).path;
   for (const name of await namesIn(generationsFolder(store))) {
-    for (const number of await numbersOf(host, store, name)) {
+    for (const number of await generationNumbers(host, store, name)) {
       yield generationPath(store, name, number);
     }
   }

@@ -4,14 +4,14 @@ import type { Config, MachineSettings } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import type { ImageConfig } from "./oci_config.ts";
 import type { ChrootName } from "./name.ts";
-import type { Users } from "./machines_port.ts";
+import type { ChrootMachines } from "./machines_port.ts";
 
 /** How chroots are worked on. */
-export interface Work {
+export interface ChrootContext {
   readonly host: Host;
   readonly config: Config;
-  readonly users: Users;
-  readonly test: SmokeTest;
+  readonly machines: ChrootMachines;
+  readonly trial: Trial;
   /** Gives up when aborted; what there was stays as it was. */
   readonly interrupt: AbortSignal;
 }
@@ -30,4 +30,4 @@ export interface Candidate {
  *
  * @throws {Failure} where it is not fit for jobs.
  */
-export type SmokeTest = (candidate: Candidate, interrupt: AbortSignal) => Promise<void>;
+export type Trial = (candidate: Candidate, interrupt: AbortSignal) => Promise<void>;

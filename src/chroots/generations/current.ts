@@ -5,19 +5,19 @@ import { hostFailure, messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import {
   currentNumber,
+  generationNumbers,
   generationPath,
   type GenerationRecord,
   linkTarget,
-  numbersOf,
   readRecord,
   recordPath,
   writeRecord,
 } from "./record.ts";
 import { type ChrootName, isChrootName } from "./name.ts";
-import { chrootPlaces, generationsFolder, leavingPath } from "./places.ts";
+import { chrootPlaces, generationsFolder, removalPath } from "./places.ts";
 import { removeTrees } from "../../linux/tree.ts";
-import { type ChrootUser, usersOf } from "./machines_port.ts";
-import type { Work } from "./context.ts";
+import { type ChrootMachine, machinesOf } from "./machines_port.ts";
+import type { ChrootContext } from "./context.ts";
 
 /**
  * Makes a complete tree the current generation of a chroot, in one step; older ones than
@@ -29,7 +29,7 @@ import type { Work } from "./context.ts";
  * @returns Its number.
  */
 export async function addGeneration(
-  work: Work,
+  work: ChrootContext,
   name: ChrootName,
   made: Omit<GenerationRecord, "version" | "previous">,
 ): Promise<number> {
@@ -40,7 +40,7 @@ export async function addGeneration(
   await host.files.chmod(generationsFolder(store), 0o700);
   await adopt(work, name);
   const previous = await currentNumber(host, store, name);
-  const number = ((await numbersOf(host, store, name)).at(-1) ?? 0) + 1;
+  const number = ((await generationNumbers(host, store, name)).at(-1) ?? 0) + 1;
   await writeRecord(host, store, name, number, { version: 1, ...made, previous });
   await host.files.rename(tree, generationPath(store, name, number));
   await switchTo(host, store, name, number);
@@ -73,13 +73,16 @@ export async function switchTo(
 const PATIENCE = 60_000;
 
 /** A directory that another program made becomes generation zero. */
-async function adopt({ host, config: { store }, users }: Work, name: ChrootName): Promise<void> {
+async function adopt(
+  { host, config: { store }, machines: users }: ChrootContext,
+  name: ChrootName,
+): Promise<void> {
   const { path } = chrootPlaces(store, name);
   if ((await host.files.lstat(path))?.kind !== "directory") return;
   const end = host.clock.now() + PATIENCE;
   for (;;) {
-    const starting = await users.still(async () => {
-      const found = (await usersOf(host, store, users, name)).filter(({ starting }) => starting);
+    const starting = await users.whileNoneStarts(async () => {
+      const found = (await machinesOf(host, store, users, name)).filter(({ starting }) => starting);
       if (found.length > 0) return found;
       await host.files.rename(path, generationPath(store, name, 0));
       await switchTo(host, store, name, 0); // until then, whoever looks finds it among generations
@@ -91,7 +94,7 @@ async function adopt({ host, config: { store }, users }: Work, name: ChrootName)
   }
 }
 
-function stillStarting(name: ChrootName, starting: readonly ChrootUser[]): Error {
+function stillStarting(name: ChrootName, starting: readonly ChrootMachine[]): Error {
   const machines = starting.map(({ machine }) => machine).join(", ");
   return hostFailure(
     `Cannot move the tree of chroot ${name}: ${machines} starts from it`,
@@ -100,13 +103,16 @@ function stillStarting(name: ChrootName, starting: readonly ChrootUser[]): Error
 }
 
 /** Generations that are in the way of nobody leave. */
-async function prune({ host, config, users }: Work, name: ChrootName): Promise<void> {
+async function prune(
+  { host, config, machines: users }: ChrootContext,
+  name: ChrootName,
+): Promise<void> {
   const { store } = config;
-  const leaving = leavingPath(store, name, host.clock.now());
-  await users.still(async () => {
+  const leaving = removalPath(store, name, host.clock.now());
+  await users.whileNoneStarts(async () => {
     const kept = await keptNumbers(host, store, name, config.keep_generations);
     const all = await users.list();
-    for (const number of await numbersOf(host, store, name)) {
+    for (const number of await generationNumbers(host, store, name)) {
       if (kept.has(number)) continue;
       const path = generationPath(store, name, number);
       const user = await userOf(host, store, name, number, all);
@@ -131,7 +137,7 @@ async function keptNumbers(
   count: number,
 ): Promise<Set<number>> {
   const kept = new Set<number>();
-  const numbers = await numbersOf(host, store, name);
+  const numbers = await generationNumbers(host, store, name);
   let number = await currentNumber(host, store, name);
   while (number !== null && kept.size < count && !kept.has(number)) {
     kept.add(number);
@@ -152,8 +158,8 @@ async function userOf(
   store: string,
   name: ChrootName,
   number: number,
-  all: readonly ChrootUser[],
-): Promise<ChrootUser | undefined> {
+  all: readonly ChrootMachine[],
+): Promise<ChrootMachine | undefined> {
   const paths = [await host.files.real(generationPath(store, name, number))];
   if (number === 0) paths.push(join(await host.files.real(store) ?? store, name));
   return all.find(({ chroot }) => paths.includes(chroot.path));
@@ -169,12 +175,12 @@ async function userOf(
  * @throws {Failure} where there is none.
  */
 export async function rollBack(
-  { host, config: { store } }: Work,
+  { host, config: { store } }: ChrootContext,
   name: ChrootName,
   wanted: number | undefined,
 ): Promise<number> {
   const current = await currentNumber(host, store, name);
-  const numbers = await numbersOf(host, store, name);
+  const numbers = await generationNumbers(host, store, name);
   if (current === null) {
     throw refused(
       `Cannot roll back chroot ${name}: it has no generations`,
@@ -221,7 +227,7 @@ function thereAre(numbers: readonly number[], current: number): string {
  * @param path Where it was.
  * @returns Its path: a directory of another program may have become generation zero since.
  */
-export async function whereIsNow(
+export async function locateTree(
   host: Host,
   store: string,
   path: string,

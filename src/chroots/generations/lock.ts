@@ -4,7 +4,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Host, Lock } from "../../host/host.ts";
 import type { ChrootName } from "./name.ts";
 import { chrootPlaces, lockFolder } from "./places.ts";
-import type { Work } from "./context.ts";
+import type { ChrootContext } from "./context.ts";
 
 /**
  * Does something to a chroot that nobody else may do at the same time. The lock ends with the process.
@@ -17,7 +17,7 @@ import type { Work } from "./context.ts";
  * @throws {Failure} of the host where another process holds the chroot.
  */
 export async function whileLocked<T>(
-  { host, config: { store }, interrupt }: LockingWork,
+  { host, config: { store }, interrupt }: LockContext,
   name: ChrootName,
   act: () => Promise<T>,
 ): Promise<T> {
@@ -31,7 +31,7 @@ export async function whileLocked<T>(
 }
 
 /** What locking needs to know. */
-export type LockingWork = Pick<Work, "host" | "config" | "interrupt">;
+export type LockContext = Pick<ChrootContext, "host" | "config" | "interrupt">;
 
 async function waitForLock(
   host: Host,

@@ -6,7 +6,7 @@ import type { ChrootName } from "./name.ts";
 import { chrootPlaces } from "./places.ts";
 
 /** A machine, as far as chroots care. */
-export interface ChrootUser {
+export interface ChrootMachine {
   readonly machine: string;
   /** The chroot, and the tree that the machine started from. */
   readonly chroot: { readonly name: string; readonly path: string };
@@ -17,11 +17,11 @@ export interface ChrootUser {
 }
 
 /** All machines. */
-export interface Users {
+export interface ChrootMachines {
   /** Those that there are at this moment. */
-  list(): Promise<readonly ChrootUser[]>;
+  list(): Promise<readonly ChrootMachine[]>;
   /** Does something while no machine begins to use a tree; that takes no longer than a moment. */
-  still<T>(act: () => Promise<T>): Promise<T>;
+  whileNoneStarts<T>(act: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -33,12 +33,12 @@ export interface Users {
  * @param name The chroot.
  * @returns Those that started from any of its generations.
  */
-export async function usersOf(
+export async function machinesOf(
   host: Host,
   store: string,
-  users: Users,
+  users: ChrootMachines,
   name: ChrootName,
-): Promise<ChrootUser[]> {
+): Promise<ChrootMachine[]> {
   const { path, generations } = chrootPlaces(await host.files.real(store) ?? store, name);
   const isOurs = (tree: string) => tree === path || tree.startsWith(`${generations}/`);
   return (await users.list()).filter(({ chroot }) => isOurs(chroot.path));
@@ -54,7 +54,7 @@ export async function usersOf(
  * @returns The failure, to be thrown.
  */
 export function inUse(
-  found: readonly ChrootUser[],
+  found: readonly ChrootMachine[],
   name: ChrootName,
   verb: string,
   hint: string,

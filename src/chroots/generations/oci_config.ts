@@ -17,7 +17,7 @@ export interface ImageConfig {
  * @param value The configuration, `config` of application/vnd.oci.image.config.v1+json.
  * @returns What it says, and nothing where it is silent.
  */
-export function imageConfigOf(value: unknown): ImageConfig {
+export function parseImageConfig(value: unknown): ImageConfig {
   const { Env, User, WorkingDir, Entrypoint, Cmd } = (value ?? {}) as Record<string, unknown>;
   return {
     env: textsOf(Env).filter((one) => /^[A-Za-z_][\w.-]*=[^\0\n]*$/.test(one)),

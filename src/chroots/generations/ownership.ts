@@ -16,7 +16,7 @@ import { mountsIn } from "../../linux/tree.ts";
  * @param verb What cannot be done to it, for the message.
  * @throws {Failure} for a symlink that is not ours, and for mount points.
  */
-export async function refuseForeign(
+export async function requireOwned(
   host: Host,
   store: string,
   name: ChrootName,

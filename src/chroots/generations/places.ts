@@ -12,7 +12,7 @@ export interface ChrootPlaces {
   /** Held by whoever makes, changes or removes it. */
   readonly lock: string;
   /** A folder that holds a tree in the making, and is swept when nobody holds the lock. */
-  readonly making: string;
+  readonly build: string;
   /** The tree in there. */
   readonly tree: string;
   /** Temporary files of the tools that make it. */
@@ -27,14 +27,14 @@ export interface ChrootPlaces {
  * @returns Absolute paths.
  */
 export function chrootPlaces(store: string, name: ChrootName): ChrootPlaces {
-  const making = join(makingFolder(store), name);
+  const build = join(buildsFolder(store), name);
   return {
     path: join(store, name),
     generations: join(generationsFolder(store), name),
     lock: join(lockFolder(store), `${name}.lock`),
-    making,
-    tree: join(making, "root"),
-    scratch: join(making, "tmp"),
+    build,
+    tree: join(build, "root"),
+    scratch: join(build, "tmp"),
   };
 }
 
@@ -64,7 +64,7 @@ export function lockFolder(store: string): string {
  * @param store The store's folder.
  * @returns An absolute path.
  */
-export function makingFolder(store: string): string {
+export function buildsFolder(store: string): string {
   return join(store, ".making");
 }
 
@@ -74,7 +74,7 @@ export function makingFolder(store: string): string {
  * @param store The store's folder.
  * @returns An absolute path.
  */
-export function leavingFolder(store: string): string {
+export function removalsFolder(store: string): string {
   return join(store, ".leaving");
 }
 
@@ -86,8 +86,8 @@ export function leavingFolder(store: string): string {
  * @param since When they leave, in milliseconds since 1970.
  * @returns An absolute path.
  */
-export function leavingPath(store: string, name: ChrootName, since: number): string {
-  return join(leavingFolder(store), `${name}~${since}`);
+export function removalPath(store: string, name: ChrootName, since: number): string {
+  return join(removalsFolder(store), `${name}~${since}`);
 }
 
 /**
@@ -96,7 +96,7 @@ export function leavingPath(store: string, name: ChrootName, since: number): str
  * @param entry One component of a path.
  * @returns Null where it is none of ours.
  */
-export function leavingName(entry: string): ChrootName | null {
+export function chrootOfRemoval(entry: string): ChrootName | null {
   const [, name] = entry.match(/^([^~]+)~\d+$/) ?? [];
   return name !== undefined && isChrootName(name) ? name : null;
 }

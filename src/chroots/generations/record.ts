@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { type ImageConfig, imageConfigOf } from "./oci_config.ts";
+import { type ImageConfig, parseImageConfig } from "./oci_config.ts";
 import type { ChrootName } from "./name.ts";
 import { chrootPlaces } from "./places.ts";
 
@@ -34,7 +34,11 @@ export interface GenerationRecord {
  * @param name The chroot.
  * @returns The smallest first.
  */
-export async function numbersOf(host: Host, store: string, name: ChrootName): Promise<number[]> {
+export async function generationNumbers(
+  host: Host,
+  store: string,
+  name: ChrootName,
+): Promise<number[]> {
   const entries = await host.files.list(chrootPlaces(store, name).generations);
   return entries.filter((entry) => NUMBER.test(entry)).map(Number).sort((a, b) => a - b);
 }
@@ -67,7 +71,7 @@ export async function currentNumber(
   name: ChrootName,
 ): Promise<number | null> {
   const target = await host.files.readLink(chrootPlaces(store, name).path);
-  const number = target === null ? null : numberAt(name, `/${target}`);
+  const number = target === null ? null : generationAt(name, `/${target}`);
   return number !== null && target === linkTarget(name, number) ? number : null;
 }
 
@@ -78,7 +82,7 @@ export async function currentNumber(
  * @param path A path without symlinks.
  * @returns Null where it is none.
  */
-export function numberAt(name: ChrootName, path: string): number | null {
+export function generationAt(name: ChrootName, path: string): number | null {
   const [folder, owner, number = ""] = path.split("/").slice(-3);
   return folder === ".generations" && owner === name && NUMBER.test(number) ? Number(number) : null;
 }
@@ -160,7 +164,7 @@ function recordedImage(image: ImageConfig | null | undefined): ImageConfig | nul
   if (image === null || image === undefined) return null;
   const { env, user, workingDir, entrypoint, cmd } = image;
   const words = { Env: env, User: user, WorkingDir: workingDir, Entrypoint: entrypoint, Cmd: cmd };
-  return imageConfigOf(words);
+  return parseImageConfig(words);
 }
 
 /**

@@ -4,16 +4,16 @@ import { join } from "@std/path/posix";
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { sweepWorkshops } from "../../linux/nspawn_leftovers.ts";
-import { currentNumber, numbersOf } from "./record.ts";
+import { currentNumber, generationNumbers } from "./record.ts";
 import { switchTo } from "./current.ts";
 import { tryLock } from "./lock.ts";
 import { type ChrootName, isChrootName } from "./name.ts";
 import {
+  buildsFolder,
+  chrootOfRemoval,
   chrootPlaces,
   generationsFolder,
-  leavingFolder,
-  leavingName,
-  makingFolder,
+  removalsFolder,
 } from "./places.ts";
 import { removeTrees } from "../../linux/tree.ts";
 
@@ -24,16 +24,16 @@ import { removeTrees } from "../../linux/tree.ts";
  * @param host The outside.
  * @param store The store's folder.
  */
-export async function sweep(host: Host, store: string): Promise<void> {
+export async function recoverStore(host: Host, store: string): Promise<void> {
   await sweepWorkshops(host);
-  for (const name of await host.files.list(makingFolder(store))) {
+  for (const name of await host.files.list(buildsFolder(store))) {
     if (!isChrootName(name)) continue;
-    await sweepOne(host, store, name, () => removeTrees(host, chrootPlaces(store, name).making));
+    await sweepOne(host, store, name, () => removeTrees(host, chrootPlaces(store, name).build));
   }
-  for (const entry of await host.files.list(leavingFolder(store))) {
-    const name = leavingName(entry);
+  for (const entry of await host.files.list(removalsFolder(store))) {
+    const name = chrootOfRemoval(entry);
     if (name === null) continue;
-    const path = join(leavingFolder(store), entry);
+    const path = join(removalsFolder(store), entry);
     await sweepOne(host, store, name, () => removeTrees(host, path));
   }
   for (const name of await misplaced(host, store)) {
@@ -57,14 +57,14 @@ async function misplaced(host: Host, store: string): Promise<ChrootName[]> {
 async function isMisplaced(host: Host, store: string, name: ChrootName): Promise<boolean> {
   const { path } = chrootPlaces(store, name);
   if (await host.files.lstat(path) === null) {
-    return (await numbersOf(host, store, name)).length > 0;
+    return (await generationNumbers(host, store, name)).length > 0;
   }
   return await currentNumber(host, store, name) !== null && await host.files.stat(path) === null;
 }
 
 async function putBack(host: Host, store: string, name: ChrootName): Promise<void> {
   if (!await isMisplaced(host, store, name)) return; // that was a glance, before the lock
-  const newest = (await numbersOf(host, store, name)).at(-1);
+  const newest = (await generationNumbers(host, store, name)).at(-1);
   if (newest === undefined) return await host.files.remove(chrootPlaces(store, name).path);
   host.log.info(`Chroot ${name} is back: what was changing it was interrupted`);
   await switchTo(host, store, name, newest);

@@ -1,7 +1,7 @@
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { ChrootName } from "./name.ts";
-import { chrootPlaces, makingFolder } from "./places.ts";
+import { buildsFolder, chrootPlaces } from "./places.ts";
 import { removeTrees } from "../../linux/tree.ts";
 
 /**
@@ -20,15 +20,15 @@ export async function inScratch<T>(
   name: ChrootName,
   act: (scratch: string) => Promise<T>,
 ): Promise<T> {
-  const { making, scratch } = chrootPlaces(store, name);
-  await removeTrees(host, making);
-  await host.files.makeDirectory(makingFolder(store), 0o755);
-  await host.files.makeDirectory(making); // closed: what strangers made, and what is packed of a tree
+  const { build, scratch } = chrootPlaces(store, name);
+  await removeTrees(host, build);
+  await host.files.makeDirectory(buildsFolder(store), 0o755);
+  await host.files.makeDirectory(build); // closed: what strangers made, and what is packed of a tree
   await host.files.makeDirectory(scratch, 0o755);
   try {
     return await act(scratch);
   } finally {
     // What came of it counts; the next sweep tries again.
-    await removeTrees(host, making).catch((error) => host.log.warn(messageOf(error)));
+    await removeTrees(host, build).catch((error) => host.log.warn(messageOf(error)));
   }
 }

@@ -1,7 +1,7 @@
 import type { Host } from "../../host/host.ts";
-import { fillTree } from "./bootstrap.ts";
+import { bootstrapTree } from "./bootstrap.ts";
 import type { Recipe } from "../definition/recipe.ts";
-import { chooseTool, refuseUnplaced, refuseUnproved, type Suite } from "./suite.ts";
+import { chooseTool, requireKeyring, requireKnownMirror, type Suite } from "./suite.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -16,13 +16,13 @@ import type { Source } from "./source.ts";
 export async function archiveSource(
   host: Host,
   suite: Suite,
-  { settings, making }: Recipe,
+  { settings, build }: Recipe,
 ): Promise<Source> {
   const { mirror } = settings;
-  const { components = [], packages = [], keyring } = making;
+  const { components = [], packages = [], keyring } = build;
   const tool = await chooseTool(host, settings.tool);
-  if (mirror === undefined && keyring === undefined) await refuseUnproved(host, suite.name);
-  if (mirror === undefined && tool === "mmdebstrap") await refuseUnplaced(host, suite.name);
+  if (mirror === undefined && keyring === undefined) await requireKeyring(host, suite.name);
+  if (mirror === undefined && tool === "mmdebstrap") await requireKnownMirror(host, suite.name);
   const bootstrap = { suite: suite.name, tool, mirror, components, packages, keyring };
   return {
     origin: suite.name,
@@ -31,8 +31,8 @@ export async function archiveSource(
     isFixed: false,
     bringsPackages: true,
     async fill(host, places, interrupt) {
-      await host.files.chmod(places.making, 0o755); // apt fetches as a user of its own
-      await fillTree(host, bootstrap, places, interrupt);
+      await host.files.chmod(places.build, 0o755); // apt fetches as a user of its own
+      await bootstrapTree(host, bootstrap, places, interrupt);
       return null;
     },
   };

@@ -33,7 +33,7 @@ export interface Bootstrap {
  * @param interrupt Gives up when aborted.
  * @throws {Failure} of the host where the tool fails.
  */
-export async function fillTree(
+export async function bootstrapTree(
   host: Host,
   bootstrap: Bootstrap,
   places: ChrootPlaces,

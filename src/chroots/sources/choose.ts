@@ -4,7 +4,7 @@ import { refused } from "../../failure.ts";
 import type { ChrootName } from "../generations/name.ts";
 import type { Recipe } from "../definition/recipe.ts";
 import { chooseSuite } from "./suite.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 import { archiveSource } from "./archive.ts";
 import { chrootSource } from "./chroot.ts";
 import { dirSource } from "./dir.ts";
@@ -13,7 +13,7 @@ import type { Source } from "./source.ts";
 import { tarSource } from "./tar.ts";
 
 /** Sources that a definition names with a word of their own: `tar:/srv/root.tar.zst`. */
-const NAMED: Readonly<Record<string, (work: Work, source: string) => Promise<Source>>> = {
+const NAMED: Readonly<Record<string, (work: ChrootContext, source: string) => Promise<Source>>> = {
   tar: tarSource,
   dir: dirSource,
   docker: imageSource,
@@ -21,7 +21,7 @@ const NAMED: Readonly<Record<string, (work: Work, source: string) => Promise<Sou
 };
 
 /** Who besides the definition may name a suite. */
-export interface Said {
+export interface SuiteHints {
   /** `--suite` */
   readonly option?: string | undefined;
   /** What the chroot was made from before. */
@@ -39,12 +39,12 @@ export interface Said {
  * @throws {Failure} where it cannot be used.
  */
 export async function chooseSource(
-  work: Work,
+  work: ChrootContext,
   name: ChrootName,
   recipe: Recipe,
-  said: Said,
+  said: SuiteHints,
 ): Promise<Source> {
-  const { source, suite, extends: base } = recipe.making;
+  const { source, suite, extends: base } = recipe.build;
   if (said.option !== undefined && (source ?? base) !== undefined) {
     throw refused("Cannot use --suite: its definition names a source", `It says ${source ?? base}`);
   }

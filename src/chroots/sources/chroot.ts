@@ -5,7 +5,7 @@ import { whileLocked } from "../generations/lock.ts";
 import { type ChrootName, isChrootName } from "../generations/name.ts";
 import { copyTree, removeTree } from "../../linux/tree.ts";
 import { findDefinition } from "../definition/definition.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -17,7 +17,11 @@ import type { Source } from "./source.ts";
  * @returns The source.
  * @throws {Failure} where there is no such chroot, or it starts from this one.
  */
-export async function chrootSource(work: Work, name: ChrootName, base: string): Promise<Source> {
+export async function chrootSource(
+  work: ChrootContext,
+  name: ChrootName,
+  base: string,
+): Promise<Source> {
   const { host, config: { store } } = work;
   await refuseCircle(work, name);
   const tree = isChrootName(base) ? await findTree(host, store, base) : null;
@@ -51,10 +55,10 @@ export async function chrootSource(work: Work, name: ChrootName, base: string): 
   };
 }
 
-async function refuseCircle({ host, config }: Work, name: ChrootName): Promise<void> {
+async function refuseCircle({ host, config }: ChrootContext, name: ChrootName): Promise<void> {
   const way = [name];
   for (;;) {
-    const base = (await findDefinition(host, config, way.at(-1)!))?.definition.making.extends;
+    const base = (await findDefinition(host, config, way.at(-1)!))?.definition.build.extends;
     if (base === undefined || !isChrootName(base)) return;
     if (way.includes(base)) {
       throw refused(

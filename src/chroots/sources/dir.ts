@@ -1,6 +1,6 @@
 import { refused } from "../../failure.ts";
 import { copyInto } from "../../linux/tree.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -11,7 +11,7 @@ import type { Source } from "./source.ts";
  * @returns The source.
  * @throws {Failure} where there is no such folder.
  */
-export async function dirSource({ host }: Work, source: string): Promise<Source> {
+export async function dirSource({ host }: ChrootContext, source: string): Promise<Source> {
   const path = source.slice("dir:".length);
   if ((await host.files.stat(path))?.kind !== "directory") {
     throw refused(`Cannot use source ${source}: no such folder`);

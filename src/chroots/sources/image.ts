@@ -3,7 +3,7 @@ import type { ImageConfig } from "../generations/oci_config.ts";
 import type { Host } from "../../host/host.ts";
 import type { ChrootPlaces } from "../generations/places.ts";
 import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "./registry.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -15,7 +15,10 @@ import type { Source } from "./source.ts";
  * @returns The source.
  * @throws {Failure} where there is no such image, or programs are missing.
  */
-export async function imageSource({ host, interrupt }: Work, source: string): Promise<Source> {
+export async function imageSource(
+  { host, interrupt }: ChrootContext,
+  source: string,
+): Promise<Source> {
   await requireImageTools(host);
   const image = imageOf(source);
   const pin = digestIn(source) ?? await digestOf(host, image, interrupt);

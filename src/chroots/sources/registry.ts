@@ -2,7 +2,7 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { type ImageConfig, imageConfigOf } from "../generations/oci_config.ts";
+import { type ImageConfig, parseImageConfig } from "../generations/oci_config.ts";
 import { requireProgram, runTool, toolEnvironment } from "../../linux/tool.ts";
 
 /** What a folder of ours calls its one image. */
@@ -129,7 +129,7 @@ export async function unpackImage(
   const image = `--image=${folder}:${TAG}`;
   await runTool(host, ["umoci", "raw", "unpack", image, tree], {}, interrupt);
   const { config } = JSON.parse(await inspect(host, layoutImage(folder), ["--config"], interrupt));
-  return imageConfigOf(config);
+  return parseImageConfig(config);
 }
 
 /** What an image is made of. */

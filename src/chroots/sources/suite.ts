@@ -14,7 +14,7 @@ export interface Suite {
 }
 
 /** Who may name a suite, best first. */
-export interface SuiteSources {
+export interface SuiteNames {
   readonly option?: string | undefined;
   readonly definition?: string | undefined;
   readonly playbook?: string | undefined;
@@ -65,7 +65,7 @@ const KEYRINGS: Readonly<Record<Vendor, { readonly file: string; readonly packag
 export async function chooseSuite(
   host: Host,
   name: ChrootName,
-  sources: SuiteSources,
+  sources: SuiteNames,
 ): Promise<Suite> {
   const { option, definition, playbook, record } = sources;
   if (option !== undefined) return checked(option, "as --suite says");
@@ -100,7 +100,7 @@ async function isSuite(host: Host, name: string): Promise<boolean> {
  * @param suite The suite.
  * @throws {Failure} that names the package with the keys.
  */
-export async function refuseUnproved(host: Host, suite: string): Promise<void> {
+export async function requireKeyring(host: Host, suite: string): Promise<void> {
   const vendor = await vendorOf(host, suite);
   if (vendor === null) return;
   const { file, packages } = KEYRINGS[vendor];
@@ -118,7 +118,7 @@ export async function refuseUnproved(host: Host, suite: string): Promise<void> {
  * @param suite The suite.
  * @throws {Failure} that names the package that tells.
  */
-export async function refuseUnplaced(host: Host, suite: string): Promise<void> {
+export async function requireKnownMirror(host: Host, suite: string): Promise<void> {
   if (await vendorOf(host, suite) !== "Ubuntu") return;
   for (const file of [DISTRO_INFO, `${SCRIPTS}/${suite}`]) {
     if (await host.files.stat(file) !== null) return;

@@ -3,7 +3,7 @@
 import { basename, dirname, join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { type About, MEMBERS, ZSTD } from "./export_format.ts";
+import { type ExportHeader, MEMBERS, ZSTD } from "./export_format.ts";
 import type { Chroot } from "../find/chroot.ts";
 import { currentRecord } from "../build/create.ts";
 import { findDefinition } from "../definition/definition.ts";
@@ -14,7 +14,7 @@ import { findPlaybook } from "../definition/playbook.ts";
 import { inScratch } from "../generations/scratch.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 import { packTar } from "../../linux/tree.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /**
  * Writes the current generation of a chroot into a file, with its definition and its playbook.
@@ -24,7 +24,11 @@ import type { Work } from "../generations/context.ts";
  * @param file Where; what is there is replaced when all is well.
  * @throws {Failure} where that fails.
  */
-export async function exportChroot(work: Work, chroot: Chroot, file: string): Promise<void> {
+export async function exportChroot(
+  work: ChrootContext,
+  chroot: Chroot,
+  file: string,
+): Promise<void> {
   const { host, config, interrupt } = work;
   await requireProgram(host, "zstd");
   if ((await host.files.stat(dirname(file)))?.kind !== "directory") {
@@ -41,20 +45,25 @@ export async function exportChroot(work: Work, chroot: Chroot, file: string): Pr
         await describe(work, chroot.name, scratch);
         const members = await host.files.list(scratch);
         const named = Object.values(MEMBERS).filter((member) => members.includes(member));
-        await runTool(host, ["sh", "-euc", SUM, "sh", scratch, ...named], {}, interrupt);
+        await runTool(
+          host,
+          ["sh", "-euc", CHECKSUM_SCRIPT, "sh", scratch, ...named],
+          {},
+          interrupt,
+        );
         await pack(host, scratch, [...named, MEMBERS.sums], file, interrupt);
       }),
   );
 }
 
 /** Words: the folder, then its files. */
-const SUM = `cd "$1"; shift; sha256sum -- "$@" >${MEMBERS.sums}`;
+const CHECKSUM_SCRIPT = `cd "$1"; shift; sha256sum -- "$@" >${MEMBERS.sums}`;
 
-async function describe(work: Work, name: ChrootName, scratch: string): Promise<void> {
+async function describe(work: ChrootContext, name: ChrootName, scratch: string): Promise<void> {
   const { host, config } = work;
   const record = await currentRecord(work, name);
-  const about: About = { format: 1, name, record };
-  await host.files.write(join(scratch, MEMBERS.about), JSON.stringify(about, null, 2) + "\n");
+  const about: ExportHeader = { format: 1, name, record };
+  await host.files.write(join(scratch, MEMBERS.header), JSON.stringify(about, null, 2) + "\n");
   const found = await findDefinition(host, config, name);
   if (found !== null) await host.files.write(join(scratch, MEMBERS.definition), found.text);
   const playbook = await findPlaybook(host, config, name, found);

@@ -6,7 +6,7 @@ import { type ChrootName, isChrootName } from "../generations/name.ts";
 
 /** What is in such a file, in that order; definition and playbook may be missing. */
 export const MEMBERS = {
-  about: "nspawn-runner.json",
+  header: "nspawn-runner.json",
   definition: "definition.toml",
   playbook: "playbook.yaml",
   root: "root.tar",
@@ -15,7 +15,7 @@ export const MEMBERS = {
 } as const;
 
 /** What a file says of itself. */
-export interface About {
+export interface ExportHeader {
   readonly format: 1;
   readonly name: ChrootName;
   readonly record: GenerationRecord | null;
@@ -32,7 +32,7 @@ export const ZSTD = "--use-compress-program=zstd -T0";
  * @returns That, checked.
  * @throws {Failure} where it is no file of ours.
  */
-export function aboutIn(text: string | null, file: string): About {
+export function parseHeader(text: string | null, file: string): ExportHeader {
   try {
     const about = JSON.parse(text ?? "");
     if (about.format === 1 && isChrootName(about.name)) {

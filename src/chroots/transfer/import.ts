@@ -5,17 +5,17 @@ import { parseDefinition, settingsFor } from "../../config/load.ts";
 import type { MachineSettings } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { type About, aboutIn, MEMBERS, ZSTD } from "./export_format.ts";
-import { changing, UNKNOWN } from "../build/create.ts";
-import { refuseForeign } from "../generations/ownership.ts";
+import { type ExportHeader, MEMBERS, parseHeader, ZSTD } from "./export_format.ts";
+import { changeChroot, UNKNOWN_ORIGIN } from "../build/create.ts";
+import { requireOwned } from "../generations/ownership.ts";
 import { definedNames } from "../find/list.ts";
-import { makeAside } from "../build/build_aside.ts";
+import { buildAside } from "../build/build_aside.ts";
 import type { ChrootName } from "../generations/name.ts";
 import { PLAYBOOK_ENDINGS } from "../definition/playbook.ts";
 import { readRecipe } from "../definition/recipe.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 import { makeTree, unpackTar } from "../../linux/tree.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /**
  * Makes a generation of a chroot from a file. Nothing of the file is used before all of it is checked. Its
@@ -28,7 +28,7 @@ import type { Work } from "../generations/context.ts";
  * @throws {Failure} where the file is damaged, or nothing can be made of it.
  */
 export async function importChroot(
-  work: Work,
+  work: ChrootContext,
   file: string,
   wanted: ChrootName | undefined,
 ): Promise<ChrootName> {
@@ -38,25 +38,25 @@ export async function importChroot(
     throw refused(`Cannot import ${file}: no such file`);
   }
   const name = wanted ?? (await peek(host, file)).name;
-  await changing(work, name, "import", () => importAs(work, file, name));
+  await changeChroot(work, name, "import", () => importAs(work, file, name));
   return name;
 }
 
-async function importAs(work: Work, file: string, name: ChrootName): Promise<void> {
+async function importAs(work: ChrootContext, file: string, name: ChrootName): Promise<void> {
   const { host, config, interrupt } = work;
-  await refuseForeign(host, config.store, name, "import");
+  await requireOwned(host, config.store, name, "import");
   let layDown = async () => {};
-  await makeAside(work, name, async ({ scratch, tree }) => {
+  await buildAside(work, name, async ({ scratch, tree }) => {
     const folder = join(scratch, "file");
     host.log.info(`Checking ${file}`);
     await unpack(host, file, folder, interrupt);
-    const { record } = aboutIn(await host.files.read(join(folder, MEMBERS.about)), file);
+    const { record } = parseHeader(await host.files.read(join(folder, MEMBERS.header)), file);
     const said = await saidIn(work, name, folder);
     layDown = said.layDown;
     await makeTree(host, tree);
     await unpackTar(host, join(folder, MEMBERS.root), tree, interrupt);
     await host.files.remove(join(folder, MEMBERS.root)); // it is as large as the tree
-    const { origin = UNKNOWN, pin = null, image = null, recipe = null } = record ?? {};
+    const { origin = UNKNOWN_ORIGIN, pin = null, image = null, recipe = null } = record ?? {};
     return { origin, pin, image, recipe, settings: said.settings };
   });
   await layDown();
@@ -81,7 +81,7 @@ async function unpack(
     const stat = await host.files.lstat(join(folder, member));
     if (!isOurs || stat?.kind !== "file") throw damaged(file, `${member} does not belong there`);
   }
-  for (const member of [MEMBERS.about, MEMBERS.root, MEMBERS.sums]) {
+  for (const member of [MEMBERS.header, MEMBERS.root, MEMBERS.sums]) {
     if (!members.includes(member)) throw damaged(file, `${member} is missing`);
   }
   await checkSums(host, file, folder, members, interrupt);
@@ -98,24 +98,24 @@ async function checkSums(
   const summed = lines.map((line) => line.match(/^[0-9a-f]{64} [ *](\S+)$/)?.[1]).sort();
   const others = members.filter((member) => member !== MEMBERS.sums).sort();
   if (summed.join(" ") !== others.join(" ")) throw damaged(file, "its checksums are incomplete");
-  const argv = ["sh", "-euc", CHECK, "sh", folder] as const;
+  const argv = ["sh", "-euc", VERIFY_SCRIPT, "sh", folder] as const;
   await runTool(host, argv, {}, interrupt).catch((error) => {
     throw interrupt.aborted ? error : damaged(file, "a checksum does not match");
   });
 }
 
-const CHECK = `cd "$1"; sha256sum --check --strict --quiet ${MEMBERS.sums}`;
+const VERIFY_SCRIPT = `cd "$1"; sha256sum --check --strict --quiet ${MEMBERS.sums}`;
 
 function damaged(file: string, reason: string): Error {
   return refused(`Cannot import ${file}: ${reason}`, "Copy it once more, or export it anew");
 }
 
 /** What a file says of itself, before the rest of it is read. */
-async function peek(host: Host, file: string): Promise<About> {
+async function peek(host: Host, file: string): Promise<ExportHeader> {
   const argv = ["tar", "--extract", "--to-stdout", "--occurrence=1", `--file=${file}`] as const;
-  const words = ["--force-local", ZSTD, "--", MEMBERS.about];
+  const words = ["--force-local", ZSTD, "--", MEMBERS.header];
   const { stdout } = await host.processes.capture([...argv, ...words]);
-  return aboutIn(stdout, file);
+  return parseHeader(stdout, file);
 }
 
 /** What the definition and the playbook of a file mean here. */
@@ -125,7 +125,7 @@ interface Said {
   readonly layDown: () => Promise<void>;
 }
 
-async function saidIn(work: Work, name: ChrootName, folder: string): Promise<Said> {
+async function saidIn(work: ChrootContext, name: ChrootName, folder: string): Promise<Said> {
   const { host, config } = work;
   const own = await readRecipe(host, config, name);
   const text = await host.files.read(join(folder, MEMBERS.definition));
@@ -135,8 +135,8 @@ async function saidIn(work: Work, name: ChrootName, folder: string): Promise<Sai
     return { settings: own.settings, layDown: () => Promise.resolve() };
   }
   const path = join(config.definitions, `${name}.toml`);
-  const { making, machine } = await parseDefinition(text ?? "", path);
-  const named = making.playbook ?? `${name}${PLAYBOOK_ENDINGS[0]}`;
+  const { build, machine } = await parseDefinition(text ?? "", path);
+  const named = build.playbook ?? `${name}${PLAYBOOK_ENDINGS[0]}`;
   if (isAbsolute(named) && await host.files.stat(named) === null) {
     throw refused(`Cannot use its definition: there is no playbook ${named} here`, "Put it there");
   }

@@ -5,7 +5,7 @@ import { refused } from "../../failure.ts";
 import type { Chroot } from "../find/chroot.ts";
 import { currentRecord } from "../build/create.ts";
 import { currentTree } from "../find/lookup.ts";
-import { imageConfigOf } from "../generations/oci_config.ts";
+import { parseImageConfig } from "../generations/oci_config.ts";
 import { whileLocked } from "../generations/lock.ts";
 import {
   copyImage,
@@ -16,7 +16,7 @@ import {
 } from "../sources/registry.ts";
 import { inScratch } from "../generations/scratch.ts";
 import { packTar } from "../../linux/tree.ts";
-import type { Work } from "../generations/context.ts";
+import type { ChrootContext } from "../generations/context.ts";
 
 /** REGISTRY/REPOSITORY:TAG, where the registry has a dot, a port, or is this very host. */
 const TARGET =
@@ -31,7 +31,11 @@ const TARGET =
  * @returns The image's digest: the same generation has the same one, whenever it is pushed.
  * @throws {Failure} where that is no such name, or the registry does not take it.
  */
-export async function pushChroot(work: Work, chroot: Chroot, target: string): Promise<string> {
+export async function pushChroot(
+  work: ChrootContext,
+  chroot: Chroot,
+  target: string,
+): Promise<string> {
   const { host, config: { store }, interrupt } = work;
   if (!TARGET.test(target)) {
     throw refused(
@@ -51,7 +55,7 @@ export async function pushChroot(work: Work, chroot: Chroot, target: string): Pr
         host.log.info(`Packing ${tree}`);
         await packTar(host, tree, layer, interrupt);
         const { made = EPOCH, image } = await currentRecord(work, chroot.name) ?? {};
-        const config = image ?? imageConfigOf(null);
+        const config = image ?? parseImageConfig(null);
         await packImage(host, folder, { layer, config, made }, interrupt);
         host.log.info(`Pushing it to ${target}`);
         await copyImage(host, layoutImage(folder), `docker://${target}`, scratch, interrupt);

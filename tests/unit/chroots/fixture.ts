@@ -2,16 +2,16 @@
 
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
-import type { Candidate, Work } from "../../../src/chroots/generations/context.ts";
+import type { Candidate, ChrootContext } from "../../../src/chroots/generations/context.ts";
 import {
   currentNumber,
+  generationNumbers,
   type GenerationRecord,
-  numbersOf,
   writeRecord,
 } from "../../../src/chroots/generations/record.ts";
 import { switchTo } from "../../../src/chroots/generations/current.ts";
 import { type ChrootName, isChrootName } from "../../../src/chroots/generations/name.ts";
-import type { ChrootUser } from "../../../src/chroots/generations/machines_port.ts";
+import type { ChrootMachine } from "../../../src/chroots/generations/machines_port.ts";
 import type { Argv } from "../../../src/host/host.ts";
 import { type Answer, inFolder, type Recording, recordingHost } from "../recording_host.ts";
 
@@ -22,9 +22,9 @@ const REAL = ["cat", "cp", "du", "stat", "sync"];
 export interface Fixture extends Recording {
   readonly folder: string;
   readonly config: Config;
-  readonly work: Work;
+  readonly context: ChrootContext;
   /** Machines that there are. */
-  readonly users: ChrootUser[];
+  readonly machines: ChrootMachine[];
   /** Trees that were tested. */
   readonly tested: Candidate[];
   readonly controller: AbortController;
@@ -48,7 +48,7 @@ export interface FixtureOptions {
     fixture: Fixture,
   ) => Answer | void | Promise<Answer | void>;
   /** The test of new trees; they pass without it. */
-  readonly test?: (candidate: Candidate) => Promise<void>;
+  readonly trial?: (candidate: Candidate) => Promise<void>;
   /** What the person at the terminal answers. */
   readonly answer?: string | null;
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
@@ -76,7 +76,7 @@ export function withStore(
     const { terminals = [], env = {} } = options;
     const recording = recordingHost({ answer, real: REAL, terminals, env, said: options.answer });
     const controller = new AbortController();
-    const users: ChrootUser[] = [];
+    const users: ChrootMachine[] = [];
     const tested: Candidate[] = [];
     const file = `${folder}/config.toml`;
     await Deno.writeTextFile(file, configOf(folder));
@@ -91,16 +91,16 @@ export function withStore(
       ...recording,
       folder,
       config,
-      users,
+      machines: users,
       tested,
       controller,
-      work: {
+      context: {
         host,
         config,
-        users: { list: () => Promise.resolve([...users]), still: (act) => act() },
-        test: async (candidate) => {
+        machines: { list: () => Promise.resolve([...users]), whileNoneStarts: (act) => act() },
+        trial: async (candidate) => {
           tested.push(candidate);
-          await options.test?.(candidate);
+          await options.trial?.(candidate);
         },
         interrupt: controller.signal,
       },
@@ -116,7 +116,7 @@ export function withStore(
         await switchTo(host, config.store, named(name), number);
       },
       generations: async (name) => [
-        await numbersOf(host, config.store, named(name)),
+        await generationNumbers(host, config.store, named(name)),
         await currentNumber(host, config.store, named(name)),
       ],
       mark: (name) => host.files.read(`${folder}/store/${name}/usr/mark`),
@@ -164,6 +164,6 @@ export function named(text: string): ChrootName {
 }
 
 /** A machine of a chroot. */
-export function machine(name: string, path: string, storage = "overlay"): ChrootUser {
+export function machine(name: string, path: string, storage = "overlay"): ChrootMachine {
   return { machine: "run-1", chroot: { name, path }, storage, starting: false };
 }

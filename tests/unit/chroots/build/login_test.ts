@@ -44,7 +44,7 @@ Deno.test("loginArgv() hands on a terminal, and registers where there is somebod
 Deno.test("logIn() changes a copy, which is tested and then current, and leaves the old generation", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
-    assert.deepEqual(await logIn(f.work, chroot(f)), { kind: "exited", code: 0 });
+    assert.deepEqual(await logIn(f.context, chroot(f)), { kind: "exited", code: 0 });
     assert.deepEqual(await f.generations("x"), [[3, 4], 4]);
     assert.equal(await f.mark("x"), "changed");
     assert.equal(await f.mark(".generations/x/3"), "mark 3");
@@ -58,10 +58,10 @@ Deno.test("logIn() changes a copy, which is tested and then current, and leaves 
 Deno.test("logIn() discards what a failed shell did where there is no terminal, and ends as it did", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
-    assert.deepEqual(await logIn(f.work, chroot(f)), { kind: "exited", code: 7 });
+    assert.deepEqual(await logIn(f.context, chroot(f)), { kind: "exited", code: 7 });
     assert.deepEqual(await f.generations("x"), [[3], 3]);
     assert.equal(await f.mark("x"), "mark 3");
-    assert.deepEqual(await f.work.host.files.list(`${f.folder}/store/.making`), []);
+    assert.deepEqual(await f.context.host.files.list(`${f.folder}/store/.making`), []);
     assert.match(f.err(), /the changes are discarded/);
   }, { tool: shell(7) }));
 
@@ -78,7 +78,7 @@ for (const [answer, keeps] of ANSWERS) {
   Deno.test(`logIn() ${keeps ? "keeps" : "discards"} the changes at a terminal after ${JSON.stringify(answer)}`, () =>
     withStore(async (f) => {
       await f.generation("x", 3);
-      await logIn(f.work, chroot(f));
+      await logIn(f.context, chroot(f));
       assert.deepEqual(await f.generations("x"), keeps ? [[3, 4], 4] : [[3], 3]);
       assert.match(f.err(), /Keep the changes, as the new generation of x\? \[Y\/n\] /);
     }, { tool: shell(1), terminals: ["stdin", "stdout", "stderr"], answer }));
@@ -87,7 +87,7 @@ for (const [answer, keeps] of ANSWERS) {
 Deno.test("logIn() discards the changes when it is interrupted, whatever is answered", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
-    await logIn(f.work, chroot(f));
+    await logIn(f.context, chroot(f));
     assert.deepEqual(await f.generations("x"), [[3], 3]);
   }, {
     tool: (argv, { controller }) => {
@@ -100,15 +100,15 @@ Deno.test("logIn() discards the changes when it is interrupted, whatever is answ
 Deno.test("logIn() keeps the old generation when the changed tree is not fit for jobs", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
-    await assert.rejects(logIn(f.work, chroot(f)), /no git/);
+    await assert.rejects(logIn(f.context, chroot(f)), /no git/);
     assert.deepEqual(await f.generations("x"), [[3], 3]);
-  }, { tool: shell(0), test: () => Promise.reject(new Error("no git")) }));
+  }, { tool: shell(0), trial: () => Promise.reject(new Error("no git")) }));
 
 Deno.test("logIn() works while jobs read the chroot, and keeps their tree", () =>
   withStore(async (f) => {
     for (const number of [1, 2, 3]) await f.generation("x", number, { previous: number - 1 });
-    f.users.push(machine("x", `${f.folder}/store/.generations/x/1`));
-    await logIn(f.work, chroot(f));
+    f.machines.push(machine("x", `${f.folder}/store/.generations/x/1`));
+    await logIn(f.context, chroot(f));
     assert.deepEqual(await f.generations("x"), [[1, 3, 4], 4]);
   }, { tool: shell(0) }));
 
@@ -116,14 +116,14 @@ Deno.test("logInDirectly() refuses while jobs read the tree, and not when they h
   withStore(async (f) => {
     await f.tree("x");
     const { path } = chroot(f);
-    f.users.push(machine("x", path));
-    await assert.rejects(logInDirectly(f.work, chroot(f)), {
+    f.machines.push(machine("x", path));
+    await assert.rejects(logInDirectly(f.context, chroot(f)), {
       message: "Cannot log in to chroot x: in use by run-1",
       hint: /without --direct/,
     });
     assert.equal(await f.mark("x"), "old");
-    f.users.splice(0, 1, machine("x", path, "btrfs"));
-    assert.deepEqual(await logInDirectly(f.work, chroot(f)), { kind: "exited", code: 7 });
+    f.machines.splice(0, 1, machine("x", path, "btrfs"));
+    assert.deepEqual(await logInDirectly(f.context, chroot(f)), { kind: "exited", code: 7 });
     assert.equal(await f.mark("x"), "changed");
     assert.equal(f.tested.length, 0);
   }, { tool: shell(7) }));

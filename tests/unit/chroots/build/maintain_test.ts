@@ -19,8 +19,8 @@ function test(
 ) {
   Deno.test(name, () =>
     withStore(async (fixture) => {
-      const host = withPrograms(fixture.work.host);
-      await act({ ...fixture, work: { ...fixture.work, host } });
+      const host = withPrograms(fixture.context.host);
+      await act({ ...fixture, context: { ...fixture.context, host } });
     }, options));
 }
 
@@ -39,7 +39,7 @@ const tools = ({ processes }: Fixture) =>
 
 test("maintainChroot() creates what is defined and missing, then runs its playbook", async (f) => {
   await f.put("defs/x.yaml", PLAYBOOK);
-  assert.equal(await maintainChroot(f.work, named("x")), "created");
+  assert.equal(await maintainChroot(f.context, named("x")), "created");
   assert.deepEqual(tools(f), ["mmdebstrap", "ansible-playbook"]);
   assert.equal(await f.mark("x"), "new");
 });
@@ -47,10 +47,10 @@ test("maintainChroot() creates what is defined and missing, then runs its playbo
 test("maintainChroot() runs the playbook on a copy, which takes the chroot's place", async (f) => {
   await f.tree("x");
   await f.put("defs/x.yaml", PLAYBOOK);
-  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  assert.equal(await maintainChroot(f.context, named("x")), "updated");
   assert.deepEqual(tools(f), ["cp", "ansible-playbook"]);
   assert.equal(await f.mark("x"), "played");
-  assert.deepEqual(await f.work.host.files.list(`${f.folder}/store/.leaving`), []);
+  assert.deepEqual(await f.context.host.files.list(`${f.folder}/store/.leaving`), []);
 }, {
   async tool(argv, { folder, mark }) {
     if (argv[0] !== "ansible-playbook") return;
@@ -62,7 +62,7 @@ test("maintainChroot() runs the playbook on a copy, which takes the chroot's pla
 test("maintainChroot() leaves the chroot as it was when the playbook fails", async (f) => {
   await f.tree("x");
   await f.put("defs/x.yaml", PLAYBOOK);
-  await assert.rejects(maintainChroot(f.work, named("x")), {
+  await assert.rejects(maintainChroot(f.context, named("x")), {
     message: `Cannot maintain chroot x: cannot run playbook ${f.folder}/defs/x.yaml: it failed`,
   });
   assert.equal(await f.mark("x"), "old");
@@ -72,14 +72,14 @@ test("maintainChroot() recreates what its playbook says", async (f) => {
   await f.tree("x");
   const vars = "{nspawn_runner_chroot_suite: sid, nspawn_runner_maint_recreate: true}";
   await f.put("defs/x.yaml", `- hosts: all\n  vars: ${vars}\n`);
-  assert.equal(await maintainChroot(f.work, named("x")), "recreated");
+  assert.equal(await maintainChroot(f.context, named("x")), "recreated");
   assert.deepEqual(tools(f), ["mmdebstrap", "ansible-playbook"]);
   assert.ok(f.processes.some(({ argv }) => argv.includes("sid")));
 });
 
 test("maintainChroot() has nothing to do without apt, setup and playbook", async (f) => {
   await f.tree("x");
-  assert.match(await maintainChroot(f.work, named("x")), /nothing to do/);
+  assert.match(await maintainChroot(f.context, named("x")), /nothing to do/);
   assert.equal(f.processes.length, 0);
 });
 
@@ -94,7 +94,7 @@ test("maintainChroot() upgrades packages on a copy, then copies, sets up and pla
   const definition = 'setup = ["one", "two"]\ncopy = { "/etc/hosts" = "/srv/hosts" }\n';
   await f.put("defs/x.toml", definition);
   await f.put("defs/x.yaml", PLAYBOOK);
-  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  assert.equal(await maintainChroot(f.context, named("x")), "updated");
   const [upgrade, copy, ...setup] = inside(f);
   assert.match(upgrade!, /apt-get .*dist-upgrade/s);
   assert.match(copy!, /^sh -euc mkdir .* sh \/srv\/hosts$/s);
@@ -112,7 +112,7 @@ test("maintainChroot() upgrades packages on a copy, then copies, sets up and pla
 test("maintainChroot() keeps the chroot when a command of its setup fails", async (f) => {
   await f.tree("x");
   await f.put("defs/x.toml", 'setup = ["false"]');
-  await assert.rejects(maintainChroot(f.work, named("x")), {
+  await assert.rejects(maintainChroot(f.context, named("x")), {
     message: "Cannot maintain chroot x: cannot set it up: a command in it failed",
   });
   assert.equal(await f.mark("x"), "old");
@@ -122,9 +122,9 @@ test("maintainChroot() recreates what its definition says, whatever its playbook
   await f.tree("x");
   await f.put("defs/x.yaml", "- hosts: all\n  vars: {nspawn_runner_maint_recreate: true}\n");
   await f.put("defs/x.toml", "recreate = false");
-  assert.equal(await maintainChroot(f.work, named("x")), "updated");
+  assert.equal(await maintainChroot(f.context, named("x")), "updated");
   await f.put("defs/x.toml", 'recreate = true\nsuite = "sid"');
-  assert.equal(await maintainChroot(f.work, named("x")), "recreated");
+  assert.equal(await maintainChroot(f.context, named("x")), "recreated");
 });
 
 test(
@@ -134,8 +134,8 @@ test(
       await f.tree(name);
       await f.put(`defs/${name}.yaml`, PLAYBOOK);
     }
-    const names = await chooseChroots(f.work, []);
-    await assert.rejects(maintainChroots(f.work, names), {
+    const names = await chooseChroots(f.context, []);
+    await assert.rejects(maintainChroots(f.context, names), {
       kind: "host",
       message: "Cannot maintain b: 1 of 3 failed",
     });
@@ -148,8 +148,8 @@ test(
 
 test("maintainChroots() begins no other chroot after an interrupt", async (f) => {
   for (const name of ["a", "b"]) await f.put(`defs/${name}.yaml`, PLAYBOOK);
-  const names = await chooseChroots(f.work, []);
-  await assert.rejects(maintainChroots(f.work, names), /interrupted/);
+  const names = await chooseChroots(f.context, []);
+  await assert.rejects(maintainChroots(f.context, names), /interrupted/);
   assert.equal(tools(f).length, 1);
 }, {
   async tool(argv, { controller }) {
@@ -162,13 +162,13 @@ test("chooseChroots() means all that are defined, or the one that is named", asy
   await f.tree("bare");
   await f.put("defs/a.toml");
   await f.put("store/b.yml");
-  assert.deepEqual(await chooseChroots(f.work, []), ["a", "b"]);
-  assert.deepEqual(await chooseChroots(f.work, ["x/bare"]), ["bare"]);
-  assert.deepEqual(await chooseChroots(f.work, ["debian:b"]), ["b"]);
-  await assert.rejects(chooseChroots(f.work, ["unknown"]), /no such chroot/);
-  await assert.rejects(chooseChroots(f.work, ["/etc"]), { kind: "refused" });
-  assert.deepEqual(await chooseChroots(f.work, ["b", "bare", "debian:b"]), ["b", "bare"]);
-  await assert.rejects(chooseChroots(f.work, ["b", "unknown"]), /no such chroot/);
+  assert.deepEqual(await chooseChroots(f.context, []), ["a", "b"]);
+  assert.deepEqual(await chooseChroots(f.context, ["x/bare"]), ["bare"]);
+  assert.deepEqual(await chooseChroots(f.context, ["debian:b"]), ["b"]);
+  await assert.rejects(chooseChroots(f.context, ["unknown"]), /no such chroot/);
+  await assert.rejects(chooseChroots(f.context, ["/etc"]), { kind: "refused" });
+  assert.deepEqual(await chooseChroots(f.context, ["b", "bare", "debian:b"]), ["b", "bare"]);
+  await assert.rejects(chooseChroots(f.context, ["b", "unknown"]), /no such chroot/);
 });
 
 test("checkChroots() says what would be done, and does nothing", async (f) => {
@@ -179,8 +179,8 @@ test("checkChroots() says what would be done, and does nothing", async (f) => {
   await f.tree("anew");
   await f.put("defs/missing.toml");
   await f.put("defs/wrong.toml", "nonsense = 1");
-  const names = await chooseChroots(f.work, ["bare", "played", "anew", "missing", "wrong"]);
-  await assert.rejects(checkChroots(f.work, names), {
+  const names = await chooseChroots(f.context, ["bare", "played", "anew", "missing", "wrong"]);
+  await assert.rejects(checkChroots(f.context, names), {
     message: "Cannot check wrong: 1 of 5 failed",
   });
   for (
@@ -200,7 +200,7 @@ test("checkChroots() says what would be done, and does nothing", async (f) => {
 test("runPlaybook() leaves no file of its own", async (f) => {
   await f.tree("x");
   await f.put("defs/x.yaml", PLAYBOOK);
-  await maintainChroot(f.work, named("x"));
+  await maintainChroot(f.context, named("x"));
   const made = f.processes.find(({ argv }) => argv.includes("ansible-playbook"));
   const config = made?.options.env?.["ANSIBLE_CONFIG"] ?? "";
   assert.match(config, /ansible\.cfg$/);

@@ -4,7 +4,7 @@ import { tryLock } from "../../../../src/chroots/generations/lock.ts";
 import { machine, named, withStore } from "../fixture.ts";
 
 Deno.test("removeChroot() removes all generations, and leaves the definition", () =>
-  withStore(async ({ work, generation, put, folder, mark }) => {
+  withStore(async ({ context: work, generation, put, folder, mark }) => {
     const { host } = work;
     await generation("x", 1);
     await generation("x", 2);
@@ -19,7 +19,7 @@ Deno.test("removeChroot() removes all generations, and leaves the definition", (
   }));
 
 Deno.test("removeChroot() removes a directory that another program made", () =>
-  withStore(async ({ work, tree, folder }) => {
+  withStore(async ({ context: work, tree, folder }) => {
     await tree("x");
     await removeChroot(work, "x", false);
     assert.equal(await work.host.files.lstat(`${folder}/store/x`), null);
@@ -27,7 +27,7 @@ Deno.test("removeChroot() removes a directory that another program made", () =>
   }));
 
 Deno.test("removeChroot() refuses what is unknown or was never a chroot's name", () =>
-  withStore(async ({ work, put, folder }) => {
+  withStore(async ({ context: work, put, folder }) => {
     await put("store/file");
     await put("store/.making/killed/file");
     for (
@@ -39,7 +39,7 @@ Deno.test("removeChroot() refuses what is unknown or was never a chroot's name",
   }));
 
 Deno.test("removeChroot() refuses while a machine is there, whatever its storage and its generation", () =>
-  withStore(async ({ work, generation, mark, users, folder }) => {
+  withStore(async ({ context: work, generation, mark, machines: users, folder }) => {
     await generation("x", 1);
     for (const storage of ["overlay", "btrfs"]) {
       users.splice(0, 1, machine("x", `${folder}/store/.generations/x/1`, storage));
@@ -55,7 +55,7 @@ Deno.test("removeChroot() refuses while a machine is there, whatever its storage
   }));
 
 Deno.test("removeChroot() waits until nobody uses it, when it is asked to", () =>
-  withStore(async ({ work, generation, mark, users, folder, err }) => {
+  withStore(async ({ context: work, generation, mark, machines: users, folder, err }) => {
     await generation("x", 1);
     users.push(machine("stable", `${folder}/store/.generations/x/1`)); // by another name
     let looks = 0;
@@ -71,7 +71,7 @@ Deno.test("removeChroot() waits until nobody uses it, when it is asked to", () =
   }));
 
 Deno.test("removeChroot() that waits gives up when it is interrupted", () =>
-  withStore(async ({ work, generation, mark, users, folder, controller }) => {
+  withStore(async ({ context: work, generation, mark, machines: users, folder, controller }) => {
     await generation("x", 1);
     users.push(machine("stable", `${folder}/store/.generations/x/1`)); // by another name
     const sleep = () => Promise.resolve(controller.abort());
@@ -81,7 +81,7 @@ Deno.test("removeChroot() that waits gives up when it is interrupted", () =>
   }));
 
 Deno.test("removeChroot() refuses a symlink, and while somebody works on the chroot", () =>
-  withStore(async ({ work, tree, put, folder }) => {
+  withStore(async ({ context: work, tree, put, folder }) => {
     await tree("x");
     const lock = await tryLock(work.host, work.config.store, named("x"));
     try {
@@ -97,7 +97,7 @@ Deno.test("removeChroot() refuses a symlink, and while somebody works on the chr
 
 for (const step of ["its link", "its trees"]) {
   Deno.test(`removeChroot() that is killed at ${step} does not bring back what it removes`, () =>
-    withStore(async ({ work, generation, folder, mark }) => {
+    withStore(async ({ context: work, generation, folder, mark }) => {
       const { host } = work;
       await generation("x", 1);
       const killed = () => Promise.reject(new Error("killed"));
@@ -115,7 +115,7 @@ for (const step of ["its link", "its trees"]) {
 }
 
 Deno.test("removeChroot() removes what a switch left that was killed", () =>
-  withStore(async ({ work, generation, folder }) => {
+  withStore(async ({ context: work, generation, folder }) => {
     await generation("x", 1);
     await Deno.symlink(".generations/x/2", `${folder}/store/.generations/x/.link`);
     await removeChroot(work, "x", false);

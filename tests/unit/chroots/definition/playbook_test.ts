@@ -125,7 +125,7 @@ Deno.test("withoutTags() keeps a mapping's keys in one column", () => {
 });
 
 Deno.test("findPlaybook() prefers the folder of definitions, then .yaml", () =>
-  withStore(async ({ work: { host, config }, put, folder }) => {
+  withStore(async ({ context: { host, config }, put, folder }) => {
     const find = async () => (await findPlaybook(host, config, named("x"), null))?.path;
     assert.equal(await find(), undefined);
     await put("store/x.yml");
@@ -137,20 +137,20 @@ Deno.test("findPlaybook() prefers the folder of definitions, then .yaml", () =>
   }));
 
 Deno.test("findPlaybook() prefers the one beside the definition", () =>
-  withStore(async ({ work: { host, config }, put, folder }) => {
+  withStore(async ({ context: { host, config }, put, folder }) => {
     await put("defs/x.yaml");
     await put("store/x.yaml");
-    const beside = { folder: config.store, definition: { making: {}, machine: {} }, text: "" };
+    const beside = { folder: config.store, definition: { build: {}, machine: {} }, text: "" };
     const found = await findPlaybook(host, config, named("x"), beside);
     assert.equal(found?.path, `${folder}/store/x.yaml`);
   }));
 
 Deno.test("findPlaybook() takes the one that the definition names, and refuses where it is not there", () =>
-  withStore(async ({ work: { host, config }, put, folder }) => {
+  withStore(async ({ context: { host, config }, put, folder }) => {
     await put("defs/x.yaml");
     await put("defs/plays/base.yaml");
     const find = (playbook: string) => {
-      const definition = { making: { playbook }, machine: {} };
+      const definition = { build: { playbook }, machine: {} };
       return findPlaybook(host, config, named("x"), {
         folder: `${folder}/defs`,
         definition,
@@ -167,13 +167,13 @@ Deno.test("findPlaybook() takes the one that the definition names, and refuses w
   }));
 
 Deno.test("findPlaybook() takes no directory for a playbook", () =>
-  withStore(async ({ work: { host, config }, put }) => {
+  withStore(async ({ context: { host, config }, put }) => {
     await put("store/x.yaml/usr/file");
     assert.equal(await findPlaybook(host, config, named("x"), null), null);
   }));
 
 Deno.test("findPlaybook() warns of a playbook that it cannot read, and goes on", () =>
-  withStore(async ({ work: { host, config }, put, err, folder }) => {
+  withStore(async ({ context: { host, config }, put, err, folder }) => {
     const text = "- hosts: [\n  vars: {nspawn_runner_chroot_suite: sid}\n";
     await put("defs/x.yaml", text);
     const found = await findPlaybook(host, config, named("x"), null);
@@ -183,7 +183,7 @@ Deno.test("findPlaybook() warns of a playbook that it cannot read, and goes on",
   }));
 
 Deno.test("findPlaybook() takes what YAML 1.1 takes for true", () =>
-  withStore(async ({ work: { host, config }, put }) => {
+  withStore(async ({ context: { host, config }, put }) => {
     for (const [text, expected] of [["yes", true], ["True", true], ["on", true], ["no", false]]) {
       await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_maint_recreate: ${text}}\n`);
       const found = await findPlaybook(host, config, named("x"), null);
@@ -192,14 +192,14 @@ Deno.test("findPlaybook() takes what YAML 1.1 takes for true", () =>
   }));
 
 Deno.test("findPlaybook() leaves templates to Ansible", () =>
-  withStore(async ({ work: { host, config }, put, err }) => {
+  withStore(async ({ context: { host, config }, put, err }) => {
     await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_chroot_suite: "{{ s }}"}\n`);
     assert.equal((await findPlaybook(host, config, named("x"), null))?.suite, undefined);
     assert.match(err(), /templates are for Ansible/);
   }));
 
 Deno.test("findPlaybook() takes variables for what their settings mean", () =>
-  withStore(async ({ work: { host, config }, put }) => {
+  withStore(async ({ context: { host, config }, put }) => {
     const vars =
       "{nspawn_runner_mirror: 'http://m.example/debian', nspawn_runner_cpu_weight: 200, " +
       "nspawn_runner_memory_high: 50%, nspawn_runner_memory_max: 2G, nspawn_runner_seccomp: no}";

@@ -5,14 +5,14 @@ import { asJson, asLines, asTable } from "../../../../src/chroots/find/table.ts"
 import { named, withStore } from "../fixture.ts";
 
 Deno.test("listChroots() is empty where there is no store", () =>
-  withStore(async ({ work: { host, config } }) => {
+  withStore(async ({ context: { host, config } }) => {
     assert.deepEqual(await listChroots(host, config), []);
     assert.equal(asLines([]), "");
     assert.equal(asJson([]), "[]\n");
   }));
 
 Deno.test("listChroots() has chroots and definitions, with what is known of them", () =>
-  withStore(async ({ work: { host, config }, tree, generation, put, folder }) => {
+  withStore(async ({ context: { host, config }, tree, generation, put, folder }) => {
     const made = "2030-01-01T00:00:00.000Z";
     const pin = `sha256:${"0".repeat(64)}`;
     await generation("ready", 3, { origin: "sid", size: 3 * 1024 ** 2, made });
@@ -55,7 +55,7 @@ Deno.test("listChroots() has chroots and definitions, with what is known of them
   }));
 
 Deno.test("listChroots() shows what is being made, and not what a killed process left", () =>
-  withStore(async ({ work: { host, config }, put }) => {
+  withStore(async ({ context: { host, config }, put }) => {
     await put("store/.making/left/root/usr/file");
     await put("store/.making/now/root/usr/file");
     const lock = await tryLock(host, config.store, named("now"));
@@ -69,7 +69,7 @@ Deno.test("listChroots() shows what is being made, and not what a killed process
   }));
 
 Deno.test("listChroots() lists a definition that is wrong", () =>
-  withStore(async ({ work: { host, config }, put }) => {
+  withStore(async ({ context: { host, config }, put }) => {
     await put("defs/wrong.toml", "= nonsense");
     const [entry] = await listChroots(host, config);
     assert.deepEqual([entry?.name, entry?.state, entry?.origin], ["wrong", "defined", null]);

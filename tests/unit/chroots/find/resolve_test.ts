@@ -3,7 +3,7 @@ import { resolveChroot } from "../../../../src/chroots/find/resolve.ts";
 import { withStore } from "../fixture.ts";
 
 Deno.test("resolveChroot() finds a directory of the store", () =>
-  withStore(async ({ work: { host, config }, tree, folder }) => {
+  withStore(async ({ context: { host, config }, tree, folder }) => {
     await tree("bookworm");
     for (const image of ["bookworm", "registry.example/ci/bookworm", "debian:bookworm"]) {
       const chroot = await resolveChroot(host, config, image);
@@ -18,7 +18,7 @@ Deno.test("resolveChroot() finds a directory of the store", () =>
   }));
 
 Deno.test("resolveChroot() finds the current generation, and how programs run in it", () =>
-  withStore(async ({ work: { host, config }, generation, folder }) => {
+  withStore(async ({ context: { host, config }, generation, folder }) => {
     const image = { env: ["A=b"], user: "ci", workingDir: "", entrypoint: [], cmd: [] };
     await generation("x", 1);
     await generation("x", 2, { image });
@@ -32,14 +32,14 @@ Deno.test("resolveChroot() finds the current generation, and how programs run in
   }));
 
 Deno.test("resolveChroot() prefers the name with the repository", () =>
-  withStore(async ({ work: { host, config }, tree }) => {
+  withStore(async ({ context: { host, config }, tree }) => {
     await tree("bookworm");
     await tree("debian-bookworm");
     assert.equal((await resolveChroot(host, config, "debian:bookworm")).name, "debian-bookworm");
   }));
 
 Deno.test("resolveChroot() follows a symlink to its end, also out of the store", () =>
-  withStore(async ({ work: { host, config }, tree, put, folder }) => {
+  withStore(async ({ context: { host, config }, tree, put, folder }) => {
     await tree("real");
     await put("elsewhere/usr/file");
     await Deno.symlink("real", `${folder}/store/near`);
@@ -49,7 +49,7 @@ Deno.test("resolveChroot() follows a symlink to its end, also out of the store",
   }));
 
 Deno.test("resolveChroot() refuses what is no root, with the list of what there is", () =>
-  withStore(async ({ work: { host, config }, tree, put, folder }) => {
+  withStore(async ({ context: { host, config }, tree, put, folder }) => {
     await tree("bookworm");
     await put("store/file");
     await put("store/empty/readme");
@@ -69,7 +69,7 @@ Deno.test("resolveChroot() refuses what is no root, with the list of what there 
   }));
 
 Deno.test("resolveChroot() refuses a symlink to what holds the store, and one to itself", () =>
-  withStore(async ({ work: { host, config }, put, folder }) => {
+  withStore(async ({ context: { host, config }, put, folder }) => {
     await put("store/x/readme");
     await put("usr/file");
     await Deno.symlink("/", `${folder}/store/root`);
@@ -81,14 +81,14 @@ Deno.test("resolveChroot() refuses a symlink to what holds the store, and one to
   }));
 
 Deno.test("resolveChroot() says so where there is no chroot and no store", () =>
-  withStore(async ({ work: { host, config } }) => {
+  withStore(async ({ context: { host, config } }) => {
     await assert.rejects(resolveChroot(host, config, "x:y"), {
       hint: "There is none yet. Make it: nspawn-runner chroot-create x-y",
     });
   }));
 
 Deno.test("resolveChroot() reads the definition, the definitions' folder before the store", () =>
-  withStore(async ({ work: { host, config }, tree, put }) => {
+  withStore(async ({ context: { host, config }, tree, put }) => {
     await tree("x");
     await put("store/x.toml", 'shell = "zsh"');
     assert.equal((await resolveChroot(host, config, "x")).own[0]?.shell, "zsh");
@@ -99,7 +99,7 @@ Deno.test("resolveChroot() reads the definition, the definitions' folder before 
   }));
 
 Deno.test("resolveChroot() starts no process and stays with few looks at the disk", () =>
-  withStore(async ({ work: { host, config }, tree, processes }) => {
+  withStore(async ({ context: { host, config }, tree, processes }) => {
     await tree("x");
     let looks = 0;
     const files = new Proxy(host.files, {
@@ -114,7 +114,7 @@ Deno.test("resolveChroot() starts no process and stays with few looks at the dis
   }));
 
 Deno.test("resolveChroot() takes an alias where no chroot has that name", () =>
-  withStore(async ({ work: { host, config }, tree, put }) => {
+  withStore(async ({ context: { host, config }, tree, put }) => {
     await tree("python-3.12");
     await tree("x");
     await put("defs/python-3.12.toml", 'aliases = ["py", "python-3", "x"]');

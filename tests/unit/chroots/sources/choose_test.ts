@@ -14,7 +14,8 @@ function test(name: string, act: (f: Fixture) => Promise<void>, options: Fixture
     name,
     () =>
       withStore(
-        async (f) => await act({ ...f, work: { ...f.work, host: withPrograms(f.work.host) } }),
+        async (f) =>
+          await act({ ...f, context: { ...f.context, host: withPrograms(f.context.host) } }),
         options,
       ),
   );
@@ -57,9 +58,9 @@ test(
   async (f) => {
     await f.put("defs/x.toml", 'source = "docker:registry.example:5000/ci/x:1"');
     state.digest = ONE;
-    assert.equal(await maintainChroot(f.work, named("x")), "created");
+    assert.equal(await maintainChroot(f.context, named("x")), "created");
     assert.match(copies(f)[0]!, new RegExp(` docker://registry.example:5000/ci/x@${ONE} oci:`));
-    const record = await readRecord(f.work.host, f.config.store, named("x"), 1);
+    const record = await readRecord(f.context.host, f.config.store, named("x"), 1);
     assert.deepEqual([record?.pin, record?.origin], [ONE, "docker:registry.example:5000/ci/x:1"]);
     assert.deepEqual(record?.image, {
       env: ["A=b"],
@@ -68,19 +69,19 @@ test(
       entrypoint: [],
       cmd: ["x"],
     });
-    assert.equal(await maintainChroot(f.work, named("x")), "nothing to do");
+    assert.equal(await maintainChroot(f.context, named("x")), "nothing to do");
     state.digest = null;
-    await assert.rejects(maintainChroot(f.work, named("x")), {
+    await assert.rejects(maintainChroot(f.context, named("x")), {
       message:
         'Cannot maintain chroot x: cannot read image docker://registry.example:5000/ci/x:1: no "such" manifest',
       hint: /skopeo login/,
     });
     assert.deepEqual(await f.generations("x"), [[1], 1]);
     state.digest = TWO;
-    assert.equal(await maintainChroot(f.work, named("x")), "recreated");
+    assert.equal(await maintainChroot(f.context, named("x")), "recreated");
     await f.put("defs/x.toml", 'source = "docker:registry.example:5000/ci/x:1"\nsetup = ["true"]');
     assert.equal(
-      await maintainChroot(f.work, named("x")),
+      await maintainChroot(f.context, named("x")),
       "recreated",
       "its definition is another one",
     );
@@ -100,7 +101,7 @@ const IMAGES: readonly (readonly [string, string])[] = [
 for (const [source, image] of IMAGES) {
   test(`chooseSource() makes ${image} of ${source}`, async (f) => {
     await f.put("defs/x.toml", `source = "${source}"`);
-    await maintainChroot(f.work, named("x"));
+    await maintainChroot(f.context, named("x"));
     assert.ok(copies(f)[0]!.includes(` ${image} oci:`), copies(f)[0]);
   }, registry({ digest: ONE }));
 }
@@ -140,7 +141,7 @@ for (const origin of ORIGINS) {
     for (const path of there) await f.put(path);
     const more = 'packages = ["sudo"]\nsetup = ["id ci"]\n';
     await f.put("defs/x.toml", `${origin.replace("FOLDER", f.folder)}\n${more}`);
-    assert.equal(await maintainChroot(f.work, named("x")), "created");
+    assert.equal(await maintainChroot(f.context, named("x")), "created");
     const [install, setup] = inside(f);
     assert.match(install!, /apt-get .* install -- "\$@"\n.* sh sudo$/s);
     assert.doesNotMatch(install!, /dist-upgrade/);
@@ -150,7 +151,7 @@ for (const origin of ORIGINS) {
 
 test("maintainChroot() installs no packages that a suite brought", async (f) => {
   await f.put("defs/x.toml", 'suite = "bookworm"\npackages = ["sudo"]\n');
-  assert.equal(await maintainChroot(f.work, named("x")), "created");
+  assert.equal(await maintainChroot(f.context, named("x")), "created");
   assert.deepEqual(inside(f), []);
 }, WITH_APT);
 
@@ -161,21 +162,21 @@ test("maintainChroot() refuses packages where there is no apt, also of a chroot 
     message: "Cannot maintain chroot x: cannot install packages: it has no apt",
     hint: /setup/,
   };
-  await assert.rejects(maintainChroot(f.work, named("x")), refusal);
+  await assert.rejects(maintainChroot(f.context, named("x")), refusal);
   assert.deepEqual(await f.generations("x"), [[], null]);
   await f.tree("x");
   await f.put("defs/x.toml", 'packages = ["sudo"]');
-  await assert.rejects(maintainChroot(f.work, named("x")), refusal);
+  await assert.rejects(maintainChroot(f.context, named("x")), refusal);
 });
 
 test("maintainChroot() makes a chroot anew when the one that it extends is another", async (f) => {
   await f.generation("base", 1);
   await f.put("defs/x.toml", 'extends = "base"');
-  assert.equal(await maintainChroot(f.work, named("x")), "created");
+  assert.equal(await maintainChroot(f.context, named("x")), "created");
   assert.equal(await f.mark("x"), "mark 1");
-  assert.equal(await maintainChroot(f.work, named("x")), "nothing to do");
+  assert.equal(await maintainChroot(f.context, named("x")), "nothing to do");
   await f.generation("base", 2);
-  assert.equal(await maintainChroot(f.work, named("x")), "recreated");
+  assert.equal(await maintainChroot(f.context, named("x")), "recreated");
   assert.equal(await f.mark("x"), "mark 2");
 });
 
@@ -183,12 +184,12 @@ test("maintainChroot() refuses definitions that go round in a circle, and a base
   for (const [name, base] of [["a", "b"], ["b", "c"], ["c", "a"]]) {
     await f.put(`defs/${name}.toml`, `extends = "${base}"`);
   }
-  await assert.rejects(maintainChroot(f.work, named("a")), {
+  await assert.rejects(maintainChroot(f.context, named("a")), {
     message: /definitions go round in a circle/,
     hint: "a extends b extends c extends a",
   });
   await f.put("defs/c.toml", 'extends = "none"');
-  await assert.rejects(maintainChroot(f.work, named("c")), { hint: /chroot-create none/ });
+  await assert.rejects(maintainChroot(f.context, named("c")), { hint: /chroot-create none/ });
 });
 
 test("chooseChroots() has what others extend come first", async (f) => {
@@ -196,10 +197,10 @@ test("chooseChroots() has what others extend come first", async (f) => {
   await f.put("defs/b.toml", "");
   await f.put("defs/c.toml", 'extends = "d"');
   await f.put("defs/d.toml", 'extends = "a"'); // a circle is told when its turn comes
-  assert.deepEqual([...await chooseChroots(f.work, [])].sort(), ["a", "b", "c", "d"]);
+  assert.deepEqual([...await chooseChroots(f.context, [])].sort(), ["a", "b", "c", "d"]);
   await f.put("defs/d.toml", "");
-  assert.deepEqual(await chooseChroots(f.work, []), ["d", "c", "a", "b"]);
-  assert.deepEqual(await chooseChroots(f.work, ["a", "d"]), ["d", "a"]);
+  assert.deepEqual(await chooseChroots(f.context, []), ["d", "c", "a", "b"]);
+  assert.deepEqual(await chooseChroots(f.context, ["a", "d"]), ["d", "a"]);
 });
 
 for (
@@ -215,7 +216,10 @@ for (
 ) {
   test(`pushChroot() refuses ${target}`, async (f) => {
     const chroot = { name: named("x"), path: "/x", generation: 1, image: null, own: [] };
-    await assert.rejects(pushChroot(f.work, chroot, target), { kind: "refused", hint: /REGISTRY/ });
+    await assert.rejects(pushChroot(f.context, chroot, target), {
+      kind: "refused",
+      hint: /REGISTRY/,
+    });
     assert.equal(f.processes.length, 0);
   });
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import {
   chooseSuite,
-  refuseUnplaced,
-  refuseUnproved,
+  requireKeyring,
+  requireKnownMirror,
 } from "../../../../src/chroots/sources/suite.ts";
 import { PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import type { Host } from "../../../../src/host/host.ts";
@@ -66,16 +66,16 @@ Deno.test("chooseSuite() refuses what a tool could take for an option or a path"
 });
 
 Deno.test("refuseUnproved() names the package with the keys", async () => {
-  await assert.rejects(refuseUnproved(hostWith(), "noble"), { hint: /ubuntu/, kind: "refused" });
-  await assert.rejects(refuseUnproved(hostWith(), "bookworm"), { hint: /debian-archive-keyring/ });
-  await assert.rejects(refuseUnproved(hostWith(), "zany"), /Ubuntu/);
-  await refuseUnproved(hostWith("/usr/share/keyrings/ubuntu-archive-keyring.gpg"), "noble");
-  await refuseUnproved(hostWith(), "kali"); // of whom we know nothing
+  await assert.rejects(requireKeyring(hostWith(), "noble"), { hint: /ubuntu/, kind: "refused" });
+  await assert.rejects(requireKeyring(hostWith(), "bookworm"), { hint: /debian-archive-keyring/ });
+  await assert.rejects(requireKeyring(hostWith(), "zany"), /Ubuntu/);
+  await requireKeyring(hostWith("/usr/share/keyrings/ubuntu-archive-keyring.gpg"), "noble");
+  await requireKeyring(hostWith(), "kali"); // of whom we know nothing
 });
 
 Deno.test("refuseUnplaced() names the package by which mmdebstrap knows where Ubuntu is", async () => {
-  await assert.rejects(refuseUnplaced(hostWith(), "noble"), { hint: /distro-info-data/ });
-  await refuseUnplaced(hostWith("/usr/share/distro-info/ubuntu.csv"), "noble");
-  await refuseUnplaced(hostWith(`${SCRIPTS}/noble`), "noble");
-  for (const suite of ["bookworm", "kali"]) await refuseUnplaced(hostWith(), suite);
+  await assert.rejects(requireKnownMirror(hostWith(), "noble"), { hint: /distro-info-data/ });
+  await requireKnownMirror(hostWith("/usr/share/distro-info/ubuntu.csv"), "noble");
+  await requireKnownMirror(hostWith(`${SCRIPTS}/noble`), "noble");
+  for (const suite of ["bookworm", "kali"]) await requireKnownMirror(hostWith(), suite);
 });
