@@ -1,33 +1,27 @@
-/** `@std/cli/parse-args` over minimist: what this project uses of it, and no more. */
+/** `@std/cli/parse-args` on networks without JSR, over minimist: the options that this project uses. */
 
 import minimist from "minimist";
 
-/** Options that both parsers take in the same sense. */
+/** Options that mean the same to both parsers. */
 export interface ParseOptions {
-  /** Names whose values stay text; `_` for the words that are no option. */
+  /** Names whose values stay strings; `_` for positional arguments. */
   readonly string?: readonly string[];
   /** Names that take no value. */
   readonly boolean?: readonly string[];
-  /** Names whose values are gathered into a list. */
+  /** Names that may be repeated: their values become a list. */
   readonly collect?: readonly string[];
 }
 
-/** What was found: words under `_`, options under their names. */
+/** Positional arguments under `_`, options under their names. */
 export interface Args {
   _: string[];
-  // deno-lint-ignore no-explicit-any -- as in the package that this stands for
+  // deno-lint-ignore no-explicit-any -- as in `@std/cli`
   [name: string]: any;
 }
 
 const parse = minimist as unknown as (argv: string[], options: object) => Args;
 
-/**
- * Takes a command line apart.
- *
- * @param argv The words.
- * @param options What is known of the options.
- * @returns Words and options.
- */
+/** Splits a command line into positional arguments and options; of a repeated option the last value counts. */
 export function parseArgs(argv: readonly string[], options: ParseOptions = {}): Args {
   const { string = [], boolean = [], collect = [] } = options;
   const args = parse([...argv], { string: [...string], boolean: [...boolean] });

@@ -1,10 +1,10 @@
-/** `@std/path/posix` over path-browserify: what this project uses of it, and no more. */
+/** `@std/path/posix` on networks without JSR, over path-browserify: the functions that this project uses. */
 
 import path from "path-browserify";
 
 /** The part of path-browserify that is used; it brings no types. */
 interface Posix {
-  basename(path: string, suffix?: string): string;
+  basename(path: string): string;
   dirname(path: string): string;
   extname(path: string): string;
   isAbsolute(path: string): boolean;
@@ -16,35 +16,34 @@ interface Posix {
 
 const posix = path as unknown as Posix;
 
-export const { basename, dirname, extname, isAbsolute, join, normalize } = posix;
+export const { extname, isAbsolute, join, normalize } = posix;
 
-/**
- * An absolute path. Its own idea of the working directory would load Node's `process`.
- *
- * @param parts Paths, joined from right to left until one is absolute.
- * @returns The absolute path.
- */
+/** Returns the last part of a path, without the suffix where that is not all of it. As in `@std`, the root's is `/`. */
+export function basename(path: string, suffix = ""): string {
+  const name = posix.basename(path) || (posix.isAbsolute(path) ? "/" : "");
+  const isCut = suffix !== "" && name !== suffix && name.endsWith(suffix);
+  return isCut ? name.slice(0, -suffix.length) : name;
+}
+
+/** Returns the path without its last part. As in `@std`, no slash is left at its end, but for the root's. */
+export function dirname(path: string): string {
+  return posix.dirname(path).replace(/(?!^)\/+$/, "");
+}
+
+/** Returns an absolute path, as path-browserify does, but without Node's `process`, which is slow to load. */
 export function resolve(...parts: string[]): string {
   return posix.resolve(Deno.cwd(), ...parts);
 }
 
-/**
- * The way from one path to another.
- *
- * @param from Where the way begins.
- * @param to Where it ends.
- * @returns A relative path.
- */
+/** Returns the relative path that leads from one path to another. */
 export function relative(from: string, to: string): string {
   return posix.relative(resolve(from), resolve(to));
 }
 
 /**
- * The path of a file URL.
+ * Returns the path of a file URL.
  *
- * @param url The URL.
- * @returns An absolute path.
- * @throws {TypeError} where the URL is of another kind.
+ * @throws {TypeError} for a URL of another scheme.
  */
 export function fromFileUrl(url: string | URL): string {
   const { protocol, pathname } = new URL(url);

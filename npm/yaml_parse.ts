@@ -1,4 +1,4 @@
-/** `@std/yaml/parse` over js-yaml: what this project uses of it, and no more. */
+/** `@std/yaml/parse` on networks without JSR, over js-yaml: the options that this project uses. */
 
 import { CORE_SCHEMA, FAILSAFE_SCHEMA, JSON_SCHEMA, loadAll, YAML11_SCHEMA } from "js-yaml";
 
@@ -9,21 +9,19 @@ const SCHEMAS = {
   default: YAML11_SCHEMA,
 } as const;
 
-/** Options that both parsers take in the same sense. */
+/** Options that mean the same to both parsers. */
 export interface ParseOptions {
-  /** Which scalars become something other than text: none with `failsafe`. */
+  /** Decides which scalars become something other than a string: none with `failsafe`. */
   readonly schema?: keyof typeof SCHEMAS;
-  /** Whether the last of two equal keys counts; they are an error otherwise. */
+  /** Whether of a repeated key the last value counts; otherwise it is an error. */
   readonly allowDuplicateKeys?: boolean;
 }
 
 /**
- * Reads one YAML document.
+ * Parses one YAML document.
  *
- * @param content The text.
- * @param options How to read it.
- * @returns Its value, null where there is none.
- * @throws {Error} where it is no single YAML document.
+ * @returns Its value; null for an empty document.
+ * @throws {Error} for invalid YAML, or for more than one document.
  */
 export function parse(content: string, options: ParseOptions = {}): unknown {
   const documents = loadAll(content, {

@@ -55,7 +55,7 @@ export async function parseDefinition(text: string, path: string): Promise<Defin
   const part = (wanted: boolean) =>
     Object.fromEntries(Object.entries(values).filter(([key]) => isMaking(key) === wanted));
   return {
-    making: part(true) as Definition["making"],
+    build: part(true) as Definition["build"],
     machine: nested(part(false)) as Definition["machine"],
   };
 }
@@ -143,33 +143,12 @@ async function checkedValues(
 }
 
 async function parseToml(text: string, file: string): Promise<Values> {
-  // Not every parser takes a file without a value, or with a byte order mark.
-  if (!/^\s*[^#\s]/m.test(text.replace(BYTE_ORDER_MARK, ""))) return {};
-  const { parse } = await import("@std/toml/parse");
+  const { parse } = await import("smol-toml");
   try {
-    const values: Values = parse(text.replace(BYTE_ORDER_MARK, ""));
-    const repeated = repeatedKey(text);
-    if (repeated !== undefined) throw new SyntaxError(`${repeated} stands there twice`);
-    return values;
+    return parse(text);
   } catch (error) {
     throw refused(`Cannot read ${file}: ${messageOf(error).trim()}`, "It must be TOML 1.0");
   }
-}
-
-const BYTE_ORDER_MARK = /^\uFEFF/;
-
-/** A key or table that is set twice; not every parser refuses it, and which one counts is a guess. */
-function repeatedKey(text: string): string | undefined {
-  const seen = new Set<string>();
-  let table = "";
-  for (const line of text.split("\n")) {
-    const [, header, key] = line.match(/^\s*(?:\[([^[\]]+)\]|([^=#[]+?)\s*=)/) ?? [];
-    const path = (header ?? (key === undefined ? "" : table + key)).replace(/["'\s]/g, "");
-    if (header !== undefined) table = `${path}.`;
-    if (path !== "" && seen.has(path)) return path;
-    seen.add(path);
-  }
-  return undefined;
 }
 
 /** Every value with its dotted path; a table counts by what is in it. */

@@ -29,7 +29,7 @@ export const runners: Check = async (host, { prepare_timeout }) => {
   const paste = `nspawn-runner toml >>${FILE}`;
   const text = await host.files.read(FILE).catch(() => null);
   if (text === null) return weak(topic, `no ${FILE} here`, `On a runner host: ${paste}`);
-  const { parse } = await import("@std/toml/parse");
+  const { parse } = await import("smol-toml");
   let sections: readonly Section[];
   try {
     sections = sectionsIn(parse(text)["runners"]);

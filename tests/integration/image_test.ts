@@ -1,6 +1,6 @@
 /** Who decides the image and the id, and names that nobody should be able to use. */
 
-import { parse } from "@std/toml/parse";
+import { parse } from "smol-toml";
 import assert from "node:assert/strict";
 import { attempt, BUILD_FAILURE, type Section } from "../conformance/runner.ts";
 import { assertDone, withAttempt } from "../conformance/stages.ts";

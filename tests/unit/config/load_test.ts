@@ -301,6 +301,11 @@ Deno.test("loadConfig() refuses a key or table that stands there twice", async (
       "[limits]\ncpu_weight = 1\ntasks_max = 2\ncpu_weight = 1",
       "[limits]\ncpu_weight = 1\n[limits]\ntasks_max = 2",
       "limits.cpu_weight = 1\nlimits.cpu_weight = 2",
+      "limits.cpu_weight = 1\n[limits]\ntasks_max = 2",
+      "limits = { cpu_weight = 1 }\nlimits.tasks_max = 2",
+      "limits = { cpu_weight = 1, cpu_weight = 2 }",
+      'shell = "a"\n"shell" = "b"',
+      'allowed_images = ["a"]\nallowed_images = ["b"]',
     ]
   ) {
     assert.match(await complaint(load(text)), /^Cannot read \/c\.toml: /);
@@ -309,11 +314,37 @@ Deno.test("loadConfig() refuses a key or table that stands there twice", async (
   assert.equal(config.shell, "b");
 });
 
+/** Lines that begin alike, inside values: each is valid TOML. */
+const LINES_THAT_BEGIN_ALIKE: readonly (readonly [string, readonly string[]])[] = [
+  ['setup = [\n  "A=1 make",\n  "A=1 make install",\n]', ["A=1 make", "A=1 make install"]],
+  [
+    "setup = [\n  'apt-get -o Dpkg::Options::=--force-confold upgrade',\n" +
+    "  'apt-get -o Dpkg::Options::=--force-confold install make',\n]",
+    [
+      "apt-get -o Dpkg::Options::=--force-confold upgrade",
+      "apt-get -o Dpkg::Options::=--force-confold install make",
+    ],
+  ],
+  [
+    'setup = ["""\nexport X=1\nexport X=2\n[ -e f ] || true\n[ -e f ] || false"""]',
+    ["export X=1\nexport X=2\n[ -e f ] || true\n[ -e f ] || false"],
+  ],
+  ["setup = ['''\nsuite = 1\nsuite = 1\n[limits]\n[limits]''']", [
+    "suite = 1\nsuite = 1\n[limits]\n[limits]",
+  ]],
+];
+
+for (const [text, setup] of LINES_THAT_BEGIN_ALIKE) {
+  Deno.test(`parseDefinition() takes ${JSON.stringify(text)}`, async () => {
+    assert.deepEqual((await parseDefinition(text, "/d.toml")).build, { setup });
+  });
+}
+
 Deno.test("parseDefinition() has what it says, and nothing else", async () => {
-  assert.deepEqual(await parseDefinition("", "/d.toml"), { making: {}, machine: {} });
+  assert.deepEqual(await parseDefinition("", "/d.toml"), { build: {}, machine: {} });
   assert.deepEqual(
     await parseDefinition('suite = "trixie"\nboot = false\n[limits]\nmemory_max = "1G"', "/d.toml"),
-    { making: { suite: "trixie" }, machine: { boot: false, limits: { memory_max: "1G" } } },
+    { build: { suite: "trixie" }, machine: { boot: false, limits: { memory_max: "1G" } } },
   );
 });
 
