@@ -9,7 +9,7 @@ import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName, machineName } from "../machines/record/name.ts";
 
 /** A job's machine. */
-export interface Chosen {
+export interface ChosenMachine {
   readonly id: string;
   readonly machine: MachineName;
   /** A short hash of what tells the job's server from others; undefined by hand. */
@@ -24,7 +24,10 @@ export interface Chosen {
  * @returns The id, and the machine's name.
  * @throws {Failure} of usage where nobody says an id, or one that makes no machine name.
  */
-export async function chooseMachine(invocation: Invocation, job: Job | null): Promise<Chosen> {
+export async function chooseMachine(
+  invocation: Invocation,
+  job: Job | null,
+): Promise<ChosenMachine> {
   const id = invocation.options["id"] ?? job?.id;
   if (id === undefined) {
     throw usageError("Cannot tell which job it is: no id", "Give one: --id 42");

@@ -7,7 +7,7 @@ import type { Argv } from "../host/host.ts";
  * @param context How it was called.
  * @returns The words; a command follows.
  */
-export async function driverOf({ host, configPath }: Context): Promise<Argv> {
+export async function selfArgv({ host, configPath }: Context): Promise<Argv> {
   const [program, ...words] = await host.self();
   const { verbosity } = host.log;
   const loud = verbosity === "normal" ? [] : [verbosity === "debug" ? "--debug" : "--verbose"];

@@ -1,14 +1,17 @@
-import type { Candidate, Trial } from "../chroots/generations/context.ts";
+/** The trial of a new chroot: a machine starts from it, and the programs that every job needs run in it. */
+
+import type { Trial } from "../chroots/generations/context.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { machineName } from "../machines/record/name.ts";
-import type { MachinePlan, BaseTree } from "../machines/record/plan.ts";
-import { runStage } from "../machines/use/run_script.ts";
-import { startMachine } from "../machines/start/start.ts";
 import { stopMachine } from "../machines/end/stop.ts";
+import type { MachinePlan } from "../machines/record/plan.ts";
+import { readyHost } from "../machines/start/ready_host.ts";
+import { startMachine } from "../machines/start/start.ts";
+import { runStage } from "../machines/use/run_script.ts";
+import { planForTrial } from "./machine_plan.ts";
 
-/** What every job needs, and what is wrong where it fails. Scripts that every shell reads. */
+/** Scripts that have to succeed, in words that every shell reads, and what a failure means. */
 const NEEDS = [
   {
     script: "exit 0\n",
@@ -23,20 +26,11 @@ const NEEDS = [
   },
 ];
 
-/** Seconds that the script may take; after that the machine may be ended by whoever comes by. */
-const LIFETIME = 300;
-
-/**
- * The test of new trees: a machine as jobs get it, and a script in it.
- *
- * @param host The outside.
- * @param config Where machines live.
- * @returns The test.
- */
-export function smokeTest(host: Host, config: Config): Trial {
+/** Returns the trial of new trees on this host. */
+export function chrootTrial(host: Host, config: Config): Trial {
   return async (candidate, interrupt) => {
-    const plan = planOf(host, config, candidate);
-    const { lease } = await startMachine(host, plan, interrupt);
+    const plan = planForTrial(host, config, candidate);
+    const lease = await startMachine(host, plan, await readyHost(host, plan), interrupt);
     try {
       for (const need of NEEDS) await meet(host, plan, need, interrupt);
     } finally {
@@ -46,38 +40,6 @@ export function smokeTest(host: Host, config: Config): Trial {
     }
     if (lease.layer !== null) await prepareLayers(host, plan.store, candidate.tree, interrupt);
   };
-}
-
-function planOf(host: Host, config: Config, candidate: Candidate): MachinePlan {
-  const { settings } = candidate;
-  const id = `test-${host.pid()}`;
-  return {
-    name: machineName(id, undefined),
-    store: config.store,
-    tree: () => Promise.resolve(chrootOf(candidate)),
-    settings,
-    owned: [],
-    diskReserve: 0, // what it tests fits already
-    job: {
-      id,
-      server: undefined,
-      url: undefined,
-      watcher: "us",
-      began: host.clock.now(),
-      timeout: undefined,
-      lifetime: settings.prepare_timeout + LIFETIME,
-      keep: 0,
-    },
-    folders: undefined,
-    binds: [],
-    networks: config,
-  };
-}
-
-/** The tree as jobs get it once it is a generation. */
-function chrootOf({ name, tree, settings, image }: Candidate): BaseTree {
-  const { user = "", env: environment = [] } = image ?? {};
-  return { name, path: tree, user: settings.user ?? user, environment, isFixed: true };
 }
 
 async function meet(
@@ -99,7 +61,7 @@ function storeOf({ store }: MachinePlan): () => Promise<string> {
   return () => Promise.resolve(store);
 }
 
-/** Jobs make what is missing, so that this is no reason to give up a good tree. */
+/** Makes the layers of the first machines; a failure is no reason to reject the tree, since jobs make them too. */
 async function prepareLayers(
   host: Host,
   store: string,

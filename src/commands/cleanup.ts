@@ -1,5 +1,5 @@
 import type { CommandRun } from "../app/command.ts";
-import { stopMachine, type Stopped } from "../machines/end/stop.ts";
+import { stopMachine, type StopResult } from "../machines/end/stop.ts";
 import { machineOfStage } from "../app/choices.ts";
 
 /** Ends the machine of a job and removes what it wrote. */
@@ -9,7 +9,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   host.log.step(`${SAID[stopped]}: machine ${machine}`);
 };
 
-const SAID: Readonly<Record<Stopped, string>> = {
+const SAID: Readonly<Record<StopResult, string>> = {
   removed: "Removed",
   held: "Kept what it wrote",
   none: "Nothing to remove",

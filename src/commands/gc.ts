@@ -3,7 +3,7 @@ import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { CommandRun } from "../app/command.ts";
 import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { removeFolders, spareFolders } from "../machines/end/evict_caches.ts";
+import { evictFolders, evictionCandidates } from "../machines/end/evict_caches.ts";
 import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
 import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
@@ -36,10 +36,10 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   failures += await sweepOrphans(host, store, facts, dryRun, say);
 
   const keeping = { size: config.cache_max_size, age: config.cache_max_age };
-  const spare = await spareFolders(host, store, keeping);
+  const spare = await evictionCandidates(host, store, keeping);
   for (const { path, reason } of spare) say(path, reason);
   if (!dryRun) {
-    await removeFolders(host, store, spare);
+    await evictFolders(host, store, spare);
     await recoverStore(host, store);
   }
   await removeUnusedShiftedLayers(host, store, () => allTrees(host, store), (path, why) => {

@@ -49,7 +49,7 @@ async function failed(
   ending: Ending,
   { stage, began, cancelled }: Circumstances,
 ): Promise<Ending> {
-  const { explain } = await import("../machines/report/explain.ts");
+  const { explainFailure: explain } = await import("../machines/report/explain.ts");
   const { noteFailure } = await import("../machines/report/failures.ts");
   const explained = await explain(host, lease, ending, began, cancelled);
   const { ending: known, lines, before, ...counted } = explained;
@@ -61,6 +61,6 @@ async function failed(
 }
 
 async function tellUsage(host: Host, lease: Lease): Promise<void> {
-  const { summary } = await import("../machines/report/summary.ts");
+  const { usageSummary: summary } = await import("../machines/report/summary.ts");
   host.log.info(`nspawn-runner: ${await summary(host, lease)}`);
 }

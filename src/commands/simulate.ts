@@ -13,7 +13,7 @@ import {
   stagesOf,
 } from "../gitlab/simulation.ts";
 import type { Argv, Captured, Ended, Host } from "../host/host.ts";
-import { driverOf } from "../app/self_argv.ts";
+import { selfArgv } from "../app/self_argv.ts";
 import { interruptible } from "../app/interrupt.ts";
 
 /** Plays GitLab Runner for one job, each stage by this same program as a child. */
@@ -24,7 +24,7 @@ export const run: CommandRun = async (invocation, context) => {
   try {
     return await interruptible(host, async (interrupt) => {
       const env = await stageEnvironment(host, folder, job);
-      const player = { host, env, folder, driver: await driverOf(context), interrupt };
+      const player = { host, env, folder, driver: await selfArgv(context), interrupt };
       let ending: Ending;
       let cleaned: Ended;
       try {

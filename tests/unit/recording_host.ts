@@ -10,6 +10,7 @@ import type {
   CaptureOptions,
   Ended,
   Host,
+  Lock,
   StartOptions,
   Stat,
   Terminal,
@@ -30,6 +31,13 @@ export const PROGRAM_FILE: Stat = {
   ino: 1,
   modified: null,
   born: null,
+};
+
+/** A lock that nobody else wants. */
+export const FREE_LOCK: Lock = {
+  wasLeft: false,
+  release() {},
+  remove: () => Promise.resolve(),
 };
 
 /** What a test decides. */

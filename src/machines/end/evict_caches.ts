@@ -7,10 +7,10 @@ import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { asSize } from "../../text/size.ts";
 import { BUILDS, CACHES, foldersInUse } from "../record/caches.ts";
 import { listLeases } from "../record/lease.ts";
-import { whileTaking } from "../record/lock.ts";
+import { whileReserving } from "../record/lock.ts";
 
 /** How much may be kept, and how long. */
-export interface Keeping {
+export interface RetentionPolicy {
   /** Bytes of all together. */
   readonly size: number;
   /** Seconds without a job. */
@@ -18,7 +18,7 @@ export interface Keeping {
 }
 
 /** A folder that may go. */
-export interface Spare {
+export interface EvictionCandidate {
   readonly path: string;
   /** Why, for a message. */
   readonly reason: string;
@@ -43,11 +43,15 @@ const LEAVING = ".leaving-";
  * @param keeping What may be kept.
  * @returns Each with its reason.
  */
-export async function spareFolders(host: Host, store: string, keeping: Keeping): Promise<Spare[]> {
+export async function evictionCandidates(
+  host: Host,
+  store: string,
+  keeping: RetentionPolicy,
+): Promise<EvictionCandidate[]> {
   const inUse = foldersInUse(await listLeases(host, store));
   const folders = (await listFolders(host, store)).sort((one, other) => other.used - one.used);
   const now = host.clock.now();
-  const spare: Spare[] = [];
+  const spare: EvictionCandidate[] = [];
   let kept = 0;
   for (const { path, used, bytes } of folders) {
     const isOld = now - used > keeping.age * 1000;
@@ -71,10 +75,10 @@ export async function spareFolders(host: Host, store: string, keeping: Keeping):
  * @param store The store's folder.
  * @param spare Which.
  */
-export async function removeFolders(
+export async function evictFolders(
   host: Host,
   store: string,
-  spare: readonly Spare[],
+  spare: readonly EvictionCandidate[],
 ): Promise<void> {
   if (spare.length > 0) await moveAway(host, store, spare);
   for (const { name } of [CACHES, BUILDS]) {
@@ -95,8 +99,12 @@ async function removeOne(host: Host, path: string): Promise<void> {
 }
 
 /** In a moment, while no job can take one. */
-async function moveAway(host: Host, store: string, spare: readonly Spare[]): Promise<void> {
-  await whileTaking(host, async () => {
+async function moveAway(
+  host: Host,
+  store: string,
+  spare: readonly EvictionCandidate[],
+): Promise<void> {
+  await whileReserving(host, async () => {
     const inUse = foldersInUse(await listLeases(host, store));
     for (const { path } of spare) {
       if (inUse.has(path) || await host.files.lstat(path) === null) continue;

@@ -4,13 +4,13 @@ import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Lease } from "../record/lease.ts";
 import { asSize } from "../../text/size.ts";
-import { type End, endIf } from "./overdue.ts";
+import { type EndMachine, endUnlessLocked } from "./overdue.ts";
 
 /** Less than this share of the store's disk, or of the host's memory, is too little for a job. */
 const LEAST = 0.1;
 
 /** Words: the store. */
-const READ = `
+export const FREE_SPACE_SCRIPT = `
 df --block-size=1 --output=avail,size "$1" | sed -n 2p
 cat /proc/meminfo
 `;
@@ -23,18 +23,18 @@ cat /proc/meminfo
  * @param leases All machines of the store, as they were seen.
  * @param end Ends one.
  */
-export async function makeRoom(
+export async function evictHeldMachines(
   host: Host,
   store: string,
   leases: readonly Lease[],
-  end: End,
+  end: EndMachine,
 ): Promise<void> {
   const held = leases.filter((lease) => lease.held !== null)
     .sort((one, other) => one.held! < other.held! ? -1 : 1);
   for (const lease of held) {
     const wanted = await wantedRoom(host, store);
     if (wanted === "disk" || (wanted === "memory" && lease.storage === "tmpfs")) {
-      await endIf(host, lease, end, () => Promise.resolve(`${wanted} is wanted`));
+      await endUnlessLocked(host, lease, end, () => Promise.resolve(`${wanted} is wanted`));
     }
   }
 }
@@ -71,7 +71,7 @@ export async function refuseFullDisk(host: Host, store: string, reserve: number)
 }
 
 async function wantedRoom(host: Host, store: string): Promise<"disk" | "memory" | null> {
-  const { stdout } = await host.processes.capture(["sh", "-c", READ, "sh", store]);
+  const { stdout } = await host.processes.capture(["sh", "-c", FREE_SPACE_SCRIPT, "sh", store]);
   const [free = 1, size = 1] = stdout.trim().split(/\s+/).slice(0, 2).map(Number);
   if (free < size * LEAST) return "disk";
   const kilobytes = (key: string) =>

@@ -3,7 +3,7 @@
 import { EXPORTS, sweepExport } from "../../linux/nspawn_leftovers.ts";
 import type { Host } from "../../host/host.ts";
 import { endCgroup } from "../../linux/cgroups.ts";
-import { closeChannel } from "../exec/script.ts";
+import { closeChannel } from "../exec/channel.ts";
 import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
 import { readLease } from "../record/lease.ts";
 import { isMachineName, type MachineName } from "../record/name.ts";
@@ -16,7 +16,7 @@ import {
 } from "../record/paths.ts";
 import { RUNTIME } from "../../runtime_folder.ts";
 import { storageOf } from "../storage/choose.ts";
-import { stopUnit, listUnits } from "../supervisor/systemd.ts";
+import { listUnits, stopUnit } from "../supervisor/systemd.ts";
 
 /** Traces of one machine without a record. */
 export interface Orphan {

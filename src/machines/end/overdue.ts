@@ -8,7 +8,7 @@ import { readKernel } from "../../linux/proc.ts";
 import { parseStat, type ProcessId } from "../../linux/proc.ts";
 
 /** What a sweep knows of this host. */
-export interface Present {
+export interface HostState {
   /** The id of this boot. */
   readonly boot: string;
   /** The GitLab Runner that called us: it lives, without asking. */
@@ -25,7 +25,7 @@ export interface Overdue {
 }
 
 /** Ends a machine, and removes all that it wrote; false where it only says so. */
-export type End = (overdue: Overdue) => Promise<boolean>;
+export type EndMachine = (overdue: Overdue) => Promise<boolean>;
 
 /**
  * Ends those machines whose time is over. What somebody watches over, or works on at this
@@ -40,8 +40,8 @@ export type End = (overdue: Overdue) => Promise<boolean>;
 export async function endOverdue(
   host: Host,
   leases: readonly Lease[],
-  present: Present,
-  end: End,
+  present: HostState,
+  end: EndMachine,
 ): Promise<number> {
   if (leases.length === 0) return 0;
   const alive = await aliveAmong(host, leases, present);
@@ -51,7 +51,7 @@ export async function endOverdue(
     const { machine } = lease;
     if (await reasonOf(host, lease, present, alive, locked.has(machine)) === null) continue;
     // That was a glance, while others went on: what counts is what is so when nobody can.
-    const ended = await endIf(host, lease, end, async (now, wasKilled) => {
+    const ended = await endUnlessLocked(host, lease, end, async (now, wasKilled) => {
       const nowAlive = await aliveAmong(host, [now], present);
       return await reasonOf(host, now, present, nowAlive, wasKilled);
     });
@@ -69,10 +69,10 @@ export async function endOverdue(
  * @param reason Why, by its lease as it is now, and by whether somebody was killed who worked on it.
  * @returns False where it could not be ended, which is told.
  */
-export async function endIf(
+export async function endUnlessLocked(
   host: Host,
   lease: Lease,
-  end: End,
+  end: EndMachine,
   reason: (lease: Lease, wasKilled: boolean) => Promise<string | null>,
 ): Promise<boolean> {
   try {
@@ -92,7 +92,7 @@ export async function endIf(
 async function reasonOf(
   host: Host,
   lease: Lease,
-  { boot, isRunning }: Present,
+  { boot, isRunning }: HostState,
   alive: ReadonlySet<string>,
   wasKilled: boolean,
 ): Promise<string | null> {
@@ -121,7 +121,7 @@ function overdueSince({ deadline }: Lease, now: number): string | null {
 async function aliveAmong(
   host: Host,
   leases: readonly Lease[],
-  { boot, runner }: Present,
+  { boot, runner }: HostState,
 ): Promise<Set<string>> {
   const alive = new Set(runner === null ? [] : [keyOf(runner)]);
   const asked = leases.filter((lease) => lease.boot === boot)

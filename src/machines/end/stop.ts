@@ -4,14 +4,14 @@ import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { sweepExport } from "../../linux/nspawn_leftovers.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
-import { closeChannel } from "../exec/script.ts";
+import { closeChannel } from "../exec/channel.ts";
 import { readFailures } from "../report/failures.ts";
 import {
   findLease,
   type Lease,
   readLease,
   removeLease,
-  type StoreTeller,
+  type StoreFinder,
   writeLease,
 } from "../record/lease.ts";
 import { unlessLocked, whileLocked } from "../record/lock.ts";
@@ -22,7 +22,7 @@ import { isRunning, supervisorOf } from "../supervisor/choose.ts";
 import { stopUnit } from "../supervisor/systemd.ts";
 
 /** What became of a machine. */
-export type Stopped = "removed" | "held" | "none";
+export type StopResult = "removed" | "held" | "none";
 
 /**
  * Ends a machine and removes all that it wrote. Fine when there is none. Where a script of its job
@@ -36,10 +36,10 @@ export type Stopped = "removed" | "held" | "none";
  */
 export async function stopMachine(
   host: Host,
-  store: StoreTeller,
+  store: StoreFinder,
   name: MachineName,
-): Promise<Stopped> {
-  const stop = async (): Promise<Stopped> => {
+): Promise<StopResult> {
+  const stop = async (): Promise<StopResult> => {
     const lease = await findLease(host, name, store);
     if (lease === null) {
       // A prepare that was killed before it wrote a lease was trying its storage at most.

@@ -1,15 +1,15 @@
 /** Addresses of machines: each has one of its family for itself, and all have the same gateway. */
 
 /** Where a private network begins: the name of its interface on the host, which no other program claims. */
-export const PREFIX = "nr-";
+export const INTERFACE_PREFIX = "nr-";
 
 /** What it is called in the machine. */
-export const INSIDE_LINK = "eth0";
+export const MACHINE_INTERFACE = "eth0";
 
 /** The IPv6 addresses of all machines: unique local ones, RFC 4193, that NAT hides. */
-export const RANGE6 = "fd6e:7370:6177::/64";
+export const IPV6_RANGE = "fd6e:7370:6177::/64";
 
-const NETWORK6 = RANGE6.replace(/\/64$/, "");
+const NETWORK6 = IPV6_RANGE.replace(/\/64$/, "");
 
 /** Addresses of one machine and of the host's end. */
 export interface Addresses {
@@ -56,7 +56,7 @@ export function addresses6(slot: number): Addresses {
  * @param outer The same.
  * @returns True where the outer one has all its addresses.
  */
-export function isWithin(inner: string, outer: string): boolean {
+export function isWithinNetwork(inner: string, outer: string): boolean {
   return bitsOf(inner) >= bitsOf(outer) && firstOf(inner, bitsOf(outer)) === firstOf(outer);
 }
 
@@ -66,8 +66,8 @@ export function isWithin(inner: string, outer: string): boolean {
  * @param slot From 0 on.
  * @returns The name.
  */
-export function linkOf(slot: number): string {
-  return `${PREFIX}${slot}`;
+export function interfaceName(slot: number): string {
+  return `${INTERFACE_PREFIX}${slot}`;
 }
 
 function bitsOf(range: string): number {

@@ -3,9 +3,9 @@
 import type { NetworkChoice } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { loopbackOf } from "./gitlab_on_loopback.ts";
+import { loopbackObstacles } from "./gitlab_on_loopback.ts";
 import type { Network, NetworkPlan } from "../record/network.ts";
-import { type Obstacle, readyNetwork } from "./private_network.ts";
+import { type Obstacle, preparePrivateNetwork } from "./private_network.ts";
 import type { Resolvers } from "./resolv.ts";
 
 /** What a new machine gets. */
@@ -41,8 +41,8 @@ export async function chooseNetwork(
   server: string | undefined,
 ): Promise<ChosenNetwork> {
   if (choice === "host" || choice === "none") return { kind: choice, ...SHARED };
-  const { obstacles, resolvers, ipv6 } = await readyNetwork(host, plan, "change");
-  const all = [...obstacles, ...await loopbackOf(host, server)];
+  const { obstacles, resolvers, ipv6 } = await preparePrivateNetwork(host, plan, "change");
+  const all = [...obstacles, ...await loopbackObstacles(host, server)];
   const against = all.filter(({ hinders }) => hinders !== "little");
   if (choice === "auto" && against.length > 0) {
     return { kind: "host", ...SHARED, notes: [`Network of the host, since ${said(against)}`] };

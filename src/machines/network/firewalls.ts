@@ -1,7 +1,7 @@
 /** Firewalls of others on this host: a packet passes where every chain lets it pass, and not only ours. */
 
 import type { Host } from "../../host/host.ts";
-import { PREFIX } from "./address.ts";
+import { INTERFACE_PREFIX } from "./address.ts";
 
 /** A table with a chain that drops what is forwarded. */
 export interface Firewall {
@@ -14,7 +14,7 @@ export interface Firewall {
 }
 
 /** All interfaces of machines, in the words of iptables(8), ufw(8) and firewalld. */
-const LINKS = `${PREFIX}+`;
+const LINKS = `${INTERFACE_PREFIX}+`;
 
 /** A zone of their own, since machines are no neighbours, and a policy that lets it out: firewall-cmd(1). */
 const FIREWALLD = [
@@ -57,7 +57,8 @@ export function droppingTables(chains: string): Firewall[] {
     if (table === undefined || !forwards(text)) return [];
     const { owner, fix } = OWNERS.find(({ sign }) => sign.test(text)) ?? {
       owner: `table ${table}`,
-      fix: `a rule in its forward chain: iifname "${PREFIX}*" accept, and one for what comes back`,
+      fix:
+        `a rule in its forward chain: iifname "${INTERFACE_PREFIX}*" accept, and one for what comes back`,
     };
     return [{ table, owner, fix }];
   });
@@ -76,14 +77,14 @@ function forwards(table: string): boolean {
  * @param candidates Tables that drop.
  * @returns What is in the way.
  */
-export async function inTheWay(
+export async function blockingFirewalls(
   host: Host,
   candidates: readonly Firewall[],
 ): Promise<Firewall[]> {
   const found = await Promise.all(candidates.map(async (firewall) => {
     const [family = "", name = ""] = firewall.table.split(" ");
     const { stdout } = await host.processes.capture(["nft", "list", "table", family, name]);
-    return stdout.includes(`"${PREFIX}`) ? [] : [firewall];
+    return stdout.includes(`"${INTERFACE_PREFIX}`) ? [] : [firewall];
   }));
   return found.flat();
 }

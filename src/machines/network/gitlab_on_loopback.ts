@@ -8,7 +8,10 @@ import type { Obstacle } from "./private_network.ts";
  * @param server Its URL; undefined where there is none.
  * @returns The obstacle, or none.
  */
-export async function loopbackOf(host: Host, server: string | undefined): Promise<Obstacle[]> {
+export async function loopbackObstacles(
+  host: Host,
+  server: string | undefined,
+): Promise<Obstacle[]> {
   if (server === undefined || !URL.canParse(server)) return [];
   const { hostname } = new URL(server);
   if (OWN.test(hostname)) {

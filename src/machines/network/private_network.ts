@@ -2,7 +2,7 @@
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { droppingTables, inTheWay } from "./firewalls.ts";
+import { blockingFirewalls, droppingTables } from "./firewalls.ts";
 import type { NetworkPlan } from "../record/network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
 import { type Rules, rulesFor, TABLE } from "./rules.ts";
@@ -18,7 +18,7 @@ export interface Obstacle {
 }
 
 /** What a host can do. */
-export interface Ready {
+export interface PrivateNetworkState {
   readonly obstacles: readonly Obstacle[];
   readonly resolvers: Resolvers;
   /** Whether the host itself goes out by IPv6. */
@@ -28,7 +28,7 @@ export interface Ready {
 }
 
 /** Whether the host is changed where that is wanted, or only asked whether it could be. */
-export type Earnest = "change" | "try";
+export type Mode = "change" | "try";
 
 const FORWARD4 = "/proc/sys/net/ipv4/ip_forward";
 const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without IPv6
@@ -37,7 +37,7 @@ const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without 
  * Prints what is forwarded, a line each; then ways out by IPv6, programs that are not there, and what nft says. In
  * one call nft would show the chains of our table alone.
  */
-const LOOK = `
+export const FACTS_SCRIPT = `
 cat ${FORWARD4} ${FORWARD6} 2>/dev/null
 ip -6 route show default 2>/dev/null
 [ $? -ne 127 ] || echo "lacks ip"
@@ -50,8 +50,8 @@ nft list chain ${TABLE} forward 2>/dev/null
  * Loads the rules. Words: nft's options, whether to forward, by each family. A host that turns to forward takes no more routes
  * from its routers, but where accept_ra is 2: Documentation/networking/ip-sysctl of the kernel.
  */
-const LOAD = `
-nft $1 -f - || exit
+export const LOAD_RULES_SCRIPT = `
+nft \${1:+"$1"} -f - || exit
 [ "$2" = no ] || echo 1 >${FORWARD4} || exit
 if [ "$3" = yes ]; then
   for file in /proc/sys/net/ipv6/conf/*/accept_ra; do
@@ -70,11 +70,11 @@ fi
  * @param earnest Whether anything is changed.
  * @returns What the host can do.
  */
-export async function readyNetwork(
+export async function preparePrivateNetwork(
   host: Host,
   plan: NetworkPlan,
-  earnest: Earnest,
-): Promise<Ready> {
+  earnest: Mode,
+): Promise<PrivateNetworkState> {
   const [facts, resolvers] = await Promise.all([findFacts(host), readResolvers(host)]);
   const { missing, ipv6, lacks4, lacks6 } = facts;
   const obstacles = missing !== undefined ? [lacking(missing)] : [
@@ -102,7 +102,7 @@ interface Facts {
 }
 
 async function findFacts(host: Host): Promise<Facts> {
-  const { stdout } = await host.processes.capture(["sh", "-c", LOOK]);
+  const { stdout } = await host.processes.capture(["sh", "-c", FACTS_SCRIPT]);
   const [forward4, forward6] = stdout.split("\n");
   const ipv6 = /^default /m.test(stdout);
   return {
@@ -128,12 +128,18 @@ async function load(
   host: Host,
   { text, mark }: Rules,
   { lacks4, lacks6, chains }: Facts,
-  earnest: Earnest,
+  earnest: Mode,
 ): Promise<Obstacle[]> {
   if (chains.includes(`"${mark}"`) && !lacks4 && !lacks6) return [];
   const forwards = [lacks4, lacks6].map((lacks) => lacks && earnest === "change" ? "yes" : "no");
   const words = [earnest === "change" ? "" : "--check", ...forwards];
-  const { code, stderr } = await host.processes.capture(["sh", "-c", LOAD, "sh", ...words], {
+  const { code, stderr } = await host.processes.capture([
+    "sh",
+    "-c",
+    LOAD_RULES_SCRIPT,
+    "sh",
+    ...words,
+  ], {
     stdin: text,
   });
   if (code === 0) return [];
@@ -147,7 +153,7 @@ async function load(
 
 async function blocking(host: Host, chains: string): Promise<Obstacle[]> {
   try {
-    const firewalls = await inTheWay(host, droppingTables(chains));
+    const firewalls = await blockingFirewalls(host, droppingTables(chains));
     return firewalls.map(({ owner, fix }) => ({
       topic: "forwarding",
       reason: `${owner} drops what machines send`,

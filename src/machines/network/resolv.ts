@@ -91,10 +91,12 @@ export async function resolvFile(
  */
 export function withResolvConf(file: string | null, argv: Argv): Argv {
   if (file === null) return argv;
-  const script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"';
   return [
-    ...["unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh"] as const,
+    ...["unshare", "--mount", "--propagation=private", "sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh"],
     file,
     ...argv,
-  ];
+  ] as const;
 }
+
+/** Arguments: the file, the command. */
+export const BIND_RESOLV_CONF_SCRIPT = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"';

@@ -1,12 +1,12 @@
 /** The one nftables table: static, keyed on the names of interfaces, so that nothing of it is per machine. */
 
-import { PREFIX, RANGE6 } from "./address.ts";
+import { INTERFACE_PREFIX, IPV6_RANGE } from "./address.ts";
 import type { NetworkPlan } from "../record/network.ts";
 
 /** Its family and name. */
 export const TABLE = "inet nspawn-runner";
 
-const ANY = `"${PREFIX}*"`;
+const ANY = `"${INTERFACE_PREFIX}*"`;
 
 /** The table as text. */
 export interface Rules {
@@ -70,7 +70,7 @@ function chains(range: string, mark: string): string {
   chain postrouting {
     type nat hook postrouting priority 100; policy accept;
     ip saddr ${range} oifname != ${ANY} masquerade
-    ip6 saddr ${RANGE6} oifname != ${ANY} masquerade
+    ip6 saddr ${IPV6_RANGE} oifname != ${ANY} masquerade
   }
 `;
 }

@@ -3,7 +3,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { until } from "../../linux/wait.ts";
-import { addresses, addresses6, INSIDE_LINK, linkOf } from "./address.ts";
+import { addresses, addresses6, interfaceName, MACHINE_INTERFACE } from "./address.ts";
 
 /** A link that a machine is to have. */
 export interface Link {
@@ -27,7 +27,7 @@ export interface Link {
  * @returns The link.
  */
 export function linkFor(range: string, slot: number, ipv6: boolean, patience: number): Link {
-  const name = linkOf(slot);
+  const name = interfaceName(slot);
   const four = addresses(range, slot);
   const six = addresses6(slot);
   return {
@@ -43,13 +43,13 @@ export function linkFor(range: string, slot: number, ipv6: boolean, patience: nu
     ],
     inside: [
       "link set lo up",
-      `link set ${INSIDE_LINK} up`,
-      `address replace ${four.own} peer ${four.gateway} dev ${INSIDE_LINK}`,
-      `route replace default via ${four.gateway} dev ${INSIDE_LINK}`,
+      `link set ${MACHINE_INTERFACE} up`,
+      `address replace ${four.own} peer ${four.gateway} dev ${MACHINE_INTERFACE}`,
+      `route replace default via ${four.gateway} dev ${MACHINE_INTERFACE}`,
       // Of IPv6 a link takes the address of a peer for a route when it is ready, and that may be later.
       ...when(ipv6, [
-        `address replace ${six.own}/128 dev ${INSIDE_LINK} nodad`,
-        `route replace default via ${six.gateway} dev ${INSIDE_LINK} onlink`,
+        `address replace ${six.own}/128 dev ${MACHINE_INTERFACE} nodad`,
+        `route replace default via ${six.gateway} dev ${MACHINE_INTERFACE} onlink`,
       ]),
     ],
   };
@@ -67,7 +67,7 @@ const PAUSE = 10;
  * never be one; how often it is looked for. Our own ip(8) does it in the machine's namespace: an image may have
  * none. While a machine starts each process counts, so that the shell itself looks.
  */
-const CONNECT = `
+export const CONNECT_SCRIPT = `
 link=$1 leader=$2 outside=$3 inside=$4 caller=$5 looks=$6
 until [ -e "/proc/sys/net/ipv4/conf/$link" ]; do
   [ -d "/proc/$caller" ] || exit 1
@@ -80,6 +80,7 @@ for key in accept_ra accept_redirects; do
   [ ! -e "$file" ] || echo 0 >"$file"
 done
 # The host's own routes are no machine's, whoever has that pid by now.
+# shellcheck disable=SC3013 # every sh has it, and POSIX since 2024
 [ ! "/proc/$leader/ns/net" -ef "/proc/$$/ns/net" ] || { echo "it has the host's" >&2; exit 1; }
 printf '%s\\n' "$outside" | ip -batch - || exit
 printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" ip -batch -
@@ -96,7 +97,7 @@ printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" ip -batch -
  * @returns What the start gave.
  * @throws {Failure} of the host when the link has no addresses in the end, and what the start throws.
  */
-export async function whileConnecting<T>(
+export async function connectWhileStarting<T>(
   host: Host,
   link: Link | null,
   findLeader: () => Promise<number | null>,
@@ -144,7 +145,7 @@ async function connect(
   const batches = [outside.join("\n"), inside.join("\n")];
   const looks = Math.ceil(Math.max(0, end - host.clock.now()) / PAUSE);
   const words = [name, `${leader}`, ...batches, `${host.pid()}`, `${looks}`];
-  const argv: Argv = ["sh", "-c", CONNECT, "sh", ...words];
+  const argv: Argv = ["sh", "-c", CONNECT_SCRIPT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });
   if (code === 0 || signal.aborted) return;
   throw hostFailure(`Cannot connect the machine to its network: ${stderr.trim()}`);

@@ -5,7 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { type Lease, listLeases } from "./lease.ts";
 
 /** Whose folders they are. Jobs of protected branches share none with others, who could poison them. */
-export interface FolderOwner {
+export interface CacheOwner {
   /** A short hash of what tells the project's server from others. */
   readonly server: string;
   /** The project's id, unique for its server. */
@@ -25,15 +25,15 @@ export interface Bind {
 }
 
 /** What of a project's folders a machine gets. */
-export interface Claim {
+export interface ReservedFolders {
   /** The folders, in use while a lease names them. */
   readonly folders: readonly string[];
   readonly binds: readonly Bind[];
 }
 
 /** What a machine is to have of its project's folders. */
-export interface FolderPlan {
-  readonly owner: FolderOwner;
+export interface ProjectFolders {
+  readonly owner: CacheOwner;
   /** Where the cache is in the machine. */
   readonly cache: string;
   /** Where builds are in the machine; undefined where they go with it. */
@@ -56,12 +56,12 @@ export const BUILDS = { name: ".builds", depth: 4 } as const;
  * @param uid Who runs the machine's scripts: users could not write what another one made.
  * @returns What the machine gets to see.
  */
-export async function claimFolders(
+export async function reserveFolders(
   host: Host,
   store: string,
-  plan: FolderPlan,
+  plan: ProjectFolders,
   uid: number,
-): Promise<Claim> {
+): Promise<ReservedFolders> {
   const parts = partsOf(plan.owner, uid);
   const wanted = [{ folder: join(store, CACHES.name, ...parts), to: plan.cache }];
   if (plan.builds !== undefined) {
@@ -99,7 +99,7 @@ async function freeSlot(host: Host, store: string, parts: readonly string[]): Pr
   }
 }
 
-function partsOf({ server, project, isProtected }: FolderOwner, uid: number): string[] {
+function partsOf({ server, project, isProtected }: CacheOwner, uid: number): string[] {
   const refs = isProtected ? "protected" : "unprotected";
   return [server, project, uid === 0 ? refs : `${refs}-${uid}`];
 }

@@ -1,21 +1,19 @@
-/** What a host can do, found out by a trial. */
+/** Finds out what this host can do, by trying it. */
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Captured, Host } from "../../host/host.ts";
 import { RUNTIME } from "../../runtime_folder.ts";
+import { whileProbing } from "./lock.ts";
 
 /**
- * Whether a trial on a device succeeds. Its answer is kept until the host reboots.
+ * Returns whether a trial on a device succeeds. The answer is kept until the host reboots; of several calls at
+ * once one tries, and the others wait for its answer.
  *
- * @param host The outside.
- * @param topic What is tried.
  * @param path A path on the device.
- * @param trial Tells it.
- * @returns Its answer.
- * @throws {Failure} where there is none.
+ * @throws {Failure} of the host where the trial was interrupted, so that there is no answer.
  */
-export async function succeeds(
+export async function probe(
   host: Host,
   topic: "idmap" | "overlay" | "shift",
   path: string,
@@ -23,22 +21,24 @@ export async function succeeds(
 ): Promise<boolean> {
   const answer = join(RUNTIME, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
   const known = await host.files.read(answer);
-  if (known !== null) return known === "yes";
-  const can = await trial();
-  await host.files.makeDirectory(RUNTIME);
-  await host.files.replace(answer, can ? "yes" : "no");
-  return can;
+  if (known !== null) return known === YES;
+  return await whileProbing(host, async () => {
+    const known = await host.files.read(answer);
+    if (known !== null) return known === YES; // another process was faster
+    const can = await trial();
+    await host.files.replace(answer, can ? YES : "no");
+    return can;
+  });
 }
 
+const YES = "yes";
+
 /**
- * What the end of a trial's process says.
+ * Returns whether the process of a trial succeeded and printed what it should.
  *
- * @param done How it ended.
- * @param isRight Whether it said what it is to say.
- * @returns Whether it succeeded.
- * @throws {Failure} of the host where it was killed, as we may be with it: that says nothing.
+ * @throws {Failure} of the host where it was killed, as this process may be with it: that is no answer.
  */
-export function verdict({ code }: Pick<Captured, "code">, isRight: boolean): boolean {
+export function probeResult({ code }: Pick<Captured, "code">, isRight: boolean): boolean {
   if (code > 128) throw hostFailure("Cannot find out what this host can do: interrupted");
   return code === 0 && isRight;
 }

@@ -3,7 +3,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Lease } from "./lease.ts";
-import { succeeds, verdict } from "./host_probe.ts";
+import { probe, probeResult } from "./host_probe.ts";
 
 /** Ids of one machine: as many as user_namespaces(7) and most programs expect. */
 export const COUNT = 65_536;
@@ -41,14 +41,23 @@ export function freeIds(leases: readonly Lease[]): number {
  * @returns False where the owners would stay what they are, in silence.
  */
 export async function canMapOwners(host: Host, chroot: string): Promise<boolean> {
-  const argv = ["unshare", "--mount", "sh", "-c", TRIAL, "sh", chroot, `${FIRST}`] as const;
-  return await succeeds(host, "idmap", chroot, async () => {
+  const argv = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    IDMAP_PROBE_SCRIPT,
+    "sh",
+    chroot,
+    `${FIRST}`,
+  ] as const;
+  return await probe(host, "idmap", chroot, async () => {
     const done = await host.processes.capture(argv);
-    return verdict(done, done.stdout.trim() === `${FIRST}`);
+    return probeResult(done, done.stdout.trim() === `${FIRST}`);
   });
 }
 
 /** Words: a folder of root's, the first id. Prints who owns it then. */
-const TRIAL = `
+export const IDMAP_PROBE_SCRIPT = `
 mount --bind -o "X-mount.idmap=b:0:$2:${COUNT}" "$1" /mnt && stat --format=%u /mnt
 `;

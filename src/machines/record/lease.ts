@@ -17,7 +17,7 @@ export type StorageKind = "overlay" | "btrfs" | "tmpfs";
 export type SupervisorKind = "systemd" | "standalone";
 
 /** Tells the store's folder; asked only where nothing else does, since it may read the configuration. */
-export type StoreTeller = () => Promise<string>;
+export type StoreFinder = () => Promise<string>;
 
 /** The record of one machine. It holds no secret. */
 export interface Lease {
@@ -139,7 +139,7 @@ export async function readLease(
 export async function findLease(
   host: Host,
   machine: MachineName,
-  store: StoreTeller,
+  store: StoreFinder,
 ): Promise<Lease | null> {
   const lease = parse(await host.files.read(leaseLink(machine)) ?? "");
   return lease?.machine === machine ? lease : await readLease(host, await store(), machine);

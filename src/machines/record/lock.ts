@@ -1,4 +1,4 @@
-/** One change of a machine, and one of what machines share, at a time. */
+/** Locks: one change of a machine at a time, one reservation on the host, one trial of what the host can do. */
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
@@ -8,21 +8,17 @@ import { machineLock } from "./paths.ts";
 import { RUNTIME } from "../../runtime_folder.ts";
 
 /** Longest wait for another process that starts or ends the same machine, in milliseconds. */
-const PATIENCE = 15_000;
+const MACHINE_TIMEOUT = 15_000;
 
-/** The same for what is decided: many prepares may queue for it, on a disk that is slow to sync. */
-const TAKING_PATIENCE = 120_000;
+/** Longest wait for reservations and trials: many prepares may queue, on a disk that is slow to sync. */
+const HOST_TIMEOUT = 120_000;
 const POLL = 20;
 
 /**
- * Starts or ends a machine while nobody else does. The lock ends with the process, however that ends.
+ * Starts or ends a machine while no other process does. The lock ends with the process.
  *
- * @param host The outside.
- * @param machine Which.
- * @param act What is done.
- * @param isTrace Whether a failure is to be seen by the next sweep, which then finishes it.
- * @returns What it returns.
- * @throws {Failure} of the host where another process is still at it.
+ * @param isTrace Whether a failure leaves the lock's file, so that the next housekeeping finishes the work.
+ * @throws {Failure} of the host where another process holds the lock for too long.
  */
 export async function whileLocked<T>(
   host: Host,
@@ -31,7 +27,7 @@ export async function whileLocked<T>(
   isTrace = false,
 ): Promise<T> {
   await host.files.makeDirectory(RUNTIME);
-  const lock = await patiently(host, machineLock(machine), PATIENCE);
+  const lock = await waitForLock(host, machineLock(machine), MACHINE_TIMEOUT);
   if (lock === null) {
     throw hostFailure(
       `Cannot change machine ${machine}: another process starts or ends it`,
@@ -44,17 +40,15 @@ export async function whileLocked<T>(
     failed = false;
     return result;
   } finally {
-    await letGo(lock, isTrace && failed);
+    await unlock(lock, isTrace && failed);
   }
 }
 
 /**
- * Does something to a machine unless another process starts or ends it.
+ * Changes a machine unless another process starts or ends it.
  *
- * @param host The outside.
- * @param machine Which.
- * @param act What is done; gets whether a process was killed that started or ended the machine, and
- *   tells whether that is still to be seen.
+ * @param act Gets whether a process was killed that started or ended the machine; returns whether the lock's
+ *   file has to stay as the trace of that.
  */
 export async function unlessLocked(
   host: Host,
@@ -64,25 +58,20 @@ export async function unlessLocked(
   await host.files.makeDirectory(RUNTIME);
   const lock = await host.files.lock(machineLock(machine));
   if (lock === null) return;
-  let isTrace = true; // what fails is to be tried again
+  let isTrace = true; // a failure is tried again
   try {
     isTrace = await act(lock.wasLeft) === "open" && lock.wasLeft;
   } finally {
-    await letGo(lock, isTrace);
+    await unlock(lock, isTrace);
   }
 }
 
-async function letGo(lock: Lock, isTrace: boolean): Promise<void> {
+async function unlock(lock: Lock, isTrace: boolean): Promise<void> {
   if (isTrace) lock.release();
   else await lock.remove();
 }
 
-/**
- * Machines that somebody starts or ends, or did when he was killed: nobody else leaves such a file.
- *
- * @param host The outside.
- * @returns Their names.
- */
+/** Returns the machines that a process starts or ends, or did when it was killed: each has a lock's file. */
 export async function lockedMachines(host: Host): Promise<Set<string>> {
   const entries = await host.files.list(RUNTIME);
   return new Set(
@@ -93,23 +82,52 @@ export async function lockedMachines(host: Host): Promise<Set<string>> {
 const LOCK = ".lock";
 
 /**
- * Decides what machines use while no other machine of this host comes to be: their folders, ids and networks,
- * and their chroots' trees.
+ * Reserves what machines share, their folders, ids, networks and trees, while no other process of this host does.
  *
- * @param host The outside.
- * @param act What is decided; it takes no longer than a moment.
- * @param interrupt Waits no longer when aborted.
- * @returns What it returns.
- * @throws {Failure} of the host where the lock cannot be had.
+ * @param act Takes no longer than a moment.
+ * @param interrupt Ends the wait when aborted.
+ * @throws {Failure} of the host where another process holds the lock for too long.
  */
-export async function whileTaking<T>(
+export async function whileReserving<T>(
   host: Host,
   act: () => Promise<T>,
   interrupt?: AbortSignal,
 ): Promise<T> {
-  const path = join(RUNTIME, ".taking.lock");
+  return await whileHolding(host, join(RUNTIME, ".taking.lock"), act, interrupt);
+}
+
+/** The lock of trials; {@linkcode unlessProbing} leaves the files of a trial alone that is under way. */
+const PROBE_LOCK = join(RUNTIME, ".probing.lock");
+
+/**
+ * Tries what the host can do while no other process does.
+ *
+ * @throws {Failure} of the host where another process holds the lock for too long.
+ */
+export async function whileProbing<T>(host: Host, act: () => Promise<T>): Promise<T> {
+  return await whileHolding(host, PROBE_LOCK, act);
+}
+
+/** Acts unless a trial is under way. */
+export async function unlessProbing(host: Host, act: () => Promise<void>): Promise<void> {
   await host.files.makeDirectory(RUNTIME);
-  const lock = await patiently(host, path, TAKING_PATIENCE, interrupt);
+  const lock = await host.files.lock(PROBE_LOCK);
+  if (lock === null) return;
+  try {
+    await act();
+  } finally {
+    lock.release();
+  }
+}
+
+async function whileHolding<T>(
+  host: Host,
+  path: string,
+  act: () => Promise<T>,
+  interrupt?: AbortSignal,
+): Promise<T> {
+  await host.files.makeDirectory(RUNTIME);
+  const lock = await waitForLock(host, path, HOST_TIMEOUT, interrupt);
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {
     return await act();
@@ -118,13 +136,13 @@ export async function whileTaking<T>(
   }
 }
 
-async function patiently(
+async function waitForLock(
   host: Host,
   path: string,
-  patience: number,
+  timeout: number,
   interrupt?: AbortSignal,
 ): Promise<Lock | null> {
-  const end = host.clock.now() + patience;
+  const end = host.clock.now() + timeout;
   for (;;) {
     const lock = await host.files.lock(path);
     if (lock !== null || host.clock.now() >= end || interrupt?.aborted) return lock;

@@ -1,56 +1,59 @@
-/** What a new machine is to be. */
+/** The plan of a machine: what the configuration, the chroot and the job ask for, before anything is reserved. */
 
 import type { MachineSettings } from "../../config/settings.ts";
-import type { Bind, FolderPlan } from "./caches.ts";
+import type { Bind, ProjectFolders } from "./caches.ts";
 import type { UsedChroot } from "./lease.ts";
 import type { MachineName } from "./name.ts";
 import type { NetworkPlan } from "./network.ts";
 
-/** A machine, before it is there. */
+/** The plan of one machine. */
 export interface MachinePlan {
   readonly name: MachineName;
   readonly store: string;
-  /** What it starts from, as that is when it begins to use it. */
-  readonly chroot: () => Promise<PlannedChroot>;
+  /** Returns the tree to start from as it is now: maintenance may replace it until a lease names it. */
+  readonly tree: () => Promise<BaseTree>;
+  /** Called with that tree once it is reserved, before the machine is built. */
+  readonly onReserved?: (tree: BaseTree) => void;
   readonly settings: MachineSettings;
   readonly job: PlannedJob;
-  /** Folders in the machine that belong to who runs scripts. */
+  /** Folders in the machine that belong to the user of its scripts. */
   readonly owned: readonly string[];
-  /** Bytes of the store's disk that are left for the host. */
+  /** Bytes of the store's disk that stay free for the host. */
   readonly diskReserve: number;
-  /** What it sees of its project's folders; undefined where it belongs to no project. */
-  readonly folders: FolderPlan | undefined;
-  /** What else of the host it sees. */
+  /** The project's folders; undefined for a machine without a project. */
+  readonly folders: ProjectFolders | undefined;
+  /** Other files and folders of the host. */
   readonly binds: readonly Bind[];
-  /** What private networks of this host have in common. */
   readonly networks: NetworkPlan;
 }
 
-/** What a machine starts from. */
-export interface PlannedChroot extends UsedChroot {
-  /** Who runs scripts: a user of the chroot, and perhaps a group after a colon; empty for root. */
+/** The chroot's tree that a machine starts from. */
+export interface BaseTree extends UsedChroot {
+  /** The user of scripts: a name or a number, optionally with `:GROUP`; empty for root. */
   readonly user: string;
-  /** What scripts find in their environment, `NAME=VALUE`. */
+  /** The environment of scripts, `NAME=VALUE`. */
   readonly environment: readonly string[];
-  /** Whether its tree never changes in place, as a generation; another program's may. */
+  /** The number of its generation; null for a tree that is not one, or not yet. */
+  readonly generation: number | null;
+  /** Whether the tree never changes in place, as a generation; another program may change its own tree. */
   readonly isFixed: boolean;
 }
 
 /** The job that a machine is for. */
 export interface PlannedJob {
   readonly id: string;
-  /** A short hash of what tells its server from others; undefined by hand. */
+  /** A short hash of the GitLab server's identity; undefined by hand. */
   readonly server: string | undefined;
-  /** Where its repository is; undefined where it has none. */
+  /** The origin of the repository's URL; undefined without a repository. */
   readonly url: string | undefined;
-  /** Who watches over it, and takes it along at the latest: the GitLab Runner that called us, we, or nobody. */
+  /** The process whose end also ends the machine: the GitLab Runner that called, this process, or none. */
   readonly watcher: "gitlab-runner" | "us" | "nobody";
-  /** When it began, in milliseconds since 1970. */
+  /** When the job began, in milliseconds since 1970. */
   readonly began: number;
-  /** Seconds that GitLab gives it. */
+  /** The job's time-out in seconds; undefined where GitLab sent none. */
   readonly timeout: number | undefined;
-  /** Seconds from now on after which its machine may be ended, whoever watches over it. */
+  /** Seconds from now on after which the machine may be ended in any case. */
   readonly lifetime: number;
-  /** Seconds for which what a failed script wrote is kept. */
+  /** Seconds for which the writes of a failed job are kept. */
   readonly keep: number;
 }

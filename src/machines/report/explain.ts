@@ -12,7 +12,7 @@ import { supervisorOf } from "../supervisor/choose.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
 /** A stage that failed, explained. */
-export interface Explained {
+export interface Explanation {
   /** How it ended; a kill for its memory is known for one. */
   readonly ending: Ending;
   /** Each a reason, and which setting raises the limit. */
@@ -34,13 +34,13 @@ export interface Explained {
  * @param cancelled Whether GitLab Runner, or a person, asked for its end.
  * @returns The explanation; without a line where the host has no part in it.
  */
-export async function explain(
+export async function explainFailure(
   host: Host,
   lease: Lease,
   ending: Ending,
   began: number,
   cancelled: boolean,
-): Promise<Explained> {
+): Promise<Explanation> {
   if (ending.kind === "lost") return await explainLoss(host, lease, ending, began);
   const [usage, before, left] = await Promise.all([
     readUsage(host, lease),
@@ -71,7 +71,7 @@ async function explainLoss(
   lease: Lease,
   ending: Ending,
   began: number,
-): Promise<Explained> {
+): Promise<Explanation> {
   const before = await readFailures(host, lease);
   const known = { before, oomKills: before.oomKills, tasksRefused: before.tasksRefused };
   if (!await supervisorOf(lease).ranOutOfMemory(host, lease, began)) {

@@ -12,7 +12,7 @@ import { readUsage } from "./usage.ts";
  * @param lease Whose machine.
  * @returns A line for the job's log.
  */
-export async function summary(host: Host, lease: Lease): Promise<string> {
+export async function usageSummary(host: Host, lease: Lease): Promise<string> {
   const { folder } = machinePaths(lease.store, lease.machine);
   const [usage, written] = await Promise.all([
     readUsage(host, lease),

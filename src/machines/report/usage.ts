@@ -28,7 +28,7 @@ export interface Usage {
 }
 
 /** Words: a folder on the disk that it fills, then the files of the cgroup. */
-const READ = `
+export const USAGE_SCRIPT = `
 df --block-size=1 --output=avail,size "$1" 2>/dev/null | sed -n 's/^ */disk /;2p'
 shift
 for file; do
@@ -62,7 +62,14 @@ export async function readUsage(host: Host, lease: Lease): Promise<Usage> {
   const folder = diskMax === null ? machinePaths(store, machine).folder : store;
   const cgroup = cgroupOf(lease);
   const files = cgroup === null ? [] : FILES.map((file) => `${cgroup}/${file}`);
-  const { stdout } = await host.processes.capture(["sh", "-c", READ, "sh", folder, ...files]);
+  const { stdout } = await host.processes.capture([
+    "sh",
+    "-c",
+    USAGE_SCRIPT,
+    "sh",
+    folder,
+    ...files,
+  ]);
   return parseUsage(stdout);
 }
 

@@ -1,103 +1,93 @@
-/** What a new machine takes, that nobody else may take: its lease says it. */
+/** Reserves user ids, a network slot and folders for a machine, and records them in its lease. */
 
-import type { MachineSettings } from "../../config/settings.ts";
+import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { bytesIn } from "../../text/size.ts";
+import { parseStat } from "../../linux/proc.ts";
 import { type Bind, reserveFolders } from "../record/caches.ts";
-import { canMapOwners, freeIds } from "../record/ids.ts";
-import type { KernelFacts } from "../../linux/proc.ts";
+import { freeIds } from "../record/ids.ts";
 import { type Lease, leasesOfHost, writeLease } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
-import { linkOf, slotsIn } from "../network/address.ts";
-import type { ChosenNetwork } from "../network/choose.ts";
+import { interfaceName, slotsIn } from "../network/address.ts";
 import type { NetworkPlan } from "../record/network.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
-import type { MachinePlan, BaseTree } from "../record/plan.ts";
-import { parseStat, type ProcessId } from "../../linux/proc.ts";
-import { chooseStorage } from "../storage/choose.ts";
-import type { Storage } from "../storage/storage.ts";
-import type { Supervisor } from "../supervisor/supervisor.ts";
-import { findUser } from "../record/user.ts";
+import type { BaseTree, MachinePlan } from "../record/plan.ts";
+import { diskMaxOf, type FileOwners, isSameTree, planTree, type TreePlan } from "./plan_tree.ts";
+import type { ReadyHost } from "./ready_host.ts";
 
-/** What a start finds out first. */
-export interface Found {
-  readonly facts: KernelFacts;
-  readonly runner: ProcessId | null;
-  readonly network: ChosenNetwork;
-}
-
-/** What a machine has for its own. */
-export interface Claimed {
+/** What is reserved for one machine. */
+export interface Reservation {
+  /** The lease as it was written. */
   readonly lease: Lease;
+  readonly tree: BaseTree;
   readonly binds: readonly Bind[];
-  readonly environment: readonly string[];
-  /** As {@linkcode BaseTree} has it. */
-  readonly isFixed: boolean;
 }
+
+/** How often maintenance may replace the tree while the machine is planned. */
+const ATTEMPTS = 10;
 
 /**
- * Writes the lease: the tree that it names stays from then on, and its folders, ids and network are nobody
- * else's.
+ * Plans the machine on the current tree of its chroot, then reserves what it needs while no other machine does.
+ * From then on the lease protects the tree. Trials of the host happen before the host-wide lock is taken; where
+ * maintenance replaced the tree meanwhile, it is planned again.
  *
- * @param host The outside.
- * @param plan What it is to be.
- * @param supervisor Who keeps it.
- * @param found What was found out.
- * @param interrupt Gives up when aborted.
- * @returns What it has.
- * @throws {Failure} where there is nothing left to take.
+ * @throws {Failure} where the host or the tree lacks what the plan demands, or all ids or slots are taken.
  */
 export async function reserve(
   host: Host,
   plan: MachinePlan,
-  supervisor: Supervisor,
-  found: Found,
+  ready: ReadyHost,
   interrupt: AbortSignal,
-): Promise<Claimed> {
-  const { folders, store } = plan;
-  return await whileReserving(host, async () => {
-    const chroot = await plan.tree();
-    const wanted = await newLease(host, plan, chroot, supervisor, found);
-    const claimed = folders === undefined
-      ? { folders: [], binds: [] }
-      : await reserveFolders(host, store, folders, wanted.user?.uid ?? 0);
-    const lease = { ...wanted, folders: claimed.folders };
-    await writeLease(host, lease);
-    // By that link machines of other stores are found, too.
-    await host.files.remove(leaseLink(lease.machine)); // one that led to another store
-    await host.files.symlink(machinePaths(store, lease.machine).lease, leaseLink(lease.machine));
-    const binds = [...plan.binds, ...claimed.binds];
-    return { lease, binds, environment: chroot.environment, isFixed: chroot.isFixed };
-  }, interrupt);
+): Promise<Reservation> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const planned = await planTree(host, plan, ready, await plan.tree());
+    const reservation = await whileReserving(
+      host,
+      async () =>
+        await isSameTree(host, planned, await plan.tree())
+          ? await writeReservation(host, plan, ready, planned)
+          : null,
+      interrupt,
+    );
+    if (reservation !== null) return reservation;
+  }
+  throw hostFailure(`Cannot start machine ${plan.name}: its chroot is replaced again and again`);
 }
 
-async function newLease(
+/** Takes no longer than a moment: all other machines of the host wait meanwhile. */
+async function writeReservation(
   host: Host,
   plan: MachinePlan,
-  chroot: BaseTree,
-  supervisor: Supervisor,
-  { facts, runner, network }: Found,
-): Promise<Lease> {
-  const { name, store, settings, job } = plan;
-  const { folder } = machinePaths(store, name);
-  const diskMax = bytesIn(settings.limits.disk_max) ?? null;
-  const storage = await chooseStorage(
-    host,
-    facts,
-    settings.storage,
-    store,
-    folder,
-    chroot.path,
-    diskMax !== null,
-  );
-  const now = host.clock.now();
+  ready: ReadyHost,
+  planned: TreePlan,
+): Promise<Reservation> {
+  const { store, folders } = plan;
   const leases = await leasesOfHost(host, store);
+  const { folders: reserved, binds } = folders === undefined
+    ? { folders: [], binds: [] }
+    : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
+  const lease = { ...newLease(host, plan, ready, planned, leases), folders: reserved };
+  await writeLease(host, lease);
+  // This link finds machines of other stores, too. One of that name may lead to another store.
+  await host.files.remove(leaseLink(lease.machine));
+  await host.files.symlink(machinePaths(store, lease.machine).lease, leaseLink(lease.machine));
+  return { lease, tree: planned.tree, binds: [...plan.binds, ...binds] };
+}
+
+function newLease(
+  host: Host,
+  plan: MachinePlan,
+  { kernel, runner, supervisor, network }: ReadyHost,
+  { tree, storage, booted, user, owners }: TreePlan,
+  leases: readonly Lease[],
+): Lease {
+  const { name, store, settings, job } = plan;
+  const now = host.clock.now();
   return {
     version: 1,
     machine: name,
     store,
-    boot: facts.boot,
+    boot: kernel.boot,
     created: timeOf(now),
     began: timeOf(job.began),
     deadline: timeOf(now + job.lifetime * 1000),
@@ -106,60 +96,43 @@ async function newLease(
     timeout: job.timeout ?? null,
     runner,
     keep: job.keep,
-    chroot: { name: chroot.name, path: chroot.path },
+    chroot: { name: tree.name, path: tree.path },
     storage: storage.kind,
     supervisor: supervisor.kind,
-    booted: settings.boot && await hasInit(host, chroot.path),
+    booted,
     shell: settings.shell,
-    user: await findUser(host, chroot.path, chroot.user),
-    ...await idsFor(host, settings.private_users, storage, store, leases, chroot.path),
+    user,
+    ...idsFor(owners, leases),
     network: network.kind === "private"
-      ? { kind: "private", slot: freeSlot(plan.networks, leases, facts.links) }
+      ? { kind: "private", slot: freeSlot(plan.networks, leases, kernel.links) }
       : { kind: network.kind },
-    diskMax,
+    diskMax: diskMaxOf(plan),
     folders: [],
-    cgroups: supervisor.cgroupsFor(facts, name),
-    preparer: parseStat(facts.stat),
+    cgroups: supervisor.cgroupsFor(kernel, name),
+    preparer: parseStat(kernel.stat),
     leader: null,
     held: null,
   };
 }
 
-async function idsFor(
-  host: Host,
-  choice: MachineSettings["private_users"],
-  storage: Storage,
-  store: string,
-  leases: readonly Lease[],
-  chroot: string,
-): Promise<Pick<Lease, "ids" | "layer">> {
-  if (choice === "off") return HOSTS_IDS;
+function idsFor(owners: FileOwners, leases: readonly Lease[]): Pick<Lease, "ids" | "layer"> {
+  if (owners.kind === "host") return { ids: null, layer: null };
   const ids = freeIds(leases);
-  // nspawn maps the owners of a whole root itself, and what lies below an overlay is ours to map.
-  const isMapped = storage.kind === "btrfs" || await canMapOwners(host, chroot);
-  if (isMapped) return { ids, layer: null };
-  const [{ canShift }, { shiftedLayerPath }] = await Promise.all([
-    import("../storage/shifted/shift.ts"),
-    import("../storage/shifted/layer.ts"),
-  ]);
-  const layer = await canShift(host, store) ? await shiftedLayerPath(host, store, chroot, ids) : null;
-  return layer === null ? HOSTS_IDS : { ids, layer };
+  return { ids, layer: owners.kind === "shifted" ? join(owners.layers, `${ids}`) : null };
 }
 
-const HOSTS_IDS = { ids: null, layer: null } as const;
-
-/** One whose interface is there is another store's, or its machine has only just ended. */
+/** The interface of a slot may belong to another store, or to a machine that has only just ended. */
 function freeSlot(
   { network_range }: NetworkPlan,
   leases: readonly Lease[],
   links: readonly string[],
 ): number {
   const taken = new Set(
-    leases.map(({ network }) => network.kind === "private" ? linkOf(network.slot) : ""),
+    leases.map(({ network }) => network.kind === "private" ? interfaceName(network.slot) : ""),
   );
   for (const link of links) taken.add(link);
   for (let slot = 0; slot < slotsIn(network_range); slot++) {
-    if (!taken.has(linkOf(slot))) return slot;
+    if (!taken.has(interfaceName(slot))) return slot;
   }
   throw hostFailure(
     "Cannot give the machine a network of its own: all addresses are taken",
@@ -169,11 +142,4 @@ function freeSlot(
 
 function timeOf(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
-}
-
-/** A machine boots where its chroot has systemd, and a bus to reach it by. */
-async function hasInit(host: Host, chroot: string): Promise<boolean> {
-  const has = async (path: string) => await host.files.lstat(`${chroot}/${path}`) !== null;
-  return (await has("usr/lib/systemd/systemd") || await has("lib/systemd/systemd")) &&
-    (await has("usr/bin/dbus-daemon") || await has("usr/bin/dbus-broker"));
 }

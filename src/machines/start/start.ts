@@ -1,109 +1,83 @@
-/** The start of a machine. */
+/** Starts machines: reserve, build, start, verify. */
 
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { reserve, type Found } from "./reserve.ts";
-import { create } from "./build.ts";
-import { callingRunner, kernelFacts } from "../../linux/proc.ts";
-import { findLease, type Lease, listLeases, readLease } from "../record/lease.ts";
+import { refuseFullDisk } from "../end/free_space.ts";
+import { removeMachine } from "../end/stop.ts";
+import { findLease, type Lease, readLease, writeLease } from "../record/lease.ts";
 import { whileLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
-import { chooseNetwork } from "../network/choose.ts";
 import type { MachinePlan } from "../record/plan.ts";
-import { parseStat } from "../../linux/proc.ts";
-import { freeBytes, makeRoom, refuseFullDisk } from "../end/free_space.ts";
-import { removeMachine } from "../end/stop.ts";
-import { supervisorOf, supervisorOfHost } from "../supervisor/choose.ts";
-import { endOverdue, type Overdue } from "../end/overdue.ts";
-
-/** A machine that was started. */
-export interface Started {
-  readonly lease: Lease;
-  /** Whether its limits bind. */
-  readonly limits: boolean;
-  /** What else the job's log is to say. */
-  readonly notes: readonly string[];
-}
+import { supervisorOf } from "../supervisor/choose.ts";
+import { buildMachine } from "./build.ts";
+import type { ReadyHost } from "./ready_host.ts";
+import { type Reservation, reserve } from "./reserve.ts";
+import { verifyMachine } from "./verify.ts";
 
 /**
- * Starts a machine: it takes commands when this returns. What a failure or an interrupt left half
- * made is undone. Before, what is left of machines that nobody watches over any more is removed.
+ * Starts a machine: it takes commands when this returns. After a failure or an interrupt nothing of it is left.
+ * A dead machine of that name is removed before.
  *
- * @param host The outside.
- * @param plan What it is to be.
  * @param interrupt Gives up when aborted.
- * @returns The machine.
- * @throws {Failure} of the host, or where such a machine exists already.
+ * @returns The machine's lease.
+ * @throws {Failure} of the host, also where a machine of that name is alive.
  */
 export async function startMachine(
   host: Host,
   plan: MachinePlan,
+  ready: ReadyHost,
   interrupt: AbortSignal,
-): Promise<Started> {
-  // Asked for at once, and waited for when it is needed.
-  const network = chooseNetwork(host, plan.settings.network, plan.networks, plan.job.url);
-  network.catch(() => {}); // told where it is waited for
-  const [facts, calling, free, there] = await Promise.all([
-    kernelFacts(host),
-    plan.job.watcher === "gitlab-runner" ? callingRunner(host) : null,
-    plan.diskReserve === 0 ? Infinity : freeBytes(host, plan.store),
-    leasesOf(host, plan),
-  ]);
-  const runner = plan.job.watcher === "us" ? parseStat(facts.stat) : calling;
-  const { boot } = facts;
-  // Before the lock is taken, too: to be killed with it would be a trace at a machine that lives.
-  await refuseLiving(host, there, boot);
+): Promise<Lease> {
+  const { boot } = ready.kernel;
+  // Also before the lock is taken: a call that is killed with the lock marks its machine as one to be ended.
+  await refuseLiving(host, await leasesOf(host, plan), boot);
   return await whileLocked(host, plan.name, async () => {
     const dead = await leasesOf(host, plan);
     await refuseLiving(host, dead, boot);
     for (const lease of dead) await removeMachine(host, lease);
-    const enough = host.clock.now() + SWEEP_PATIENCE;
-    const end = async ({ lease, reason }: Overdue) => {
-      if (interrupt.aborted || host.clock.now() > enough) return false;
-      host.log.step(`Ending machine ${lease.machine}: ${reason}`);
-      await removeMachine(host, lease);
-      return true;
-    };
-    const leases = await listLeases(host, plan.store);
-    await endOverdue(host, leases, { boot, runner }, end);
-    await makeRoom(host, plan.store, leases, end);
-    if (free < plan.diskReserve) await refuseFullDisk(host, plan.store, plan.diskReserve);
-    if (interrupt.aborted) throw hostFailure(`Cannot start machine ${plan.name}: interrupted`);
-    return await start(host, plan, { facts, runner, network: await network }, interrupt);
+    if (ready.freeBytes < plan.diskReserve) {
+      await refuseFullDisk(host, plan.store, plan.diskReserve);
+    }
+    if (interrupt.aborted) throw interrupted(plan);
+    await host.files.makeDirectory(plan.store, 0o755);
+    const reservation = await reserve(host, plan, ready, interrupt);
+    try {
+      return await startReserved(host, plan, reservation, ready, interrupt);
+    } catch (error) {
+      await undo(host, reservation.lease);
+      throw interrupt.aborted ? interrupted(plan) : error;
+    }
   });
 }
 
-/** Milliseconds that a job waits for what others left; the rest is left to the next one, or to gc. */
-const SWEEP_PATIENCE = 10_000;
-
-async function start(
+async function startReserved(
   host: Host,
   plan: MachinePlan,
-  found: Found,
+  reservation: Reservation,
+  { supervisor, network }: ReadyHost,
   interrupt: AbortSignal,
-): Promise<Started> {
-  const supervisor = await supervisorOfHost(host);
-  await host.files.makeDirectory(plan.store, 0o755);
-  const claimed = await reserve(host, plan, supervisor, found, interrupt);
-  const { lease } = claimed;
-  try {
-    const started = await create(host, plan, claimed, supervisor, found.network, interrupt);
-    return { lease: started, limits: supervisor.enforcesLimits, notes: found.network.notes };
-  } catch (error) {
-    await undo(host, lease);
-    throw interrupt.aborted ? hostFailure(`Cannot start machine ${plan.name}: interrupted`) : error;
-  }
+): Promise<Lease> {
+  const { lease, tree } = reservation;
+  plan.onReserved?.(tree);
+  const spec = await buildMachine(host, plan, reservation, network, interrupt);
+  host.log.step(`Starting machine ${plan.name} from ${tree.path}`);
+  const init = await supervisor.start(host, spec, lease, interrupt);
+  const leader = await verifyMachine(host, init, spec, tree);
+  const started = { ...lease, leader, preparer: null };
+  await writeLease(host, started);
+  if (interrupt.aborted) throw interrupted(plan);
+  return started;
 }
 
 async function undo(host: Host, lease: Lease): Promise<void> {
   try {
     await removeMachine(host, lease);
   } catch (error) {
-    host.log.warn(messageOf(error)); // the first failure is the one to report
+    host.log.warn(messageOf(error)); // the failure before this one is thrown
   }
 }
 
-/** What there is of that name, in this store or in one where its link leads. */
+/** Returns the leases of that name: in this store, and in the store that the name's link leads to. */
 async function leasesOf(host: Host, plan: MachinePlan): Promise<Lease[]> {
   const linked = await findLease(host, plan.name, () => Promise.resolve(plan.store));
   const own = await readLease(host, plan.store, plan.name);
@@ -120,4 +94,8 @@ async function refuseLiving(host: Host, leases: readonly Lease[], boot: string):
       `End it first: nspawn-runner cleanup --id ${idOf(lease.machine)}`,
     );
   }
+}
+
+function interrupted({ name }: MachinePlan): Error {
+  return hostFailure(`Cannot start machine ${name}: interrupted`);
 }

@@ -5,9 +5,10 @@ import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Exec, RunningMachine } from "../exec/exec.ts";
 import { nsenter } from "../exec/nsenter.ts";
-import { writeScript, chooseShells, removeScript } from "../exec/script.ts";
-import { transientUnit } from "../exec/unit.ts";
-import { findLease, type Lease, type StoreTeller } from "../record/lease.ts";
+import { removeScript, writeScript } from "../exec/script.ts";
+import { chooseShells } from "../exec/shells.ts";
+import { transientUnit } from "../exec/transient_unit.ts";
+import { findLease, type Lease, type StoreFinder } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
@@ -40,7 +41,7 @@ export interface Ended {
  */
 export async function runStage(
   host: Host,
-  store: StoreTeller,
+  store: StoreFinder,
   name: MachineName,
   { script, shell }: Stage,
   cancel: AbortSignal,
@@ -57,7 +58,11 @@ export async function runStage(
   }
 }
 
-async function findRunning(host: Host, store: StoreTeller, name: MachineName): Promise<RunningMachine> {
+async function findRunning(
+  host: Host,
+  store: StoreFinder,
+  name: MachineName,
+): Promise<RunningMachine> {
   const lease = await findLease(host, name, store);
   if (lease === null) {
     throw hostFailure(

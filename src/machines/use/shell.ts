@@ -103,7 +103,10 @@ function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
 }
 
 /** The best that is there; a login shell, since a person sits before it. */
-const SHELL = ["/bin/sh", "-c", "command -v bash >/dev/null && exec bash -l || exec sh -l"];
+export const LOGIN_SHELL_SCRIPT =
+  "if command -v bash >/dev/null; then exec bash -l; fi; exec sh -l";
+
+const SHELL = ["/bin/sh", "-c", LOGIN_SHELL_SCRIPT];
 
 function runningArgv(
   host: Host,

@@ -1,10 +1,14 @@
 /** What tests of machines share. */
 
 import type { MachineSettings } from "../../../src/config/settings.ts";
+import type { Host } from "../../../src/host/host.ts";
+import { keepHouse } from "../../../src/machines/end/housekeeping.ts";
 import type { Lease } from "../../../src/machines/record/lease.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
 import { type MachinePaths, machinePaths } from "../../../src/machines/record/paths.ts";
 import type { MachinePlan } from "../../../src/machines/record/plan.ts";
+import { readyHost } from "../../../src/machines/start/ready_host.ts";
+import { startMachine } from "../../../src/machines/start/start.ts";
 import type { MachineSpec } from "../../../src/machines/nspawn/spec.ts";
 
 /** Settings that show in command lines. */
@@ -47,6 +51,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
         path: `${store}/bookworm`,
         user: "",
         environment: [],
+        generation: 1,
         isFixed: true,
       }),
     owned: [],
@@ -67,6 +72,17 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
     networks: { network_range: "10.231.0.0/19", network_deny: [], network_allow: [] },
     ...changes,
   };
+}
+
+/** Starts a machine as prepare does. */
+export async function start(host: Host, plan: MachinePlan, interrupt: AbortSignal): Promise<Lease> {
+  const { store, name } = plan;
+  const ready = await readyHost(
+    host,
+    plan,
+    ({ kernel: { boot }, runner }) => keepHouse(host, store, { boot, runner }, name, interrupt),
+  );
+  return await startMachine(host, plan, ready, interrupt);
 }
 
 /** A machine with the plainest of roots. */

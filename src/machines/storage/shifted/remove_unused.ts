@@ -1,69 +1,74 @@
-/** Removes shifted layers that nobody needs any more. */
+/** Removes shifted layers that are no longer used, and what killed processes left of them. */
 
 import { join } from "@std/path/posix";
 import { messageOf } from "../../../failure.ts";
 import type { Host } from "../../../host/host.ts";
 import { removeStrangersTree } from "../../../linux/untrusted_tree.ts";
 import { listLeases } from "../../record/lease.ts";
-import { whileReserving } from "../../record/lock.ts";
-import { identifyTree, shiftedLayersFolder, REMOVED_PREFIX, shiftedLayerLock, UNFINISHED_PREFIX, treeKeyOf, TRIAL_PREFIX } from "./layer.ts";
+import { unlessProbing, whileReserving } from "../../record/lock.ts";
+import {
+  identifyTree,
+  REMOVED_PREFIX,
+  shiftedLayerLock,
+  shiftedLayersFolder,
+  treeKeyOf,
+  TRIAL_PREFIX,
+  UNFINISHED_PREFIX,
+} from "./layer.ts";
 
-/** All trees of a store, one after the other: one that moves meanwhile is told at its new place, too. */
+/** Lists all trees of a store. A tree that is moved during the listing is listed at its new path as well. */
 export type ListTrees = () => AsyncIterable<string>;
 
-/** Is told what nobody needs, and why; false keeps it. */
+/** Called before each removal with the path and the reason; return false to keep it. */
 export type ConfirmRemoval = (path: string, why: string) => boolean;
 
-/**
- * Removes the layers of trees that are gone, but for those that a machine has; and what killed processes left.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param trees What there is.
- * @param isToGo Decides of each.
- */
+/** Removes the shifted layers whose tree is gone and that no lease names, unfinished layers, and killed trials. */
 export async function removeUnusedShiftedLayers(
   host: Host,
   store: string,
   trees: ListTrees,
-  isToGo: ConfirmRemoval = () => true,
+  confirm: ConfirmRemoval = () => true,
 ): Promise<void> {
   const folder = shiftedLayersFolder(store);
   if ((await host.files.list(folder)).length === 0) return;
-  const leaving: string[] = [];
-  // While no machine comes to be, what may go is moved, in a moment; it is removed afterwards.
+  const moved: string[] = [];
+  // Layers are only moved while no machine can be reserved, which is quick; they are removed afterwards.
   await whileReserving(host, async () => {
-    const needed = await treeKeysInUse(host, store, trees);
-    for (const entry of await host.files.list(folder)) {
+    const keysInUse = await treeKeysInUse(host, store, trees);
+    const take = async (entry: string) => {
       const path = join(folder, entry);
-      if (needed.has(entry)) leaving.push(...await moveUnfinishedAside(host, folder, entry, isToGo));
-      else if (isToGo(path, reasonOf(entry))) leaving.push(await moveAside(host, folder, path));
+      if (confirm(path, reasonOf(entry))) moved.push(await moveAside(host, folder, path));
+    };
+    for (const entry of await host.files.list(folder)) {
+      if (keysInUse.has(entry)) {
+        moved.push(...await moveUnfinishedAside(host, folder, entry, confirm));
+      } else if (entry.startsWith(TRIAL_PREFIX)) await unlessProbing(host, () => take(entry));
+      else await take(entry);
     }
   });
-  for (const path of leaving) {
-    // One that does not go keeps no other from going.
+  for (const path of moved) {
+    // A layer that cannot be removed does not prevent the removal of others.
     await removeStrangersTree(host, path).catch((error) => host.log.warn(messageOf(error)));
   }
 }
 
 /**
- * Removes the layers of a tree that is changed in place, though it counts as one that never is. What a machine
- * has stays.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param tree The tree.
+ * Removes the shifted layers of a generation that is changed in place after all, unless a lease names one of them.
  */
-export async function removeShiftedLayersOf(host: Host, store: string, tree: string): Promise<void> {
+export async function removeShiftedLayersOf(
+  host: Host,
+  store: string,
+  tree: string,
+): Promise<void> {
   const key = await identifyTree(host, tree);
   const folder = shiftedLayersFolder(store);
   if (key === null || await host.files.lstat(join(folder, key)) === null) return;
-  const leaving = await whileReserving(host, async () => {
+  const moved = await whileReserving(host, async () => {
     const leases = await listLeases(host, store);
     const isNeeded = leases.some(({ layer }) => layer !== null && treeKeyOf(layer) === key);
     return isNeeded ? null : await moveAside(host, folder, join(folder, key));
   });
-  if (leaving !== null) await removeStrangersTree(host, leaving);
+  if (moved !== null) await removeStrangersTree(host, moved);
 }
 
 function reasonOf(entry: string): string {
@@ -72,41 +77,41 @@ function reasonOf(entry: string): string {
 }
 
 async function treeKeysInUse(host: Host, store: string, trees: ListTrees): Promise<Set<string>> {
-  const needed = new Set<string>();
+  const keysInUse = new Set<string>();
   for (const { layer } of await listLeases(host, store)) {
-    if (layer !== null) needed.add(treeKeyOf(layer));
+    if (layer !== null) keysInUse.add(treeKeyOf(layer));
   }
   for await (const tree of trees()) {
     const key = await identifyTree(host, tree);
-    if (key !== null) needed.add(key);
+    if (key !== null) keysInUse.add(key);
   }
-  return needed;
+  return keysInUse;
 }
 
-/** Takes out what killed makings left of layers that are needed: who makes one holds its lock. */
+/** Moves the unfinished layers of a tree aside, unless a process that makes them holds the lock. */
 async function moveUnfinishedAside(
   host: Host,
   folder: string,
   key: string,
-  isToGo: ConfirmRemoval,
+  confirm: ConfirmRemoval,
 ): Promise<string[]> {
-  const leaving: string[] = [];
+  const moved: string[] = [];
   for (const entry of await host.files.list(join(folder, key))) {
-    const ids = entry.match(UNFINISHED_NAME)?.[1];
-    if (ids === undefined) continue;
-    const lock = await host.files.lock(shiftedLayerLock(join(folder, key, ids)));
+    const firstId = entry.match(UNFINISHED_NAME)?.[1];
+    if (firstId === undefined) continue;
+    const lock = await host.files.lock(shiftedLayerLock(join(folder, key, firstId)));
     if (lock === null) continue;
     const path = join(folder, key, entry);
-    if (isToGo(path, "its making was killed")) leaving.push(await moveAside(host, folder, path));
+    if (confirm(path, "its making was killed")) moved.push(await moveAside(host, folder, path));
     await lock.remove();
   }
-  return leaving;
+  return moved;
 }
 
 const UNFINISHED_NAME = new RegExp(`^\\${UNFINISHED_PREFIX}(\\d+)-`);
 
 async function moveAside(host: Host, folder: string, path: string): Promise<string> {
-  const leaving = join(folder, REMOVED_PREFIX + crypto.randomUUID());
-  await host.files.rename(path, leaving);
-  return leaving;
+  const aside = join(folder, REMOVED_PREFIX + crypto.randomUUID());
+  await host.files.rename(path, aside);
+  return aside;
 }

@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
-import { claimFolders, type FolderOwner } from "../../../../src/machines/record/caches.ts";
-import { removeFolders, spareFolders } from "../../../../src/machines/end/evict_caches.ts";
+import { type CacheOwner, reserveFolders } from "../../../../src/machines/record/caches.ts";
+import { evictFolders, evictionCandidates } from "../../../../src/machines/end/evict_caches.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { withOwnRun } from "../supervisor/standalone_host.ts";
 import { leaseOf } from "../fixture.ts";
 
-const OWNER: FolderOwner = { server: "ba7816bf", project: "42", isProtected: true };
+const OWNER: CacheOwner = { server: "ba7816bf", project: "42", isProtected: true };
 const DAY = 86_400_000;
 
 Deno.test("claimFolders() shares a cache and gives each machine a builds folder of its own", async () => {
   await inFolder(async (store) => {
     const { host } = recordingHost();
     const plan = { owner: OWNER, cache: "/cache", builds: "/builds" };
-    const { folders, binds } = await claimFolders(host, store, plan, 0);
+    const { folders, binds } = await reserveFolders(host, store, plan, 0);
     const [cache, builds] = folders;
     assert.equal(cache, `${store}/.cache/ba7816bf/42/protected`);
     assert.equal(builds, `${store}/.builds/ba7816bf/42/protected/0`);
@@ -26,17 +26,17 @@ Deno.test("claimFolders() shares a cache and gives each machine a builds folder 
     // What a job leaves there is out of reach for all users of the host but root.
     for (const path of [cache!, `${store}/.cache`]) assert.equal(await mode(path), 0o700);
     await writeLease(host, leaseOf(store, "1", { folders }));
-    const second = await claimFolders(host, store, plan, 0);
+    const second = await reserveFolders(host, store, plan, 0);
     assert.deepEqual(second.folders.map((path) => path.split("/").at(-1)), ["protected", "1"]);
-    const open = await claimFolders(host, store, {
+    const open = await reserveFolders(host, store, {
       ...plan,
       owner: { ...OWNER, isProtected: false },
     }, 0);
     assert.ok(open.folders.every((path) => path.includes("/unprotected")));
-    const user = await claimFolders(host, store, plan, 1000); // who could not write in root's
+    const user = await reserveFolders(host, store, plan, 1000); // who could not write in root's
     assert.equal(user.folders[0], `${cache}-1000`);
     assert.equal(user.folders[1], `${store}/.builds/ba7816bf/42/protected-1000/0`);
-    const alone = await claimFolders(host, store, { ...plan, builds: undefined }, 0);
+    const alone = await reserveFolders(host, store, { ...plan, builds: undefined }, 0);
     assert.deepEqual(alone.folders, [cache]);
   });
 });
@@ -57,13 +57,15 @@ Deno.test("spareFolders() takes what is old, and the least recently used above t
       await host.files.touch(path, now - age * DAY);
     }
     const spare = async (size: number, days: number) =>
-      (await spareFolders(sizes.host, store, { size, age: days * 86_400 })).map(({ path }) => path);
+      (await evictionCandidates(sizes.host, store, { size, age: days * 86_400 })).map(({ path }) =>
+        path
+      );
     assert.deepEqual(await spare(Infinity, 30), []);
     assert.deepEqual(await spare(Infinity, 1.5), paths.slice(2));
     assert.deepEqual(await spare(2000, 30), paths.slice(2));
     await writeLease(host, leaseOf(store, "1", { folders: [paths[3]!] }));
     assert.deepEqual(await spare(2000, 30), [paths[2]], "one is in use");
-    await removeFolders(host, store, [{ path: paths[2]!, reason: "" }, {
+    await evictFolders(host, store, [{ path: paths[2]!, reason: "" }, {
       path: paths[3]!,
       reason: "",
     }]);
@@ -77,7 +79,7 @@ Deno.test("removeFolders() finishes what was interrupted", async () => {
   await inFolder(async (store) => {
     const { host } = recordingHost();
     await host.files.makeDirectory(`${store}/.builds/.leaving-x/deep`);
-    await removeFolders(host, store, []);
+    await evictFolders(host, store, []);
     assert.deepEqual(await host.files.list(`${store}/.builds`), []);
   });
 });

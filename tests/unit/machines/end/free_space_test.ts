@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Lease, listLeases, writeLease } from "../../../../src/machines/record/lease.ts";
-import { makeRoom, refuseFullDisk } from "../../../../src/machines/end/free_space.ts";
+import { evictHeldMachines, refuseFullDisk } from "../../../../src/machines/end/free_space.ts";
 import { type Answer, inFolder, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
 import { standaloneHost } from "../supervisor/standalone_host.ts";
@@ -25,7 +25,7 @@ for (const [disk, memory, ended] of ROOM) {
       await keep("early", { held: "2030-01-01T01:00:00.000Z", storage: "tmpfs" });
       await keep("running", { storage: "tmpfs" });
       const found: string[] = [];
-      await makeRoom(host, folder, await listLeases(host, folder), ({ lease, reason }) => {
+      await evictHeldMachines(host, folder, await listLeases(host, folder), ({ lease, reason }) => {
         found.push(`${lease.job}: ${reason}`);
         return Promise.resolve(true);
       });

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
 import type { MachinePlan } from "../../../../src/machines/record/plan.ts";
-import { startMachine } from "../../../../src/machines/start/start.ts";
 import { stopMachine } from "../../../../src/machines/end/stop.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { inFolder } from "../../recording_host.ts";
-import { leaseOf, planOf } from "../fixture.ts";
+import { leaseOf, planOf, start } from "../fixture.ts";
 import { standaloneHost } from "../supervisor/standalone_host.ts";
 
 function planIn(folder: string): MachinePlan {
@@ -35,7 +34,7 @@ Deno.test("startMachine() writes the lease before anything is created, and undoe
       return { code: 1 };
     });
     // Nobody is ever alive here: nspawn ended at once.
-    await assert.rejects(startMachine(host, plan, quiet), (error) => {
+    await assert.rejects(start(host, plan, quiet), (error) => {
       assert.ok(error instanceof Failure);
       assert.equal(error.kind, "host");
       return true;
@@ -65,7 +64,7 @@ Deno.test("startMachine() refuses a machine that runs, and leaves its lease alon
     };
     const lease = leaseOf(plan.store, "42", { boot: "boot-1", supervisor: "standalone", leader });
     await writeLease(host, lease);
-    await assert.rejects(startMachine(host, plan, quiet), (error) => {
+    await assert.rejects(start(host, plan, quiet), (error) => {
       assert.match(`${(error as Failure).message}`, /exists already/);
       assert.match(`${(error as Failure).hint}`, /cleanup --id 42/);
       return true;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import {
   addresses,
   addresses6,
-  isWithin,
+  isWithinNetwork,
   slotsIn,
 } from "../../../../src/machines/network/address.ts";
 
@@ -24,7 +24,7 @@ Deno.test("addresses() of all slots are in their range, and no two are equal", (
   const range = "10.9.8.0/26";
   const all = Array.from({ length: slotsIn(range) }, (_, slot) => addresses(range, slot).own);
   assert.equal(new Set(all).size, 61);
-  assert.ok(all.every((address) => isWithin(address, range)));
+  assert.ok(all.every((address) => isWithinNetwork(address, range)));
   assert.ok(!all.includes("10.9.8.1") && !all.includes("10.9.8.63"));
 });
 
@@ -45,6 +45,6 @@ const WITHIN: readonly (readonly [string, string, boolean])[] = [
 
 for (const [inner, outer, is] of WITHIN) {
   Deno.test(`isWithin() of ${inner} and ${outer} is ${is}`, () => {
-    assert.equal(isWithin(inner, outer), is);
+    assert.equal(isWithinNetwork(inner, outer), is);
   });
 }

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { chooseNetwork } from "../../../../src/machines/network/choose.ts";
+import { LOAD_RULES_SCRIPT } from "../../../../src/machines/network/private_network.ts";
 import { rulesFor } from "../../../../src/machines/network/rules.ts";
-import { loopbackOf } from "../../../../src/machines/network/gitlab_on_loopback.ts";
+import { loopbackObstacles } from "../../../../src/machines/network/gitlab_on_loopback.ts";
 import { readResolvers } from "../../../../src/machines/network/resolv.ts";
 import type { Answer, Recording } from "../../recording_host.ts";
 import { recordingHost } from "../../recording_host.ts";
@@ -26,7 +27,7 @@ interface Said {
 function hostThat(said: Said): Recording {
   return recordingHost({
     answer: (argv: Argv): Answer => {
-      if (argv[2]?.includes("nft $1 -f -")) return said.load ?? {};
+      if (argv[2] === LOAD_RULES_SCRIPT) return said.load ?? {};
       const { forwards = "1\n1\n", route6 = "", chains = "", lacks } = said;
       return {
         stdout: forwards + route6 + (lacks === undefined ? "" : `lacks ${lacks}\n`) + chains,
@@ -35,8 +36,8 @@ function hostThat(said: Said): Recording {
   });
 }
 
-const loads = ({ commands }: Recording) =>
-  commands().filter((command) => command.includes("-f - ||"));
+const loads = ({ processes }: Recording) =>
+  processes.filter(({ argv }) => argv[2] === LOAD_RULES_SCRIPT).map(({ argv }) => argv.join(" "));
 
 Deno.test("chooseNetwork() asks nobody where the host's network or none is wanted", async () => {
   for (const choice of ["host", "none"] as const) {
@@ -120,8 +121,8 @@ Deno.test("loopbackOf() finds a server that hosts(5) puts there alone", async ()
       Promise.resolve("127.0.1.1 git.example git # me\n10.0.0.1 other\n127.0.0.1 other\n"),
   };
   const named = { ...host, files } as unknown as typeof host;
-  assert.equal((await loopbackOf(named, "https://git.example/x")).length, 1);
-  assert.deepEqual(await loopbackOf(named, "https://other/x"), []);
-  assert.deepEqual(await loopbackOf(named, "https://elsewhere.example"), []);
-  assert.deepEqual(await loopbackOf(named, undefined), []);
+  assert.equal((await loopbackObstacles(named, "https://git.example/x")).length, 1);
+  assert.deepEqual(await loopbackObstacles(named, "https://other/x"), []);
+  assert.deepEqual(await loopbackObstacles(named, "https://elsewhere.example"), []);
+  assert.deepEqual(await loopbackObstacles(named, undefined), []);
 });

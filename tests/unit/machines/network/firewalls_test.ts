@@ -1,7 +1,7 @@
 /** Firewalls of others, by what nft(8) prints of their chains. */
 
 import assert from "node:assert/strict";
-import { droppingTables, inTheWay } from "../../../../src/machines/network/firewalls.ts";
+import { blockingFirewalls, droppingTables } from "../../../../src/machines/network/firewalls.ts";
 import { recordingHost } from "../../recording_host.ts";
 
 const DOCKER = `table ip filter {
@@ -65,6 +65,8 @@ Deno.test("inTheWay() leaves out tables that have a word about machines", async 
   const { host, commands } = recordingHost({
     answer: (argv) => ({ stdout: argv.includes("mine") ? 'iifname "nr-*" accept' : "" }),
   });
-  assert.deepEqual((await inTheWay(host, candidates)).map(({ owner }) => owner), ["Docker"]);
+  assert.deepEqual((await blockingFirewalls(host, candidates)).map(({ owner }) => owner), [
+    "Docker",
+  ]);
   assert.deepEqual(commands(), ["nft list table ip filter", "nft list table inet mine"]);
 });

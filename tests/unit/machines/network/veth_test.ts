@@ -1,7 +1,7 @@
 /** The link of a machine; that it carries packets is shown in tests/integration/network_test.ts. */
 
 import assert from "node:assert/strict";
-import { linkFor, whileConnecting } from "../../../../src/machines/network/veth.ts";
+import { connectWhileStarting, linkFor } from "../../../../src/machines/network/veth.ts";
 import type { Argv, Host } from "../../../../src/host/host.ts";
 import { skip } from "../../../skip.ts";
 import { recordingHost } from "../../recording_host.ts";
@@ -30,14 +30,14 @@ function waitedFor(): Host {
 
 Deno.test("whileConnecting() waits no longer than it may", async () => {
   const link = { ...LINK, patience: 0.05 };
-  const connecting = whileConnecting(waitedFor(), link, found, () => Promise.resolve());
+  const connecting = connectWhileStarting(waitedFor(), link, found, () => Promise.resolve());
   await assert.rejects(connecting, { message: /nspawn makes nr-of-nobody for nobody/ });
 });
 
 Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
   const host = { ...waitedFor(), pid: () => NOBODY };
   const began = Date.now();
-  const connecting = whileConnecting(host, LINK, found, () => Promise.resolve());
+  const connecting = connectWhileStarting(host, LINK, found, () => Promise.resolve());
   await assert.rejects(connecting, { kind: "host", message: /Cannot connect the machine/ });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
@@ -46,7 +46,7 @@ Deno.test("whileConnecting() gives up with the start, and tells why that failed"
   const host = waitedFor();
   const start = () => Promise.reject(new Error("no machine"));
   const began = Date.now();
-  await assert.rejects(whileConnecting(host, LINK, found, start), { message: "no machine" });
+  await assert.rejects(connectWhileStarting(host, LINK, found, start), { message: "no machine" });
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
 
@@ -106,7 +106,7 @@ Deno.test(both, async () => {
       while (looks < 3) await new Promise((resolve) => setTimeout(resolve, 1));
       return "up";
     };
-    assert.equal(await whileConnecting(own, OWN, findLater, start), "up");
+    assert.equal(await connectWhileStarting(own, OWN, findLater, start), "up");
     assert.match(
       await ip(outside, "-4", "addr", "show", "nr-3"),
       / 10\.231\.0\.1 peer 10\.231\.0\.5\/32 /,
@@ -124,7 +124,7 @@ Deno.test(never, async () => {
   await withNetworks(never, async (own, outside) => {
     await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0");
     const wrong = () => Promise.resolve(Number(outside));
-    const connecting = whileConnecting(own, OWN, wrong, () => Promise.resolve());
+    const connecting = connectWhileStarting(own, OWN, wrong, () => Promise.resolve());
     await assert.rejects(connecting, { message: /it has the host's$/ });
     assert.equal(await ip(outside, "-4", "addr", "show"), "");
   });
@@ -139,7 +139,8 @@ Deno.test("whileConnecting() looks for a PID 1 no longer than the start takes", 
     await end();
   };
   const began = Date.now();
-  const connect = (end: () => Promise<void>) => whileConnecting(looking, LINK, nobody, start(end));
+  const connect = (end: () => Promise<void>) =>
+    connectWhileStarting(looking, LINK, nobody, start(end));
   await assert.rejects(connect(() => Promise.resolve()), {
     kind: "host",
     message: /nobody knows its PID 1/,

@@ -1,8 +1,8 @@
 /** What a host can do, found out by a trial. */
 
 import assert from "node:assert/strict";
-import { succeeds, verdict } from "../../../../src/machines/record/host_probe.ts";
-import { recordingHost } from "../../recording_host.ts";
+import { probe, probeResult } from "../../../../src/machines/record/host_probe.ts";
+import { FREE_LOCK, recordingHost } from "../../recording_host.ts";
 
 /** How a trial's process ends, whether it said what it should, and what is told and kept; null for nothing. */
 const ENDS = [
@@ -22,9 +22,10 @@ for (const [code, isRight, told] of ENDS) {
       makeDirectory: () => Promise.resolve(),
       read: (path: string) => Promise.resolve(answers.get(path) ?? null),
       replace: (path: string, text: string) => Promise.resolve(void answers.set(path, text)),
+      lock: () => Promise.resolve(FREE_LOCK),
     };
-    const trial = () => Promise.resolve().then(() => verdict({ code }, isRight));
-    const asked = succeeds({ ...host, files }, "idmap", "/", trial);
+    const trial = () => Promise.resolve().then(() => probeResult({ code }, isRight));
+    const asked = probe({ ...host, files }, "idmap", "/", trial);
     if (told === null) await assert.rejects(asked, { kind: "host", message: /interrupted$/ });
     else assert.equal(await asked, told);
     assert.deepEqual([...answers.values()], told === null ? [] : [told ? "yes" : "no"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { explain } from "../../../../src/machines/report/explain.ts";
+import { explainFailure } from "../../../../src/machines/report/explain.ts";
 import { noteFailure, readFailures } from "../../../../src/machines/report/failures.ts";
-import { summary } from "../../../../src/machines/report/summary.ts";
+import { usageSummary } from "../../../../src/machines/report/summary.ts";
 import { parseUsage, readUsage } from "../../../../src/machines/report/usage.ts";
 import type { Ending } from "../../../../src/ending.ts";
 import type { Lease } from "../../../../src/machines/record/lease.ts";
@@ -72,7 +72,7 @@ async function explained(text: string, ending: Ending, lease: Partial<Lease> = {
     answer: () => ({ stdout: text }),
     ...(now === undefined ? {} : { now }),
   });
-  return await explain(
+  return await explainFailure(
     host,
     leaseOf("/nonexistent", "42", { leader: LEADER, ...lease }),
     ending,
@@ -109,7 +109,13 @@ Deno.test("explain() knows a machine that was lost for its memory, by what the j
         stdout: program === "journalctl" && word !== "--sync" ? said : "",
       }),
     });
-    const end = await explain(host, leaseOf("/nonexistent", "42", lease), lost, began, false);
+    const end = await explainFailure(
+      host,
+      leaseOf("/nonexistent", "42", lease),
+      lost,
+      began,
+      false,
+    );
     return { ...end, asked: processes.map(({ argv }) => argv.join(" ")) };
   };
   const killed = await explainLoss("A process of this unit has been killed\n");
@@ -166,7 +172,7 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
     const before = await readFailures(host, lease);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);
     assert.equal(err(), told, "once is enough");
-    assert.deepEqual((await explain(host, lease, KILLED, 0, false)).lines, []);
+    assert.deepEqual((await explainFailure(host, lease, KILLED, 0, false)).lines, []);
     await host.files.write("/run/nspawn-runner/run-42.failures", "{");
     assert.ok(!(await readFailures(host, lease)).own, "half written");
   });
@@ -180,8 +186,8 @@ Deno.test("summary() leaves out what nobody counts", async () => {
   });
   const lease = leaseOf("/store", "42", { leader: LEADER });
   assert.equal(
-    await summary(all.host, lease),
+    await usageSummary(all.host, lease),
     "84.2 s, CPU 61.0 s, memory at most 300 MiB, 96 MiB written",
   );
-  assert.equal(await summary(recordingHost({ now }).host, lease), "84.2 s");
+  assert.equal(await usageSummary(recordingHost({ now }).host, lease), "84.2 s");
 });

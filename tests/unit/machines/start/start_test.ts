@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import type { MachineSettings } from "../../../../src/config/settings.ts";
 import type { MachinePlan } from "../../../../src/machines/record/plan.ts";
-import { startMachine } from "../../../../src/machines/start/start.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { leaseLink } from "../../../../src/machines/record/paths.ts";
+import { supervisorOf } from "../../../../src/machines/supervisor/choose.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
-import { planOf, SETTINGS } from "../fixture.ts";
+import { planOf, SETTINGS, start } from "../fixture.ts";
 import { FACTS, standaloneHost, statOf } from "../supervisor/standalone_host.ts";
 
 const NAME = machineName("42", undefined);
@@ -91,9 +91,9 @@ for (const [there, boot, boots] of BOOTS) {
       const { host, processes } = await systemdHost(folder);
       const readEnd = () => Promise.resolve("ready\n");
       const ready = { ...host, files: { ...host.files, readEnd } };
-      const { lease, limits } = await startMachine(ready, planIn(folder, { boot }), quiet);
+      const lease = await start(ready, planIn(folder, { boot }), quiet);
       assert.equal(lease.booted, boots);
-      assert.ok(limits);
+      assert.ok(supervisorOf(lease).enforcesLimits);
       assert.deepEqual([lease.supervisor, lease.cgroups], ["systemd", []]);
       const { argv } = processes.find(({ argv }) => argv[0] === "systemd-run")!;
       assert.equal(argv.includes("--boot"), boots);
@@ -120,7 +120,7 @@ for (const [step, program, undone] of STEPS) {
         leased = JSON.parse(Deno.readTextFileSync(`${plan.store}/.leases/${NAME}.json`)) !== null;
         return { code: 1, stderr: `${name} says why\n` };
       });
-      await assert.rejects(startMachine(host, plan, quiet), { kind: "host" });
+      await assert.rejects(start(host, plan, quiet), { kind: "host" });
       assert.ok(leased, "the lease is first");
       assert.deepEqual(await leftIn(folder), precious);
       assert.deepEqual(await host.files.list(`${plan.store}/.machines`), []);
@@ -135,7 +135,7 @@ Deno.test("startMachine() that fails where its channel is opened leaves nothing"
     const { host } = await systemdHost(folder);
     const write = () => Promise.reject(new Error("disk full"));
     const files = { ...host.files, write };
-    await assert.rejects(startMachine({ ...host, files }, planIn(folder), quiet), /disk full/);
+    await assert.rejects(start({ ...host, files }, planIn(folder), quiet), /disk full/);
     assert.deepEqual(await leftIn(folder), []);
     assert.deepEqual(await host.files.list(`${folder}/store/.machines`), []);
   });
@@ -148,7 +148,7 @@ Deno.test("startMachine() that fails and cannot undo it reports the first failur
       if (program === "umount") return { code: 32, stderr: "target is busy\n" };
     });
     const plan = planIn(folder, { storage: "tmpfs" });
-    await assert.rejects(startMachine(host, plan, quiet), { kind: "host", message: /no unit/ });
+    await assert.rejects(start(host, plan, quiet), { kind: "host", message: /no unit/ });
     assert.match(err(), /target is busy/);
     // What is left is still known, so that a cleanup finds it.
     assert.ok(await host.files.lstat(`${plan.store}/.leases/${NAME}.json`));
@@ -161,7 +161,7 @@ Deno.test("startMachine() ends a machine that started and is not to be found", a
     const { host, commands } = await systemdHost(folder, (argv): Answer | void => {
       if (argv.includes("/proc/77/stat")) return { stdout: "" };
     });
-    await assert.rejects(startMachine(host, planIn(folder), quiet), { kind: "host" });
+    await assert.rejects(start(host, planIn(folder), quiet), { kind: "host" });
     assert.ok(commands().some((line) => line.startsWith("systemctl kill --signal=SIGKILL ")));
     assert.equal(await host.files.lstat(UNIT), null);
     assert.deepEqual(await host.files.list(`${folder}/store/.leases`), []);
@@ -182,7 +182,7 @@ Deno.test("startMachine() that is undone ends the unit also where systemd makes 
       await host.files.remove(path);
     };
     const late = { ...host, files: { ...host.files, remove } };
-    await assert.rejects(startMachine(late, planIn(folder), quiet), { kind: "host" });
+    await assert.rejects(start(late, planIn(folder), quiet), { kind: "host" });
     assert.ok(commands().some((line) => line.startsWith("systemctl kill --signal=SIGKILL ")));
     assert.equal(await host.files.lstat(UNIT), null);
   });

@@ -6,12 +6,12 @@ import type { Lease } from "../../../../src/machines/record/lease.ts";
 import { findLease, writeLease } from "../../../../src/machines/record/lease.ts";
 import { runStage } from "../../../../src/machines/use/run_script.ts";
 import type { MachinePlan } from "../../../../src/machines/record/plan.ts";
-import { startMachine } from "../../../../src/machines/start/start.ts";
 import { stopMachine } from "../../../../src/machines/end/stop.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
+import { supervisorOf } from "../../../../src/machines/supervisor/choose.ts";
 import { type Answer, inFolder } from "../../recording_host.ts";
-import { leaseOf, planOf } from "../fixture.ts";
+import { leaseOf, planOf, start } from "../fixture.ts";
 import { aliveAnswer, FACTS, standaloneHost, statOf } from "../supervisor/standalone_host.ts";
 
 const NAME = machineName("42", "ba7816bf");
@@ -56,8 +56,8 @@ Deno.test("startMachine() starts a machine, and its lease says how to enter it",
   await inFolder(async (folder) => {
     const plan = planIn(folder);
     const { host, processes } = startingHost(folder);
-    const { lease, limits } = await startMachine(host, plan, quiet);
-    assert.equal(limits, false);
+    const lease = await start(host, plan, quiet);
+    assert.equal(supervisorOf(lease).enforcesLimits, false);
     const { dropped, ...leader } = lease.leader!;
     assert.ok(dropped.includes(12) && dropped.includes(21) && !dropped.includes(0));
     assert.deepEqual(leader, {
@@ -83,7 +83,7 @@ Deno.test("startMachine() makes a link to the lease that the machine itself cann
   await inFolder(async (folder) => {
     const plan = planIn(folder);
     const { host, processes } = startingHost(folder);
-    const { lease } = await startMachine(host, plan, quiet);
+    const lease = await start(host, plan, quiet);
     const elsewhere = () => Promise.reject(new Error("the configuration was read"));
     assert.deepEqual(await findLease(host, NAME, elsewhere), lease);
     const binds = processes.flatMap(({ argv }) => argv).filter((word) => word.startsWith("--bind"));
@@ -102,7 +102,7 @@ Deno.test("startMachine() replaces a link that led to another store", async () =
     const { host } = startingHost(folder);
     await host.files.makeDirectory("/run/nspawn-runner");
     await host.files.symlink("/nonexistent/lease.json", `/run/nspawn-runner/${NAME}.lease`);
-    const { lease } = await startMachine(host, planIn(folder), quiet);
+    const lease = await start(host, planIn(folder), quiet);
     assert.deepEqual(await findLease(host, NAME, () => Promise.reject(new Error())), lease);
   });
 });
@@ -111,7 +111,7 @@ Deno.test("startMachine() that is interrupted begins nothing and says so", async
   await inFolder(async (folder) => {
     const plan = planIn(folder);
     const { host, commands } = startingHost(folder);
-    await assert.rejects(startMachine(host, plan, AbortSignal.abort()), (error) => {
+    await assert.rejects(start(host, plan, AbortSignal.abort()), (error) => {
       assert.ok(error instanceof Failure);
       assert.deepEqual([error.kind, error.message], [
         "host",
@@ -132,7 +132,7 @@ Deno.test("startMachine() that is interrupted when all is done already undoes al
     const plan = planIn(folder);
     const late = new AbortController();
     const { host, commands } = startingHost(folder, () => late.abort());
-    await assert.rejects(startMachine(host, plan, late.signal), /interrupted/);
+    await assert.rejects(start(host, plan, late.signal), /interrupted/);
     assert.match(commands().at(-1)!, new RegExp(`/nspawn-runner-${NAME}$`), "its cgroup is ended");
     assert.deepEqual(await host.files.list(`${plan.store}/.leases`), []);
   });
@@ -141,7 +141,7 @@ Deno.test("startMachine() that is interrupted when all is done already undoes al
 Deno.test("stopMachine() takes away what a killed nspawn left of its machine", async () => {
   await inFolder(async (folder) => {
     const { host, commands } = startingHost(folder);
-    const { lease } = await startMachine(host, planIn(folder), quiet);
+    const lease = await start(host, planIn(folder), quiet);
     const left = `/run/systemd/nspawn/unix-export/${NAME}`;
     await host.files.makeDirectory(left);
     assert.ok(await stopMachine(host, () => Promise.resolve(lease.store), NAME));
@@ -157,7 +157,7 @@ async function refusal(lease: Partial<Lease>): Promise<Failure | null> {
     const plan = planIn(folder);
     const old = { machine: NAME, boot: "boot-1", supervisor: "standalone", cgroups: ["/old"] };
     await writeLease(host, { ...leaseOf(plan.store, "42"), ...old, ...lease } as Lease);
-    await startMachine(host, plan, quiet).catch((error) => void (failure = error));
+    await start(host, plan, quiet).catch((error) => void (failure = error));
   });
   return failure;
 }
@@ -174,13 +174,13 @@ Deno.test("startMachine() waits for another process that starts or ends that mac
     await host.files.makeDirectory("/run/nspawn-runner");
     const lock = await host.files.lock(`/run/nspawn-runner/${NAME}.lock`);
     const began = host.clock.now();
-    await assert.rejects(startMachine(host, planIn(folder), quiet), {
+    await assert.rejects(start(host, planIn(folder), quiet), {
       kind: "host",
       message: /another process/,
     });
     assert.ok(host.clock.now() - began >= 10_000);
     lock?.release();
-    await startMachine(host, planIn(folder), quiet);
+    await start(host, planIn(folder), quiet);
     assert.equal(await host.files.lstat(`/run/nspawn-runner/${NAME}.lock`), null);
   });
 });

@@ -2,13 +2,25 @@
 
 import assert from "node:assert/strict";
 import type { Host, Stat } from "../../../../../src/host/host.ts";
-import { identifyTree, shiftedLayerPath } from "../../../../../src/machines/storage/shifted/layer.ts";
-import { makeFirstShiftedLayers, makeShiftedLayer } from "../../../../../src/machines/storage/shifted/make.ts";
+import {
+  identifyTree,
+  shiftedLayerPath,
+} from "../../../../../src/machines/storage/shifted/layer.ts";
+import {
+  makeFirstShiftedLayers,
+  makeShiftedLayer,
+} from "../../../../../src/machines/storage/shifted/make.ts";
 import { canShift, shiftArgv } from "../../../../../src/machines/storage/shifted/shift.ts";
 import { removeUnusedShiftedLayers } from "../../../../../src/machines/storage/shifted/remove_unused.ts";
 import { writeLease } from "../../../../../src/machines/record/lease.ts";
 import { overlay } from "../../../../../src/machines/storage/overlay.ts";
-import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../../../recording_host.ts";
+import {
+  type Answer,
+  FREE_LOCK,
+  inFolder,
+  PROGRAM_FILE,
+  recordingHost,
+} from "../../../recording_host.ts";
 import { withOwnRun } from "../../supervisor/standalone_host.ts";
 import { leaseOf } from "../../fixture.ts";
 
@@ -110,7 +122,7 @@ Deno.test("makeLayer() that fails or is interrupted leaves nothing that counts",
     const tree = { path: `${store}/tree`, isFixed: true };
     await assert.rejects(makeShiftedLayer(host, layer, tree, never), {
       kind: "host",
-      message: /owners of a machine: cp: No space left on device$/,
+      message: /^Cannot shift the owners of the files in .*\/tree: cp: No space left on device$/,
       hint: /extended attributes/,
     });
     assert.deepEqual(await host.files.list(`${layer}/..`), []);
@@ -191,6 +203,7 @@ for (const [version, answer, expected] of TRIALS) {
           path.startsWith(store) ? host.files.makeDirectory(path) : Promise.resolve(),
         read: (path: string) => Promise.resolve(known.get(path) ?? null),
         replace: (path: string, text: string) => Promise.resolve(void known.set(path, text)),
+        lock: () => Promise.resolve(FREE_LOCK),
       };
       const ask = () => canShift({ ...host, files }, store);
       assert.deepEqual([await ask(), await ask()], [expected, expected]);

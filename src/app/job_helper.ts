@@ -1,0 +1,57 @@
+/** Gives a job's machine the gitlab-runner program that its scripts call for artifacts and caches. */
+
+import type { Chroot } from "../chroots/find/chroot.ts";
+import { chrootHas } from "../chroots/find/script_shell.ts";
+import type { Config } from "../config/settings.ts";
+import { hostFailure, messageOf } from "../failure.ts";
+import { findHelper, HELPER_PATH, HELPER_PROOF, noHelper } from "../gitlab/helper.ts";
+import type { Job } from "../gitlab/job.ts";
+import type { Host } from "../host/host.ts";
+import { stopMachine } from "../machines/end/stop.ts";
+import type { Bind } from "../machines/record/caches.ts";
+import type { MachinePlan } from "../machines/record/plan.ts";
+import { runStage } from "../machines/use/run_script.ts";
+
+/**
+ * Returns the bind of the host's gitlab-runner; none without a job, or where the host has no such program.
+ *
+ * @throws {Failure} where the job needs the program, and neither the host nor the chroot has it.
+ */
+export async function helperBinds(
+  host: Host,
+  config: Config,
+  job: Job | null,
+  chroot: Chroot,
+): Promise<Bind[]> {
+  if (job === null) return [];
+  const helper = await findHelper(host, config.gitlab_runner);
+  if (helper !== null) {
+    return [{ from: helper, to: HELPER_PATH, readOnly: true, sameOwners: false }];
+  }
+  if (job.movesFiles && !await chrootHas(host, chroot, "gitlab-runner")) {
+    throw noHelper("neither the host nor the image has one");
+  }
+  return [];
+}
+
+/**
+ * Runs gitlab-runner in a started machine, which is ended where that fails: GitLab Runner's own scripts only
+ * warn, and the job would pass without its artifacts.
+ *
+ * @throws {Failure} where the program does not run in the machine.
+ */
+export async function proveHelper(
+  host: Host,
+  { name, store: folder }: MachinePlan,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const store = () => Promise.resolve(folder);
+  const proof = { script: HELPER_PROOF, shell: "sh" };
+  const { ending } = await runStage(host, store, name, proof, interrupt);
+  if (ending.kind === "exited" && ending.code === 0) return;
+  await stopMachine(host, store, name).catch((error) => host.log.warn(messageOf(error)));
+  if (ending.kind === "exited" && !interrupt.aborted) {
+    throw noHelper("it does not run in the machine");
+  }
+  throw hostFailure(`Cannot start machine ${name}: it was ended while gitlab-runner was tried`);
+}

@@ -1,0 +1,143 @@
+/** Plans machines: of jobs, and of the trial of a new chroot. */
+
+import { type ChrootTree, currentTree } from "../chroots/find/lookup.ts";
+import { resolveForJob } from "../chroots/find/resolve.ts";
+import type { Candidate } from "../chroots/generations/context.ts";
+import { settingsFor } from "../config/load.ts";
+import { withWishes } from "../config/overrides.ts";
+import type { Config, MachineSettings } from "../config/settings.ts";
+import { BUILDS_DIR, CACHE_DIR, decisionsOf } from "../gitlab/config_stage.ts";
+import type { Job } from "../gitlab/job.ts";
+import type { Host } from "../host/host.ts";
+import type { ProjectFolders } from "../machines/record/caches.ts";
+import { machineName } from "../machines/record/name.ts";
+import type { BaseTree, MachinePlan, PlannedJob } from "../machines/record/plan.ts";
+import { imageLine } from "../machines/report/start_report.ts";
+import { adminBinds } from "../machines/start/binds.ts";
+import type { ChosenMachine } from "./choices.ts";
+import { helperBinds } from "./job_helper.ts";
+
+/** Who asks for a machine, and for which image. */
+export interface MachineRequest {
+  readonly machine: ChosenMachine;
+  /** Null for a machine that a person asks for. */
+  readonly job: Job | null;
+  /** As the job or the command line names it. */
+  readonly image: string;
+  /** When this call began, in milliseconds since 1970. */
+  readonly began: number;
+}
+
+/**
+ * Plans the machine of a job, or of a person.
+ *
+ * @throws {Failure} where the image is unknown, or the host lacks what the job needs.
+ */
+export async function planForJob(
+  host: Host,
+  config: Config,
+  { machine, job, image, began }: MachineRequest,
+): Promise<MachinePlan> {
+  const chroot = await resolveForJob(host, config, image);
+  const { name, own } = chroot;
+  const settings = withWishes(settingsFor(config, ...own), config.overrides, job?.wishes ?? {});
+  return planOf(config, {
+    name: machine.machine,
+    tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
+    onReserved: (tree) => host.log.info(imageLine(tree)),
+    settings,
+    owned: [BUILDS_DIR, CACHE_DIR],
+    job: plannedJob(host, config, { machine, job, image, began }),
+    folders: foldersOf(config, job, machine),
+    binds: [
+      ...await helperBinds(host, config, job, chroot),
+      ...await adminBinds(host, config.store, settings.binds ?? []),
+    ],
+  });
+}
+
+/** Plans the machine that tries out a new tree before it becomes a generation. */
+export function planForTrial(host: Host, config: Config, candidate: Candidate): MachinePlan {
+  const { name, tree, settings, image } = candidate;
+  const id = `test-${host.pid()}`;
+  const base = baseTree(name, { path: tree, generation: null, image }, settings);
+  return planOf(config, {
+    name: machineName(id, undefined),
+    tree: () => Promise.resolve({ ...base, isFixed: true }),
+    settings,
+    diskReserve: 0, // the tree that it tries is on the disk already
+    job: {
+      id,
+      server: undefined,
+      url: undefined,
+      watcher: "us",
+      began: host.clock.now(),
+      timeout: undefined,
+      lifetime: settings.prepare_timeout + TRIAL_LIFETIME,
+      keep: 0,
+    },
+  });
+}
+
+/** Seconds that the scripts of a trial may take; afterwards any housekeeping ends its machine. */
+const TRIAL_LIFETIME = 300;
+
+/** Returns a plan with what all machines of a configuration have in common. */
+function planOf(
+  config: Config,
+  parts: Pick<MachinePlan, "name" | "tree" | "settings" | "job"> & Partial<MachinePlan>,
+): MachinePlan {
+  return {
+    store: config.store,
+    networks: config,
+    diskReserve: config.disk_reserve,
+    owned: [],
+    folders: undefined,
+    binds: [],
+    ...parts,
+  };
+}
+
+function baseTree(
+  name: string,
+  { path, generation, image }: ChrootTree,
+  settings: MachineSettings,
+): BaseTree {
+  const { user = "", env: environment = [] } = image ?? {};
+  const isFixed = generation !== null;
+  return { name, path, generation, isFixed, user: settings.user ?? user, environment };
+}
+
+function plannedJob(
+  host: Host,
+  config: Config,
+  { machine, job, began }: MachineRequest,
+): PlannedJob {
+  const timeout = job?.timeout;
+  return {
+    id: machine.id,
+    server: machine.server,
+    url: job?.url,
+    watcher: job === null ? "nobody" : "gitlab-runner",
+    began: decisionsOf(host.env)?.began || began,
+    timeout,
+    lifetime: timeout === undefined ? config.deadline : timeout + MARGIN,
+    keep: config.keep_failed ?? 0,
+  };
+}
+
+/** Seconds after its time-out in which GitLab Runner has ended a job for sure. */
+const MARGIN = 1800;
+
+function foldersOf(
+  config: Config,
+  job: Job | null,
+  { server }: ChosenMachine,
+): ProjectFolders | undefined {
+  if (job?.project === undefined || server === undefined) return undefined;
+  return {
+    owner: { server, project: job.project, isProtected: job.isProtected },
+    cache: CACHE_DIR,
+    builds: config.persistent_builds ? BUILDS_DIR : undefined,
+  };
+}

@@ -1,0 +1,36 @@
+/** Housekeeping before a start: what crashed jobs left is removed, within a bounded time. */
+
+import type { Host } from "../../host/host.ts";
+import { listLeases } from "../record/lease.ts";
+import type { MachineName } from "../record/name.ts";
+import { evictHeldMachines } from "./free_space.ts";
+import { endOverdue, type HostState, type Overdue } from "./overdue.ts";
+import { removeMachine } from "./stop.ts";
+
+/** Milliseconds that a job spends on others' leftovers; the rest is left to the next job, or to gc. */
+const TIME_LIMIT = 10_000;
+
+/**
+ * Ends overdue machines, then machines that are kept for inspection while disk or memory is short.
+ *
+ * @param except A machine that is left alone: the caller's own.
+ * @param interrupt Ends no further machine when aborted.
+ */
+export async function keepHouse(
+  host: Host,
+  store: string,
+  state: HostState,
+  except: MachineName,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const end = host.clock.now() + TIME_LIMIT;
+  const endMachine = async ({ lease, reason }: Overdue) => {
+    if (interrupt.aborted || host.clock.now() > end) return false;
+    host.log.step(`Ending machine ${lease.machine}: ${reason}`);
+    await removeMachine(host, lease);
+    return true;
+  };
+  const leases = (await listLeases(host, store)).filter(({ machine }) => machine !== except);
+  await endOverdue(host, leases, state, endMachine);
+  await evictHeldMachines(host, store, leases, endMachine);
+}
