@@ -127,7 +127,7 @@ onEachHost("shifted layers are made with a generation, and go with it", async (s
     const id = newJob();
     const prepared = await succeed(own, "-v", "prepare", "x", "--id", id);
     assert.match(prepared.stderr, /user ids of its own/);
-    assert.doesNotMatch(prepared.stderr, /Giving the files/, "it was there");
+    assert.doesNotMatch(prepared.stderr, /Shifting the owners/, "it was there");
     await succeed(own, "chroot-maintenance", "x");
     const both = await layersOf(own);
     assert.ok(first.every((layer) => both.includes(layer)), "a machine uses the old one");
@@ -210,7 +210,7 @@ onEachHost("a shifted layer whose making was killed is made anew", async (site) 
         ...PATIENCE,
         env: { PATH: `${tools}:${PATH}` },
       });
-      await running.said("Giving the files");
+      await running.said("Shifting the owners");
       const halfMade = async () =>
         (await layersOf(own)).filter((line) => line.includes("/.making-")).length;
       await until(async () => await halfMade() === 1 || null, 60_000);

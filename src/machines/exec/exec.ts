@@ -1,50 +1,47 @@
-/** The joint that answers: how does a command get into a machine? */
+/** The interface `Exec`: how a command enters a machine. With it, how a stage ends or is cancelled. */
 
 import { type Ending, isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Child, Ended, Host } from "../../host/host.ts";
-import type { Leader, Lease } from "../record/lease.ts";
 import { isAlive } from "../../linux/proc.ts";
+import type { Leader, Lease } from "../record/lease.ts";
 
 /** A machine that runs. */
 export interface RunningMachine {
   readonly lease: Lease;
+  /** Its PID 1. */
   readonly leader: Leader;
-  /** Whether it still runs. */
+  /** Asks the supervisor whether the machine still runs. */
   readonly isAlive: () => Promise<boolean>;
 }
 
-/** One stage of a job, its script already laid where the machine sees it. */
+/** One stage of a job whose script is already where the machine can read it. */
 export interface StageRun {
-  /** Proves that what ended is this stage: unguessable before it began, and of hexadecimal digits. */
+  /** Marks the stage's own lines in the report: hexadecimal digits that nobody can guess beforehand. */
   readonly nonce: string;
-  /** The words that run the stage in the machine; no data that an init might expand. */
+  /** The command line that runs the stage in the machine; nothing in it is expanded by systemd. */
   readonly argv: readonly string[];
-  /** The stage's own report, `NONCE started` and then `NONCE CODE`, as written so far. */
+  /** Reads what the stage has reported so far: `NONCE started`, then `NONCE CODE`. */
   readonly report: () => Promise<string>;
 }
 
-/** One way in. */
+/** One way for a command to enter a machine. */
 export interface Exec {
   /**
-   * Runs a stage with our own stdout and stderr.
+   * Runs a stage on our own stdout and stderr, and returns how it ended.
    *
-   * @param host The outside.
-   * @param running The machine.
-   * @param stage What runs.
-   * @param cancel When aborted, the stage and all that it started is ended; the machine stays up.
-   * @returns How it ended.
-   * @throws {Failure} of the host where the stage never began.
+   * @param cancel When aborted, the stage and all that it started end; the machine keeps running.
+   * @throws {Failure} `host` where the stage never began.
    */
-  run(host: Host, running: RunningMachine, stage: StageRun, cancel: AbortSignal): Promise<Ending>;
+  run(
+    host: Host,
+    running: RunningMachine,
+    stage: StageRun,
+    cancel: AbortSignal,
+  ): Promise<Ending>;
 }
 
-/**
- * What a stage's own report says of its end.
- *
- * @param stage The stage.
- * @returns Its ending; undefined where it never began.
- */
+/** Returns how a stage ended according to its own report; undefined where it never began. */
 export async function reportedEnding(stage: StageRun): Promise<Ending | undefined> {
   const report = await stage.report();
   const code = report.match(new RegExp(`^${stage.nonce} (\\d{1,3})$`, "m"))?.[1];
@@ -58,13 +55,9 @@ export async function reportedEnding(stage: StageRun): Promise<Ending | undefine
 const SIGKILL = 9;
 
 /**
- * Whether a machine went away under a stage. The kernel kills all others before a killed PID 1 is
- * gone, so that such a stage ends before anybody's record of the machine does.
+ * Returns whether the machine ended while a stage ran, so that the stage's ending says nothing about the script.
  *
- * @param host The outside.
- * @param running The machine.
- * @param ending How the stage ended, where it is known.
- * @returns True when the ending says nothing about the script.
+ * Where PID 1 is killed, the kernel kills all other processes first: a stage ends before the machine's record does.
  */
 export async function isMachineLost(
   host: Host,
@@ -72,32 +65,23 @@ export async function isMachineLost(
   ending: Ending | undefined,
 ): Promise<boolean> {
   if (!await running.isAlive()) return true;
-  // Any other code may be that of a machine going down: scripts of GitLab Runner make 1 of a signal.
+  // Every code but 0 may come from a machine going down: scripts of GitLab Runner turn a signal into 1.
   return !succeeded(ending) && !await isAlive(host, running.leader);
 }
 
-/**
- * Whether a stage is known to have ended well.
- *
- * @param ending How it ended, where it is known.
- * @returns True for code 0.
- */
+/** Returns whether a stage is known to have succeeded. */
 export function succeeded(ending: Ending | undefined): boolean {
   return ending !== undefined && isSuccess(ending);
 }
 
-/** A stage that ignores SIGTERM gets SIGKILL after so many seconds. */
+/** Seconds between SIGTERM and SIGKILL for a stage that is stopped. */
 export const STOP_SECONDS = 2;
 
 /**
- * Waits for a stage's client, and ends the stage when it is cancelled: as often as that takes, since a
- * stage that only begins is not there yet to be ended.
+ * Waits until a stage's client ends. When cancelled, stops the stage again and again until then, since a stage
+ * that is about to begin cannot be stopped yet.
  *
- * @param host The outside.
- * @param client What ends with the stage.
- * @param cancel Ends the stage when aborted.
- * @param stopStage Ends what there is of the stage.
- * @returns How the client ended.
+ * @param client The process on the host that ends with the stage.
  */
 export async function waitForClient(
   host: Host,
@@ -106,14 +90,14 @@ export async function waitForClient(
   stopStage: () => Promise<void>,
 ): Promise<Ended> {
   let hasEnded = false;
-  let ending: Promise<void> | undefined;
-  const endIt = async () => {
+  let stopping: Promise<void> | undefined;
+  const keepStopping = async () => {
     while (!hasEnded) {
       await stopStage().catch((error) => host.log.warn(messageOf(error)));
       if (!hasEnded) await host.clock.sleep(STOP_INTERVAL);
     }
   };
-  const onCancel = () => void (ending = endIt());
+  const onCancel = () => void (stopping = keepStopping());
   cancel.addEventListener("abort", onCancel);
   if (cancel.aborted) onCancel();
   try {
@@ -121,12 +105,12 @@ export async function waitForClient(
   } finally {
     hasEnded = true;
     cancel.removeEventListener("abort", onCancel);
-    await ending;
+    await stopping;
   }
 }
 
-/** Milliseconds between two tries to end a stage. */
+/** Milliseconds between two attempts to stop a stage. */
 const STOP_INTERVAL = 50;
 
-/** How a stage ended that was cancelled before it began. */
+/** The ending of a stage that was cancelled before it began. */
 export const CANCELLED: Ending = { kind: "signalled", signal: 15 };

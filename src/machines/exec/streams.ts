@@ -1,32 +1,27 @@
 import type { Argv } from "../../host/host.ts";
 import type { Lease } from "../record/lease.ts";
-import { scriptOwnerIds } from "./script.ts";
+import { scriptOwnerIds } from "./script_owner.ts";
 
 /**
- * Lines of a shell that give stdout and stderr to `$owner`, who runs the script: `echo >/dev/stderr` opens
- * the pipe anew, and would be refused what is another's. A terminal or a file stays whose it is.
+ * Shell lines that give stdout and stderr to user `$owner` where they are pipes: `echo >/dev/stderr` in a script
+ * opens the pipe again, which only its owner may do.
  */
-export const CHOWN_STREAMS = `
+export const CHOWN_STREAMS_SCRIPT = `
 pipes=
 for pipe in /proc/$$/fd/1 /proc/$$/fd/2; do
   [ ! -p "$pipe" ] || pipes="$pipes $pipe"
 done
+# shellcheck disable=SC2086 # two paths without spaces
 [ "$owner" = 0 ] || [ -z "$pipes" ] || chown "$owner" $pipes
 `;
 
-/** Words: the owner, the client. */
-const RUN_WITH_OWN_STREAMS = `owner=$1
-shift${CHOWN_STREAMS}exec "$@"
+/** Parameters: the user id of the streams' new owner, the command. */
+export const RUN_WITH_OWN_STREAMS_SCRIPT = `owner=$1
+shift${CHOWN_STREAMS_SCRIPT}exec "$@"
 `;
 
-/**
- * A command line whose stdout and stderr belong to who runs the script.
- *
- * @param lease Whose machine.
- * @param argv The client.
- * @returns The words.
- */
+/** Returns a command line that first gives stdout and stderr to the user who runs the machine's scripts. */
 export function withOwnStreams(lease: Lease, argv: Argv): Argv {
   const [uid] = scriptOwnerIds(lease);
-  return uid === 0 ? argv : ["sh", "-c", RUN_WITH_OWN_STREAMS, "sh", `${uid}`, ...argv];
+  return uid === 0 ? argv : ["sh", "-c", RUN_WITH_OWN_STREAMS_SCRIPT, "sh", `${uid}`, ...argv];
 }

@@ -1,19 +1,24 @@
+/** The host's programs with which a command drops privileges as it enters a machine: setpriv and chroot. */
+
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { type PrivilegeSpec, droppedCapabilities } from "../nspawn/privileges.ts";
+import { droppedCapabilities, type PrivilegeSpec } from "../nspawn/privileges.ts";
 
 /**
- * Lays out the programs that drop what a machine must not have when a command enters it. They are the host's
- * own, with all that they load: those of the machine are a job's to change, and would run with everything.
+ * Copies setpriv and chroot with their libraries from the host into a folder, where a machine needs them.
  *
- * @param host The outside.
- * @param machine Whose.
- * @param folder Where; it stays away where commands enter without.
- * @throws {Failure} of the host where it has no such programs.
+ * The machine's own programs would run with every capability, and a job can replace them.
+ *
+ * @throws {Failure} `host` where the host lacks these programs.
  */
-export async function copyEntryTools(host: Host, machine: PrivilegeSpec, folder: string): Promise<void> {
+export async function copyEntryTools(
+  host: Host,
+  machine: PrivilegeSpec,
+  folder: string,
+): Promise<void> {
   if (machine.booted || !droppedCapabilities(machine).includes("CAP_SYS_ADMIN")) return;
-  const { code, stderr } = await host.processes.capture(["sh", "-euc", COPY_ENTRY_TOOLS, "sh", folder]);
+  const argv = ["sh", "-euc", COPY_ENTRY_TOOLS_SCRIPT, "sh", folder] as const;
+  const { code, stderr } = await host.processes.capture(argv);
   if (code !== 0) {
     throw hostFailure(
       `Cannot copy setpriv and chroot for the machine: ${stderr.trim()}`,
@@ -22,28 +27,8 @@ export async function copyEntryTools(host: Host, machine: PrivilegeSpec, folder:
   }
 }
 
-/**
- * A command line that runs another one where nothing but the tools is to be seen: a mount that is nobody's, so
- * that no `..` leads out of it, and that nobody writes to. What the machine itself calls its root a job can
- * change: the tools are not looked up there.
- *
- * @param folder Where the tools are.
- * @param argv What runs there, in that folder.
- * @returns The words.
- */
-export function withToolsAsRoot(folder: string, argv: Argv): Argv {
-  return ["unshare", "--mount", "--propagation=slave", "sh", "-c", RUN_IN_TOOLS_FOLDER, "sh", folder, ...argv];
-}
-
-/** Words: the folder, the command. */
-const RUN_IN_TOOLS_FOLDER = `
-tools=$1
-shift
-mount --bind --read-only "$tools" "$tools" && cd "$tools" && umount --lazy "$tools" && exec "$@"
-`;
-
-/** Words: the folder. Each file has the path there that it has on the host. */
-const COPY_ENTRY_TOOLS = `
+/** Parameter: the folder. Each file gets the same path in the folder that it has on the host. */
+export const COPY_ENTRY_TOOLS_SCRIPT = `
 mkdir -p "$1"
 for program in setpriv chroot; do
   path=$(command -v "$program")
@@ -55,4 +40,25 @@ sort -u "$1/list" | while read -r file; do
   cp --dereference --parents "$file" "$1"
 done
 rm "$1/list"
+`;
+
+/**
+ * Returns a command line that runs a command in a detached, read-only mount of the tools' folder.
+ *
+ * `..` does not lead out of that mount. A job can change what `/` means in its machine, so that the tools are never
+ * looked up there.
+ */
+export function withToolsAsRoot(folder: string, argv: Argv): Argv {
+  return [
+    ...["unshare", "--mount", "--propagation=slave"] as const,
+    ...["sh", "-c", RUN_IN_TOOLS_FOLDER_SCRIPT, "sh", folder],
+    ...argv,
+  ];
+}
+
+/** Parameters: the folder, the command. */
+export const RUN_IN_TOOLS_FOLDER_SCRIPT = `
+tools=$1
+shift
+mount --bind --read-only "$tools" "$tools" && cd "$tools" && umount --lazy "$tools" && exec "$@"
 `;

@@ -1,15 +1,16 @@
 import type { Argv } from "../../host/host.ts";
-import { CHOWN_STREAMS } from "./streams.ts";
+import { CHOWN_STREAMS_SCRIPT } from "./streams.ts";
 
 /**
- * Runs a client, wakes it each second, and ends it two seconds after a file is gone. Words: the file,
- * who owns our streams then, the client. The watcher holds none of the streams that the client has, and is gone with it. A shell
- * would say that its client was killed: not in the log of a job.
+ * Runs a client, sends it SIGCONT each second, and kills it two seconds after a file is gone.
+ *
+ * Parameters: the file, the owner of stdout and stderr, the client. The watcher keeps none of the client's streams
+ * open and ends with it. The shell's own message about a killed client does not reach the job's log.
  */
-const WATCHDOG = `
+export const WATCHDOG_SCRIPT = `
 record=$1 owner=$2
 shift 2
-${CHOWN_STREAMS}
+${CHOWN_STREAMS_SCRIPT}
 "$@" &
 client=$!
 {
@@ -31,15 +32,14 @@ exit "$code"
 `;
 
 /**
- * A command line for a client of a machine that may go away under it. A shutdown first stops all
- * processes of a machine: nsenter stops with its child, and would neither go on nor let the machine end.
- * systemd-run from 257 on tries to connect again, and was seen to wait for good.
+ * Returns a command line that runs a client of a machine and ends it when the machine is gone.
  *
- * @param record A file that is there as long as the machine is.
- * @param owner Who is to own stdout and stderr; 0 leaves them alone.
- * @param argv The client.
- * @returns The words.
+ * A shutdown stops all processes of a machine first: nsenter stops with its child, and keeps the machine from
+ * ending. systemd-run from 257 on tries to reconnect, and was seen to wait for ever.
+ *
+ * @param record A file that exists as long as the machine does.
+ * @param owner The user id that gets stdout and stderr; 0 leaves them alone.
  */
 export function withWatchdog(record: string, owner: number, argv: Argv): Argv {
-  return ["sh", "-c", WATCHDOG, "sh", record, `${owner}`, ...argv];
+  return ["sh", "-c", WATCHDOG_SCRIPT, "sh", record, `${owner}`, ...argv];
 }

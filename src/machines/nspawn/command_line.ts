@@ -4,7 +4,7 @@ import type { Argv } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
 import { generatorMaskOptions } from "./boot_masks.ts";
 import { COUNT } from "../record/ids.ts";
-import { INSIDE_LINK } from "../network/address.ts";
+import { MACHINE_INTERFACE } from "../network/address.ts";
 import { withResolvConf } from "../network/resolv.ts";
 import { INSIDE } from "../record/paths.ts";
 import { deviceNodes, withDevices } from "./devices.ts";
@@ -16,14 +16,13 @@ import { escapeColons } from "../../linux/nspawn.ts";
 export const PLAIN_READY = "ready";
 
 /**
- * What a plain machine runs: its only task is to be there. It lets go of where nspawn's own words go, which a
- * job could take from it to fill the host's journal.
+ * Keeps a plain machine alive. It closes the output that it shares with nspawn: a job could open it by
+ * /proc, and fill the host's journal.
  */
-const PLAIN_PAYLOAD = [
-  "/bin/sh",
-  "-c",
-  `sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`,
-];
+export const PLAIN_INIT_SCRIPT =
+  `sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`;
+
+const PLAIN_PAYLOAD = ["/bin/sh", "-c", PLAIN_INIT_SCRIPT];
 
 /**
  * The command line that keeps a machine running.
@@ -59,7 +58,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
 /** Where nspawn makes a link it makes a namespace, too. */
 function networkOptions({ network, link }: MachineSpec): string[] {
   if (network === "host") return ["--resolv-conf=replace-host"];
-  const extra = link === null ? [] : [`--network-veth-extra=${link.name}:${INSIDE_LINK}`];
+  const extra = link === null ? [] : [`--network-veth-extra=${link.name}:${MACHINE_INTERFACE}`];
   const resolvConf = network === "none" ? "off" : "replace-host";
   return ["--private-network", ...extra, `--resolv-conf=${resolvConf}`];
 }

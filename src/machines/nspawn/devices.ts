@@ -59,7 +59,7 @@ export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
   if (devices.length === 0) return argv;
   return [
     "unshare",
-    ...["--mount", "--propagation=private", "sh", "-euc", CREATE_DEVICE_NODES, "sh"],
+    ...["--mount", "--propagation=private", "sh", "-euc", CREATE_NODES_SCRIPT, "sh"],
     ...[devicesIn(paths.folder), `${devices.length}`],
     ...devices.flatMap(nodeWords),
     ...argv,
@@ -67,7 +67,7 @@ export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
 }
 
 /** Words: the folder, how many devices, five words each, nspawn. */
-const CREATE_DEVICE_NODES = `
+export const CREATE_NODES_SCRIPT = `
 folder=$1 count=$2
 shift 2
 mkdir -p "$folder"

@@ -1,11 +1,11 @@
 import { join } from "@std/path/posix";
-import { leftOfSubvolume, limitSubvolume, releaseSubvolume } from "../../linux/btrfs_quota.ts";
 import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
+import { leftOfSubvolume, limitSubvolume, releaseSubvolume } from "../../linux/btrfs_quota.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { moveFolder } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
-/** Writes go to a snapshot of the chroot, which is a subvolume. */
+/** Keeps a machine's writes in a snapshot of the chroot, which is a btrfs subvolume. */
 export const btrfs: Storage = {
   kind: "btrfs",
   async create(host, chroot, folder, _ids, diskMax) {
@@ -17,7 +17,7 @@ export const btrfs: Storage = {
   root: (_chroot, folder, ids) => ({
     options: [
       `--directory=${rootIn(folder)}`,
-      // Owners stay as they are on the disk, and are mapped where the machine sees them.
+      // Owners on the disk stay as they are; the machine sees mapped ones.
       ...(ids === null ? [] : ["--private-users-ownership=map"]),
     ],
   }),
@@ -40,7 +40,7 @@ function rootIn(folder: string): string {
   return join(folder, "root");
 }
 
-/** Says that there may be a limit to take away: to ask btrfs itself takes a process. */
+/** An empty file that exists where the snapshot may have a limit: asking btrfs would cost a process. */
 function limitMarkerIn(folder: string): string {
   return join(folder, "limited");
 }

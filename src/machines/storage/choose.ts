@@ -1,4 +1,4 @@
-/** Which storage a machine gets: by configuration, else what the store can really do. */
+/** Chooses the storage of a new machine: by the configuration, else by what the store supports. */
 
 import { join } from "@std/path/posix";
 import type { StorageChoice } from "../../config/settings.ts";
@@ -8,7 +8,7 @@ import { ENABLE, hasSimpleQuotas } from "../../linux/btrfs_quota.ts";
 import { isSubvolume } from "../../linux/btrfs.ts";
 import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
 import type { StorageKind } from "../record/lease.ts";
-import { succeeds, verdict } from "../record/host_probe.ts";
+import { probe, probeResult } from "../record/host_probe.ts";
 import { btrfs } from "./btrfs.ts";
 import { overlay } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
@@ -16,28 +16,17 @@ import { tmpfs } from "./tmpfs.ts";
 
 const STORAGES: Readonly<Record<StorageKind, Storage>> = { overlay, btrfs, tmpfs };
 
-/**
- * The storage of that kind.
- *
- * @param kind As a lease records it.
- * @returns The storage.
- */
+/** Returns the storage of a kind that a lease records. */
 export function storageOf(kind: StorageKind): Storage {
   return STORAGES[kind];
 }
 
 /**
- * Picks the storage of a new machine.
+ * Chooses the storage of a new machine.
  *
- * @param host The outside.
- * @param facts What the kernel says.
- * @param choice What the configuration says.
- * @param store The store's folder, which exists.
- * @param folder The machine's own folder, for a trial.
- * @param chroot The chroot's path.
- * @param isLimited Whether there is a limit to what the machine may write.
- * @returns The storage.
- * @throws {Failure} where the configuration wants what this store cannot do.
+ * @param folder The machine's own folder, in which a trial is made; it does not exist yet.
+ * @param isLimited Whether the machine's writes are limited.
+ * @throws {Failure} `refused` or `host` where the configured storage is not possible on this store.
  */
 export async function chooseStorage(
   host: Host,
@@ -50,9 +39,9 @@ export async function chooseStorage(
 ): Promise<Storage> {
   if (choice === "tmpfs") return tmpfs;
   const type = fileSystemOf(facts.mounts, await host.files.real(store) ?? store);
-  const snapshots = type === "btrfs" && await isSubvolume(host, chroot);
-  if (choice === "btrfs" && !snapshots) throw cannotSnapshot(type, chroot);
-  if (snapshots && choice !== "overlay") {
+  const canSnapshot = type === "btrfs" && await isSubvolume(host, chroot);
+  if (choice === "btrfs" && !canSnapshot) throw cannotSnapshot(type, chroot);
+  if (canSnapshot && choice !== "overlay") {
     if (!isLimited || await hasSimpleQuotas(host, store)) return btrfs;
     if (choice === "btrfs") throw cannotLimitSnapshots(store);
   }
@@ -63,7 +52,7 @@ export async function chooseStorage(
 function cannotSnapshot(type: string, chroot: string): Error {
   return refused(
     type === "btrfs"
-      ? `Cannot use storage "btrfs": ${chroot} is no subvolume`
+      ? `Cannot use storage "btrfs": ${chroot} is not a subvolume`
       : `Cannot use storage "btrfs": the store is on ${type}`,
     "Create the chroot anew on btrfs, or set storage to overlay or tmpfs",
   );
@@ -77,11 +66,11 @@ function cannotLimitSnapshots(store: string): Error {
 }
 
 /**
- * Whether the store can hold the upper layer of an overlay: tried by mounting one, in a mount
- * namespace that ends with the trial. The answer is kept until the host reboots.
+ * Returns whether the store can hold the upper layer of an overlay. One is mounted in a mount namespace of its own;
+ * the answer is kept until the host reboots.
  */
 function canHoldUpperLayer(host: Host, store: string, folder: string): Promise<boolean> {
-  return succeeds(host, "overlay", store, () => tryOverlay(host, folder));
+  return probe(host, "overlay", store, () => tryOverlay(host, folder));
 }
 
 async function tryOverlay(host: Host, folder: string): Promise<boolean> {
@@ -93,13 +82,16 @@ async function tryOverlay(host: Host, folder: string): Promise<boolean> {
       "--mount",
       "sh",
       "-c",
-      // A whiteout is what an upper layer must be able to hold, and NFS cannot.
-      'cd "$1" && touch lower/file && mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay lower && rm lower/file',
+      OVERLAY_PROBE_SCRIPT,
       "sh",
       folder,
     ]);
-    return verdict(mount, true);
+    return probeResult(mount, true);
   } finally {
     await host.files.removeTree(folder);
   }
 }
+
+/** Argument: the folder. An upper layer must be able to hold a whiteout, which NFS cannot. */
+export const OVERLAY_PROBE_SCRIPT = 'cd "$1" && touch lower/file && ' +
+  "mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay lower && rm lower/file";

@@ -1,4 +1,4 @@
-/** A disk of a machine's own: a file with a file system in it, which holds no more than it may. */
+/** A machine's own disk: a file with a file system whose size limits what the machine can write. */
 
 import { dirname } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
@@ -9,18 +9,19 @@ import { moveMount, unmountAll } from "../../linux/mounts.ts";
 import { diskOf } from "../record/paths.ts";
 import type { Remaining } from "./storage.ts";
 
-/** Bytes of a disk for each file that it may hold: packages have larger ones, sources of programs as well. */
+/** Bytes of a disk per file that it can hold: the average file of packages and of source code is larger. */
 export const BYTES_PER_FILE = 8192;
 
 /**
- * Words: the file, its size, the folder. The file has holes for all that is not written yet; nothing of it
- * outlives the machine, so that it needs no journal, and nothing is written ahead.
+ * Arguments: the file, its size in bytes, the folder to mount it on.
+ *
+ * The file is sparse. Nothing on the disk outlives the machine: it has no journal, and nothing is written ahead.
  */
-const CREATE_DISK = `
+export const CREATE_DISK_SCRIPT = `
 PATH=$PATH:/usr/sbin:/sbin
 rm -f "$1"
 : >"$1"
-chattr +C "$1" 2>/dev/null || : # on btrfs, a file within a file is not copied at each write
+chattr +C "$1" 2>/dev/null || : # on btrfs, else each write to the disk copies a part of the file
 truncate --size="$2" "$1"
 mkfs.ext4 -q -F -b 4096 -m 0 -i ${BYTES_PER_FILE} -O ^has_journal,^resize_inode \\
   -E nodiscard,lazy_itable_init=1 "$1"
@@ -28,17 +29,14 @@ mount -o loop,nodev,noinit_itable "$1" "$3"
 `;
 
 /**
- * Makes a disk and mounts it.
+ * Creates a machine's disk and mounts it on the machine's own folder.
  *
- * @param host The outside.
- * @param folder The machine's own folder, which it is mounted on.
- * @param bytes Its size.
- * @throws {Failure} of the host.
+ * @throws {Failure} `host` where it cannot be created or mounted.
  */
 export async function createDisk(host: Host, folder: string, bytes: number): Promise<void> {
   const file = diskOf(folder);
   await host.files.makeDirectory(dirname(file));
-  const argv = ["sh", "-euc", CREATE_DISK, "sh", file, `${bytes}`, folder] as const;
+  const argv = ["sh", "-euc", CREATE_DISK_SCRIPT, "sh", file, `${bytes}`, folder] as const;
   const { code, stderr } = await host.processes.capture(argv);
   if (code !== 0) {
     throw hostFailure(
@@ -51,42 +49,31 @@ export async function createDisk(host: Host, folder: string, bytes: number): Pro
 }
 
 /**
- * Moves a disk with all that is on it. Fine when that was done.
+ * Moves a disk and its mount to another folder; succeeds also where it was moved before. Returns false where the
+ * machine has no disk.
  *
- * @param host The outside.
- * @param from The folder that it is mounted on.
- * @param to Where it is to be.
- * @returns False where there is none.
- * @throws {Failure} of the host.
+ * @throws {Failure} `host` where it cannot be moved.
  */
 export async function moveDisk(host: Host, from: string, to: string): Promise<boolean> {
-  const [file, there] = [diskOf(from), diskOf(to)];
-  if (await host.files.lstat(file) !== null) await host.files.rename(file, there);
-  else if (await host.files.lstat(there) === null) return false;
+  const [source, target] = [diskOf(from), diskOf(to)];
+  if (await host.files.lstat(source) !== null) await host.files.rename(source, target);
+  else if (await host.files.lstat(target) === null) return false;
   await moveMount(host, from, to);
   await removeStrangersTree(host, from);
   return true;
 }
 
 /**
- * Unmounts a disk: its loop device goes with it. Fine when there is none.
+ * Unmounts a disk, which frees its loop device, and removes its file; succeeds also where there is none.
  *
- * @param host The outside.
- * @param folder The folder that it is mounted on.
- * @throws {Failure} of the host.
+ * @throws {Failure} `host` where it cannot be unmounted.
  */
 export async function removeDisk(host: Host, folder: string): Promise<void> {
   await unmountAll(host, folder);
   await host.files.remove(diskOf(folder));
 }
 
-/**
- * What is left on a file system that is a machine's alone.
- *
- * @param host The outside.
- * @param folder The folder that it is mounted on.
- * @returns Null where nobody tells.
- */
+/** Returns what can still be written on the file system mounted on a folder; null where df(1) does not tell. */
 export async function remainingOn(host: Host, folder: string): Promise<Remaining | null> {
   const argv = ["df", "--block-size=1", "--output=avail,iavail", folder] as const;
   const { stdout } = await host.processes.capture(argv);

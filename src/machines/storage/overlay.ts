@@ -4,10 +4,10 @@ import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { COUNT } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { escapeColons } from "../../linux/nspawn.ts";
-import { removeDisk, remainingOn, moveDisk, createDisk } from "./disk.ts";
+import { createDisk, moveDisk, remainingOn, removeDisk } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 
-/** Writes go to a folder on the store, or to a disk of the machine's own, over the read-only chroot. */
+/** Keeps a machine's writes in a folder on the store, or on its own disk: the upper layer over the read-only chroot. */
 export const overlay: Storage = {
   kind: "overlay",
   async create(host, _chroot, folder, ids, diskMax) {
@@ -26,14 +26,12 @@ export const overlay: Storage = {
   },
 };
 
-/**
- * Makes the upper layer.
- *
- * @param host The outside.
- * @param folder The machine's own folder.
- * @param ids The first id of the machine's own; null where it shares the host's.
- */
-export async function makeUpperLayer(host: Host, folder: string, ids: number | null): Promise<void> {
+/** Creates the upper layer of a machine, and the mount points of an overlay that is not mounted by nspawn. */
+export async function makeUpperLayer(
+  host: Host,
+  folder: string,
+  ids: number | null,
+): Promise<void> {
   const upper = upperLayerIn(folder);
   await host.files.makeDirectory(upper, 0o755);
   if (ids === null) return;
@@ -43,21 +41,19 @@ export async function makeUpperLayer(host: Host, folder: string, ids: number | n
   }
 }
 
-/** Where an overlay that we mount has its parts, besides the upper layer. */
+/** Folders beside the upper layer, of an overlay that is mounted before nspawn starts. */
 const LOWER = "lower";
 const SHIFTED = "shifted";
 const WORK = "work";
 const MERGED = "root";
 
 /**
- * An overlay that nspawn mounts in the machine's own mount namespace, so that nothing of it is
- * left on the host however the machine ends.
+ * Returns an overlay over the chroot as a machine's root. Any number of machines share a chroot.
  *
- * @param chroot The lower layer, shared by any number of machines: read-only takes no lock on it.
- * @param folder Where the upper layer is; nspawn puts its work folder beside it.
- * @param ids The first id of the machine's own; null where it shares the host's.
- * @param layer The layer that gives the chroot's files those ids; null where the host maps them.
- * @returns The root.
+ * It is mounted in the mount namespace of nspawn, so that no mount is left on the host however the machine ends.
+ *
+ * @param ids The first of the machine's own ids; null where it shares the host's.
+ * @param layer The shifted layer that gives the chroot's files those ids; null where mount(8) maps them.
  */
 export function overlayRoot(
   chroot: string,
@@ -67,8 +63,8 @@ export function overlayRoot(
 ): Root {
   if (ids !== null) {
     return layer === null
-      ? rootMountedBy(folder, MOUNT_IDMAPPED_OVERLAY, [chroot, `${ids}`])
-      : rootMountedBy(folder, MOUNT_SHIFTED_OVERLAY, [chroot, metadataCopiesIn(layer)]);
+      ? rootMountedBy(folder, IDMAPPED_OVERLAY_SCRIPT, [chroot, `${ids}`])
+      : rootMountedBy(folder, SHIFTED_OVERLAY_SCRIPT, [chroot, metadataCopiesIn(layer)]);
   }
   return {
     options: [
@@ -80,24 +76,24 @@ export function overlayRoot(
 }
 
 /**
- * An overlay over the chroot with other owners, which nspawn itself cannot mount: we do, in a mount namespace
- * of nspawn's own, so that nothing of it is left on the host either. What other machines have mounted is copied
- * into it, and does not stay there: the kernel takes along what is mounted on a folder that is removed.
+ * An overlay over a chroot whose owners are changed, which nspawn cannot mount. A script mounts it in a new mount
+ * namespace, which then becomes nspawn's. The host's mounts that are copied into that namespace keep no folder
+ * busy: the kernel unmounts them when their folder is removed.
  */
-function rootMountedBy(folder: string, script: string, words: readonly string[]): Root {
+function rootMountedBy(folder: string, script: string, args: readonly string[]): Root {
   return {
     options: [`--directory=${join(folder, MERGED)}`, "--private-users-ownership=off"],
     wrap: (argv) => [
       "unshare",
       ...["--mount", "--propagation=private", "sh", "-euc", script, "sh"],
-      ...[folder, ...words],
+      ...[folder, ...args],
       ...argv,
     ],
   };
 }
 
-/** Words: the machine's folder, the chroot, the first id, nspawn. */
-const MOUNT_IDMAPPED_OVERLAY = `
+/** Arguments: the machine's folder, the chroot, the first id, nspawn's command line. */
+export const IDMAPPED_OVERLAY_SCRIPT = `
 cd -P "$1"
 mount --bind -o "X-mount.idmap=b:0:$3:${COUNT}" "$2" ${LOWER}
 mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
@@ -106,8 +102,8 @@ shift 3
 exec "$@"
 `;
 
-/** Words: the machine's folder, the chroot, its files with other owners, nspawn. */
-const MOUNT_SHIFTED_OVERLAY = `
+/** Arguments: the machine's folder, the chroot, the shifted layer's metadata-only copies, nspawn's command line. */
+export const SHIFTED_OVERLAY_SCRIPT = `
 cd -P "$1"
 mount --bind "$2" ${LOWER}
 mount --bind "$3" ${SHIFTED}
@@ -117,26 +113,20 @@ shift 3
 exec "$@"
 `;
 
-/**
- * How much the upper layer holds.
- *
- * @param host The outside.
- * @param folder The machine's own folder.
- * @returns Bytes on disk.
- */
+/** Returns how many bytes on the disk the upper layer holds; null where du(1) does not tell. */
 export async function bytesInUpperLayer(host: Host, folder: string): Promise<number | null> {
-  const argv: Argv = ["du", "--summarize", "--one-file-system", "--block-size=1", upperLayerIn(folder)];
+  const argv: Argv = [
+    "du",
+    "--summarize",
+    "--one-file-system",
+    "--block-size=1",
+    upperLayerIn(folder),
+  ];
   const { stdout } = await host.processes.capture(argv);
   return Number(stdout.match(/^(\d+)\t/)?.[1] ?? NaN) || null;
 }
 
-/**
- * Moves a machine's own folder in one step. Fine when that was done.
- *
- * @param host The outside.
- * @param from Where it is.
- * @param to Where it is to be.
- */
+/** Moves a machine's own folder in one step; succeeds also where it was moved before. */
 export async function moveFolder(host: Host, from: string, to: string): Promise<void> {
   if (await host.files.lstat(from) !== null) await host.files.rename(from, to);
 }

@@ -1,35 +1,34 @@
-/** The joint that answers: how are a machine's writes kept off its chroot? */
+/** The interface `Storage`: how a machine's writes are kept apart from its chroot. */
 
 import type { Argv, Host } from "../../host/host.ts";
 import type { StorageKind } from "../record/lease.ts";
 
-/** A root that a machine may write to without its chroot seeing any of it. */
+/** A machine's root file system: writes to it do not reach the chroot. */
 export interface Root {
-  /** nspawn's options for it. */
+  /** nspawn's options that select it. */
   readonly options: readonly string[];
-  /** Puts nspawn's command line where that root is mounted; as it is, where nothing has to be mounted. */
+  /** Wraps nspawn's command line in one that mounts the root first; absent where nothing has to be mounted. */
   readonly wrap?: (argv: Argv) => Argv;
 }
 
-/** What is left of a limit. */
+/** What a machine may still write before it meets its limit. */
 export interface Remaining {
   readonly bytes: number;
-  /** Null where files are not counted. */
+  /** Null where files are not limited. */
   readonly files: number | null;
 }
 
-/** One way to keep writes apart. */
+/**
+ * One way to keep writes apart. `folder` is the machine's own folder, `ids` the first of the machine's own ids, or
+ * null where it shares the host's.
+ */
 export interface Storage {
   readonly kind: StorageKind;
   /**
-   * Makes the root of a machine.
+   * Creates what a machine's writes go to, in its empty folder.
    *
-   * @param host The outside.
-   * @param chroot The chroot's path.
-   * @param folder The machine's own folder, which exists and is empty.
-   * @param ids The first id of the machine's own; null where it shares the host's.
    * @param diskMax Bytes that the machine may write; null for no limit.
-   * @throws {Failure} of the host.
+   * @throws {Failure} `host` where it cannot be created.
    */
   create(
     host: Host,
@@ -39,46 +38,25 @@ export interface Storage {
     diskMax: number | null,
   ): Promise<void>;
   /**
-   * The root that was made.
+   * Returns the root of a machine whose storage was created.
    *
-   * @param chroot The chroot's path.
-   * @param folder The machine's own folder.
-   * @param ids As it was made with.
-   * @param layer The layer that gives the chroot's files those ids; null where the host maps them.
-   * @returns How nspawn gets it.
+   * @param layer The shifted layer that gives the chroot's files those ids; null where nspawn or mount(8) does.
    */
   root(chroot: string, folder: string, ids: number | null, layer?: string | null): Root;
-  /**
-   * How much a machine wrote.
-   *
-   * @param host The outside.
-   * @param folder The machine's own folder.
-   * @returns Bytes on disk; null where nobody tells.
-   */
+  /** Returns how many bytes on the disk a machine wrote; null where that cannot be found out. */
   bytesWritten(host: Host, folder: string): Promise<number | null>;
-  /**
-   * What a machine may still write that has a limit.
-   *
-   * @param host The outside.
-   * @param folder The machine's own folder.
-   * @returns Null where nobody tells.
-   */
+  /** Returns what a machine with a limit may still write; null where that cannot be found out. */
   remaining(host: Host, folder: string): Promise<Remaining | null>;
   /**
-   * Moves what a machine wrote, which has ended. Fine when that was done.
+   * Moves what an ended machine wrote to another folder; succeeds also where it was moved before.
    *
-   * @param host The outside.
-   * @param from The machine's own folder.
-   * @param to Where it is to be.
-   * @throws {Failure} of the host.
+   * @throws {Failure} `host` where it cannot be moved.
    */
   move(host: Host, from: string, to: string): Promise<void>;
   /**
-   * Removes what the machine wrote, and its folder. Fine when there is nothing.
+   * Removes what a machine wrote, and its folder; succeeds also where there is nothing.
    *
-   * @param host The outside.
-   * @param folder The machine's own folder.
-   * @throws {Failure} of the host.
+   * @throws {Failure} `host` where something stays.
    */
   remove(host: Host, folder: string): Promise<void>;
 }

@@ -1,14 +1,14 @@
-import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { mount, moveMount, unmountAll } from "../../linux/mounts.ts";
+import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { BYTES_PER_FILE, remainingOn } from "./disk.ts";
-import { makeUpperLayer, overlayRoot, bytesInUpperLayer } from "./overlay.ts";
+import { bytesInUpperLayer, makeUpperLayer, overlayRoot } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
-/** Writes go to memory: an overlay whose upper layer lies on a tmpfs of the machine's own. */
+/** Keeps a machine's writes in memory: an overlay whose upper layer is on the machine's own tmpfs. */
 export const tmpfs: Storage = {
   kind: "tmpfs",
   async create(host, _chroot, folder, ids, diskMax) {
-    const options = ["-t", "tmpfs", "-o", `mode=0700,nodev${sizeOf(diskMax)}`];
+    const options = ["-t", "tmpfs", "-o", `mode=0700,nodev${limitOptions(diskMax)}`];
     await mount(host, [...options, "nspawn-runner", folder], `a tmpfs on ${folder}`);
     await makeUpperLayer(host, folder, ids);
   },
@@ -25,7 +25,8 @@ export const tmpfs: Storage = {
   },
 };
 
-/** Empty files have no size, and take memory. */
-function sizeOf(diskMax: number | null): string {
-  return diskMax === null ? "" : `,size=${diskMax},nr_inodes=${Math.ceil(diskMax / BYTES_PER_FILE)}`;
+/** The number of files is limited as well: empty files have no size, but need memory. */
+function limitOptions(diskMax: number | null): string {
+  if (diskMax === null) return "";
+  return `,size=${diskMax},nr_inodes=${Math.ceil(diskMax / BYTES_PER_FILE)}`;
 }

@@ -1,29 +1,22 @@
 /**
- * Shifted layers: where a host cannot show a chroot's files with other owners, an overlay that holds nothing
- * but those owners lies between the chroot and a machine's writes. There is one for each tree and range of ids,
- * made once and kept as long as the tree is there.
+ * Paths of shifted layers. A shifted layer is an overlay with metadata-only copies of a chroot's files whose owners
+ * are shifted to a machine's range of ids. It lies between the chroot and the machine's writes on hosts that cannot
+ * map owners by mount(8). There is one per tree and range of ids, kept as long as the tree exists.
  */
 
 import { basename, dirname, join } from "@std/path/posix";
 import type { Host } from "../../../host/host.ts";
 import { subvolumeId } from "../../../linux/btrfs.ts";
 
-/**
- * Where the layers of a store are.
- *
- * @param store The store's folder.
- * @returns An absolute path.
- */
+/** Returns the folder that holds the shifted layers of a store. */
 export function shiftedLayersFolder(store: string): string {
   return join(store, ".shifted");
 }
 
 /**
- * What a tree is called among layers: it has that name wherever it is moved to, and no other tree has it.
+ * Returns a key that identifies a tree wherever it is moved to, and no other tree; links are followed.
  *
- * @param host The outside.
- * @param tree The tree; links are followed.
- * @returns Null where there is none, or nothing that tells it from all others.
+ * Null where the tree does not exist, or its file system records no time of birth to tell it from later trees.
  */
 export async function identifyTree(host: Host, tree: string): Promise<string | null> {
   const id = await subvolumeId(host, tree);
@@ -33,13 +26,10 @@ export async function identifyTree(host: Host, tree: string): Promise<string | n
 }
 
 /**
- * The layer of a tree for a range of ids, whether it is made or not.
+ * Returns the path of a tree's shifted layer for a range of ids, whether it exists or not; null where the tree
+ * cannot be identified.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param tree The chroot's tree.
  * @param ids The first id of the range.
- * @returns Its path; null where the tree cannot have one.
  */
 export async function shiftedLayerPath(
   host: Host,
@@ -51,54 +41,34 @@ export async function shiftedLayerPath(
   return key === null ? null : join(shiftedLayersFolder(store), key, `${ids}`);
 }
 
-/**
- * What of a layer is mounted over its tree.
- *
- * @param layer Its path.
- * @returns An absolute path.
- */
+/** Returns the folder of a shifted layer that is mounted over its tree. */
 export function metadataCopiesIn(layer: string): string {
   return join(layer, "upper");
 }
 
-/**
- * The first id of a layer.
- *
- * @param layer Its path.
- * @returns The id.
- */
+/** Returns the first id of a shifted layer's range. */
 export function firstIdOf(layer: string): number {
   return Number(basename(layer));
 }
 
-/**
- * The name of the tree that a layer is of.
- *
- * @param layer Its path.
- * @returns As {@linkcode identifyTree} tells it.
- */
+/** Returns the key of the tree that a shifted layer belongs to: see {@linkcode identifyTree}. */
 export function treeKeyOf(layer: string): string {
   return basename(dirname(layer));
 }
 
-/** Options of all overlays with a layer: files with other owners hold no content, which is below by its path. */
+/** Mount options of every overlay with a shifted layer: a metadata-only copy gets its content from the tree below. */
 export const METACOPY = "metacopy=on,redirect_dir=on";
 
-/** Layers in the making begin so: the first id follows, and what no other making has. */
+/** Prefix of unfinished layers: `.making-<first id>-<uuid>`, beside the finished ones of their tree. */
 export const UNFINISHED_PREFIX = ".making-";
 
-/** Layers on their way out begin so. */
+/** Prefix of layers that are being removed: `.leaving-<uuid>`. */
 export const REMOVED_PREFIX = ".leaving-";
 
-/** A trial begins so. */
+/** Prefix of trials: `.trial-<uuid>`. */
 export const TRIAL_PREFIX = ".trial-";
 
-/**
- * Held by whoever makes a layer.
- *
- * @param layer Its path.
- * @returns An absolute path.
- */
+/** Returns the lock that is held while a shifted layer is made. */
 export function shiftedLayerLock(layer: string): string {
   return `${layer}.lock`;
 }

@@ -5,26 +5,23 @@ import { hostFailure } from "../../../failure.ts";
 import type { Host, Lock } from "../../../host/host.ts";
 import { removeStrangersTree } from "../../../linux/untrusted_tree.ts";
 import { COUNT, RANGE } from "../../record/ids.ts";
-import { firstIdOf, shiftedLayerPath, shiftedLayerLock, UNFINISHED_PREFIX } from "./layer.ts";
+import { firstIdOf, shiftedLayerLock, shiftedLayerPath, UNFINISHED_PREFIX } from "./layer.ts";
 import { shiftArgv } from "./shift.ts";
 
-/** A tree that a layer is made for. */
+/** A chroot's tree that a shifted layer is made for. */
 export interface ShiftedTree {
   readonly path: string;
-  /** Whether it never changes in place, as a generation; another program's tree may. */
+  /** Whether it never changes, as a generation does not. A tree that another program manages may change. */
   readonly isFixed: boolean;
 }
 
 /**
- * Makes a layer, unless it is there: aside, and in one step into its place, so that one that was killed counts
- * for nothing. One whose tree was changed since is made anew. The caller's lease names the layer, so that no
- * machine has it.
+ * Makes a shifted layer unless it exists, or makes it again where the tree was changed since.
  *
- * @param host The outside.
- * @param layer Its path.
- * @param tree What it is for.
- * @param interrupt Gives up when aborted.
- * @throws {Failure} of the host where it cannot be made.
+ * It is made beside its place and renamed at the end: an unfinished layer is never used. The caller's lease names
+ * the layer, so that no other machine uses it.
+ *
+ * @throws {Failure} `host` where it cannot be made, or interrupt is aborted.
  */
 export async function makeShiftedLayer(
   host: Host,
@@ -32,31 +29,24 @@ export async function makeShiftedLayer(
   tree: ShiftedTree,
   interrupt: AbortSignal,
 ): Promise<void> {
-  const state = tree.isFixed ? "" : await fingerprintOf(host, tree.path);
-  if (await isReady(host, layer, state)) return;
+  const fingerprint = tree.isFixed ? "" : await fingerprintOf(host, tree.path);
+  if (await isUpToDate(host, layer, fingerprint)) return;
   await host.files.makeDirectory(dirname(layer));
   const lock = await waitForLock(host, layer, interrupt);
   try {
-    if (await isReady(host, layer, state)) return; // another process was faster
-    host.log.step(`Giving the files of ${tree.path} the owners of a machine, which takes a moment`);
+    if (await isUpToDate(host, layer, fingerprint)) return; // another process was faster
+    host.log.step(`Shifting the owners of the files in ${tree.path} to the ids of a machine`);
     await removeUnfinished(host, layer);
-    await makeAside(host, layer, tree, state, interrupt);
+    await makeAside(host, layer, tree, fingerprint, interrupt);
   } finally {
     await lock.remove();
   }
 }
 
-/** How many layers a new tree gets at once: as many machines start without waiting. */
+/** As many machines of a new generation start without waiting for their shifted layer. */
 const FIRST_LAYERS = 2;
 
-/**
- * Makes the layers that the first machines of a tree need.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param tree The tree, which never changes any more.
- * @param interrupt Gives up when aborted.
- */
+/** Makes the shifted layers for the first machines of a new generation. */
 export async function makeFirstShiftedLayers(
   host: Host,
   store: string,
@@ -65,26 +55,34 @@ export async function makeFirstShiftedLayers(
 ): Promise<void> {
   for (let slot = 0; slot < FIRST_LAYERS; slot++) {
     const layer = await shiftedLayerPath(host, store, tree, RANGE[0] + slot * COUNT);
-    if (layer !== null) await makeShiftedLayer(host, layer, { path: tree, isFixed: true }, interrupt);
+    if (layer !== null) {
+      await makeShiftedLayer(host, layer, { path: tree, isFixed: true }, interrupt);
+    }
   }
 }
 
-/** In a layer, what its tree was like when it was made. */
+/** A file in a shifted layer: the fingerprint of its tree at the time; empty for a tree that never changes. */
 const FINGERPRINT_FILE = "state";
 
-async function isReady(host: Host, layer: string, state: string): Promise<boolean> {
-  return await host.files.read(join(layer, FINGERPRINT_FILE)) === state;
+async function isUpToDate(host: Host, layer: string, fingerprint: string): Promise<boolean> {
+  return await host.files.read(join(layer, FINGERPRINT_FILE)) === fingerprint;
 }
 
-/** Changes with each change of any file's content, name, owner or mode. */
+/** Returns a hash that changes whenever the content, name, owner or mode of any file changes. */
 async function fingerprintOf(host: Host, tree: string): Promise<string> {
-  const { code, stdout, stderr } = await host.processes.capture(["sh", "-euc", FINGERPRINT_TREE, "sh", tree]);
+  const { code, stdout, stderr } = await host.processes.capture([
+    "sh",
+    "-euc",
+    FINGERPRINT_SCRIPT,
+    "sh",
+    tree,
+  ]);
   if (code !== 0) throw hostFailure(`Cannot read ${tree}: ${stderr.trim()}`);
   return stdout;
 }
 
-/** Words: a tree. The kernel sets the time of a file's last change, %C, and nobody else. */
-const FINGERPRINT_TREE = `
+/** Argument: a tree. %C is the time of a file's last change, which only the kernel sets. */
+export const FINGERPRINT_SCRIPT = `
 cd "$1"
 find . -xdev -printf '%i %C@ %p\\0' | sha256sum
 `;
@@ -93,35 +91,40 @@ async function makeAside(
   host: Host,
   layer: string,
   tree: ShiftedTree,
-  state: string,
+  fingerprint: string,
   interrupt: AbortSignal,
 ): Promise<void> {
-  const aside = join(dirname(layer), `${UNFINISHED_PREFIX}${basename(layer)}-${crypto.randomUUID()}`);
+  const aside = join(
+    dirname(layer),
+    `${UNFINISHED_PREFIX}${basename(layer)}-${crypto.randomUUID()}`,
+  );
   await host.files.makeDirectory(aside);
   const argv = shiftArgv(aside, tree.path, firstIdOf(layer));
   const { code, stderr } = await host.processes.capture(argv, { signal: interrupt });
-  if (interrupt.aborted) throw hostFailure("Cannot give files other owners: interrupted");
+  if (interrupt.aborted) {
+    throw hostFailure(`Cannot shift the owners of the files in ${tree.path}: interrupted`);
+  }
   if (code !== 0) {
     await removeUnfinished(host, layer);
     throw cannotShift(tree.path, stderr);
   }
-  await host.files.write(join(aside, FINGERPRINT_FILE), state);
-  // Renamed before it is on the disk, a power cut could leave files in it with owners of the host.
+  await host.files.write(join(aside, FINGERPRINT_FILE), fingerprint);
+  // Without sync, a power cut after the rename could leave files whose owners are not shifted.
   await host.processes.capture(["sync", "--file-system", aside]);
-  await removeStrangersTree(host, layer); // of a tree as it was
+  await removeStrangersTree(host, layer); // the layer of the tree before its change
   await host.files.rename(aside, layer);
 }
 
 function cannotShift(tree: string, stderr: string): Error {
+  const reason = stderr.trim().split("\n").at(-1) || "no reason was given";
   return hostFailure(
-    `Cannot give the files of ${tree} the owners of a machine: ${
-      stderr.trim().split("\n").at(-1) || "no reason was given"
-    }`,
-    'It takes room on the store, and tar and cp that know extended attributes; private_users = "off" does without',
+    `Cannot shift the owners of the files in ${tree}: ${reason}`,
+    "Free space on the store, install GNU tar and cp with support for extended attributes, " +
+      'or set private_users = "off"',
   );
 }
 
-/** What killed makings left; the caller holds the lock. One that still writes goes with a later one. */
+/** Removes unfinished layers; the caller holds the lock. A later call removes one that is still written to. */
 async function removeUnfinished(host: Host, layer: string): Promise<void> {
   const folder = dirname(layer);
   for (const entry of await host.files.list(folder)) {
@@ -140,5 +143,5 @@ async function waitForLock(host: Host, layer: string, interrupt: AbortSignal): P
     if (lock !== null) return lock;
     await host.clock.sleep(100);
   }
-  throw hostFailure(`Cannot make ${layer}: another process makes it`);
+  throw hostFailure(`Cannot make ${layer}: another process is still making it`);
 }

@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
 import type { Child, Ended } from "../../../../src/host/host.ts";
-import {
-  waitForClient,
-  type Exec,
-  type RunningMachine,
-  type StageRun,
-} from "../../../../src/machines/exec/exec.ts";
+import { reportedEnding, waitForClient } from "../../../../src/machines/exec/exec.ts";
 import { nsenter } from "../../../../src/machines/exec/nsenter.ts";
-import { transientUnit } from "../../../../src/machines/exec/unit.ts";
-import { type Answer, recordingHost } from "../../recording_host.ts";
-import { leaseOf } from "../fixture.ts";
-import { statOf } from "../supervisor/standalone_host.ts";
+import { transientUnit } from "../../../../src/machines/exec/transient_unit.ts";
+import { recordingHost } from "../../recording_host.ts";
+import { ALIVE_STAT, NONCE, reportOf, runScene } from "./stage_scene.ts";
 
-/** A client that ends when the test says so. */
-function client(): Child & { end(code: number): void } {
+/** A client that ends when the test calls end(). */
+function startClient(): Child & { end(code: number): void } {
   const { promise, resolve } = Promise.withResolvers<Ended>();
   return {
     pid: 1,
@@ -24,106 +18,109 @@ function client(): Child & { end(code: number): void } {
   };
 }
 
-Deno.test("endOf() of a stage that nobody cancels ends nothing", async () => {
-  const child = client();
-  const ended = waitForClient(recordingHost().host, child, new AbortController().signal, () => {
-    throw new Error("ended");
+Deno.test("waitForClient() stops nothing where nobody cancels", async () => {
+  const client = startClient();
+  const ended = waitForClient(recordingHost().host, client, new AbortController().signal, () => {
+    throw new Error("stopped");
   });
-  child.end(3);
+  client.end(3);
   assert.equal((await ended).code, 3);
 });
 
 for (const when of ["before", "after"]) {
-  Deno.test(`endOf() of a stage that is cancelled ${when} it begins tries until it has ended`, async () => {
+  Deno.test(`waitForClient() of a stage cancelled ${when} it begins stops it until the client ends`, async () => {
     const { host } = recordingHost();
-    const child = client();
+    const client = startClient();
     const cancel = new AbortController();
     if (when === "before") cancel.abort();
-    let tries = 0;
-    const ended = waitForClient(host, child, cancel.signal, () => {
-      // The first two find nothing yet: the stage has not come so far.
-      if (++tries === 3) child.end(143);
+    let attempts = 0;
+    const ended = waitForClient(host, client, cancel.signal, () => {
+      // The first two attempts find no stage yet.
+      if (++attempts === 3) client.end(143);
       return Promise.resolve();
     });
     cancel.abort();
     assert.equal((await ended).code, 143);
-    assert.equal(tries, 3);
+    assert.equal(attempts, 3);
     await Promise.resolve();
-    assert.equal(tries, 3, "and no more afterwards");
+    assert.equal(attempts, 3, "no attempt after the end");
   });
 }
 
-Deno.test("endOf() takes a failure to end a stage for a warning, and tries again", async () => {
+Deno.test("waitForClient() logs a failed attempt to stop a stage as a warning, and tries again", async () => {
   const { host, err } = recordingHost();
-  const child = client();
-  let tries = 0;
-  const ended = waitForClient(host, child, AbortSignal.abort(), () => {
-    if (++tries === 1) return Promise.reject(new Error("no cgroup"));
-    child.end(0);
+  const client = startClient();
+  let attempts = 0;
+  await waitForClient(host, client, AbortSignal.abort(), () => {
+    if (++attempts === 1) return Promise.reject(new Error("no cgroup"));
+    client.end(0);
     return Promise.resolve();
   });
-  await ended;
   assert.equal(err(), "no cgroup\n");
 });
 
-Deno.test("endOf() listens no longer than its client lives", async () => {
-  const child = client();
+Deno.test("waitForClient() does not listen for cancellation after the client has ended", async () => {
+  const client = startClient();
   const cancel = new AbortController();
-  let tries = 0;
-  const ended = waitForClient(recordingHost().host, child, cancel.signal, () => {
-    tries++;
+  let attempts = 0;
+  const ended = waitForClient(recordingHost().host, client, cancel.signal, () => {
+    attempts++;
     return Promise.resolve();
   });
-  let listening = 1;
+  let listeners = 1;
   const { removeEventListener } = cancel.signal;
   cancel.signal.removeEventListener = (...words: Parameters<typeof removeEventListener>) => {
-    listening--;
+    listeners--;
     removeEventListener.apply(cancel.signal, words);
   };
-  child.end(0);
+  client.end(0);
   await ended;
   cancel.abort();
   await Promise.resolve();
-  assert.deepEqual([tries, listening], [0, 0]);
+  assert.deepEqual([attempts, listeners], [0, 0]);
 });
 
-const LEADER = {
-  pid: 77,
-  start: 5,
-  cgroup: "/cg",
-  dropped: [12],
-  noNewPrivileges: false,
-  filtered: true,
-};
-
-async function cancelBeforeItBegins(entry: Exec, report: string) {
-  const recording = recordingHost({
-    answer(argv): Answer {
-      if (argv[0] === "cat") return { stdout: statOf(77, 5) };
-      if (argv.includes("is-system-running")) return { stdout: "running\n" };
-      return { code: argv.includes("reporter") ? 1 : 0 };
-    },
+Deno.test("reportedEnding() counts only lines with the stage's nonce, and takes the code from a whole line", async () => {
+  const endingOf = (report: string) =>
+    reportedEnding({ nonce: "abc", argv: [], report: () => Promise.resolve(report) });
+  assert.equal(await endingOf(""), undefined);
+  assert.equal(await endingOf("xyz started\nxyz 0\n"), undefined);
+  assert.deepEqual(await endingOf("abc started\n"), { kind: "signalled", signal: 9 });
+  assert.deepEqual(await endingOf("xyz 0\nabc started\nabc 4\n"), { kind: "exited", code: 4 });
+  assert.deepEqual(await endingOf("abc started\nabc 4x\nabc 12345\n"), {
+    kind: "signalled",
+    signal: 9,
   });
-  const running: RunningMachine = {
-    lease: leaseOf("/store", "42", { leader: LEADER }),
-    leader: LEADER,
-    isAlive: () => Promise.resolve(true),
-  };
-  const stage: StageRun = {
-    nonce: "abc",
-    argv: ["/bin/sh", "reporter"],
-    report: () => Promise.resolve(report),
-  };
-  return await entry.run(recording.host, running, stage, AbortSignal.abort());
-}
+});
 
-for (const [name, entry] of [["unit", transientUnit], ["nsenter", nsenter]] as const) {
-  Deno.test(`${name}.exec() of a stage that was cancelled before it began is no failure of the host`, async () => {
-    assert.deepEqual(await cancelBeforeItBegins(entry, ""), { kind: "signalled", signal: 15 });
+/** {@linkcode ALIVE_STAT} of a process with the flag PF_EXITING. */
+const EXITING_STAT = ALIVE_STAT.replace("S 0 0 0 0 0 0", "S 0 0 0 0 0 4");
+
+for (const [name, exec] of [["transientUnit", transientUnit], ["nsenter", nsenter]] as const) {
+  Deno.test(`${name}.run() tells a machine that ended from a script that failed`, async () => {
+    for (const report of [reportOf(0), reportOf(143), `${NONCE} started\n`, ""]) {
+      const { ending } = await runScene({ exec, report, isKnown: false });
+      assert.equal(ending.kind, "lost", JSON.stringify(report));
+    }
   });
 
-  Deno.test(`${name}.exec() of a cancelled stage still believes what it reported`, async () => {
-    const ending = await cancelBeforeItBegins(entry, "abc started\nabc 1\n");
+  Deno.test(`${name}.run() sees that PID 1 is exiting before the machine's record is gone`, async () => {
+    const { ending } = await runScene({ exec, report: reportOf(137), stat: EXITING_STAT });
+    assert.equal(ending.kind, "lost");
+  });
+
+  Deno.test(`${name}.run() of a stage that never began is a failure of the host`, async () => {
+    const scene = { exec, report: "other 0\n", clientCode: 1 };
+    await assert.rejects(runScene(scene), { name: "Failure", kind: "host" });
+  });
+
+  Deno.test(`${name}.run() of a stage that was cancelled before it began is no failure of the host`, async () => {
+    const { ending } = await runScene({ exec, report: "", clientCode: 1, isCancelled: true });
+    assert.deepEqual(ending, { kind: "signalled", signal: 15 });
+  });
+
+  Deno.test(`${name}.run() of a cancelled stage goes by its report, where there is one`, async () => {
+    const { ending } = await runScene({ exec, report: reportOf(1), isCancelled: true });
     assert.deepEqual(ending, { kind: "exited", code: 1 });
   });
 }

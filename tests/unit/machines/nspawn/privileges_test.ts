@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { CAPABILITIES } from "../../../../src/config/capabilities.ts";
 import type { Leader } from "../../../../src/machines/record/lease.ts";
 import {
-  privilegeOptions,
-  verifyPrivileges,
-  refuseUnsafeNesting,
-  weakenedProtections,
   droppedCapabilities,
+  privilegeOptions,
+  refuseUnsafeNesting,
+  verifyPrivileges,
+  weakenedProtections,
 } from "../../../../src/machines/nspawn/privileges.ts";
 import { SETTINGS, specOf } from "../fixture.ts";
 

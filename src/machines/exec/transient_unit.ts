@@ -1,3 +1,5 @@
+/** Runs a stage as a transient unit of the machine's own systemd. */
+
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
@@ -5,7 +7,6 @@ import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { recordOf } from "../record/paths.ts";
 import {
   CANCELLED,
-  waitForClient,
   type Exec,
   isMachineLost,
   reportedEnding,
@@ -13,18 +14,19 @@ import {
   type StageRun,
   STOP_SECONDS,
   succeeded,
+  waitForClient,
 } from "./exec.ts";
 import { enterArgv } from "./nsenter.ts";
-import { scriptOwnerIds } from "./script.ts";
+import { scriptOwnerIds } from "./script_owner.ts";
 import { withWatchdog } from "./watchdog.ts";
 
-/** A transient unit of the machine's own systemd: to stop it is to stop all that the stage started. */
+/** Runs stages of booted machines. Stopping the unit stops everything that the stage started. */
 export const transientUnit: Exec = {
   async run(host, running, stage, cancel) {
     const name = `nspawn-runner-${stage.nonce}.service`;
-    // A session of its own: the signal that cancels a stage goes to our whole process group, and
-    // must reach the unit through us, not end the client that waits for it.
-    const client = host.processes.start(runArgv(running, name, stage), {
+    // The client gets its own session: a signal that cancels the stage is sent to our whole process group, but
+    // the client must go on waiting until the unit is stopped.
+    const client = host.processes.start(systemdRunArgv(running, name, stage), {
       env: PLAIN_ENVIRONMENT,
       detached: true,
     });
@@ -33,16 +35,16 @@ export const transientUnit: Exec = {
   },
 };
 
-function runArgv(running: RunningMachine, name: string, stage: StageRun): Argv {
+function systemdRunArgv(running: RunningMachine, name: string, stage: StageRun): Argv {
   return clientArgv(running, "systemd-run", [
     "--quiet",
     "--pipe",
     "--wait",
     "--collect",
     `--unit=${name}`,
-    // Else `yes | head -1` would not end as it does everywhere: systemd.exec(5).
+    // systemd.exec(5): by default SIGPIPE is ignored, and `yes | head -1` would not end as elsewhere.
     "--property=IgnoreSIGPIPE=no",
-    // A script whose child was killed for its memory sees that, and goes on as it likes.
+    // Where the kernel kills a child of the script for lack of memory, the script itself goes on.
     "--property=OOMPolicy=continue",
     `--property=TimeoutStopSec=${STOP_SECONDS}s`,
     "--",
@@ -50,13 +52,15 @@ function runArgv(running: RunningMachine, name: string, stage: StageRun): Argv {
   ]);
 }
 
-/** A client of the machine's systemd: through machined, or from inside where machined knows nothing. */
+/** A client of the machine's systemd: through machined, or by entering a machine that machined does not know. */
 function clientArgv(running: RunningMachine, program: string, words: readonly string[]): Argv {
   const { lease, leader } = running;
   const [owner] = scriptOwnerIds(lease);
-  return lease.supervisor === "systemd"
-    ? withWatchdog(recordOf(lease.machine), owner, [program, `--machine=${lease.machine}`, ...words])
-    : withWatchdog(`/proc/${leader.pid}`, owner, enterArgv(running, [program, ...words]));
+  if (lease.supervisor === "systemd") {
+    const argv = [program, `--machine=${lease.machine}`, ...words] as const;
+    return withWatchdog(recordOf(lease.machine), owner, argv);
+  }
+  return withWatchdog(`/proc/${leader.pid}`, owner, enterArgv(running, [program, ...words]));
 }
 
 async function stopUnit(host: Host, running: RunningMachine, name: string): Promise<void> {
@@ -65,36 +69,34 @@ async function stopUnit(host: Host, running: RunningMachine, name: string): Prom
   });
 }
 
-/** The client may report 0 for a stage that died: only the stage's own report counts. */
+/** systemd-run may return 0 for a stage that was killed: only the stage's own report counts. */
 async function stageEnding(
   host: Host,
   running: RunningMachine,
   stage: StageRun,
-  client: number,
-  cancelled: boolean,
+  clientCode: number,
+  isCancelled: boolean,
 ): Promise<Ending> {
   const ending = await reportedEnding(stage);
   if (await isMachineLost(host, running, ending)) {
     return machineLost("the machine ended while a stage ran in it");
   }
   // A shutdown ends the stage by a signal before the machine itself is gone.
-  if ((!succeeded(ending) || client !== 0) && await isStopping(host, running)) {
+  if ((!succeeded(ending) || clientCode !== 0) && await isShuttingDown(host, running)) {
     return machineLost("the machine shut down while a stage ran in it");
   }
   if (ending !== undefined) return ending;
-  if (cancelled) return CANCELLED;
+  if (isCancelled) return CANCELLED;
   throw hostFailure(
-    `Cannot run the stage in machine ${running.lease.machine}: systemd-run ended with ${client} before it began`,
+    `Cannot run the stage in machine ${running.lease.machine}: systemd-run ended with ${clientCode} before it began`,
   );
 }
 
-/** A machine that shuts down says so, or does not answer any more. */
-async function isStopping(host: Host, running: RunningMachine): Promise<boolean> {
-  const state = await host.processes.capture(
-    clientArgv(running, "systemctl", ["is-system-running"]),
-    { env: PLAIN_ENVIRONMENT },
-  );
-  return !/^(initializing|starting|running|degraded|maintenance)$/.test(state.stdout.trim());
+/** Also true where the machine's systemd does not answer any more. */
+async function isShuttingDown(host: Host, running: RunningMachine): Promise<boolean> {
+  const argv = clientArgv(running, "systemctl", ["is-system-running"]);
+  const { stdout } = await host.processes.capture(argv, { env: PLAIN_ENVIRONMENT });
+  return !/^(initializing|starting|running|degraded|maintenance)$/.test(stdout.trim());
 }
 
 function machineLost(reason: string): Ending {

@@ -1,0 +1,84 @@
+/** The files through which a machine gets the scripts of its stages and reports how they ended. */
+
+import { join } from "@std/path/posix";
+import type { Host } from "../../host/host.ts";
+import { mount, unmountAll } from "../../linux/mounts.ts";
+import type { MachinePaths } from "../record/paths.ts";
+import type { MachineUser } from "../record/user.ts";
+import { REPORTER_SCRIPT } from "./reporter_script.ts";
+
+/** What all stages of a machine share. */
+export interface ChannelOptions {
+  /** The user who runs scripts; null for root. */
+  readonly user: MachineUser | null;
+  /** The first of the machine's own ids; null where it shares the host's. */
+  readonly ids: number | null;
+  /** Folders in the machine that are given to that user. */
+  readonly owned: readonly string[];
+  /** Variables of scripts' environment, `NAME=VALUE`. */
+  readonly environment: readonly string[];
+  /** Whether the machine's writes are limited. */
+  readonly limited: boolean;
+}
+
+/** Creates the files of a machine's channel; the machine's own folder exists. */
+export async function openChannel(
+  host: Host,
+  paths: MachinePaths,
+  { user, ids, owned, environment, limited }: ChannelOptions,
+): Promise<void> {
+  await host.files.removeTree(paths.stage);
+  await host.files.makeDirectory(paths.stage);
+  await Promise.all([
+    host.files.write(join(paths.stage, "reporter"), REPORTER_SCRIPT, 0o555),
+    host.files.write(join(paths.stage, "result"), ""), // mount point of paths.result
+    host.files.makeDirectory(paths.own),
+  ]);
+  if (limited) {
+    await mount(host, [...REPORT_TMPFS, "nspawn-runner", paths.own], `a tmpfs on ${paths.own}`);
+  }
+  await host.files.write(paths.result, "");
+  if (environment.length > 0) {
+    await host.files.write(join(paths.stage, "environment"), toLines(environment));
+  }
+  if (user !== null) await writeUser(host, paths, user, owned);
+  if (ids !== null) await chownChannel(host, paths, ids);
+}
+
+/**
+ * Reports can be written however full the machine's disk is; and a job that fills this file system, by reports or
+ * by /etc/hosts, fills no other.
+ */
+const REPORT_TMPFS = ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8,mode=0700,nosuid,nodev,noexec"];
+
+async function writeUser(
+  host: Host,
+  paths: MachinePaths,
+  { uid, gid, name, home }: MachineUser,
+  owned: readonly string[],
+): Promise<void> {
+  await host.files.write(
+    join(paths.stage, "user"),
+    toLines([`${uid} ${gid} ${name} ${home}`, ...owned]),
+  );
+  // The user may enter the folder but not list it: they know the name of their own script only.
+  await host.files.chmod(paths.stage, 0o711);
+}
+
+async function chownChannel(host: Host, paths: MachinePaths, id: number): Promise<void> {
+  const files = (await host.files.list(paths.stage)).map((name) => join(paths.stage, name));
+  const all = [paths.stage, paths.result, ...files];
+  await Promise.all(all.map((path) => host.files.chown(path, id, id)));
+}
+
+function toLines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join("");
+}
+
+/** Removes the files of a machine's channel; succeeds also where there are none. */
+export async function closeChannel(host: Host, paths: MachinePaths): Promise<void> {
+  await unmountAll(host, paths.own);
+  await host.files.removeTree(paths.stage);
+  await host.files.remove(paths.failures);
+  await host.files.remove(paths.log);
+}

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { type ChannelOptions, openChannel } from "../../../../src/machines/exec/channel.ts";
+import { writeScript } from "../../../../src/machines/exec/script.ts";
+import { skip } from "../../../skip.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
+import { pathsIn } from "../fixture.ts";
+
+/** Scripts run as root, and the image sets no variables. */
+const PLAIN: ChannelOptions = {
+  user: null,
+  ids: null,
+  owned: [],
+  environment: [],
+  limited: false,
+};
+
+Deno.test("openChannel() removes what an earlier machine of that name left, and its report", async () => {
+  await inFolder(async (folder) => {
+    const { host } = recordingHost();
+    const paths = pathsIn(folder);
+    await host.files.makeDirectory(paths.stage);
+    await host.files.write(`${paths.stage}/script-old`, "secret");
+    await host.files.makeDirectory(paths.own);
+    await host.files.write(paths.result, "abc started\nabc 0\n");
+    await openChannel(host, paths, PLAIN);
+    assert.deepEqual(await host.files.list(paths.stage), ["reporter", "result"]);
+    assert.equal(await host.files.read(paths.result), "");
+    assert.equal((await Deno.stat(`${paths.stage}/reporter`)).mode! & 0o777, 0o555);
+  });
+});
+
+Deno.test("openChannel() puts reports on a small tmpfs where the machine's writes are limited", async () => {
+  await inFolder(async (folder) => {
+    for (const limited of [true, false]) {
+      const { host, commands } = recordingHost();
+      await openChannel(host, pathsIn(folder), { ...PLAIN, limited });
+      assert.equal(commands().length, limited ? 1 : 0);
+      if (limited) assert.match(commands()[0]!, /^mount -t tmpfs -o size=1m,.* .*\/own$/);
+    }
+  });
+});
+
+const FIRST = 0x6000_0000;
+const CI = { name: "ci", uid: 1000, gid: 1001, home: "/home/ci" };
+
+Deno.test("openChannel() and writeScript() give files to the users who have to read them, and to nobody else", () =>
+  inFolder(async (folder) => {
+    if (Deno.uid() !== 0) return skip("openChannel() and writeScript() give files", "not root");
+    const { host } = recordingHost();
+    const paths = pathsIn(folder);
+    const { stage } = paths;
+    const owner = { user: CI, ids: FIRST };
+    await openChannel(host, paths, {
+      ...owner,
+      owned: ["/builds"],
+      environment: ["A=b"],
+      limited: false,
+    });
+    const shells = { programs: ["sh"], options: [] };
+    const { nonce } = await writeScript(host, paths, new Uint8Array(), shells, owner);
+    const seen = async (path: string) => {
+      const { uid, mode } = await Deno.stat(path);
+      return [uid, mode! & 0o777];
+    };
+    assert.deepEqual(await seen(stage), [FIRST, 0o711]);
+    for (const name of ["environment", "user", "result"]) {
+      assert.deepEqual(await seen(`${stage}/${name}`), [FIRST, 0o600], name);
+    }
+    assert.deepEqual(await seen(`${stage}/script-${nonce}`), [FIRST + 1000, 0o500]);
+    assert.deepEqual(await seen(paths.result), [FIRST, 0o600]);
+    assert.equal(await Deno.readTextFile(`${stage}/user`), "1000 1001 ci /home/ci\n/builds\n");
+  }));

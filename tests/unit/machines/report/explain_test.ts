@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { explainFailure } from "../../../../src/machines/report/explain.ts";
+import { recordingHost } from "../../recording_host.ts";
+import { leaseOf } from "../fixture.ts";
+
+const MIB = 1024 ** 2;
+
+/** What df says, bytes and files; what the job hears. */
+const DISKS: readonly (readonly [number, number, RegExp | null])[] = [
+  [0, 99, /^Disk full: the machine may write 96 MiB\. Raise it: limits\.disk_max$/],
+  [500_000, 99, /^Disk full: /],
+  [20 * MIB, 0, /^Too many files: .* 96 MiB .*: limits\.disk_max$/],
+  [20 * MIB, 99, null],
+];
+
+for (const [bytes, files, line] of DISKS) {
+  Deno.test(`explain() of a limited disk with ${bytes} bytes and ${files} files left`, async () => {
+    const { host } = recordingHost({
+      answer: ([program]) => program === "df" ? { stdout: `Avail IFree\n${bytes} ${files}\n` } : {},
+    });
+    const lease = leaseOf("/nonexistent", "42", { diskMax: 96 * MIB });
+    const { lines } = await explainFailure(host, lease, { kind: "exited", code: 1 }, 0, false);
+    assert.equal(lines.length, line === null ? 0 : 1);
+    if (line !== null) assert.match(lines[0]!, line);
+  });
+}
+
+Deno.test("explain() of a limited machine knows the host's disk, too, but on a tmpfs", async () => {
+  for (const storage of ["overlay", "tmpfs"] as const) {
+    const { host, processes } = recordingHost({
+      answer: ([program]) =>
+        program === "sh" ? { stdout: "disk 0 1000000000\n" } : { stdout: "A I\n99999999 9\n" },
+    });
+    const lease = leaseOf("/store", "42", { diskMax: 96 * MIB, storage });
+    const { lines } = await explainFailure(host, lease, { kind: "exited", code: 1 }, 0, false);
+    assert.deepEqual(
+      lines.map((line) => line.slice(0, 33)),
+      storage === "tmpfs" ? [] : [
+        "Disk full: 0 KiB left in /store. ",
+      ],
+    );
+    assert.ok(processes.some(({ argv }) => argv[0] === "sh" && argv[4] === "/store"));
+  }
+});

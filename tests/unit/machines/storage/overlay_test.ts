@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { IDMAP_PROBE_SCRIPT } from "../../../../src/machines/record/ids.ts";
+import { overlay } from "../../../../src/machines/storage/overlay.ts";
+import { shiftArgv } from "../../../../src/machines/storage/shifted/shift.ts";
+import { skip } from "../../../skip.ts";
+import { denoProcesses } from "../../../../src/host/processes.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
+import { inMachine, MIB, mountingHost } from "./mounting_host.ts";
+
+const FIRST = 0x6000_0000;
+
+Deno.test("overlay.root() is an overlay over the read-only chroot, with the colons of its paths escaped", async () => {
+  await inFolder(async (folder) => {
+    const machine = `${folder}/a:b`;
+    await Deno.mkdir(machine);
+    await overlay.create(recordingHost().host, "/chroots/x:y", machine, null, null);
+    const { options } = overlay.root("/chroots/x:y", machine, null);
+    const escaped = machine.replaceAll(":", "\\:");
+    assert.deepEqual(options, [
+      "--directory=/chroots/x:y",
+      "--read-only",
+      `--overlay=/chroots/x\\:y:${escaped}/upper:/`,
+    ]);
+    assert.equal((await Deno.stat(`${machine}/upper`)).mode! & 0o777, 0o755);
+  });
+});
+
+Deno.test("overlay.root() with own ids is mounted in a namespace, and its paths are arguments, not shell text", () => {
+  const root = overlay.root("/chroots/$(x)", "/m/run-42", FIRST);
+  const [program, ...words] = root.wrap!(["systemd-nspawn", "--quiet"]);
+  assert.equal(program, "unshare");
+  assert.deepEqual(words.slice(-5), [
+    "/m/run-42",
+    "/chroots/$(x)",
+    `${FIRST}`,
+    "systemd-nspawn",
+    "--quiet",
+  ]);
+  assert.ok(words.every((word, index) => index >= words.length - 5 || !word.includes("$(x)")));
+  assert.deepEqual(root.options, ["--directory=/m/run-42/root", "--private-users-ownership=off"]);
+});
+
+Deno.test("overlay.root() with a shifted layer puts it between the chroot and the upper layer", () => {
+  const root = overlay.root("/c", "/m/run-42", FIRST, "/s/1-1/7");
+  const words = root.wrap!(["systemd-nspawn"]);
+  assert.deepEqual(words.slice(-4), ["/m/run-42", "/c", "/s/1-1/7/upper", "systemd-nspawn"]);
+  assert.match(words.join(" "), /metacopy=on.*lowerdir=shifted:lower,upperdir=upper/);
+  assert.deepEqual(root.options, ["--directory=/m/run-42/root", "--private-users-ownership=off"]);
+});
+
+Deno.test("overlay.root() with own ids starts nspawn where the chroot's owners are mapped", async () => {
+  const name = "overlay.root() with own ids starts nspawn";
+  if (Deno.uid() !== 0) return skip(name, "not root");
+  await inFolder(async (folder) => {
+    const [chroot, machine] = [`${folder}/chroot`, `${folder}/machine`];
+    for (const path of [chroot, machine]) await Deno.mkdir(path);
+    await Deno.writeTextFile(`${chroot}/file`, "content");
+    const { host } = recordingHost();
+    const { capture } = denoProcesses(host.log);
+    const mapped = ["sh", "-c", IDMAP_PROBE_SCRIPT, "sh", chroot, `${FIRST}`];
+    if ((await capture(["unshare", "--mount", ...mapped])).stdout !== `${FIRST}\n`) {
+      return skip(name, "mount(8) maps no owners here");
+    }
+    await overlay.create(host, chroot, machine, FIRST, null);
+    const show = 'stat --format=%u "$1/file"; cat "$1/file"; echo new >"$1/new"';
+    const { wrap } = overlay.root(chroot, machine, FIRST);
+    const { code, stdout, stderr } = await capture(
+      wrap!(["sh", "-euc", show, "sh", `${machine}/root`]),
+    );
+    assert.deepEqual([stdout, code], [`${FIRST}\ncontent`, 0], stderr);
+    assert.equal(await Deno.readTextFile(`${machine}/upper/new`), "new\n");
+    assert.deepEqual(await host.files.list(`${machine}/root`), [], "no mount is left on the host");
+  });
+});
+
+Deno.test("overlay.create() with a limit creates a disk, which overlay.move() moves and overlay.remove() removes", () =>
+  inMachine(async (folder, { host, processes, mounted }) => {
+    const disk = folder.replace(".machines", ".disks");
+    await overlay.create(host, "/c", folder, null, 32 * MIB);
+    assert.deepEqual(processes[0]!.argv.slice(-3), [disk, `${32 * MIB}`, folder]);
+    assert.match(processes[0]!.argv[2]!, /mkfs\.ext4 .*\n.*\nmount -o loop,nodev/);
+    await Deno.writeTextFile(disk, "");
+    const held = folder.replace("run-", "held-");
+    await overlay.move(host, folder, held);
+    assert.deepEqual([...mounted], [held]);
+    await Deno.stat(disk.replace("run-", "held-"));
+    await overlay.move(host, folder, held); // again, as after a kill
+    await overlay.remove(host, held);
+    await overlay.remove(host, folder);
+    assert.deepEqual([...mounted], []);
+    assert.deepEqual(await host.files.list(disk.replace("/run-42", "")), []);
+  }));
+
+Deno.test("overlay without a limit starts no process", () =>
+  inMachine(async (folder, { host, commands }) => {
+    await overlay.create(host, "/c", folder, null, null);
+    await overlay.remove(host, folder);
+    assert.deepEqual(commands(), []);
+    assert.equal(await host.files.lstat(folder), null);
+  }));
+
+Deno.test("overlay.create() suggests another storage where no disk can be created", () =>
+  inMachine(async (folder) => {
+    const { host } = mountingHost(() => ({ code: 1, stderr: "mount: no loop devices\n" }));
+    await assert.rejects(overlay.create(host, "/c", folder, null, 2048 * MIB), {
+      kind: "host",
+      message: "Cannot make a disk of 2.0 GiB for the machine: mount: no loop devices",
+      hint: /storage = "tmpfs"/,
+    });
+  }));
+
+Deno.test("overlay.root() with a shifted layer shows shifted owners and the chroot's content", async () => {
+  const name = "overlay.root() with a shifted layer shows shifted owners";
+  if (Deno.uid() !== 0) return skip(name, "not root");
+  await inFolder(async (folder) => {
+    const [chroot, layer, machine] = ["chroot", "layer", "machine"].map((p) => `${folder}/${p}`);
+    for (const path of [chroot!, layer!, machine!]) await Deno.mkdir(path);
+    await Deno.writeTextFile(`${chroot}/file`, "content");
+    const { host } = recordingHost();
+    const { capture } = denoProcesses(host.log);
+    const shifted = await capture(shiftArgv(layer!, chroot!, FIRST));
+    if (shifted.code !== 0) return skip(name, shifted.stderr);
+    await overlay.create(host, chroot!, machine!, FIRST, null);
+    const show = 'stat --format=%u "$1/file"; cat "$1/file"';
+    const { wrap } = overlay.root(chroot!, machine!, FIRST, layer);
+    const { code, stdout, stderr } = await capture(
+      wrap!(["sh", "-euc", show, "sh", `${machine}/root`]),
+    );
+    assert.deepEqual([stdout, code], [`${FIRST}\ncontent`, 0], stderr);
+  });
+});

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { tmpfs } from "../../../../src/machines/storage/tmpfs.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
+import { inMachine, MIB } from "./mounting_host.ts";
+
+Deno.test("tmpfs.create() mounts a tmpfs that only root can enter and that allows no devices", async () => {
+  await inFolder(async (folder) => {
+    const { host, commands } = recordingHost();
+    await tmpfs.create(host, "/c", folder, null, null);
+    const { options } = tmpfs.root("/c", folder, null);
+    assert.deepEqual(commands(), [
+      `mount -t tmpfs -o mode=0700,nodev nspawn-runner ${folder}`,
+    ]);
+    assert.equal(options.at(-1), `--overlay=/c:${folder}/upper:/`);
+  });
+});
+
+Deno.test("tmpfs.create() with a limit limits the size, and the files as a disk of that size does", () =>
+  inMachine(async (folder, { host, commands }) => {
+    await tmpfs.create(host, "/c", folder, null, 32 * MIB);
+    assert.match(commands()[0]!, /nodev,size=33554432,nr_inodes=4096 nspawn-runner /);
+  }));
+
+Deno.test("tmpfs.remove() unmounts as often as something is mounted, then removes the folder", async () => {
+  await inFolder(async (folder) => {
+    const machine = `${folder}/machine`;
+    await Deno.mkdir(machine);
+    let mounted = 2;
+    const { host, commands } = recordingHost({ answer: () => void mounted-- });
+    const files = {
+      ...host.files,
+      stat: async (path: string) => {
+        const stat = await host.files.stat(path);
+        return stat && path === machine && mounted > 0 ? { ...stat, dev: stat.dev + 1 } : stat;
+      },
+    };
+    await tmpfs.remove({ ...host, files }, machine);
+    await tmpfs.remove({ ...host, files }, machine);
+    assert.deepEqual(commands(), [`umount ${machine}`, `umount ${machine}`]);
+    assert.equal(await host.files.lstat(machine), null);
+  });
+});
+
+Deno.test("tmpfs that cannot be mounted or unmounted is a failure of the host", async () => {
+  await inFolder(async (folder) => {
+    const { host } = recordingHost({ answer: () => ({ code: 32, stderr: "no right\n" }) });
+    await assert.rejects(tmpfs.create(host, "/c", folder, null, null), /no right/);
+    const other = { ...(await host.files.stat(folder))!, dev: -1 };
+    const stat = (path: string) => path === folder ? Promise.resolve(other) : host.files.stat(path);
+    await assert.rejects(
+      tmpfs.remove({ ...host, files: { ...host.files, stat } }, folder),
+      /no right/,
+    );
+  });
+});
