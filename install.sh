@@ -1,8 +1,8 @@
 #!/bin/sh
-# Builds nspawn-runner and installs it. See usage() below; run it again at any time.
+# Builds nspawn-runner and installs it. See usage() below. Running it again updates the installation.
 #
-# Environment: DENO names a Deno to use, DENORT_BIN a denort that matches it, NSPAWN_RUNNER_ROUTE=jsr
-# or =npm where packages come from, DENO_DIR a folder that keeps downloads.
+# Environment: DENO is the Deno to use, DENORT_BIN a denort of the same version, NSPAWN_RUNNER_ROUTE
+# (jsr or npm) the registry of the packages, DENO_DIR a folder that keeps downloads.
 set -eu
 umask 022
 unset CDPATH
@@ -16,11 +16,11 @@ Usage: sudo ./install.sh [--prefix DIR] [--no-deps] [--timers] [--try]
 Builds nspawn-runner and installs it as DIR/bin/nspawn-runner.
 
   --prefix DIR  where to install (default: /usr/local)
-  --no-deps     leave the packages of the system alone
+  --no-deps     do not install packages of the distribution
   --timers      also run "nspawn-runner gc" every hour and "nspawn-runner chroot-maintenance" every
-                night, by timers of systemd
-  --try         afterwards make a chroot, unless it is there, and run a sample job in it
-  --uninstall   remove what was installed; chroots and configuration stay
+                night, by systemd timers
+  --try         then create a chroot, unless it exists, and run a sample job in it
+  --uninstall   remove what this script installed; chroots and configuration stay
   -h, --help    show this
 END
 }
@@ -62,34 +62,46 @@ read_arguments() {
   done
   [ -n "$PREFIX" ] || wrong_usage "--prefix needs a folder"
   PREFIX=$(realpath -m -- "$PREFIX")
-  # The prefix becomes part of a #! line, which knows no quotes.
+  # The prefix becomes part of a #! line, which has no quotes.
   case $PREFIX in
     *[!A-Za-z0-9._/+@-]*)
-      die "Cannot install into \"$PREFIX\": only letters, digits and ._/+@- may be in its path. Choose another --prefix"
+      die "Cannot install into \"$PREFIX\": the path may contain only letters, digits and ._/+@-. Choose another --prefix"
       ;;
   esac
   BIN=$PREFIX/bin LIB=$PREFIX/lib/nspawn-runner
   MANIFEST=$LIB/manifest
   UNITS=/etc/systemd/system
   [ "$TIMERS" = no ] || [ -d /run/systemd/system ] ||
-    die "Cannot install timers: systemd is not PID 1 here. Leave out --timers, and run \`nspawn-runner gc\` by other means"
+    die "Cannot install timers: systemd is not PID 1 here. Leave out --timers, and run \`nspawn-runner gc\` every hour by other means"
 }
 
-# Makes the folders, notes which are new, and takes the installer's lock.
+# Only root can open this file; any user could lock a folder or file that they may read, and so block
+# updates. One lock for all prefixes, since units and packages are the host's.
+LOCK=/run/nspawn-runner-install.lock
+
+# Installs while holding the lock. The lock's descriptor is closed for everything that the installation
+# starts: a daemon of a package that was just installed would hold the lock as long as it runs.
+install_alone() {
+  (umask 077 && : >>"$LOCK") 2>/dev/null ||
+    die "Cannot install: cannot open $LOCK. Check that /run is writable"
+  exec 9>>"$LOCK"
+  flock -n 9 || die "Cannot install: another installation is running. Wait for it"
+  install_program 9>&-
+}
+
+# Creates the folders of the installation and a build folder; all of them go again if it fails.
 open_prefix() {
   CREATED=""
   for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB"; do
     [ ! -d "$folder" ] || continue
     mkdir -p "$folder" 2>/dev/null ||
-      die "Cannot install into $PREFIX: $folder cannot be made. Choose another --prefix"
+      die "Cannot install into $PREFIX: cannot create $folder. Choose another --prefix"
     CREATED="$folder $CREATED"
   done
-  exec 9<"$LIB"
-  flock -n 9 || die "Cannot install into $PREFIX: another installation runs there. Wait for it"
   trap close_prefix EXIT
   trap 'exit 1' INT TERM HUP
   rm -rf "$LIB"/.build.*
-  # Not in /tmp, which may forbid programs: the result must start before it is installed.
+  # Not in /tmp, which may be mounted noexec: the result must start before it is installed.
   BUILD=$(mktemp -d "$LIB/.build.XXXXXX")
   CANDIDATE=$BIN/.nspawn-runner.new
   LOG=$BUILD/log
@@ -98,7 +110,7 @@ open_prefix() {
   : >"$LOG"
 }
 
-# Leaves nothing of a build, nor of an installation that failed.
+# Removes the build folder and, if the installation failed, everything else that it created.
 close_prefix() {
   rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new"
   [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache"
@@ -110,18 +122,19 @@ build_bundle() {
   say "Building nspawn-runner $VERSION"
   # shellcheck disable=SC2086 # a list of words
   "$DENO" bundle $ROUTE --minify -o "$BUILD/nspawn-runner.js" mod.ts >>"$LOG" 2>&1 </dev/null ||
-    die "Cannot build: $(last_words "$LOG"). Check that this network reaches npm or JSR"
+    die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm or JSR"
 }
 
-# What the program may do: all but opening a network connection.
+# Deno's permissions for the program: everything except opening network connections.
 GRANTS="--no-prompt --allow-read --allow-write --allow-env --allow-run --allow-sys"
 
-# Lays the program onto denort. Over a denort of another version that seems to work, hence the proof.
+# Builds an executable from denort and the program. Deno accepts a denort of another version, whose
+# executable does not work; hence the trial.
 compile() {
   # shellcheck disable=SC2086 # a list of words
   timeout 300 "$DENO" compile --no-config --no-code-cache $GRANTS \
     -o "$BUILD/nspawn-runner" "$BUILD/nspawn-runner.js" >>"$LOG" 2>&1 </dev/null || return 1
-  # With a code cache it would read a file in /tmp that anyone may have put there.
+  # With a code cache it would read a file in /tmp, which any user can create.
   grep -aq '"code_cache_key":null' "$BUILD/nspawn-runner" || return 1
   install -m 755 "$BUILD/nspawn-runner" "$CANDIDATE" && candidate_starts
 }
@@ -131,19 +144,19 @@ candidate_starts() {
   [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
 }
 
-# The first line of the other form: what GRANTS says, and no import from anywhere. A kernel reads 255
-# bytes of it, hence the short names.
+# Prints the first line of the script form: the permissions of GRANTS, and no imports. The kernel reads
+# 255 bytes of it, hence the short option names.
 first_line() {
   printf '#!/usr/bin/env -S DENO_DIR=%s DENO_NO_UPDATE_CHECK=1 %s' "$LIB/cache" "$LIB/deno"
   printf ' run --ext=js --no-config --cached-only --no-prompt -R -W -E -S --allow-run\n'
 }
 
-# The other form: the bundle as a script, with a Deno of its own.
+# Builds the script form: the bundle, run by its own copy of Deno.
 make_script() {
   [ "$(first_line | wc -c)" -le 255 ] ||
     die "Cannot install into $PREFIX: the path is too long for a #! line. Choose a shorter --prefix"
-  say "No denort for this Deno can be had: installing a script with a Deno of its own in $LIB"
-  # What is on PATH may be a wrapper.
+  say "No denort is available for this Deno: installing a script, with its own copy of Deno in $LIB"
+  # The deno on PATH may be a wrapper script.
   deno=$("$DENO" eval --no-config 'console.log(Deno.execPath())')
   if ! cmp -s "$deno" "$LIB/deno"; then
     install -m 755 "$deno" "$LIB/.deno.new"
@@ -153,18 +166,18 @@ make_script() {
   { first_line && cat "$BUILD/nspawn-runner.js"; } >"$CANDIDATE"
   chmod 755 "$CANDIDATE"
   candidate_starts ||
-    die "Cannot install into $PREFIX: the program does not start: $(last_words "$BUILD/start")." \
-      "Check that $PREFIX allows programs to run"
+    die "Cannot install into $PREFIX: the program does not start: $(last_error "$BUILD/start")." \
+      "Check that $PREFIX is not mounted noexec"
 }
 
-# Puts the program in its place in one step, and notes what is ours.
+# Replaces the installed program atomically and writes the manifest.
 put_in_place() {
-  keep_stranger
+  back_up_foreign_program
   sync "$CANDIDATE"
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
   if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache"; fi
   old=$(sed -n 's/^folder  //p' "$MANIFEST" 2>/dev/null || :)
-  # For definitions; it stays while there are any.
+  # For definitions; --uninstall keeps the folder while it has any.
   if mkdir /etc/nspawn-runner 2>/dev/null; then old="$old /etc/nspawn-runner"; fi
   {
     for folder in $CREATED $old; do echo "folder  $folder"; done
@@ -175,15 +188,15 @@ put_in_place() {
   say "Installed $BIN/nspawn-runner ($VERSION, $FORM)"
 }
 
-# Deno keeps the code of a program that ran long enough, by its path: each start is quicker then. A job's calls
-# would do the same, and on a prefix that is read-only later nobody could.
-warm_up() {
+# Fills Deno's code cache, which makes each start faster. Later calls could not do so on a prefix that
+# is read-only by then.
+fill_code_cache() {
   for _ in 1 2; do
     "$BIN/nspawn-runner" --config /dev/null chroot-list >/dev/null 2>&1 </dev/null || :
   done
 }
 
-# The units that are installed: asked for now, or by an installation before.
+# Prints the units to install: those of --timers now or in an earlier installation.
 units() {
   if [ "$TIMERS" = yes ]; then
     for job in gc maintenance; do echo "nspawn-runner-$job.service nspawn-runner-$job.timer"; done
@@ -193,10 +206,10 @@ units() {
 }
 
 install_timers() {
-  write_units gc gc "Remove what machines of CI jobs left behind" "OnBootSec=2min
+  write_units gc gc "Remove leftovers of CI jobs' machines" "OnBootSec=2min
 OnCalendar=hourly
 RandomizedDelaySec=5min"
-  write_units maintenance chroot-maintenance "Bring the chroots of CI jobs up to date" "OnCalendar=03:00
+  write_units maintenance chroot-maintenance "Update the chroots of CI jobs" "OnCalendar=03:00
 RandomizedDelaySec=1h
 Persistent=true"
   systemctl daemon-reload
@@ -205,7 +218,8 @@ Persistent=true"
   say "Installed timers: gc every hour, chroot-maintenance every night"
 }
 
-# Writes the units nspawn-runner-$1, which run the command $2 for the purpose $3, at the times $4.
+# Writes nspawn-runner-$1.service, which runs the command $2 and has the description $3, and its timer
+# with the settings $4.
 write_units() {
   cat >"$UNITS/nspawn-runner-$1.service" <<END
 [Unit]
@@ -239,17 +253,17 @@ remove_timers() {
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
 }
 
-# A program of that name that is not ours, such as the Python one, is kept beside ours.
-keep_stranger() {
+# Keeps another program of that name, such as the Python original, as nspawn-runner.before.
+back_up_foreign_program() {
   [ -e "$BIN/nspawn-runner" ] || return 0
   [ ! -d "$BIN/nspawn-runner" ] ||
     die "Cannot install into $BIN: nspawn-runner is a folder there. Move it away"
   ! is_ours || return 0
   cp -a "$BIN/nspawn-runner" "$BIN/nspawn-runner.before"
-  say "Kept the nspawn-runner that was there as $BIN/nspawn-runner.before"
+  say "Kept the existing nspawn-runner as $BIN/nspawn-runner.before"
 }
 
-# Whether the program that is there is the one that the manifest notes.
+# Succeeds if the program has the checksum that the manifest records.
 is_ours() {
   grep -v -e '^folder' -e '^unit' "$MANIFEST" 2>/dev/null | sha256sum --status -c - 2>/dev/null
 }
@@ -259,9 +273,9 @@ install_program() {
   VERSION=$(sed -n 's/^ *"version": "\([^"]*\)".*/\1/p' deno.json | head -n 1)
   open_prefix
   if [ "$DEPS" = yes ]; then
-    runner_needs
+    set_needs
     # shellcheck disable=SC2086 # a list of words
-    bring "$LOG" $NEEDS
+    install_missing "$LOG" $NEEDS
   fi
   find_deno "$BUILD" "$LIB/deno"
   choose_route "$BUILD"
@@ -270,7 +284,7 @@ install_program() {
   compile || FORM=script
   [ "$FORM" = executable ] || make_script
   put_in_place
-  [ "$FORM" = executable ] || warm_up
+  [ "$FORM" = executable ] || fill_code_cache
   [ -z "$(units)" ] || install_timers
 }
 
@@ -282,7 +296,7 @@ uninstall() {
   if is_ours; then
     rm -f "$BIN/nspawn-runner"
   elif [ -e "$BIN/nspawn-runner" ]; then
-    say "Left $BIN/nspawn-runner: it is not as it was installed"
+    say "Kept $BIN/nspawn-runner: it was changed after the installation"
   fi
   remove_timers
   folders=$(sed -n 's/^folder  //p' "$MANIFEST")
@@ -291,14 +305,14 @@ uninstall() {
   say "Removed nspawn-runner from $PREFIX; chroots and configuration stay"
 }
 
-# Runs a sample job, in a chroot of the host's own suite where that is Debian's.
+# Runs a sample job in a chroot of the host's own suite on Debian, of bookworm elsewhere.
 try_program() {
   # shellcheck disable=SC1091 # the host's own
   suite=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || :
   suite=${suite:-bookworm}
   path=$("$BIN/nspawn-runner" chroot-list | sed -n "s/^$suite //p")
   if [ -z "$path" ] || [ ! -d "$path/usr" ]; then
-    say "Making the chroot $suite"
+    say "Creating the chroot $suite"
     "$BIN/nspawn-runner" chroot-create "$suite" --suite "$suite"
   fi
   say "Running a sample job in it"
@@ -310,11 +324,11 @@ main() {
   [ "$(id -u)" -eq 0 ] || die "Cannot $MODE: it needs root. Run it with sudo"
   case $MODE in
     uninstall) uninstall ;;
-    install) install_program ;;
+    install) install_alone ;;
     try)
       reason=$(no_machines_because)
       [ -z "$reason" ] || die "Cannot try: no machine can run here: $reason"
-      (install_program)
+      (install_alone)
       try_program
       ;;
   esac

@@ -58,12 +58,12 @@ open_folders() {
   export DENO_DIR="${DENO_DIR:-$CACHE/deno_dir}"
 }
 
-bring_needs() {
-  # shellcheck disable=SC2034 # read by bring()
+install_needs() {
+  # shellcheck disable=SC2034 # read by install_missing()
   DEPS=yes
-  runner_needs
+  set_needs
   # shellcheck disable=SC2086 # a list of words
-  bring "$LOG" $NEEDS btrfs
+  install_missing "$LOG" $NEEDS btrfs
   find_deno "$CACHE" "$CACHE/deno"
   choose_route "$WORK"
   export DENO ROUTE
@@ -82,7 +82,7 @@ main() {
   reason=$(no_machines_because)
   [ -z "$reason" ] || die "Cannot run: no machine can run here: $reason"
   open_folders
-  bring_needs
+  install_needs
   # shellcheck disable=SC2086 # a list of words
   "$DENO" run $ROUTE --no-prompt --allow-all bench/host.ts "$@" 9<&-
 }

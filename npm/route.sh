@@ -1,19 +1,18 @@
 # shellcheck shell=sh
-# Which registry brings the packages: JSR, or npm on networks without it. To be sourced, in the
-# project's folder; say(), die() and $DENO come from whoever sources it.
+# Chooses the registry of the JavaScript packages: JSR, or npm on networks that cannot reach JSR. To be
+# sourced in the project's folder; the caller defines say(), die() and $DENO.
 
-# Asks once whether all of JSR's packages are to be had, and sets ROUTE: options for deno, to be
-# split into words. $1 is a folder to work in. NSPAWN_RUNNER_ROUTE=jsr or =npm decides without asking.
+# Sets ROUTE to options for deno, to be split into words. JSR is asked once whether it has all packages;
+# NSPAWN_RUNNER_ROUTE=jsr or =npm decides without asking. $1 is a folder for temporary files.
 choose_route() {
   case ${NSPAWN_RUNNER_ROUTE:-} in
-    jsr) why="as told" ;;
-    npm) why="as told" ;;
+    jsr | npm) why="NSPAWN_RUNNER_ROUTE is set" ;;
     "") ask_jsr "$1" ;;
     *)
-      die "Cannot take the route \"$NSPAWN_RUNNER_ROUTE\": NSPAWN_RUNNER_ROUTE is jsr or npm"
+      die "Cannot use NSPAWN_RUNNER_ROUTE=$NSPAWN_RUNNER_ROUTE: it must be jsr or npm"
       ;;
   esac
-  # shellcheck disable=SC2034 # read by whoever sources this
+  # shellcheck disable=SC2034 # read by the caller
   case $NSPAWN_RUNNER_ROUTE in
     jsr) ROUTE="" && say "Packages come from JSR ($why)" ;;
     npm)
@@ -26,9 +25,9 @@ choose_route() {
 
 ask_jsr() {
   sed -n 's/.*"\(jsr:[^"]*\)".*/import "\1";/p' deno.json >"$1/jsr.ts"
-  # A network that swallows packets answers nothing: it gets 20 seconds.
+  # A network that drops packets never answers, hence the time limit.
   if timeout 20 "$DENO" cache --quiet --no-config --no-lock "$1/jsr.ts" >"$1/jsr.log" 2>&1; then
-    NSPAWN_RUNNER_ROUTE=jsr why="it answers"
+    NSPAWN_RUNNER_ROUTE=jsr why="JSR answers"
   else
     NSPAWN_RUNNER_ROUTE=npm why="JSR does not answer"
   fi

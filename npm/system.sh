@@ -1,12 +1,12 @@
 # shellcheck shell=sh
-# The packages of the distribution, and what this host allows. To be sourced; say() and die() come
-# from whoever sources it. DEPS=no keeps the hands off the host's packages.
+# Installs packages of the distribution and checks what this host allows. To be sourced; the caller
+# defines say() and die(). With DEPS=no nothing is installed.
 
 have() {
   command -v "$1" >/dev/null 2>&1
 }
 
-# Why no machine can run here, in a few words; nothing where one can.
+# Prints why no machine can run here, in a few words; nothing where one can.
 no_machines_because() {
   if [ "$(id -u)" -ne 0 ]; then
     echo "it needs root"
@@ -16,7 +16,7 @@ no_machines_because() {
 }
 
 # Installs packages by the names of this distribution.
-packages() {
+install_packages() {
   [ "$DEPS" = yes ] && [ "$(id -u)" -eq 0 ] || return 1
   case $(package_manager) in
     apt)
@@ -48,7 +48,7 @@ apt_update() {
 }
 
 # Whether the distribution has a package of this name.
-package_known() {
+package_exists() {
   case $(package_manager) in
     apt) apt-cache policy "$1" | grep -q 'Candidate: [0-9]' ;;
     dnf) dnf -q info "$1" >/dev/null 2>&1 ;;
@@ -56,18 +56,18 @@ package_known() {
   esac
 }
 
-# Brings the lists of packages where there are none, as on a new host.
-package_lists() {
+# Loads the lists of packages where there are none, as on a new host.
+load_package_lists() {
   case $(package_manager) in
     apt) [ -n "$(find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null)" ] || apt_update ;;
     pacman) [ -n "$(ls /var/lib/pacman/sync 2>/dev/null)" ] || pacman -Sy ;;
   esac
 }
 
-# The first of these names that the distribution has, else the first of all.
-first_known() {
+# Prints the first of these names that the distribution has a package of, else the first name.
+first_available() {
   for name in "$@"; do
-    if package_known "$name"; then
+    if package_exists "$name"; then
       echo "$name"
       return 0
     fi
@@ -75,7 +75,7 @@ first_known() {
   echo "$1"
 }
 
-# The package of this distribution that brings $1.
+# Prints the package of this distribution that contains the program or file $1.
 package_of() {
   case $(package_manager):$1 in
     pacman:systemd-nspawn) echo systemd ;;
@@ -91,8 +91,8 @@ package_of() {
     dnf:*/debian-archive-keyring.gpg) echo debian-keyring ;;
     *:*/debian-archive-keyring.gpg) echo debian-archive-keyring ;;
     dnf:*/ubuntu-archive-keyring.gpg) echo ubu-keyring ;;
-    # Debian has changed the name.
-    apt:*/ubuntu-archive-keyring.gpg) first_known ubuntu-keyring ubuntu-archive-keyring ;;
+    # Debian renamed it.
+    apt:*/ubuntu-archive-keyring.gpg) first_available ubuntu-keyring ubuntu-archive-keyring ;;
     *:*/ubuntu-archive-keyring.gpg) echo ubuntu-keyring ;;
     *:/usr/share/distro-info/*) echo distro-info-data ;;
     pacman:python3) echo python ;;
@@ -103,35 +103,35 @@ package_of() {
   esac
 }
 
-# Installs what brings the programs and files $@ where they are missing. Those named in OPTIONAL are
-# done without where the distribution has none. $1 is a log.
-bring() {
+# Installs the packages of the programs and files $@ that are missing. Those in OPTIONAL are left out
+# where the distribution has no package. $1 is the log.
+install_missing() {
   log=$1 missing=""
   shift
   for thing in "$@"; do
     have "$thing" || [ -e "$thing" ] || missing="$missing $thing"
   done
   if [ -z "$missing" ]; then
-    say "System packages: all there"
+    say "System packages: nothing is missing"
     return 0
   fi
   [ -n "$(package_manager)" ] || die "Cannot install$missing: no apt, dnf or pacman here." \
-    "Install them by hand and run again with --no-deps"
-  package_lists >>"$log" 2>&1 || :
+    "Install them by hand, then run this again with --no-deps"
+  load_package_lists >>"$log" 2>&1 || :
   names=""
   for thing in $missing; do
     name=$(package_of "$thing")
-    if package_known "$name" || ! is_optional "$thing"; then
+    if package_exists "$name" || ! is_optional "$thing"; then
       names="$names $name"
     else
-      say "System packages: this distribution has no $name, going on without it"
+      say "System packages: this distribution has no $name; it is optional and left out"
     fi
   done
   [ -n "$names" ] || return 0
   say "System packages: installing$names"
   # shellcheck disable=SC2086 # a list of words
-  packages $names >>"$log" 2>&1 ||
-    die "Cannot install$names: $(last_words "$log"). Install them by hand and run again with --no-deps"
+  install_packages $names >>"$log" 2>&1 ||
+    die "Cannot install$names: $(last_error "$log"). Install them by hand, then run this again with --no-deps"
 }
 
 is_optional() {
@@ -141,35 +141,37 @@ is_optional() {
   esac
 }
 
-# What a log says last about an error, for a message of one line.
-last_words() {
-  words=$(grep '^E: \|[Ee]rror' "$1" | grep -v 'bundling failed' | tail -n 1)
-  [ -n "$words" ] || words=$(grep -v '^ *$' "$1" | tail -n 1)
-  printf '%s' "$words" | sed 's/^ *//; s/\.$//' | cut -c 1-300
+# Prints the last line of the log $1 about an error, shortened for a message of one line.
+last_error() {
+  line=$(grep '^E: \|[Ee]rror' "$1" | grep -v 'bundling failed' | tail -n 1)
+  [ -n "$line" ] || line=$(grep -v '^ *$' "$1" | tail -n 1)
+  printf '%s' "$line" | sed 's/^ *//; s/\.$//' | cut -c 1-300
 }
 
-# The programs and files that the runner works with on this host, optional ones in OPTIONAL.
-runner_needs() {
+# Sets NEEDS to the programs and files that nspawn-runner uses on this host, and OPTIONAL to those that
+# it can do without.
+set_needs() {
   keyrings=/usr/share/keyrings
   OPTIONAL="gpg $keyrings/debian-archive-keyring.gpg $keyrings/ubuntu-archive-keyring.gpg"
-  # By these files mmdebstrap knows whose a suite is, and so its mirror.
+  # mmdebstrap finds the mirror of a suite by these files.
   OPTIONAL="$OPTIONAL /usr/share/distro-info/ubuntu.csv"
-  # Without these machines have the host's network.
+  # Without these, machines use the host's network.
   OPTIONAL="$OPTIONAL nft ip"
   NEEDS="systemd-nspawn mount git chattr $OPTIONAL"
   if ! have mmdebstrap && ! have debootstrap; then
-    package_lists >/dev/null 2>&1 || :
-    NEEDS="$NEEDS $(first_known mmdebstrap debootstrap)"
+    load_package_lists >/dev/null 2>&1 || :
+    NEEDS="$NEEDS $(first_available mmdebstrap debootstrap)"
   fi
   [ "$(file_system_of "$(store)")" != btrfs ] || NEEDS="$NEEDS btrfs"
 }
 
+# Prints the store that is configured, or the default one.
 store() {
   configured=$(sed -n 's/^store *= *"\([^"]*\)".*/\1/p' /etc/nspawn-runner/config.toml 2>/dev/null)
   echo "${configured:-/var/lib/nspawn-runner}"
 }
 
-# The type of the file system that $1 is on, or will be.
+# Prints the type of the file system that the path $1 is on, or will be.
 file_system_of() {
   place=$1
   while [ ! -e "$place" ]; do place=$(dirname "$place"); done

@@ -12,10 +12,10 @@ Usage: sudo ./tests/run.sh [--unit] [--require-real] [--vm] [FILTER]
 
 Installs what the tests need, runs them, and ends with: N passed, N failed, N skipped
 
-  --unit          unit tests alone: no root, no nspawn
+  --unit          only unit tests, format, lint, types and coverage: no root, no nspawn
   --require-real  a test that cannot run on real nspawn fails instead of being skipped
-  --vm            the tests that need a virtual machine, too
-  FILTER          only tests whose names have these words
+  --vm            also the tests that need a virtual machine
+  FILTER          only tests whose names contain these words
   -h, --help      show this
 END
 }
@@ -48,7 +48,7 @@ read_arguments() {
         ;;
       -*) wrong_usage "unknown option \"$1\"" ;;
       *)
-        [ -z "$FILTER" ] || wrong_usage "one FILTER at most: \"$1\" is too much"
+        [ -z "$FILTER" ] || wrong_usage "more than one FILTER: \"$1\""
         FILTER=$1
         ;;
     esac
@@ -56,7 +56,7 @@ read_arguments() {
   done
 }
 
-# Folders: one that lasts, and one for this run, where whatever a test leaves behind shows.
+# Opens two folders: a cache that stays, and one for this run, which shows what the tests leave behind.
 open_folders() {
   if [ "$(id -u)" -eq 0 ]; then
     CACHE=/var/cache/nspawn-runner-tests
@@ -65,7 +65,7 @@ open_folders() {
   fi
   mkdir -p "$CACHE"
   exec 9<"$CACHE"
-  flock -n 9 || die "Cannot run: other tests run on this machine. Wait for them"
+  flock -n 9 || die "Cannot run: other tests are running on this machine. Wait for them"
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/nspawn-runner-tests.XXXXXX")
   SCRATCH=$(mktemp -d /var/tmp/nr-XXXXXX) # short: an installer's prefix must fit a #! line
   chmod 755 "$SCRATCH"
@@ -78,7 +78,7 @@ open_folders() {
 
 close_folders() {
   rm -rf "$WORK"
-  # What is mounted there may be anybody's files.
+  # A mount below it may hold files that are not the tests' own.
   if grep -q " $SCRATCH/" /proc/self/mountinfo; then
     say "Left $SCRATCH: something is mounted there"
   else
@@ -86,15 +86,19 @@ close_folders() {
   fi
 }
 
-bring_needs() {
+install_needs() {
   DEPS=yes
-  IMAGES="skopeo umoci docker-registry ansible-playbook"
+  IMAGE_TOOLS="skopeo umoci docker-registry ansible-playbook"
   if [ "$(id -u)" -eq 0 ]; then
-    runner_needs
-    if [ "$UNIT_ONLY" = yes ]; then NEEDS=git; else NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGES shellcheck"; fi
-    OPTIONAL="$OPTIONAL $IMAGES shellcheck"
+    set_needs
+    if [ "$UNIT_ONLY" = yes ]; then
+      NEEDS="git shellcheck"
+    else
+      NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGE_TOOLS shellcheck"
+    fi
+    OPTIONAL="$OPTIONAL $IMAGE_TOOLS shellcheck"
     # shellcheck disable=SC2086 # a list of words
-    bring "$LOG" $NEEDS
+    install_missing "$LOG" $NEEDS
   fi
   find_deno "$CACHE" "$CACHE/deno"
   PATH=$(dirname "$DENO"):$PATH
@@ -102,29 +106,29 @@ bring_needs() {
   export DENO PATH ROUTE
 }
 
-# Runs the tests below the folders $@ and adds to the counts.
+# Runs the tests below the folders $@, with further options of "deno test" in OPTIONS, and counts them.
 run_tests() {
   say ""
   say "Running $*"
-  # shellcheck disable=SC2086 # a list of words
+  # shellcheck disable=SC2086 # lists of words
   {
     set +e
     env "$MARK" TMPDIR="$SCRATCH" NSPAWN_RUNNER_REQUIRE_REAL="$REQUIRE_REAL" \
-      timeout --foreground -k 60 4800 "$DENO" test $ROUTE --no-prompt $GRANTS \
+      timeout --foreground -k 60 4800 "$DENO" test $ROUTE --no-prompt $GRANTS $OPTIONS \
       ${FILTER:+"--filter=$FILTER"} "$@" </dev/null 2>&1 9<&-
     echo $? >"$WORK/code"
   } | tee "$WORK/output"
   count_tests
 }
 
-# Deno's summary counts tests. One that prints "SKIPPED name: reason" has passed only for Deno.
+# Deno's summary counts a test that printed "SKIPPED name: reason" as passed.
 count_tests() {
   code=$(cat "$WORK/code")
   summary=$(grep -E '^(ok|FAILED) \| [0-9]+ passed' "$WORK/output" | tail -n 1)
-  said=$(grep '^SKIPPED .*: ' "$WORK/output" | sort -u | wc -l)
-  PASSED=$((PASSED + $(number_before passed) - said))
+  skipped=$(grep '^SKIPPED .*: ' "$WORK/output" | sort -u | wc -l)
+  PASSED=$((PASSED + $(number_before passed) - skipped))
   failed=$(number_before failed)
-  SKIPPED=$((SKIPPED + said + $(number_before ignored)))
+  SKIPPED=$((SKIPPED + skipped + $(number_before ignored)))
   if [ "$code" -ne 0 ] && [ "$failed" -eq 0 ]; then
     say "deno test ended with code $code and no failed test"
     failed=1
@@ -135,50 +139,54 @@ count_tests() {
   FAILED=$((FAILED + failed))
 }
 
-# The number that stands before a word in the summary, 0 where there is none.
+# Prints the number before a word in the summary, 0 if there is none.
 number_before() {
   number=$(printf '%s\n' "$summary" | sed -n "s/.*| \([0-9]*\) $1.*/\1/p")
   echo "${number:-0}"
 }
 
-# Tests that need what this machine lacks: each file counts as one.
-cannot_run() {
-  reason=$1
-  shift
-  for file in $(find "$@" -name '*_test.ts' 2>/dev/null | sort); do
-    if [ "$REQUIRE_REAL" = 1 ]; then
-      say "FAILED $file: $reason"
-      FAILED=$((FAILED + 1))
-    else
-      say "SKIPPED $file: $reason"
-      SKIPPED=$((SKIPPED + 1))
-    fi
-  done
-}
-
 run_all() {
   PASSED=0 FAILED=0 SKIPPED=0
-  GRANTS="--allow-read --allow-write --allow-env --allow-run --allow-sys"
-  run_tests tests/unit
+  NO_HOSTS=""
+  [ "$UNIT_ONLY" = yes ] || NO_HOSTS=$(sh tests/hosts/check.sh)
+  [ -z "$NO_HOSTS" ] || say "No tests on real nspawn: $NO_HOSTS"
+  if [ -n "$NO_HOSTS" ] && [ "$REQUIRE_REAL" = 1 ]; then
+    FAILED=1
+    return 0
+  fi
+  run_unit_tests
   [ "$UNIT_ONLY" = no ] || return 0
   GRANTS=--allow-all
-  reason=$(no_machines_because)
-  if [ -n "$reason" ]; then
-    say "No machine can run here: $reason"
-    cannot_run "$reason" tests/integration tests/conformance tests/escape
+  if [ -n "$NO_HOSTS" ]; then
+    # Each file counts as one test.
+    files=$(find tests/integration tests/conformance tests/escape -name '*_test.ts' | wc -l)
+    SKIPPED=$((SKIPPED + files))
   else
     run_tests tests/real.ts
   fi
   [ "$VM" = no ] || run_vm_tests
 }
 
-# They say themselves what is missing, and are skipped then: outside of what --require-real covers.
+# The gate reads the coverage of the unit tests, which only a run of all of them has.
+run_unit_tests() {
+  GRANTS="--allow-read --allow-write --allow-env --allow-run --allow-sys"
+  if [ -z "$FILTER" ]; then
+    OPTIONS="--coverage=$WORK/coverage --coverage-raw-data-only"
+    export NSPAWN_RUNNER_COVERAGE="$WORK/coverage"
+  fi
+  run_tests tests/unit
+  OPTIONS=""
+  run_tests tests/gate_test.ts
+  unset NSPAWN_RUNNER_COVERAGE
+}
+
+# They skip themselves where something is missing, also with --require-real.
 run_vm_tests() {
-  [ "$(id -u)" -ne 0 ] || bring_emulator
+  [ "$(id -u)" -ne 0 ] || install_emulator
   run_tests tests/vm
 }
 
-bring_emulator() {
+install_emulator() {
   if have qemu-system-x86_64 && have mke2fs && have ssh && have ssh-keygen; then return 0; fi
   case $(package_manager) in
     apt) names="qemu-system-x86 e2fsprogs openssh-client" ;;
@@ -187,12 +195,12 @@ bring_emulator() {
     *) return 0 ;;
   esac
   say "System packages: installing $names"
-  package_lists >>"$LOG" 2>&1 || :
+  load_package_lists >>"$LOG" 2>&1 || :
   # shellcheck disable=SC2086 # a list of words
-  packages $names >>"$LOG" 2>&1 || say "Cannot install $names: $(last_words "$LOG")"
+  install_packages $names >>"$LOG" 2>&1 || say "Cannot install $names: $(last_error "$LOG")"
 }
 
-# A last check: all that is new on this machine is a failure. What is just ending gets a minute.
+# Counts a failure if the tests left anything on this machine. What is still ending gets a minute.
 check_leftovers() {
   for _ in $(seq 60); do
     list_ours "$MARK" >"$WORK/after"
@@ -220,13 +228,14 @@ main() {
   . npm/route.sh
   . tests/leftovers.sh
   open_folders
-  bring_needs
+  install_needs
+  OPTIONS=""
   list_ours "$MARK" >"$WORK/before"
   CHECKOUT=$(checkout_changes)
   run_all
   check_leftovers
   if [ -n "$FILTER" ] && [ $((PASSED + FAILED + SKIPPED)) -eq 0 ]; then
-    say "No test is called \"$FILTER\""
+    say "No test's name contains \"$FILTER\""
     FAILED=1
   fi
   say ""

@@ -82,7 +82,8 @@ async function startOf(pid: number): Promise<string> {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]!;
 }
 
-async function ownCgroup(): Promise<string> {
+/** Returns the folder of this process's own cgroup, in the unified hierarchy. */
+export async function ownCgroup(): Promise<string> {
   const own = (await Deno.readTextFile("/proc/self/cgroup")).match(/^0::(.*)$/m)?.[1];
   const mounts = await Deno.readTextFile("/proc/self/mountinfo");
   const root = mounts.split("\n").find((line) => line.includes(" - cgroup2 "))?.split(" ")[4];

@@ -1,13 +1,13 @@
 /** Tests that run on both kinds of host, which all tests of a file share. */
 
 import assert from "node:assert/strict";
-import { skipReal } from "../skip.ts";
+import { hostTest } from "./check.ts";
 import type { HostKind } from "./host.ts";
 import { installed } from "./installed.ts";
 import { leftovers } from "./leftovers.ts";
 import type { Suite } from "./roots.ts";
 import { bootSystemd } from "./systemd.ts";
-import { noMachinesBecause, startStandalone } from "./standalone.ts";
+import { startStandalone } from "./standalone.ts";
 import { type Site, siteOn, withMachine } from "./site.ts";
 
 /** What a test does on a host. */
@@ -25,15 +25,13 @@ const sites = new Map<HostKind, Promise<Site>>();
  */
 export function onEachHost(name: string, body: Body, kinds: readonly HostKind[] = KINDS): void {
   for (const kind of kinds) {
-    Deno.test(`${name} (${kind} host)`, async () => {
-      const reason = await noMachinesBecause();
-      if (reason !== null) return skipReal(`${name} (${kind} host)`, reason);
+    hostTest(`${name} (${kind} host)`, async () => {
       const site = await siteOf(kind);
       try {
         await body(site);
         assert.deepEqual(await leftovers(site.host), []);
       } catch (error) {
-        // Whatever it left is no concern of the next test, which gets a fresh host.
+        // The next test gets a fresh host, without the leftovers of this one.
         sites.delete(kind);
         await site.host.close();
         throw error;

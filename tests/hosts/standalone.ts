@@ -1,6 +1,5 @@
 /** A host without systemd as PID 1: this machine, in namespaces of its own. */
 
-import { must } from "./command.ts";
 import { fileSystem, openFolder } from "./folder.ts";
 import { hostOf, type TestHost } from "./host.ts";
 import { launch, until } from "./leader.ts";
@@ -50,19 +49,4 @@ export async function startStandalone(): Promise<TestHost> {
     await folder.close();
     throw error;
   }
-}
-
-/**
- * Why no machine can run on this machine at all.
- *
- * @returns In a few words, or null when one can.
- */
-export async function noMachinesBecause(): Promise<string | null> {
-  if (Deno.uid() !== 0) return "not root";
-  const mounts = await must([
-    "sh",
-    "-c",
-    "unshare --mount mount -t tmpfs tests /mnt 2>/dev/null && echo yes || echo no",
-  ]);
-  return mounts === "yes" ? null : "no right to mount";
 }

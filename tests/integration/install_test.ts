@@ -18,18 +18,11 @@ import {
 
 const ONE_LINE = /^install\.sh: Cannot [^\n]+\n$/;
 
-Deno.test("install.sh is clean under shellcheck", async () => {
-  const scripts = ["install.sh", "npm/system.sh", "npm/deno.sh", "npm/route.sh", "tests/run.sh"];
-  const done = await run(["shellcheck", "-x", ...scripts], { cwd: checkout });
-  assert.equal(done.output, "");
-  assert.equal(done.code, 0);
-});
-
 Deno.test("install.sh installs a script with its own Deno where no denort fits", async () => {
   await withPrefix(async (prefix) => {
     const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
     assert.equal(done.code, 0, done.output);
-    assert.match(done.stdout, /^No denort for this Deno can be had: installing a script/m);
+    assert.match(done.stdout, /^No denort is available for this Deno: installing a script/m);
     await assertStarts(prefix);
     const lines = (await Deno.readTextFile(`${prefix}/bin/nspawn-runner`)).split("\n");
     assert.equal(
@@ -131,7 +124,10 @@ Deno.test("install.sh keeps a program of that name that is not its own", async (
     await Deno.writeTextFile(`${prefix}/bin/nspawn-runner`, "changed since");
     const gone = await install(["--uninstall", "--prefix", prefix]);
     assert.equal(gone.code, 0, gone.output);
-    assert.match(gone.stdout, /^Left .*\/bin\/nspawn-runner: it is not as it was installed$/m);
+    assert.match(
+      gone.stdout,
+      /^Kept .*\/bin\/nspawn-runner: it was changed after the installation$/m,
+    );
     const left = await Deno.readTextFile(`${prefix}/bin/nspawn-runner`);
     assert.equal(left, "changed since");
   });
@@ -156,13 +152,63 @@ Deno.test("install.sh that is ended leaves nothing", async () => {
   });
 });
 
+/** The installer's lock. */
+const LOCK = "/run/nspawn-runner-install.lock";
+const AS_USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+Deno.test("install.sh cannot be blocked by a user's lock", async () => {
+  await withPrefix(async (prefix) => {
+    await Deno.mkdir(`${prefix}/lib/nspawn-runner`, { recursive: true });
+    const [program, ...args] = [...AS_USER, "flock", `${prefix}/lib/nspawn-runner`, "cat"];
+    const user = new Deno.Command(program!, { args, stdin: "piped", stdout: "piped" }).spawn();
+    const writer = user.stdin.getWriter();
+    await writer.write(new TextEncoder().encode("locked"));
+    const reader = user.stdout.getReader();
+    await reader.read();
+    const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT, "Building");
+    await writer.close();
+    await reader.cancel();
+    await user.status;
+    assert.match(done.stdout, /^Building /m, done.output);
+    const denied = await run([...AS_USER, "flock", "--nonblock", LOCK, "true"]);
+    assert.match(denied.stderr, /Permission denied/);
+  });
+});
+
+Deno.test("install.sh refuses to run twice at once", async () => {
+  await withPrefix(async (prefix) => {
+    const words = ["--prefix", prefix, "--no-deps"];
+    const done = await install(words, NO_DENORT, undefined, ["flock", "--no-fork", LOCK]);
+    assert.equal(done.code, 1, done.output);
+    assert.match(done.stderr, /^install\.sh: Cannot install: another installation is running/);
+    await assert.rejects(Deno.stat(prefix), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("install.sh gives its lock to no process that outlives it", async () => {
+  await withPrefix(async (prefix) => {
+    await Deno.mkdir(`${prefix}/lib/nspawn-runner`, { recursive: true });
+    const deno = `${prefix}/deno`; // leaves a process, as a package does whose installation starts a daemon
+    const real = Deno.env.get("DENO") ?? Deno.execPath();
+    const daemon = `sleep 60 >/dev/null 2>&1 & echo $! >>${prefix}/daemons`;
+    await Deno.writeTextFile(deno, `#!/bin/sh\n${daemon}\nexec ${real} "$@"\n`, { mode: 0o755 });
+    const words = ["--prefix", prefix, "--no-deps"];
+    const first = await install(words, { DENO: deno }, "Building");
+    const second = await install(words, NO_DENORT, "Building");
+    const daemons = (await Deno.readTextFile(`${prefix}/daemons`)).trim().split("\n");
+    for (const pid of daemons) Deno.kill(Number(pid), "SIGKILL");
+    assert.match(first.stdout, /^Building /m, first.output);
+    assert.match(second.stdout, /^Building /m, second.output);
+  });
+});
+
 Deno.test("install.sh refuses in one line what it cannot do", async () => {
   await withPrefix(async (prefix) => {
     const options = ["--prefix", prefix, "--no-deps"];
     const refusals: [() => Promise<Done>, RegExp][] = [
       [() => install(["--prefix", `${prefix}/a b`, "--no-deps"]), /only letters, digits/],
       [() => install(options, { DENO: "/bin/true" }), /DENO=\/bin\/true/],
-      [() => install(options, { NSPAWN_RUNNER_ROUTE: "pigeon" }), /is jsr or npm/],
+      [() => install(options, { NSPAWN_RUNNER_ROUTE: "pigeon" }), /must be jsr or npm/],
       [
         () => install(options, { DENO_DIR: `${prefix}.d`, ...NO_NETWORK }),
         /Check that this network/,
@@ -193,23 +239,23 @@ Deno.test("install.sh answers a wrong command line with its usage and code 2", a
   }
 });
 
-/** A proxy that nobody answers at. */
+/** A proxy that does not answer. */
 const NO_NETWORK = { HTTPS_PROXY: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9" };
 
-/** The program says its version by its own name, by a symlink, without environment, as a user. */
+/** Checks that the program prints its version: by its path, by a symlink, without environment, as a user. */
 async function assertStarts(prefix: string): Promise<void> {
   const program = `${prefix}/bin/nspawn-runner`;
   const link = `${prefix}/link`;
   await Deno.symlink(program, link);
-  const ways = [
+  const calls = [
     [program],
     ["env", "-i", program],
     ["env", "-i", link],
-    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program],
+    [...AS_USER, program],
   ];
-  for (const way of ways) {
-    const done = await run([...way, "--version"], { cwd: "/" });
-    assert.equal(done.output, `nspawn-runner ${await versionOf()}\n`, way.join(" "));
+  for (const call of calls) {
+    const done = await run([...call, "--version"], { cwd: "/" });
+    assert.equal(done.output, `nspawn-runner ${await versionOf()}\n`, call.join(" "));
     assert.equal(done.code, 0);
   }
   const toml = await run([link, "toml"], { cwd: "/" });
@@ -217,14 +263,13 @@ async function assertStarts(prefix: string): Promise<void> {
   await Deno.remove(link);
 }
 
-/** From a copy: nobody may not look into the folder of a checkout in root's home. */
+/** Runs a copy of the installer: the user nobody cannot read a checkout in root's home. */
 async function asNobody(words: string[]): Promise<Done> {
   const copy = await Deno.makeTempDir();
   try {
     await Deno.chmod(copy, 0o755);
     await run(["cp", "-r", `${checkout}/install.sh`, `${checkout}/npm`, copy]);
-    const drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-    return await run([...drop, `${copy}/install.sh`, ...words], { cwd: "/" });
+    return await run([...AS_USER, `${copy}/install.sh`, ...words], { cwd: "/" });
   } finally {
     await Deno.remove(copy, { recursive: true });
   }

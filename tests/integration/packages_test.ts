@@ -1,13 +1,16 @@
-/** What the installer brings to a machine that lacks it, with stand-ins for the programs it asks. */
+/** The packages and the Deno that the installer adds to a host, with stand-ins for the programs that it calls. */
 
 import assert from "node:assert/strict";
 import { checkout, type Done, install, NO_DENORT, run, withPrefix } from "./installer.ts";
 
-/** All that the shell functions under test may find, so that nothing else of this machine counts. */
+/** The only programs that the shell functions under test find, so that this machine's others do not count. */
 const TOOLS = ["sh", "sed", "grep", "find", "ls", "id", "dirname", "stat", "cut", "tail", "cat"];
 
-/** Runs a package manager's part on a machine where every program and keyring is missing. */
-async function bringAll(manager: string, answers: string): Promise<{ asked: string; done: Done }> {
+/** Runs install_missing() with a package manager where every program and keyring is missing. */
+async function installAll(
+  manager: string,
+  answers: string,
+): Promise<{ asked: string; done: Done }> {
   return await withStandIns(
     { [manager]: `echo "$*" >>"\${0%/*}/asked"; ${answers}` },
     async (bin) => {
@@ -20,8 +23,8 @@ async function bringAll(manager: string, answers: string): Promise<{ asked: stri
       die() { echo "$*"; exit 1; }
       DEPS=yes
       . npm/system.sh
-      runner_needs
-      bring "$0/log" $NEEDS btrfs pip3`;
+      set_needs
+      install_missing "$0/log" $NEEDS btrfs pip3`;
       const hidden = 'mount -t tmpfs none /usr/share/keyrings && PATH=$0 && exec sh -c "$1" "$0"';
       const done = await run(["unshare", "--mount", "sh", "-c", hidden, bin, script], {
         cwd: checkout,
@@ -31,7 +34,7 @@ async function bringAll(manager: string, answers: string): Promise<{ asked: stri
   );
 }
 
-/** Gives a folder with programs that are short scripts. */
+/** Creates a folder of short scripts with these names, for the time of a test. */
 async function withStandIns<T>(
   scripts: Readonly<Record<string, string>>,
   act: (bin: string) => Promise<T>,
@@ -47,8 +50,8 @@ async function withStandIns<T>(
   }
 }
 
-Deno.test("bring() asks dnf for the packages by Fedora's names", async () => {
-  const { asked, done } = await bringAll("dnf", "exit 0");
+Deno.test("install_missing() installs by Fedora's names of packages with dnf", async () => {
+  const { asked, done } = await installAll("dnf", "exit 0");
   assert.equal(done.code, 0, done.output);
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
@@ -57,8 +60,8 @@ Deno.test("bring() asks dnf for the packages by Fedora's names", async () => {
   );
 });
 
-Deno.test("bring() asks pacman for the packages by Arch's names", async () => {
-  const { asked, done } = await bringAll("pacman", 'case "$*" in *mmdebstrap) exit 1 ;; esac');
+Deno.test("install_missing() installs by Arch's names of packages with pacman", async () => {
+  const { asked, done } = await installAll("pacman", 'case "$*" in *mmdebstrap) exit 1 ;; esac');
   assert.equal(done.code, 0, done.output);
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
@@ -67,21 +70,21 @@ Deno.test("bring() asks pacman for the packages by Arch's names", async () => {
   );
 });
 
-Deno.test("bring() goes on without a keyring that the distribution lacks", async () => {
-  const { asked, done } = await bringAll("dnf", 'case "$*" in *info*keyring) exit 1 ;; esac');
+Deno.test("install_missing() leaves out a keyring that the distribution lacks", async () => {
+  const { asked, done } = await installAll("dnf", 'case "$*" in *info*keyring) exit 1 ;; esac');
   assert.equal(done.code, 0, done.output);
-  assert.match(done.stdout, /this distribution has no ubu-keyring, going on without it/);
+  assert.match(done.stdout, /this distribution has no ubu-keyring; it is optional and left out/);
   assert.doesNotMatch(asked.trimEnd().split("\n").at(-1) ?? "", /keyring/);
 });
 
-Deno.test("bring() says in one line what the package manager says last", async () => {
+Deno.test("install_missing() prints the package manager's last error in one line", async () => {
   const answers = 'case "$*" in *install\\ *) echo "Error: disk is full" >&2; exit 1 ;; esac';
-  const { done } = await bringAll("dnf", answers);
+  const { done } = await installAll("dnf", answers);
   assert.equal(done.code, 1);
   assert.match(done.output, /^Cannot install systemd-container .*: Error: disk is full\. Install/m);
 });
 
-Deno.test("install.sh brings a Deno of its own where the one on PATH is too old", async () => {
+Deno.test("install.sh downloads Deno where the one on PATH is too old", async () => {
   await withStandIns({ deno: "echo 'deno 2.5.9 (stable)'" }, async (bin) => {
     await withPrefix(async (prefix) => {
       const env = { ...NO_DENORT, DENO: "", PATH: `${bin}:${Deno.env.get("PATH")}` };
@@ -93,14 +96,46 @@ Deno.test("install.sh brings a Deno of its own where the one on PATH is too old"
   });
 });
 
-Deno.test("install.sh says in one line that no Deno can be had", async () => {
+Deno.test("install.sh says in one line that no source offers Deno", async () => {
   const no = "exit 1";
   await withStandIns({ deno: no, npm: no, python3: no, curl: no, wget: no }, async (bin) => {
     await withPrefix(async (prefix) => {
       const env = { DENO: "", PATH: `${bin}:${Deno.env.get("PATH")}` };
       const done = await install(["--prefix", prefix, "--no-deps"], env);
       assert.equal(done.code, 1, done.output);
-      assert.match(done.stderr, /^install\.sh: Cannot bring Deno: .*DENO=\/path\/to\/deno\n$/);
+      assert.match(
+        done.stderr,
+        /^install\.sh: Cannot download Deno 2\.9\.6: .*DENO=\/path\/to\/deno\n$/,
+      );
+      await assert.rejects(Deno.stat(prefix), Deno.errors.NotFound);
+    });
+  });
+});
+
+/** Words of npm that are ignored; it gives a Deno of the right version that leaves a mark when it runs. */
+const FORGED_PACKAGE = `mkdir package
+{
+  echo '#!/bin/sh'
+  echo "touch '\${0%/*}/has-run'"
+  echo 'echo "deno 2.9.6 (stable)"; exit 0'
+  head -c 2000000 /dev/zero
+} >package/deno
+tar -czf deno-forged.tgz package`;
+
+Deno.test("install.sh refuses a download of Deno with a wrong checksum, and never runs it", async () => {
+  const no = "exit 1";
+  const standIns = { deno: no, npm: FORGED_PACKAGE, python3: no, curl: no, wget: no };
+  await withStandIns(standIns, async (bin) => {
+    await withPrefix(async (prefix) => {
+      const env = { DENO: "", PATH: `${bin}:${Deno.env.get("PATH")}` };
+      const done = await install(["--prefix", prefix, "--no-deps"], env);
+      assert.equal(done.code, 1, done.output);
+      assert.match(done.stdout, /^Deno: refused: the file from npm has the SHA-256 [0-9a-f]{64} /m);
+      assert.match(
+        done.stderr,
+        /^install\.sh: Cannot download Deno 2\.9\.6: the file from npm has the SHA-256 [^\n]*\n$/,
+      );
+      await assert.rejects(Deno.stat(`${bin}/has-run`), Deno.errors.NotFound);
       await assert.rejects(Deno.stat(prefix), Deno.errors.NotFound);
     });
   });

@@ -1,18 +1,13 @@
-/** The other release of Debian that hosts may have, with its older systemd. */
+/** The program on Debian 12, whose systemd is older than that of the other tests' hosts. */
 
 import assert from "node:assert/strict";
+import { hostTest } from "../hosts/check.ts";
 import { installed } from "../hosts/installed.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { CHROOT, siteOn } from "../hosts/site.ts";
-import { noMachinesBecause } from "../hosts/standalone.ts";
 import { bootSystemd } from "../hosts/systemd.ts";
-import { skipReal } from "../skip.ts";
 
-const NAME = "a host of Debian 12 runs jobs in machines of both kinds";
-
-Deno.test(NAME, async () => {
-  const reason = await noMachinesBecause();
-  if (reason !== null) return skipReal(NAME, reason);
+hostTest("a host of Debian 12 runs jobs in booted and plain machines", async () => {
   const installation = await installed();
   const host = await bootSystemd("bookworm", [installation.prefix]);
   try {

@@ -1,26 +1,24 @@
-/** The README's first command, on machines of both kinds. */
+/** The README's first command, `install.sh --try`, on hosts with and without systemd. */
 
 import assert from "node:assert/strict";
+import { hostTest } from "../hosts/check.ts";
 import { installed } from "../hosts/installed.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { CHROOT, siteOn } from "../hosts/site.ts";
-import { noMachinesBecause, startStandalone } from "../hosts/standalone.ts";
+import { startStandalone } from "../hosts/standalone.ts";
 import { bootSystemd } from "../hosts/systemd.ts";
-import { skipReal } from "../skip.ts";
 import { checkout, fetchDenort, withPrefix } from "./installer.ts";
 
 const MINUTES = 60_000;
 
-/** Words: the store. */
+/** Links the chroot to the name of the host's suite, in the store $1, since --try looks for that name. */
 const NAME_BY_SUITE = `. /etc/os-release
 [ "$ID" = debian ] && [ ! -e "$1/$VERSION_CODENAME" ] && ln -s ${CHROOT} "$1/$VERSION_CODENAME"`;
 
-/** What the sample job says from inside its machine. */
+/** Printed by the sample job inside its machine. */
 const SAMPLE = /^A file written here is gone with the machine: written$/m;
 
-Deno.test("install.sh --try on a host with systemd and without Deno", async (test) => {
-  const reason = await noMachinesBecause();
-  if (reason !== null) return skipReal(test.name, reason);
+hostTest("install.sh --try on a host with systemd and without Deno", async () => {
   const host = await bootSystemd("trixie", [checkout]);
   try {
     const install = (...words: string[]) =>
@@ -28,7 +26,7 @@ Deno.test("install.sh --try on a host with systemd and without Deno", async (tes
     const done = await install("--try", "--timers");
     assert.equal(done.code, 0, done.stdout + done.stderr);
     assert.match(done.stdout, /^Installed \/usr\/local\/bin\/nspawn-runner /m);
-    assert.match(done.stdout, /^Making the chroot trixie$/m);
+    assert.match(done.stdout, /^Creating the chroot trixie$/m);
     assert.match(done.stdout, SAMPLE);
     assert.deepEqual(await leftovers(host, /nspawn-runner-(gc|maintenance)\./), []);
 
@@ -50,15 +48,14 @@ Deno.test("install.sh --try on a host with systemd and without Deno", async (tes
   }
 });
 
-Deno.test("install.sh --try on a host without systemd, with its chroot there, as an executable", async (test) => {
-  const reason = await noMachinesBecause();
-  if (reason !== null) return skipReal(test.name, reason);
-  const denort = await fetchDenort(test.name);
+const AS_EXECUTABLE = "install.sh --try on a host without systemd, with a chroot, as an executable";
+
+hostTest(AS_EXECUTABLE, async () => {
+  const denort = await fetchDenort(AS_EXECUTABLE);
   if (denort === null) return;
   const host = await startStandalone();
   try {
     const site = await siteOn(host, await installed());
-    // The chroot that --try looks for has the name of the host's own suite.
     await host.exec(["sh", "-c", NAME_BY_SUITE, "sh", site.store]);
     await withPrefix(async (prefix) => {
       const words = ["--try", "--no-deps", "--prefix", prefix];
@@ -68,7 +65,7 @@ Deno.test("install.sh --try on a host without systemd, with its chroot there, as
       });
       assert.equal(done.code, 0, done.stdout + done.stderr);
       assert.match(done.stdout, /^Installed .*, executable\)$/m);
-      assert.doesNotMatch(done.stdout, /^Making the chroot/m);
+      assert.doesNotMatch(done.stdout, /^Creating the chroot/m);
       assert.match(done.stdout, SAMPLE);
     });
     assert.deepEqual(await leftovers(host), []);

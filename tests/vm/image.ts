@@ -2,7 +2,7 @@
 
 import { must, run } from "../hosts/command.ts";
 import { CACHE, hash, jobChroot, mirror } from "../hosts/roots.ts";
-import { noMachinesBecause } from "../hosts/standalone.ts";
+import { noHostsBecause } from "../hosts/check.ts";
 import { CHROOT } from "../hosts/site.ts";
 import { furnish, PACKAGES, setupOptions } from "./guest.ts";
 
@@ -31,7 +31,7 @@ const TOOLS = ["qemu-system-x86_64", "mmdebstrap", "mke2fs", "ssh", "ssh-keygen"
  * @returns In a few words, or null when one can.
  */
 export async function noGuestBecause(): Promise<string | null> {
-  const reason = await noMachinesBecause(); // its disk is made by root
+  const reason = await noHostsBecause(); // root creates its disk
   if (reason !== null) return reason;
   if (Deno.build.arch !== "x86_64") return `no guest is made for ${Deno.build.arch}`;
   const words = ["sh", "-c", 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done'];
