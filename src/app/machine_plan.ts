@@ -4,7 +4,7 @@ import { type ChrootTree, currentTree } from "../chroots/find/lookup.ts";
 import { resolveForJob } from "../chroots/find/resolve.ts";
 import type { Candidate } from "../chroots/generations/context.ts";
 import { settingsFor } from "../config/load.ts";
-import { withWishes } from "../config/overrides.ts";
+import { applyOverrides } from "../config/overrides.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
 import { BUILDS_DIR, CACHE_DIR, decisionsOf } from "../gitlab/config_stage.ts";
 import type { Job } from "../gitlab/job.ts";
@@ -40,7 +40,11 @@ export async function planForJob(
 ): Promise<MachinePlan> {
   const chroot = await resolveForJob(host, config, image);
   const { name, own } = chroot;
-  const settings = withWishes(settingsFor(config, ...own), config.overrides, job?.wishes ?? {});
+  const settings = applyOverrides(
+    settingsFor(config, ...own),
+    config.overrides,
+    job?.overrides ?? {},
+  );
   return planOf(config, {
     name: machine.machine,
     tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),

@@ -1,5 +1,5 @@
 import { createChroot } from "../chroots/build/create.ts";
-import { namesOfImage } from "../chroots/generations/name.ts";
+import { namesOfImage } from "../config/chroot_name.ts";
 import type { CommandRun } from "../app/command.ts";
 import { readJob } from "../gitlab/job.ts";
 import { chooseImage } from "../app/choices.ts";

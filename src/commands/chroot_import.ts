@@ -1,5 +1,5 @@
 import { resolve } from "@std/path/posix";
-import { isChrootName, NAME_RULE } from "../chroots/generations/name.ts";
+import { isChrootName, NAME_RULE } from "../config/chroot_name.ts";
 import { importChroot } from "../chroots/transfer/import.ts";
 import type { CommandRun } from "../app/command.ts";
 import { usageError } from "../failure.ts";

@@ -3,6 +3,7 @@ import type { CommandRun, Invocation } from "../app/command.ts";
 import { interruptible } from "../app/interrupt.ts";
 import { proveHelper } from "../app/job_helper.ts";
 import { planForJob } from "../app/machine_plan.ts";
+import { unknownOverrides } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
 import { type Job, readJob } from "../gitlab/job.ts";
@@ -23,6 +24,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (job !== null && job.services.length > 0) {
     host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
   }
+  for (const line of unknownOverrides(job?.overrides ?? {})) host.log.warn(line);
   await interruptible(host, async (interrupt) => {
     const { store, name, settings } = plan;
     const ready = await readyHost(

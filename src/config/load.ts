@@ -1,48 +1,49 @@
-/** Reads the configuration and definitions, strictly: one error, with the dotted path and what is allowed. */
+/** Reads the configuration and definitions: the first thing that is not allowed is an error, which names its key. */
 
-import { nearest } from "../text/nearest.ts";
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { nearest } from "../text/nearest.ts";
 import { type Field, FIELDS, type Value } from "./schema.ts";
-import type { Config, Definition, MachineSettings, OwnSettings } from "./settings.ts";
+import type { BuildRecipe, ChrootSettings, Config, Definition, OwnSettings } from "./settings.ts";
 
-const STANDARD_PATH = "/etc/nspawn-runner/config.toml";
+const DEFAULT_PATH = "/etc/nspawn-runner/config.toml";
 
 type Values = Readonly<Record<string, unknown>>;
 
 /**
- * The configuration: `--config`, else `$NSPAWN_RUNNER_CONFIG`, else the standard file, which need not exist.
+ * Reads the configuration: the file of `--config`, else of `$NSPAWN_RUNNER_CONFIG`, else the default one,
+ * which may be missing.
  *
- * @param host The outside.
- * @param path What `--config` named.
- * @returns Every setting, standard where the file is silent.
- * @throws {Failure} where the file is missing though it was named, or holds what it may not.
+ * @param path The value of `--config`.
+ * @throws {Failure} if a file that was asked for is missing, or its content is not allowed.
  */
 export async function loadConfig(host: Host, path: string | undefined): Promise<Config> {
-  const named = path ?? (host.env("NSPAWN_RUNNER_CONFIG") || undefined);
-  const file = named ?? STANDARD_PATH;
+  const requested = path ?? (host.env("NSPAWN_RUNNER_CONFIG") || undefined);
+  const file = requested ?? DEFAULT_PATH;
   const text = await readText(host, file);
-  if (text === null && named !== undefined) {
+  if (text === null && requested !== undefined) {
     throw refused(
       `Cannot read configuration ${file}: no such file`,
-      `Make it, or leave out ${path === undefined ? "$NSPAWN_RUNNER_CONFIG" : "--config"}`,
+      `Create it, or leave out ${path === undefined ? "$NSPAWN_RUNNER_CONFIG" : "--config"}`,
     );
   }
   const values = text === null ? {} : await checkedValues(text, file, "config");
-  const standard = Object.fromEntries(
+  return typed(nested({ ...defaults(), ...values }), isConfig);
+}
+
+function defaults(): Values {
+  return Object.fromEntries(
     FIELDS.filter(({ where }) => where !== "definition")
-      .map(({ key, standard, check }) => [key, standard && check(standard)]),
+      .map(({ key, default: value, check }) => [key, value && check(value)]),
   );
-  return nested({ ...standard, ...values }) as unknown as Config;
 }
 
 /**
- * A definition, which may hold what a machine's settings are, and how its chroot is made.
+ * Parses a definition: settings of the chroot's machines, and how the chroot is built.
  *
- * @param text The file's content.
  * @param path The file, for messages.
- * @returns What it says, and nothing where it is silent.
- * @throws {Failure} where it holds what it may not.
+ * @returns The settings that the file holds, without defaults.
+ * @throws {Failure} if the content is not allowed.
  */
 export async function parseDefinition(text: string, path: string): Promise<Definition> {
   const values = await checkedValues(text, path, "definition");
@@ -50,17 +51,15 @@ export async function parseDefinition(text: string, path: string): Promise<Defin
   if (origins.length > 1) {
     throw refused(`Cannot use ${path}: ${origins.join(" and ")} exclude each other`, "Keep one");
   }
-  const isMaking = (key: string) =>
-    FIELDS.some((field) => field.key === key && field.where === "definition");
-  const part = (wanted: boolean) =>
-    Object.fromEntries(Object.entries(values).filter(([key]) => isMaking(key) === wanted));
+  const part = (where: Field["where"]) =>
+    Object.fromEntries(Object.entries(values).filter(([key]) => hasField(key, where)));
   return {
-    build: part(true) as Definition["build"],
-    machine: nested(part(false)) as Definition["machine"],
+    build: typed(part("definition"), isBuildRecipe),
+    machine: typed(nested(part("both")), isOwnSettings),
   };
 }
 
-/** Variables of a playbook that mean what a setting means. */
+/** Variables of a playbook, and the settings that they set. */
 const VARIABLES: Readonly<Record<string, string>> = {
   nspawn_runner_mirror: "mirror",
   nspawn_runner_cpu_weight: "limits.cpu_weight",
@@ -70,12 +69,11 @@ const VARIABLES: Readonly<Record<string, string>> = {
 };
 
 /**
- * What a playbook's variables set for the machines of its chroot.
+ * Returns the settings that a playbook's variables set for the machines of its chroot.
  *
- * @param variables Plain values, as the text that stands there.
+ * @param variables Plain scalars, as the playbook has them.
  * @param path The playbook, for messages.
- * @returns Settings.
- * @throws {Failure} where a variable holds what its setting may not.
+ * @throws {Failure} if a value is not allowed.
  */
 export function settingsOfVariables(
   variables: Readonly<Record<string, string>>,
@@ -92,10 +90,10 @@ export function settingsOfVariables(
     }
     values[key] = checked;
   }
-  return nested(values) as OwnSettings;
+  return typed(nested(values), isOwnSettings);
 }
 
-/** YAML's plain scalars, as far as settings have them. */
+/** Returns the value of a plain scalar of YAML, for the types that settings have. */
 function scalar(text: string): string | number | boolean {
   if (/^(?:true|yes|on)$/i.test(text)) return true;
   if (/^(?:false|no|off)$/i.test(text)) return false;
@@ -103,14 +101,12 @@ function scalar(text: string): string | number | boolean {
 }
 
 /**
- * The settings of a chroot's machines.
+ * Returns the settings of a chroot and its machines.
  *
- * @param config What holds for all.
- * @param own What differs for this one, best first.
- * @returns The first word on each, else the configuration's.
+ * @param own The chroot's own settings; of two values of one setting the first counts.
  */
-export function settingsFor(config: Config, ...own: readonly OwnSettings[]): MachineSettings {
-  return own.reduceRight<MachineSettings>(
+export function settingsFor(config: Config, ...own: readonly OwnSettings[]): ChrootSettings {
+  return own.reduceRight<ChrootSettings>(
     (settings, { limits, ...more }) => ({
       ...settings,
       ...more,
@@ -128,7 +124,7 @@ async function readText(host: Host, file: string): Promise<string | null> {
   }
 }
 
-/** Checked values by dotted path. */
+/** Returns checked values by dotted key. */
 async function checkedValues(
   text: string,
   file: string,
@@ -151,7 +147,7 @@ async function parseToml(text: string, file: string): Promise<Values> {
   }
 }
 
-/** Every value with its dotted path; a table counts by what is in it. */
+/** Returns all values with their dotted keys; of a table that settings have, the values in it. */
 function leaves(values: Values, path = ""): [string, unknown][] {
   return Object.entries(values).flatMap(([key, value]): [string, unknown][] => {
     const name = /^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key);
@@ -178,8 +174,8 @@ function fieldOf(fields: readonly Field[], key: string, file: string): Field {
 
 function keyHint(fields: readonly Field[], key: string): string {
   const elsewhere = FIELDS.find((field) => field.key === key)?.where;
-  if (elsewhere === "config") return "It stands in the configuration alone, config.toml";
-  if (elsewhere === "definition") return "It stands in the definition of a chroot alone";
+  if (elsewhere === "config") return "Write it into the configuration, config.toml";
+  if (elsewhere === "definition") return "Write it into the definition of a chroot";
   const keys = fields.map((field) => field.key);
   const near = nearest(key, keys);
   return near === undefined ? `Known keys: ${keys.join(", ")}` : `Did you mean ${near}?`;
@@ -191,13 +187,36 @@ function checkedValue(field: Field, value: unknown, file: string): Value {
   throw refused(`Cannot use ${file}: ${field.key} must be ${field.allowed}`);
 }
 
-/** Values by key, those of `limits.x` in a table of their own. */
-function nested(values: Values): Record<string, unknown> {
+/** Returns values by key, those of `limits.x` in a table of their own. */
+function nested(values: Values): Values {
   const result: Record<string, unknown> = {};
-  for (const [path, value] of Object.entries(values)) {
-    const [head = "", tail] = path.split(".");
-    if (tail === undefined) result[head] = value;
-    else result[head] = { ...(result[head] as Values | undefined), [tail]: value };
+  for (const [dotted, value] of Object.entries(values)) {
+    const [table = "", name] = dotted.split(".");
+    if (name === undefined) result[table] = value;
+    else result[table] = { ...(isTable(result[table]) ? result[table] : {}), [name]: value };
   }
   return result;
+}
+
+/** Returns values that passed their checks under the type that the table of settings gives to their keys. */
+function typed<T extends Values>(values: Values, hasKeys: (values: Values) => values is T): T {
+  if (hasKeys(values)) return values;
+  throw new TypeError(`Settings with wrong keys: ${Object.keys(values).join(", ")}`);
+}
+
+function isConfig(values: Values): values is Config {
+  const keys = new Set(leaves(values).map(([key]) => key));
+  return FIELDS.every(({ key, where }) => keys.has(key) !== (where === "definition"));
+}
+
+function isBuildRecipe(values: Values): values is BuildRecipe {
+  return Object.keys(values).every((key) => hasField(key, "definition"));
+}
+
+function isOwnSettings(values: Values): values is OwnSettings {
+  return leaves(values).every(([key]) => hasField(key, "both"));
+}
+
+function hasField(key: string, where: Field["where"]): boolean {
+  return FIELDS.some((field) => field.key === key && field.where === where);
 }

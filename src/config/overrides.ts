@@ -1,19 +1,20 @@
-/** What a job may change of its machine, inside the bounds that the administrator sets. */
+/** What a job may change of its machine by NSPAWN_… variables, within the bounds that the administrator sets. */
 
 import { refused } from "../failure.ts";
+import { nearest } from "../text/nearest.ts";
 import { bytesOf, DISK, disk } from "./checks.ts";
 import type { MachineSettings, NetworkChoice, Overrides } from "./settings.ts";
 
-/** A limit that a job may raise or lower. */
-interface Wish {
-  /** The limit, and the bound of the same name. */
+/** A limit that a job may change. */
+interface LimitOverride {
+  /** The name of the limit and of its bound. */
   readonly key: "memory_max" | "cpu_quota" | "tasks_max" | "disk_max";
   readonly allowed: string;
-  /** How much that is; undefined where it is no such value. */
+  /** Returns the size of a value, or undefined if it is not allowed. */
   readonly measure: (text: string) => number | undefined;
 }
 
-const LIMITS: Readonly<Record<string, Wish>> = {
+const LIMITS: Readonly<Record<string, LimitOverride>> = {
   NSPAWN_MEMORY_MAX: {
     key: "memory_max",
     allowed: "bytes with an optional K, M, G or T",
@@ -40,43 +41,69 @@ const BOOT = "NSPAWN_BOOT";
 
 const NETWORK = "NSPAWN_NETWORK";
 
-/** From the least to the most. */
+/** From the least access to the most. */
 const NETWORKS: readonly NetworkChoice[] = ["none", "private", "host"];
 
 /**
- * The settings of a job's machine.
+ * Returns the settings of a job's machine: those of its chroot, changed by the job's variables.
  *
- * @param settings Those of its chroot.
- * @param bounds What jobs may change, and how far.
- * @param wishes The job's variables.
- * @returns The settings with what the job wishes.
- * @throws {Failure} where it wishes what it may not.
+ * @throws {Failure} if a variable has a value that is not allowed, or may not be set on this host.
  */
-export function withWishes(
+export function applyOverrides(
   settings: MachineSettings,
   bounds: Overrides,
-  wishes: Readonly<Record<string, string>>,
+  variables: Readonly<Record<string, string>>,
 ): MachineSettings {
-  const limits: Partial<Record<Wish["key"], string>> = {};
-  for (const [name, wish] of Object.entries(LIMITS)) {
-    const text = wishes[name];
-    if (text !== undefined) limits[wish.key] = checked(name, text, wish, bounds[wish.key]);
+  const limits: Partial<Record<LimitOverride["key"], string>> = {};
+  for (const [name, override] of Object.entries(LIMITS)) {
+    const text = variables[name];
+    if (text === undefined) continue;
+    limits[override.key] = checked(name, text, override, bounds[override.key]);
   }
   return {
     ...settings,
-    boot: bootOf(settings, bounds, wishes[BOOT]),
-    network: networkOf(settings, bounds, wishes[NETWORK]),
+    boot: bootOf(settings, bounds, variables[BOOT]),
+    network: networkOf(settings, bounds, variables[NETWORK]),
     limits: { ...settings.limits, ...limits },
   };
 }
 
-function checked(name: string, text: string, wish: Wish, bound: string | undefined): string {
-  const value = wish.measure(text);
+const PREFIX = "NSPAWN_";
+
+/** The config stage sets variables of this prefix for the stages that follow. */
+const OWN_PREFIX = "NSPAWN_RUNNER_";
+
+/**
+ * Returns a line for each of a job's NSPAWN_… variables that has no meaning, most likely a typing error.
+ *
+ * @param variables Names that begin with NSPAWN_.
+ */
+export function unknownOverrides(variables: Readonly<Record<string, string>>): string[] {
+  const known = [...Object.keys(LIMITS), BOOT, NETWORK];
+  const withoutPrefix = (name: string) => name.replace(PREFIX, "");
+  return Object.keys(variables)
+    .filter((name) => !known.includes(name) && !name.startsWith(OWN_PREFIX))
+    .map((name) => {
+      const near = nearest(withoutPrefix(name), known.map(withoutPrefix));
+      const hint = near === undefined
+        ? `known are ${known.join(", ")}`
+        : `did you mean ${PREFIX}${near}?`;
+      return `Variable ${quoted(name)} has no effect: ${hint}`;
+    });
+}
+
+function checked(
+  name: string,
+  text: string,
+  { measure, allowed }: LimitOverride,
+  bound: string | undefined,
+): string {
+  const value = measure(text);
   if (value === undefined) {
-    throw refused(`Cannot use ${name}=${quoted(text)}: it must be ${wish.allowed}`);
+    throw refused(`Cannot use ${name}=${quoted(text)}: it must be ${allowed}`);
   }
   if (bound === undefined) throw notAllowed(name);
-  if (value <= (wish.measure(bound) ?? 0)) return text;
+  if (value <= (measure(bound) ?? 0)) return text;
   throw refused(`Cannot use ${name}=${quoted(text)}: at most ${bound} is allowed on this host`);
 }
 
@@ -99,12 +126,12 @@ function networkOf(
   text: string | undefined,
 ): NetworkChoice {
   if (text === undefined) return network;
-  const wish = NETWORKS.find((choice) => choice === text);
-  if (wish === undefined) {
+  const choice = NETWORKS.find((choice) => choice === text);
+  if (choice === undefined) {
     throw refused(`Cannot use ${NETWORK}=${quoted(text)}: it must be ${NETWORKS.join(", ")}`);
   }
   if (bounds.network === undefined) throw notAllowed(NETWORK);
-  if (NETWORKS.indexOf(wish) <= NETWORKS.indexOf(bounds.network)) return wish;
+  if (NETWORKS.indexOf(choice) <= NETWORKS.indexOf(bounds.network)) return choice;
   throw refused(
     `Cannot use ${NETWORK}=${quoted(text)}: at most ${bounds.network} is allowed on this host`,
   );
@@ -117,6 +144,7 @@ function notAllowed(name: string): Error {
   );
 }
 
+/** Quotes text of a job for a line of the log, at most 50 characters of it. */
 function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 50));
 }

@@ -22,7 +22,7 @@ export interface Job {
   /** Images of the services that it declares. */
   readonly services: readonly string[];
   /** Its own variables whose names begin with NSPAWN_. */
-  readonly wishes: Readonly<Record<string, string>>;
+  readonly overrides: Readonly<Record<string, string>>;
   /** Whether artifacts or a cache go in or out, for which its scripts call gitlab-runner. */
   readonly movesFiles: boolean;
 }
@@ -53,7 +53,7 @@ function jobOfEnvironment(host: Host): Job | null {
     isProtected: false,
     timeout: undefined,
     services: namesOf(jsonOf(host.env("CUSTOM_ENV_CI_JOB_SERVICES") ?? "")),
-    wishes: wishesIn(
+    overrides: overridesIn(
       Object.entries(host.environment()).map(([key, value]) => ({
         key: key.replace(/^CUSTOM_ENV_/, ""),
         value,
@@ -92,7 +92,7 @@ function jobOfResponse(text: string): Job {
     isProtected: response.git_info?.protected === true,
     timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,
     services: namesOf(response.services),
-    wishes: wishesIn(response.variables ?? []),
+    overrides: overridesIn(response.variables ?? []),
     movesFiles: isFilled(response.artifacts) || isFilled(response.cache) ||
       (response.dependencies ?? []).some((one) => textOf(one.artifacts_file?.filename)),
   };
@@ -115,16 +115,16 @@ function namesOf(services: unknown): string[] {
 }
 
 /** Of a name that is set twice the last one counts, as in the job's script. */
-function wishesIn(
+function overridesIn(
   variables: readonly ({ readonly key?: unknown; readonly value?: unknown } | null)[],
 ): Record<string, string> {
-  const wishes: Record<string, string> = {};
+  const overrides: Record<string, string> = {};
   for (const variable of variables) {
     const name = textOf(variable?.key);
     const value = variable?.value;
-    if (name?.startsWith("NSPAWN_") && typeof value === "string") wishes[name] = value;
+    if (name?.startsWith("NSPAWN_") && typeof value === "string") overrides[name] = value;
   }
-  return wishes;
+  return overrides;
 }
 
 /** GitLab's own variables come before the job's: the first of a name is GitLab's. */

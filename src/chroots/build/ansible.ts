@@ -6,7 +6,7 @@ import type { Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { runTool } from "../../linux/tool.ts";
 
 /** The program that runs playbooks. */

@@ -5,7 +5,7 @@ import { hostFailure } from "../../failure.ts";
 import { finalizeTree } from "./finalize_tree.ts";
 import type { GenerationRecord } from "../generations/record.ts";
 import { addGeneration } from "../generations/current.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { type ChrootPlaces, chrootPlaces } from "../generations/places.ts";
 import { inScratch } from "../generations/scratch.ts";
 import { sizeOfTree, syncTree } from "../../linux/tree.ts";

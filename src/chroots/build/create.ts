@@ -15,7 +15,7 @@ import {
 import { currentNumber, type GenerationRecord, readRecord } from "../generations/record.ts";
 import { whileLocked } from "../generations/lock.ts";
 import { buildAside } from "./build_aside.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces } from "../generations/places.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
 import { chooseSource, type SuiteHints } from "../sources/choose.ts";

@@ -10,7 +10,7 @@ import type { Chroot } from "../find/chroot.ts";
 import { changeChroot, changeCopy } from "./create.ts";
 import { currentTree } from "../find/lookup.ts";
 import { requireOwned } from "../generations/ownership.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { readRecipe } from "../definition/recipe.ts";
 import { toolEnvironment } from "../../linux/tool.ts";
 import { inUse } from "../generations/machines_port.ts";

@@ -7,7 +7,7 @@ import { findTree } from "../find/lookup.ts";
 import { generationNumbers, readRecord } from "../generations/record.ts";
 import { canUpgrade } from "./provision.ts";
 import { definedNames, unknownImage } from "../find/list.ts";
-import { type ChrootName, isChrootName, namesOfImage } from "../generations/name.ts";
+import { type ChrootName, isChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
 import type { ChrootContext } from "../generations/context.ts";
 

@@ -5,7 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Recipe } from "../definition/recipe.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 

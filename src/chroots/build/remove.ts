@@ -6,7 +6,7 @@ import { requireOwned } from "../generations/ownership.ts";
 import { currentNumber } from "../generations/record.ts";
 import { unknownImage } from "../find/list.ts";
 import { whileLocked } from "../generations/lock.ts";
-import { type ChrootName, namesOfImage } from "../generations/name.ts";
+import { type ChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import { chrootPlaces, removalPath, removalsFolder } from "../generations/places.ts";
 import { recoverStore } from "../generations/recover.ts";
 import { removeTrees } from "../../linux/tree.ts";

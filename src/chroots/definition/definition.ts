@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Config, Definition } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 
 /** A definition with the folder that it lies in. */
 export interface FoundDefinition {

@@ -5,7 +5,7 @@ import type { Config, OwnSettings } from "../../config/settings.ts";
 import { messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { FoundDefinition } from "./definition.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 
 /** What a playbook says of its chroot. */
 export interface Playbook {

@@ -1,16 +1,16 @@
 /** How a chroot is made, as its definition and its playbook say. */
 
 import { settingsFor } from "../../config/load.ts";
-import type { BuildRecipe, Config, MachineSettings } from "../../config/settings.ts";
+import type { BuildRecipe, ChrootSettings, Config } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { findDefinition } from "./definition.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { findPlaybook, type Playbook } from "./playbook.ts";
 
 /** How a chroot is made. */
 export interface Recipe {
   readonly build: BuildRecipe;
-  readonly settings: MachineSettings;
+  readonly settings: ChrootSettings;
   readonly playbook: Playbook | null;
 }
 

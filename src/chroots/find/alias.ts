@@ -5,7 +5,7 @@ import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { findDefinition } from "../definition/definition.ts";
 import { definedNames } from "./list.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 
 /**
  * The chroot whose definition claims one of some names.

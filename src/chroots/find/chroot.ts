@@ -1,6 +1,6 @@
 import type { OwnSettings } from "../../config/settings.ts";
 import type { ImageConfig } from "../generations/oci_config.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 
 /** A chroot that machines can start from. */
 export interface Chroot {

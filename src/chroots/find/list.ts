@@ -7,7 +7,7 @@ import { findDefinition } from "../definition/definition.ts";
 import { findTree } from "./lookup.ts";
 import { currentNumber, generationNumbers, readRecord } from "../generations/record.ts";
 import { isLocked } from "../generations/lock.ts";
-import { type ChrootName, isChrootName, namesOfImage } from "../generations/name.ts";
+import { type ChrootName, isChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import { buildsFolder, chrootPlaces } from "../generations/places.ts";
 import { findPlaybook, PLAYBOOK_ENDINGS } from "../definition/playbook.ts";
 

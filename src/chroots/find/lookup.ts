@@ -6,7 +6,7 @@ import {
   generationPath,
   readRecord,
 } from "../generations/record.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { messageOf, refused } from "../../failure.ts";
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";

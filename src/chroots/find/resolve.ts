@@ -5,7 +5,7 @@ import { globRegExp } from "../../text/glob.ts";
 import type { Host } from "../../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 import { findDefinition } from "../definition/definition.ts";
-import { type ChrootName, namesOfImage } from "../generations/name.ts";
+import { type ChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import { findPlaybook } from "../definition/playbook.ts";
 import { lookUpTree } from "./lookup.ts";
 

@@ -2,7 +2,7 @@
 
 import type { Host } from "../../host/host.ts";
 import { generationNumbers, generationPath } from "./record.ts";
-import { isChrootName } from "./name.ts";
+import { isChrootName } from "../../config/chroot_name.ts";
 import { buildsFolder, chrootPlaces, generationsFolder } from "./places.ts";
 
 /**

@@ -3,7 +3,7 @@
 import type { Config, MachineSettings } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import type { ImageConfig } from "./oci_config.ts";
-import type { ChrootName } from "./name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { ChrootMachines } from "./machines_port.ts";
 
 /** How chroots are worked on. */

@@ -13,7 +13,7 @@ import {
   recordPath,
   writeRecord,
 } from "./record.ts";
-import { type ChrootName, isChrootName } from "./name.ts";
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces, generationsFolder, removalPath } from "./places.ts";
 import { removeTrees } from "../../linux/tree.ts";
 import { type ChrootMachine, machinesOf } from "./machines_port.ts";

@@ -2,7 +2,7 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Host, Lock } from "../../host/host.ts";
-import type { ChrootName } from "./name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces, lockFolder } from "./places.ts";
 import type { ChrootContext } from "./context.ts";
 

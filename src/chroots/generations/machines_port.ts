@@ -2,7 +2,7 @@
 
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootName } from "./name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces } from "./places.ts";
 
 /** A machine, as far as chroots care. */

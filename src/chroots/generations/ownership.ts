@@ -3,7 +3,7 @@
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { currentNumber } from "./record.ts";
-import type { ChrootName } from "./name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces } from "./places.ts";
 import { mountsIn } from "../../linux/tree.ts";
 

@@ -1,7 +1,7 @@
 /** Where chroots, and what belongs to them, are in the store. */
 
 import { join } from "@std/path/posix";
-import { type ChrootName, isChrootName } from "./name.ts";
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 
 /** Places of one chroot. */
 export interface ChrootPlaces {

@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { type ImageConfig, parseImageConfig } from "./oci_config.ts";
-import type { ChrootName } from "./name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces } from "./places.ts";
 
 /** What is known of a build. */

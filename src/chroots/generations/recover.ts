@@ -7,7 +7,7 @@ import { sweepWorkshops } from "../../linux/nspawn_leftovers.ts";
 import { currentNumber, generationNumbers } from "./record.ts";
 import { switchTo } from "./current.ts";
 import { tryLock } from "./lock.ts";
-import { type ChrootName, isChrootName } from "./name.ts";
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import {
   buildsFolder,
   chrootOfRemoval,

@@ -1,6 +1,6 @@
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootName } from "./name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { buildsFolder, chrootPlaces } from "./places.ts";
 import { removeTrees } from "../../linux/tree.ts";
 

@@ -1,6 +1,6 @@
 /** A Debian or Ubuntu system in an empty tree. */
 
-import type { MachineSettings } from "../../config/settings.ts";
+import type { ArchiveSettings } from "../../config/settings.ts";
 import { hostFailure, messageOf } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import type { ChrootPlaces } from "../generations/places.ts";
@@ -17,7 +17,7 @@ const PACKAGES = ["apt", "git", "ca-certificates", "dbus", "systemd", "systemd-s
 export interface Bootstrap {
   readonly suite: string;
   readonly tool: Tool;
-  readonly mirror: MachineSettings["mirror"];
+  readonly mirror: ArchiveSettings["mirror"];
   readonly components: readonly string[];
   /** Besides the usual ones. */
   readonly packages: readonly string[];

@@ -1,7 +1,7 @@
 /** Which source a chroot has. */
 
 import { refused } from "../../failure.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Recipe } from "../definition/recipe.ts";
 import { chooseSuite } from "./suite.ts";
 import type { ChrootContext } from "../generations/context.ts";

@@ -2,7 +2,7 @@ import { hostFailure, refused } from "../../failure.ts";
 import { findTree } from "../find/lookup.ts";
 import { currentNumber, readRecord } from "../generations/record.ts";
 import { whileLocked } from "../generations/lock.ts";
-import { type ChrootName, isChrootName } from "../generations/name.ts";
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { copyTree, removeTree } from "../../linux/tree.ts";
 import { findDefinition } from "../definition/definition.ts";
 import type { ChrootContext } from "../generations/context.ts";

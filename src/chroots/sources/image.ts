@@ -1,5 +1,6 @@
 import { join } from "@std/path/posix";
 import type { ImageConfig } from "../generations/oci_config.ts";
+import { digestIn, withDigest, withoutTagBeforeDigest } from "../../config/image_reference.ts";
 import type { Host } from "../../host/host.ts";
 import type { ChrootPlaces } from "../generations/places.ts";
 import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "./registry.ts";
@@ -46,19 +47,10 @@ async function fill(
 /** In the words of containers-transports(5). */
 function imageOf(source: string): string {
   const rest = source.replace(/^(?:docker|oci):(?:\/\/)?/, "");
-  return rest.startsWith("/") ? `oci:${rest}` : `docker://${withoutTag(rest)}`;
-}
-
-/** Of a tag and a digest the digest counts, and skopeo takes no more than one of them. */
-function withoutTag(reference: string): string {
-  return reference.replace(/:[^:/@]+@/, "@");
-}
-
-function digestIn(source: string): string | null {
-  return source.match(/@(sha256:[0-9a-f]{64})$/)?.[1] ?? null;
+  return rest.startsWith("/") ? `oci:${rest}` : `docker://${withoutTagBeforeDigest(rest)}`;
 }
 
 function pinned(image: string, digest: string): string {
   if (!image.startsWith("docker://")) return image;
-  return `${image.replace(/(?:@.*|:[^:/@]+)$/, "")}@${digest}`;
+  return withDigest(image, digest);
 }

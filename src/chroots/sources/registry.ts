@@ -1,5 +1,6 @@
 /** Images in registries and in folders, by skopeo(1) and umoci(1). */
 
+import { isDigest } from "../../config/image_reference.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { type ImageConfig, parseImageConfig } from "../generations/oci_config.ts";
@@ -44,7 +45,7 @@ export async function digestOf(
 ): Promise<string> {
   const words = ["--no-tags", "--format", "{{.Digest}}"];
   const digest = (await inspect(host, image, words, interrupt)).trim();
-  if (/^sha256:[0-9a-f]{64}$/.test(digest)) return digest;
+  if (isDigest(digest)) return digest;
   throw hostFailure(`Cannot read image ${image}: it has no digest`);
 }
 

@@ -4,7 +4,7 @@ import { basename } from "@std/path/posix";
 import type { ToolChoice } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { requireProgram } from "../../linux/tool.ts";
 
 /** A suite, and why it is that one. */

@@ -9,7 +9,7 @@ import { currentRecord } from "../build/create.ts";
 import { findDefinition } from "../definition/definition.ts";
 import { currentTree } from "../find/lookup.ts";
 import { whileLocked } from "../generations/lock.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { findPlaybook } from "../definition/playbook.ts";
 import { inScratch } from "../generations/scratch.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";

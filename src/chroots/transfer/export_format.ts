@@ -2,7 +2,7 @@
 
 import { refused } from "../../failure.ts";
 import { type GenerationRecord, parseRecord } from "../generations/record.ts";
-import { type ChrootName, isChrootName } from "../generations/name.ts";
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 
 /** What is in such a file, in that order; definition and playbook may be missing. */
 export const MEMBERS = {

@@ -10,7 +10,7 @@ import { changeChroot, UNKNOWN_ORIGIN } from "../build/create.ts";
 import { requireOwned } from "../generations/ownership.ts";
 import { definedNames } from "../find/list.ts";
 import { buildAside } from "../build/build_aside.ts";
-import type { ChrootName } from "../generations/name.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { PLAYBOOK_ENDINGS } from "../definition/playbook.ts";
 import { readRecipe } from "../definition/recipe.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";

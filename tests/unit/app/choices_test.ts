@@ -21,7 +21,7 @@ const JOB: Job = {
   isProtected: false,
   timeout: undefined,
   services: [],
-  wishes: {},
+  overrides: {},
   movesFiles: false,
 };
 const config = await loadConfig(recordingHost().host, "/dev/null");

@@ -10,7 +10,7 @@ import {
   writeRecord,
 } from "../../../src/chroots/generations/record.ts";
 import { switchTo } from "../../../src/chroots/generations/current.ts";
-import { type ChrootName, isChrootName } from "../../../src/chroots/generations/name.ts";
+import { type ChrootName, isChrootName } from "../../../src/config/chroot_name.ts";
 import type { ChrootMachine } from "../../../src/chroots/generations/machines_port.ts";
 import type { Argv } from "../../../src/host/host.ts";
 import { type Answer, inFolder, type Recording, recordingHost } from "../recording_host.ts";

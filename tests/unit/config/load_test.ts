@@ -4,7 +4,7 @@ import type { Config } from "../../../src/config/settings.ts";
 import { Failure } from "../../../src/failure.ts";
 import type { Host } from "../../../src/host/host.ts";
 
-/** A host with these files and variables, and nothing else. */
+/** Returns a host that has these files and variables only. */
 function hostWith(files: Record<string, string>, env: Record<string, string> = {}): Host {
   return {
     files: { read: (path: string) => Promise.resolve(files[path] ?? null) },
@@ -18,7 +18,7 @@ function load(text: string): Promise<Config> {
   return loadConfig(hostWith({ [FILE]: text }), FILE);
 }
 
-/** What a wrong file is told, as `message | hint`. */
+/** Returns the error about a wrong file, as `message | hint`. */
 async function complaint(reading: Promise<unknown>): Promise<string> {
   const error = await reading.then(() => assert.fail("accepted"), (error: unknown) => error);
   assert.ok(error instanceof Failure, `a bug, not a failure: ${error}`);
@@ -26,7 +26,7 @@ async function complaint(reading: Promise<unknown>): Promise<string> {
   return `${error.message} | ${error.hint}`;
 }
 
-const STANDARD: Config = {
+const DEFAULTS: Config = {
   overrides: {
     memory_max: undefined,
     cpu_quota: undefined,
@@ -84,19 +84,19 @@ const STANDARD: Config = {
   },
 };
 
-Deno.test("loadConfig() is standard where no file is there", async () => {
-  assert.deepEqual(await loadConfig(hostWith({}), undefined), STANDARD);
+Deno.test("loadConfig() returns the defaults if there is no file", async () => {
+  assert.deepEqual(await loadConfig(hostWith({}), undefined), DEFAULTS);
 });
 
-Deno.test("loadConfig() is standard where the file says nothing", async () => {
+Deno.test("loadConfig() returns the defaults for a file without settings", async () => {
   for (const text of ["", "\n", "# nothing\n  # set\n", "\uFEFF", "[limits]\n"]) {
-    assert.deepEqual(await load(text), STANDARD);
+    assert.deepEqual(await load(text), DEFAULTS);
   }
 });
 
-Deno.test("loadConfig() takes --config, then the variable, then the standard file", async () => {
-  const standard = "/etc/nspawn-runner/config.toml";
-  const files = { "/a": 'shell = "a"', "/b": 'shell = "b"', [standard]: 'shell = "c"' };
+Deno.test("loadConfig() takes --config, then the variable, then the default file", async () => {
+  const defaultFile = "/etc/nspawn-runner/config.toml";
+  const files = { "/a": 'shell = "a"', "/b": 'shell = "b"', [defaultFile]: 'shell = "c"' };
   const env = { NSPAWN_RUNNER_CONFIG: "/b" };
   assert.equal((await loadConfig(hostWith(files, env), "/a")).shell, "a");
   assert.equal((await loadConfig(hostWith(files, env), undefined)).shell, "b");
@@ -105,10 +105,10 @@ Deno.test("loadConfig() takes --config, then the variable, then the standard fil
   assert.equal((await loadConfig(empty, undefined)).shell, "c");
 });
 
-Deno.test("loadConfig() refuses a file that was named and is not there", async () => {
+Deno.test("loadConfig() refuses a file that was asked for and is missing", async () => {
   assert.equal(
     await complaint(loadConfig(hostWith({}), "/none")),
-    "Cannot read configuration /none: no such file | Make it, or leave out --config",
+    "Cannot read configuration /none: no such file | Create it, or leave out --config",
   );
   const env = { NSPAWN_RUNNER_CONFIG: "/none" };
   assert.match(await complaint(loadConfig(hostWith({}, env), undefined)), /NSPAWN_RUNNER_CONFIG$/);
@@ -234,7 +234,7 @@ Deno.test("loadConfig() takes a table in each of TOML's spellings", async () => 
       "limits = { cpu_weight = 7 }",
     ]
   ) {
-    assert.deepEqual((await load(text)).limits, { ...STANDARD.limits, cpu_weight: 7 });
+    assert.deepEqual((await load(text)).limits, { ...DEFAULTS.limits, cpu_weight: 7 });
   }
 });
 
@@ -260,10 +260,10 @@ Deno.test("loadConfig() refuses an unknown key and names the nearest one", async
   );
 });
 
-Deno.test("loadConfig() refuses a key that belongs into a definition", async () => {
+Deno.test("loadConfig() refuses a key that only definitions may hold", async () => {
   assert.match(
     await complaint(load('suite = "sid"')),
-    /unknown key suite \| It stands in the definition of a chroot alone$/,
+    /unknown key suite \| Write it into the definition of a chroot$/,
   );
 });
 
@@ -283,7 +283,7 @@ Deno.test("loadConfig() refuses a wrong type with the dotted path and what is al
   }
 });
 
-Deno.test("loadConfig() refuses what is no TOML", async () => {
+Deno.test("loadConfig() refuses invalid TOML", async () => {
   for (
     const text of ["store", "store = ", 'store = "/a', "[limits", "store = /var"]
   ) {
@@ -294,7 +294,7 @@ Deno.test("loadConfig() refuses what is no TOML", async () => {
   }
 });
 
-Deno.test("loadConfig() refuses a key or table that stands there twice", async () => {
+Deno.test("loadConfig() refuses a key or table that is repeated", async () => {
   for (
     const text of [
       'shell = "a"\nshell = "b"',
@@ -340,7 +340,7 @@ for (const [text, setup] of LINES_THAT_BEGIN_ALIKE) {
   });
 }
 
-Deno.test("parseDefinition() has what it says, and nothing else", async () => {
+Deno.test("parseDefinition() returns the settings of the file, without defaults", async () => {
   assert.deepEqual(await parseDefinition("", "/d.toml"), { build: {}, machine: {} });
   assert.deepEqual(
     await parseDefinition('suite = "trixie"\nboot = false\n[limits]\nmemory_max = "1G"', "/d.toml"),
@@ -348,21 +348,21 @@ Deno.test("parseDefinition() has what it says, and nothing else", async () => {
   );
 });
 
-Deno.test("parseDefinition() refuses what holds for all chroots, and strange suites", async () => {
+Deno.test("parseDefinition() refuses settings of the configuration, and invalid suites", async () => {
   assert.match(
     await complaint(parseDefinition('store = "/x"', "/d.toml")),
-    /^Cannot use \/d\.toml: unknown key store \| It stands in the configuration alone/,
+    /^Cannot use \/d\.toml: unknown key store \| Write it into the configuration, config\.toml/,
   );
   for (const suite of ["--help", "", "a b", "a/b", "$(id)", "a\\nb"]) {
     assert.match(await complaint(parseDefinition(`suite = "${suite}"`, "/d")), /suite must be/);
   }
 });
 
-Deno.test("settingsFor() takes the first word on each setting, and each limit by itself", () => {
-  const config = { ...STANDARD, shell: "zsh" };
+Deno.test("settingsFor() takes the first value of each setting and of each limit", () => {
+  const config = { ...DEFAULTS, shell: "zsh" };
   const definition = { boot: false, limits: { cpu_weight: 7 } };
   const playbook = { boot: true, seccomp: false, limits: { cpu_weight: 8, memory_max: "1G" } };
   const settings = settingsFor(config, definition, playbook);
   assert.deepEqual([settings.boot, settings.seccomp, settings.shell], [false, false, "zsh"]);
-  assert.deepEqual(settings.limits, { ...STANDARD.limits, cpu_weight: 7, memory_max: "1G" });
+  assert.deepEqual(settings.limits, { ...DEFAULTS.limits, cpu_weight: 7, memory_max: "1G" });
 });

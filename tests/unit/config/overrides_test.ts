@@ -1,7 +1,5 @@
-/** What jobs may change of their machines. */
-
 import assert from "node:assert/strict";
-import { withWishes } from "../../../src/config/overrides.ts";
+import { applyOverrides, unknownOverrides } from "../../../src/config/overrides.ts";
 import { SETTINGS } from "../machines/fixture.ts";
 
 const NONE = {
@@ -21,14 +19,14 @@ const BOUNDS = {
   network: "private",
 } as const;
 
-Deno.test("withWishes() changes nothing without a wish, whatever is allowed", () => {
+Deno.test("applyOverrides() changes nothing for a job without its variables, whatever is allowed", () => {
   for (const bounds of [NONE, BOUNDS]) {
-    assert.deepEqual(withWishes(SETTINGS, bounds, { NSPAWN_OTHER: "x", CI: "true" }), SETTINGS);
+    assert.deepEqual(applyOverrides(SETTINGS, bounds, { NSPAWN_OTHER: "x", CI: "true" }), SETTINGS);
   }
 });
 
-Deno.test("withWishes() follows wishes up to the bounds", () => {
-  const wishes = {
+Deno.test("applyOverrides() applies values up to the bounds", () => {
+  const variables = {
     NSPAWN_MEMORY_MAX: "8192M",
     NSPAWN_CPU_QUOTA: "400%",
     NSPAWN_TASKS_MAX: "1000",
@@ -36,7 +34,7 @@ Deno.test("withWishes() follows wishes up to the bounds", () => {
     NSPAWN_BOOT: "false",
     NSPAWN_NETWORK: "none",
   };
-  const { boot, network, limits } = withWishes(SETTINGS, BOUNDS, wishes);
+  const { boot, network, limits } = applyOverrides(SETTINGS, BOUNDS, variables);
   assert.equal(boot, false);
   assert.equal(network, "none");
   assert.deepEqual(limits, {
@@ -48,7 +46,7 @@ Deno.test("withWishes() follows wishes up to the bounds", () => {
   });
 });
 
-/** A wish, and what is said of it where that much is allowed. */
+/** A variable, its value, and the reason of the refusal. */
 const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ["NSPAWN_MEMORY_MAX", "8193M", /at most 8G is allowed/],
   ["NSPAWN_MEMORY_MAX", "1T", /at most 8G is allowed/],
@@ -69,16 +67,16 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
 ];
 
 for (const [name, value, reason] of REFUSED) {
-  Deno.test(`withWishes() refuses ${name}=${JSON.stringify(value)}`, () => {
-    assert.throws(() => withWishes(SETTINGS, BOUNDS, { [name]: value }), {
+  Deno.test(`applyOverrides() refuses ${name}=${JSON.stringify(value)}`, () => {
+    assert.throws(() => applyOverrides(SETTINGS, BOUNDS, { [name]: value }), {
       kind: "refused",
       message: reason,
     });
   });
 }
 
-Deno.test("withWishes() refuses every wish where none is allowed, and names the fix", () => {
-  const wishes = {
+Deno.test("applyOverrides() refuses every variable where none is allowed, with a hint", () => {
+  const variables = {
     NSPAWN_MEMORY_MAX: "1",
     NSPAWN_CPU_QUOTA: "1%",
     NSPAWN_TASKS_MAX: "1",
@@ -86,11 +84,49 @@ Deno.test("withWishes() refuses every wish where none is allowed, and names the 
     NSPAWN_BOOT: "true",
     NSPAWN_NETWORK: "none",
   };
-  for (const [name, value] of Object.entries(wishes)) {
-    assert.throws(() => withWishes(SETTINGS, NONE, { [name]: value }), {
+  for (const [name, value] of Object.entries(variables)) {
+    assert.throws(() => applyOverrides(SETTINGS, NONE, { [name]: value }), {
       kind: "refused",
       message: `Cannot use ${name}: jobs may not change that on this host`,
       hint: /\[overrides\]/,
     });
   }
+});
+
+/** Variables that a job may set by mistake, and the end of the line about each. */
+const UNKNOWN: Readonly<Record<string, string>> = {
+  NSPAWN_MEMORY_MX: "did you mean NSPAWN_MEMORY_MAX?",
+  NSPAWN_MEMORYMAX: "did you mean NSPAWN_MEMORY_MAX?",
+  NSPAWN_NETWROK: "did you mean NSPAWN_NETWORK?",
+  NSPAWN_CONTAINER_REGISTRY:
+    "known are NSPAWN_MEMORY_MAX, NSPAWN_CPU_QUOTA, NSPAWN_TASKS_MAX, NSPAWN_DISK_MAX, NSPAWN_BOOT, NSPAWN_NETWORK",
+};
+
+for (const [name, hint] of Object.entries(UNKNOWN)) {
+  Deno.test(`unknownOverrides() names ${name}`, () => {
+    assert.deepEqual(unknownOverrides({ [name]: "1", NSPAWN_BOOT: "true" }), [
+      `Variable "${name}" has no effect: ${hint}`,
+    ]);
+  });
+}
+
+Deno.test("unknownOverrides() is empty for known variables and for those of the config stage", () => {
+  const known = {
+    NSPAWN_MEMORY_MAX: "1G",
+    NSPAWN_CPU_QUOTA: "1%",
+    NSPAWN_TASKS_MAX: "1",
+    NSPAWN_DISK_MAX: "16M",
+    NSPAWN_BOOT: "true",
+    NSPAWN_NETWORK: "none",
+  };
+  assert.deepEqual(unknownOverrides(known), []);
+  assert.deepEqual(
+    unknownOverrides({ NSPAWN_RUNNER_MACHINE: "run-1", NSPAWN_RUNNER_BEGAN: "1" }),
+    [],
+  );
+});
+
+Deno.test("unknownOverrides() keeps a name on its line, quoted and cut", () => {
+  const [line = ""] = unknownOverrides({ [`NSPAWN_\n${"X".repeat(1000)}`]: "1" });
+  assert.ok(!line.includes("\n") && line.length < 250, line);
 });

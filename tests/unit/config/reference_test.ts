@@ -1,26 +1,60 @@
-/** Holds docs/configuration.md to the table of settings. */
+/** Compares the reference of the configuration with the table of settings. */
 
 import assert from "node:assert/strict";
 import { type Field, FIELDS } from "../../../src/config/schema.ts";
 
-const DOCUMENT = new URL("../../../docs/configuration.md", import.meta.url);
+const DOCUMENT = new URL("../../../docs/reference/configuration.md", import.meta.url);
 
-const WHERE = { both: "both", config: "`config.toml`", definition: "definition" } as const;
+/** A terminal and a review show this much of a line. */
+const WIDTH = 120;
 
-function row({ key, where, standard, allowed, help }: Field): string {
-  const value = standard === undefined ? "none" : `\`${JSON.stringify(standard)}\``;
-  return `| \`${key}\` | ${WHERE[where]} | ${help} | ${allowed} | ${value} |`;
+/** A longer default has a paragraph of its own in the document. */
+const LONGEST_DEFAULT = 30;
+
+function defaultOf({ default: value }: Field): string {
+  if (value === undefined) return "none";
+  const text = JSON.stringify(value);
+  return text.length > LONGEST_DEFAULT ? "see below" : `\`${text}\``;
 }
 
-Deno.test("docs/configuration.md has the table of settings", async () => {
+function settingsTable(where: Field["where"]): string {
+  const rows = FIELDS.filter((field) => field.where === where)
+    .map((field) => `| \`${field.key}\` | ${defaultOf(field)} | ${field.help} |`);
+  return ["| key | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+function valuesTable(): string {
+  const rows = FIELDS.map(({ key, allowed }) => `| \`${key}\` | ${allowed} |`);
+  return ["| key | allowed |", "| --- | --- |", ...rows].join("\n");
+}
+
+/** The tables of the document, by the name in the comment before each. */
+const TABLES: Readonly<Record<string, string>> = {
+  both: settingsTable("both"),
+  config: settingsTable("config"),
+  definition: settingsTable("definition"),
+  allowed: valuesTable(),
+};
+
+for (const [name, table] of Object.entries(TABLES)) {
+  Deno.test(`configuration.md has the table "${name}" of the settings`, async () => {
+    const document = await Deno.readTextFile(DOCUMENT);
+    // deno fmt pads the cells of a table.
+    const found = document.match(new RegExp(`<!-- ${name} -->\n\n(.*?)\n\n<!-- end -->`, "s"))?.[1]
+      ?.replace(/ +/g, " ").replace(/-{4,}/g, "---");
+    assert.equal(found, table, `write this table into configuration.md:\n${table}\n`);
+  });
+}
+
+Deno.test("configuration.md has each default that is too long for its table", async () => {
   const document = await Deno.readTextFile(DOCUMENT);
-  const table = [
-    "| key | where | what | allowed | default |",
-    "| --- | --- | --- | --- | --- |",
-    ...FIELDS.map(row),
-  ].join("\n");
-  // deno fmt pads the cells of a table.
-  const found = document.match(/<!-- keys -->\n\n(.*?)\n\n<!-- \/keys -->/s)?.[1]
-    ?.replace(/ +/g, " ").replace(/-{4,}/g, "---");
-  assert.equal(found, table, `write this table into docs/configuration.md:\n${table}\n`);
+  for (const field of FIELDS.filter((field) => defaultOf(field) === "see below")) {
+    assert.ok(Array.isArray(field.default));
+    for (const value of field.default) assert.ok(document.includes(`\`${value}\``), value);
+  }
+});
+
+Deno.test(`configuration.md has no line of more than ${WIDTH} columns`, async () => {
+  const lines = (await Deno.readTextFile(DOCUMENT)).split("\n");
+  assert.deepEqual(lines.filter((line) => line.length > WIDTH), []);
 });

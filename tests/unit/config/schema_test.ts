@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FIELDS } from "../../../src/config/schema.ts";
 
-/** What every field must refuse: other types, and all that could say more than a value. */
+/** Values that every field must refuse: other types, and text that could set something else where it is inserted. */
 const NEVER: readonly unknown[] = [
   null,
   undefined,
@@ -126,7 +126,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   },
   setup: { good: [["echo hi"], ["a\nb", "c"]], bad: ["echo hi", [" "], ["a\0b"], [1]] },
   recreate: { good: [true, false], bad: ["yes", 1] },
-  extends: { good: ["bookworm", "debian-12"], bad: ["", "a/b", "../x", "a..b", "-x", 1] },
+  extends: { good: ["bookworm", "debian-12"], bad: ["", "a/b", "../x", "a..b", "-x", "config", 1] },
   playbook: {
     good: ["plays/base.yaml", "plays/deep/base.yml", "/srv/base.yml"],
     bad: [
@@ -183,7 +183,10 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   },
   "limits.io_weight": { good: [1, 100, 10000], bad: [0, 10001, "100", 1.5] },
   keep_generations: { good: [1, 2, 100], bad: [0, 101, 1.5, "2", true] },
-  aliases: { good: [["a"], ["debian-12", "stable"]], bad: ["a", ["a/b"], ["../x"], [""], [1]] },
+  aliases: {
+    good: [["a"], ["debian-12", "stable"]],
+    bad: ["a", ["a/b"], ["../x"], [""], [1], ["config"], ["a", "config"]],
+  },
   storage: { good: ["auto", "overlay", "btrfs", "tmpfs"], bad: ["zfs", "Auto", true] },
   boot: { good: [true, false], bad: ["true", 1] },
   seccomp: { good: [true, false], bad: ["no", 1] },
@@ -267,13 +270,13 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   },
 };
 
-for (const { key, check, standard } of FIELDS) {
-  Deno.test(`FIELDS ${key} takes what it allows`, () => {
+for (const { key, check, default: standard } of FIELDS) {
+  Deno.test(`FIELDS: ${key} takes allowed values`, () => {
     for (const value of TABLE[key]!.good) assert.notEqual(check(value), undefined, String(value));
     if (standard !== undefined) assert.notEqual(check(standard), undefined);
   });
 
-  Deno.test(`FIELDS ${key} refuses the rest`, () => {
+  Deno.test(`FIELDS: ${key} refuses other values`, () => {
     const { good, bad } = TABLE[key]!;
     const mayBeEmpty = good.some((value) => Array.isArray(value) && value.length === 0);
     const never = NEVER.filter((value) => !mayBeEmpty || !Array.isArray(value));
@@ -283,16 +286,22 @@ for (const { key, check, standard } of FIELDS) {
   });
 }
 
-Deno.test("FIELDS has a row here for each key", () => {
+Deno.test("FIELDS: the table of this test has all keys", () => {
   assert.deepEqual(Object.keys(TABLE).sort(), FIELDS.map(({ key }) => key).sort());
 });
 
-Deno.test("FIELDS prepare_timeout is counted in seconds", () => {
+Deno.test("FIELDS: prepare_timeout is in seconds", () => {
   const { check } = FIELDS.find(({ key }) => key === "prepare_timeout")!;
-  assert.deepEqual([45, "90", "90s", "2min", "1h"].map(check), [45, 90, 90, 120, 3600]);
+  assert.deepEqual([45, "90", "90s", "2min", "1h"].map((value) => check(value)), [
+    45,
+    90,
+    90,
+    120,
+    3600,
+  ]);
 });
 
-Deno.test("FIELDS limits that systemd reads are text, cpu_weight is a number", () => {
+Deno.test("FIELDS: limits are strings for systemd, cpu_weight is a number", () => {
   const check = (key: string) => FIELDS.find((field) => field.key === key)!.check;
   assert.equal(check("limits.memory_max")(1024), "1024");
   assert.equal(check("limits.tasks_max")(5), "5");

@@ -52,7 +52,7 @@ Deno.test("readJob() believes the response file whatever a job sets", async () =
     isProtected: false,
     timeout: undefined,
     services: [],
-    wishes: {},
+    overrides: {},
     movesFiles: false,
   });
 });
@@ -66,14 +66,14 @@ Deno.test("readJob() reads the job's wishes, the last of a name, wherever it rea
     { key: "NSPAWN_TASKS_MAX", value: 7 },
     null,
   ];
-  const wishes = { NSPAWN_BOOT: "false", NSPAWN_MEMORY_MAX: "2G" };
-  assert.deepEqual((await jobOf(response({ variables })))?.wishes, wishes);
+  const overrides = { NSPAWN_BOOT: "false", NSPAWN_MEMORY_MAX: "2G" };
+  assert.deepEqual((await jobOf(response({ variables })))?.overrides, overrides);
   const env = {
     CUSTOM_ENV_CI_JOB_ID: "1",
     CUSTOM_ENV_NSPAWN_BOOT: "false",
     CUSTOM_ENV_NSPAWN_MEMORY_MAX: "2G",
   };
-  assert.deepEqual((await readJob(recordingHost({ env }).host))?.wishes, wishes);
+  assert.deepEqual((await readJob(recordingHost({ env }).host))?.overrides, overrides);
 });
 
 Deno.test("readJob() reads what a job is allowed and needs", async () => {

@@ -36,8 +36,6 @@ export const SETTINGS: MachineSettings = {
   binds: undefined,
   shell: "bash",
   prepare_timeout: 120,
-  mirror: undefined,
-  tool: "auto",
 };
 
 /** What a machine is to be that a person asks for. */

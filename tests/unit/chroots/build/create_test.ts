@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { changeChroot, createChroot, recreate } from "../../../../src/chroots/build/create.ts";
-import type { ChrootName } from "../../../../src/chroots/generations/name.ts";
+import type { ChrootName } from "../../../../src/config/chroot_name.ts";
 import type { ChrootContext } from "../../../../src/chroots/generations/context.ts";
 import { tryLock } from "../../../../src/chroots/generations/lock.ts";
 import { readRecord } from "../../../../src/chroots/generations/record.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { isChrootName, namesOfImage } from "../../../../src/chroots/generations/name.ts";
-import { Failure } from "../../../../src/failure.ts";
+import { isChrootName, namesOfImage } from "../../../src/config/chroot_name.ts";
+import { Failure } from "../../../src/failure.ts";
 
 const MEANINGS: Readonly<Record<string, readonly string[]>> = {
   "bookworm": ["bookworm"],

@@ -1,6 +1,7 @@
-/** Names of chroots, and how an image name leads to one. */
+/** Names of chroots: the rule, and the names that an image can mean. */
 
-import { refused } from "../../failure.ts";
+import { refused } from "../failure.ts";
+import { isRegistryPart } from "./image_reference.ts";
 
 declare const checked: unique symbol;
 
@@ -9,30 +10,23 @@ export type ChrootName = string & { readonly [checked]: "ChrootName" };
 
 const SHAPE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** Names that mean something else where definitions live. */
+/** `config.toml` lies beside the definitions, `NAME.toml`. */
 const RESERVED: ReadonlySet<string> = new Set(["config"]);
 
-/** The rule, in words for messages. */
+/** The rule, for messages. */
 export const NAME_RULE =
-  "a name has letters, digits, '.', '_' and '-', begins with a letter or digit, has no '..' and at most 64 characters";
+  "a name has letters, digits, '.', '_' and '-', begins with a letter or digit, has no '..', at most 64 characters, and is not \"config\"";
 
-/**
- * Whether a text is a chroot's name.
- *
- * @param text Any text.
- * @returns True for a safe name.
- */
+/** Returns whether a text is the name of a chroot. */
 export function isChrootName(text: string): text is ChrootName {
   return SHAPE.test(text) && !text.includes("..") && !RESERVED.has(text);
 }
 
 /**
- * The chroots that an image may mean, best first: `registry.example/ci/debian:bookworm` means
- * `debian-bookworm`, then `bookworm`.
+ * Returns the chroots that an image can mean, at least one, the preferred one first:
+ * `registry.example/ci/debian:bookworm` means `debian-bookworm`, or else `bookworm`.
  *
- * @param image What a job or a person wrote.
- * @returns At least one name.
- * @throws {Failure} where no name can come of it.
+ * @throws {Failure} if the image cannot mean a chroot.
  */
 export function namesOfImage(image: string): ChrootName[] {
   if (image.includes("@")) {
@@ -46,20 +40,16 @@ export function namesOfImage(image: string): ChrootName[] {
   if (more.length > 0 || tag === "") throw notAnImage(image);
   const names = tag === undefined ? [repository] : [`${repository}-${tag}`, tag];
   const valid = names.filter(isChrootName);
-  // Both parts must be sound: `../x:bookworm` is an attack, not another way to say bookworm.
+  // Both parts must be valid: `../x:bookworm` is an attack, not another name of bookworm.
   if (!isChrootName(repository) || valid.length === 0) throw notAnImage(image);
   return valid;
 }
 
-/** What follows the registry and its folders. A path of the host is no image. */
+/** Returns what follows the registry and its folders; a path of the host is no image. */
 function lastComponent(image: string): string {
   const parts = image.split("/");
   if (!parts.slice(0, -1).every(isRegistryPart)) throw notAnImage(image);
   return parts.at(-1) ?? "";
-}
-
-function isRegistryPart(part: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(part) && !part.includes("..");
 }
 
 function notAnImage(image: string): Error {
