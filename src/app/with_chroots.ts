@@ -1,26 +1,61 @@
+/** What commands on chroots share: signals, the view of machines, and housekeeping. */
+
 import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { ChrootMachines } from "../chroots/generations/machines_port.ts";
 import type { ChrootContext } from "../chroots/generations/context.ts";
 import type { Context } from "./command.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
+import {
+  removeShiftedLayersOf,
+  removeUnusedShiftedLayers,
+} from "../machines/storage/shifted/remove_unused.ts";
 import { listLeases } from "../machines/record/lease.ts";
 import { kernelFacts } from "../linux/proc.ts";
 import { whileReserving } from "../machines/record/lock.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 import { endOverdue } from "../machines/end/overdue.ts";
 import { interruptible } from "./interrupt.ts";
-import { smokeTest } from "./trial.ts";
+import { chrootTrial } from "./trial.ts";
 
 /**
- * Who uses chroots: machines, as their leases tell.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @returns What tells them.
+ * Runs a command on chroots, which a signal interrupts. The command changes nothing but what `act` changes.
  */
-function machinesPort(host: Host, store: string): ChrootMachines {
+export async function withChroots<T>(
+  { host, config: load }: Context,
+  act: (context: ChrootContext) => Promise<T>,
+): Promise<T> {
+  const config = await load();
+  const machines = machinesOfStore(host, config.store);
+  const trial = chrootTrial(host, config);
+  return await interruptible(
+    host,
+    (interrupt) => act({ host, config, machines, trial, interrupt }),
+  );
+}
+
+/**
+ * Runs a command that makes or removes trees. Overdue machines are ended first, since they keep trees in use that a
+ * killed build left; shifted layers of removed trees are removed afterwards.
+ */
+export async function withChrootHousekeeping<T>(
+  context: Context,
+  act: (context: ChrootContext) => Promise<T>,
+): Promise<T> {
+  const { host } = context;
+  const { store } = await context.config();
+  await endOverdueMachines(host, store);
+  try {
+    return await withChroots(context, act);
+  } finally {
+    // A failure here does not undo the result, and gc tries again.
+    await removeUnusedShiftedLayers(host, store, () => allTrees(host, store))
+      .catch((error) => host.log.warn(messageOf(error)));
+  }
+}
+
+/** Implements the port through which chroots see machines, by the leases of a store. */
+function machinesOfStore(host: Host, store: string): ChrootMachines {
   return {
     list: async () =>
       (await listLeases(host, store)).map(({ machine, chroot, storage, preparer }) => ({
@@ -33,10 +68,10 @@ function machinesPort(host: Host, store: string): ChrootMachines {
       await host.files.makeDirectory(store, 0o755);
       return await whileReserving(host, act);
     },
+    dropLayers: (tree) => removeShiftedLayersOf(host, store, tree),
   };
 }
 
-/** Machines that nobody watches over any more use chroots, too: those of a build that was killed, for one. */
 async function endOverdueMachines(host: Host, store: string): Promise<void> {
   const leases = await listLeases(host, store);
   if (leases.length === 0) return;
@@ -46,31 +81,4 @@ async function endOverdueMachines(host: Host, store: string): Promise<void> {
     await removeMachine(host, lease);
     return true;
   });
-}
-
-/**
- * Runs a work on chroots that a signal can interrupt.
- *
- * @param context What the command works with.
- * @param act The work.
- * @returns What it returns.
- */
-export async function withChroots<T>(
-  { host, config: load }: Context,
-  act: (work: ChrootContext) => Promise<T>,
-): Promise<T> {
-  const config = await load();
-  await endOverdueMachines(host, config.store);
-  const users = machinesPort(host, config.store);
-  const test = smokeTest(host, config);
-  try {
-    return await interruptible(
-      host,
-      (interrupt) => act({ host, config, machines: users, trial: test, interrupt }),
-    );
-  } finally {
-    // What came of the work counts; gc tries again.
-    await removeUnusedShiftedLayers(host, config.store, () => allTrees(host, config.store))
-      .catch((error) => host.log.warn(messageOf(error)));
-  }
 }

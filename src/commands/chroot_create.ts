@@ -3,7 +3,7 @@ import { namesOfImage } from "../config/chroot_name.ts";
 import type { CommandRun } from "../app/command.ts";
 import { readJob } from "../gitlab/job.ts";
 import { chooseImage } from "../app/choices.ts";
-import { withChroots } from "../app/with_chroots.ts";
+import { withChrootHousekeeping } from "../app/with_chroots.ts";
 
 /** Makes a chroot. */
 export const run: CommandRun = async (invocation, context) => {
@@ -12,6 +12,9 @@ export const run: CommandRun = async (invocation, context) => {
   const image = chooseImage(invocation, await readJob(host), await load());
   const [name] = namesOfImage(image);
   if (name === undefined) return;
-  await withChroots(context, (work) => createChroot(work, name, invocation.options["suite"]));
+  await withChrootHousekeeping(
+    context,
+    (chroots) => createChroot(chroots, name, invocation.options["suite"]),
+  );
   host.log.info(`Chroot ${name} ready in ${Math.round((host.clock.now() - began) / 1000)} s`);
 };

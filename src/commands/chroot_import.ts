@@ -3,7 +3,7 @@ import { isChrootName, NAME_RULE } from "../config/chroot_name.ts";
 import { importChroot } from "../chroots/transfer/import.ts";
 import type { CommandRun } from "../app/command.ts";
 import { usageError } from "../failure.ts";
-import { withChroots } from "../app/with_chroots.ts";
+import { withChrootHousekeeping } from "../app/with_chroots.ts";
 
 /** Makes a chroot, or its next generation, from a file. */
 export const run: CommandRun = async (invocation, context) => {
@@ -11,6 +11,9 @@ export const run: CommandRun = async (invocation, context) => {
   if (name !== undefined && !isChrootName(name)) {
     throw usageError(`Cannot use ${JSON.stringify(name)}: it is no name of a chroot`, NAME_RULE);
   }
-  const made = await withChroots(context, (work) => importChroot(work, resolve(file), name));
+  const made = await withChrootHousekeeping(
+    context,
+    (chroots) => importChroot(chroots, resolve(file), name),
+  );
   context.host.log.info(`Chroot ${made} ready`);
 };

@@ -3,7 +3,7 @@ import { logIn, logInDirectly } from "../chroots/build/login.ts";
 import type { CommandRun } from "../app/command.ts";
 import { readJob } from "../gitlab/job.ts";
 import { chooseImage } from "../app/choices.ts";
-import { withChroots } from "../app/with_chroots.ts";
+import { withChrootHousekeeping } from "../app/with_chroots.ts";
 
 /** Opens a shell in a chroot. */
 export const run: CommandRun = async (invocation, context) => {
@@ -12,5 +12,5 @@ export const run: CommandRun = async (invocation, context) => {
   const image = chooseImage(invocation, await readJob(host), config);
   const chroot = await resolveChroot(host, config, image);
   const enter = invocation.switches.has("direct") ? logInDirectly : logIn;
-  return await withChroots(context, (work) => enter(work, chroot));
+  return await withChrootHousekeeping(context, (chroots) => enter(chroots, chroot));
 };

@@ -1,13 +1,16 @@
-import { checkChroots, chooseChroots, maintainChroots } from "../chroots/build/maintain.ts";
 import type { CommandRun } from "../app/command.ts";
-import { withChroots } from "../app/with_chroots.ts";
+import { withChrootHousekeeping, withChroots } from "../app/with_chroots.ts";
+import { checkChroots, chooseChroots, maintainChroots } from "../chroots/build/maintain.ts";
 
-/** Brings some chroots, or all that are defined, up to date. */
+/** Brings some chroots, or all that are defined, up to date. With --check, only logs what would be done. */
 export const run: CommandRun = async (invocation, context) => {
-  await withChroots(context, async (work) => {
-    const names = await chooseChroots(work, invocation.words);
+  const isCheck = invocation.switches.has("check");
+  const [withContext, act] = isCheck
+    ? [withChroots, checkChroots]
+    : [withChrootHousekeeping, maintainChroots];
+  await withContext(context, async (chroots) => {
+    const names = await chooseChroots(chroots, invocation.words);
     if (names.length === 0) context.host.log.info("Nothing to do: no chroot is defined");
-    if (invocation.switches.has("check")) await checkChroots(work, names);
-    else await maintainChroots(work, names);
+    await act(chroots, names);
   });
 };

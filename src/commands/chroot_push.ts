@@ -8,7 +8,7 @@ export const run: CommandRun = async (invocation, context) => {
   const { host, config: load } = context;
   const { image = "", target = "" } = invocation.positionals;
   const chroot = await resolveChroot(host, await load(), image);
-  const digest = await withChroots(context, (work) => pushChroot(work, chroot, target));
+  const digest = await withChroots(context, (chroots) => pushChroot(chroots, chroot, target));
   host.log.info(`Chroot ${chroot.name} is ${target} (${digest})`);
   host.log.info(`Elsewhere, its definition says: source = "docker:${target}"`);
 };

@@ -1,10 +1,10 @@
 import { removeChroot } from "../chroots/build/remove.ts";
 import type { CommandRun } from "../app/command.ts";
-import { withChroots } from "../app/with_chroots.ts";
+import { withChrootHousekeeping } from "../app/with_chroots.ts";
 
 /** Removes a chroot. */
 export const run: CommandRun = async (invocation, context) => {
   const image = invocation.positionals["image"] ?? "";
   const whenIdle = invocation.switches.has("when-idle");
-  await withChroots(context, (work) => removeChroot(work, image, whenIdle));
+  await withChrootHousekeeping(context, (chroots) => removeChroot(chroots, image, whenIdle));
 };

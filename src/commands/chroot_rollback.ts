@@ -1,11 +1,10 @@
-import { changeChroot } from "../chroots/build/create.ts";
-import { resolveChroot } from "../chroots/find/resolve.ts";
-import { rollBack } from "../chroots/generations/current.ts";
 import type { CommandRun } from "../app/command.ts";
-import { usageError } from "../failure.ts";
 import { withChroots } from "../app/with_chroots.ts";
+import { resolveChroot } from "../chroots/find/resolve.ts";
+import { rollBack } from "../chroots/generations/rollback.ts";
+import { usageError } from "../failure.ts";
 
-/** Goes back to an earlier generation of a chroot. */
+/** Makes an earlier generation of a chroot current. */
 export const run: CommandRun = async (invocation, context) => {
   const { host, config: load } = context;
   const { image = "", generation } = invocation.positionals;
@@ -14,9 +13,6 @@ export const run: CommandRun = async (invocation, context) => {
   }
   const { name } = await resolveChroot(host, await load(), image);
   const wanted = generation === undefined ? undefined : Number(generation);
-  const number = await withChroots(
-    context,
-    (work) => changeChroot(work, name, "roll back", () => rollBack(work, name, wanted)),
-  );
+  const number = await withChroots(context, (chroots) => rollBack(chroots, name, wanted));
   host.log.info(`Chroot ${name} is generation ${number} again`);
 };

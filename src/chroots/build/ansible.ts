@@ -4,6 +4,8 @@ import { join } from "@std/path/posix";
 import { hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
+import { commonNspawnArgv } from "../../linux/nspawn.ts";
+import { isSystemdHost } from "../../linux/systemd.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
@@ -31,13 +33,13 @@ export async function runPlaybook(
 ): Promise<void> {
   host.log.info(`Running playbook ${playbook}`);
   const folder = await host.files.temporaryDirectory("nspawn-runner-ansible-");
-  const systemd = await host.files.lstat("/run/systemd/system") !== null;
+  const isRegistered = await isSystemdHost(host);
   try {
-    const inventory = await prepareFolder(host, folder, name, tree, systemd);
+    const inventory = await prepareFolder(host, folder, name, tree, isRegistered);
     const env = { ANSIBLE_CONFIG: join(folder, "ansible.cfg"), ANSIBLE_NOCOLOR: "1" };
     const argv = [ANSIBLE_PLAYBOOK, "--inventory", inventory, "--", playbook] as const;
-    // With systemd, each nspawn makes a scope of its own, and systemd has to know its real pid.
-    await runTool(host, argv, env, interrupt, { confined: !systemd });
+    // To register a scope, nspawn needs its real pid.
+    await runTool(host, argv, env, interrupt, { confined: !isRegistered });
   } catch (error) {
     if (interrupt.aborted) throw error;
     throw hostFailure(`Cannot run playbook ${playbook}: it failed`, messageOf(error));
@@ -51,7 +53,7 @@ async function prepareFolder(
   folder: string,
   name: ChrootName,
   tree: string,
-  systemd: boolean,
+  isRegistered: boolean,
 ): Promise<string> {
   const plugins = join(folder, "connection");
   const wrapper = join(folder, "enter");
@@ -60,7 +62,7 @@ async function prepareFolder(
   await host.files.write(join(plugins, "chroot.py"), CONNECTION_PLUGIN);
   await host.files.write(
     wrapper,
-    wrapperScript(systemd, host.pid(), await timezoneOptions(host, tree)),
+    wrapperScript(isRegistered, host.pid(), await timezoneOptions(host, tree)),
     0o700,
   );
   await host.files.write(inventory, inventoryOf(name, tree, wrapper));
@@ -69,27 +71,26 @@ async function prepareFolder(
 }
 
 /**
- * The program that Ansible calls as it would chroot(8): the tree, then a command.
+ * Returns the program that Ansible calls like chroot(8): its arguments are the tree and a command.
  *
- * @param systemd Whether systemd is PID 1: only then is there somebody to register with.
- * @param pid Our own.
- * @param timezone nspawn's options for the time zone.
- * @returns A script.
+ * @param isRegistered Whether systemd-machined gets to know of the machine.
+ * @param pid This process.
+ * @param timezone Options of nspawn.
  */
 export function wrapperScript(
-  systemd: boolean,
+  isRegistered: boolean,
   pid: number,
   timezone: readonly string[],
 ): string {
-  const options = [
-    `--machine="${WORKSHOP}playbook-$$-${pid}"`,
-    ...(systemd ? [] : ["--register=no", "--keep-unit"]),
-    ...timezone,
-  ].join(" ");
-  // A worker of Ansible's may live on when we are killed; without systemd it cannot, nor see us.
-  const guard = systemd ? `[ -e /proc/${pid} ] || exit 1\n` : "";
+  const argv = commonNspawnArgv({
+    machine: `${WORKSHOP}playbook-$$-${pid}`, // the shell replaces $$ by its own pid
+    registration: isRegistered ? "scope" : "none",
+    timezone,
+  });
+  // Ansible's workers may outlive this process; confined ones cannot, and do not see its pid.
+  const guard = isRegistered ? `[ -e /proc/${pid} ] || exit 1\n` : "";
   return `#!/bin/sh
-${guard}exec systemd-nspawn ${options} --as-pid2 --console=pipe -qD "$@"
+${guard}exec ${argv.join(" ")} --as-pid2 --directory "$@"
 `;
 }
 

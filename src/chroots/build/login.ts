@@ -1,55 +1,53 @@
-/** A shell in a chroot, which is not booted. */
+/** Opens a shell in a chroot that is not booted. */
 
-import type { Ending } from "../../ending.ts";
-import { attend } from "../../linux/foreground.ts";
-import type { Argv, Host } from "../../host/host.ts";
-import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
-import { timezoneOptions } from "../../linux/time_zone.ts";
-import { removeShiftedLayersOf } from "../../machines/storage/shifted/remove_unused.ts";
-import type { Chroot } from "../find/chroot.ts";
-import { changeChroot, changeCopy } from "./create.ts";
-import { currentTree } from "../find/lookup.ts";
-import { requireOwned } from "../generations/ownership.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
-import { readRecipe } from "../definition/recipe.ts";
+import type { Ending } from "../../ending.ts";
+import type { Argv, Host } from "../../host/host.ts";
+import { attend } from "../../linux/foreground.ts";
+import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
+import { commonNspawnArgv } from "../../linux/nspawn.ts";
+import { isSystemdHost } from "../../linux/systemd.ts";
+import { timezoneOptions } from "../../linux/time_zone.ts";
 import { toolEnvironment } from "../../linux/tool.ts";
-import { inUse } from "../generations/machines_port.ts";
+import { readRecipe } from "../definition/recipe.ts";
+import type { Chroot } from "../find/chroot.ts";
+import { currentTree } from "../find/lookup.ts";
+import { openBuildFolder } from "../generations/build_folder.ts";
+import { changeChroot } from "../generations/change_chroot.ts";
 import type { ChrootContext } from "../generations/context.ts";
+import { inUse } from "../generations/machines_port.ts";
+import { requireOwned } from "../generations/ownership.ts";
+import { recoverStore } from "../generations/recover.ts";
+import { finishBuild } from "./finish_build.ts";
+import { copyCurrent } from "./update.ts";
 
 /**
- * Opens a shell in a copy of a chroot, on our own streams. The copy is the chroot's new generation when the
- * shell has ended, unless the person at the terminal says no; without one, unless the shell failed.
+ * Opens a shell in a copy of a chroot, on this process's own streams. Afterwards the copy becomes the chroot's new
+ * generation, unless the person at the terminal declines; without a terminal, unless the shell failed.
  *
- * @param work How it is worked.
- * @param chroot Where.
  * @returns How the shell ended.
- * @throws {Failure} where somebody changes the chroot, or its new tree is not fit for jobs.
+ * @throws {Failure} where another process changes the chroot, or jobs could not run in the changed tree.
  */
-export async function logIn(work: ChrootContext, chroot: Chroot): Promise<Ending> {
-  const { host, config: { store } } = work;
-  return await changeChroot(work, chroot.name, "log in to", async () => {
-    await requireOwned(host, store, chroot.name, "log in to a copy of");
-    const { settings } = await readRecipe(host, work.config, chroot.name);
-    let code = 0;
-    try {
-      const number = await changeCopy(work, chroot.name, settings, async (tree) => {
-        code = await openShell(host, chroot.name, tree);
-        if (!await keeps(work, chroot.name, code)) throw new Discarded();
-        return null;
-      });
-      host.log.info(`Chroot ${chroot.name} has generation ${number} now`);
-    } catch (error) {
-      if (!(error instanceof Discarded)) throw error;
-      host.log.info(`Chroot ${chroot.name} is as it was: the changes are discarded`);
+export async function logIn(context: ChrootContext, { name }: Chroot): Promise<Ending> {
+  const { host, config } = context;
+  await recoverStore(host, config.store);
+  return await changeChroot(context, name, "log in to", async () => {
+    await requireOwned(host, config.store, name, "log in to a copy of");
+    const { settings } = await readRecipe(host, config, name);
+    await using folder = await openBuildFolder(host, config.store, name);
+    const origin = await copyCurrent(context, name, folder.tree);
+    const code = await openShell(host, name, folder.tree);
+    if (await wantsToKeep(context, name, code)) {
+      const number = await finishBuild(context, name, { ...origin, settings });
+      host.log.info(`Chroot ${name} has generation ${number} now`);
+    } else {
+      host.log.info(`Chroot ${name} is as it was: the changes are discarded`);
     }
     return { kind: "exited", code };
   });
 }
 
-/** The changes are not wanted. */
-class Discarded extends Error {}
-
-async function keeps(
+async function wantsToKeep(
   { host, interrupt }: ChrootContext,
   name: ChrootName,
   code: number,
@@ -62,28 +60,27 @@ async function keeps(
 }
 
 /**
- * Opens a shell in the very tree of a chroot. What is changed there stays, at once.
+ * Opens a shell in the tree of a chroot itself: changes take effect at once.
  *
- * @param work How it is worked.
- * @param chroot Where.
  * @returns How the shell ended.
- * @throws {Failure} where machines run from it, or somebody changes it.
+ * @throws {Failure} where machines run from the tree, or another process changes the chroot.
  */
-export async function logInDirectly(work: ChrootContext, chroot: Chroot): Promise<Ending> {
-  const { host, config: { store }, machines: users } = work;
-  return await changeChroot(work, chroot.name, "log in to", async () => {
-    const { path: tree } = await currentTree(host, store, chroot.name);
-    // A machine that has a snapshot of its own does not see what is changed.
-    const reading = (await users.list()).filter((user) =>
-      user.chroot.path === tree && user.storage !== "btrfs"
+export async function logInDirectly(context: ChrootContext, { name }: Chroot): Promise<Ending> {
+  const { host, config: { store }, machines } = context;
+  await recoverStore(host, store);
+  return await changeChroot(context, name, "log in to", async () => {
+    const { path: tree } = await currentTree(host, store, name);
+    // A machine on a btrfs snapshot does not see the changes.
+    const readers = (await machines.list()).filter(({ chroot, storage }) =>
+      chroot.path === tree && storage !== "btrfs"
     );
-    if (reading.length > 0) {
-      throw inUse(reading, chroot.name, "log in to", "without --direct you work on a copy");
+    if (readers.length > 0) {
+      throw inUse(readers, name, "log in to", "without --direct you work on a copy");
     }
-    // Of what is changed now they know nothing; before, too, since the shell may be killed with us.
-    await removeShiftedLayersOf(host, store, tree);
-    const code = await openShell(host, chroot.name, tree);
-    await removeShiftedLayersOf(host, store, tree);
+    // Layers do not notice the changes. They go before, too, since this process may be killed with the shell.
+    await machines.dropLayers(tree);
+    const code = await openShell(host, name, tree);
+    await machines.dropLayers(tree);
     return { kind: "exited", code };
   });
 }
@@ -93,49 +90,42 @@ async function openShell(host: Host, name: ChrootName, tree: string): Promise<nu
   const env = toolEnvironment(host, term === undefined ? {} : { TERM: term });
   const argv = loginArgv(name, tree, {
     terminal: host.terminal.is("stdin") && host.terminal.is("stdout"),
-    systemd: await host.files.lstat("/run/systemd/system") !== null,
+    isRegistered: await isSystemdHost(host),
     pid: host.pid(),
     timezone: await timezoneOptions(host, tree),
   });
   return await attend(host, argv, env);
 }
 
-/** What a shell's surroundings are like. */
+/** What the command line of a shell depends on. */
 export interface LoginOptions {
-  /** Whether we have a terminal to hand on. */
+  /** Whether stdin and stdout are a terminal. */
   readonly terminal: boolean;
-  /** Whether systemd is PID 1: only then is there somebody to register with. */
-  readonly systemd: boolean;
-  /** Our own process id. */
+  /** Whether systemd-machined gets to know of the machine. */
+  readonly isRegistered: boolean;
+  /** This process. */
   readonly pid: number;
   /** nspawn's options for the time zone. */
   readonly timezone: readonly string[];
 }
 
-/**
- * The command line that opens the shell.
- *
- * @param name The chroot.
- * @param tree Its tree.
- * @param surroundings Where that happens.
- * @returns The words.
- */
+/** Returns the command line that opens a shell in a tree. */
 export function loginArgv(
   name: ChrootName,
   tree: string,
-  { terminal, systemd, pid, timezone }: LoginOptions,
+  { terminal, isRegistered, pid, timezone }: LoginOptions,
 ): Argv {
-  // A machine's name may not hold all that a chroot's may.
+  // A machine's name allows fewer characters than a chroot's, and at most 64.
   const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 36).replace(/-+$/, "");
   return [
-    "systemd-nspawn",
-    "--quiet",
-    `--machine=${WORKSHOP}login-${chroot}-${pid}`,
+    ...commonNspawnArgv({
+      machine: `${WORKSHOP}login-${chroot}-${pid}`,
+      registration: isRegistered ? "scope" : "none",
+      terminal,
+      timezone,
+    }),
     `--hostname=login-${chroot}`,
     `--directory=${tree}`,
-    ...(systemd ? [] : ["--register=no", "--keep-unit"]),
-    ...timezone,
-    `--console=${terminal ? "interactive" : "pipe"}`,
     "--as-pid2",
   ];
 }

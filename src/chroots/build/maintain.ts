@@ -1,15 +1,18 @@
 /** Keeps chroots up to date. */
 
-import { Failure, hostFailure, messageOf } from "../../failure.ts";
-import { changeChroot, create, recreate, sourceForRebuild, update } from "./create.ts";
-import { findDefinition } from "../definition/definition.ts";
-import { findTree } from "../find/lookup.ts";
-import { generationNumbers, readRecord } from "../generations/record.ts";
-import { canUpgrade } from "./provision.ts";
-import { definedNames, unknownImage } from "../find/list.ts";
 import { type ChrootName, isChrootName, namesOfImage } from "../../config/chroot_name.ts";
+import { Failure, hostFailure, messageOf } from "../../failure.ts";
+import { findDefinition } from "../definition/definition.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
+import { definedNames, unknownImage } from "../find/list.ts";
+import { findTree } from "../find/lookup.ts";
+import { changeChroot } from "../generations/change_chroot.ts";
 import type { ChrootContext } from "../generations/context.ts";
+import { generationNumbers, readRecord } from "../generations/record.ts";
+import { recoverStore } from "../generations/recover.ts";
+import { create, recreate, sourceForRebuild } from "./create.ts";
+import { canUpgrade } from "./provision.ts";
+import { update } from "./update.ts";
 
 /** What maintenance does to a chroot. */
 export type Maintenance = "create" | "recreate" | "update" | "nothing";
@@ -22,37 +25,39 @@ const DONE: Readonly<Record<Maintenance, string>> = {
 };
 
 /**
- * What maintenance would do: create a chroot where it is missing; recreate it where it is defined so, or
- * what it was made from is another now; else bring it up to date.
- *
- * @param work How it is worked.
- * @param name The chroot.
- * @returns That.
- * @throws {Failure} where its definition holds what it may not.
+ * Decides what maintenance does: creates a chroot that is missing, recreates it where its definition says so or its
+ * source has changed, and otherwise updates it. Changes nothing.
  */
-export async function planMaintenance(work: ChrootContext, name: ChrootName): Promise<Maintenance> {
-  const { host, config } = work;
+export async function planMaintenance(
+  context: ChrootContext,
+  name: ChrootName,
+): Promise<Maintenance> {
+  const { host, config } = context;
   const recipe = await readRecipe(host, config, name);
   const { build, playbook } = recipe;
   const tree = await findTree(host, config.store, name);
   if (tree === null) return "create";
   if (build.recreate ?? playbook?.recreate) return "recreate";
   if (hasPinnedSource(recipe)) {
-    const source = await sourceForRebuild(work, name, recipe);
-    if (!await isUpToDate(work, name, recipe, source.pin)) return "recreate";
+    const source = await sourceForRebuild(context, name, recipe);
+    if (!await isUpToDate(context, name, recipe, source.pin)) return "recreate";
     if (source.isFixed) return "nothing";
   }
   const { setup, copy, packages } = build;
-  const isFurnished = playbook !== null || [setup, copy, packages].some((key) => key !== undefined);
-  return isFurnished || await canUpgrade(host, tree) ? "update" : "nothing";
+  const isProvisioned = playbook !== null ||
+    [setup, copy, packages].some((key) => key !== undefined);
+  return isProvisioned || await canUpgrade(host, tree) ? "update" : "nothing";
 }
 
-/** Whether the state of what a chroot is made from can be told. */
+/** Tells whether a chroot's source has states that differ by more than their time: images and other chroots. */
 function hasPinnedSource({ build }: Recipe): boolean {
   return build.extends !== undefined || /^(?:docker|oci):/.test(build.source ?? "");
 }
 
-/** Whether its newest build is what it would be made anew: after a way back, the same is not tried again. */
+/**
+ * Tells whether the newest build already has this source and definition. The newest build counts also after a rollback,
+ * so that a bad build is not repeated.
+ */
 async function isUpToDate(
   { host, config: { store } }: ChrootContext,
   name: ChrootName,
@@ -65,52 +70,46 @@ async function isUpToDate(
 }
 
 /**
- * Maintains a chroot.
+ * Maintains a chroot. A failure leaves the chroot as it was.
  *
- * @param work How it is worked.
- * @param name The chroot.
  * @returns What was done, in words.
- * @throws {Failure} where it failed; the chroot is what it was, then.
  */
-export async function maintainChroot(work: ChrootContext, name: ChrootName): Promise<string> {
-  return await changeChroot(work, name, "maintain", async () => {
-    const maintenance = await planMaintenance(work, name);
-    if (maintenance === "create") await create(work, name, undefined);
-    if (maintenance === "recreate") await recreate(work, name);
-    if (maintenance === "update") await update(work, name);
+export async function maintainChroot(context: ChrootContext, name: ChrootName): Promise<string> {
+  await recoverStore(context.host, context.config.store);
+  return await changeChroot(context, name, "maintain", async () => {
+    const maintenance = await planMaintenance(context, name);
+    if (maintenance === "create") await create(context, name, undefined);
+    if (maintenance === "recreate") await recreate(context, name);
+    if (maintenance === "update") await update(context, name);
     return DONE[maintenance];
   });
 }
 
 /**
- * Says of each chroot what maintenance would do.
+ * Logs for each chroot what maintenance would do. Changes nothing.
  *
- * @param work The outside, and where chroots and definitions are.
- * @param names The chroots.
  * @throws {Failure} after the last one, where a definition is wrong.
  */
 export async function checkChroots(
-  work: ChrootContext,
+  context: ChrootContext,
   names: readonly ChrootName[],
 ): Promise<void> {
-  await forEachChroot(work, names, "check", async (name) => {
-    const maintenance = await planMaintenance(work, name);
+  await forEachChroot(context, names, "check", async (name) => {
+    const maintenance = await planMaintenance(context, name);
     return maintenance === "nothing" ? DONE.nothing : `would be ${DONE[maintenance]}`;
   });
 }
 
 /**
- * Maintains one chroot after the other, and tells how each went.
+ * Maintains one chroot after the other, and logs the result of each.
  *
- * @param work How it is worked.
- * @param names The chroots.
  * @throws {Failure} after the last one, where any failed.
  */
 export async function maintainChroots(
-  work: ChrootContext,
+  context: ChrootContext,
   names: readonly ChrootName[],
 ): Promise<void> {
-  await forEachChroot(work, names, "maintain", (name) => maintainChroot(work, name));
+  await forEachChroot(context, names, "maintain", (name) => maintainChroot(context, name));
 }
 
 async function forEachChroot(
@@ -133,37 +132,34 @@ async function forEachChroot(
   if (failed.length > 0) {
     throw hostFailure(
       `Cannot ${verb} ${failed.join(", ")}: ${failed.length} of ${names.length} failed`,
-      "What each said stands above; they are as they were",
+      "See the messages above; the failed chroots are unchanged",
     );
   }
 }
 
 /**
- * The chroots that maintenance is about.
+ * Returns the chroots to maintain, each once, and each after the chroot that it extends.
  *
- * @param work The outside, and where chroots and definitions are.
- * @param images Some, as a person wrote them; none means all that have a definition or a playbook.
- * @returns Their names, each once.
+ * @param images Chroots as a person wrote them; none for all that have a definition or a playbook.
  * @throws {Failure} where one is unknown.
  */
 export async function chooseChroots(
-  work: ChrootContext,
+  context: ChrootContext,
   images: readonly string[],
 ): Promise<ChrootName[]> {
-  const { host, config } = work;
+  const { host, config } = context;
   const defined = await definedNames(host, config);
   const names = new Set<ChrootName>(images.length === 0 ? [...defined].sort() : []);
-  for (const image of images) names.add(await findNamed(work, defined, image));
-  return await basesFirst(work, names);
+  for (const image of images) names.add(await findNamed(context, defined, image));
+  return await basesFirst(context, names);
 }
 
-/** What others start from comes before them. */
 async function basesFirst(
   { host, config }: ChrootContext,
   names: ReadonlySet<ChrootName>,
 ): Promise<ChrootName[]> {
   const ordered = new Set<ChrootName>();
-  const visited = new Set<ChrootName>(); // a circle is told when its turn comes
+  const visited = new Set<ChrootName>(); // ends at a cycle, which is refused when its chroot is built
   const visit = async (name: ChrootName) => {
     if (visited.has(name)) return;
     visited.add(name);

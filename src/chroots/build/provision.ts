@@ -3,6 +3,8 @@
 import { hostFailure, messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
+import { commonNspawnArgv } from "../../linux/nspawn.ts";
+import { isSystemdHost } from "../../linux/systemd.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
@@ -54,7 +56,7 @@ export async function provisionTree(
 const COPIED = "/run/nspawn-runner-copy";
 
 /** Words: the place in the chroot. */
-const COPY_SCRIPT = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
+export const COPY_SCRIPT = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
 
 /**
  * Brings the packages of a tree up to date, where its system has apt, and installs those that are missing.
@@ -78,13 +80,13 @@ export async function upgradeTree(
 const APT = "apt-get -q -y -o Dpkg::Options::=--force-confold";
 
 /** Words: packages. */
-const INSTALL_SCRIPT = `apt-get -q update
+export const INSTALL_SCRIPT = `apt-get -q update
 ${APT} --no-install-recommends install -- "$@"
 apt-get -q clean
 `;
 
 /** Words: packages. */
-const UPGRADE_SCRIPT = `apt-get -q update
+export const UPGRADE_SCRIPT = `apt-get -q update
 ${APT} dist-upgrade
 [ $# = 0 ] || ${APT} --no-install-recommends install -- "$@"
 apt-get -q clean
@@ -134,20 +136,19 @@ async function runInside(
   argv: readonly string[],
   interrupt: AbortSignal,
 ): Promise<void> {
-  const systemd = await host.files.lstat("/run/systemd/system") !== null;
+  const isRegistered = await isSystemdHost(host);
   try {
     await runTool(
       host,
       [
-        "systemd-nspawn",
-        "--quiet",
+        ...commonNspawnArgv({
+          machine: `${WORKSHOP}setup-${host.pid()}`,
+          registration: isRegistered ? "scope" : "none",
+          timezone: await timezoneOptions(host, tree),
+        }),
         `--directory=${tree}`,
-        `--machine=${WORKSHOP}setup-${host.pid()}`,
-        ...(systemd ? [] : ["--register=no", "--keep-unit"]),
         "--as-pid2",
-        "--console=pipe",
         "--resolv-conf=replace-host",
-        ...await timezoneOptions(host, tree),
         "--setenv=DEBIAN_FRONTEND=noninteractive",
         ...options,
         "--",
@@ -155,8 +156,8 @@ async function runInside(
       ],
       {},
       interrupt,
-      // With systemd, nspawn makes a scope of its own, and systemd has to know its real pid.
-      { confined: !systemd },
+      // To register a scope, nspawn needs its real pid.
+      { confined: !isRegistered },
     );
   } catch (error) {
     if (interrupt.aborted) throw error;

@@ -1,40 +1,40 @@
 /** Removes chroots. */
 
 import { join } from "@std/path/posix";
-import { hostFailure } from "../../failure.ts";
-import { requireOwned } from "../generations/ownership.ts";
-import { currentNumber } from "../generations/record.ts";
-import { unknownImage } from "../find/list.ts";
-import { whileLocked } from "../generations/lock.ts";
 import { type ChrootName, namesOfImage } from "../../config/chroot_name.ts";
-import { chrootPlaces, removalPath, removalsFolder } from "../generations/places.ts";
-import { recoverStore } from "../generations/recover.ts";
+import { hostFailure } from "../../failure.ts";
 import { removeTrees } from "../../linux/tree.ts";
-import { inUse, machinesOf } from "../generations/machines_port.ts";
+import { until } from "../../linux/wait.ts";
+import { unknownImage } from "../find/list.ts";
 import type { ChrootContext } from "../generations/context.ts";
+import { whileLocked } from "../generations/lock.ts";
+import { inUse, machinesOf } from "../generations/machines_port.ts";
+import { requireOwned } from "../generations/ownership.ts";
+import { chrootPlaces, removalPath, removalsFolder } from "../generations/places.ts";
+import { currentNumber } from "../generations/record.ts";
+import { recoverStore } from "../generations/recover.ts";
 
 /**
- * Removes a chroot with all its generations; its definition and playbook stay.
+ * Removes a chroot with all its generations. Its definition and playbook stay.
  *
- * @param work How it is worked.
  * @param image The chroot, as a person wrote it.
- * @param whenIdle Whether to wait for machines that use it, instead of refusing.
- * @throws {Failure} where there is none, or somebody uses it.
+ * @param whenIdle Whether to wait for machines that use the chroot, instead of refusing.
+ * @throws {Failure} where there is no such chroot, or it is in use.
  */
 export async function removeChroot(
-  work: ChrootContext,
+  context: ChrootContext,
   image: string,
   whenIdle: boolean,
 ): Promise<void> {
-  const { host, config } = work;
+  const { host, config } = context;
   await recoverStore(host, config.store);
   for (const name of namesOfImage(image)) {
-    // A file of that name is none of ours.
+    // A file of that name is no chroot.
     const stat = await host.files.stat(chrootPlaces(config.store, name).path);
     if (stat?.kind !== "directory") continue;
-    await whileLocked(work, name, async () => {
+    await whileLocked(context, name, async () => {
       await requireOwned(host, config.store, name, "remove");
-      await removeTrees(host, await takeOut(work, name, whenIdle));
+      await removeTrees(host, await takeOut(context, name, whenIdle));
     });
     host.log.info(`Removed chroot ${name}`);
     return;
@@ -42,43 +42,53 @@ export async function removeChroot(
   throw await unknownImage(host, config, image);
 }
 
-/** Takes a chroot out of its place at a moment when nobody uses it; tells where its trees are then. */
-async function takeOut(work: ChrootContext, name: ChrootName, whenIdle: boolean): Promise<string> {
-  const { host, config, machines: users, interrupt } = work;
-  const leaving = removalPath(config.store, name, host.clock.now());
-  let told = "";
-  while (!interrupt.aborted) {
-    // In one moment: between a look and a move a machine could begin to use it.
-    const found = await users.whileNoneStarts(async () => {
-      const found = await machinesOf(host, config.store, users, name);
-      if (found.length === 0) await moveOut(work, name, leaving);
-      return found;
+/**
+ * Moves the trees of a chroot out of its place, while no machine uses it.
+ *
+ * @returns The folder to which they were moved.
+ */
+async function takeOut(
+  context: ChrootContext,
+  name: ChrootName,
+  whenIdle: boolean,
+): Promise<string> {
+  const { host, config, machines, interrupt } = context;
+  const removal = removalPath(config.store, name, host.clock.now());
+  let lastLogged = "";
+  const moveUnlessUsed = async () => {
+    // No machine can start between the check and the move.
+    const users = await machines.whileNoneStarts(async () => {
+      const users = await machinesOf(host, config.store, machines, name);
+      if (users.length === 0) await moveOut(context, name, removal);
+      return users;
     });
-    if (found.length === 0) return leaving;
-    if (!whenIdle) throw inUse(found, name, "remove", "--when-idle waits for that");
-    const machines = found.map(({ machine }) => machine).join(", ");
-    if (machines !== told) host.log.info(`Waiting for ${machines}`);
-    told = machines;
-    await host.clock.sleep(PAUSE);
-  }
+    if (users.length === 0) return true;
+    if (!whenIdle) throw inUse(users, name, "remove", "--when-idle waits for that");
+    const list = users.map(({ machine }) => machine).join(", ");
+    if (list !== lastLogged) host.log.info(`Waiting for ${list}`);
+    lastLogged = list;
+    return false;
+  };
+  const wait = { interval: IDLE_INTERVAL, signal: interrupt };
+  if (!interrupt.aborted && await until(host, wait, moveUnlessUsed)) return removal;
   throw hostFailure(`Cannot remove chroot ${name}: interrupted`);
 }
 
-/** Milliseconds between two looks for machines. */
-const PAUSE = 500;
+/** Milliseconds between two looks whether machines still use a chroot. */
+const IDLE_INTERVAL = 500;
 
-/** Generations first: a link that leads to nothing is no chroot, and the next sweep removes it. */
+/** Moves the generations before the symlink: recoverStore() removes a symlink to nothing. */
 async function moveOut(
   { host, config: { store } }: ChrootContext,
   name: ChrootName,
-  leaving: string,
+  removal: string,
 ): Promise<void> {
   const { path, generations } = chrootPlaces(store, name);
   if (await currentNumber(host, store, name) === null) {
-    await host.files.makeDirectory(leaving);
-    return await host.files.rename(path, join(leaving, "0"));
+    await host.files.makeDirectory(removal);
+    return await host.files.rename(path, join(removal, "0"));
   }
   await host.files.makeDirectory(removalsFolder(store));
-  await host.files.rename(generations, leaving);
+  await host.files.rename(generations, removal);
   await host.files.remove(path);
 }

@@ -1,16 +1,14 @@
 /** All trees of a store. */
 
 import type { Host } from "../../host/host.ts";
-import { generationNumbers, generationPath } from "./record.ts";
 import { isChrootName } from "../../config/chroot_name.ts";
 import { buildsFolder, chrootPlaces, generationsFolder } from "./places.ts";
+import { generationNumbers, generationPath } from "./record.ts";
 
 /**
- * All trees of a store: those in the making first, which become generations meanwhile.
+ * Lists all trees of a store. Builds come first: one may become a generation meanwhile, and is then listed twice.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @yields Paths, perhaps of nothing; some lead to the same tree.
+ * @yields Paths; one may not exist, and several may lead to the same tree.
  */
 export async function* allTrees(host: Host, store: string): AsyncIterable<string> {
   const namesIn = async (folder: string) => (await host.files.list(folder)).filter(isChrootName);

@@ -1,22 +1,22 @@
-/** What every work on chroots needs to know. */
+/** What all work on chroots is given. */
 
 import type { Config, MachineSettings } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
-import type { ImageConfig } from "./oci_config.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 import type { ChrootMachines } from "./machines_port.ts";
+import type { ChrootName } from "../../config/chroot_name.ts";
+import type { ImageConfig } from "./oci_config.ts";
 
-/** How chroots are worked on. */
+/** What a command on chroots works with. */
 export interface ChrootContext {
   readonly host: Host;
   readonly config: Config;
   readonly machines: ChrootMachines;
   readonly trial: Trial;
-  /** Gives up when aborted; what there was stays as it was. */
+  /** Aborted by a signal: the command gives up, and the chroot stays as it was. */
   readonly interrupt: AbortSignal;
 }
 
-/** A tree that is complete, and not a generation yet. */
+/** A complete tree that is to become a generation. */
 export interface Candidate {
   readonly name: ChrootName;
   readonly tree: string;
@@ -25,9 +25,9 @@ export interface Candidate {
 }
 
 /**
- * Proves that jobs can run in a tree: a machine starts from it, and the shell and git run there. What the
- * machine writes is not kept.
+ * Proves that jobs can run in a tree: starts a machine from it, and runs the shell and git there. The
+ * machine's writes are discarded.
  *
- * @throws {Failure} where it is not fit for jobs.
+ * @throws {Failure} where jobs could not run in it.
  */
 export type Trial = (candidate: Candidate, interrupt: AbortSignal) => Promise<void>;

@@ -1,20 +1,20 @@
-/** One change of a chroot at a time. */
+/** The lock of a chroot: one process at a time changes it. */
 
 import { hostFailure } from "../../failure.ts";
 import type { Host, Lock } from "../../host/host.ts";
+import { until } from "../../linux/wait.ts";
+import type { ChrootContext } from "./context.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces, lockFolder } from "./places.ts";
-import type { ChrootContext } from "./context.ts";
+
+/** The part of the context that locking needs. */
+export type LockContext = Pick<ChrootContext, "host" | "config" | "interrupt">;
 
 /**
- * Does something to a chroot that nobody else may do at the same time. The lock ends with the process.
- * A person at a terminal waits for it; nobody else does.
+ * Runs `act` under a chroot's lock, which also ends with the process. Waits for the lock only at a terminal,
+ * where a person can interrupt.
  *
- * @param work How it is worked.
- * @param name The chroot.
- * @param act What is done.
- * @returns What it returns.
- * @throws {Failure} of the host where another process holds the chroot.
+ * @throws {Failure} of the host where another process holds the lock.
  */
 export async function whileLocked<T>(
   { host, config: { store }, interrupt }: LockContext,
@@ -30,9 +30,6 @@ export async function whileLocked<T>(
   }
 }
 
-/** What locking needs to know. */
-export type LockContext = Pick<ChrootContext, "host" | "config" | "interrupt">;
-
 async function waitForLock(
   host: Host,
   store: string,
@@ -41,25 +38,14 @@ async function waitForLock(
 ): Promise<Lock | null> {
   if (!host.terminal.is("stdin") || !host.terminal.is("stderr")) return null;
   host.log.info(`Waiting for ${await holderOf(host, store, name)}, which works on chroot ${name}`);
-  while (!interrupt.aborted) {
-    const lock = await tryLock(host, store, name);
-    if (lock !== null) return lock;
-    await host.clock.sleep(PAUSE);
-  }
-  return null;
+  const wait = { interval: LOCK_INTERVAL, signal: interrupt };
+  return await until(host, wait, () => tryLock(host, store, name));
 }
 
-/** Milliseconds between two tries. */
-const PAUSE = 300;
+/** Milliseconds between two tries to take a lock. */
+const LOCK_INTERVAL = 300;
 
-/**
- * Takes a chroot's lock if it is free.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @returns Null where another process holds it.
- */
+/** Takes a chroot's lock; returns null where another process holds it. */
 export async function tryLock(host: Host, store: string, name: ChrootName): Promise<Lock | null> {
   await host.files.makeDirectory(store, 0o755);
   await host.files.makeDirectory(lockFolder(store), 0o755);
@@ -67,12 +53,9 @@ export async function tryLock(host: Host, store: string, name: ChrootName): Prom
 }
 
 /**
- * Whether a process holds the chroot, without trying to take it: anybody may look.
+ * Tells whether a process holds a chroot's lock, without taking it, so that every user may ask.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @returns False also where the kernel does not tell.
+ * @returns False also where /proc/locks cannot be read.
  */
 export async function isLocked(host: Host, store: string, name: ChrootName): Promise<boolean> {
   const stat = await host.files.stat(chrootPlaces(store, name).lock);

@@ -1,67 +1,63 @@
-/** Who uses chroots: told by whoever knows machines. */
+/** What chroots need to know of machines: an interface, since chroots do not know how machines work. */
 
-import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { ChrootFailure } from "./chroot_failure.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces } from "./places.ts";
 
-/** A machine, as far as chroots care. */
+/** A machine, as chroots see it. */
 export interface ChrootMachine {
   readonly machine: string;
-  /** The chroot, and the tree that the machine started from. */
+  /** The chroot, and the tree that the machine was started from. */
   readonly chroot: { readonly name: string; readonly path: string };
-  /** How its writes are kept off the chroot: a `btrfs` snapshot does not need it any more. */
+  /** The kind of storage: a machine on a `btrfs` snapshot no longer reads the chroot's tree. */
   readonly storage: string;
-  /** Whether it is being started, and so does not have its tree in hand yet. */
+  /** Whether the machine is being started, and so may not have opened its tree yet. */
   readonly starting: boolean;
 }
 
-/** All machines. */
+/** All machines of a store. */
 export interface ChrootMachines {
-  /** Those that there are at this moment. */
+  /** Lists the machines that exist at this moment. */
   list(): Promise<readonly ChrootMachine[]>;
-  /** Does something while no machine begins to use a tree; that takes no longer than a moment. */
+  /** Runs `act`, which must be quick, while no machine can begin to use a tree. */
   whileNoneStarts<T>(act: () => Promise<T>): Promise<T>;
+  /** Removes what is derived from a tree for machines (its shifted layers), since the tree changes in place. */
+  dropLayers(tree: string): Promise<void>;
 }
 
 /**
- * The machines of a chroot, by whatever name they reached it: a symlink may be another one.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param users Who might.
- * @param name The chroot.
- * @returns Those that started from any of its generations.
+ * Lists the machines that were started from any generation of a chroot. Trees are compared, not names:
+ * a machine may have reached the chroot by a symlink of another name.
  */
 export async function machinesOf(
   host: Host,
   store: string,
-  users: ChrootMachines,
+  machines: ChrootMachines,
   name: ChrootName,
 ): Promise<ChrootMachine[]> {
   const { path, generations } = chrootPlaces(await host.files.real(store) ?? store, name);
-  const isOurs = (tree: string) => tree === path || tree.startsWith(`${generations}/`);
-  return (await users.list()).filter(({ chroot }) => isOurs(chroot.path));
+  const isOfChroot = (tree: string) => tree === path || tree.startsWith(`${generations}/`);
+  return (await machines.list()).filter(({ chroot }) => isOfChroot(chroot.path));
 }
 
 /**
- * Says that machines keep something from being done.
+ * Returns the failure of a change that machines prevent.
  *
- * @param found The machines.
- * @param name The chroot.
- * @param verb What cannot be done to it.
- * @param hint What helps besides patience.
- * @returns The failure, to be thrown.
+ * @param verb The change, as in `Cannot VERB chroot NAME`.
+ * @param hint What helps, apart from waiting.
  */
 export function inUse(
-  found: readonly ChrootMachine[],
+  machines: readonly ChrootMachine[],
   name: ChrootName,
   verb: string,
   hint: string,
 ): Error {
-  const machines = found.map((user) => user.machine).join(", ");
-  return refused(
-    `Cannot ${verb} chroot ${name}: in use by ${machines}`,
+  const list = machines.map(({ machine }) => machine).join(", ");
+  return new ChrootFailure(
+    "refused",
+    name,
+    `Cannot ${verb} chroot ${name}: in use by ${list}`,
     `Try again when they have ended; ${hint}`,
   );
 }

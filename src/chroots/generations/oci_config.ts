@@ -1,8 +1,8 @@
-/** How programs run in a chroot, as the image says that it was made from. */
+/** How programs run in a chroot that was made from an OCI image. */
 
-/** In the words of the OCI image specification, config.md. */
+/** The part of an image's configuration that matters here (OCI image specification, config.md). */
 export interface ImageConfig {
-  /** `NAME=VALUE`, each on one line. */
+  /** `NAME=VALUE`, each without line breaks. */
   readonly env: readonly string[];
   /** `USER`, `UID`, `USER:GROUP`; empty for root. */
   readonly user: string;
@@ -12,22 +12,21 @@ export interface ImageConfig {
 }
 
 /**
- * The part of an image's configuration that says how programs run.
+ * Reads an image's configuration. What is missing or malformed is empty in the result.
  *
- * @param value The configuration, `config` of application/vnd.oci.image.config.v1+json.
- * @returns What it says, and nothing where it is silent.
+ * @param value `config` of application/vnd.oci.image.config.v1+json.
  */
 export function parseImageConfig(value: unknown): ImageConfig {
   const { Env, User, WorkingDir, Entrypoint, Cmd } = (value ?? {}) as Record<string, unknown>;
   return {
-    env: textsOf(Env).filter((one) => /^[A-Za-z_][\w.-]*=[^\0\n]*$/.test(one)),
+    env: stringsOf(Env).filter((one) => /^[A-Za-z_][\w.-]*=[^\0\n]*$/.test(one)),
     user: typeof User === "string" ? User : "",
     workingDir: typeof WorkingDir === "string" ? WorkingDir : "",
-    entrypoint: textsOf(Entrypoint),
-    cmd: textsOf(Cmd),
+    entrypoint: stringsOf(Entrypoint),
+    cmd: stringsOf(Cmd),
   };
 }
 
-function textsOf(value: unknown): string[] {
+function stringsOf(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === "string") : [];
 }

@@ -1,20 +1,16 @@
-/** What in a chroot's place is not ours to replace or to remove. */
+/** Trees in a chroot's place that this program must not replace or remove. */
 
-import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { currentNumber } from "./record.ts";
+import { mountsIn } from "../../linux/tree.ts";
+import { ChrootFailure } from "./chroot_failure.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
 import { chrootPlaces } from "./places.ts";
-import { mountsIn } from "../../linux/tree.ts";
+import { currentNumber } from "./record.ts";
 
 /**
- * Refuses what cannot be replaced or removed as a whole.
+ * Refuses a chroot that is an administrator's symlink, or that has something mounted in it.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @param verb What cannot be done to it, for the message.
- * @throws {Failure} for a symlink that is not ours, and for mount points.
+ * @param verb The change, as in `Cannot VERB chroot NAME`.
  */
 export async function requireOwned(
   host: Host,
@@ -23,18 +19,18 @@ export async function requireOwned(
   verb: string,
 ): Promise<void> {
   const { path, generations } = chrootPlaces(store, name);
+  const refuse = (reason: string, hint: string) =>
+    new ChrootFailure("refused", name, `Cannot ${verb} chroot ${name}: ${reason}`, hint);
   const isLink = (await host.files.lstat(path))?.kind === "symlink";
   if (isLink && await currentNumber(host, store, name) === null) {
     const target = await host.files.readLink(path);
-    throw refused(
-      `Cannot ${verb} chroot ${name}: it is a symlink to ${target}`,
-      `Its tree is yours: change that, or remove ${path}`,
+    throw refuse(
+      `it is a symlink to ${target}`,
+      `Change that tree by other means, or remove the symlink: rm ${path}`,
     );
   }
   const [mount] = await mountsIn(host, isLink ? generations : path);
-  if (mount === undefined) return;
-  throw refused(
-    `Cannot ${verb} chroot ${name}: something is mounted at ${mount}`,
-    `Undo it: umount ${mount}`,
-  );
+  if (mount !== undefined) {
+    throw refuse(`something is mounted at ${mount}`, `Unmount it: umount ${mount}`);
+  }
 }

@@ -1,31 +1,25 @@
-/** Where chroots, and what belongs to them, are in the store. */
+/** Where the store keeps chroots and what belongs to them. All paths are absolute. */
 
 import { join } from "@std/path/posix";
 import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 
-/** Places of one chroot. */
+/** The paths of one chroot. */
 export interface ChrootPlaces {
-  /** What leads to the current generation: a symlink; a directory where another program made it. */
+  /** A symlink to the current generation; a directory where another program made the chroot. */
   readonly path: string;
-  /** Its generations, by number, and what is known of each. */
+  /** The folder of its generations, by number, each with a record beside it. */
   readonly generations: string;
-  /** Held by whoever makes, changes or removes it. */
+  /** Held by the process that makes, changes or removes the chroot. */
   readonly lock: string;
-  /** A folder that holds a tree in the making, and is swept when nobody holds the lock. */
+  /** The folder of a build; a leftover where no process holds the lock. */
   readonly build: string;
-  /** The tree in there. */
+  /** The tree that is built. */
   readonly tree: string;
-  /** Temporary files of the tools that make it. */
+  /** Temporary files of the tools that build it. */
   readonly scratch: string;
 }
 
-/**
- * The places of a chroot.
- *
- * @param store The store's folder.
- * @param name The chroot.
- * @returns Absolute paths.
- */
+/** Returns the paths of a chroot. */
 export function chrootPlaces(store: string, name: ChrootName): ChrootPlaces {
   const build = join(buildsFolder(store), name);
   return {
@@ -38,64 +32,36 @@ export function chrootPlaces(store: string, name: ChrootName): ChrootPlaces {
   };
 }
 
-/**
- * Where the generations of all chroots are.
- *
- * @param store The store's folder.
- * @returns An absolute path.
- */
+/** Returns the folder of all generations. */
 export function generationsFolder(store: string): string {
   return join(store, ".generations");
 }
 
-/**
- * Where locks are.
- *
- * @param store The store's folder.
- * @returns An absolute path.
- */
+/** Returns the folder of the locks of chroots. */
 export function lockFolder(store: string): string {
   return join(store, ".chroots");
 }
 
-/**
- * Where trees are made.
- *
- * @param store The store's folder.
- * @returns An absolute path.
- */
+/** Returns the folder of all builds. */
 export function buildsFolder(store: string): string {
   return join(store, ".making");
 }
 
-/**
- * Where trees wait for their removal.
- *
- * @param store The store's folder.
- * @returns An absolute path.
- */
+/** Returns the folder of trees that are being removed. */
 export function removalsFolder(store: string): string {
   return join(store, ".leaving");
 }
 
 /**
- * A folder for trees of a chroot that leave: no chroot's name has a `~`.
+ * Returns a folder for trees of a chroot that are to be removed. No chroot's name holds a `~`.
  *
- * @param store The store's folder.
- * @param name The chroot.
- * @param since When they leave, in milliseconds since 1970.
- * @returns An absolute path.
+ * @param since When the removal began, in milliseconds since 1970.
  */
 export function removalPath(store: string, name: ChrootName, since: number): string {
   return join(removalsFolder(store), `${name}~${since}`);
 }
 
-/**
- * Whose trees leave, as their folder's name tells.
- *
- * @param entry One component of a path.
- * @returns Null where it is none of ours.
- */
+/** Returns the chroot whose trees are in an entry of the folder of removals; null for any other name. */
 export function chrootOfRemoval(entry: string): ChrootName | null {
   const [, name] = entry.match(/^([^~]+)~\d+$/) ?? [];
   return name !== undefined && isChrootName(name) ? name : null;

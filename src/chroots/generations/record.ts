@@ -1,38 +1,36 @@
-/** Generations: the builds of a chroot, one of which is current. */
+/** Generations: the builds of a chroot, each with a record of how it was made. */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { type ImageConfig, parseImageConfig } from "./oci_config.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
+import { type ImageConfig, parseImageConfig } from "./oci_config.ts";
 import { chrootPlaces } from "./places.ts";
 
-/** What is known of a build. */
+/** What is recorded of a build. */
 export interface GenerationRecord {
   readonly version: 1;
   /** What it was made from: a suite, or a source as a definition names it. */
   readonly origin: string;
-  /** Which state of its origin that was: an image's digest, another chroot's build. */
+  /** The state of the origin: an image's digest, or the number and date of another chroot's build. */
   readonly pin: string | null;
-  /** What of its definition and playbook made it, as a hash. */
+  /** The hash of the definition and the playbook that made it. */
   readonly recipe: string | null;
-  /** How programs run in it, where an image says so. */
+  /** How programs run in it, where it was made from an image. */
   readonly image: ImageConfig | null;
   /** Bytes on disk when it was made; null where they could not be counted. */
   readonly size: number | null;
-  /** When it was made or brought up to date, as ISO 8601. */
+  /** When it was made or updated, as ISO 8601. */
   readonly made: string;
-  /** The generation that was current before. */
+  /** The generation that was current before it. */
   readonly previous: number | null;
 }
 
+/** The origin of a tree that another program made. */
+export const UNKNOWN_ORIGIN = "unknown";
+
 /**
- * The numbers of all generations of a chroot. A tree there is complete: its record comes first, and it comes in one step.
- * 0 is the tree of another program, and each build has one more.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @returns The smallest first.
+ * Lists the numbers of all generations of a chroot, the smallest first. Each tree in that folder is complete: its
+ * record is written before, and the tree is moved there in one step. Number 0 is a tree that another program made.
  */
 export async function generationNumbers(
   host: Host,
@@ -45,26 +43,12 @@ export async function generationNumbers(
 
 const NUMBER = /^(?:0|[1-9]\d{0,8})$/;
 
-/**
- * The tree of a generation.
- *
- * @param store The store's folder.
- * @param name The chroot.
- * @param number Which.
- * @returns An absolute path.
- */
+/** Returns the absolute path of a generation's tree. */
 export function generationPath(store: string, name: ChrootName, number: number): string {
   return join(chrootPlaces(store, name).generations, `${number}`);
 }
 
-/**
- * The current generation, as the chroot's symlink says.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @returns Null where there is no such symlink of ours.
- */
+/** Returns the number of the current generation; null where the chroot is not a symlink to one. */
 export async function currentNumber(
   host: Host,
   store: string,
@@ -76,37 +60,21 @@ export async function currentNumber(
 }
 
 /**
- * Which generation of a chroot a path is.
+ * Returns the number of the generation at a path; null where the path is none of the chroot's generations.
  *
- * @param name The chroot.
  * @param path A path without symlinks.
- * @returns Null where it is none.
  */
 export function generationAt(name: ChrootName, path: string): number | null {
   const [folder, owner, number = ""] = path.split("/").slice(-3);
   return folder === ".generations" && owner === name && NUMBER.test(number) ? Number(number) : null;
 }
 
-/**
- * Where a chroot's symlink leads, from its own folder.
- *
- * @param name The chroot.
- * @param number Its current generation.
- * @returns A relative path.
- */
+/** Returns the target of a chroot's symlink, relative to the store. */
 export function linkTarget(name: ChrootName, number: number): string {
   return `.generations/${name}/${number}`;
 }
 
-/**
- * Records a build. It is for root alone: an image's environment may hold a secret.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @param number Which build; the folder of generations exists.
- * @param record What is recorded.
- */
+/** Records a build. Only root can read the record: an image's environment may hold a secret. */
 export async function writeRecord(
   host: Host,
   store: string,
@@ -118,15 +86,7 @@ export async function writeRecord(
   await host.files.replace(recordPath(store, name, number), text);
 }
 
-/**
- * What was recorded of a build.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @param number Which build.
- * @returns Null where nothing is known: another program may have made it.
- */
+/** Reads the record of a build; null where it is missing (another program made the tree) or damaged. */
 export async function readRecord(
   host: Host,
   store: string,
@@ -137,44 +97,46 @@ export async function readRecord(
     const text = await host.files.read(recordPath(store, name, number));
     return parseRecord(JSON.parse(text ?? "null"));
   } catch {
-    return null; // a damaged record says nothing, and is no reason to fail
+    return null;
   }
 }
 
-/**
- * A record, whoever wrote it.
- *
- * @param value What was read.
- * @returns Null where it is none.
- */
+/** Reads the record of the current generation; null where another program made the chroot. */
+export async function currentRecord(
+  host: Host,
+  store: string,
+  name: ChrootName,
+): Promise<GenerationRecord | null> {
+  const number = await currentNumber(host, store, name);
+  return number === null ? null : await readRecord(host, store, name, number);
+}
+
+/** Checks a record, which may come from another host; returns null where it is none. */
 export function parseRecord(value: unknown): GenerationRecord | null {
   const record = value as GenerationRecord | null;
   const isText = (text: unknown) => typeof text === "string" && PRINTABLE.test(text);
   const isTextOrNull = (text: unknown) => text === null || isText(text);
   const isRecord = record?.version === 1 && isText(record.origin) && isText(record.made) &&
     isTextOrNull(record.pin) && isTextOrNull(record.recipe);
-  return isRecord ? { ...record, image: recordedImage(record.image) } : null;
+  return isRecord ? { ...record, image: checkedImage(record.image) } : null;
 }
 
-/** Nothing that a terminal would obey. */
+/** Excludes control characters, which a terminal would interpret. */
 const PRINTABLE = /^[\x20-\x7e]{1,512}$/;
 
-/** Checked again, since a record may come from another host. */
-function recordedImage(image: ImageConfig | null | undefined): ImageConfig | null {
+function checkedImage(image: ImageConfig | null | undefined): ImageConfig | null {
   if (image === null || image === undefined) return null;
   const { env, user, workingDir, entrypoint, cmd } = image;
-  const words = { Env: env, User: user, WorkingDir: workingDir, Entrypoint: entrypoint, Cmd: cmd };
-  return parseImageConfig(words);
+  return parseImageConfig({
+    Env: env,
+    User: user,
+    WorkingDir: workingDir,
+    Entrypoint: entrypoint,
+    Cmd: cmd,
+  });
 }
 
-/**
- * The file that says what is known of a build.
- *
- * @param store The store's folder.
- * @param name The chroot.
- * @param number Which build.
- * @returns An absolute path.
- */
+/** Returns the absolute path of a build's record. */
 export function recordPath(store: string, name: ChrootName, number: number): string {
   return `${generationPath(store, name, number)}.json`;
 }

@@ -1,45 +1,44 @@
-/** What a chroot in one file is made of. */
+/** The format of an exported chroot: a tar file with these members, compressed by zstd. */
 
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { refused } from "../../failure.ts";
 import { type GenerationRecord, parseRecord } from "../generations/record.ts";
-import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 
-/** What is in such a file, in that order; definition and playbook may be missing. */
+/** The members, in their order; definition and playbook are optional. */
 export const MEMBERS = {
   header: "nspawn-runner.json",
   definition: "definition.toml",
   playbook: "playbook.yaml",
   root: "root.tar",
-  /** For all the others, as sha256sum(1) checks them. */
+  /** The checksums of all other members, in the format of sha256sum(1). */
   sums: "SHA256SUMS",
 } as const;
 
-/** What a file says of itself. */
+/** The first member: which chroot this is. */
 export interface ExportHeader {
   readonly format: 1;
   readonly name: ChrootName;
   readonly record: GenerationRecord | null;
 }
 
-/** How tar(1) is told to compress: with all processors. */
+/** tar's option for zstd on all processors. */
 export const ZSTD = "--use-compress-program=zstd -T0";
 
 /**
- * What a file says of itself.
+ * Parses and checks the header of a file.
  *
- * @param text The member that says it; null where it is not there.
- * @param file The file, for messages.
- * @returns That, checked.
- * @throws {Failure} where it is no file of ours.
+ * @param text The member; null where it is missing.
+ * @param file The file's path, for messages.
+ * @throws {Failure} where chroot-export did not write it.
  */
 export function parseHeader(text: string | null, file: string): ExportHeader {
   try {
-    const about = JSON.parse(text ?? "");
-    if (about.format === 1 && isChrootName(about.name)) {
-      return { format: 1, name: about.name, record: parseRecord(about.record) };
+    const header = JSON.parse(text ?? "");
+    if (header.format === 1 && isChrootName(header.name)) {
+      return { format: 1, name: header.name, record: parseRecord(header.record) };
     }
   } catch {
-    // The same as one that says something else.
+    // Not JSON: refused like any other content.
   }
   throw refused(`Cannot import ${file}: it is no export of nspawn-runner`);
 }

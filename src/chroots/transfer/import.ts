@@ -1,69 +1,79 @@
-/** Makes a chroot from the file that another host wrote. */
+/** Makes a chroot from a file that chroot-export wrote, perhaps on another host. */
 
 import { dirname, isAbsolute, join } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { parseDefinition, settingsFor } from "../../config/load.ts";
 import type { MachineSettings } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { type ExportHeader, MEMBERS, parseHeader, ZSTD } from "./export_format.ts";
-import { changeChroot, UNKNOWN_ORIGIN } from "../build/create.ts";
-import { requireOwned } from "../generations/ownership.ts";
-import { definedNames } from "../find/list.ts";
-import { buildAside } from "../build/build_aside.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import { PLAYBOOK_ENDINGS } from "../definition/playbook.ts";
-import { readRecipe } from "../definition/recipe.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 import { makeTree, unpackTar } from "../../linux/tree.ts";
+import { finishBuild } from "../build/finish_build.ts";
+import { PLAYBOOK_ENDINGS } from "../definition/playbook.ts";
+import { readRecipe } from "../definition/recipe.ts";
+import { definedNames } from "../find/list.ts";
+import { openBuildFolder } from "../generations/build_folder.ts";
+import { changeChroot } from "../generations/change_chroot.ts";
 import type { ChrootContext } from "../generations/context.ts";
+import { requireOwned } from "../generations/ownership.ts";
+import { UNKNOWN_ORIGIN } from "../generations/record.ts";
+import { recoverStore } from "../generations/recover.ts";
+import { type ExportHeader, MEMBERS, parseHeader, ZSTD } from "./export_format.ts";
 
 /**
- * Makes a generation of a chroot from a file. Nothing of the file is used before all of it is checked. Its
- * definition and its playbook are laid down where the chroot has none here.
+ * Makes a generation of a chroot from a file, all of which is checked before any of it is used. Also writes the file's
+ * definition and playbook, where the chroot has neither on this host.
  *
- * @param work How it is worked.
- * @param file The file.
- * @param wanted The chroot's name; undefined for that of the file.
+ * @param wanted The chroot's name; undefined for the name in the file.
  * @returns The chroot's name.
- * @throws {Failure} where the file is damaged, or nothing can be made of it.
+ * @throws {Failure} where the file is damaged, or jobs could not run in its tree.
  */
 export async function importChroot(
-  work: ChrootContext,
+  context: ChrootContext,
   file: string,
   wanted: ChrootName | undefined,
 ): Promise<ChrootName> {
-  const { host } = work;
+  const { host, config } = context;
   await requireProgram(host, "zstd");
   if ((await host.files.stat(file))?.kind !== "file") {
     throw refused(`Cannot import ${file}: no such file`);
   }
-  const name = wanted ?? (await peek(host, file)).name;
-  await changeChroot(work, name, "import", () => importAs(work, file, name));
+  const name = wanted ?? (await readHeader(host, file)).name;
+  await recoverStore(host, config.store);
+  await changeChroot(context, name, "import", () => importAs(context, file, name));
   return name;
 }
 
-async function importAs(work: ChrootContext, file: string, name: ChrootName): Promise<void> {
-  const { host, config, interrupt } = work;
+async function importAs(context: ChrootContext, file: string, name: ChrootName): Promise<void> {
+  const { host, config, interrupt } = context;
   await requireOwned(host, config.store, name, "import");
-  let layDown = async () => {};
-  await buildAside(work, name, async ({ scratch, tree }) => {
-    const folder = join(scratch, "file");
-    host.log.info(`Checking ${file}`);
-    await unpack(host, file, folder, interrupt);
-    const { record } = parseHeader(await host.files.read(join(folder, MEMBERS.header)), file);
-    const said = await saidIn(work, name, folder);
-    layDown = said.layDown;
-    await makeTree(host, tree);
-    await unpackTar(host, join(folder, MEMBERS.root), tree, interrupt);
-    await host.files.remove(join(folder, MEMBERS.root)); // it is as large as the tree
-    const { origin = UNKNOWN_ORIGIN, pin = null, image = null, recipe = null } = record ?? {};
-    return { origin, pin, image, recipe, settings: said.settings };
-  });
-  await layDown();
+  await using folder = await openBuildFolder(host, config.store, name);
+  const members = join(folder.scratch, "file");
+  host.log.info(`Checking ${file}`);
+  await unpackMembers(host, file, members, interrupt);
+  const { record } = parseHeader(await host.files.read(join(members, MEMBERS.header)), file);
+  const own = await readRecipe(host, config, name);
+  const definition = await definitionIn(context, name, members);
+  await makeTree(host, folder.tree);
+  const root = join(members, MEMBERS.root);
+  await unpackTar(host, root, folder.tree, interrupt);
+  await host.files.remove(root); // as large as the tree
+  const { origin = UNKNOWN_ORIGIN, pin = null, image = null, recipe = null } = record ?? {};
+  const { settings } = definition ?? own;
+  await finishBuild(context, name, { origin, pin, image, recipe, settings });
+  if (definition !== null) await writeDefinition(context, definition);
 }
 
-/** Lays out what is in a file, and checks it. */
-async function unpack(
+/** Reads the header of a file, before the rest is unpacked. */
+async function readHeader(host: Host, file: string): Promise<ExportHeader> {
+  const argv = ["tar", "--extract", "--to-stdout", "--occurrence=1", `--file=${file}`] as const;
+  const words = ["--force-local", ZSTD, "--", MEMBERS.header];
+  const { stdout } = await host.processes.capture([...argv, ...words]);
+  return parseHeader(stdout, file);
+}
+
+/** Unpacks the members of a file, and checks that they are the expected ones and undamaged. */
+async function unpackMembers(
   host: Host,
   file: string,
   folder: string,
@@ -77,9 +87,9 @@ async function unpack(
   });
   const members = await host.files.list(folder);
   for (const member of members) {
-    const isOurs = (Object.values(MEMBERS) as string[]).includes(member);
+    const isKnown = (Object.values(MEMBERS) as string[]).includes(member);
     const stat = await host.files.lstat(join(folder, member));
-    if (!isOurs || stat?.kind !== "file") throw damaged(file, `${member} does not belong there`);
+    if (!isKnown || stat?.kind !== "file") throw damaged(file, `${member} does not belong there`);
   }
   for (const member of [MEMBERS.header, MEMBERS.root, MEMBERS.sums]) {
     if (!members.includes(member)) throw damaged(file, `${member} is missing`);
@@ -104,52 +114,54 @@ async function checkSums(
   });
 }
 
-const VERIFY_SCRIPT = `cd "$1"; sha256sum --check --strict --quiet ${MEMBERS.sums}`;
+/** Arguments: the folder of the members. */
+export const VERIFY_SCRIPT = `cd "$1"; sha256sum --check --strict --quiet ${MEMBERS.sums}`;
 
 function damaged(file: string, reason: string): Error {
-  return refused(`Cannot import ${file}: ${reason}`, "Copy it once more, or export it anew");
+  return refused(`Cannot import ${file}: ${reason}`, "Copy the file again, or export it again");
 }
 
-/** What a file says of itself, before the rest of it is read. */
-async function peek(host: Host, file: string): Promise<ExportHeader> {
-  const argv = ["tar", "--extract", "--to-stdout", "--occurrence=1", `--file=${file}`] as const;
-  const words = ["--force-local", ZSTD, "--", MEMBERS.header];
-  const { stdout } = await host.processes.capture([...argv, ...words]);
-  return parseHeader(stdout, file);
-}
-
-/** What the definition and the playbook of a file mean here. */
-interface Said {
+/** The definition and the playbook of a file, checked, with the places where this host keeps them. */
+interface ImportedDefinition {
+  readonly path: string;
+  readonly text: string | null;
+  readonly playbookPath: string;
+  readonly playbook: string | null;
   readonly settings: MachineSettings;
-  /** Gives the chroot both of them, where it had neither. */
-  readonly layDown: () => Promise<void>;
 }
 
-async function saidIn(work: ChrootContext, name: ChrootName, folder: string): Promise<Said> {
-  const { host, config } = work;
-  const own = await readRecipe(host, config, name);
-  const text = await host.files.read(join(folder, MEMBERS.definition));
-  const playbook = await host.files.read(join(folder, MEMBERS.playbook));
-  const hasOwn = (await definedNames(host, config)).has(name);
-  if (hasOwn || (text === null && playbook === null)) {
-    return { settings: own.settings, layDown: () => Promise.resolve() };
-  }
+/** Reads the definition of a file; null where the file has none, or the chroot has its own on this host. */
+async function definitionIn(
+  { host, config }: ChrootContext,
+  name: ChrootName,
+  members: string,
+): Promise<ImportedDefinition | null> {
+  const text = await host.files.read(join(members, MEMBERS.definition));
+  const playbook = await host.files.read(join(members, MEMBERS.playbook));
+  if (text === null && playbook === null) return null;
+  if ((await definedNames(host, config)).has(name)) return null;
   const path = join(config.definitions, `${name}.toml`);
   const { build, machine } = await parseDefinition(text ?? "", path);
   const named = build.playbook ?? `${name}${PLAYBOOK_ENDINGS[0]}`;
+  // A file must not write outside of the folder of definitions, so that such a playbook has to be there.
   if (isAbsolute(named) && await host.files.stat(named) === null) {
-    throw refused(`Cannot use its definition: there is no playbook ${named} here`, "Put it there");
+    throw refused(
+      `Cannot use its definition: there is no playbook ${named} on this host`,
+      "Copy the playbook there",
+    );
   }
-  const place = isAbsolute(named) ? named : join(config.definitions, named);
-  return {
-    settings: settingsFor(config, machine),
-    async layDown() {
-      await host.files.makeDirectory(config.definitions, 0o755);
-      await host.files.makeDirectory(dirname(place), 0o755);
-      const isThere = await host.files.stat(place) !== null; // others may share it
-      if (playbook !== null && !isThere) await host.files.replace(place, playbook);
-      if (text !== null) await host.files.replace(path, text);
-      host.log.info(`Its definition is in ${config.definitions} now`);
-    },
-  };
+  const playbookPath = isAbsolute(named) ? named : join(config.definitions, named);
+  return { path, text, playbookPath, playbook, settings: settingsFor(config, machine) };
+}
+
+async function writeDefinition(
+  { host, config }: ChrootContext,
+  { path, text, playbookPath, playbook }: ImportedDefinition,
+): Promise<void> {
+  await host.files.makeDirectory(config.definitions, 0o755);
+  await host.files.makeDirectory(dirname(playbookPath), 0o755);
+  const exists = await host.files.stat(playbookPath) !== null; // other definitions may share it
+  if (playbook !== null && !exists) await host.files.replace(playbookPath, playbook);
+  if (text !== null) await host.files.replace(path, text);
+  host.log.info(`Its definition is in ${config.definitions} now`);
 }

@@ -1,12 +1,17 @@
-/** Puts a chroot into a registry, from where any number of hosts take it. */
+/** Pushes a chroot to a registry, from which other hosts pull it. */
 
 import { join } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
+import { isPushTarget } from "../../config/image_reference.ts";
 import { refused } from "../../failure.ts";
+import { packTar } from "../../linux/tree.ts";
 import type { Chroot } from "../find/chroot.ts";
-import { currentRecord } from "../build/create.ts";
 import { currentTree } from "../find/lookup.ts";
-import { parseImageConfig } from "../generations/oci_config.ts";
+import { openBuildFolder } from "../generations/build_folder.ts";
+import type { ChrootContext } from "../generations/context.ts";
 import { whileLocked } from "../generations/lock.ts";
+import { parseImageConfig } from "../generations/oci_config.ts";
+import { currentRecord } from "../generations/record.ts";
 import {
   copyImage,
   digestOf,
@@ -14,55 +19,48 @@ import {
   packImage,
   requireImageTools,
 } from "../sources/registry.ts";
-import { inScratch } from "../generations/scratch.ts";
-import { packTar } from "../../linux/tree.ts";
-import type { ChrootContext } from "../generations/context.ts";
-
-/** REGISTRY/REPOSITORY:TAG, where the registry has a dot, a port, or is this very host. */
-const TARGET =
-  /^(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z0-9.-]+(?=:\d))(?::\d{1,5})?(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+:\w[\w.-]{0,127}$/;
 
 /**
- * Puts the current generation of a chroot into a registry, as an image of one layer.
+ * Pushes the current generation of a chroot to a registry, as an image of one layer.
  *
- * @param work How it is worked.
- * @param chroot The chroot.
  * @param target `REGISTRY/REPOSITORY:TAG`
- * @returns The image's digest: the same generation has the same one, whenever it is pushed.
- * @throws {Failure} where that is no such name, or the registry does not take it.
+ * @returns The image's digest. It depends on the generation alone, not on when it is pushed.
+ * @throws {Failure} where the target is no such name, or the registry does not accept the image.
  */
 export async function pushChroot(
-  work: ChrootContext,
-  chroot: Chroot,
+  context: ChrootContext,
+  { name }: Chroot,
   target: string,
 ): Promise<string> {
-  const { host, config: { store }, interrupt } = work;
-  if (!TARGET.test(target)) {
+  if (!isPushTarget(target)) {
     throw refused(
       `Cannot push to ${JSON.stringify(target)}: it is no image of a registry`,
       "Write REGISTRY/REPOSITORY:TAG, like registry.example.com/ci/bookworm:latest",
     );
   }
-  await requireImageTools(host);
-  return await whileLocked(
-    work,
-    chroot.name,
-    () =>
-      inScratch(host, store, chroot.name, async (scratch) => {
-        const folder = join(scratch, "image");
-        const layer = join(scratch, "layer.tar");
-        const { path: tree } = await currentTree(host, store, chroot.name);
-        host.log.info(`Packing ${tree}`);
-        await packTar(host, tree, layer, interrupt);
-        const { made = EPOCH, image } = await currentRecord(work, chroot.name) ?? {};
-        const config = image ?? parseImageConfig(null);
-        await packImage(host, folder, { layer, config, made }, interrupt);
-        host.log.info(`Pushing it to ${target}`);
-        await copyImage(host, layoutImage(folder), `docker://${target}`, scratch, interrupt);
-        return await digestOf(host, `docker://${target}`, interrupt);
-      }),
-  );
+  await requireImageTools(context.host);
+  return await whileLocked(context, name, () => pushLocked(context, name, target));
 }
 
-/** When a tree was made of which nobody knows that. */
+async function pushLocked(
+  { host, config: { store }, interrupt }: ChrootContext,
+  name: ChrootName,
+  target: string,
+): Promise<string> {
+  await using places = await openBuildFolder(host, store, name);
+  const { scratch } = places;
+  const folder = join(scratch, "image");
+  const layer = join(scratch, "layer.tar");
+  const { path: tree } = await currentTree(host, store, name);
+  host.log.info(`Packing ${tree}`);
+  await packTar(host, tree, layer, interrupt);
+  const { made = EPOCH, image } = await currentRecord(host, store, name) ?? {};
+  const config = image ?? parseImageConfig(null);
+  await packImage(host, folder, { layer, config, made }, interrupt);
+  host.log.info(`Pushing it to ${target}`);
+  await copyImage(host, layoutImage(folder), `docker://${target}`, scratch, interrupt);
+  return await digestOf(host, `docker://${target}`, interrupt);
+}
+
+/** The image's date where the tree's is unknown: any fixed date gives the same digest each time. */
 const EPOCH = "1970-01-01T00:00:00.000Z";

@@ -27,6 +27,8 @@ export interface Fixture extends Recording {
   readonly machines: ChrootMachine[];
   /** Trees that were tested. */
   readonly tested: Candidate[];
+  /** Trees whose layers were dropped. */
+  readonly dropped: string[];
   readonly controller: AbortController;
   /** Writes a file below the folder, with the folders above it. */
   put(path: string, text?: string): Promise<void>;
@@ -93,11 +95,19 @@ export function withStore(
       config,
       machines: users,
       tested,
+      dropped: [],
       controller,
       context: {
         host,
         config,
-        machines: { list: () => Promise.resolve([...users]), whileNoneStarts: (act) => act() },
+        machines: {
+          list: () => Promise.resolve([...users]),
+          whileNoneStarts: (act) => act(),
+          dropLayers: (tree) => {
+            fixture!.dropped.push(tree);
+            return Promise.resolve();
+          },
+        },
         trial: async (candidate) => {
           tested.push(candidate);
           await options.trial?.(candidate);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { changeChroot, createChroot, recreate } from "../../../../src/chroots/build/create.ts";
+import { createChroot, recreate } from "../../../../src/chroots/build/create.ts";
+import { changeChroot } from "../../../../src/chroots/generations/change_chroot.ts";
 import type { ChrootName } from "../../../../src/config/chroot_name.ts";
 import type { ChrootContext } from "../../../../src/chroots/generations/context.ts";
 import { tryLock } from "../../../../src/chroots/generations/lock.ts";
 import { readRecord } from "../../../../src/chroots/generations/record.ts";
-import { addGeneration, rollBack } from "../../../../src/chroots/generations/current.ts";
+import { addGeneration } from "../../../../src/chroots/generations/current.ts";
+import { rollBack } from "../../../../src/chroots/generations/rollback.ts";
 import { findTree } from "../../../../src/chroots/find/lookup.ts";
 import { refused } from "../../../../src/failure.ts";
 import { hasProgram } from "../../../../src/linux/tool.ts";

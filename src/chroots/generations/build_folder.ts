@@ -1,0 +1,33 @@
+/** The folder in which a chroot is built or packed. */
+
+import type { ChrootName } from "../../config/chroot_name.ts";
+import { messageOf } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { removeTrees } from "../../linux/tree.ts";
+import { buildsFolder, type ChrootPlaces, chrootPlaces } from "./places.ts";
+
+/** A build folder, which is removed when its scope ends. */
+export interface BuildFolder extends ChrootPlaces, AsyncDisposable {}
+
+/**
+ * Makes an empty build folder for a chroot. The caller holds the chroot's lock. If the process is killed,
+ * recoverStore() removes the folder.
+ */
+export async function openBuildFolder(
+  host: Host,
+  store: string,
+  name: ChrootName,
+): Promise<BuildFolder> {
+  const places = chrootPlaces(store, name);
+  await removeTrees(host, places.build);
+  await host.files.makeDirectory(buildsFolder(store), 0o755);
+  await host.files.makeDirectory(places.build); // for root alone: an image may hold set-uid programs
+  await host.files.makeDirectory(places.scratch, 0o755);
+  return {
+    ...places,
+    async [Symbol.asyncDispose]() {
+      // A failure here does not undo the result, and recoverStore() tries again.
+      await removeTrees(host, places.build).catch((error) => host.log.warn(messageOf(error)));
+    },
+  };
+}

@@ -1,0 +1,102 @@
+/** Which commands on chroots tidy the store, and which leave all but their own chroot alone. */
+
+import assert from "node:assert/strict";
+import type { CommandRun, Invocation } from "../../../src/app/command.ts";
+import { run as exportRun } from "../../../src/commands/chroot_export.ts";
+import { run as maintenanceRun } from "../../../src/commands/chroot_maintenance.ts";
+import { run as pushRun } from "../../../src/commands/chroot_push.ts";
+import { run as rollbackRun } from "../../../src/commands/chroot_rollback.ts";
+import type { Host } from "../../../src/host/host.ts";
+import { writeLease } from "../../../src/machines/record/lease.ts";
+import { type Fixture, withStore } from "../chroots/fixture.ts";
+import { leaseOf } from "../machines/fixture.ts";
+import { PROGRAM_FILE } from "../recording_host.ts";
+
+const PLAIN: Invocation = {
+  positionals: {},
+  words: [],
+  options: {},
+  lists: {},
+  switches: new Set(),
+  rest: [],
+};
+
+/** What is left in a store by processes that were killed: a machine, two builds, a shifted layer. */
+async function leaveBehind({ context: { host }, config, put }: Fixture): Promise<void> {
+  await writeLease(host, leaseOf(config.store, "7")); // of another boot
+  await put("store/.making/killed/root/usr/file");
+  await put("store/.leaving/gone~1/0/usr/file");
+  await put("store/.shifted/gone/65536/file");
+}
+
+/** All paths of a folder that tell what a command changed: files and symlinks, without locks. */
+async function pathsIn(folder: string): Promise<string[]> {
+  const { stdout } = await new Deno.Command("find", {
+    args: [folder, "-not", "-type", "d", "-not", "-name", "*.lock", "-printf", "%P %l\n"],
+  }).output();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "").sort();
+}
+
+function withPrograms(host: Host): Host {
+  const stat = (path: string) =>
+    /bin\/(skopeo|umoci|zstd|mmdebstrap)$/.test(path)
+      ? Promise.resolve(PROGRAM_FILE)
+      : host.files.stat(path);
+  return { ...host, files: { ...host.files, stat } };
+}
+
+const run = (command: CommandRun, invocation: Partial<Invocation>, f: Fixture) =>
+  command({ ...PLAIN, ...invocation }, {
+    host: withPrograms(f.context.host),
+    config: () => Promise.resolve(f.config),
+    configPath: undefined,
+  });
+
+Deno.test("chroot-maintenance --check changes nothing, whatever killed processes left", () =>
+  withStore(async (f) => {
+    await leaveBehind(f);
+    await f.put("defs/missing.toml", 'suite = "bookworm"');
+    await f.put("defs/anew.toml", "recreate = true");
+    await f.generation("anew", 1);
+    await f.generation("lost", 1);
+    await Deno.remove(`${f.folder}/store/lost`);
+    const before = await pathsIn(f.folder);
+    await run(maintenanceRun, { switches: new Set(["check"]) }, f);
+    assert.deepEqual(await pathsIn(f.folder), before);
+    assert.match(f.err(), /^anew: would be recreated\nmissing: would be created\n$/);
+    assert.deepEqual(f.killed, []);
+  }));
+
+/** Commands that change no other chroot than the one that they are given, and the words after their name. */
+const OWN_WORK: Readonly<Record<string, readonly [CommandRun, Record<string, string>]>> = {
+  "chroot-export": [exportRun, { image: "x", file: "x.tar.zst" }],
+  "chroot-push": [pushRun, { image: "x", target: "registry.example/ci/x:1" }],
+  "chroot-rollback": [rollbackRun, { image: "x" }],
+};
+
+for (const [name, [command, positionals]] of Object.entries(OWN_WORK)) {
+  Deno.test(`${name} leaves machines, builds and layers alone that killed processes left`, () =>
+    withStore(async (f) => {
+      await leaveBehind(f);
+      await f.generation("x", 1);
+      await f.generation("x", 2, { previous: 1 });
+      const { file = "" } = positionals;
+      const words = { ...positionals, file: `${f.folder}/${file}` };
+      const before = await pathsIn(f.folder);
+      await run(command, { positionals: words }, f);
+      const gone = before.filter((path) => !path.startsWith("store/x "));
+      const after = await pathsIn(f.folder);
+      assert.deepEqual(gone.filter((path) => !after.includes(path)), []);
+      assert.doesNotMatch(f.err(), /Ending machine/);
+    }, { tool: () => ({ stdout: `sha256:${"1".repeat(64)}\n` }) }));
+}
+
+Deno.test("chroot-maintenance ends overdue machines first, and tidies the store", () =>
+  withStore(async (f) => {
+    await leaveBehind(f);
+    await f.generation("x", 1);
+    await run(maintenanceRun, { words: ["x"] }, f);
+    assert.match(f.err(), /^x: nothing to do$/m);
+    const left = (await pathsIn(f.folder)).filter((path) => /killed|gone/.test(path));
+    assert.deepEqual(left, []);
+  }));
