@@ -1,0 +1,91 @@
+/** Garbage collection: overdue machines, leftovers without a lease, and what the retention policy gives up. */
+
+import { allTrees } from "../chroots/generations/all_trees.ts";
+import { recoverStore } from "../chroots/generations/recover.ts";
+import type { Config } from "../config/settings.ts";
+import { messageOf } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
+import { evictFolders, evictionCandidates } from "../machines/end/evict_caches.ts";
+import { findOrphans, removeOrphan } from "../machines/end/orphans.ts";
+import { endOverdue, type Overdue } from "../machines/end/overdue.ts";
+import { removeMachine } from "../machines/end/stop.ts";
+import { type Lease, listLeases } from "../machines/record/lease.ts";
+import { unlessLocked } from "../machines/record/lock.ts";
+import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
+import { isRunning } from "../machines/supervisor/choose.ts";
+
+/** One run of the garbage collection. */
+export interface Collection {
+  readonly host: Host;
+  readonly config: Config;
+  /** Whether nothing is changed. */
+  readonly dryRun: boolean;
+  /** Called before each removal. */
+  readonly report: (what: string, why: string) => void;
+}
+
+/**
+ * Removes what no job needs any more. A failure is logged, and the rest goes on.
+ *
+ * @returns How many machines could not be removed.
+ */
+export async function collectGarbage(collection: Collection): Promise<number> {
+  const { host } = collection;
+  const facts = await kernelFacts(host);
+  const failures = await collectMachines(collection, facts) +
+    await collectOrphans(collection, facts);
+  await collectFolders(collection);
+  await collectTrees(collection);
+  return failures;
+}
+
+async function collectMachines(
+  { host, config, dryRun, report }: Collection,
+  { boot }: KernelFacts,
+): Promise<number> {
+  const state = { boot, runner: null, isRunning: (lease: Lease) => isRunning(host, lease) };
+  const leases = await listLeases(host, config.store);
+  return await endOverdue(host, leases, state, async ({ lease, reason }: Overdue) => {
+    report(`machine ${lease.machine}`, reason);
+    if (!dryRun) await removeMachine(host, lease);
+    return !dryRun;
+  });
+}
+
+async function collectOrphans(
+  { host, config: { store }, dryRun, report }: Collection,
+  facts: KernelFacts,
+): Promise<number> {
+  let failures = 0;
+  for (const orphan of await findOrphans(host, store, facts)) {
+    const { machine, traces } = orphan;
+    try {
+      await unlessLocked(host, machine, async () => {
+        report(`what is left of machine ${machine}`, `no record of it, but ${traces.join(", ")}`);
+        if (!dryRun) await removeOrphan(host, store, facts, orphan);
+        return dryRun ? "open" : "settled";
+      });
+    } catch (error) {
+      failures++;
+      host.log.warn(messageOf(error));
+    }
+  }
+  return failures;
+}
+
+async function collectFolders({ host, config, dryRun, report }: Collection): Promise<void> {
+  const { store, cache_max_size: size, cache_max_age: age } = config;
+  const candidates = await evictionCandidates(host, store, { size, age });
+  for (const { path, reason } of candidates) report(path, reason);
+  if (!dryRun) await evictFolders(host, store, candidates);
+}
+
+async function collectTrees({ host, config, dryRun, report }: Collection): Promise<void> {
+  const { store } = config;
+  if (!dryRun) await recoverStore(host, store);
+  await removeUnusedShiftedLayers(host, store, () => allTrees(host, store), (path, why) => {
+    report(path, why);
+    return !dryRun;
+  });
+}
