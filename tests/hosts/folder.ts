@@ -1,43 +1,44 @@
-/** What a host of the tests needs on this machine: a folder that goes away however the tests end. */
+/** The folder of a host: a place for its files on this machine, removed however the tests end. */
 
 import { must, run } from "./command.ts";
 
 const here = new URL(".", import.meta.url).pathname;
 
-/** The outer side of one host. */
+/** A host's folder and cgroup. */
 export interface Folder {
   readonly path: string;
-  /** Unique on this machine, fit for a machine's name. */
+  /** Unique on this machine, valid as a machine's name. */
   readonly id: string;
-  /** A cgroup for all that the host runs, as a path in the unified hierarchy. */
+  /** Path of the cgroup of all processes of the host. */
   readonly cgroup: string;
-  /** Records a process that everything hangs on; the innermost first. */
+  /** Records a process that others depend on, for the teardown; the innermost first. */
   record(pid: number): Promise<void>;
-  /** Ends and removes everything. */
+  /** Ends the host and removes everything of it. */
   close(): Promise<void>;
 }
 
+/** Folders of hosts are made here. */
+const PARENT = Deno.env.get("TMPDIR") ?? "/var/tmp";
+
 /**
- * Makes a folder on a file system that can hold the upper layer of an overlay, watched by a process
- * that tears everything down when the tests themselves cannot any more.
+ * Creates a folder on a file system that can hold the upper layer of an overlay. A process outside of the tests
+ * removes it when the tests are killed.
  *
  * @returns The folder, with a `store` in it and, where one can be mounted, a `btrfs`.
  */
 export async function openFolder(): Promise<Folder> {
-  const path = await Deno.makeTempDir({
-    dir: Deno.env.get("TMPDIR") ?? "/var/tmp",
-    prefix: "nr-host-",
-  });
+  await startWatcher();
+  const path = await Deno.makeTempDir({ dir: PARENT, prefix: "nr-host-" });
+  await Deno.writeTextFile(`${path}/owner`, await ownerLine());
   await Deno.chmod(path, 0o755);
   const id = `${path.split("-").at(-1)}`;
   const cgroup = `${await ownCgroup()}/nspawn-runner-tests-${id}`;
-  await Deno.writeTextFile(`${path}/cgroup`, `nspawn-runner-tests-${id}`);
-  await Deno.writeTextFile(`${path}/processes`, "");
-  await guard(path);
   if ((await fileSystem(path)) === "overlayfs") {
     await must(["mount", "-t", "tmpfs", "-o", "mode=0755", "tests", path]);
-    await Deno.writeTextFile(`${path}/cgroup`, `nspawn-runner-tests-${id}`);
+    await Deno.writeTextFile(`${path}/owner`, await ownerLine());
   }
+  await Deno.writeTextFile(`${path}/cgroup`, `nspawn-runner-tests-${id}`);
+  await Deno.writeTextFile(`${path}/processes`, "");
   await Deno.mkdir(cgroup);
   await Deno.mkdir(`${path}/store`);
   await mountBtrfs(path);
@@ -53,31 +54,29 @@ export async function openFolder(): Promise<Folder> {
   };
 }
 
-/**
- * The type of the file system that holds a path.
- *
- * @param path Any path.
- * @returns As stat(1) calls it.
- */
+/** Returns the type of the file system that holds a path, as stat(1) calls it. */
 export function fileSystem(path: string): Promise<string> {
   return must(["stat", "--file-system", "--format=%T", path]);
 }
 
-/** A shell starts it, so that it belongs to no test. */
-async function guard(path: string): Promise<void> {
-  await must([
-    "sh",
-    "-c",
-    'setsid "$@" </dev/null >/dev/null 2>&1 &',
-    "sh",
-    `${here}teardown.sh`,
-    path,
-    `${Deno.pid}`,
-    await startOf(Deno.pid),
+let watcher: Promise<string> | undefined;
+
+/** Starts one watcher for all hosts of this process, by a shell: no test may leave a child process open. */
+async function startWatcher(): Promise<void> {
+  const [pid, start] = (await ownerLine()).split(" ");
+  watcher ??= must([
+    ...["sh", "-c", 'setsid "$@" </dev/null >/dev/null 2>&1 &', "sh"],
+    ...[`${here}teardown.sh`, "--after", pid!, start!, PARENT],
   ]);
+  await watcher;
 }
 
-async function startOf(pid: number): Promise<string> {
+async function ownerLine(): Promise<string> {
+  return `${Deno.pid} ${await startOf(Deno.pid)}`;
+}
+
+/** Returns the start time of a process, in clock ticks since boot: proc_pid_stat(5). */
+export async function startOf(pid: number): Promise<string> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]!;
 }
@@ -96,6 +95,6 @@ async function mountBtrfs(path: string): Promise<void> {
   const image = `${path}/btrfs.img`;
   await must(["truncate", "--size=3G", image]);
   const made = await run(["mkfs.btrfs", "--quiet", image]).catch(() => null); // no btrfs-progs here
-  // A container may have no loop devices: tests of btrfs are skipped there, and only those.
+  // A container may have no loop devices; tests of btrfs are skipped there.
   if (made?.code === 0) await run(["mount", "-o", "loop", image, `${path}/btrfs`]);
 }

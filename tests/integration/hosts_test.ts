@@ -1,11 +1,13 @@
-/** A machine on which no host of the tests can run. */
+/** The hosts of the tests themselves: where they cannot run, and what removes them when tests are killed. */
 
 import assert from "node:assert/strict";
-import { type Result, run } from "../hosts/command.ts";
-import { ownCgroup } from "../hosts/folder.ts";
+import { killGroup, must, type Result, run, start } from "../hosts/command.ts";
+import { ownCgroup, startOf } from "../hosts/folder.ts";
+import { until } from "../hosts/leader.ts";
 import { newJob } from "../hosts/site.ts";
 import { checkout } from "./installer.ts";
 
+const TEARDOWN = `${checkout}/tests/hosts/teardown.sh`;
 const CHECK = `${checkout}/tests/hosts/check.sh`;
 
 /** Runs the command $2… in the cgroup namespace of a process in the new cgroup $1, without being in that cgroup. */
@@ -70,3 +72,39 @@ Deno.test("tests/run.sh --require-real ends at once where no host can run", asyn
   assert.match(done.stdout, /^0 passed, 1 failed, 0 skipped$/m);
   assert.doesNotMatch(done.stdout, /^Running /m);
 });
+
+Deno.test("teardown.sh --after removes all hosts of tests that were killed, and no others", async () => {
+  const parent = await Deno.makeTempDir();
+  const tests = start(["sleep", "600"]);
+  try {
+    const started = await startOf(tests.pid);
+    const owners = {
+      "nr-host-a": `${tests.pid} ${started}`,
+      "nr-host-b": `${tests.pid} ${started}`,
+    };
+    for (const [name, owner] of Object.entries({ ...owners, "nr-host-c": `${tests.pid} 1` })) {
+      await Deno.mkdir(`${parent}/${name}`);
+      await Deno.writeTextFile(`${parent}/${name}/owner`, owner);
+    }
+    await must(["mount", "-t", "tmpfs", "tests", `${parent}/nr-host-a/`]);
+    await Deno.writeTextFile(`${parent}/nr-host-a/owner`, owners["nr-host-a"]);
+    const watcher = start([TEARDOWN, "--after", `${tests.pid}`, started, parent]);
+    await until(() => hasChild(watcher.pid, "tail"), 60_000);
+    assert.equal((await Array.fromAsync(Deno.readDir(parent))).length, 3, "the tests still run");
+    Deno.kill(tests.pid, "SIGKILL");
+    await watcher.ended;
+    const left = await Array.fromAsync(Deno.readDir(parent));
+    assert.deepEqual(left.map(({ name }) => name), ["nr-host-c"]);
+  } finally {
+    killGroup(tests.pid, "SIGKILL");
+    await tests.ended;
+    await Deno.remove(parent, { recursive: true });
+  }
+});
+
+async function hasChild(pid: number, name: string): Promise<true | null> {
+  const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+  const [child] = children.split(" ");
+  const comm = await Deno.readTextFile(`/proc/${child}/comm`).catch(() => "");
+  return comm === `${name}\n` || null;
+}
