@@ -3,7 +3,8 @@
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { MachineSettings } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
-import { sizeOfTree, syncTree } from "../../linux/tree.ts";
+import { diskUsage } from "../../linux/disk.ts";
+import { syncTree } from "../../linux/tree.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { addGeneration } from "../generations/current.ts";
 import { chrootPlaces } from "../generations/places.ts";
@@ -33,7 +34,7 @@ export async function finishBuild(
   await finalizeTree(host, tree);
   host.log.info("Testing it: a machine starts, shell and git run");
   await context.trial({ name, tree, settings, image: result.image }, interrupt);
-  const size = await sizeOfTree(host, tree);
+  const size = await diskUsage(host, tree);
   await syncTree(host, tree);
   if (interrupt.aborted) throw hostFailure("Cannot go on: interrupted");
   const made = new Date(host.clock.now()).toISOString();

@@ -4,7 +4,8 @@ import { type ChrootName, isChrootName, namesOfImage } from "../../config/chroot
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
 import { findDefinition } from "../definition/definition.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
-import { definedNames, unknownImage } from "../find/list.ts";
+import { definedNames } from "../definition/defined_names.ts";
+import { unknownImage } from "../find/image_failures.ts";
 import { findTree } from "../find/lookup.ts";
 import { changeChroot } from "../generations/change_chroot.ts";
 import type { ChrootContext } from "../generations/context.ts";

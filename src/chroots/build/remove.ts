@@ -5,7 +5,7 @@ import { type ChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import { hostFailure } from "../../failure.ts";
 import { removeTrees } from "../../linux/tree.ts";
 import { until } from "../../linux/wait.ts";
-import { unknownImage } from "../find/list.ts";
+import { unknownImage } from "../find/image_failures.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { whileLocked } from "../generations/lock.ts";
 import { inUse, machinesOf } from "../generations/machines_port.ts";

@@ -1,16 +1,16 @@
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { OwnSettings } from "../../config/settings.ts";
 import type { ImageConfig } from "../generations/oci_config.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 
 /** A chroot that machines can start from. */
 export interface Chroot {
   readonly name: ChrootName;
-  /** Its tree, without symlinks on the way. */
+  /** The path of its tree, without symlinks. */
   readonly path: string;
-  /** The number of its current generation; null for a tree that is none of ours. */
+  /** The number of its current generation; null for a tree that another program made. */
   readonly generation: number | null;
-  /** How programs run in it, where an image says so. */
+  /** How programs run in it, where it was made from an image. */
   readonly image: ImageConfig | null;
-  /** What differs for its machines, best first: its definition's word, its playbook's. */
+  /** The settings of its machines: those of its definition, then those of its playbook; the first counts. */
   readonly own: readonly OwnSettings[];
 }

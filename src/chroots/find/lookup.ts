@@ -1,19 +1,22 @@
 /** Finds the tree of a chroot by its name. */
 
+import { join } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
+import { messageOf } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { ChrootFailure } from "../generations/chroot_failure.ts";
 import {
   generationAt,
   generationNumbers,
   generationPath,
   readRecord,
 } from "../generations/record.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import { messageOf, refused } from "../../failure.ts";
-import { join } from "@std/path/posix";
-import type { Host } from "../../host/host.ts";
 import type { Chroot } from "./chroot.ts";
+
 /** The part of a chroot that changes with its generation. */
 export type ChrootTree = Pick<Chroot, "path" | "generation" | "image">;
 
+/** Finds the tree of a chroot, with its generation; returns null where there is none. */
 export async function lookUpTree(
   host: Host,
   store: string,
@@ -27,13 +30,10 @@ export async function lookUpTree(
 }
 
 /**
- * The tree of a chroot: a bare directory, or what a symlink of that name leads to.
+ * Finds the tree of a chroot: a directory, or the target of a symlink.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @returns Its path without symlinks, or null where nothing of that name could be a chroot.
- * @throws {Failure} where there is something that machines cannot start from.
+ * @returns Its path without symlinks; null where nothing of that name could be a chroot.
+ * @throws {Failure} where machines cannot start from what is there.
  */
 export async function findTree(
   host: Host,
@@ -43,37 +43,30 @@ export async function findTree(
   const path = join(store, name);
   const real = await host.files.real(path).catch((error) => {
     throw unusable(name, path, messageOf(error));
-  }) ?? await realOfMisplaced(host, store, name);
+  }) ?? await newestGeneration(host, store, name);
   if (real === null) return null;
   if (store === real || store.startsWith(real === "/" ? "/" : `${real}/`)) {
     throw unusable(name, path, `it leads to ${real}, which holds the store itself`);
   }
-  // What systemd-nspawn asks of a root. A definition beside chroots has none, nor has an empty mount point.
+  // systemd-nspawn requires /usr. A definition beside chroots, or an empty mount point, has none.
   if ((await host.files.stat(join(real, "usr")))?.kind === "directory") return real;
   return null;
 }
 
-/**
- * The tree of a chroot that was there a moment ago.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param name The chroot.
- * @returns What it is now.
- * @throws {Failure} where it is gone.
- */
+/** Returns the tree of a chroot that existed a moment ago. */
 export async function currentTree(
   host: Host,
   store: string,
   name: ChrootName,
 ): Promise<ChrootTree> {
   const tree = await lookUpTree(host, store, name);
-  if (tree === null) throw refused(`Cannot use chroot ${name}: it was removed just now`);
-  return tree;
+  if (tree !== null) return tree;
+  const message = `Cannot use chroot ${name}: it was removed just now`;
+  throw new ChrootFailure("refused", name, message);
 }
 
-/** Between two steps of a change nothing may lead to the generations that there are. */
-async function realOfMisplaced(
+/** Between two steps of a change, a chroot has generations and no symlink to one. */
+async function newestGeneration(
   host: Host,
   store: string,
   name: ChrootName,
@@ -83,5 +76,6 @@ async function realOfMisplaced(
 }
 
 function unusable(name: ChrootName, path: string, reason: string): Error {
-  return refused(`Cannot use chroot ${name}: ${reason}`, `Look at ${path}`);
+  const message = `Cannot use chroot ${name}: ${reason}`;
+  return new ChrootFailure("refused", name, message, `Look at it: ls -l ${path}`);
 }

@@ -1,42 +1,39 @@
-/** From an image to the chroot that it means. */
+/** Finds the chroot that an image means. */
 
-import type { Config } from "../../config/settings.ts";
-import { globRegExp } from "../../text/glob.ts";
-import type { Host } from "../../host/host.ts";
-import type { Chroot } from "./chroot.ts";
-import { findDefinition } from "../definition/definition.ts";
 import { type ChrootName, namesOfImage } from "../../config/chroot_name.ts";
+import type { Config } from "../../config/settings.ts";
+import type { Host } from "../../host/host.ts";
+import { globRegExp } from "../../text/glob.ts";
+import { findDefinition } from "../definition/definition.ts";
 import { findPlaybook } from "../definition/playbook.ts";
+import type { Chroot } from "./chroot.ts";
 import { lookUpTree } from "./lookup.ts";
 
 /**
- * The chroot that an image means.
+ * Finds the chroot that an image means: by its name, then by an alias.
  *
- * @param host The outside.
- * @param config Where chroots and definitions are.
- * @param image As a job or a person wrote it.
- * @param lists Which chroots are named where there is none of that name.
- * @returns The chroot, ready to start machines from.
- * @throws {Failure} where there is none, with the list of what there is.
+ * @param image The image as a job or a person wrote it.
+ * @param isShown Which chroots the failure may name.
+ * @throws {Failure} where there is none, with the chroots that exist.
  */
 export async function resolveChroot(
   host: Host,
   config: Config,
   image: string,
-  lists: (name: string) => boolean = () => true,
+  isShown: (name: string) => boolean = () => true,
 ): Promise<Chroot> {
   const names = namesOfImage(image);
   for (const name of names) {
     const chroot = await findChroot(host, config, name);
     if (chroot !== null) return chroot;
   }
-  // A chroot's own name beats an alias.
+  // Loaded only here: most images are names of chroots, and every job's start-up pays for imports.
   const { chrootOfAlias } = await import("./alias.ts");
   const name = await chrootOfAlias(host, config, names);
   const chroot = name === null ? null : await findChroot(host, config, name);
   if (chroot !== null) return chroot;
-  const { unknownImage } = await import("./list.ts");
-  throw await unknownImage(host, config, image, lists);
+  const { unknownImage } = await import("./image_failures.ts");
+  throw await unknownImage(host, config, image, isShown);
 }
 
 async function findChroot(host: Host, config: Config, name: ChrootName): Promise<Chroot | null> {
@@ -48,19 +45,15 @@ async function findChroot(host: Host, config: Config, name: ChrootName): Promise
 }
 
 /**
- * The chroot that an image means to a job, which may not use all of them.
+ * Finds the chroot that a job's image means.
  *
- * @param host The outside.
- * @param config Where chroots are, and which of them jobs may use.
- * @param image As the job names it.
- * @returns The chroot, ready to start machines from.
- * @throws {Failure} where there is none or it is not allowed, with the list of what is.
+ * @throws {Failure} where there is none or `allowed_images` excludes it, with the chroots that jobs may use.
  */
 export async function resolveForJob(host: Host, config: Config, image: string): Promise<Chroot> {
-  const allows = (name: string) =>
+  const isAllowed = (name: string) =>
     config.allowed_images.some((pattern) => globRegExp(pattern)?.test(name));
-  const chroot = await resolveChroot(host, config, image, allows);
-  if (allows(chroot.name)) return chroot;
-  const { deniedImage } = await import("./list.ts");
-  throw await deniedImage(host, config, image, allows);
+  const chroot = await resolveChroot(host, config, image, isAllowed);
+  if (isAllowed(chroot.name)) return chroot;
+  const { deniedImage } = await import("./image_failures.ts");
+  throw await deniedImage(host, config, image, isAllowed);
 }

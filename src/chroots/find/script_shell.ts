@@ -1,37 +1,27 @@
-/** Which shell GitLab Runner is to write scripts for. */
+/** The shell for which GitLab Runner writes a job's scripts. */
 
 import type { Host } from "../../host/host.ts";
 import type { Chroot } from "./chroot.ts";
 
-/** Shells that GitLab Runner writes scripts for, and that run on Linux. */
-const KNOWN = ["bash", "sh", "pwsh"];
+/** Shells for which GitLab Runner can write scripts, and that run on Linux. */
+const SUPPORTED = ["bash", "sh", "pwsh"];
 
 const FOLDERS = ["usr/bin", "bin", "usr/local/bin"];
 
-/**
- * The shell that GitLab Runner is to write a job's scripts for.
- *
- * @param host The outside.
- * @param chroot Where they run.
- * @returns What its definition says, else bash where the chroot has it, else sh.
- */
+/** Returns the shell of a chroot's definition, else bash where the chroot has it, else sh. */
 export async function scriptShell(host: Host, chroot: Chroot): Promise<string> {
-  const said = chroot.own[0]?.shell?.split("/").at(-1);
-  if (said !== undefined && KNOWN.includes(said)) return said;
+  const defined = chroot.own[0]?.shell?.split("/").at(-1);
+  if (defined !== undefined && SUPPORTED.includes(defined)) return defined;
   return await chrootHas(host, chroot, "bash") ? "bash" : "sh";
 }
 
 /**
- * Whether a chroot has a program where every shell looks for it.
- *
- * @param host The outside.
- * @param chroot Where.
- * @param name The program.
- * @returns True also for a symlink, wherever that leads.
+ * Tells whether a chroot has a program in one of the usual folders. A symlink counts as one, since its target is
+ * meant inside of the chroot.
  */
-export async function chrootHas(host: Host, chroot: Chroot, name: string): Promise<boolean> {
+export async function chrootHas(host: Host, chroot: Chroot, program: string): Promise<boolean> {
   for (const folder of FOLDERS) {
-    if (await host.files.lstat(`${chroot.path}/${folder}/${name}`) !== null) return true;
+    if (await host.files.lstat(`${chroot.path}/${folder}/${program}`) !== null) return true;
   }
   return false;
 }

@@ -1,4 +1,4 @@
-/** How a list of chroots is shown. */
+/** The forms in which a list of chroots is printed. */
 
 import { asAge } from "../../text/age.ts";
 import { asSize } from "../../text/size.ts";
@@ -8,14 +8,15 @@ import type { ChrootEntry } from "./list.ts";
 const HEAD = ["NAME", "STATE", "GENERATION", "AGE", "ORIGIN", "SIZE", "PATH"] as const;
 
 /**
- * For people: columns.
+ * Returns a table for people, with a line of headings; the column REASON is there if a chroot is invalid.
  *
- * @param entries The chroots.
  * @param now In milliseconds since 1970.
- * @returns A line for each, under a line of headings.
  */
 export function asTable(entries: readonly ChrootEntry[], now: number): string {
-  return columns(HEAD, entries.map((entry) => rowOf(entry, now)));
+  const rows = entries.map((entry) => rowOf(entry, now));
+  if (entries.every(({ reason }) => reason === null)) return columns(HEAD, rows);
+  const reasons = entries.map(({ reason }) => reason ?? "");
+  return columns([...HEAD, "REASON"], rows.map((row, index) => [...row, reasons[index]!]));
 }
 
 function rowOf(entry: ChrootEntry, now: number): readonly string[] {
@@ -31,22 +32,12 @@ function rowOf(entry: ChrootEntry, now: number): readonly string[] {
   ];
 }
 
-/**
- * For scripts: the name, a space, the path.
- *
- * @param entries The chroots.
- * @returns A line for each.
- */
+/** Returns lines for scripts: `NAME PATH`. */
 export function asLines(entries: readonly ChrootEntry[]): string {
   return entries.map(({ name, path }) => `${name} ${path}\n`).join("");
 }
 
-/**
- * For programs.
- *
- * @param entries The chroots.
- * @returns A JSON array.
- */
+/** Returns a JSON array for programs. */
 export function asJson(entries: readonly ChrootEntry[]): string {
   return JSON.stringify(entries, null, 2) + "\n";
 }

@@ -11,7 +11,7 @@ import { makeTree, unpackTar } from "../../linux/tree.ts";
 import { finishBuild } from "../build/finish_build.ts";
 import { PLAYBOOK_ENDINGS } from "../definition/playbook.ts";
 import { readRecipe } from "../definition/recipe.ts";
-import { definedNames } from "../find/list.ts";
+import { definedNames } from "../definition/defined_names.ts";
 import { openBuildFolder } from "../generations/build_folder.ts";
 import { changeChroot } from "../generations/change_chroot.ts";
 import type { ChrootContext } from "../generations/context.ts";

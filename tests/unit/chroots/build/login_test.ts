@@ -20,7 +20,7 @@ const shell = (code: number) => async (argv: readonly string[]): Promise<Answer 
   return { code };
 };
 
-const HERE = { terminal: false, systemd: true, pid: 4194304, timezone: [] } as const;
+const HERE = { terminal: false, isRegistered: true, pid: 4194304, timezone: [] } as const;
 
 Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
   for (const name of ["bookworm", "a_b", "a-", "x.y", "a".repeat(64), "a_.-_", "9"]) {
@@ -33,7 +33,7 @@ Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
 Deno.test("loginArgv() hands on a terminal, and registers where there is somebody", () => {
   const [terminal, pipe] = [
     loginArgv(named("x"), "/tree", { ...HERE, terminal: true }),
-    loginArgv(named("x"), "/tree", { ...HERE, systemd: false, timezone: ["--timezone=off"] }),
+    loginArgv(named("x"), "/tree", { ...HERE, isRegistered: false, timezone: ["--timezone=off"] }),
   ];
   assert.ok(terminal.includes("--console=interactive") && !terminal.includes("--register=no"));
   assert.ok(pipe.includes("--console=pipe") && pipe.includes("--register=no"));

@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
 import { listChroots } from "../../../../src/chroots/find/list.ts";
 import { tryLock } from "../../../../src/chroots/generations/lock.ts";
-import { asJson, asLines, asTable } from "../../../../src/chroots/find/table.ts";
 import { named, withStore } from "../fixture.ts";
 
 Deno.test("listChroots() is empty where there is no store", () =>
   withStore(async ({ context: { host, config } }) => {
     assert.deepEqual(await listChroots(host, config), []);
-    assert.equal(asLines([]), "");
-    assert.equal(asJson([]), "[]\n");
   }));
 
 Deno.test("listChroots() has chroots and definitions, with what is known of them", () =>
@@ -25,6 +22,7 @@ Deno.test("listChroots() has chroots and definitions, with what is known of them
     await put("defs/.hidden.yaml", "");
     await put("defs/readme.txt", "");
     const unknown = {
+      reason: null,
       origin: null,
       generation: null,
       generations: [],
@@ -68,43 +66,41 @@ Deno.test("listChroots() shows what is being made, and not what a killed process
     assert.deepEqual(await listChroots(host, config), []);
   }));
 
-Deno.test("listChroots() lists a definition that is wrong", () =>
+/** Files that make the chroot x invalid, and the reason. */
+const INVALID: readonly (readonly [string, string, RegExp])[] = [
+  ["defs/x.toml", "= nonsense", /x\.toml/],
+  ["defs/x.toml", "nonsense = 1", /x\.toml.*nonsense/],
+  ["defs/x.toml", 'playbook = "plays/none.yaml"', /none\.yaml: no such file$/],
+  ["defs/x.yaml", "- hosts: a\n  vars: {nspawn_runner_memory_max: much}\n", /memory_max must be/],
+];
+
+for (const [path, text, reason] of INVALID) {
+  Deno.test(`listChroots() shows that ${path} with ${JSON.stringify(text)} is invalid, and why`, () =>
+    withStore(async ({ context: { host, config }, put, generation }) => {
+      await put(path, text);
+      const list = async () => (await listChroots(host, config))[0]!;
+      const defined = await list();
+      assert.deepEqual([defined.name, defined.state, defined.generation], ["x", "invalid", null]);
+      assert.match(defined.reason ?? "", reason);
+      assert.doesNotMatch(defined.reason ?? "", /\n/);
+      await generation("x", 1);
+      const ready = await list();
+      assert.deepEqual([ready.state, ready.generation, ready.origin], ["invalid", 1, "sid"]);
+      assert.equal(ready.reason, defined.reason);
+    }));
+}
+
+Deno.test("listChroots() has the origin of an invalid chroot where its definition tells", () =>
   withStore(async ({ context: { host, config }, put }) => {
-    await put("defs/wrong.toml", "= nonsense");
+    await put("defs/x.toml", 'suite = "sid"\nplaybook = "plays/none.yaml"');
     const [entry] = await listChroots(host, config);
-    assert.deepEqual([entry?.name, entry?.state, entry?.origin], ["wrong", "defined", null]);
+    assert.deepEqual([entry?.state, entry?.origin], ["invalid", "sid"]);
   }));
 
-Deno.test("asTable() has columns, and dashes for what nobody knows", () => {
-  const unknown = { generations: [], digest: null, defined: true };
-  const entries = [
-    {
-      ...unknown,
-      name: named("a-long-name"),
-      state: "ready",
-      origin: "sid",
-      generation: 12,
-      size: 5 * 1024 ** 3 / 2,
-      made: "2030-01-01T00:00:00.000Z",
-      path: "/s/a",
-    },
-    {
-      ...unknown,
-      name: named("b"),
-      state: "defined",
-      origin: null,
-      generation: null,
-      size: null,
-      made: null,
-      path: "/s/b",
-    },
-  ] as const;
-  assert.equal(
-    asTable(entries, Date.UTC(2030, 0, 1, 3, 5)),
-    "NAME         STATE    GENERATION  AGE     ORIGIN  SIZE     PATH\n" +
-      "a-long-name  ready    12          3h5min  sid     2.5 GiB  /s/a\n" +
-      "b            defined  -           -       -       -        /s/b\n",
-  );
-  assert.equal(asLines(entries), "a-long-name /s/a\nb /s/b\n");
-  assert.deepEqual(JSON.parse(asJson(entries)), entries);
-});
+Deno.test("listChroots() does not repeat the warnings of playbooks", () =>
+  withStore(async ({ context: { host, config }, put, err }) => {
+    await put("defs/x.yaml", '- hosts: a\n  vars: {nspawn_runner_chroot_suite: "{{ s }}"}\n');
+    const [entry] = await listChroots(host, config);
+    assert.deepEqual([entry?.state, entry?.origin], ["defined", null]);
+    assert.equal(err(), "");
+  }));
