@@ -18,7 +18,7 @@ const posix = path as unknown as Posix;
 
 export const { extname, isAbsolute, join, normalize } = posix;
 
-/** Returns the last part of a path, without the suffix where that is not all of it. As in `@std`, the root's is `/`. */
+/** Returns the last part of a path without a suffix, unless the suffix is all of it; `/` for the root, as `@std`. */
 export function basename(path: string, suffix = ""): string {
   const name = posix.basename(path) || (posix.isAbsolute(path) ? "/" : "");
   const isCut = suffix !== "" && name !== suffix && name.endsWith(suffix);

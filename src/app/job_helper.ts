@@ -4,7 +4,7 @@ import type { Chroot } from "../chroots/find/chroot.ts";
 import { chrootHas } from "../chroots/find/script_shell.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, messageOf } from "../failure.ts";
-import { findHelper, HELPER_PATH, HELPER_PROOF, noHelper } from "../gitlab/helper.ts";
+import { findHelper, HELPER_CHECK, HELPER_PATH, helperMissing } from "../gitlab/helper.ts";
 import type { Job } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
 import { stopMachine } from "../machines/end/stop.ts";
@@ -29,7 +29,7 @@ export async function helperBinds(
     return [{ from: helper, to: HELPER_PATH, readOnly: true, sameOwners: false }];
   }
   if (job.movesFiles && !await chrootHas(host, chroot, "gitlab-runner")) {
-    throw noHelper("neither the host nor the image has one");
+    throw helperMissing("neither the host nor the image has one");
   }
   return [];
 }
@@ -46,12 +46,12 @@ export async function proveHelper(
   interrupt: AbortSignal,
 ): Promise<void> {
   const store = () => Promise.resolve(folder);
-  const proof = { script: HELPER_PROOF, shell: "sh" };
+  const proof = { script: HELPER_CHECK, shell: "sh" };
   const { ending } = await runStage(host, store, name, proof, interrupt);
   if (ending.kind === "exited" && ending.code === 0) return;
   await stopMachine(host, store, name).catch((error) => host.log.warn(messageOf(error)));
   if (ending.kind === "exited" && !interrupt.aborted) {
-    throw noHelper("it does not run in the machine");
+    throw helperMissing("it does not run in the machine");
   }
   throw hostFailure(`Cannot start machine ${name}: it was ended while gitlab-runner was tried`);
 }

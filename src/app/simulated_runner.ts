@@ -6,9 +6,9 @@ import { hostFailure } from "../failure.ts";
 import {
   BUILD_FAILURE,
   type SimulatedJob,
+  simulatedStages,
   type Stage,
   stageEnvironment,
-  stagesOf,
 } from "../gitlab/simulation.ts";
 import type { Argv, Captured, Ended, Host } from "../host/host.ts";
 
@@ -64,7 +64,7 @@ async function runJob(runner: Runner, job: SimulatedJob): Promise<Ending> {
   runner.env = { ...runner.env, ...config.jobEnv };
   const prepared = await callStage(runner, "prepare", ["prepare"]);
   if (prepared.code !== 0) return await failureOf(runner, "prepare", prepared);
-  return await runStages(runner, stagesOf(job, config.buildsDir));
+  return await runStages(runner, simulatedStages(job, config.buildsDir));
 }
 
 /** The part of config's answer that later stages need. */

@@ -1,4 +1,4 @@
-/** Checks of settings: each takes a value from a file and returns the checked value, or undefined if it is not allowed. */
+/** Checks of settings: each takes a file's value and returns the checked value, or undefined if it is not allowed. */
 
 import { globRegExp } from "../text/glob.ts";
 import { bytesIn } from "../text/size.ts";

@@ -25,7 +25,7 @@ export function isPushTarget(text: string): boolean {
 
 const JOB_IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/-]*$/;
 
-/** Returns whether a text may follow `image:` in a job: the name of a chroot, with or without a registry and a tag. */
+/** Returns whether a text may follow `image:` in a job: a chroot's name, perhaps with registry and tag. */
 export function isJobImage(text: string): boolean {
   return JOB_IMAGE.test(text);
 }

@@ -1,4 +1,4 @@
-/** Reads the configuration and definitions: the first thing that is not allowed is an error, which names its key. */
+/** Reads the configuration and definitions. The first value that is not allowed is an error that names its key. */
 
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";

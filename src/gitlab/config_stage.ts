@@ -1,31 +1,31 @@
-/** What the config stage answers: GitLab Runner reads it as JSON from stdout. */
+/** The answer of the config stage, which GitLab Runner reads as JSON from stdout. */
 
 import { VERSION } from "../version.ts";
 
-/** Where jobs work inside a machine. */
+/** The builds folder inside a machine. */
 export const BUILDS_DIR = "/builds";
-/** Where a job's cache is kept inside a machine. */
+/** The cache folder inside a machine. */
 export const CACHE_DIR = "/cache";
 
-/** What the config stage decides for the stages that follow. */
+/** What the config stage finds out once, for the stages that follow. */
 export interface Decisions {
   /** The machine's name. */
   readonly machine: string;
-  /** The chroot that the job's image means; undefined where the job names none. */
+  /** The chroot that the job's image resolves to; undefined for a job without image. */
   readonly chroot: string | undefined;
-  /** When the job began here, in milliseconds since 1970. */
+  /** When the config stage began, in milliseconds since 1970. */
   readonly began: number;
 }
 
-/** What GitLab Runner is told of this host and of the job's shell. */
-export interface Answered {
+/** The facts about this host and the job that the answer contains. */
+export interface ConfigFacts {
   readonly hostname: string;
-  /** Undefined where the chroot is not known yet. */
+  /** Undefined if the chroot is not known. */
   readonly shell: string | undefined;
   readonly decisions: Decisions | undefined;
 }
 
-/** GitLab Runner's field names. */
+/** The answer, in GitLab Runner's field names. */
 export interface ConfigAnswer {
   readonly driver: { readonly name: string; readonly version: string };
   readonly hostname: string;
@@ -36,13 +36,8 @@ export interface ConfigAnswer {
   readonly job_env?: Readonly<Record<string, string>>;
 }
 
-/**
- * The answer to the config stage.
- *
- * @param answered What is told.
- * @returns An object to be printed as JSON.
- */
-export function configAnswer({ hostname, shell, decisions }: Answered): ConfigAnswer {
+/** Returns the answer of the config stage, to be printed as JSON. */
+export function configAnswer({ hostname, shell, decisions }: ConfigFacts): ConfigAnswer {
   return {
     driver: { name: "nspawn-runner", version: VERSION },
     hostname,
@@ -54,7 +49,7 @@ export function configAnswer({ hostname, shell, decisions }: Answered): ConfigAn
   };
 }
 
-/** Prefixed: a bare name could clobber a variable that matters. No job can override these. */
+/** GitLab Runner sets these for later stages, over any variable of the job. */
 const MACHINE = "NSPAWN_RUNNER_MACHINE";
 const CHROOT = "NSPAWN_RUNNER_CHROOT";
 const BEGAN = "NSPAWN_RUNNER_BEGAN";
@@ -68,10 +63,9 @@ function variablesOf({ machine, chroot, began }: Decisions): Record<string, stri
 }
 
 /**
- * What the config stage decided, as a later stage finds it.
+ * Reads the config stage's decisions from the environment of a later stage.
  *
- * @param env Tells variables of the environment.
- * @returns Undefined where there was no config stage, or it failed.
+ * @returns Undefined if there was no config stage, or it failed.
  */
 export function decisionsOf(env: (name: string) => string | undefined): Decisions | undefined {
   const machine = env(MACHINE);

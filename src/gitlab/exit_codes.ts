@@ -1,36 +1,34 @@
-/** The one place where what happened becomes the number that the program exits with. */
+/** The exit codes of the program: the only place where the result of a command becomes a number. */
 
 import type { Ending } from "../ending.ts";
 import { Failure, messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 
-/** Exit codes of calls by hand, where no GitLab Runner gave its own. */
+/** Exit codes of calls by hand; GitLab Runner passes its own in the environment. */
 export const BY_HAND = {
-  /** Anything that is none of the others. */
+  /** Any other failure. */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,
-  /** A script could not be run to its end: the host failed, or its machine was lost. */
+  /** A script did not run to its end: the host failed, or the machine was lost. */
   hostFailed: 125,
 } as const;
 
-/** What a command came to. */
+/** The result of a command. */
 export type Outcome =
   | { readonly kind: "done" }
   | { readonly kind: "ending"; readonly ending: Ending }
   | { readonly kind: "failure"; readonly error: unknown };
 
-/** The numbers that GitLab Runner wants to see. */
+/** The exit codes that GitLab Runner passes in the environment. */
 interface RunnerCodes {
   readonly buildFailure: number;
   readonly systemFailure: number;
 }
 
 /**
- * Forgets the exit code of an earlier stage: its file is the same for all stages of a job, and
- * GitLab Runner never empties it.
- *
- * @param host The outside.
+ * Removes the exit code of an earlier stage: its file is the same for all stages of a job, and GitLab Runner
+ * never empties it.
  */
 export async function forgetExitCode(host: Host): Promise<void> {
   const file = host.env("BUILD_EXIT_CODE_FILE");
@@ -38,12 +36,9 @@ export async function forgetExitCode(host: Host): Promise<void> {
 }
 
 /**
- * The program's exit code, with the script's own left where GitLab Runner looks for it.
+ * Returns the program's exit code, and writes a failed script's own code into BUILD_EXIT_CODE_FILE.
  *
- * @param host The outside.
- * @param outcome What happened.
  * @param runsScript Whether the command runs a user's script.
- * @returns The code to exit with.
  */
 export async function exitCode(
   host: Host,
@@ -77,18 +72,18 @@ async function codeForRunner(host: Host, outcome: Outcome, codes: RunnerCodes): 
       const code = scriptCode(outcome.ending);
       if (code === null) return codes.systemFailure;
       if (code === 0) return 0;
-      return await isTold(host, code) ? codes.buildFailure : codes.systemFailure;
+      return await writeExitCode(host, code) ? codes.buildFailure : codes.systemFailure;
     }
     case "failure":
-      // Only what may pass on a second try is worth the three that GitLab Runner makes.
+      // GitLab Runner retries a system failure, up to three times: only for what may pass then.
       return isKind(outcome.error, "usage") || isKind(outcome.error, "refused")
         ? codes.buildFailure
         : codes.systemFailure;
   }
 }
 
-/** Without a file there is nothing to tell; one that cannot be written would lose the code. */
-async function isTold(host: Host, code: number): Promise<boolean> {
+/** Returns false if the code cannot be written: GitLab would then show a wrong exit code of the script. */
+async function writeExitCode(host: Host, code: number): Promise<boolean> {
   const file = host.env("BUILD_EXIT_CODE_FILE");
   if (!file) return true;
   try {
@@ -100,7 +95,7 @@ async function isTold(host: Host, code: number): Promise<boolean> {
   }
 }
 
-/** A script's own exit code, or null where it never came to have one. */
+/** Returns a script's own exit code, or null for a script that did not end by itself. */
 function scriptCode(ending: Ending): number | null {
   switch (ending.kind) {
     case "exited":

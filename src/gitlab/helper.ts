@@ -1,4 +1,4 @@
-/** The gitlab-runner that a job's scripts call for artifacts and caches. */
+/** The gitlab-runner inside a machine, which a job's scripts call for artifacts and caches. */
 
 import { isAbsolute, join } from "@std/path/posix";
 import { refused } from "../failure.ts";
@@ -6,19 +6,18 @@ import type { Host } from "../host/host.ts";
 
 const NAME = "gitlab-runner";
 
-/** Where machines find it: before what their own packages brought, which may be of another version. */
+/** Its path in the machine, before one that the chroot's packages installed, perhaps in another version. */
 export const HELPER_PATH = "/usr/local/bin/gitlab-runner";
 
-/** Exits with 0 where the helper runs; says why it does not. */
-export const HELPER_PROOF = new TextEncoder().encode("exec gitlab-runner --version >/dev/null\n");
+/** A script that exits with 0 if gitlab-runner runs in the machine, and prints why it does not. */
+export const HELPER_CHECK = new TextEncoder().encode("exec gitlab-runner --version >/dev/null\n");
 
 /**
- * The host's own gitlab-runner: the one that called us, if it is installed as its manual says.
+ * Finds the host's gitlab-runner: the configured one, or the first on PATH.
  *
- * @param host The outside.
- * @param configured What the configuration names.
- * @returns Its path without symlinks; null where there is none.
- * @throws {Failure} where the configuration names what is not there.
+ * @param configured The setting `gitlab_runner`.
+ * @returns Its path without symlinks; null if there is none.
+ * @throws {Failure} if the configured path is no program.
  */
 export async function findHelper(
   host: Host,
@@ -27,7 +26,10 @@ export async function findHelper(
   if (configured !== undefined) {
     const path = await programAt(host, configured);
     if (path !== null) return path;
-    throw refused(`Cannot use gitlab_runner = "${configured}": no program is there`);
+    throw refused(
+      `Cannot use gitlab_runner = "${configured}": no program is there`,
+      "Install gitlab-runner there, or correct the path",
+    );
   }
   for (const folder of (host.env("PATH") ?? "").split(":")) {
     const path = isAbsolute(folder) ? await programAt(host, join(folder, NAME)) : null;
@@ -42,13 +44,8 @@ async function programAt(host: Host, path: string): Promise<string | null> {
   return runs ? await host.files.real(path) : null;
 }
 
-/**
- * Says that a job cannot have what it declares.
- *
- * @param why What is missing.
- * @returns The failure, to be thrown.
- */
-export function noHelper(why: string): Error {
+/** Returns the failure of a job that needs gitlab-runner in its machine and cannot have it. */
+export function helperMissing(why: string): Error {
   return refused(
     `Cannot run the job: its artifacts or cache need gitlab-runner, and ${why}`,
     "Install gitlab-runner on the host or in the image, or name one: gitlab_runner in the configuration",

@@ -1,40 +1,38 @@
-/** The job that GitLab Runner asks for: read once, and all that the rest knows of GitLab. */
+/** The job of this call, as GitLab Runner describes it in a file and in the environment. */
 
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 
 /** One job. */
 export interface Job {
-  /** Unique for its server alone. */
+  /** Unique on its GitLab server only. */
   readonly id: string;
-  /** What the job itself names; undefined when it names none. */
+  /** The `image:` of the job; undefined for none. */
   readonly image: string | undefined;
-  /** What tells its server from others. */
+  /** An id or a URL of its GitLab server. */
   readonly server: string | undefined;
-  /** Where its repository is, without anything secret; undefined where nobody trustworthy tells. */
+  /** The origin of its repository's URL, without token; undefined if no trusted source names it. */
   readonly url: string | undefined;
-  /** Its project's id, unique for its server alone; undefined where nobody trustworthy tells. */
+  /** Its project's id, unique on its server only; undefined if no trusted source names it. */
   readonly project: string | undefined;
-  /** Whether it runs for a protected branch or tag. */
+  /** Whether its branch or tag is protected. */
   readonly isProtected: boolean;
-  /** Seconds after which GitLab Runner gives it up. */
+  /** Seconds after which GitLab Runner ends it. */
   readonly timeout: number | undefined;
-  /** Images of the services that it declares. */
+  /** The images of `services:`. */
   readonly services: readonly string[];
   /** Its own variables whose names begin with NSPAWN_. */
   readonly overrides: Readonly<Record<string, string>>;
-  /** Whether artifacts or a cache go in or out, for which its scripts call gitlab-runner. */
+  /** Whether it has artifacts or a cache, for which its scripts call gitlab-runner. */
   readonly movesFiles: boolean;
 }
 
 /**
- * The job of this call. The response file is the trusted copy: a job may override every variable of
- * the environment, so those serve only where nobody names such a file (GitLab Runner before 14.1, and
- * calls by hand).
+ * Reads the job of this call. The response file is trusted. A job can override each variable of the environment,
+ * so that these are read only without such a file: GitLab Runner before 14.1, and calls by hand.
  *
- * @param host The outside.
- * @returns Null where nobody plays GitLab.
- * @throws {Failure} of the host where the response file is none.
+ * @returns Null for a call without a job.
+ * @throws {Failure} of kind `host` if the response file cannot be read.
  */
 export async function readJob(host: Host): Promise<Job | null> {
   const path = host.env("JOB_RESPONSE_FILE");
@@ -63,8 +61,8 @@ function jobOfEnvironment(host: Host): Job | null {
   };
 }
 
-/** The parts that are used of what GitLab answers to a runner's request for a job. */
-interface Response {
+/** The fields of GitLab's answer to a runner's request for a job that are read here. */
+interface JobResponse {
   readonly id?: unknown;
   readonly image?: { readonly name?: unknown } | null;
   readonly job_info?: { readonly instance_uuid?: unknown; readonly project_id?: unknown } | null;
@@ -80,7 +78,7 @@ interface Response {
 function jobOfResponse(text: string): Job {
   const response = responseOf(text);
   const id = idOf(response.id);
-  if (id === undefined) throw unreadable();
+  if (id === undefined) throw unreadableJob();
   const { timeout } = response.runner_info ?? {};
   return {
     id,
@@ -93,28 +91,28 @@ function jobOfResponse(text: string): Job {
     timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,
     services: namesOf(response.services),
     overrides: overridesIn(response.variables ?? []),
-    movesFiles: isFilled(response.artifacts) || isFilled(response.cache) ||
+    movesFiles: isNonEmptyList(response.artifacts) || isNonEmptyList(response.cache) ||
       (response.dependencies ?? []).some((one) => textOf(one.artifacts_file?.filename)),
   };
 }
 
-/** GitLab's ids are numbers, and become parts of names and paths here. */
+/** Returns an id that is safe in names and paths: GitLab's ids are numbers. */
 function idOf(value: unknown): string | undefined {
   return Number.isSafeInteger(value) && Number(value) >= 0 ? String(value) : undefined;
 }
 
-function isFilled(list: unknown): boolean {
+function isNonEmptyList(list: unknown): boolean {
   return Array.isArray(list) && list.length > 0;
 }
 
-/** The names of services, each an object with a name, or that name itself. */
+/** Returns the names of services; each service is an object with a name, or the name itself. */
 function namesOf(services: unknown): string[] {
   if (!Array.isArray(services)) return [];
   return services.map((service) => textOf(service?.name) ?? textOf(service))
     .filter((name) => name !== undefined);
 }
 
-/** Of a name that is set twice the last one counts, as in the job's script. */
+/** Returns the NSPAWN_… variables; of a name that is set twice the last value counts, as in the job's script. */
 function overridesIn(
   variables: readonly ({ readonly key?: unknown; readonly value?: unknown } | null)[],
 ): Record<string, string> {
@@ -127,13 +125,13 @@ function overridesIn(
   return overrides;
 }
 
-/** GitLab's own variables come before the job's: the first of a name is GitLab's. */
-function serverUrl(response: Response): string | undefined {
+/** GitLab's own variables precede the job's: the first of a name is GitLab's. */
+function serverUrl(response: JobResponse): string | undefined {
   const variable = response.variables?.find(({ key }) => key === "CI_SERVER_URL");
   return textOf(variable?.value);
 }
 
-/** The repository's URL holds a token: only its origin may leave this function. */
+/** Returns the origin of a URL: the repository's URL contains a token, which must not leave this function. */
 function originOf(url: string | undefined): string | undefined {
   return url !== undefined && URL.canParse(url) ? new URL(url).origin : undefined;
 }
@@ -142,13 +140,13 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function responseOf(text: string): Response {
+function responseOf(text: string): JobResponse {
   const response = jsonOf(text);
   if (typeof response === "object" && response !== null) return response;
-  throw unreadable();
+  throw unreadableJob();
 }
 
-/** Undefined where it is none: what the parser says would quote the text, which may hold tokens. */
+/** Returns undefined for invalid JSON: the parser's message would quote the text, which may contain tokens. */
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -157,19 +155,14 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function unreadable(): Error {
+function unreadableJob(): Error {
   return hostFailure(
     "Cannot read the job: JOB_RESPONSE_FILE is not what GitLab Runner writes",
-    "Update GitLab Runner, or unset JOB_RESPONSE_FILE when you call by hand",
+    "Update GitLab Runner, or unset JOB_RESPONSE_FILE for a call by hand",
   );
 }
 
-/**
- * A short name for a server, fit for a machine's name.
- *
- * @param server What tells it from others.
- * @returns Eight hexadecimal digits.
- */
+/** Returns eight hexadecimal digits that stand for a server in names of machines. */
 export async function shortHash(server: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(server));
   return [...new Uint8Array(digest).slice(0, 4)]

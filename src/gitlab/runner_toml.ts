@@ -1,6 +1,6 @@
-/** The section of GitLab Runner's config.toml that makes it call this program. */
+/** The section of GitLab Runner's config.toml that makes GitLab Runner call this program. */
 
-/** What goes into the section. */
+/** The values of the section. */
 export interface RunnerSection {
   /** This program's absolute path. */
   readonly executable: string;
@@ -10,20 +10,15 @@ export interface RunnerSection {
 }
 
 /**
- * Seconds that stopping may take. GitLab Runner leaves 30 s after a SIGTERM to itself, without
- * cleanup, whatever it is told here: both together must stay below.
+ * Seconds that GitLab Runner waits for a stage after SIGTERM, and then after SIGKILL. It ends 30 s after a SIGTERM
+ * to itself, without cleanup: the sum must be less.
  */
 const GRACEFUL_SECONDS = 15;
 const FORCE_SECONDS = 5;
 const SHORT_STAGE_SECONDS = 60;
 const PREPARE_SECONDS = 600;
 
-/**
- * The section, as TOML and nothing else.
- *
- * @param section What goes into it.
- * @returns The text to be pasted.
- */
+/** Returns the section as TOML, with comments that say what to fill in. */
 export function runnerToml(section: RunnerSection): string {
   const executable = tomlString(section.executable);
   const url = section.url ?? "https://gitlab.example.com/";
@@ -60,7 +55,7 @@ export function runnerToml(section: RunnerSection): string {
   return lines.join("\n") + "\n";
 }
 
-/** A basic string of TOML 1.0; JSON's escapes are among its own, but for DEL. */
+/** Returns a basic string of TOML 1.0, which has all escapes of JSON; DEL must be escaped as well. */
 function tomlString(text: string): string {
   return JSON.stringify(text).replaceAll("\x7f", "\\u007F");
 }

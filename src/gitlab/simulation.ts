@@ -1,34 +1,32 @@
-/** GitLab Runner's part, played without GitLab: its files, its environment, its stages. */
+/** A simulated GitLab Runner: the files, the environment and the stages of a job, without GitLab. */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
 import { quote, quoteCommand } from "../text/quote.ts";
 
-/** GitLab Runner's exit codes for drivers, as it sets them itself. */
+/** The exit codes that GitLab Runner passes to an executor. */
 export const BUILD_FAILURE = 1;
 export const SYSTEM_FAILURE = 2;
 
 /** A simulated job. */
 export interface SimulatedJob {
   readonly id: number;
-  /** As `image:` would name it; empty when the job names none. */
+  /** As in `image:`; empty for none. */
   readonly image: string;
-  /** What the job runs, in a shell's words. */
+  /** The job's `script:`. */
   readonly script: string;
-  /** Those that `variables:` would set. */
+  /** As in `variables:`. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** Who pretends to be the server; it is reached by nobody. */
+/** A name that never resolves (RFC 6761). */
 const SERVER = "https://simulate.invalid";
 
 /**
- * Writes what GitLab Runner keeps for a driver.
+ * Writes the files that GitLab Runner keeps for an executor.
  *
- * @param host The outside.
  * @param folder The job's temporary folder.
- * @param job The job.
- * @returns The environment of every stage, on top of the caller's own.
+ * @returns The environment of every stage, the caller's own included.
  */
 export async function stageEnvironment(
   host: Host,
@@ -38,7 +36,7 @@ export async function stageEnvironment(
   const response = join(folder, "response.json");
   await host.files.write(response, JSON.stringify(responseOf(job)));
   return {
-    ...withoutJobs(host.environment()),
+    ...withoutJobVariables(host.environment()),
     ...Object.fromEntries(
       Object.entries(job.variables).map(([name, value]) => [`CUSTOM_ENV_${name}`, value]),
     ),
@@ -62,12 +60,12 @@ export async function stageEnvironment(
   };
 }
 
-/** The fields of GitLab's answer to a request for a job that a driver may read. */
+/** Returns the fields of GitLab's answer to a request for a job that an executor may read. */
 function responseOf(job: SimulatedJob): unknown {
   return {
     id: job.id,
     token: "",
-    // No project's id: what a simulated job keeps in its cache goes with its machine.
+    // Without a project's id the cache of a simulated job is removed with its machine.
     job_info: { name: "simulate", stage: "test", project_name: "project" },
     git_info: { repo_url: "", ref: "main", protected: false },
     runner_info: { timeout: 3600 },
@@ -78,7 +76,7 @@ function responseOf(job: SimulatedJob): unknown {
   };
 }
 
-function withoutJobs(environment: Record<string, string>): Record<string, string> {
+function withoutJobVariables(environment: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(environment).filter(([name]) => !name.startsWith("CUSTOM_ENV_")),
   );
@@ -88,20 +86,19 @@ function withoutJobs(environment: Record<string, string>): Record<string, string
 export interface Stage {
   readonly name: string;
   readonly script: string;
-  /** When it runs: before anything failed, after, or in both cases. */
+  /** Whether it runs after success, after a failure, or after both. */
   readonly when: "success" | "failure" | "always";
-  /** Whether its own failure fails the job. */
+  /** Whether the job fails if this stage fails. */
   readonly counts: boolean;
 }
 
 /**
- * The stages that run in the machine, in GitLab Runner's order.
+ * Returns the stages with a script, in GitLab Runner's order. Which of them run depends on the result of
+ * those before.
  *
- * @param job The job.
- * @param buildsDir What the config stage answered.
- * @returns All of them; which are run depends on how the ones before ended.
+ * @param buildsDir As the config stage answered.
  */
-export function stagesOf(job: SimulatedJob, buildsDir: string): Stage[] {
+export function simulatedStages(job: SimulatedJob, buildsDir: string): Stage[] {
   const project = join(buildsDir, "simulate", "project");
   const variables = Object.entries(job.variables).map(([name, value]) => `${name}=${quote(value)}`);
   const own = [`CI=true GITLAB_CI=true CI_JOB_ID=${job.id}`, ...variables].join(" ");
@@ -135,7 +132,7 @@ ${body}`);
   ];
 }
 
-/** A script as GitLab Runner builds them: traps, strict options, the body in a subshell without stdin. */
+/** Returns a script as GitLab Runner generates it: traps, strict options, the body in a subshell without stdin. */
 function scriptOf(body: string): string {
   return `#!/usr/bin/env bash
 
@@ -148,22 +145,14 @@ exit 0
 `;
 }
 
-/**
- * What a job runs to execute a command.
- *
- * @param words The command and its arguments.
- * @returns A line of shell with each word as it is.
- */
+/** Returns the script of a job that runs a command with these arguments, whatever characters they contain. */
 export function commandScript(words: readonly string[]): string {
   return quoteCommand(words);
 }
 
 /**
- * What a job runs to execute a script's text: a script with a first line of its own is run as a
- * program, one without is read by the job's shell.
- *
- * @param text The script.
- * @returns Lines of shell.
+ * Returns the script of a job that runs a script file: one with a `#!` line runs as a program, one without in
+ * the job's shell.
  */
 export function fileScript(text: string): string {
   if (!text.startsWith("#!")) return text;
@@ -172,7 +161,7 @@ chmod 755 "$CI_PROJECT_DIR.script"
 "$CI_PROJECT_DIR.script"`;
 }
 
-/** What a job runs when nobody says what: a look around in the machine. */
+/** The script of a job without one: it prints a few facts about the machine. */
 export const SAMPLE_SCRIPT = `echo "Hello from $(hostname), job $CI_JOB_ID"
 . /etc/os-release && echo "System: $PRETTY_NAME"
 echo "User: $(id -un), home: $HOME, folder: $(pwd)"

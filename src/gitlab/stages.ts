@@ -1,20 +1,19 @@
-/** GitLab Runner's names of the stages that mean something to a driver. */
+/** The stages of GitLab Runner that an executor treats in a special way, by their names. */
 
 /**
- * Whether a stage runs what the user wrote, and fails the job.
+ * Returns whether a stage runs the user's script, so that its failure fails the job. False for GitLab Runner's own
+ * stages and for `after_script`.
  *
- * @param stage GitLab Runner's name; undefined by hand.
- * @returns False for what GitLab Runner does itself, and for `after_script`.
+ * @param stage Undefined for a call by hand.
  */
 export function isUserScript(stage: string | undefined): boolean {
   return stage === undefined || stage === "build_script" || stage.startsWith("step_");
 }
 
 /**
- * Whether a stage is the last of a job, and so the last chance to write into its log.
+ * Returns whether a stage is the last one of a job: no later stage can write into its log.
  *
- * @param stage GitLab Runner's name; undefined by hand.
- * @returns True for the last.
+ * @param stage Undefined for a call by hand.
  */
 export function isLastStage(stage: string | undefined): boolean {
   return stage === "cleanup_file_variables";

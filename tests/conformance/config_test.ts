@@ -28,7 +28,7 @@ onEachHost("config answers with folders, shell, host and its decisions", async (
   });
 });
 
-onEachHost("an image that is not allowed is the user's failure, with what is", async (site) => {
+onEachHost("an image that is not allowed is the user's failure, which lists the allowed ones", async (site) => {
   const strict = await site.with({ allowed_images: ["debian-*", "x"] });
   await withAttempt(strict, planOf(CHROOT), async (job) => {
     const denied = [await job.config(), await job.prepare()];
@@ -55,7 +55,7 @@ onEachHost("an image that is not allowed is the user's failure, with what is", a
 });
 
 onEachHost(
-  "services that are declared are named in prepare's log, and the job goes on",
+  "declared services are named in prepare's log, and the job goes on",
   async (site) => {
     const plan = { ...planOf(CHROOT), services: ["registry.example/postgres:15", "redis"] };
     await withAttempt(await site.with({ boot: false }), plan, async (job) => {
@@ -67,7 +67,22 @@ onEachHost(
   },
 );
 
-onEachHost("a stage after a config that failed finds its machine all the same", async (site) => {
+onEachHost("prepare names a job's NSPAWN_ variable that does not exist", async (site) => {
+  const overrides = { NSPAWN_MEMORY_MX: "1G" };
+  await withAttempt(
+    await site.with({ boot: false }),
+    { ...planOf(CHROOT), overrides },
+    async (job) => {
+      assertDone(await job.config());
+      const prepared = await job.prepare();
+      assertDone(prepared);
+      assert.match(prepared.stderr, /"NSPAWN_MEMORY_MX" .* did you mean NSPAWN_MEMORY_MAX\?$/m);
+      assert.doesNotMatch(prepared.stderr, /NSPAWN_RUNNER_/);
+    },
+  );
+});
+
+onEachHost("a stage after a failed config still finds its machine", async (site) => {
   const own = await site.with({ boot: false });
   await withAttempt(own, planOf(CHROOT), async (job) => {
     assertDone(await job.prepare()); // as if its config had not answered

@@ -2,10 +2,14 @@ import assert from "node:assert/strict";
 import { configAnswer, type Decisions, decisionsOf } from "../../../src/gitlab/config_stage.ts";
 import { isLastStage, isUserScript } from "../../../src/gitlab/stages.ts";
 
-const DECIDED: Decisions = { machine: "run-7-ba7816bf", chroot: "bookworm", began: 1893456000000 };
+const DECISIONS: Decisions = {
+  machine: "run-7-ba7816bf",
+  chroot: "bookworm",
+  began: 1893456000000,
+};
 
-Deno.test("configAnswer() hands decisions on to the stages that follow", () => {
-  for (const decisions of [DECIDED, { ...DECIDED, chroot: undefined }]) {
+Deno.test("configAnswer() passes decisions to later stages", () => {
+  for (const decisions of [DECISIONS, { ...DECISIONS, chroot: undefined }]) {
     const answer = configAnswer({ hostname: "h", shell: "bash", decisions });
     const env: Readonly<Record<string, string>> = answer.job_env ?? {};
     assert.deepEqual(decisionsOf((name) => env[name]), decisions);
@@ -13,7 +17,7 @@ Deno.test("configAnswer() hands decisions on to the stages that follow", () => {
   }
 });
 
-Deno.test("configAnswer() leaves out what is not known", () => {
+Deno.test("configAnswer() leaves out unknown fields", () => {
   const answer = configAnswer({ hostname: "h", shell: undefined, decisions: undefined });
   assert.deepEqual(Object.keys(answer).sort(), [
     "builds_dir",
@@ -25,7 +29,7 @@ Deno.test("configAnswer() leaves out what is not known", () => {
   assert.equal(decisionsOf(() => undefined), undefined);
 });
 
-Deno.test("stages are known by GitLab Runner's names, and others are nobody's", () => {
+Deno.test("isUserScript() and isLastStage() know GitLab Runner's names of stages", () => {
   for (const stage of [undefined, "build_script", "step_release"]) assert.ok(isUserScript(stage));
   for (const stage of ["after_script", "get_sources", "prepare_script", "new_stage"]) {
     assert.ok(!isUserScript(stage), stage);

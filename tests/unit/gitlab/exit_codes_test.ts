@@ -48,22 +48,22 @@ for (const [name, outcome, script, other, runner, file] of TABLE) {
   });
 }
 
-Deno.test("exitCode() needs no file to tell a script's code by", async () => {
+Deno.test("exitCode() needs no BUILD_EXIT_CODE_FILE", async () => {
   const { host } = recordingHost({ env: { BUILD_FAILURE_EXIT_CODE: "1" } });
   assert.equal(await exitCode(host, ending({ kind: "exited", code: 9 }), true), 1);
 });
 
-Deno.test("exitCode() takes the contract's number where a runner leaves out the other one", async () => {
+Deno.test("exitCode() uses 2 if GitLab Runner passes no SYSTEM_FAILURE_EXIT_CODE", async () => {
   const { host } = recordingHost({ env: { BUILD_FAILURE_EXIT_CODE: "1" } });
   assert.equal(await exitCode(host, failure(hostFailure("x")), true), 2);
 });
 
-Deno.test("exitCode() is that of calls by hand where the variable holds no number", async () => {
+Deno.test("exitCode() is that of a call by hand if BUILD_FAILURE_EXIT_CODE is no number", async () => {
   const { host } = recordingHost({ env: { BUILD_FAILURE_EXIT_CODE: "one" } });
   assert.equal(await exitCode(host, ending({ kind: "exited", code: 9 }), true), 9);
 });
 
-Deno.test("forgetExitCode() removes what an earlier stage left", async () => {
+Deno.test("forgetExitCode() removes the file of an earlier stage", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/build_exit_code`;
     await Deno.writeTextFile(path, "3\n");
@@ -74,14 +74,14 @@ Deno.test("forgetExitCode() removes what an earlier stage left", async () => {
   });
 });
 
-Deno.test("exitCode() loses no script's code: where it cannot be told, the host failed", async () => {
+Deno.test("exitCode() is a system failure if the code of a script cannot be written", async () => {
   const env = { BUILD_FAILURE_EXIT_CODE: "1", BUILD_EXIT_CODE_FILE: "/nonexistent/code" };
   const { host, err } = recordingHost({ env });
   assert.equal(await exitCode(host, ending({ kind: "exited", code: 9 }), true), 2);
   assert.match(err(), /cannot write \/nonexistent\/code/);
 });
 
-Deno.test("exitCode() takes no number for GitLab Runner's that no process can exit with", async () => {
+Deno.test("exitCode() ignores a BUILD_FAILURE_EXIT_CODE above 255", async () => {
   const { host } = recordingHost({ env: { BUILD_FAILURE_EXIT_CODE: "256" } });
   assert.equal(await exitCode(host, ending({ kind: "exited", code: 9 }), true), 9);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { findHelper } from "../../../src/gitlab/helper.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
-Deno.test("findHelper() takes the first program on PATH, without the links to it", async () => {
+Deno.test("findHelper() finds the first program on PATH, and resolves symlinks", async () => {
   await inFolder(async (folder) => {
     await Deno.mkdir(`${folder}/a/gitlab-runner`, { recursive: true });
     await Deno.mkdir(`${folder}/b`);
@@ -24,7 +24,7 @@ Deno.test("findHelper() takes the first program on PATH, without the links to it
   });
 });
 
-Deno.test("findHelper() takes the configuration's word, and no other", async () => {
+Deno.test("findHelper() uses the configured path only", async () => {
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/gitlab-runner`, "", { mode: 0o755 });
     const { host } = recordingHost({ env: { PATH: folder } });

@@ -3,7 +3,7 @@ import { Failure } from "../../../src/failure.ts";
 import { type Job, readJob, shortHash } from "../../../src/gitlab/job.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
-/** What a job may set as it likes. */
+/** Variables that a job can set. */
 const OVERRIDDEN = {
   CUSTOM_ENV_CI_JOB_ID: "666",
   CUSTOM_ENV_CI_JOB_IMAGE: "evil",
@@ -42,7 +42,7 @@ async function jobOf(
   return job;
 }
 
-Deno.test("readJob() believes the response file whatever a job sets", async () => {
+Deno.test("readJob() reads the response file, whatever variables a job sets", async () => {
   assert.deepEqual(await jobOf(response()), {
     id: "70002",
     image: "registry.example.org/group/bookworm",
@@ -57,7 +57,7 @@ Deno.test("readJob() believes the response file whatever a job sets", async () =
   });
 });
 
-Deno.test("readJob() reads the job's wishes, the last of a name, wherever it reads the job", async () => {
+Deno.test("readJob() reads NSPAWN_ variables, the last of a name, from file and environment", async () => {
   const variables = [
     { key: "NSPAWN_BOOT", value: "true" },
     { key: "NSPAWN_MEMORY_MAX", value: "2G" },
@@ -76,7 +76,7 @@ Deno.test("readJob() reads the job's wishes, the last of a name, wherever it rea
   assert.deepEqual((await readJob(recordingHost({ env }).host))?.overrides, overrides);
 });
 
-Deno.test("readJob() reads what a job is allowed and needs", async () => {
+Deno.test("readJob() reads protection, timeout, services and artifacts", async () => {
   const job = await jobOf(response({
     git_info: { protected: true },
     runner_info: { timeout: 3600 },
@@ -88,7 +88,7 @@ Deno.test("readJob() reads what a job is allowed and needs", async () => {
   assert.ok(job?.movesFiles);
 });
 
-Deno.test("readJob() knows what needs gitlab-runner in the machine: artifacts, a cache, artifacts of others", async () => {
+Deno.test("readJob() finds what needs gitlab-runner in the machine: artifacts, a cache, artifacts of other jobs", async () => {
   const earlier = { id: 1, name: "earlier", token: TOKEN };
   const needs: readonly (readonly [Record<string, unknown>, boolean])[] = [
     [{ artifacts: [{}] }, true],
@@ -103,19 +103,19 @@ Deno.test("readJob() knows what needs gitlab-runner in the machine: artifacts, a
   }
 });
 
-Deno.test("readJob() takes no id for a part of a path but GitLab's own numbers", async () => {
+Deno.test("readJob() accepts numbers only as a project id, which becomes part of a path", async () => {
   for (const project_id of ["42", "../x", -1, 1.5, null, undefined, 2 ** 60]) {
     assert.equal((await jobOf(response({ job_info: { project_id } })))?.project, undefined);
   }
 });
 
-Deno.test("readJob() takes no image from the environment when the response names none", async () => {
+Deno.test("readJob() reads no image from the environment if the response has none", async () => {
   for (const image of [{ name: "" }, {}, null]) {
     assert.equal((await jobOf(response({ image })))?.image, undefined);
   }
 });
 
-Deno.test("readJob() tells servers apart by GitLab's own first variable, then by the origin", async () => {
+Deno.test("readJob() identifies a server by GitLab's own first variable, else by the origin of the repository", async () => {
   const withoutUuid = response({ job_info: null });
   assert.equal((await jobOf(withoutUuid))?.server, "https://git.example");
   const withoutVariables = response({ job_info: {}, variables: [] });
@@ -143,7 +143,7 @@ Deno.test("readJob() never quotes a response that it cannot read", async () => {
   }
 });
 
-Deno.test("readJob() takes the environment only where nobody names a response file", async () => {
+Deno.test("readJob() reads the environment only without a response file", async () => {
   const missing = { ...OVERRIDDEN, JOB_RESPONSE_FILE: "/nonexistent/response.json" };
   await assert.rejects(readJob(recordingHost({ env: missing }).host), { kind: "host" });
   const services = JSON.stringify([{ name: "redis", alias: "x" }, "postgres"]);
@@ -161,12 +161,12 @@ Deno.test("readJob() takes the environment only where nobody names a response fi
   assert.deepEqual([bare?.id, bare?.image, bare?.server], ["7", undefined, undefined]);
 });
 
-Deno.test("readJob() is null where nobody plays GitLab", async () => {
+Deno.test("readJob() is null without a job", async () => {
   assert.equal(await readJob(recordingHost().host), null);
   assert.equal(await readJob(recordingHost({ env: { CUSTOM_ENV_CI_JOB_ID: "" } }).host), null);
 });
 
-Deno.test("shortHash() is eight digits of SHA-256, fit for a machine's name", async () => {
+Deno.test("shortHash() is eight hexadecimal digits of SHA-256", async () => {
   assert.equal(await shortHash("abc"), "ba7816bf");
   assert.equal(await shortHash("3"), "4e074085", "a byte below 16 has two digits as well");
   assert.notEqual(await shortHash("https://a.example"), await shortHash("https://b.example"));

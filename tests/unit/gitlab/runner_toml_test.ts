@@ -19,7 +19,7 @@ function read(text: string): Section["runners"][0] {
 
 const EXECUTABLE = "/usr/local/bin/nspawn-runner";
 
-Deno.test("runnerToml() is TOML with all four stages of the one executable", () => {
+Deno.test("runnerToml() returns TOML with all four stages of the executable", () => {
   const { executor, shell, custom } = read(
     runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined }),
   );
@@ -34,7 +34,7 @@ Deno.test("runnerToml() is TOML with all four stages of the one executable", () 
   assert.deepEqual(custom["cleanup_args"], ["cleanup"]);
 });
 
-Deno.test("runnerToml() leaves time to clean up before the runner itself is gone after 30 s", () => {
+Deno.test("runnerToml() leaves time for cleanup before GitLab Runner ends after 30 s", () => {
   const { custom } = read(
     runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined }),
   );
@@ -47,7 +47,7 @@ Deno.test("runnerToml() leaves time to clean up before the runner itself is gone
   }
 });
 
-Deno.test("runnerToml() says which lines to fill in, and none when there are none", () => {
+Deno.test("runnerToml() names the lines to fill in, if any", () => {
   const both = runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined });
   assert.match(both, /^# Fill in: url and token\.$/m);
   const one = runnerToml({ executable: EXECUTABLE, name: "x", url: "https://g", token: undefined });
@@ -58,7 +58,7 @@ Deno.test("runnerToml() says which lines to fill in, and none when there are non
   assert.equal(read(none).token, "t");
 });
 
-Deno.test("runnerToml() keeps odd paths and tokens to the letter", () => {
+Deno.test("runnerToml() escapes special characters", () => {
   const odd = 'a"b\\c\n]x = 1\u007f\u0001ü';
   const section = read(runnerToml({ executable: `/opt/${odd}`, name: odd, url: odd, token: odd }));
   assert.equal(section.custom["run_exec"], `/opt/${odd}`);

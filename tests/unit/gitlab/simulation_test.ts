@@ -3,14 +3,14 @@ import {
   commandScript,
   fileScript,
   SAMPLE_SCRIPT,
+  simulatedStages,
   stageEnvironment,
-  stagesOf,
 } from "../../../src/gitlab/simulation.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const JOB = { id: 5, image: "", script: "", variables: {} } as const;
 
-/** Words that a careless quotation changes, or executes. */
+/** Words that wrong quoting changes or executes. */
 const NASTY = [
   "",
   " ",
@@ -42,12 +42,12 @@ async function run(shell: string, script: string): Promise<Deno.CommandOutput> {
 }
 
 for (const shell of ["bash", "dash"]) {
-  Deno.test(`commandScript() hands each word to a command as it is, by ${shell}`, async () => {
+  Deno.test(`commandScript() passes each word unchanged, by ${shell}`, async () => {
     const { stdout } = await run(shell, commandScript(["printf", "%s\\0", ...NASTY]));
     assert.deepEqual(new TextDecoder().decode(stdout).split("\0").slice(0, -1), NASTY);
   });
 
-  Deno.test(`commandScript() takes no program for an assignment or a keyword, by ${shell}`, async () => {
+  Deno.test(`commandScript() runs programs named like an assignment or a keyword, by ${shell}`, async () => {
     await inFolder(async (folder) => {
       for (const name of ["A=b", "if", "function", "!"]) {
         await Deno.writeTextFile(`${folder}/${name}`, "#!/bin/sh\necho it ran\n", { mode: 0o755 });
@@ -58,10 +58,10 @@ for (const shell of ["bash", "dash"]) {
     });
   });
 
-  Deno.test(`stagesOf() runs what the job runs, in its folder and without stdin, by ${shell}`, async () => {
+  Deno.test(`simulatedStages() runs the job's script in its folder and without stdin, by ${shell}`, async () => {
     await inFolder(async (folder) => {
       const script = `${commandScript(["printf", "%s\\n", "$x '`"])}\npwd\ncat\nexit 7`;
-      const stages = stagesOf({ ...JOB, script }, folder);
+      const stages = simulatedStages({ ...JOB, script }, folder);
       await run(shell, stages.find(({ name }) => name === "get_sources")!.script);
       const build = stages.find(({ name }) => name === "build_script")!;
       const { code, stdout } = await run(shell, build.script);
@@ -72,11 +72,11 @@ for (const shell of ["bash", "dash"]) {
 }
 
 for (const shell of ["bash", "dash"]) {
-  Deno.test(`fileScript() runs a script with a first line as the program that it is, by ${shell}`, async () => {
+  Deno.test(`fileScript() runs a script with a #! line as a program, by ${shell}`, async () => {
     await inFolder(async (folder) => {
       // A shell whose echo knows escapes would end the text at this one.
       const text = "#!/usr/bin/env -S sh -e\nprintf '%s' \"it's $0\"\n# \\c\nexit 4\n";
-      const stages = stagesOf({ ...JOB, script: fileScript(text) }, folder);
+      const stages = simulatedStages({ ...JOB, script: fileScript(text) }, folder);
       await run(shell, stages.find(({ name }) => name === "get_sources")!.script);
       const build = stages.find(({ name }) => name === "build_script")!;
       const { code, stdout } = await run(shell, build.script);
@@ -86,10 +86,10 @@ for (const shell of ["bash", "dash"]) {
   });
 }
 
-Deno.test("stagesOf() ends a script at its first failure, and tells it its job", async () => {
+Deno.test("simulatedStages() ends a script at its first failure, and sets variables of the job", async () => {
   await inFolder(async (folder) => {
     const script = 'echo "$CI_JOB_ID $CI"\nfalse\necho no';
-    const stages = stagesOf({ ...JOB, script }, folder);
+    const stages = simulatedStages({ ...JOB, script }, folder);
     await run("bash", stages.find(({ name }) => name === "get_sources")!.script);
     const build = stages.find(({ name }) => name === "build_script")!;
     const { code, stdout } = await run("bash", build.script);
@@ -97,12 +97,12 @@ Deno.test("stagesOf() ends a script at its first failure, and tells it its job",
   });
 });
 
-Deno.test("stagesOf() removes file variables at the end, and leaves the project", async () => {
+Deno.test("simulatedStages() removes file variables at the end, but not the project", async () => {
   await inFolder(async (folder) => {
     const project = `${folder}/simulate/project`;
     await Deno.mkdir(project, { recursive: true });
     await Deno.mkdir(`${project}.tmp`);
-    const { name, script } = stagesOf(JOB, folder).at(-1)!;
+    const { name, script } = simulatedStages(JOB, folder).at(-1)!;
     assert.equal(name, "cleanup_file_variables");
     assert.equal((await run("bash", script)).code, 0);
     assert.ok((await Deno.stat(project)).isDirectory);
@@ -110,8 +110,8 @@ Deno.test("stagesOf() removes file variables at the end, and leaves the project"
   });
 });
 
-Deno.test("stagesOf() makes scripts that end by SIGTERM with 1, as GitLab Runner's do", async () => {
-  for (const { name, script } of stagesOf(JOB, "/nonexistent")) {
+Deno.test("simulatedStages() makes scripts that exit with 1 at SIGTERM, as those of GitLab Runner", async () => {
+  for (const { name, script } of simulatedStages(JOB, "/nonexistent")) {
     for (const [place, shell] of [[/^case /m, "$$"], [/(?<=TERM; )eval /, "$BASHPID"]] as const) {
       const told = script.replace(place, (words) => `kill -TERM ${shell}; ${words}`);
       assert.notEqual(told, script);
@@ -121,12 +121,12 @@ Deno.test("stagesOf() makes scripts that end by SIGTERM with 1, as GitLab Runner
   }
 });
 
-Deno.test("fileScript() leaves a script without a first line to the job's shell", () => {
+Deno.test("fileScript() runs a script without a #! line in the job's shell", () => {
   assert.equal(fileScript("echo a\necho b\n"), "echo a\necho b\n");
 });
 
-Deno.test("stagesOf() has GitLab Runner's stages in its order", () => {
-  const names = stagesOf({ ...JOB, script: SAMPLE_SCRIPT }, "/builds")
+Deno.test("simulatedStages() has the stages of GitLab Runner in order", () => {
+  const names = simulatedStages({ ...JOB, script: SAMPLE_SCRIPT }, "/builds")
     .map(({ name, when }) => `${name} ${when}`);
   assert.deepEqual(names, [
     "prepare_script success",
@@ -143,7 +143,7 @@ Deno.test("stagesOf() has GitLab Runner's stages in its order", () => {
   ]);
 });
 
-Deno.test("stageEnvironment() is the contract's, with nothing of a job that called us", async () => {
+Deno.test("stageEnvironment() sets GitLab Runner's variables, and none of an outer job", async () => {
   await inFolder(async (folder) => {
     const { host } = recordingHost({
       env: { PATH: "/bin", CUSTOM_ENV_CI_JOB_TOKEN: "secret", BUILD_FAILURE_EXIT_CODE: "9" },
@@ -177,11 +177,11 @@ Deno.test("stageEnvironment() names no image for a job without one", async () =>
   });
 });
 
-Deno.test("variables of a job are in its scripts, its environment and its response, as they stand", async () => {
+Deno.test("simulatedStages() and stageEnvironment() pass the variables of a job unchanged", async () => {
   await inFolder(async (folder) => {
     const variables = Object.fromEntries(NASTY.map((value, place) => [`V${place}`, value]));
     const job = { ...JOB, script: 'printf "%s\\0" "$V2" "$V4" "$V6" "$V13"', variables };
-    const stages = stagesOf(job, folder);
+    const stages = simulatedStages(job, folder);
     await run("dash", stages.find(({ name }) => name === "get_sources")!.script);
     const { stdout } = await run(
       "dash",
