@@ -1,4 +1,4 @@
-/** The shape of a command's table: parsing, help and usage errors all come from it. */
+/** The types of the table of commands, and what a command gets when it runs. */
 
 import type { Config } from "../config/settings.ts";
 import type { Ending } from "../ending.ts";
@@ -10,19 +10,19 @@ export interface OptionSpec {
   readonly name: string;
   /** One letter, without the dash. */
   readonly short?: string;
-  /** How help calls the value; a switch without one takes none. */
+  /** The name of its value in help; undefined for a switch, which takes none. */
   readonly value?: string;
-  /** Whether it may be given more than once; one with a value. */
+  /** Whether it may be given more than once; only with a value. */
   readonly repeats?: true;
   readonly help: string;
 }
 
-/** A word of a command line that is no option. */
+/** An argument of a command that is no option. */
 export interface PositionalSpec {
   readonly name: string;
   readonly help: string;
   readonly required: boolean;
-  /** Whether it may be given more than once; the last word alone. */
+  /** Whether it may be given more than once; only for the last one. */
   readonly repeats?: true;
 }
 
@@ -31,44 +31,44 @@ export interface CommandSpec {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** What more there is to say, one paragraph. */
+  /** One paragraph for the help of the command. */
   readonly description?: string;
-  /** A command line that works, shown by help. */
+  /** A command line that works as it is. */
   readonly example: string;
   readonly positionals: readonly PositionalSpec[];
   readonly options: readonly OptionSpec[];
-  /** How help calls the words after `--`, where they are taken. */
+  /** The name in help of the arguments after `--`; undefined where none are taken. */
   readonly rest?: string;
   readonly needsRoot: boolean;
-  /** Whether it runs a user's script, and so exits with that script's code. */
+  /** Whether it runs a script or a shell of the user, and exits with its code. */
   readonly runsScript?: true;
-  /** Loads the command's module only when it runs: start-up is paid ten times a job. */
+  /** Loads the command's module, only when it runs: the program starts ten times a job. */
   readonly load: () => Promise<{ readonly run: CommandRun }>;
 }
 
-/** A command line, taken apart and checked against its table. */
+/** The command line of a command, checked against the table. */
 export interface Invocation {
+  /** By name. One that may be repeated has its first value here. */
   readonly positionals: Readonly<Record<string, string>>;
-  /** All words that are no options, as they stand. */
-  readonly words: readonly string[];
+  readonly allPositionals: readonly string[];
   readonly options: Readonly<Record<string, string>>;
-  /** The values of options that may be given more than once, as they stand. */
+  /** The values of options that may be given more than once. */
   readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly switches: ReadonlySet<string>;
-  /** The words after `--`. */
+  /** The arguments after `--`. */
   readonly rest: readonly string[];
 }
 
-/** What a command works with. */
+/** What every command gets. */
 export interface Context {
   readonly host: Host;
-  /** Reads the configuration, once. */
+  /** Returns the configuration; reads it at the first call. */
   readonly config: () => Promise<Config>;
-  /** The configuration file that `--config` named. */
+  /** The value of `--config`. */
   readonly configPath: string | undefined;
 }
 
-/** What a command runs: nothing returned is success, an ending is that of a user's script. */
+/** Runs a command. Returns how a user's script ended; nothing where there was none and all went well. */
 export type CommandRun = (
   invocation: Invocation,
   context: Context,

@@ -1,38 +1,38 @@
-/** The one table of commands: parsing, help and usage errors come from it. */
+/** The table of all commands. Parsing, help, errors of usage and docs/reference/commands.md come from it. */
 
 import type { CommandSpec, OptionSpec, PositionalSpec } from "../app/command.ts";
 
 const IMAGE: PositionalSpec = {
   name: "image",
-  help: "The chroot, as a job's `image:` names it",
+  help: "The chroot, by its name or as a job's `image:` names it",
   required: false,
 };
 
 const DEFAULT_IMAGE: OptionSpec = {
   name: "default-image",
   value: "IMAGE",
-  help: "The image when nobody else names one",
+  help: "The image if neither the command line nor the job names one",
 };
 
 const ID: OptionSpec = {
   name: "id",
   value: "ID",
-  help: "The job's id; default: the id of GitLab Runner's job",
+  help: "The job's id; default: the id of the job that GitLab Runner runs",
 };
 
 /** All commands, in the order in which help lists them. */
 export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "chroot-create",
-    summary: "Make a chroot",
+    summary: "Create a chroot",
     description:
-      "Makes the chroot as its definition says, or with mmdebstrap or debootstrap, then tests it: a machine starts from it, shell and git run. " +
-      "Without --suite the suite is that of the definition, else the chroot's own name where it is one, else unstable.",
+      "Builds the chroot from its definition, or with mmdebstrap or debootstrap where it has none. Then a machine starts from it and runs its shell and git; a chroot that fails this test is not used. " +
+      "Without --suite, the suite is the one in the definition, else the chroot's name if that is a suite, else unstable.",
     example: "nspawn-runner chroot-create bookworm",
     positionals: [IMAGE],
     options: [
       DEFAULT_IMAGE,
-      { name: "suite", value: "SUITE", help: "The suite to make it from" },
+      { name: "suite", value: "SUITE", help: "The Debian or Ubuntu suite to build it from" },
     ],
     needsRoot: true,
     load: () => import("../commands/chroot_create.ts"),
@@ -41,7 +41,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "chroot-list",
     summary: "List chroots and definitions",
     description:
-      "A table on a terminal, a line with name and path for each elsewhere. Definitions that no chroot was made from yet are listed too.",
+      "Prints a table on a terminal, and one line with name and path for each chroot otherwise. Definitions without a chroot are listed too.",
     example: "nspawn-runner chroot-list --json",
     positionals: [],
     options: [{ name: "json", help: "Print JSON" }],
@@ -52,40 +52,43 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "chroot-login",
     summary: "Open a shell in a chroot",
     description:
-      "In a copy, which is the chroot's new generation when the shell has ended. On a terminal it asks before; elsewhere a shell that fails leaves the chroot as it was. With --direct in the chroot itself, which is refused while jobs read it.",
+      "Opens the shell in a copy, which becomes the chroot's new generation when the shell ends. On a terminal you are asked first; otherwise a shell that fails leaves the chroot unchanged. With --direct, the shell changes the chroot itself, which is refused while machines use it.",
     example: "nspawn-runner chroot-login bookworm",
     positionals: [IMAGE],
-    options: [DEFAULT_IMAGE, { name: "direct", help: "Change the chroot itself, at once" }],
+    options: [DEFAULT_IMAGE, {
+      name: "direct",
+      help: "Change the chroot itself instead of a copy",
+    }],
     needsRoot: true,
     runsScript: true,
     load: () => import("../commands/chroot_login.ts"),
   },
   {
     name: "chroot-maintenance",
-    summary: "Recreate or update chroots",
+    summary: "Create, recreate or update chroots",
     description:
-      "Makes what is defined and missing, recreates what is defined so or starts from an image or chroot that changed, and brings a copy of the rest up to date: packages, then what the definition and the playbook say. Jobs that run are not disturbed. Goes on after a failure, and ends with 1 when there was one.",
+      "Creates chroots that are defined and do not exist, recreates those whose definition asks for it or whose image or base chroot has changed, and updates a copy of all others: first packages, then the steps of the definition and the playbook. Running jobs are not disturbed. After a failure, continues with the next chroot, and exits with 1.",
     example: "nspawn-runner chroot-maintenance --check",
     positionals: [{
       ...IMAGE,
-      help: "Some chroots; all that have a definition or a playbook without it",
+      help: "Chroots; default: all with a definition or a playbook",
       repeats: true,
     }],
-    options: [{ name: "check", help: "Only say what would be done" }],
+    options: [{ name: "check", help: "Only print what would be done" }],
     needsRoot: true,
     load: () => import("../commands/chroot_maintenance.ts"),
   },
   {
     name: "chroot-rollback",
-    summary: "Go back to an earlier generation of a chroot",
+    summary: "Return to an earlier generation of a chroot",
     description:
-      "Jobs that start from then on get it, jobs that run keep theirs. chroot-list shows generations; keep_generations in the configuration says how many stay.",
+      "New jobs get the earlier generation, running jobs keep theirs. chroot-list shows all generations; keep_generations in the configuration is how many are kept.",
     example: "nspawn-runner chroot-rollback bookworm",
     positionals: [
       { ...IMAGE, required: true },
       {
         name: "generation",
-        help: "Its number; the one before the current one without it",
+        help: "Its number; default: the one before the current one",
         required: false,
       },
     ],
@@ -95,9 +98,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "chroot-push",
-    summary: "Put a chroot into a registry",
+    summary: "Push a chroot to a registry",
     description:
-      "The current generation, as an image of one layer, with skopeo and umoci. A definition with that image as its source pulls it on any host. Credentials come from the file that skopeo login writes.",
+      "Pushes the current generation as an image with one layer, by skopeo and umoci. A definition with this image as its source pulls it on any host. Credentials come from the file that skopeo login writes.",
     example: "nspawn-runner chroot-push bookworm registry.example.com/ci/bookworm:latest",
     positionals: [
       { ...IMAGE, required: true },
@@ -109,12 +112,12 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "chroot-export",
-    summary: "Write a chroot into a file",
-    description: "The current generation with its definition, its playbook and checksums.",
+    summary: "Export a chroot to a file",
+    description: "Writes the current generation with its definition, its playbook and checksums.",
     example: "nspawn-runner chroot-export bookworm bookworm.tar.zst",
     positionals: [
       { ...IMAGE, required: true },
-      { name: "file", help: "Where; what is there is replaced", required: true },
+      { name: "file", help: "The file; an existing one is replaced", required: true },
     ],
     options: [],
     needsRoot: true,
@@ -122,13 +125,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "chroot-import",
-    summary: "Make a chroot, or its next generation, from a file",
+    summary: "Import a chroot, or its next generation, from a file",
     description:
-      "The file is one of chroot-export, and is checked before anything is made of it. Its definition is laid down where the chroot has none here.",
+      "Verifies the checksums of a file that chroot-export wrote, then unpacks it. The definition and the playbook in it are installed if the chroot has none on this host.",
     example: "nspawn-runner chroot-import bookworm.tar.zst",
     positionals: [
-      { name: "file", help: "The file", required: true },
-      { name: "name", help: "The chroot's name; the one in the file without it", required: false },
+      { name: "file", help: "The exported file", required: true },
+      { name: "name", help: "The chroot's name; default: the name in the file", required: false },
     ],
     options: [],
     needsRoot: true,
@@ -138,10 +141,10 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "chroot-remove",
     summary: "Remove a chroot",
     description:
-      "With all its generations; its definition and playbook stay. A chroot that machines run from is not removed.",
+      "Removes all its generations, but not its definition and playbook. A chroot that machines use is not removed.",
     example: "nspawn-runner chroot-remove bookworm",
     positionals: [{ ...IMAGE, required: true }],
-    options: [{ name: "when-idle", help: "Wait for machines that run from it" }],
+    options: [{ name: "when-idle", help: "Wait until no machine uses it" }],
     needsRoot: true,
     load: () => import("../commands/chroot_remove.ts"),
   },
@@ -149,7 +152,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "simulate",
     summary: "Play GitLab Runner for one job",
     description:
-      "Calls config, prepare, every run stage and cleanup as GitLab Runner does, and exits with the job's code. Without a script and a command it runs a sample.",
+      "Calls config, prepare, every run stage and cleanup as GitLab Runner does, and exits with the job's code. Without a script and a command, runs a sample job.",
     example: "nspawn-runner simulate --image bookworm -- make test",
     positionals: [{ name: "script", help: "A script on this host", required: false }],
     options: [
@@ -158,7 +161,7 @@ export const COMMANDS: readonly CommandSpec[] = [
         name: "variable",
         value: "NAME=VALUE",
         repeats: true,
-        help: "A variable of the job, its value as it stands; may be given more than once",
+        help: "A variable of the job; may be given more than once",
       },
     ],
     rest: "COMMAND",
@@ -170,7 +173,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "list",
     summary: "List the machines of jobs",
     description:
-      "State, age and memory of each, with the id that `shell` and `cleanup --id` take; lines without headings where stdout is no terminal.",
+      "Prints state, age and memory of each machine, with the id for `shell` and `cleanup --id`; without headings if stdout is not a terminal.",
     example: "nspawn-runner list --json",
     positionals: [],
     options: [{ name: "json", help: "Print JSON" }],
@@ -181,22 +184,26 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "shell",
     summary: "Open a shell in the machine of a job",
     description:
-      "Beside the job while that runs; afterwards in what a failed job wrote, where keep_failed in the configuration keeps that for a while.",
+      "While the job runs, opens the shell beside its script. After the job has failed, opens it on the files that the job wrote, if keep_failed in the configuration keeps them.",
     example: "nspawn-runner shell 42",
-    positionals: [{ name: "id", help: "The job's id, or what `list` shows", required: true }],
-    options: [{ name: "done", help: "Give up what is kept, instead" }],
+    positionals: [{
+      name: "id",
+      help: "The job's id, or the id that `list` shows",
+      required: true,
+    }],
+    options: [{ name: "done", help: "Instead, remove the files that are kept of a failed job" }],
     needsRoot: true,
     runsScript: true,
     load: () => import("../commands/shell.ts"),
   },
   {
     name: "gc",
-    summary: "Remove what nobody needs any more",
+    summary: "Remove leftovers of jobs and builds",
     description:
-      "Ends machines whose runner has ended, whose deadline is over or which an earlier boot left, removes what no record stands for, and drops caches above their limits. Each with its reason; a running job is never touched.",
+      "Ends machines whose runner has ended, whose deadline has passed, or which were started before the last boot. Removes what belongs to no machine or chroot any more, and caches above their limits. Prints a reason for each. Running jobs are never touched.",
     example: "nspawn-runner gc --dry-run",
     positionals: [],
-    options: [{ name: "dry-run", help: "Only say what would be removed" }],
+    options: [{ name: "dry-run", help: "Only print what would be removed" }],
     needsRoot: true,
     load: () => import("../commands/gc.ts"),
   },
@@ -204,11 +211,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "doctor",
     summary: "Check this host",
     description:
-      "Versions, limits, the store and its storage, chroots and their definitions, user namespaces, network, gitlab-runner and its config.toml, timers: each ok, weak or broken, with what mends it. With --machine it also starts a machine, and looks from inside at what is promised of it. Ends with 1 when something is broken.",
+      "Checks versions, limits, the store and its storage, chroots and their definitions, user namespaces, network, gitlab-runner and its config.toml, and timers. Each is ok, weak or broken, and the fixes are listed. With --machine, also starts a machine and tries from inside whether it keeps its promises. Exits with 1 if anything is broken.",
     example: "nspawn-runner doctor --machine bookworm",
     positionals: [],
     options: [
-      { name: "machine", value: "IMAGE", help: "Start a machine of this image, too" },
+      { name: "machine", value: "IMAGE", help: "Also start and check a machine of this image" },
       { name: "json", help: "Print JSON" },
     ],
     needsRoot: true,
@@ -218,19 +225,19 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "toml",
     summary: "Print the section for GitLab Runner's config.toml",
     description:
-      "Append it to /etc/gitlab-runner/config.toml, or move its lines into a section that is already registered. The token never stands on the command line.",
+      "Append it to /etc/gitlab-runner/config.toml, or copy its lines into the section of a runner that is already registered. The token is read from a file, since other users can see command lines.",
     example: "nspawn-runner toml --url https://gitlab.example.com/ --token-file token",
     positionals: [],
     options: [
-      { name: "url", value: "URL", help: "GitLab's address" },
-      { name: "token-file", value: "FILE", help: "A file with the runner's token" },
+      { name: "url", value: "URL", help: "The address of GitLab" },
+      { name: "token-file", value: "FILE", help: "A file with only the runner's token" },
     ],
     needsRoot: false,
     load: () => import("../commands/toml.ts"),
   },
   {
     name: "gitlab-config",
-    summary: "GitLab Runner's config stage",
+    summary: "Config stage of GitLab Runner: print the settings of a job",
     example: "nspawn-runner gitlab-config",
     positionals: [],
     options: [],
@@ -239,9 +246,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "prepare",
-    summary: "GitLab Runner's prepare stage: start a job's machine",
+    summary: "Prepare stage of GitLab Runner: start a job's machine",
     description:
-      "The image is the one on the command line, else the job's, else --default-image, else default_image of the configuration.",
+      "The image is the one on the command line, else the job's, else --default-image, else default_image in the configuration.",
     example: "nspawn-runner prepare --id 42 bookworm",
     positionals: [IMAGE],
     options: [ID, DEFAULT_IMAGE],
@@ -250,16 +257,21 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "run",
-    summary: "GitLab Runner's run stage: run a script in a job's machine",
-    description: "By hand it exits with the script's own code, and with 125 when the host failed.",
+    summary: "Run stage of GitLab Runner: run a script in a job's machine",
+    description:
+      "Called by a person, exits with the script's own code, or with 125 if the host failed.",
     example: "nspawn-runner run --id 42 build.sh",
     positionals: [
       { name: "script", help: "A script on this host", required: true },
-      { name: "stage", help: "GitLab Runner's name of the stage", required: false },
+      { name: "stage", help: "The name that GitLab Runner gives the stage", required: false },
     ],
     options: [
       ID,
-      { name: "shell", value: "SHELL", help: "What runs it; default: what its first line says" },
+      {
+        name: "shell",
+        value: "SHELL",
+        help: "The shell; default: the program in the script's first line",
+      },
     ],
     needsRoot: true,
     runsScript: true,
@@ -267,8 +279,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "cleanup",
-    summary: "GitLab Runner's cleanup stage: end a job's machine",
-    description: "Removes all that the machine wrote. Succeeds when there is nothing.",
+    summary: "Cleanup stage of GitLab Runner: end a job's machine",
+    description: "Removes everything that the machine wrote. Succeeds if there is no machine.",
     example: "nspawn-runner cleanup --id 42",
     positionals: [],
     options: [ID],
@@ -280,12 +292,13 @@ export const COMMANDS: readonly CommandSpec[] = [
 /** Options that every command takes, before or after its name. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { name: "help", short: "h", help: "Show this help" },
-  { name: "verbose", short: "v", help: "Say each step, on stderr" },
-  { name: "debug", help: "Say each command line with its code and time as well" },
+  { name: "verbose", short: "v", help: "Print each step to stderr" },
+  { name: "debug", help: "Also print each command line, with its exit code and duration" },
   { name: "version", help: "Print the version" },
   {
     name: "config",
     value: "FILE",
-    help: "The configuration; default: $NSPAWN_RUNNER_CONFIG, else /etc/nspawn-runner/config.toml",
+    help:
+      "The configuration file; default: $NSPAWN_RUNNER_CONFIG, else /etc/nspawn-runner/config.toml",
   },
 ];

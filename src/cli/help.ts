@@ -1,16 +1,15 @@
-/** What `--help` prints, made from the table of commands. */
+/** The text of `--help`, from the table of commands. */
 
 import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
 import type { CommandSpec, OptionSpec } from "../app/command.ts";
 
-/** Columns that help fits into. */
+/** The widest line, in columns. */
 const WIDTH = 100;
 
 /**
- * The help text.
+ * Returns the help of a command, or of the whole program.
  *
- * @param command The command, or undefined for the whole program.
- * @returns Plain text, ending with a line break.
+ * @param command Undefined for the program.
  */
 export function helpText(command: CommandSpec | undefined): string {
   const sections = command === undefined ? programHelp() : commandHelp(command);
@@ -20,14 +19,18 @@ export function helpText(command: CommandSpec | undefined): string {
 function programHelp(): string[] {
   return [
     "nspawn-runner: CI jobs in throwaway machines of systemd-nspawn, for GitLab Runner",
-    "Usage: nspawn-runner [OPTIONS] COMMAND",
+    `Usage: ${usage(undefined)}`,
     section("Commands", COMMANDS.map(({ name, summary }) => [name, summary])),
     section("Options, before or after the command", GLOBAL_OPTIONS.map(row)),
-    section("Exit codes; under GitLab Runner, those that it asks for", [
+    section("Exit codes; GitLab Runner gets those that it asks for", [
       ["0", "success"],
       ["1", "failure"],
       ["2", "the command line is wrong"],
-      ["125", "run, simulate: the host failed; else the code of the script, 128 + n for signal n"],
+      [
+        "125",
+        "run, simulate, shell, chroot-login: the host failed; other codes are those of the script",
+      ],
+      ["128 + n", "the script was killed by signal n"],
     ]),
     section("Files", [
       ["/var/lib/nspawn-runner/NAME", "the chroot NAME"],
@@ -43,9 +46,11 @@ function commandHelp(command: CommandSpec): string[] {
     wrap(`${command.summary}.`),
     `Usage: ${usage(command)}`,
     command.description === undefined ? "" : wrap(command.description),
-    section("Words", [
+    section("Arguments", [
       ...command.positionals.map(({ name, help }) => [name.toUpperCase(), help] as const),
-      ...(command.rest === undefined ? [] : [[command.rest, "What to run"] as const]),
+      ...(command.rest === undefined
+        ? []
+        : [[command.rest, "The command that the job runs"] as const]),
     ]),
     section("Options", command.options.map(row)),
     section("Options of every command", GLOBAL_OPTIONS.map(row)),
@@ -53,7 +58,9 @@ function commandHelp(command: CommandSpec): string[] {
   ];
 }
 
-function usage(command: CommandSpec): string {
+/** Returns the shape of the command line of a command, or of the whole program. */
+export function usage(command: CommandSpec | undefined): string {
+  if (command === undefined) return "nspawn-runner [OPTIONS] COMMAND";
   const words = command.positionals.map(({ name, required, repeats }) => {
     const word = `${name.toUpperCase()}${repeats ? "..." : ""}`;
     return required ? word : `[${word}]`;

@@ -1,8 +1,8 @@
-/** From the command line to the exit code. */
+/** Runs one command line and returns the exit code. */
 
 import type { Config } from "../config/settings.ts";
 import type { Ending } from "../ending.ts";
-import { Failure, messageOf, refused } from "../failure.ts";
+import { Failure, messageOf, refused, stackOf } from "../failure.ts";
 import { exitCode, forgetExitCode, type Outcome } from "../gitlab/exit_codes.ts";
 import type { Host } from "../host/host.ts";
 import { VERSION } from "../version.ts";
@@ -10,10 +10,10 @@ import { parseCommandLine, type Parsed } from "./parse.ts";
 import type { CommandSpec, Context } from "../app/command.ts";
 
 /**
- * The program.
+ * Runs the program.
  *
- * @param argv The words of the command line.
- * @param host The outside.
+ * @param argv The command line, without the program's name.
+ * @param host The interface to everything outside the program.
  * @returns The exit code.
  */
 export async function main(argv: readonly string[], host: Host): Promise<number> {
@@ -79,9 +79,6 @@ function report(host: Host, outcome: Outcome): void {
   if (outcome.kind !== "failure") return;
   const { error } = outcome;
   host.log.warn(`nspawn-runner: ${messageOf(error)}`);
-  if (error instanceof Failure) {
-    if (error.hint !== undefined) host.log.info(error.hint);
-  } else if (error instanceof Error && host.log.verbosity === "debug") {
-    host.log.info(error.stack ?? "");
-  }
+  if (error instanceof Failure && error.hint !== undefined) host.log.info(error.hint);
+  if (error instanceof Error && host.log.verbosity === "debug") host.log.info(stackOf(error));
 }

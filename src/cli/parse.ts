@@ -1,4 +1,4 @@
-/** From the words of a command line to a checked invocation. */
+/** Parses the command line, strictly: what the table of commands does not have is an error. */
 
 import { parseArgs } from "@std/cli/parse-args";
 import { usageError } from "../failure.ts";
@@ -7,14 +7,14 @@ import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
 import type { CommandSpec, Invocation, OptionSpec } from "../app/command.ts";
 import { nearest } from "../text/nearest.ts";
 
-/** What every command shares. */
+/** The options of every command. */
 export interface Globals {
   readonly verbosity: Verbosity;
-  /** The configuration file that was named. */
+  /** The value of `--config`. */
   readonly configPath: string | undefined;
 }
 
-/** What a command line asks for. */
+/** A parsed command line. */
 export type Parsed =
   | { readonly kind: "help"; readonly command: CommandSpec | undefined }
   | { readonly kind: "version" }
@@ -26,16 +26,14 @@ export type Parsed =
   };
 
 /**
- * Takes a command line apart.
+ * Parses a command line.
  *
- * @param argv The words after the program's name.
- * @returns What it asks for.
- * @throws {Failure} of usage, naming what is wrong and the nearest right word.
+ * @param argv Without the program's name.
+ * @throws {Failure} `usage`, with the nearest valid name in its hint.
  */
 export function parseCommandLine(argv: readonly string[]): Parsed {
   const { words, rest } = splitRest(argv);
-  const before = check(words, GLOBAL_OPTIONS, true);
-  const name = before.positionals[0];
+  const [name] = checkedPositionals(words, GLOBAL_OPTIONS, true);
   const command = name === undefined ? undefined : commandOf(name);
   if (command === undefined && rest !== undefined) {
     throw usageError("Cannot use --: no command comes before it", "See nspawn-runner --help");
@@ -44,15 +42,15 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
     return { kind: "help", command };
   }
   if (command === undefined || words.includes("--version")) return { kind: "version" };
-  const { positionals } = check(words, optionsOf(command));
+  const [, ...positionals] = checkedPositionals(words, optionsOf(command));
   const values = valuesOf(words, optionsOf(command));
   return {
     kind: "command",
     command,
     globals: globalsOf(values),
     invocation: {
-      positionals: namedPositionals(command, positionals.slice(1)),
-      words: positionals.slice(1),
+      positionals: namedPositionals(command, positionals),
+      allPositionals: positionals,
       options: values.texts,
       lists: values.lists,
       switches: values.switches,
@@ -61,7 +59,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   };
 }
 
-/** Everything after the first `--` is somebody else's command line. */
+/** Cuts a command line at the first `--`. */
 function splitRest(argv: readonly string[]): { words: string[]; rest: string[] | undefined } {
   const end = argv.indexOf("--");
   return end === -1
@@ -88,15 +86,16 @@ function optionsOf(command: CommandSpec): OptionSpec[] {
 }
 
 /**
- * Checks each word against the table, so that the parser sees only what it knows.
+ * Checks each word against the table, since parseArgs() accepts any option.
  *
- * @param early Whether to stop at the first word that is no option: the command's name.
+ * @param early Whether to stop after the first positional, the command's name.
+ * @returns The positionals.
  */
-function check(
+function checkedPositionals(
   words: readonly string[],
   options: readonly OptionSpec[],
   early = false,
-): { positionals: string[] } {
+): string[] {
   const positionals: string[] = [];
   const seen = new Set<string>();
   for (let at = 0; at < words.length; at++) {
@@ -112,15 +111,15 @@ function check(
       throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
     }
     if (seen.has(option.name) && !option.repeats) {
-      throw usageError(`Cannot use --${option.name} twice: which one counts?`, "Write it once");
+      throw usageError(`Cannot use --${option.name} twice: it takes one value`, "Write it once");
     }
     seen.add(option.name);
     requireValue(option, value ?? words[++at], value !== undefined);
   }
-  return { positionals };
+  return positionals;
 }
 
-/** The option that a word names, and what follows `=` in it. */
+/** Returns the option that a word names, and the value after `=`. */
 function optionIn(
   word: string,
   options: readonly OptionSpec[],
@@ -188,7 +187,7 @@ function namedPositionals(
   const extra = words[command.positionals.length];
   if (extra !== undefined && !command.positionals.at(-1)?.repeats) {
     throw usageError(
-      `Cannot use ${JSON.stringify(extra)}: ${command.name} takes no more words`,
+      `Cannot use ${JSON.stringify(extra)}: ${command.name} takes no more arguments`,
       `See nspawn-runner ${command.name} --help`,
     );
   }
@@ -199,7 +198,7 @@ function namedPositionals(
     else if (required || word === "") {
       throw usageError(
         `Cannot run ${command.name}: the ${name} is missing`,
-        `For one: ${command.example}`,
+        `Example: ${command.example}`,
       );
     }
   });

@@ -9,7 +9,7 @@ export const run: CommandRun = async (invocation, context) => {
     ? [withChroots, checkChroots]
     : [withChrootHousekeeping, maintainChroots];
   await withContext(context, async (chroots) => {
-    const names = await chooseChroots(chroots, invocation.words);
+    const names = await chooseChroots(chroots, invocation.allPositionals);
     if (names.length === 0) context.host.log.info("Nothing to do: no chroot is defined");
     await act(chroots, names);
   });

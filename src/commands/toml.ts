@@ -3,32 +3,32 @@ import { refused } from "../failure.ts";
 import { runnerToml } from "../gitlab/runner_toml.ts";
 import type { Host } from "../host/host.ts";
 
-/** Prints the section for GitLab Runner's config.toml. */
+/** Prints the `[[runners]]` section for GitLab Runner's config.toml. */
 export const run: CommandRun = async (invocation, { host }) => {
-  const [executable, ...more] = await host.self();
-  if (more.length > 0) {
+  const [executable, ...interpreted] = await host.self();
+  if (interpreted.length > 0) {
     throw refused(
-      "Cannot print the section: this is no installed program",
-      "Install it first: ./install.sh",
+      "Cannot print the section: the program is not installed",
+      "Install it: sudo ./install.sh",
     );
   }
   host.terminal.out(runnerToml({
     executable,
     name: "nspawn-runner",
     url: invocation.options["url"],
-    token: await token(host, invocation.options["token-file"]),
+    token: await readToken(host, invocation.options["token-file"]),
   }));
 };
 
-/** A token comes from a file: an argument would be seen by everybody on the host. */
-async function token(host: Host, path: string | undefined): Promise<string | undefined> {
+/** Reads a token from a file: every user of the host can see arguments. */
+async function readToken(host: Host, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const text = (await host.files.read(path))?.trim();
   if (text === undefined) throw refused(`Cannot read token file ${path}: no such file`);
   if (!/^[\x21-\x7e]+$/.test(text)) {
     throw refused(
-      `Cannot use token file ${path}: it holds no token`,
-      "Put the token alone into it",
+      `Cannot use token file ${path}: it does not hold exactly one token`,
+      "Write only the token into it",
     );
   }
   return text;

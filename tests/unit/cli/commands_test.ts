@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { COMMANDS, GLOBAL_OPTIONS } from "../../../src/cli/commands.ts";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
 
-Deno.test("COMMANDS has the commands of the original, and ours", () => {
+Deno.test("COMMANDS has all commands", () => {
   assert.deepEqual(COMMANDS.map(({ name }) => name).sort(), [
     "chroot-create",
     "chroot-export",
@@ -35,19 +35,19 @@ Deno.test("COMMANDS has examples that parse as that command", () => {
   }
 });
 
-Deno.test("COMMANDS has no option that is unclear", () => {
+Deno.test("COMMANDS has no ambiguous options and positionals", () => {
   for (const { options, positionals, rest } of COMMANDS) {
     const names = [...GLOBAL_OPTIONS, ...options].map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     for (const name of names) assert.match(name, /^[a-z]+(-[a-z]+)*$/);
-    // An optional word before a required one, or words before `--` that may be meant for it.
+    // Neither an optional positional before a required one, nor a required one before `--`.
     const required = positionals.map((word) => word.required);
     assert.deepEqual(required, required.toSorted().reverse());
     assert.ok(rest === undefined || required.every((word) => !word));
   }
 });
 
-Deno.test("COMMANDS needs root but where a reader or GitLab's config stage calls", () => {
+Deno.test("COMMANDS need root, except those that only read", () => {
   const free = COMMANDS.filter(({ needsRoot }) => !needsRoot).map(({ name }) => name);
   assert.deepEqual(free.sort(), ["chroot-list", "gitlab-config", "toml"]);
   const scripts = COMMANDS.filter(({ runsScript }) => runsScript).map(({ name }) => name);

@@ -21,7 +21,7 @@ Deno.test("helpText() fits into 100 columns and has no trailing blanks", () => {
   }
 });
 
-Deno.test("helpText() names every command, option and word", () => {
+Deno.test("helpText() names every command, option and positional", () => {
   for (const command of COMMANDS) {
     assert.ok(helpText(undefined).includes(`  ${command.name} `));
     const text = helpText(command);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { main } from "../../../src/cli/main.ts";
+import { hostFailure } from "../../../src/failure.ts";
 import { inFolder, recordingHost, type RecordingOptions } from "../recording_host.ts";
 
 async function run(argv: string[], options: RecordingOptions = {}) {
@@ -31,7 +32,7 @@ Deno.test("main() prints its version alone", async () => {
   assert.match(out, /^nspawn-runner \d+\.\d+\.\d+\n$/);
 });
 
-Deno.test("main() tells a wrong command line with a hint, 2 by hand and the build failure's code else", async () => {
+Deno.test("main() rejects a wrong command line with 2, or with GitLab Runner's code for a build failure", async () => {
   const byHand = await run(["prepar"]);
   assert.equal(byHand.code, 2);
   assert.match(byHand.err, /no such command\nDid you mean prepare\?\n$/);
@@ -39,7 +40,7 @@ Deno.test("main() tells a wrong command line with a hint, 2 by hand and the buil
   assert.equal((await run(["prepar"], { env: { BUILD_FAILURE_EXIT_CODE: "7" } })).code, 7);
 });
 
-Deno.test("main() forgets the exit code of an earlier stage, whatever this one comes to", async () => {
+Deno.test("main() removes the exit code of an earlier stage, even if it fails", async () => {
   await inFolder(async (folder) => {
     const file = `${folder}/code`;
     await Deno.writeTextFile(file, "3\n");
@@ -48,7 +49,7 @@ Deno.test("main() forgets the exit code of an earlier stage, whatever this one c
   });
 });
 
-Deno.test("main() says which commands need root, and lets the others be", async () => {
+Deno.test("main() refuses commands that need root to other users", async () => {
   for (
     const command of ["prepare", "run x", "cleanup", "simulate", "chroot-create", "chroot-login"]
   ) {
@@ -61,7 +62,7 @@ Deno.test("main() says which commands need root, and lets the others be", async 
   }
 });
 
-Deno.test("main() shows where a bug is only with --debug", async () => {
+Deno.test("main() prints the stack of an unexpected error only with --debug", async () => {
   for (const debug of [false, true]) {
     const argv = ["toml", ...(debug ? ["--debug"] : [])];
     const recording = recordingHost();
@@ -72,14 +73,26 @@ Deno.test("main() shows where a bug is only with --debug", async () => {
   }
 });
 
-Deno.test("main() tells what was thrown even where it is no error", async () => {
+Deno.test("main() prints the causes of a failure only with --debug", async () => {
+  for (const debug of [false, true]) {
+    const recording = recordingHost();
+    const failure = hostFailure("Cannot x: y", "Try z", hostFailure("z failed", undefined, "odd"));
+    const host = { ...recording.host, self: () => Promise.reject(failure) };
+    await main(["toml", ...(debug ? ["--debug"] : [])], host);
+    assert.match(recording.err(), /^nspawn-runner: Cannot x: y\nTry z\n/);
+    const isChain = /Cannot x: y\n +at .*\nCaused by: Failure: z failed\n +at .*\nCaused by: odd\n$/s;
+    assert.equal(isChain.test(recording.err()), debug);
+  }
+});
+
+Deno.test("main() prints a thrown value that is no error", async () => {
   const recording = recordingHost();
   const host = { ...recording.host, self: () => Promise.reject("odd") };
   assert.equal(await main(["toml", "--debug"], host), 1);
   assert.equal(recording.err(), "nspawn-runner: odd\n");
 });
 
-Deno.test("main() is as loud as it is told before or after the command", async () => {
+Deno.test("main() takes -v and --debug before and after the command", async () => {
   for (const [word, verbosity] of [["-v", "verbose"], ["--debug", "debug"]] as const) {
     for (const argv of [[word, "gitlab-config"], ["gitlab-config", word]]) {
       assert.equal((await run(argv)).recording.host.log.verbosity, verbosity, argv.join(" "));
@@ -88,7 +101,7 @@ Deno.test("main() is as loud as it is told before or after the command", async (
   assert.equal((await run(["gitlab-config"])).recording.host.log.verbosity, "normal");
 });
 
-Deno.test("main() takes the configuration that is named, and refuses one that is not there", async () => {
+Deno.test("main() reads the configuration that --config names", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/c.toml`;
     await Deno.writeTextFile(path, `store = "${folder}"\ndefinitions = "${folder}"\n`);
@@ -130,7 +143,7 @@ Deno.test("main() refuses an unknown image in the config stage, as a failed job"
   });
 });
 
-Deno.test("main() prints the section with a token that no argument shows", async () => {
+Deno.test("main() prints the section for GitLab Runner with the token of a file", async () => {
   await inFolder(async (folder) => {
     const token = `${folder}/token`;
     await Deno.writeTextFile(token, "glrt-secret\n");
@@ -142,7 +155,10 @@ Deno.test("main() prints the section with a token that no argument shows", async
       await Deno.writeTextFile(token, text);
       const bad = await run(["toml", "--token-file", token]);
       assert.deepEqual([bad.code, bad.out], [1, ""]);
-      assert.match(bad.err, /token: it holds no token\nPut the token alone into it\n$/);
+      assert.match(
+        bad.err,
+        /token: it does not hold exactly one token\nWrite only the token into it\n$/,
+      );
       assert.ok(!bad.err.includes("secret") && !bad.err.includes("words"));
     }
     const none = await run(["toml", "--token-file", `${folder}/none`]);
@@ -151,7 +167,7 @@ Deno.test("main() prints the section with a token that no argument shows", async
   });
 });
 
-Deno.test("main() refuses a section for what is no installed program", async () => {
+Deno.test("main() refuses toml where the program is not installed", async () => {
   const recording = recordingHost();
   const self = () => Promise.resolve(["deno", "run", "mod.ts"] as const);
   assert.equal(await main(["toml"], { ...recording.host, self }), 1);

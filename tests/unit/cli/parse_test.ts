@@ -10,7 +10,7 @@ function command(...argv: string[]): Command {
   return parsed as Command;
 }
 
-/** What a wrong command line is told, as `message | hint`. */
+/** The error of a wrong command line, as `message | hint`. */
 function complaint(...argv: string[]): string {
   try {
     parseCommandLine(argv);
@@ -50,7 +50,7 @@ Deno.test("parseCommandLine() collects an option that may be given more than onc
   assert.match(complaint("simulate", "--variable"), /--variable: its value is missing/);
 });
 
-Deno.test("parseCommandLine() takes --opt value and --opt=value, words in between", () => {
+Deno.test("parseCommandLine() takes --opt value and --opt=value, with positionals in between", () => {
   for (
     const argv of [
       ["prepare", "--id", "7", "--default-image", "sid", "debian:bookworm"],
@@ -66,7 +66,7 @@ Deno.test("parseCommandLine() takes --opt value and --opt=value, words in betwee
   }
 });
 
-Deno.test("parseCommandLine() takes options of every command on either side of it", () => {
+Deno.test("parseCommandLine() takes global options before and after the command", () => {
   for (
     const argv of [
       ["-v", "--config", "c.toml", "cleanup", "--id", "1"],
@@ -79,7 +79,7 @@ Deno.test("parseCommandLine() takes options of every command on either side of i
   assert.equal(command("toml", "-v", "-v").globals.verbosity, "verbose");
 });
 
-Deno.test("parseCommandLine() leaves values and words as they were written", () => {
+Deno.test("parseCommandLine() leaves values and positionals as they are", () => {
   for (
     const text of ["007", "1e3", "0x10", "1.0", "true", "false", "a=b", "a\nb", "é", "constructor"]
   ) {
@@ -90,14 +90,14 @@ Deno.test("parseCommandLine() leaves values and words as they were written", () 
   assert.equal(command("cleanup", "--id=-5").invocation.options["id"], "-5");
 });
 
-Deno.test("parseCommandLine() gives run its script and the stage's name", () => {
+Deno.test("parseCommandLine() names the positionals of run", () => {
   const { positionals, options } =
     command("run", "--shell", "sh", "/tmp/script", "step_script").invocation;
   assert.deepEqual(positionals, { script: "/tmp/script", stage: "step_script" });
   assert.deepEqual(options, { shell: "sh" });
 });
 
-Deno.test("parseCommandLine() leaves everything after -- alone", () => {
+Deno.test("parseCommandLine() leaves everything after -- unparsed", () => {
   const { invocation } = command(
     "simulate",
     "--image",
@@ -138,7 +138,7 @@ Deno.test("parseCommandLine() throws on an unknown option and names the nearest 
   assert.match(complaint("--id", "5", "prepare"), /Cannot use --id: no such option/);
 });
 
-Deno.test("parseCommandLine() throws on options that mean something to the parsers alone", () => {
+Deno.test("parseCommandLine() throws on options with a meaning in the libraries alone", () => {
   for (
     const word of [
       "--constructor=1",
@@ -173,17 +173,20 @@ Deno.test("parseCommandLine() throws where a value is missing", () => {
 });
 
 Deno.test("parseCommandLine() throws where an option is repeated or takes no value", () => {
-  assert.match(complaint("cleanup", "--id", "1", "--id=2"), /Cannot use --id twice/);
+  assert.match(
+    complaint("cleanup", "--id", "1", "--id=2"),
+    /Cannot use --id twice: it takes one value/,
+  );
   assert.match(complaint("--config", "a", "toml", "--config", "b"), /Cannot use --config twice/);
   assert.match(complaint("chroot-list", "--json=yes"), /Cannot use --json=yes: it takes no value/);
 });
 
-Deno.test("parseCommandLine() throws on a word too many or too few", () => {
-  assert.match(complaint("cleanup", "42"), /Cannot use "42": cleanup takes no more words/);
-  assert.match(complaint("run", "a", "b", "c"), /Cannot use "c": run takes no more words/);
+Deno.test("parseCommandLine() throws on too many or too few positionals", () => {
+  assert.match(complaint("cleanup", "42"), /Cannot use "42": cleanup takes no more arguments/);
+  assert.match(complaint("run", "a", "b", "c"), /Cannot use "c": run takes no more arguments/);
   assert.match(
     complaint("run"),
-    /Cannot run run: the script is missing \| For one: nspawn-runner run/,
+    /Cannot run run: the script is missing \| Example: nspawn-runner run/,
   );
   assert.match(complaint("chroot-remove"), /the image is missing/);
   assert.match(complaint("prepare", ""), /the image is missing/);
@@ -195,9 +198,9 @@ Deno.test("parseCommandLine() throws on -- where no command follows or none is t
   assert.match(complaint("--", "run"), /Cannot use --: no command comes before it/);
 });
 
-Deno.test("parseCommandLine() takes a word that repeats as often as it comes", () => {
+Deno.test("parseCommandLine() collects a positional that may be repeated", () => {
   const parsed = parseCommandLine(["chroot-maintenance", "a", "--check", "b"]);
   assert.ok(parsed.kind === "command");
-  assert.deepEqual(parsed.invocation.words, ["a", "b"]);
+  assert.deepEqual(parsed.invocation.allPositionals, ["a", "b"]);
   assert.ok(parsed.invocation.switches.has("check"));
 });
