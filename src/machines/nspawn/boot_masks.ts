@@ -1,20 +1,20 @@
-/** What a booted machine leaves out, since it would find nothing to do: each is a process that it waits for. */
+/** Units and generators masked at boot: they are useless in a container, and each delays the boot. */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { INSIDE } from "../record/paths.ts";
 
-/** What is not started in a machine. */
+/** The names of masked units and generators. */
 export interface BootMasks {
   readonly units: readonly string[];
-  /** As systemd.generator(7) has them. */
+  /** See systemd.generator(7). */
   readonly generators: readonly string[];
 }
 
-/** A machine that does not boot starts nothing by itself. */
+/** For plain machines, which start no units. */
 export const NO_BOOT_MASKS: BootMasks = { units: [], generators: [] };
 
-/** They keep state for a next boot, or wait for a person. */
+/** They save state for the next boot, or wait for a person. */
 const UNITS = [
   "console-getty.service",
   "ldconfig.service",
@@ -23,13 +23,12 @@ const UNITS = [
   "systemd-journal-flush.service",
 ];
 
-/** What it says of file systems that are mounted already is what this unit applies. */
+/** A table, and the unit that applies its options to file systems that are already mounted. */
 const FSTAB = ["etc/fstab", "systemd-remount-fs.service"] as const;
 
 /**
- * They write units for what a machine never has: a boot loader, a swap partition to wake up from, a disk
- * with a table of partitions, a TPM, a command in the kernel's command line, which is ours; and for a getty on
- * its console, which is not started.
+ * They write units for what a machine never has: a boot loader, hibernation, a partitioned disk, a TPM, a command in
+ * the kernel's command line; and for a getty on the console, which is masked.
  */
 const GENERATORS = [
   "systemd-bless-boot-generator",
@@ -40,39 +39,33 @@ const GENERATORS = [
   "systemd-tpm2-generator",
 ];
 
-/** They write units for what stands in a table: crypttab(5), veritytab(5), integritytab(5). No machine has the disks. */
+/** Tables of disks, which no machine has, and the generators that write units for their entries. */
 const TABLES = [
   ["etc/crypttab", "systemd-cryptsetup-generator"],
   ["etc/veritytab", "systemd-veritysetup-generator"],
   ["etc/integritytab", "systemd-integritysetup-generator"],
 ] as const;
 
-/** More bytes than a table without entries has. */
+/** A larger table is taken to have entries, in bytes. */
 const MAX_TABLE_SIZE = 4096;
 
-/**
- * What a machine from a chroot leaves out. What there could be something to do for stays.
- *
- * @param host The outside.
- * @param tree The chroot's tree.
- * @returns Units and generators.
- */
+/** Returns what is masked in booted machines of a chroot: a generator stays where its table has entries. */
 export async function bootMasksFor(host: Host, tree: string): Promise<BootMasks> {
-  const isOwn = await host.files.real(join(tree, "etc")) ===
+  const isInTree = await host.files.real(join(tree, "etc")) ===
     join(await host.files.real(tree) ?? tree, "etc");
-  const isIdle = async ([table]: readonly [string, string]) =>
-    isOwn && await isEmpty(host, join(tree, table));
-  const [hasNoMounts, ...haveNone] = await Promise.all([FSTAB, ...TABLES].map(isIdle));
+  const hasNoEntries = async ([table]: readonly [string, string]) =>
+    isInTree && await isEmpty(host, join(tree, table));
+  const [fstabIsEmpty, ...areEmpty] = await Promise.all([FSTAB, ...TABLES].map(hasNoEntries));
   return {
-    units: hasNoMounts ? [...UNITS, FSTAB[1]] : UNITS,
+    units: fstabIsEmpty ? [...UNITS, FSTAB[1]] : UNITS,
     generators: [
       ...GENERATORS,
-      ...TABLES.filter((_, place) => haveNone[place]).map(([, generator]) => generator),
+      ...TABLES.filter((_, index) => areEmpty[index]).map(([, generator]) => generator),
     ],
   };
 }
 
-/** Whether a table has no entry. A link could lead to a file of the host: who has one, may have entries. */
+/** Returns whether a table has no entries; false for a link, which could lead to a file of the host. */
 async function isEmpty(host: Host, table: string): Promise<boolean> {
   const stat = await host.files.lstat(table);
   if (stat === null) return true;
@@ -81,30 +74,27 @@ async function isEmpty(host: Host, table: string): Promise<boolean> {
   return text.split("\n").every((line) => /^\s*(?:#|$)/.test(line));
 }
 
-/**
- * Lays out the masks of generators, where the machine sees them.
- *
- * @param host The outside.
- * @param stage The folder that the machine sees, which exists.
- * @param idle What is masked.
- */
-export async function writeGeneratorMasks(host: Host, stage: string, { generators }: BootMasks): Promise<void> {
+/** Creates links to /dev/null that mask generators, in the folder that the machine sees read-only. */
+export async function writeGeneratorMasks(
+  host: Host,
+  stage: string,
+  { generators }: BootMasks,
+): Promise<void> {
   if (generators.length === 0) return;
   const folder = join(stage, MASKS_FOLDER);
   await host.files.makeDirectory(folder, 0o755);
-  const lay = (generator: string) => host.files.symlink("/dev/null", join(folder, generator));
-  await Promise.all(generators.map(lay));
+  await Promise.all(generators.map((name) => host.files.symlink("/dev/null", join(folder, name))));
 }
 
 const MASKS_FOLDER = "generators";
 
 /**
- * Has the machine's systemd look there first. It hands nothing of its own environment on to what it starts.
- *
- * @param idle What is masked.
- * @returns nspawn's options: the variable is one of systemd(1).
+ * Returns nspawn's options that make the machine's systemd search the masks' folder first: systemd(1). systemd does
+ * not pass the variable on to services.
  */
 export function generatorMaskOptions({ generators }: BootMasks): string[] {
-  // What is empty stands for all other places.
-  return generators.length === 0 ? [] : [`--setenv=SYSTEMD_GENERATOR_PATH=${INSIDE}/${MASKS_FOLDER}:`];
+  // An empty entry at the end stands for the default folders.
+  return generators.length === 0
+    ? []
+    : [`--setenv=SYSTEMD_GENERATOR_PATH=${INSIDE}/${MASKS_FOLDER}:`];
 }

@@ -1,4 +1,4 @@
-/** The command line of systemd-nspawn(1). */
+/** The command line of systemd-nspawn(1) for a machine. */
 
 import type { Argv } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
@@ -10,9 +10,9 @@ import { INSIDE } from "../record/paths.ts";
 import { deviceNodes, withDevices } from "./devices.ts";
 import { privilegeOptions } from "./privileges.ts";
 import type { MachineSpec } from "./spec.ts";
-import { escapeColons } from "../../linux/nspawn.ts";
+import { commonNspawnArgv, escapeColons, type Registration } from "../../linux/nspawn.ts";
 
-/** What the process of a plain machine says when it runs. */
+/** Written by a plain machine's init once it runs. */
 export const PLAIN_READY = "ready";
 
 /**
@@ -24,27 +24,16 @@ export const PLAIN_INIT_SCRIPT =
 
 const PLAIN_PAYLOAD = ["/bin/sh", "-c", PLAIN_INIT_SCRIPT];
 
-/**
- * The command line that keeps a machine running.
- *
- * @param spec The machine.
- * @param options The supervisor's own options.
- * @returns The words.
- */
-export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv {
+/** Returns the command line that runs a machine in the foreground. */
+export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv {
   const argv: Argv = [
-    "systemd-nspawn",
-    "--quiet",
-    `--machine=${spec.name}`,
-    ...options,
+    ...commonNspawnArgv({ machine: spec.name, registration, timezone: spec.timezone }),
     ...spec.root.options,
     ...(spec.ids === null ? [] : [`--private-users=${spec.ids}:${COUNT}`]),
     ...privilegeOptions(spec),
     ...deviceNodes(spec).map(({ from, to }) => `--bind=${escapeColons(from)}:${to}`),
-    "--console=pipe",
     ...networkOptions(spec),
     "--link-journal=no",
-    ...spec.timezone,
     ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
@@ -55,7 +44,7 @@ export function nspawnArgv(spec: MachineSpec, options: readonly string[]): Argv 
   return withResolvConf(spec.resolvConf, inRoot);
 }
 
-/** Where nspawn makes a link it makes a namespace, too. */
+/** With a link, nspawn also creates a network namespace. */
 function networkOptions({ network, link }: MachineSpec): string[] {
   if (network === "host") return ["--resolv-conf=replace-host"];
   const extra = link === null ? [] : [`--network-veth-extra=${link.name}:${MACHINE_INTERFACE}`];
@@ -68,29 +57,28 @@ function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean)
   return isMapped && sameOwners ? `${option}:idmap` : option;
 }
 
-/** What follows `--` are arguments of the machine's init, which takes them for a kernel's. */
-function bootOptions({ name, bootMasks: idle }: MachineSpec): string[] {
+/** The words after `--` are arguments of the machine's systemd, which reads them like a kernel command line. */
+function bootOptions({ name, bootMasks }: MachineSpec): string[] {
   return [
-    ...generatorMaskOptions(idle),
+    ...generatorMaskOptions(bootMasks),
     "--boot",
     "--notify-ready=yes",
     "--",
-    `systemd.hostname=${name}`, // else /etc/hostname of the chroot wins, the same for all machines
-    ...idle.units.map((unit) => `systemd.mask=${unit}`),
+    `systemd.hostname=${name}`, // else it is the chroot's /etc/hostname, the same for all machines
+    ...bootMasks.units.map((unit) => `systemd.mask=${unit}`),
   ];
 }
 
 /**
- * nspawn's environment: its own, and nothing of a job's.
+ * Returns the environment of nspawn, in variables of systemd's docs/ENVIRONMENT.md.
  *
- * @param seccomp Whether the filter of system calls is on.
- * @returns Variables of systemd's ENVIRONMENT.md.
+ * @param seccomp Whether system calls are filtered.
  */
 export function nspawnEnvironment(seccomp: boolean): Record<string, string> {
   return {
-    // Where the host's own hierarchy is a mixed one, systemd in the machine still wants the unified.
+    // Also on hosts whose cgroup hierarchy is a mixed one, the machine's systemd needs the unified one.
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
-    // Said either way: a host's own environment may say that it is off.
+    // Always set: the host's environment may switch it off.
     SYSTEMD_SECCOMP: seccomp ? "1" : "0",
   };
 }

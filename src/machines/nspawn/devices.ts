@@ -1,4 +1,4 @@
-/** Devices of the host that an administrator lets machines use. */
+/** Devices of the host that the configuration gives to machines. */
 
 import { join } from "@std/path/posix";
 import type { MachineSettings } from "../../config/settings.ts";
@@ -9,22 +9,20 @@ import type { Device, MachineSpec } from "./spec.ts";
 const FUSE = "/dev/fuse";
 
 /**
- * The devices of a machine, looked at anew at each start.
+ * Returns the devices of a machine, and FUSE in addition where `nesting` is set and the host has it. Their numbers
+ * are read anew at each start.
  *
- * @param host The outside.
- * @param settings The machine's settings.
- * @returns The devices; FUSE besides where jobs run containers and the host has it.
- * @throws {Failure} where one is not there, or is none.
+ * @throws {Failure} `refused` where a configured device does not exist or is not a device.
  */
 export async function machineDevices(host: Host, settings: MachineSettings): Promise<Device[]> {
   const devices: Device[] = [];
-  for (const wanted of settings.devices ?? []) {
-    const [path = "", mode] = wanted.split(":");
+  for (const entry of settings.devices ?? []) {
+    const [path = "", mode] = entry.split(":");
     const device = await inspectDevice(host, path, mode === "r");
     if (device === null) {
       throw refused(
-        `Cannot give device ${wanted}: there is no such device on this host`,
-        "devices in the configuration, or in the definition",
+        `Cannot give device ${entry}: there is no such device on this host`,
+        "Correct devices in the configuration, or in the definition of the chroot",
       );
     }
     devices.push(device);
@@ -34,6 +32,7 @@ export async function machineDevices(host: Host, settings: MachineSettings): Pro
   return fuse === null ? devices : [...devices, fuse];
 }
 
+/** Returns null where there is no such device. */
 async function inspectDevice(host: Host, path: string, readOnly: boolean): Promise<Device | null> {
   const argv: Argv = ["stat", "--dereference", "--format=%f %t %T", "--", path];
   const { stdout } = await host.processes.capture(argv);
@@ -44,16 +43,12 @@ async function inspectDevice(host: Host, path: string, readOnly: boolean): Promi
     : { path, kind, major, minor, readOnly };
 }
 
-/** S_IFCHR and S_IFBLK of inode(7). */
+/** The letter of mknod(1) by file type, S_IFCHR and S_IFBLK of inode(7). */
 const KINDS: Readonly<Record<number, "b" | "c">> = { 0x2000: "c", 0x6000: "b" };
 
 /**
- * Puts nspawn where a machine has nodes of its own for its devices: those of the host belong to users that
- * are nobody inside. They are in a mount namespace of nspawn's own, and nothing of them is left on the host.
- *
- * @param spec The machine.
- * @param argv nspawn.
- * @returns The words; nspawn's alone where there are no devices.
+ * Wraps nspawn's command line in one that creates device nodes for the machine. The host's own nodes belong to users
+ * that are nobody in the machine. The nodes are in nspawn's mount namespace, so that none is left on the host.
  */
 export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
   if (devices.length === 0) return argv;
@@ -61,12 +56,12 @@ export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
     "unshare",
     ...["--mount", "--propagation=private", "sh", "-euc", CREATE_NODES_SCRIPT, "sh"],
     ...[devicesIn(paths.folder), `${devices.length}`],
-    ...devices.flatMap(nodeWords),
+    ...devices.flatMap(nodeArguments),
     ...argv,
   ];
 }
 
-/** Words: the folder, how many devices, five words each, nspawn. */
+/** Arguments: the folder, the number of devices, five words per device (name, kind, major, minor, mode), nspawn's command line. */
 export const CREATE_NODES_SCRIPT = `
 folder=$1 count=$2
 shift 2
@@ -80,8 +75,8 @@ done
 exec "$@"
 `;
 
-/** They belong to the host's root, who is nobody inside: nothing there changes their modes. */
-function nodeWords({ kind, major, minor, readOnly }: Device, index: number): string[] {
+/** The nodes belong to the host's root, who is nobody in the machine: the mode cannot be changed there. */
+function nodeArguments({ kind, major, minor, readOnly }: Device, index: number): string[] {
   return [`${index}`, kind, `${major}`, `${minor}`, readOnly ? "0444" : "0666"];
 }
 
@@ -89,12 +84,7 @@ function devicesIn(folder: string): string {
   return join(folder, "devices");
 }
 
-/**
- * The nodes that {@linkcode withDevices} makes.
- *
- * @param spec The machine.
- * @returns What nspawn binds, and where.
- */
+/** Returns the nodes that {@linkcode withDevices} creates, and their paths in the machine. */
 export function deviceNodes({ devices, paths }: MachineSpec): { from: string; to: string }[] {
   return devices.map(({ path }, index) => ({
     from: join(devicesIn(paths.folder), `${index}`),
@@ -103,10 +93,7 @@ export function deviceNodes({ devices, paths }: MachineSpec): { from: string; to
 }
 
 /**
- * What a unit lets its machine's devices do; making their nodes is part of it.
- *
- * @param devices The devices.
- * @returns Properties of systemd.resource-control(5).
+ * Returns the properties of a unit that allow its machine the devices, including mknod: systemd.resource-control(5).
  */
 export function deviceProperties(devices: readonly Device[]): string[] {
   return devices.map(({ path, readOnly }) => `DeviceAllow=${path} ${readOnly ? "rm" : "rwm"}`);

@@ -1,37 +1,37 @@
+/** Reads the state of a machine's PID 1 from /proc. */
+
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { parseCgroup, parseMounts, readKernel } from "../../linux/proc.ts";
 import type { Leader } from "../record/lease.ts";
 import { parseStat } from "../../linux/proc.ts";
 
-/** A machine's PID 1, and what proves whose ids it has. */
+/** The state of a machine's PID 1, with its user namespace. */
 export interface InitProcess extends Leader {
-  /** Its map of user ids, each range as `INSIDE OUTSIDE COUNT`: user_namespaces(7). */
+  /** The map of user ids, each range as `INSIDE OUTSIDE COUNT`: user_namespaces(7). */
   readonly idMap: readonly string[];
-  /** The host's user who owns the files of the machine's root. */
+  /** The user id on the host that owns /usr in the machine. */
   readonly rootOwner: string;
 }
 
 /**
- * All that is to be known of a machine's PID 1.
+ * Returns the state of a machine's PID 1; null where it has ended.
  *
- * @param host The outside.
  * @param pid Its process id on the host.
- * @returns Null when it is gone.
  */
 export async function inspectInitProcess(host: Host, pid: number): Promise<InitProcess | null> {
-  const own = `/proc/${pid}`;
+  const proc = `/proc/${pid}`;
   const [text, owner] = await Promise.all([
     readKernel(
       host,
-      `${own}/stat`,
-      `${own}/status`,
-      `${own}/cgroup`,
-      `${own}/uid_map`,
+      `${proc}/stat`,
+      `${proc}/status`,
+      `${proc}/cgroup`,
+      `${proc}/uid_map`,
       "/proc/sys/kernel/cap_last_cap",
       "/proc/self/mountinfo",
     ),
-    host.processes.capture(["stat", "--format=%u", `${own}/root/usr`]),
+    host.processes.capture(["stat", "--format=%u", `${proc}/root/usr`]),
   ]);
   const identity = parseStat(text.split("\n")[0] ?? "");
   const cgroup = parseCgroup(text);
@@ -48,7 +48,7 @@ export async function inspectInitProcess(host: Host, pid: number): Promise<InitP
   };
 }
 
-/** The numbers of the capabilities outside of the bounding set: capabilities(7). */
+/** Returns the numbers of the capabilities that are not in the bounding set: capabilities(7). */
 function droppedCapabilities(text: string): number[] {
   const bounding = BigInt(`0x${text.match(/^CapBnd:\s*([0-9a-f]+)$/m)?.[1] ?? "0"}`);
   const last = Number(text.match(/^([0-9]{1,2})$/m)?.[1] ?? "40");

@@ -1,4 +1,4 @@
-/** What root of a machine may do. */
+/** What root in a machine may do: capabilities and system calls. */
 
 import { CAPABILITIES } from "../../config/capabilities.ts";
 import type { MachineSettings } from "../../config/settings.ts";
@@ -6,7 +6,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Leader } from "../record/lease.ts";
 import type { MachineSpec } from "./spec.ts";
 
-/** What a machine keeps whose root is root on the host: what a container of Docker has, but for nodes of devices and raw sockets. */
+/** Kept where the machine's root is the host's root: Docker's default set without CAP_MKNOD and CAP_NET_RAW. */
 const KEPT_CAPABILITIES = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
@@ -22,21 +22,21 @@ const KEPT_CAPABILITIES = [
   "CAP_AUDIT_WRITE",
 ];
 
-/** What systemd cannot do without: it mounts, and raises the limits of services. */
+/** systemd needs them to mount, and to raise the limits of services. */
 const CAPABILITIES_OF_SYSTEMD = ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"];
 
-/** What engines of containers ask for; keyrings are those of the machine's own users. */
+/** Container engines use them; keyrings belong to the users of the machine. */
 const NESTING_SYSCALLS = ["add_key", "keyctl"];
 
-/** For the networks of containers. It reaches none but those that belong to the machine's user namespace. */
+/** For container networks. It applies only to networks that belong to the machine's user namespace. */
 const NESTING_CAPABILITIES = ["CAP_NET_ADMIN"];
 
-/** The parts of a machine that tell what its root may do. */
+/** The parts of a machine's specification that decide what its root may do. */
 export interface PrivilegeSpec extends Pick<MachineSpec, "booted" | "ids"> {
   readonly settings: Pick<MachineSettings, "seccomp" | "capabilities" | "syscalls" | "nesting">;
 }
 
-/** As it stands where nobody sets anything. */
+/** The default settings. */
 export const DEFAULT_PRIVILEGES: PrivilegeSpec["settings"] = {
   seccomp: true,
   capabilities: undefined,
@@ -45,39 +45,35 @@ export const DEFAULT_PRIVILEGES: PrivilegeSpec["settings"] = {
 };
 
 /**
- * The options of nspawn for capabilities and system calls. A machine with user ids of its own keeps nspawn's:
- * there they end at the namespace, and sudo and ping work.
- *
- * @param machine The machine.
- * @returns The options; none where all is as nspawn has it.
+ * Returns nspawn's options for capabilities and system calls. A machine with its own user ids keeps nspawn's default
+ * capabilities: they apply in its user namespace only, and sudo and ping work.
  */
 export function privilegeOptions(machine: PrivilegeSpec): string[] {
   const { settings, ids } = machine;
   const nesting = settings.nesting && ids !== null;
-  const given = [...settings.capabilities ?? [], ...(nesting ? NESTING_CAPABILITIES : [])];
+  const added = [...settings.capabilities ?? [], ...(nesting ? NESTING_CAPABILITIES : [])];
   const syscalls = [...settings.syscalls ?? [], ...(nesting ? NESTING_SYSCALLS : [])];
   return [
     ...(ids === null
       ? [`--drop-capability=${droppedCapabilities(machine).join(",")}`, "--no-new-privileges=yes"]
       : []),
-    ...(given.length === 0 ? [] : [`--capability=${given.join(",")}`]),
+    ...(added.length === 0 ? [] : [`--capability=${added.join(",")}`]),
     ...(syscalls.length === 0 ? [] : [`--system-call-filter=${syscalls.join(" ")}`]),
   ];
 }
 
-/**
- * The capabilities that a machine does not have because its root is root on the host.
- *
- * @param machine The machine.
- * @returns Names; none where it has user ids of its own.
- */
+/** Returns the capabilities that a machine loses because its root is the host's root; none with its own user ids. */
 export function droppedCapabilities({ settings, booted, ids }: PrivilegeSpec): string[] {
   if (ids !== null) return [];
-  const kept = [...KEPT_CAPABILITIES, ...(booted ? CAPABILITIES_OF_SYSTEMD : []), ...settings.capabilities ?? []];
+  const kept = [
+    ...KEPT_CAPABILITIES,
+    ...(booted ? CAPABILITIES_OF_SYSTEMD : []),
+    ...settings.capabilities ?? [],
+  ];
   return NSPAWN_CAPABILITIES.filter((name) => !kept.includes(name));
 }
 
-/** systemd-nspawn(1), --capability=; the last one where the network is a machine's own. */
+/** The capabilities that nspawn keeps by default: systemd-nspawn(1), --capability=. The last one only with --private-network. */
 const NSPAWN_CAPABILITIES = [
   ...["CAP_AUDIT_CONTROL", "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE"],
   ...["CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_IPC_OWNER", "CAP_KILL", "CAP_LEASE"],
@@ -88,50 +84,42 @@ const NSPAWN_CAPABILITIES = [
 ];
 
 /**
- * Refuses containers in a machine where they would be less safe than they look: their root would be the host's.
+ * Refuses `nesting` where the root of containers would be the host's root.
  *
- * @param settings The machine's settings.
- * @param ids The first id of its own; null where it shares those of the host.
- * @throws {Failure} of the host.
+ * @param ids The first of the machine's own ids; null where it shares the host's.
+ * @throws {Failure} `host` where nesting is set without own ids.
  */
 export function refuseUnsafeNesting({ nesting }: MachineSettings, ids: number | null): void {
   if (!nesting || ids !== null) return;
   throw hostFailure(
-    "Cannot start the machine: nesting needs user ids of its own, and it would have none",
-    "nspawn-runner doctor says why; nesting = false does without",
+    "Cannot start the machine: nesting needs user ids of its own, which this host cannot give it",
+    "nspawn-runner doctor names the reason; or set nesting = false",
   );
 }
 
 /**
- * Proves that a machine can do no more than it was meant to.
+ * Verifies from the host that a machine has no more privileges than its specification gives it.
  *
- * @param leader Its PID 1.
- * @param machine What was asked for.
- * @throws {Failure} of the host where it can: it is less safe than it was promised.
+ * @throws {Failure} `host` where it has.
  */
 export function verifyPrivileges(leader: Leader, machine: PrivilegeSpec): void {
   if (machine.settings.seccomp && !leader.filtered) {
     throw hostFailure(
       "Cannot start the machine: nothing filters its system calls",
-      "nspawn-runner doctor says why; seccomp = false in the configuration does without",
+      "nspawn-runner doctor names the reason; or set seccomp = false in the configuration",
     );
   }
-  const has = droppedCapabilities(machine).find((name) =>
+  const kept = droppedCapabilities(machine).find((name) =>
     !leader.dropped.includes(CAPABILITIES.indexOf(name))
   );
-  if (has === undefined && (machine.ids !== null || leader.noNewPrivileges)) return;
+  if (kept === undefined && (machine.ids !== null || leader.noNewPrivileges)) return;
   throw hostFailure(
-    `Cannot start the machine: it has ${has ?? "set-uid programs"}, which it was not to have`,
+    `Cannot start the machine: it has ${kept ?? "set-uid programs"}, which it must not have`,
     "Update systemd-nspawn",
   );
 }
 
-/**
- * What makes a machine weaker than the standard, for the job's log.
- *
- * @param settings The machine's settings.
- * @returns A few words each.
- */
+/** Returns the settings that make a machine weaker than the default, as short texts for the job's log. */
 export function weakenedProtections(settings: MachineSettings): string[] {
   const { seccomp, capabilities, devices, syscalls, nesting } = settings;
   return [

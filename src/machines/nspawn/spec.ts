@@ -2,12 +2,12 @@ import type { MachineSettings } from "../../config/settings.ts";
 import type { Bind } from "../record/caches.ts";
 import type { BootMasks } from "./boot_masks.ts";
 import type { MachineName } from "../record/name.ts";
-import type { Link } from "../network/veth.ts";
+import type { Veth } from "../network/veth.ts";
 import type { Network } from "../record/network.ts";
 import type { MachinePaths } from "../record/paths.ts";
 import type { Root } from "../storage/storage.ts";
 
-/** One device. */
+/** A device of the host. */
 export interface Device {
   /** Its path, on the host and in the machine. */
   readonly path: string;
@@ -17,28 +17,28 @@ export interface Device {
   readonly readOnly: boolean;
 }
 
-/** All that is needed to start a machine. */
+/** Everything that a supervisor needs to start a machine. */
 export interface MachineSpec {
   readonly name: MachineName;
   readonly root: Root;
   readonly paths: MachinePaths;
-  /** What of the host it sees. */
+  /** Files and folders of the host that are mounted in it. */
   readonly binds: readonly Bind[];
-  /** What devices of the host it may use. */
+  /** Devices of the host that it may use. */
   readonly devices: readonly Device[];
   readonly settings: MachineSettings;
   /** Whether systemd is its PID 1. */
   readonly booted: boolean;
-  /** What it does not start where it boots. */
+  /** Units and generators that are masked where it boots. */
   readonly bootMasks: BootMasks;
-  /** The first of the host's ids that are its own; null where it shares those of the host. */
+  /** The first of its own ids; null where it shares the host's. */
   readonly ids: number | null;
   readonly network: Network["kind"];
-  /** What nspawn is to take for the host's resolv.conf(5); null for that one. */
+  /** A file that nspawn uses instead of the host's resolv.conf(5); null for the host's. */
   readonly resolvConf: string | null;
-  /** What connects it to the host; null where nothing does, or the network is the host's. */
-  readonly link: Link | null;
-  /** Seconds after which it ends by itself. */
+  /** Its veth link to the host; null where it has none. */
+  readonly link: Veth | null;
+  /** Seconds after which it is ended. */
   readonly lifetime: number;
   /** nspawn's options for its time zone. */
   readonly timezone: readonly string[];

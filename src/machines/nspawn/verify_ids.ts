@@ -5,25 +5,23 @@ import { COUNT } from "../record/ids.ts";
 import type { InitProcess } from "./init_process.ts";
 
 /**
- * Proves that a machine has its own ids and no others, and that its files are its own.
+ * Verifies from the host that a machine has exactly its own range of ids, and sees the chroot's files with them.
  *
- * @param host The outside.
- * @param seen Its PID 1.
  * @param ids The first id of its range.
  * @param tree The chroot's tree.
- * @throws {Failure} of the host where it has not: it is less safe than it was promised.
+ * @throws {Failure} `host` where it has not.
  */
 export async function verifyIds(
   host: Host,
-  { idMap: map, rootOwner: owner }: InitProcess,
+  { idMap, rootOwner }: InitProcess,
   ids: number,
   tree: string,
 ): Promise<void> {
-  const onDisk = (await host.files.stat(join(tree, "usr")))?.uid ?? 0;
-  const said = map.join(", ");
-  if (said === `0 ${ids} ${COUNT}` && owner === `${ids + onDisk}`) return;
+  const ownerOnDisk = (await host.files.stat(join(tree, "usr")))?.uid ?? 0;
+  const map = idMap.join(", ");
+  if (map === `0 ${ids} ${COUNT}` && rootOwner === `${ids + ownerOnDisk}`) return;
   throw hostFailure(
-    `Cannot start the machine: its user namespace is not as it was asked for (${said}; files of ${onDisk} belong to ${owner})`,
-    'private_users = "off" in the configuration does without',
+    `Cannot start the machine: its user namespace is not the requested one (map ${map}; files of ${ownerOnDisk} belong to ${rootOwner})`,
+    'Set private_users = "off" in the configuration',
   );
 }

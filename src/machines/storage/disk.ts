@@ -3,6 +3,7 @@
 import { dirname } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { diskSpace } from "../../linux/disk.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { asSize } from "../../text/size.ts";
 import { moveMount, unmountAll } from "../../linux/mounts.ts";
@@ -75,8 +76,6 @@ export async function removeDisk(host: Host, folder: string): Promise<void> {
 
 /** Returns what can still be written on the file system mounted on a folder; null where df(1) does not tell. */
 export async function remainingOn(host: Host, folder: string): Promise<Remaining | null> {
-  const argv = ["df", "--block-size=1", "--output=avail,iavail", folder] as const;
-  const { stdout } = await host.processes.capture(argv);
-  const [, bytes, files] = stdout.match(/\n *(\d+) +(\d+)\n/) ?? [];
-  return bytes === undefined ? null : { bytes: Number(bytes), files: Number(files) };
+  const space = await diskSpace(host, folder);
+  return space && { bytes: space.free, files: space.freeInodes };
 }

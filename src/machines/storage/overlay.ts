@@ -1,5 +1,6 @@
 import { join } from "@std/path/posix";
-import type { Argv, Host } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
+import { diskUsage } from "../../linux/disk.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { COUNT } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
@@ -115,15 +116,7 @@ exec "$@"
 
 /** Returns how many bytes on the disk the upper layer holds; null where du(1) does not tell. */
 export async function bytesInUpperLayer(host: Host, folder: string): Promise<number | null> {
-  const argv: Argv = [
-    "du",
-    "--summarize",
-    "--one-file-system",
-    "--block-size=1",
-    upperLayerIn(folder),
-  ];
-  const { stdout } = await host.processes.capture(argv);
-  return Number(stdout.match(/^(\d+)\t/)?.[1] ?? NaN) || null;
+  return await diskUsage(host, upperLayerIn(folder)) || null; // an empty layer of tmpfs takes nothing
 }
 
 /** Moves a machine's own folder in one step; succeeds also where it was moved before. */

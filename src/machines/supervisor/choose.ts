@@ -1,39 +1,23 @@
-/** Which supervisor a host, and a machine, has. */
+/** Chooses the supervisor of a machine. */
 
 import type { Host } from "../../host/host.ts";
+import { isSystemdHost } from "../../linux/systemd.ts";
 import type { Lease } from "../record/lease.ts";
 import { standalone } from "./standalone.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { systemd } from "./systemd.ts";
 
-/**
- * The supervisor of new machines.
- *
- * @param host The outside.
- * @returns systemd where it is PID 1.
- */
+/** Returns the supervisor of new machines: systemd where it is PID 1 of the host. */
 export async function supervisorOfHost(host: Host): Promise<Supervisor> {
-  // sd_booted(3): the folder is there exactly where systemd is PID 1.
-  return await host.files.lstat("/run/systemd/system") === null ? standalone : systemd;
+  return await isSystemdHost(host) ? systemd : standalone;
 }
 
-/**
- * The supervisor of a machine.
- *
- * @param lease Whose machine.
- * @returns The one that started it.
- */
+/** Returns the supervisor that started a machine. */
 export function supervisorOf(lease: Lease): Supervisor {
   return lease.supervisor === "systemd" ? systemd : standalone;
 }
 
-/**
- * Whether a machine runs.
- *
- * @param host The outside.
- * @param lease Whose machine.
- * @returns False for one that never ran, or has ended.
- */
+/** Returns whether a machine runs; false also for one that was never started. */
 export async function isRunning(host: Host, lease: Lease): Promise<boolean> {
   return lease.leader !== null && await supervisorOf(lease).isAlive(host, lease);
 }

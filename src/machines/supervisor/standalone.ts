@@ -1,137 +1,100 @@
+/** Keeps machines alive by detached processes of nspawn, on hosts where systemd is not PID 1. */
+
 import { join } from "@std/path/posix";
-import type { Argv, Host } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
 import { cgroupPaths, endCgroup, inCgroup } from "../../linux/cgroups.ts";
 import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
-import { enterArgv } from "../exec/nsenter.ts";
-import { BOOT_ID, readKernel } from "../../linux/proc.ts";
-import { inspectInitProcess, type InitProcess } from "../nspawn/init_process.ts";
-import { whileConnecting } from "../network/veth.ts";
-import type { Lease } from "../record/lease.ts";
-import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
-import { identify, parseStat } from "../../linux/proc.ts";
+import { BOOT_ID, identify, parseStat, readKernel } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
+import { enterArgv } from "../exec/nsenter.ts";
+import { connectWhileStarting } from "../network/veth.ts";
+import { type InitProcess, inspectInitProcess } from "../nspawn/init_process.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
+import type { Lease } from "../record/lease.ts";
 import { isPlainMachineReady } from "./plain.ts";
+import { readLog, startLogged } from "./run_logged.ts";
 import { cannotStart, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
 
 /**
- * nspawn as a process of its own, where PID 1 is no systemd. The cgroup that it gets keeps two
- * machines apart, since each believes that it owns its part of the hierarchy; it carries no limits.
+ * Each nspawn gets its own cgroup: two in one cgroup would both take it for theirs. It has no limits.
  */
 export const standalone: Supervisor = {
   kind: "standalone",
   enforcesLimits: false,
   cgroupsFor: (facts, name) => cgroupPaths(facts, `nspawn-runner-${name}`),
   async start(host, spec, lease, signal) {
-    const argv = nspawnArgv(spec, ["--register=no", "--keep-unit"]);
-    const nspawn = launch(host, argv, spec, lease.cgroups[0]!);
-    const find = memoized(() => findInitProcess(host, nspawn));
-    return await whileConnecting(host, spec.link, find, async () => {
-      const leader = await untilReady(host, spec, lease, { nspawn, find }, signal);
-      if (leader !== null) return leader;
-      const hasEnded = await identify(host, nspawn) === null;
-      if (hasEnded) await waitForLog(host, lease.cgroups[0]!);
-      const said = await host.files.read(spec.paths.log) ?? "";
-      throw cannotStart(spec, said, !hasEnded && !signal.aborted);
+    const nspawn = startLogged(host, spec, lease.cgroups[0]!);
+    const findPid = untilFound(() => findInitProcess(host, nspawn));
+    return await connectWhileStarting(host, spec.link, findPid, async () => {
+      const start: Start = { spec, lease, signal, nspawn, findPid };
+      return await waitUntilReady(host, start) ?? await failStart(host, start);
     });
   },
   isAlive,
-  ranOutOfMemory: () => Promise.resolve(false), // without limits there is none to meet
+  ranOutOfMemory: () => Promise.resolve(false), // there is no limit of memory
   async stop(host, lease) {
-    // nspawn follows once its machine is gone, and tidies up before.
+    // nspawn ends after its machine, and removes its mounts before.
     if (await isAlive(host, lease)) {
       host.processes.signal(lease.leader!.pid, "SIGKILL");
-      await until(host, STOP_TIMEOUT, async () => !await isAlive(host, lease));
+      await until(host, { timeout: STOP_TIMEOUT }, async () => !await isAlive(host, lease));
     }
     await endCgroup(host, lease.cgroups, NSPAWN_GRACE);
   },
 };
 
-/** After a reboot its pid and its start time may be another's. */
+/** The process id may belong to another process: it is compared with the start time and the boot of the host. */
 async function isAlive(host: Host, { boot, leader }: Lease): Promise<boolean> {
   if (leader === null) return false;
   const text = await readKernel(host, BOOT_ID, `/proc/${leader.pid}/stat`);
-  const [now, stat = ""] = text.split("\n");
-  return now === boot && parseStat(stat)?.start === leader.start;
+  const [currentBoot, stat = ""] = text.split("\n");
+  return currentBoot === boot && parseStat(stat)?.start === leader.start;
 }
 
-/** What nspawn gets to tidy up, in seconds. */
+/** Seconds for nspawn to remove its mounts after its machine has ended. */
 const NSPAWN_GRACE = 5;
 
-/**
- * Words: the log, the cgroup of who writes it, nspawn. A job may find what nspawn says its words to (as stdout of
- * a plain machine's PID 1, for one), so that it is a pipe: the log takes the first MiB or two (a shell's block has
- * 512 or 1024 bytes), nobody the rest. The pipe's name is gone before anything runs.
- */
-const RUN_LOGGED = `log=$1 cgroup=$2
-shift 2
-[ ! -e "$log" ] || rm "$log"
-mkfifo -m 0600 "$log"
-exec 3<>"$log" 4<"$log" 5>"$log" 3<&-
-rm "$log"
-write() {
-  # By exec: a shell keeps what it changes for one command alone, and would write to itself without end.
-  exec <&4 4<&- 5>&-
-  trap "" XFSZ
-  (ulimit -f 2048 && exec cat >"$log") || :
-  exec cat >/dev/null
+/** A machine that is being started. */
+interface Start {
+  readonly spec: MachineSpec;
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+  /** The process id of nspawn. */
+  readonly nspawn: number;
+  /** Finds the process id of the machine's PID 1. */
+  readonly findPid: () => Promise<number | null>;
 }
-mkdir -p "$cgroup"
-(
-  echo 0 >"$cgroup/cgroup.procs" # before nspawn begins: who looks there waits for the log's end
-  write &
-)
-exec "$@" >&5 2>&1 4<&- 5>&-
-`;
 
-/** Starts nspawn in a cgroup of its own, its output in a log, independent of us. */
-function launch(host: Host, argv: Argv, spec: MachineSpec, cgroup: string): number {
-  const logged = ["sh", "-euc", RUN_LOGGED, "sh", spec.paths.log, logCgroup(cgroup)];
-  const child = host.processes.start(inCgroup(cgroup, [...logged, ...argv]), {
-    env: { ...PLAIN_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
-    stdout: "null",
-    stderr: "null",
-    detached: true,
+/** Returns the machine's PID 1 once commands can enter; null where nspawn ends, or the time is over, before. */
+async function waitUntilReady(host: Host, start: Start): Promise<InitProcess | null> {
+  const { spec, signal, nspawn, findPid } = start;
+  const timeout = spec.settings.prepare_timeout * 1000;
+  const answer = await until(host, { timeout }, async () => {
+    if (signal.aborted || await identify(host, nspawn) === null) return "ended";
+    const pid = await findPid();
+    return pid !== null && await acceptsCommands(host, start, pid) ? pid : null;
   });
-  child.unref();
-  return child.pid;
+  return typeof answer === "number" ? await inspectInitProcess(host, answer) : null;
 }
 
-/** Apart: what nspawn makes controllers for may hold no processes. */
-function logCgroup(cgroup: string): string {
-  return join(cgroup, "log");
+async function failStart(host: Host, { spec, lease, signal, nspawn }: Start): Promise<never> {
+  if (await identify(host, nspawn) === null) {
+    throw cannotStart(spec, await readLog(host, spec, lease.cgroups[0]!), false);
+  }
+  throw cannotStart(spec, await host.files.read(spec.paths.log) ?? "", !signal.aborted);
 }
 
-async function untilReady(
-  host: Host,
-  spec: MachineSpec,
-  lease: Lease,
-  { nspawn, find }: { nspawn: number; find: () => Promise<number | null> },
-  signal: AbortSignal,
-): Promise<InitProcess | null> {
-  let leader: number | null = null;
-  let ready = false;
-  await until(host, spec.settings.prepare_timeout * 1000, async () => {
-    if (signal.aborted || await identify(host, nspawn) === null) return true;
-    leader = await find();
-    ready = leader !== null && await acceptsCommands(host, spec, lease, leader, signal);
-    return ready;
-  });
-  return ready && leader !== null ? await inspectInitProcess(host, leader) : null;
-}
-
-/** Asks until there is an answer, and once at a time. */
-function memoized<T>(ask: () => Promise<T | null>): () => Promise<T | null> {
-  let asked: Promise<T | null> | null = null;
+/** Remembers the first answer that is not null; callers at the same time share one search. */
+function untilFound<T>(find: () => Promise<T | null>): () => Promise<T | null> {
+  let search: Promise<T | null> | null = null;
   return async () => {
-    asked ??= ask();
-    const answer = await asked;
-    if (answer === null) asked = null;
-    return answer;
+    search ??= find();
+    const found = await search;
+    if (found === null) search = null;
+    return found;
   };
 }
 
-/** The child of nspawn that is PID 1 in a namespace of its own; before it others come and go. */
+/** Finds the child of nspawn that is PID 1 of a PID namespace; nspawn has short-lived children before it. */
 async function findInitProcess(host: Host, nspawn: number): Promise<number | null> {
   const children = await readKernel(host, `/proc/${nspawn}/task/${nspawn}/children`);
   for (const child of children.split(" ").filter((word) => word.trim() !== "")) {
@@ -141,35 +104,17 @@ async function findInitProcess(host: Host, nspawn: number): Promise<number | nul
   return null;
 }
 
-async function acceptsCommands(
-  host: Host,
-  spec: MachineSpec,
-  lease: Lease,
-  leader: number,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function acceptsCommands(host: Host, start: Start, pid: number): Promise<boolean> {
+  const { spec, lease, signal } = start;
   if (!spec.booted) return await isPlainMachineReady(host, spec);
-  const described = await inspectInitProcess(host, leader);
-  // It comes last of what nspawn takes away: what enters before would have all of that.
-  if (described === null || spec.ids === null && !described.noNewPrivileges) return false;
+  const leader = await inspectInitProcess(host, pid);
+  // nspawn sets no_new_privs last: a command that enters before would keep every capability.
+  if (leader === null || spec.ids === null && !leader.noNewPrivileges) return false;
   // Fails at once until the machine has a bus, then waits until it has booted.
-  const state = await host.processes.capture(
-    // Its cgroup is the machine's, so that it ends with the machine when we are killed.
-    inCgroup(join(lease.cgroups[0]!, "prepare"), [
-      "timeout",
-      `${spec.settings.prepare_timeout}`,
-      ...enterArgv({ lease, leader: described }, ["systemctl", "is-system-running", "--wait"]),
-    ]),
-    { env: PLAIN_ENVIRONMENT, signal },
-  );
-  return /^(running|degraded)$/m.test(state.stdout);
+  const enter = enterArgv({ lease, leader }, ["systemctl", "is-system-running", "--wait"]);
+  const wait = ["timeout", `${spec.settings.prepare_timeout}`, ...enter];
+  // In the machine's cgroup, it ends with the machine also where this process is killed.
+  const argv = inCgroup(join(lease.cgroups[0]!, "prepare"), wait);
+  const { stdout } = await host.processes.capture(argv, { env: PLAIN_ENVIRONMENT, signal });
+  return /^(running|degraded)$/m.test(stdout);
 }
-
-/** Who writes the log ends after nspawn. */
-async function waitForLog(host: Host, cgroup: string): Promise<void> {
-  const writers = join(logCgroup(cgroup), "cgroup.procs");
-  await until(host, LOG_TIMEOUT, async () => (await readKernel(host, writers)).trim() === "");
-}
-
-/** In milliseconds. */
-const LOG_TIMEOUT = 10_000;

@@ -1,96 +1,78 @@
-/** The joint that answers: who keeps a machine alive, and binds its limits? */
+/** The interface `Supervisor`: what keeps a machine alive and enforces its limits. */
 
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { KernelFacts } from "../../linux/proc.ts";
 import type { InitProcess } from "../nspawn/init_process.ts";
+import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Lease, SupervisorKind } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
-import type { MachineSpec } from "../nspawn/spec.ts";
 
 /** One way to keep machines alive. */
 export interface Supervisor {
   readonly kind: SupervisorKind;
-  /** Whether the limits of a machine bind. */
+  /** Whether a machine's limits of CPU, memory and processes are enforced. */
   readonly enforcesLimits: boolean;
   /**
-   * The cgroups to be made for a machine; known before anything is created, so that a lease can name them.
+   * Returns the paths of the cgroups that will be created for a machine; none where systemd creates its cgroup.
    *
-   * @param facts What the kernel says.
-   * @param name The machine.
-   * @returns Absolute paths; none where systemd makes one.
+   * They are known before anything is created, so that the lease can name them.
    */
   cgroupsFor(facts: KernelFacts, name: MachineName): readonly string[];
   /**
-   * Starts a machine and waits until it takes commands.
+   * Starts a machine, waits until commands can enter it, and returns its PID 1.
    *
-   * @param host The outside.
-   * @param spec The machine.
    * @param lease Its lease, already written.
    * @param signal Gives up when aborted.
-   * @returns The machine's PID 1.
-   * @throws {Failure} of the host, with the machine's last words.
+   * @throws {Failure} `host` with the last lines of the machine's output.
    */
   start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<InitProcess>;
-  /**
-   * Whether a machine runs.
-   *
-   * @param host The outside.
-   * @param lease Whose machine.
-   * @returns False from the moment of its end.
-   */
+  /** Returns whether a machine runs. */
   isAlive(host: Host, lease: Lease): Promise<boolean>;
   /**
-   * Whether a machine that was lost had processes killed for their memory: what counts them is gone with it.
+   * Returns whether processes of a machine that is gone were killed for lack of memory; false where that cannot be
+   * found out. The cgroup that counts them is gone with the machine.
    *
-   * @param host The outside.
-   * @param lease Whose machine.
-   * @param since Looks no further back, in milliseconds.
-   * @returns False where nobody tells.
+   * @param since Milliseconds since 1970: earlier messages of the journal do not count.
    */
   ranOutOfMemory(host: Host, lease: Lease, since: number): Promise<boolean>;
   /**
-   * Ends a machine: it is gone when this returns. Fine when it never was.
+   * Ends a machine and waits until it is gone; succeeds also where it never ran.
    *
-   * @param host The outside.
-   * @param lease Whose machine.
-   * @throws {Failure} of the host when it does not go.
+   * @throws {Failure} `host` where it does not end.
    */
   stop(host: Host, lease: Lease): Promise<void>;
 }
 
-/** How many of a machine's last lines a failure carries. */
+/** How many lines of a machine's output a failure contains at most. */
 export const MAX_LOG_LINES = 20;
 
 /**
- * Why a machine did not start: the reason first, and below it what was said before. The command line, which is
- * long, is what `--debug` shows.
+ * Returns the failure of a machine that did not start: first the reason, then the lines of output before it.
  *
- * @param spec The machine.
- * @param said All that it said, or that was said of it.
- * @param isLate Whether its time was over; else its last words tell why it ended.
- * @returns The failure, to be thrown.
+ * @param output The output of nspawn and the machine, and systemd's messages about them.
+ * @param isLate Whether the time was over; else the last line of the output is the reason.
  */
 export function cannotStart(
   { name, settings: { prepare_timeout } }: MachineSpec,
-  said: string,
+  output: string,
   isLate: boolean,
 ): Error {
-  const lines = said.split("\n").filter((line) => line.trim() !== "").slice(-MAX_LOG_LINES);
+  const lines = output.split("\n").filter((line) => line.trim() !== "").slice(-MAX_LOG_LINES);
   const reason = isLate
     ? `it was not ready within ${prepare_timeout} s`
-    : lines.pop() ?? "it ended without a word";
+    : lines.pop() ?? "it ended without any output";
   return hostFailure(
     [`Cannot start machine ${name}: ${reason}`, ...lines].join("\n"),
-    isLate ? "prepare_timeout gives it more" : CRASH.test(reason) ? CRASH_HINT : undefined,
+    isLate ? "Raise prepare_timeout" : CRASH.test(reason) ? CRASH_HINT : undefined,
   );
 }
 
-/** nspawn's words for a payload that a signal of the kernel ended, such as a SEGV. */
+/** nspawn's message about a payload that ended by such a signal. */
 const CRASH = /terminated by signal (ABRT|BUS|FPE|ILL|SEGV)\b/;
 const CRASH_HINT =
   "The chroot's own init or /bin/sh crashes, as with libraries of another release: " +
-  "make the chroot anew, by chroot-remove and chroot-create";
+  "build the chroot again, by chroot-remove and chroot-create";
 
 /** Longest wait for a killed machine to be gone, in milliseconds. */
 export const STOP_TIMEOUT = 10_000;

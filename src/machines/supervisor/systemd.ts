@@ -1,83 +1,74 @@
+/** Keeps machines alive by transient units of systemd, registered with systemd-machined. */
+
 import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { deviceProperties } from "../nspawn/devices.ts";
-import { inspectInitProcess, type InitProcess } from "../nspawn/init_process.ts";
-import { whileConnecting } from "../network/veth.ts";
+import { type InitProcess, inspectInitProcess } from "../nspawn/init_process.ts";
+import { connectWhileStarting } from "../network/veth.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
 import { leaseLink, recordOf } from "../record/paths.ts";
+import { isSystemdHost } from "../../linux/systemd.ts";
 import { until } from "../../linux/wait.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 import { isPlainMachineReady } from "./plain.ts";
-import { MAX_LOG_LINES, cannotStart, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
+import { cannotStart, MAX_LOG_LINES, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
 
-/** All machines together leave this much of the host's memory to the host. */
+/** All machines together: at least 10 % of the memory is left to the host. */
 const SLICE = "machine-ci.slice";
 const SLICE_MEMORY = "MemoryMax=90%";
 
 /** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
 const UNIT_GONE_TIMEOUT = 2_000;
 
-/** SD_MESSAGE_UNIT_OUT_OF_MEMORY of sd-messages.h, in which systemd tells of a unit's killed processes. */
+/** SD_MESSAGE_UNIT_OUT_OF_MEMORY of sd-messages.h: systemd logs it when a process of a unit is killed for lack of memory. */
 const OUT_OF_MEMORY_MESSAGE = "fe6faa94e7774663a0da52717891d8ef";
 
-/** A transient unit a machine, registered with machined; the unit's limits bind the payload. */
+/** One transient unit per machine, whose limits apply to all processes of the machine. */
 export const systemd: Supervisor = {
   kind: "systemd",
   enforcesLimits: true,
   cgroupsFor: () => [],
   async start(host, spec, _lease, signal) {
     await limitSliceMemory(host);
-    const began = host.clock.now();
-    await whileConnecting(host, spec.link, () => recordedPid(host, spec.name), async () => {
-      const started = await host.processes.capture(startArgv(spec), { signal });
-      const isReady = started.code === 0 &&
-        (spec.booted || await waitForPlainMachine(host, spec, signal));
-      if (isReady) return;
-      const took = host.clock.now() - began;
-      const isLate = !signal.aborted && took >= spec.settings.prepare_timeout * 1000;
-      const said = await startLog(host, unitOf(spec.name), began, started);
-      throw cannotStart(spec, said, isLate);
-    });
-    // Not before: until then nspawn still takes capabilities away from what becomes PID 1.
+    const findPid = () => recordedPid(host, spec.name);
+    await connectWhileStarting(host, spec.link, findPid, () => startUnit(host, spec, signal));
+    // Not earlier: until then nspawn still drops capabilities of PID 1.
     return await findInitProcess(host, spec.name);
   },
   async isAlive(host, lease) {
     return lease.leader !== null && await recordedPid(host, lease.machine) === lease.leader.pid;
   },
   async ranOutOfMemory(host, lease, since) {
-    // What killed it is told before the unit is gone; one that starts anew is not.
-    await until(host, UNIT_GONE_TIMEOUT, () => isGone(host, lease.machine));
+    // systemd logs the kill before the unit is gone.
+    await until(host, { timeout: UNIT_GONE_TIMEOUT }, () => isGone(host, lease.machine));
     await host.processes.capture(["journalctl", "--sync"]);
-    const killed = ["_PID=1", `UNIT=${unitOf(lease.machine)}`, `MESSAGE_ID=${OUT_OF_MEMORY_MESSAGE}`];
-    return await journal(host, since, ...killed) !== "";
+    const matches = [
+      "_PID=1",
+      `UNIT=${unitOf(lease.machine)}`,
+      `MESSAGE_ID=${OUT_OF_MEMORY_MESSAGE}`,
+    ];
+    return await journal(host, since, ...matches) !== "";
   },
   stop: (host, lease) => stopUnit(host, lease.machine),
 };
 
 /**
- * Ends a machine's unit: it is gone when this returns. Fine when it never was.
+ * Ends a machine's unit and waits until it is gone; succeeds also where it never existed.
  *
- * @param host The outside.
- * @param machine The machine's name.
- * @throws {Failure} of the host when it does not go.
+ * @throws {Failure} `host` where it does not end.
  */
 export async function stopUnit(host: Host, machine: string): Promise<void> {
-  // The end of its PID 1 is the one end after which nspawn leaves no mount behind.
+  // nspawn removes its mounts only where the machine's PID 1 ends first.
   if (await killInitProcess(host, machine)) {
-    if (await until(host, STOP_TIMEOUT, () => isGone(host, machine))) return;
+    if (await until(host, { timeout: STOP_TIMEOUT }, () => isGone(host, machine))) return;
   }
   await killUnit(host, machine);
 }
 
-/**
- * The machines that have a unit.
- *
- * @param host The outside.
- * @returns Names as the units have them; none where systemd is not PID 1.
- */
+/** Returns the names of the machines that have a unit; none where systemd is not PID 1. */
 export async function listUnits(host: Host): Promise<string[]> {
-  if (await host.files.lstat("/run/systemd/system") === null) return [];
+  if (!await isSystemdHost(host)) return [];
   const { stdout } = await host.processes.capture([
     "systemctl",
     "list-units",
@@ -90,14 +81,19 @@ export async function listUnits(host: Host): Promise<string[]> {
   return [...stdout.matchAll(/^nspawn-runner-(\S+)\.service /gm)].map(([, name]) => name!);
 }
 
-/**
- * The unit of a machine.
- *
- * @param machine The machine's name.
- * @returns The unit's name.
- */
+/** Returns the name of a machine's unit. */
 export function unitOf(machine: string): string {
   return `nspawn-runner-${machine}.service`;
+}
+
+/** Starts a machine's unit, and returns when the machine is ready. */
+async function startUnit(host: Host, spec: MachineSpec, signal: AbortSignal): Promise<void> {
+  const began = host.clock.now();
+  const started = await host.processes.capture(startArgv(spec), { signal });
+  if (started.code === 0 && (spec.booted || await waitForPlainMachine(host, spec, signal))) return;
+  const elapsed = host.clock.now() - began;
+  const isLate = !signal.aborted && elapsed >= spec.settings.prepare_timeout * 1000;
+  throw cannotStart(spec, await startLog(host, unitOf(spec.name), began, started), isLate);
 }
 
 function startArgv(spec: MachineSpec): Argv {
@@ -112,8 +108,7 @@ function startArgv(spec: MachineSpec): Argv {
     ...unitProperties(spec).map((property) => `--property=${property}`),
     ...environment.map(([name, value]) => `--setenv=${name}=${value}`),
     "--",
-    // Without --keep-unit the payload moves to a scope of its own, where no limit of the unit binds it.
-    ...nspawnArgv(spec, ["--keep-unit"]),
+    ...nspawnArgv(spec, "unit"), // the unit's limits would not bind a scope
   ];
 }
 
@@ -125,11 +120,11 @@ function unitProperties(spec: MachineSpec): string[] {
     "RestartForceExitStatus=133",
     "SuccessExitStatus=133",
     "Delegate=yes",
-    // When we are killed, systemd-run may still ask for a machine that nobody has a record of.
+    // Where this process is killed, systemd-run may still start a unit whose lease is removed by then.
     `AssertPathExists=${leaseLink(spec.name)}`,
     `TimeoutStartSec=${spec.settings.prepare_timeout}s`,
     "TimeoutStopSec=10s",
-    // Whoever watches over it: an orphan ends by itself.
+    // An orphaned machine ends without anybody's help.
     `RuntimeMaxSec=${Math.ceil(spec.lifetime)}s`,
     ...DEVICE_POLICY,
     ...deviceProperties(spec.devices),
@@ -137,7 +132,7 @@ function unitProperties(spec: MachineSpec): string[] {
   ];
 }
 
-/** What systemd-nspawn@.service allows, but for disks: a job could read the host's from a node of its own. */
+/** What systemd-nspawn@.service allows, without disks: a job could create a node and read the host's disk. */
 const DEVICE_POLICY = [
   "DevicePolicy=closed",
   "DeviceAllow=char-pts rw",
@@ -145,12 +140,7 @@ const DEVICE_POLICY = [
   "DeviceAllow=/dev/fuse rwm",
 ];
 
-/**
- * The unit's limits.
- *
- * @param limits Checked values.
- * @returns Properties of systemd.resource-control(5).
- */
+/** Returns a unit's properties for limits: systemd.resource-control(5). */
 export function limitProperties(limits: Limits): string[] {
   return [
     `CPUWeight=${limits.cpu_weight}`,
@@ -163,7 +153,7 @@ export function limitProperties(limits: Limits): string[] {
   ];
 }
 
-/** Once a boot: the setting is kept in a drop-in below /run, which systemd names after the percentage. */
+/** Once per boot: systemd keeps the setting in a drop-in below /run. */
 async function limitSliceMemory(host: Host): Promise<void> {
   const dropIn = `/run/systemd/system.control/${SLICE}.d/50-MemoryMaxScale.conf`;
   if (await host.files.lstat(dropIn) !== null) return;
@@ -180,8 +170,8 @@ async function findInitProcess(host: Host, machine: string): Promise<InitProcess
 }
 
 /**
- * The PID 1 of a machine as machined's record of it tells. The file costs no process to read, is
- * there from the machine's start to its end, and machined watches that very process.
+ * Reads a machine's PID 1 from machined's record of the machine. The file exists as long as the machine runs, and
+ * reading it costs no process.
  */
 async function recordedPid(host: Host, machine: string): Promise<number | null> {
   const record = await host.files.read(recordOf(machine));
@@ -197,26 +187,27 @@ async function askMachined(host: Host, machine: string): Promise<number | null> 
 }
 
 async function killInitProcess(host: Host, machine: string): Promise<boolean> {
-  const leader = await recordedPid(host, machine);
-  return leader !== null && host.processes.signal(leader, "SIGKILL");
+  const pid = await recordedPid(host, machine);
+  return pid !== null && host.processes.signal(pid, "SIGKILL");
 }
 
-/** nspawn calls a plain machine ready a moment before its own process runs; it may never do. */
+/** nspawn reports a plain machine as ready before its init runs, which may fail to start. */
 async function waitForPlainMachine(
   host: Host,
   spec: MachineSpec,
   signal: AbortSignal,
 ): Promise<boolean> {
-  let ready = false;
-  await until(host, spec.settings.prepare_timeout * 1000, async () => {
-    ready = await isPlainMachineReady(host, spec);
-    return ready || signal.aborted || await host.files.lstat(recordOf(spec.name)) === null;
+  const timeout = spec.settings.prepare_timeout * 1000;
+  const state = await until(host, { timeout }, async () => {
+    if (await isPlainMachineReady(host, spec)) return "ready";
+    const hasEnded = signal.aborted || await host.files.lstat(recordOf(spec.name)) === null;
+    return hasEnded ? "ended" : null;
   });
-  return ready;
+  return state === "ready";
 }
 
 async function isGone(host: Host, machine: string): Promise<boolean> {
-  // Both are files, and cost no process to ask for.
+  // Reading files costs no process.
   if (await host.files.lstat(recordOf(machine)) !== null) return false;
   const unit = await host.files.lstat(`/run/systemd/transient/${unitOf(machine)}`);
   return unit === null;
@@ -226,7 +217,7 @@ async function killUnit(host: Host, machine: string): Promise<void> {
   if (await isGone(host, machine)) return;
   const unit = unitOf(machine);
   await host.processes.capture(["systemctl", "kill", "--signal=SIGKILL", unit]);
-  if (!await until(host, STOP_TIMEOUT, () => isGone(host, machine))) {
+  if (!await until(host, { timeout: STOP_TIMEOUT }, () => isGone(host, machine))) {
     throw hostFailure(
       `Cannot end machine ${machine}: unit ${unit} stays`,
       `See what holds it: systemctl status ${unit}`,
@@ -234,21 +225,21 @@ async function killUnit(host: Host, machine: string): Promise<void> {
   }
 }
 
-/** What was said of a start that failed; systemd itself says no more than that the unit did. */
+/** Returns the output of a start that failed; where there is none, systemd's messages about the unit. */
 async function startLog(
   host: Host,
   unit: string,
   began: number,
   { stderr }: Captured,
 ): Promise<string> {
-  await host.processes.capture(["journalctl", "--sync"]); // what was just said may not be there yet
+  await host.processes.capture(["journalctl", "--sync"]); // else the last lines may be missing
   const own = `${stderr}\n${await journal(host, began, `_SYSTEMD_UNIT=${unit}`)}`;
   if (own.trim() !== "") return own;
   const lines = (await journal(host, began, `UNIT=${unit}`)).split("\n");
   return lines.filter((line) => line.startsWith(`${unit}: `)).join("\n");
 }
 
-/** What all matches say, but not what an earlier machine of that name said. */
+/** Returns the last lines of the journal that match, without those of an earlier machine of the same name. */
 async function journal(host: Host, began: number, ...matches: string[]): Promise<string> {
   const since = `--since=@${Math.floor(began / 1000)}`;
   const options = [

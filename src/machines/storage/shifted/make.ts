@@ -4,6 +4,7 @@ import { basename, dirname, join } from "@std/path/posix";
 import { hostFailure } from "../../../failure.ts";
 import type { Host, Lock } from "../../../host/host.ts";
 import { removeStrangersTree } from "../../../linux/untrusted_tree.ts";
+import { until } from "../../../linux/wait.ts";
 import { COUNT, RANGE } from "../../record/ids.ts";
 import { firstIdOf, shiftedLayerLock, shiftedLayerPath, UNFINISHED_PREFIX } from "./layer.ts";
 import { shiftArgv } from "./shift.ts";
@@ -137,11 +138,8 @@ async function removeUnfinished(host: Host, layer: string): Promise<void> {
 const LOCK_TIMEOUT = 300_000;
 
 async function waitForLock(host: Host, layer: string, interrupt: AbortSignal): Promise<Lock> {
-  const end = host.clock.now() + LOCK_TIMEOUT;
-  while (!interrupt.aborted && host.clock.now() < end) {
-    const lock = await host.files.lock(shiftedLayerLock(layer));
-    if (lock !== null) return lock;
-    await host.clock.sleep(100);
-  }
+  const wait = { timeout: LOCK_TIMEOUT, interval: 100, signal: interrupt };
+  const lock = await until(host, wait, () => host.files.lock(shiftedLayerLock(layer)));
+  if (lock !== null) return lock;
   throw hostFailure(`Cannot make ${layer}: another process is still making it`);
 }

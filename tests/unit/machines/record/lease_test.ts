@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
 import {
+  findLease,
   leasesOfHost,
   listLeases,
   readLease,
   removeLease,
   writeLease,
 } from "../../../../src/machines/record/lease.ts";
+import { machineName } from "../../../../src/machines/record/name.ts";
 import { leaseLink, machinePaths } from "../../../../src/machines/record/paths.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
@@ -67,5 +69,21 @@ Deno.test("leasesOfHost() knows machines of other stores, and each of its own on
     }
     await host.files.write("/run/nspawn-runner/run-3.lease", "half");
     assert.deepEqual(await leasesOfHost(host, own.store), [own, other]);
+  });
+});
+
+Deno.test("findLease() ignores a link that leads to another machine's lease", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const store = `${folder}/store`;
+    const machine = machineName("42", "ba7816bf");
+    const other = leaseOf(store, "7");
+    await writeLease(host, other);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.symlink(`${store}/.leases/run-7.json`, `/run/nspawn-runner/${machine}.lease`);
+    assert.equal(await findLease(host, machine, () => Promise.resolve(store)), null);
+    const own = { ...leaseOf(store, "42"), machine };
+    await writeLease(host, own);
+    assert.deepEqual(await findLease(host, machine, () => Promise.resolve(store)), own);
   });
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { BOOT_ID } from "../../../../src/linux/proc.ts";
-import { type Link, linkFor } from "../../../../src/machines/network/veth.ts";
+import { type Veth, vethFor } from "../../../../src/machines/network/veth.ts";
 import { standalone } from "../../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
+import { answerCat, HOST_FILES, type KernelFiles, processFiles, statOf } from "../fake_kernel.ts";
 import { leaseOf, SETTINGS, specOf } from "../fixture.ts";
-import { FACTS, standaloneHost, statOf } from "./standalone_host.ts";
+import { standaloneHost } from "./standalone_host.ts";
 
 const LEADER = {
   pid: 77,
@@ -14,55 +14,48 @@ const LEADER = {
   noNewPrivileges: true,
   filtered: true,
 };
-const quiet = new AbortController().signal;
+const never = new AbortController().signal;
 
 interface Scene {
-  /** What nspawn's children are, as the kernel lists them. */
+  /** The children of nspawn, as the kernel lists them. */
   readonly children?: string;
-  /** What the machine's systemd answers, one answer a call; the last one for ever. */
+  /** Answers of the machine's systemd, one per call; the last one is repeated. */
   readonly states?: readonly string[];
   /** Whether nspawn ends at once. */
-  readonly ends?: boolean;
-  /** What nspawn said by then. */
+  readonly hasEnded?: boolean;
+  /** The output of nspawn. */
   readonly log?: string;
-  /** How many looks find that PID 1 still has all that nspawn takes away. */
-  readonly whole?: number;
+  /** How often the status of PID 1 is read before nspawn has dropped its privileges. */
+  readonly readsWithPrivileges?: number;
 }
 
-/** A host on which nspawn is process 1000, and PID 1 of what it starts is 77. */
+/** A host on which nspawn is process 1000, and the machine's PID 1 is process 77. */
 function sceneHost(folder: string, scene: Scene): Recording {
   const states = [...scene.states ?? ["running"]];
-  let whole = scene.whole ?? 0;
-  const recording = standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
-    if (argv.includes("systemd-nspawn")) return new Promise(() => {}); // lives on
+  let reads = 0;
+  const noNewPrivileges = () => ++reads > (scene.readsWithPrivileges ?? 0);
+  const files: KernelFiles = {
+    ...HOST_FILES,
+    "/proc/1000/stat": scene.hasEnded ? "" : statOf(1000, 1),
+    "/proc/1000/task/1000/children": scene.children ?? "76 77 ",
+    ...processFiles({ pid: 76, start: 8, isInit: false }),
+    ...processFiles({ pid: 77, start: 9, isInit: true, noNewPrivileges }),
+  };
+  return standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
+    if (argv.includes("systemd-nspawn")) return new Promise(() => {}); // it keeps running
     if (argv.includes("is-system-running")) {
       return { stdout: `${states.length > 1 ? states.shift() : states[0]}\n` };
     }
-    if (argv[0] !== "cat") return;
-    if (argv.includes("/cg/m/log/cgroup.procs")) return { stdout: "" };
-    if (argv.includes("/proc/1000/stat")) return { stdout: scene.ends ? "" : statOf(1000, 1) };
-    if (argv.some((word) => word.endsWith("/children"))) {
-      return { stdout: scene.children ?? "76 77 " };
-    }
-    if (argv.includes("/proc/76/status")) return { stdout: "NSpid:\t76\n" };
-    if (argv.length === 3 && argv.includes("/proc/77/status")) return { stdout: "NSpid:\t77\t1\n" };
-    if (argv.includes("/proc/77/stat")) {
-      return {
-        stdout: `${statOf(77, 9)}CapBnd:\t1ffffffffff\nNoNewPrivs:\t${
-          whole-- > 0 ? 0 : 1
-        }\n0::/m\n40\n${FACTS.split("\n")[3]}`,
-      };
-    }
+    return answerCat(argv, files);
   });
-  return recording;
 }
 
 async function start(
   folder: string,
   scene: Scene,
   seconds = 1,
-  signal = quiet,
-  link: Link | null = null,
+  signal = never,
+  link: Veth | null = null,
 ) {
   const recording = sceneHost(folder, scene);
   const spec = specOf({ settings: { ...SETTINGS, prepare_timeout: seconds }, link });
@@ -75,7 +68,7 @@ async function start(
   return { ...recording, spec, started: standalone.start(host, spec, lease, signal) };
 }
 
-Deno.test("standalone.start() waits until the machine's systemd has booted, from inside its cgroup", async () => {
+Deno.test("standalone.start() waits until the machine's systemd has booted, from a cgroup of the machine", async () => {
   await inFolder(async (folder) => {
     const { started, processes } = await start(folder, { states: ["", "starting", "degraded"] });
     assert.equal((await started).pid, 77);
@@ -87,25 +80,25 @@ Deno.test("standalone.start() waits until the machine's systemd has booted, from
       ...["nsenter", "--target=77", "--all", "--"],
       ...["systemctl", "is-system-running", "--wait"],
     ]);
-    // A killed prepare must not leave a client behind, nor one that has our environment.
+    // A killed prepare leaves no client behind, and the client has none of our environment.
     assert.deepEqual(Object.keys(asked[0]!.options.env ?? {}), ["PATH", "LANG"]);
     assert.ok("signal" in asked[0]!.options);
   });
 });
 
-Deno.test("standalone.start() connects a machine by the PID 1 that nspawn has for a child", async () => {
+Deno.test("standalone.start() connects a machine by the PID 1 that is a child of nspawn", async () => {
   await inFolder(async (folder) => {
-    const link = linkFor("10.231.0.0/19", 3, false, 10);
-    const { started, processes } = await start(folder, {}, 1, quiet, link);
+    const link = vethFor("10.231.0.0/19", 3, false, 10);
+    const { started, processes } = await start(folder, {}, 1, never, link);
     await started;
     const { argv } = processes.find(({ argv }) => argv.includes("nr-3"))!;
     assert.deepEqual(argv.slice(4, 6), ["nr-3", "77"]);
   });
 });
 
-Deno.test("standalone.start() enters no machine that has more than it is to", async () => {
+Deno.test("standalone.start() enters no machine before nspawn has dropped its privileges", async () => {
   await inFolder(async (folder) => {
-    const { started, host, processes } = await start(folder, { whole: 3 });
+    const { started, host, processes } = await start(folder, { readsWithPrivileges: 3 });
     const began = host.clock.now();
     await started;
     assert.ok(host.clock.now() > began, "it waits");
@@ -114,7 +107,7 @@ Deno.test("standalone.start() enters no machine that has more than it is to", as
   });
 });
 
-Deno.test("standalone.start() gives nspawn words, a log and nothing of our environment", async () => {
+Deno.test("standalone.start() gives nspawn arguments, a log and none of our environment", async () => {
   await inFolder(async (folder) => {
     const { started, processes, spec } = await start(folder, {});
     await started;
@@ -135,18 +128,18 @@ Deno.test("standalone.start() gives nspawn words, a log and nothing of our envir
   });
 });
 
-Deno.test("standalone.start() of a machine that never boots fails when its time is over", async () => {
+Deno.test("standalone.start() of a machine that never boots fails when the time is over", async () => {
   for (const scene of [{ states: ["starting"] }, { states: ["maintenance"] }, { children: "" }]) {
     await inFolder(async (folder) => {
-      const { started, host } = await start(folder, scene, 30);
+      const { started, host } = await start(folder, scene, 3);
       const began = host.clock.now();
       await assert.rejects(started, {
         kind: "host",
-        message: "Cannot start machine run-42: it was not ready within 30 s",
-        hint: "prepare_timeout gives it more",
+        message: "Cannot start machine run-42: it was not ready within 3 s",
+        hint: "Raise prepare_timeout",
       });
       const waited = host.clock.now() - began;
-      assert.ok(waited >= 30_000 && waited < 31_000, `${waited} ms`);
+      assert.ok(waited >= 3_000 && waited < 4_000, `${waited} ms`);
     });
   }
 });
@@ -160,10 +153,10 @@ Deno.test("standalone.start() that is interrupted waits no longer", async () => 
   });
 });
 
-Deno.test("standalone.start() tells the last line first, and those before it, when nspawn ends", async () => {
+Deno.test("standalone.start() reports the last line of nspawn's output first, then those before it", async () => {
   await inFolder(async (folder) => {
     const log = Array.from({ length: 50 }, (_, number) => `line ${number}`).join("\n");
-    const { started, host } = await start(folder, { ends: true, log: `${log}\n\n` }, 30);
+    const { started, host } = await start(folder, { hasEnded: true, log: `${log}\n\n` }, 30);
     const began = host.clock.now();
     await assert.rejects(started, (error: Error) => {
       const lines = error.message.split("\n");
@@ -171,48 +164,46 @@ Deno.test("standalone.start() tells the last line first, and those before it, wh
       assert.deepEqual([lines.length, lines[1], lines.at(-1)], [20, "line 30", "line 48"]);
       return true;
     });
-    assert.equal(host.clock.now(), began, "nobody waits for what has ended");
+    assert.equal(host.clock.now(), began, "it does not wait for nspawn that has ended");
   });
 });
 
-Deno.test("standalone.start() shows no line that nspawn did not say", async () => {
+Deno.test("standalone.start() reports where nspawn ended without any output", async () => {
   await inFolder(async (folder) => {
-    const { started } = await start(folder, { ends: true });
+    const { started } = await start(folder, { hasEnded: true });
     await assert.rejects(started, {
-      message: "Cannot start machine run-42: it ended without a word",
+      message: "Cannot start machine run-42: it ended without any output",
     });
   });
 });
 
-/** Whether the machine of a lease is alive, where the kernel says this of its pid. */
-async function alive(stat: string, boot = "boot-1", leader: typeof LEADER | null = LEADER) {
-  let is = false;
+/** Asks whether the machine of a lease is alive, where the kernel has this proc_pid_stat(5) for its process id. */
+async function isAlive(stat: string, boot = "boot-1", leader: typeof LEADER | null = LEADER) {
+  let answer = false;
   await inFolder(async (folder) => {
-    const { host } = standaloneHost(folder, (argv): Answer | void => {
-      if (argv[0] === "cat") return { stdout: (argv.includes(BOOT_ID) ? "boot-1\n" : "") + stat };
-    });
+    const files = { ...HOST_FILES, "/proc/77/stat": stat };
+    const { host } = standaloneHost(folder, (argv) => answerCat(argv, files));
     const changes = { supervisor: "standalone", boot, leader } as const;
-    is = await standalone.isAlive(host, leaseOf("/store", "42", changes));
+    answer = await standalone.isAlive(host, leaseOf("/store", "42", changes));
   });
-  return is;
+  return answer;
 }
 
-Deno.test("standalone.isAlive() knows its own machine from any other process", async () => {
-  assert.ok(await alive(statOf(77, 9)));
-  assert.ok(!await alive(statOf(77, 10)), "another process of that pid");
-  assert.ok(!await alive(""), "no process of that pid");
-  assert.ok(!await alive(statOf(77, 9).replace(" S ", " Z ")), "dead, not yet reaped");
-  assert.ok(!await alive(statOf(77, 9), "boot-0"), "another boot");
-  assert.ok(!await alive(statOf(77, 9), "boot-1", null), "it never ran");
+Deno.test("standalone.isAlive() tells its own machine from any other process", async () => {
+  assert.ok(await isAlive(statOf(77, 9)));
+  assert.ok(!await isAlive(statOf(77, 10)), "another process with that process id");
+  assert.ok(!await isAlive(""), "no process with that process id");
+  assert.ok(!await isAlive(statOf(77, 9).replace(" S ", " Z ")), "ended, not yet reaped");
+  assert.ok(!await isAlive(statOf(77, 9), "boot-0"), "another boot");
+  assert.ok(!await isAlive(statOf(77, 9), "boot-1", null), "it never ran");
 });
 
-/** Stops a machine whose PID 1 goes after so many looks. */
-async function stop(looks: number) {
+/** Stops a machine whose PID 1 is gone after its stat was read so many times. */
+async function stop(reads: number): Promise<Recording> {
   let recording!: Recording;
   await inFolder(async (folder) => {
-    recording = standaloneHost(folder, (argv): Answer | void => {
-      if (argv[0] === "cat") return { stdout: `boot-1\n${looks-- > 0 ? statOf(77, 9) : ""}` };
-    });
+    const files = { ...HOST_FILES, "/proc/77/stat": () => reads-- > 0 ? statOf(77, 9) : "" };
+    recording = standaloneHost(folder, (argv) => answerCat(argv, files));
     const changes = { supervisor: "standalone", boot: "boot-1", leader: LEADER } as const;
     const lease = leaseOf("/store", "42", { ...changes, cgroups: ["/cg/m", "/twin"] });
     await standalone.stop(recording.host, lease);
@@ -220,7 +211,7 @@ async function stop(looks: number) {
   return recording;
 }
 
-Deno.test("standalone.stop() kills PID 1, waits, and lets nspawn tidy up before its cgroup goes", async () => {
+Deno.test("standalone.stop() kills PID 1, waits, and lets nspawn clean up before its cgroup is removed", async () => {
   const { killed, processes } = await stop(5);
   assert.deepEqual(killed, [{ pid: 77, signal: "SIGKILL" }]);
   const names = processes.map(({ argv }) => argv[0]);
@@ -228,14 +219,14 @@ Deno.test("standalone.stop() kills PID 1, waits, and lets nspawn tidy up before 
   assert.deepEqual(processes.at(-1)!.argv.slice(3), ["sh", "500", "/cg/m", "/twin"]);
 });
 
-Deno.test("standalone.stop() signals nobody where the machine is gone, and still removes its cgroup", async () => {
+Deno.test("standalone.stop() signals no process where the machine is gone, and still removes its cgroup", async () => {
   const { killed, processes } = await stop(0);
   assert.deepEqual(killed, []);
   assert.deepEqual(processes.at(-1)!.argv.slice(4), ["500", "/cg/m", "/twin"]);
 });
 
-Deno.test("standalone.stop() waits for no machine without end", async () => {
+Deno.test("standalone.stop() limits its wait for PID 1", async () => {
   const { host, processes } = await stop(Infinity);
   assert.ok(host.clock.now() - Date.UTC(2030, 0, 1) < 11_000);
-  assert.equal(processes.at(-1)!.argv[0], "sh", "what holds it is killed with its cgroup");
+  assert.equal(processes.at(-1)!.argv[0], "sh", "the cgroup is killed then");
 });

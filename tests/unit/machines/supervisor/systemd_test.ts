@@ -1,16 +1,18 @@
-/** What systemd and machined may answer, besides what they should. */
-
 import assert from "node:assert/strict";
-import type { Failure } from "../../../../src/failure.ts";
+import { Failure } from "../../../../src/failure.ts";
+import type { Stat } from "../../../../src/host/host.ts";
+import { vethFor } from "../../../../src/machines/network/veth.ts";
 import type { MachineSpec } from "../../../../src/machines/nspawn/spec.ts";
-import { systemd } from "../../../../src/machines/supervisor/systemd.ts";
-import { type Answer, recordingHost } from "../../recording_host.ts";
+import { limitProperties, systemd, unitOf } from "../../../../src/machines/supervisor/systemd.ts";
+import { type Answer, PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
+import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
 import { leaseOf, SETTINGS, specOf } from "../fixture.ts";
-import { FACTS, statOf } from "./standalone_host.ts";
 
 const RECORD = "/run/systemd/machines/run-42";
 const UNIT = "/run/systemd/transient/nspawn-runner-run-42.service";
-const quiet = new AbortController().signal;
+const SLICE_LIMIT = "/run/systemd/system.control/machine-ci.slice.d/50-MemoryMaxScale.conf";
+const never = new AbortController().signal;
+
 const LEADER = {
   pid: 77,
   start: 9,
@@ -19,88 +21,177 @@ const LEADER = {
   noNewPrivileges: false,
   filtered: true,
 };
+const LEASE = leaseOf("/store", "42", { leader: LEADER });
+const KERNEL = { ...HOST_FILES, ...processFiles({ pid: 77, start: 9, isInit: true }) };
 
 interface Scene {
   readonly spec?: MachineSpec;
-  /** Files that are there, with what is in them. */
+  /** Files of the host and their contents. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Answers of processes other than cat. */
   readonly answer?: (argv: readonly string[]) => Answer | void;
-  /** What a plain machine has said, at each look. */
-  readonly result?: (look: number) => string;
+  /** What a plain machine's init has written, at each read. */
+  readonly result?: (read: number) => string;
   readonly signal?: AbortSignal;
+  /** Whether SIGKILL to the machine's PID 1 ends the machine and its unit. */
+  readonly endsBySignal?: boolean;
 }
 
-function sceneHost(scene: Scene) {
+/** A host whose systemd and machined have these files. */
+function sceneHost(scene: Scene = {}) {
   const files = new Map(Object.entries(scene.files ?? { [RECORD]: "LEADER=77\n" }));
   const recording = recordingHost({
-    answer(argv): Answer | void {
-      const given = scene.answer?.(argv);
-      if (given || argv[0] !== "cat") return given;
-      return { stdout: `${statOf(77, 9)}CapBnd:\t1ffffffffff\n0::/m\n40\n${FACTS}` };
-    },
+    answer: (argv) => scene.answer?.(argv) ?? answerCat(argv, KERNEL),
   });
-  const there = {
-    kind: "file",
-    size: 0,
-    mode: 0,
-    uid: 0,
-    dev: 1,
-    ino: 1,
-    modified: null,
-    born: null,
-  } as const;
-  let looks = 0;
-  const host = {
-    ...recording.host,
-    files: {
-      ...recording.host.files,
-      read: (path: string) => Promise.resolve(files.get(path) ?? null),
-      lstat: (path: string) => Promise.resolve(files.has(path) ? there : null),
-      readEnd: () => Promise.resolve(scene.result?.(++looks) ?? null),
+  const { host } = recording;
+  const there: Stat = PROGRAM_FILE;
+  let reads = 0;
+  return {
+    ...recording,
+    files,
+    host: {
+      ...host,
+      processes: {
+        ...host.processes,
+        signal(pid: number, signal: Deno.Signal) {
+          if (scene.endsBySignal) files.clear();
+          host.processes.signal(pid, signal);
+          return true;
+        },
+      },
+      files: {
+        ...host.files,
+        read: (path: string) => Promise.resolve(files.get(path) ?? null),
+        lstat: (path: string) => Promise.resolve(files.has(path) ? there : null),
+        readEnd: () => Promise.resolve(scene.result?.(++reads) ?? null),
+      },
     },
   };
-  return { ...recording, host, files };
 }
 
-function start(scene: Scene) {
+function start(scene: Scene = {}) {
   const recording = sceneHost(scene);
-  const lease = leaseOf("/store", "42", { leader: LEADER });
-  const started = systemd.start(
-    recording.host,
-    scene.spec ?? specOf(),
-    lease,
-    scene.signal ?? quiet,
-  );
+  const spec = scene.spec ?? specOf();
+  const started = systemd.start(recording.host, spec, LEASE, scene.signal ?? never);
   return { ...recording, started };
 }
 
-Deno.test("systemd.start() asks machined for a leader that its record does not tell", async () => {
-  const answer = ([program]: readonly string[]) =>
-    program === "machinectl" ? { stdout: "77\n" } : undefined;
-  const { started, commands } = start({ files: { [RECORD]: "# no more than this\n" }, answer });
+/** Starts a machine, and returns the command line of systemd-run. */
+async function systemdRunArgv(spec?: MachineSpec): Promise<readonly string[]> {
+  const { started, processes } = start(spec === undefined ? {} : { spec });
+  await started;
+  return processes.find(({ argv }) => argv[0] === "systemd-run")!.argv;
+}
+
+Deno.test("systemd.start() gives a unit exactly these properties", async () => {
+  const argv = await systemdRunArgv();
+  assert.deepEqual(argv.slice(0, argv.indexOf("systemd-nspawn") + 1), [
+    "systemd-run",
+    "--quiet",
+    "--collect",
+    "--unit=nspawn-runner-run-42.service",
+    "--slice=machine-ci.slice",
+    "--description=CI machine run-42",
+    "--property=Type=notify",
+    "--property=KillMode=mixed",
+    "--property=RestartForceExitStatus=133",
+    "--property=SuccessExitStatus=133",
+    "--property=Delegate=yes",
+    "--property=AssertPathExists=/run/nspawn-runner/run-42.lease",
+    "--property=TimeoutStartSec=120s",
+    "--property=TimeoutStopSec=10s",
+    "--property=RuntimeMaxSec=5400s",
+    "--property=DevicePolicy=closed",
+    "--property=DeviceAllow=char-pts rw",
+    "--property=DeviceAllow=/dev/net/tun rwm",
+    "--property=DeviceAllow=/dev/fuse rwm",
+    "--property=CPUWeight=50",
+    "--property=MemoryHigh=80%",
+    "--property=MemoryMax=2G",
+    "--property=MemorySwapMax=1G",
+    "--property=CPUQuota=150%",
+    "--property=IOWeight=20",
+    "--property=TasksMax=100",
+    "--setenv=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1",
+    "--setenv=SYSTEMD_SECCOMP=1",
+    "--",
+    "systemd-nspawn",
+  ]);
+  assert.ok(argv.includes("--keep-unit"), "the unit's limits apply to the machine");
+});
+
+Deno.test("limitProperties() sets no CPUQuota where it is infinity", () => {
+  const properties = limitProperties({ ...SETTINGS.limits, cpu_quota: "infinity" });
+  assert.ok(!properties.some((property) => property.startsWith("CPUQuota=")));
+  assert.equal(properties.length, limitProperties(SETTINGS.limits).length - 1);
+});
+
+Deno.test("systemd.start() switches seccomp off only where the settings do", async () => {
+  const off = await systemdRunArgv(specOf({ settings: { ...SETTINGS, seccomp: false } }));
+  assert.ok(off.includes("--setenv=SYSTEMD_SECCOMP=0"));
+  assert.ok((await systemdRunArgv()).includes("--setenv=SYSTEMD_SECCOMP=1"));
+});
+
+Deno.test("systemd.start() allows a machine its devices", async () => {
+  const kvm = { path: "/dev/kvm", kind: "c", major: 10, minor: 232, readOnly: false } as const;
+  const argv = await systemdRunArgv(specOf({ devices: [kvm] }));
+  assert.ok(argv.includes("--property=DeviceAllow=/dev/kvm rwm"));
+  assert.ok(argv.indexOf("unshare") > argv.indexOf("--"), "the unit creates the device node");
+});
+
+Deno.test("systemd.start() passes no word that systemd would expand", async () => {
+  for (const word of await systemdRunArgv()) assert.doesNotMatch(word, /\$|%[a-zA-Z]/, word);
+});
+
+Deno.test("systemd.start() limits the slice of all machines once per boot", async () => {
+  const { started, host, commands, files } = start();
   assert.equal((await started).pid, 77);
-  assert.ok(commands().includes("machinectl show run-42 --property=Leader --value"));
+  const limit = "systemctl set-property --runtime machine-ci.slice MemoryMax=90%";
+  assert.equal(commands()[0], limit);
+  files.set(SLICE_LIMIT, "");
+  await systemd.start(host, specOf(), LEASE, never);
+  assert.equal(commands().filter((line) => line === limit).length, 1);
 });
 
-Deno.test("systemd.start() says so when machined does not know the machine", async () => {
-  for (const stdout of ["", "\n", "0\n", "[not set]\n"]) {
-    const answer = ([program]: readonly string[]) =>
-      program === "machinectl" ? { code: 1, stdout } : undefined;
-    const { started, commands } = start({ files: {}, answer });
-    await assert.rejects(started, { kind: "host", message: /machined does not know it/ });
-    assert.ok(!commands().some((line) => line.startsWith("cat")), "of nobody nothing is asked");
-  }
-});
-
-Deno.test("systemd.start() goes on when the slice cannot be limited, and says why", async () => {
-  const answer = ([, verb]: readonly string[]) =>
-    verb === "set-property" ? { code: 1, stderr: "Access denied\n" } : undefined;
-  const { started, err } = start({ answer });
+Deno.test("systemd.start() continues when the slice cannot be limited, and logs the reason", async () => {
+  const { started, err } = start({
+    answer: ([, verb]) =>
+      verb === "set-property" ? { code: 1, stderr: "Access denied\n" } : undefined,
+  });
   assert.equal((await started).pid, 77);
   assert.equal(err(), "Cannot limit machine-ci.slice: Access denied\n");
 });
 
-Deno.test("systemd.start() is interrupted by what interrupts its prepare", async () => {
+Deno.test("systemd.start() connects a machine by the PID 1 that machined records", async () => {
+  const { started, processes } = start({
+    spec: specOf({ link: vethFor("10.231.0.0/19", 3, false, 10) }),
+  });
+  await started;
+  const { argv } = processes.find(({ argv }) => argv[0] === "sh")!;
+  assert.deepEqual(argv.slice(4, 6), ["nr-3", "77"]);
+});
+
+Deno.test("systemd.start() asks machined for a PID 1 that is missing in its record", async () => {
+  const { started, commands } = start({
+    files: { [RECORD]: "# no more than this\n" },
+    answer: ([program]) => program === "machinectl" ? { stdout: "77\n" } : undefined,
+  });
+  assert.equal((await started).pid, 77);
+  assert.ok(commands().includes("machinectl show run-42 --property=Leader --value"));
+});
+
+Deno.test("systemd.start() fails when machined does not know the machine", async () => {
+  for (const stdout of ["", "\n", "0\n", "[not set]\n"]) {
+    const { started, commands } = start({
+      files: {},
+      answer: ([program]) => program === "machinectl" ? { code: 1, stdout } : undefined,
+    });
+    await assert.rejects(started, { kind: "host", message: /machined does not know it/ });
+    assert.ok(!commands().some((line) => line.startsWith("cat")), "no process is inspected");
+  }
+});
+
+Deno.test("systemd.start() is interrupted by the signal of prepare", async () => {
   const { signal } = new AbortController();
   const { started, processes } = start({ signal });
   await started;
@@ -108,88 +199,161 @@ Deno.test("systemd.start() is interrupted by what interrupts its prepare", async
   assert.ok("signal" in options && options.signal === signal);
 });
 
+Deno.test("systemd.start() that fails reports the machine's last line first", async () => {
+  const { started } = start({
+    files: {},
+    answer: ([program]) =>
+      program === "journalctl"
+        ? { stdout: "Failed to mount\n" }
+        : { code: 1, stderr: "Job failed\n" },
+  });
+  await assert.rejects(started, (error) => {
+    assert.ok(error instanceof Failure);
+    assert.equal(error.kind, "host");
+    assert.equal(error.message, "Cannot start machine run-42: Failed to mount\nJob failed");
+    return true;
+  });
+});
+
 const PLAIN = specOf({ booted: false, settings: { ...SETTINGS, prepare_timeout: 2 } });
 
-/** A plain machine whose start fails; what is said, and how long that took. */
-async function plainFailure(scene: Scene) {
-  const journal = ([program]: readonly string[]) =>
-    program === "journalctl" ? { stdout: "execv() failed\n" } : undefined;
-  const { started, host, ...rest } = start({ spec: PLAIN, answer: journal, ...scene });
+Deno.test("systemd.start() inspects PID 1 of a plain machine only when its init has reported", async () => {
+  const order: string[] = [];
+  const { started } = start({
+    spec: PLAIN,
+    files: { [RECORD]: "LEADER=77\n", [SLICE_LIMIT]: "" },
+    answer: ([program]) => void order.push(program!),
+    result: (read) => {
+      order.push("read");
+      return read < 3 ? "" : "ready\n";
+    },
+  });
+  await started;
+  assert.deepEqual(order, ["systemd-run", "read", "read", "read", "cat", "stat"]);
+});
+
+/** Starts a plain machine in vain, and returns the failure and how long it took. */
+async function failPlain(scene: Scene) {
+  const { started, host, ...rest } = start({
+    spec: PLAIN,
+    answer: ([program]) => program === "journalctl" ? { stdout: "execv() failed\n" } : undefined,
+    ...scene,
+  });
   const began = host.clock.now();
   const failure = await started.then(() => null, (error) => error as Failure);
   return { failure, took: host.clock.now() - began, ...rest };
 }
 
-Deno.test("systemd.start() of a plain machine that never says a word fails when its time is over", async () => {
-  const { failure, took, commands } = await plainFailure({ result: () => "" });
+Deno.test("systemd.start() of a plain machine whose init never reports fails when the time is over", async () => {
+  const { failure, took, commands } = await failPlain({ result: () => "" });
   assert.equal(
     failure?.message,
     "Cannot start machine run-42: it was not ready within 2 s\nexecv() failed",
   );
-  assert.equal(failure.hint, "prepare_timeout gives it more");
+  assert.equal(failure.hint, "Raise prepare_timeout");
   assert.ok(took >= 2_000 && took < 2_100, `${took} ms`);
   const [synced, asked] = commands().filter((line) => line.startsWith("journalctl"));
-  assert.equal(synced, "journalctl --sync", "before it is asked");
+  assert.equal(synced, "journalctl --sync", "before the journal is read");
   assert.match(asked!, / --since=@\d+ --lines=20 _SYSTEMD_UNIT=nspawn-runner-run-42\.service$/);
 });
 
-Deno.test("systemd.start() that fails tells what systemd said where the machine said nothing", async () => {
+Deno.test("systemd.start() that fails without output reports systemd's message about the unit", async () => {
   const unit = "nspawn-runner-run-42.service";
   const result = `${unit}: Failed with result 'oom-kill'.`;
-  const answer = (argv: readonly string[]) =>
-    argv[0] === "systemd-run"
-      ? { code: 1 }
-      : argv.at(-1) === `UNIT=${unit}`
-      ? { stdout: `Starting ${unit}...\n${result}\nFailed to start ${unit}.\n` }
-      : undefined;
-  const { failure } = await plainFailure({ answer });
+  const { failure } = await failPlain({
+    answer: (argv) =>
+      argv[0] === "systemd-run"
+        ? { code: 1 }
+        : argv.at(-1) === `UNIT=${unit}`
+        ? { stdout: `Starting ${unit}...\n${result}\nFailed to start ${unit}.\n` }
+        : undefined,
+  });
   assert.equal(failure?.message, `Cannot start machine run-42: ${result}`);
   assert.equal(failure.hint, undefined);
 });
 
-Deno.test("systemd.start() of a plain machine that has ended, or is given up, waits no longer", async () => {
-  const ended = await plainFailure({ result: () => "", files: {} });
-  const given = await plainFailure({ result: () => "", signal: AbortSignal.abort() });
-  for (const { failure, took } of [ended, given]) {
+Deno.test("systemd.start() of a plain machine that has ended, or is interrupted, waits no longer", async () => {
+  const ended = await failPlain({ result: () => "", files: {} });
+  const interrupted = await failPlain({ result: () => "", signal: AbortSignal.abort() });
+  for (const { failure, took } of [ended, interrupted]) {
     assert.equal(failure?.message, "Cannot start machine run-42: execv() failed");
     assert.equal(took, 0);
   }
 });
 
-Deno.test("systemd.stop() kills the unit when the end of PID 1 is not enough", async () => {
-  const { host, killed, commands, files } = sceneHost({
-    files: { [RECORD]: "LEADER=77\n", [UNIT]: "" },
-    answer: ([program]) => program === "systemctl" ? void files.clear() : undefined,
-  });
-  const processes = {
-    ...host.processes,
-    signal: (pid: number, signal: Deno.Signal) => (host.processes.signal(pid, signal), true),
-  };
-  const began = host.clock.now();
-  await systemd.stop({ ...host, processes }, leaseOf("/store", "42", { leader: LEADER }));
+Deno.test("systemd.isAlive() compares the machine's PID 1 with machined's record", async () => {
+  const isAlive = (files: Readonly<Record<string, string>>) =>
+    systemd.isAlive(sceneHost({ files }).host, LEASE);
+  assert.ok(await isAlive({ [RECORD]: "LEADER=77\n" }));
+  assert.ok(!await isAlive({ [RECORD]: "LEADER=78\n" }));
+  assert.ok(!await isAlive({}));
+});
+
+Deno.test("systemd.isAlive() is false for a machine that never ran", async () => {
+  assert.ok(!await systemd.isAlive(sceneHost().host, leaseOf("/store", "42")));
+});
+
+const RUNNING = { [RECORD]: "LEADER=77\n", [UNIT]: "" };
+
+Deno.test("systemd.stop() kills the machine's PID 1, after which nspawn removes its mounts", async () => {
+  const { host, killed, commands } = sceneHost({ files: RUNNING, endsBySignal: true });
+  await systemd.stop(host, LEASE);
   assert.deepEqual(killed, [{ pid: 77, signal: "SIGKILL" }]);
-  assert.deepEqual(commands(), ["systemctl kill --signal=SIGKILL nspawn-runner-run-42.service"]);
+  assert.deepEqual(commands(), []);
+});
+
+Deno.test("systemd.stop() kills the unit when the end of PID 1 does not end it", async () => {
+  const scene = sceneHost({
+    files: RUNNING,
+    answer: ([program]) => program === "systemctl" ? void scene.files.clear() : undefined,
+  });
+  const { host, killed, commands } = scene;
+  const began = host.clock.now();
+  await systemd.stop(host, LEASE);
+  assert.deepEqual(killed, [{ pid: 77, signal: "SIGKILL" }]);
+  assert.deepEqual(commands(), [`systemctl kill --signal=SIGKILL ${unitOf("run-42")}`]);
   assert.ok(host.clock.now() - began < 11_000);
 });
 
 Deno.test("systemd.stop() kills the unit at once when its PID 1 is gone already", async () => {
-  const { host, commands, files } = sceneHost({
-    files: { [RECORD]: "LEADER=77\n", [UNIT]: "" },
-    answer: () => void files.clear(),
-  });
+  const scene = sceneHost({ files: RUNNING, answer: () => void scene.files.clear() });
+  const { host, commands } = scene;
+  const processes = { ...host.processes, signal: () => false };
   const began = host.clock.now();
-  await systemd.stop(host, leaseOf("/store", "42", { leader: LEADER }));
+  await systemd.stop({ ...host, processes }, LEASE);
   assert.equal(commands().length, 1);
   assert.equal(host.clock.now(), began);
 });
 
-Deno.test("systemd.stop() waits for record and unit, both", async () => {
+Deno.test("systemd.stop() kills the unit of a machine that machined never knew", async () => {
+  const scene = sceneHost({ files: { [UNIT]: "" }, answer: () => void scene.files.clear() });
+  await systemd.stop(scene.host, leaseOf("/store", "42"));
+  assert.deepEqual(scene.killed, []);
+  assert.deepEqual(scene.commands(), [`systemctl kill --signal=SIGKILL ${unitOf("run-42")}`]);
+});
+
+Deno.test("systemd.stop() does nothing for a machine that is gone", async () => {
+  const { host, commands } = sceneHost({ files: {} });
+  await systemd.stop(host, LEASE);
+  assert.deepEqual(commands(), []);
+});
+
+Deno.test("systemd.stop() waits until record and unit are gone, and fails where one stays", async () => {
   for (const last of [RECORD, UNIT]) {
     const { host } = sceneHost({ files: { [last]: "" } });
-    await assert.rejects(systemd.stop(host, leaseOf("/store", "42")), { kind: "host" }, last);
+    const stopped = systemd.stop(host, leaseOf("/store", "42"));
+    await assert.rejects(stopped, { kind: "host", message: /stays/ }, last);
   }
 });
 
-Deno.test("systemd.isAlive() is false for a machine that never ran", async () => {
-  assert.ok(!await systemd.isAlive(sceneHost({}).host, leaseOf("/store", "42")));
+Deno.test("systemd.ranOutOfMemory() looks for systemd's message about the machine's unit", async () => {
+  for (const stdout of ["A process was killed\n", ""]) {
+    const { host, commands } = sceneHost({
+      files: {},
+      answer: ([program, option]) =>
+        program === "journalctl" && option !== "--sync" ? { stdout } : undefined,
+    });
+    assert.equal(await systemd.ranOutOfMemory(host, LEASE, 1_000), stdout !== "");
+    assert.match(commands().at(-1)!, /--since=@1 .* _PID=1 UNIT=nspawn-runner-run-42\.service /);
+  }
 });

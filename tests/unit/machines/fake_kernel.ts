@@ -1,0 +1,51 @@
+/** A fake kernel for unit tests: the files that the program reads by cat(1) from /proc and /sys. */
+
+import { BOOT_ID } from "../../../src/linux/proc.ts";
+import type { Answer } from "../recording_host.ts";
+
+/** Contents by path; a function is called at each read. */
+export type KernelFiles = Readonly<Record<string, string | (() => string)>>;
+
+/** Answers cat(1) with the contents of these files, one after the other; files that do not exist are left out. */
+export function answerCat(argv: readonly string[], files: KernelFiles): Answer | void {
+  if (argv[0] !== "cat") return;
+  const contents = argv.slice(1).map((path) => {
+    const content = files[path] ?? "";
+    return typeof content === "string" ? content : content();
+  });
+  return { stdout: contents.join("") };
+}
+
+/** The host's own files, in the boot `boot-1`. */
+export const HOST_FILES: KernelFiles = {
+  [BOOT_ID]: "boot-1\n",
+  "/proc/sys/kernel/cap_last_cap": "40\n",
+  "/proc/self/mountinfo": "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+};
+
+/** Returns the line of proc_pid_stat(5) of a running process. */
+export function statOf(pid: number, start: number): string {
+  return `${pid} (x) S ${Array(18).fill("0").join(" ")} ${start} 0\n`;
+}
+
+/** A running process, which is PID 1 of a machine where `isInit` is set. */
+export interface FakeProcess {
+  readonly pid: number;
+  readonly start: number;
+  readonly isInit: boolean;
+  /** Asked at each read of its status. */
+  readonly noNewPrivileges?: () => boolean;
+}
+
+/** Returns the files below /proc of a process with all capabilities, in the cgroup `/m`. */
+export function processFiles({ pid, start, isInit, noNewPrivileges }: FakeProcess): KernelFiles {
+  const status = () =>
+    `NSpid:\t${pid}${isInit ? "\t1" : ""}\nCapBnd:\t1ffffffffff\n` +
+    `NoNewPrivs:\t${noNewPrivileges?.() ? 1 : 0}\nSeccomp:\t2\n`;
+  return {
+    [`/proc/${pid}/stat`]: statOf(pid, start),
+    [`/proc/${pid}/status`]: status,
+    [`/proc/${pid}/cgroup`]: "0::/m\n",
+    [`/proc/${pid}/uid_map`]: "0 0 4294967295\n",
+  };
+}
