@@ -1,7 +1,7 @@
-/** Runs a playbook on a tree that is not booted. */
+/** Runs an Ansible playbook on a tree that is not booted. */
 
 import { join } from "@std/path/posix";
-import { hostFailure, messageOf } from "../../failure.ts";
+import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
@@ -15,14 +15,9 @@ import { runTool } from "../../linux/tool.ts";
 export const ANSIBLE_PLAYBOOK = "ansible-playbook";
 
 /**
- * Runs a playbook on a tree: each task enters it by systemd-nspawn.
+ * Runs a playbook on a tree. Each task enters the tree by systemd-nspawn.
  *
- * @param host The outside.
- * @param name The chroot, as the playbook's inventory calls it.
- * @param tree Its tree.
- * @param playbook The playbook's path.
- * @param interrupt Ends it when aborted.
- * @throws {Failure} of the host where it fails.
+ * @param name The chroot, which is also the host's name in the inventory.
  */
 export async function runPlaybook(
   host: Host,
@@ -42,7 +37,7 @@ export async function runPlaybook(
     await runTool(host, argv, env, interrupt, { confined: !isRegistered });
   } catch (error) {
     if (interrupt.aborted) throw error;
-    throw hostFailure(`Cannot run playbook ${playbook}: it failed`, messageOf(error));
+    throw hostFailure(`Cannot run playbook ${playbook}: it failed`, "See its output above", error);
   } finally {
     await host.files.removeTree(folder);
   }
@@ -71,11 +66,10 @@ async function prepareFolder(
 }
 
 /**
- * Returns the program that Ansible calls like chroot(8): its arguments are the tree and a command.
+ * Returns the program that Ansible calls in place of chroot(8), with the tree and a command.
  *
- * @param isRegistered Whether systemd-machined gets to know of the machine.
  * @param pid This process.
- * @param timezone Options of nspawn.
+ * @param timezone nspawn's options for the time zone.
  */
 export function wrapperScript(
   isRegistered: boolean,
@@ -95,12 +89,10 @@ ${guard}exec ${argv.join(" ")} --as-pid2 --directory "$@"
 }
 
 /**
- * The inventory: one host, which is the tree. JSON is YAML.
+ * Returns an inventory with one host, the tree. JSON is valid YAML.
  *
- * @param name What the host is called.
- * @param tree Where it is.
- * @param wrapper What enters it.
- * @returns The file's content.
+ * @param name The host's name.
+ * @param wrapper The program that enters the tree.
  */
 export function inventoryOf(name: string, tree: string, wrapper: string): string {
   const variables = {

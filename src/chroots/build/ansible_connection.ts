@@ -1,7 +1,4 @@
-/**
- * A connection plugin for Ansible. The one that Ansible knows as `chroot` is in a collection that
- * ansible-core comes without; this one takes the same variables.
- */
+/** A connection plugin for Ansible, with the variables of `community.general.chroot`, which ansible-core does not include. */
 export const CONNECTION_PLUGIN =
   `"""Enters a directory tree by a program that is called as chroot(8) is."""
 

@@ -1,4 +1,4 @@
-/** The last touches to a tree, whoever filled it. */
+/** Prepares a filled tree for machines. */
 
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
@@ -6,20 +6,18 @@ import type { Host } from "../../host/host.ts";
 import { LOCALHOST } from "../../linux/localhost.ts";
 
 /**
- * Makes a tree fit to start machines from.
+ * Empties the machine id, adds /etc/hosts where it is missing, and makes the root directory readable for all users.
  *
- * @param host The outside.
- * @param tree Where it is.
- * @throws {Failure} where its folders lead out of it, as those of a stranger's image could.
+ * @throws {Failure} where a folder of the tree leads out of it, as it could in an image.
  */
 export async function finalizeTree(host: Host, tree: string): Promise<void> {
   const etc = await folderIn(host, tree, "etc");
   if (etc !== null) {
-    // There and empty, so that each machine gets an id of its own: machine-id(5).
+    // An empty file, so that each machine gets an id of its own: machine-id(5).
     const id = join(etc, "machine-id");
     await host.files.remove(id);
     await host.files.write(id, "", 0o444);
-    // No package of a minimal system brings it, and many a test suite listens there.
+    // No package of a minimal system has it, and many test suites use localhost.
     const hosts = join(etc, "hosts");
     if (await host.files.lstat(hosts) === null) await host.files.write(hosts, LOCALHOST, 0o644);
   }
@@ -31,7 +29,7 @@ export async function finalizeTree(host: Host, tree: string): Promise<void> {
   await host.files.chmod(tree, 0o755);
 }
 
-/** A folder of a tree without symlinks on the way; null where it has none. */
+/** Returns the path of a tree's folder without symlinks; null where the tree has no such folder. */
 async function folderIn(host: Host, tree: string, folder: string): Promise<string | null> {
   const real = await host.files.real(join(tree, folder));
   if (real === null) return null;

@@ -1,6 +1,6 @@
-/** What a tree gets besides what its source brought: files, commands, a playbook. */
+/** Provisions a tree that its source has filled: packages, files, commands, a playbook. */
 
-import { hostFailure, messageOf, refused } from "../../failure.ts";
+import { hostFailure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
@@ -11,27 +11,12 @@ import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Recipe } from "../definition/recipe.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 
-/**
- * Refuses before anything is begun where a program is missing that furnishing needs.
- *
- * @param host The outside.
- * @param recipe What the chroot gets.
- * @throws {Failure} that names the package.
- */
+/** Refuses a recipe with a playbook where ansible-playbook is missing, before anything is built. */
 export async function requirePlaybookProgram(host: Host, { playbook }: Recipe): Promise<void> {
   if (playbook !== null) await requireProgram(host, ANSIBLE_PLAYBOOK);
 }
 
-/**
- * Furnishes a tree: files first, then commands, then the playbook.
- *
- * @param host The outside.
- * @param name The chroot.
- * @param tree Its tree.
- * @param recipe What it gets.
- * @param interrupt Gives up when aborted.
- * @throws {Failure} of the host where one of them fails.
- */
+/** Provisions a tree: copies files, then runs the commands of `setup`, then the playbook. */
 export async function provisionTree(
   host: Host,
   name: ChrootName,
@@ -41,7 +26,7 @@ export async function provisionTree(
 ): Promise<void> {
   for (const [from, to] of Object.entries(build.copy ?? {})) {
     host.log.info(`Copying ${from} to ${to}`);
-    // From inside, where no link of the tree leads out of it.
+    // Copied inside of the tree, so that a symlink of the tree cannot lead out of it.
     const options = [`--bind-ro=${from}:${COPIED}`];
     await runInside(host, tree, options, ["sh", "-euc", COPY_SCRIPT, "sh", to], interrupt);
   }
@@ -52,21 +37,13 @@ export async function provisionTree(
   if (playbook !== null) await runPlaybook(host, name, tree, playbook.path, interrupt);
 }
 
-/** Where a tree sees what is copied into it. */
+/** The path in the tree at which the file to be copied is mounted. */
 const COPIED = "/run/nspawn-runner-copy";
 
-/** Words: the place in the chroot. */
+/** Arguments: the target in the tree. */
 export const COPY_SCRIPT = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
 
-/**
- * Brings the packages of a tree up to date, where its system has apt, and installs those that are missing.
- *
- * @param host The outside.
- * @param tree The tree.
- * @param packages Those that it is to have.
- * @param interrupt Gives up when aborted.
- * @throws {Failure} of the host where that fails.
- */
+/** Upgrades the packages of a tree with apt, and installs packages that are missing. */
 export async function upgradeTree(
   host: Host,
   tree: string,
@@ -79,13 +56,13 @@ export async function upgradeTree(
 
 const APT = "apt-get -q -y -o Dpkg::Options::=--force-confold";
 
-/** Words: packages. */
+/** Arguments: packages. */
 export const INSTALL_SCRIPT = `apt-get -q update
 ${APT} --no-install-recommends install -- "$@"
 apt-get -q clean
 `;
 
-/** Words: packages. */
+/** Arguments: packages that are to be installed. */
 export const UPGRADE_SCRIPT = `apt-get -q update
 ${APT} dist-upgrade
 [ $# = 0 ] || ${APT} --no-install-recommends install -- "$@"
@@ -93,13 +70,9 @@ apt-get -q clean
 `;
 
 /**
- * Installs packages in a tree whose source knows nothing of them.
+ * Installs packages with apt in a tree whose source did not bring them.
  *
- * @param host The outside.
- * @param tree The tree.
- * @param packages Those that it is to have.
- * @param interrupt Gives up when aborted.
- * @throws {Failure} where it has no apt, or that fails.
+ * @throws {Failure} where the tree has no apt, or apt fails.
  */
 export async function installPackages(
   host: Host,
@@ -111,20 +84,14 @@ export async function installPackages(
   if (!await canUpgrade(host, tree)) {
     throw refused(
       "Cannot install packages: it has no apt",
-      "Install them by commands of its own, in setup",
+      "Install them by the system's own commands: setup in the definition",
     );
   }
   host.log.info(`Installing ${packages.join(", ")}`);
   await runInside(host, tree, [], ["sh", "-euc", INSTALL_SCRIPT, "sh", ...packages], interrupt);
 }
 
-/**
- * Whether the packages of a tree can be brought up to date.
- *
- * @param host The outside.
- * @param tree The tree.
- * @returns True where it has apt.
- */
+/** Tells whether a tree has apt. */
 export async function canUpgrade(host: Host, tree: string): Promise<boolean> {
   return await host.files.lstat(`${tree}/usr/bin/apt-get`) !== null;
 }
@@ -161,6 +128,6 @@ async function runInside(
     );
   } catch (error) {
     if (interrupt.aborted) throw error;
-    throw hostFailure("Cannot set it up: a command in it failed", messageOf(error));
+    throw hostFailure("Cannot set it up: a command in it failed", "See its output above", error);
   }
 }

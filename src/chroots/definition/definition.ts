@@ -1,26 +1,23 @@
-/** Definitions: how a chroot is made, and what differs for its machines. */
+/** Definitions: how a chroot is built, and the settings of its machines. */
 
 import { join } from "@std/path/posix";
 import type { Config, Definition } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
 
-/** A definition with the folder that it lies in. */
+/** A definition, with the folder in which it was found. */
 export interface FoundDefinition {
   readonly folder: string;
   readonly definition: Definition;
-  /** The file, as it stands there. */
+  /** The file's content. */
   readonly text: string;
 }
 
 /**
- * The definition of a chroot.
+ * Finds the definition of a chroot, first in the folder of definitions, then in the store.
  *
- * @param host The outside.
- * @param config Where definitions are: their own folder before the store.
- * @param name The chroot.
- * @returns Null where it has none.
- * @throws {Failure} where the file holds what it may not.
+ * @returns Null where the chroot has none.
+ * @throws {Failure} where the file is not a valid definition.
  */
 export async function findDefinition(
   host: Host,

@@ -1,4 +1,4 @@
-/** Ansible playbooks of chroots: found, and read for the variables that are ours. */
+/** Ansible playbooks of chroots, and the variables in them that this program reads. */
 
 import { isAbsolute, join } from "@std/path/posix";
 import type { Config, OwnSettings } from "../../config/settings.ts";
@@ -7,7 +7,7 @@ import type { Host } from "../../host/host.ts";
 import type { FoundDefinition } from "./definition.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
 
-/** What a playbook says of its chroot. */
+/** A playbook, with the values of its variables. */
 export interface Playbook {
   readonly path: string;
   readonly text: string;
@@ -19,19 +19,16 @@ export interface Playbook {
   readonly machine: OwnSettings;
 }
 
-/** What playbooks are called after their chroot's name, best first. */
+/** The endings of a playbook that is named like its chroot, best first. */
 export const PLAYBOOK_ENDINGS = [".yaml", ".yml"] as const;
 
 /**
- * The playbook of a chroot: the one that its definition names, else one that is called like it, beside the
- * definition first.
+ * Finds the playbook of a chroot: the one that its definition names, else one that is named like the chroot, first
+ * beside the definition.
  *
- * @param host The outside.
- * @param config Where playbooks are: the definitions' folder before the store.
- * @param name The chroot.
- * @param found Its definition, where it has one.
- * @returns Null where it has none.
- * @throws {Failure} where the one that is named is not there.
+ * @param found The chroot's definition.
+ * @returns Null where the chroot has none.
+ * @throws {Failure} where the definition names a file that does not exist.
  */
 export async function findPlaybook(
   host: Host,
@@ -60,7 +57,7 @@ export async function findPlaybook(
   return null;
 }
 
-/** A directory of that name is a chroot, and no playbook. */
+/** Reads a file. A directory of that name is a chroot. */
 async function readFile(host: Host, path: string): Promise<string | null> {
   return (await host.files.stat(path))?.kind === "file" ? await host.files.read(path) : null;
 }
@@ -82,11 +79,12 @@ async function variablesIn(
   path: string,
   text: string,
 ): Promise<Record<string, string>> {
-  if (!text.includes("nspawn_runner_")) return {}; // every job reads it: a parser costs more than that
+  // Every job comes here, and loading the parser would take longer than this search.
+  if (!text.includes("nspawn_runner_")) return {};
   try {
     return await playbookVariables(text);
   } catch (error) {
-    // Ansible may well read what we cannot, and what a playbook does is its affair alone.
+    // Ansible may accept what this parser does not, so that this is no reason to refuse the playbook.
     const [reason] = messageOf(error).split("\n");
     host.log.warn(`No variables are read from ${path}: ${reason}`);
     return {};
@@ -95,27 +93,25 @@ async function variablesIn(
 
 function suiteOf(host: Host, path: string, text: string | undefined): string | undefined {
   if (text === undefined || !text.includes("{{")) return text || undefined;
-  host.log.warn(`The suite in ${path} is not read: templates are for Ansible alone`);
+  host.log.warn(`The suite in ${path} is ignored: only Ansible reads templates`);
   return undefined;
 }
 
 /**
- * The variables of a playbook's first play that are plain values.
+ * Reads the variables of a playbook's first play that are scalars, each as its text.
  *
- * @param text The playbook.
- * @returns Each as the text that stands there.
- * @throws {Error} where it is no YAML.
+ * @throws {Error} where the text is not YAML.
  */
 export async function playbookVariables(text: string): Promise<Record<string, string>> {
   const { parse } = await import("@std/yaml/parse");
-  // By this schema every scalar is text, and nothing is made of it, whatever it looks like.
+  // In this schema every scalar is text: no `yes`, number or object is made of it.
   const plays = parse(withoutTags(text), { schema: "failsafe", allowDuplicateKeys: true });
   return variablesOf(plays);
 }
 
 function variablesOf(plays: unknown): Record<string, string> {
   if (!Array.isArray(plays)) return {};
-  // An import is no play, but it may have variables too.
+  // An import_playbook is no play, but it may have variables.
   const first = plays.find((play) => isMap(play) && ("hosts" in play || "vars" in play));
   const found: Record<string, string> = Object.create(null);
   const vars = isMap(first) ? first["vars"] : undefined;
@@ -126,7 +122,7 @@ function variablesOf(plays: unknown): Record<string, string> {
 }
 
 function collect(map: Record<string, unknown>, found: Record<string, string>): void {
-  const merged = map["<<"]; // what stands in the map itself wins
+  const merged = map["<<"]; // the map's own keys come after it, and replace it
   for (const source of Array.isArray(merged) ? merged.toReversed() : [merged]) {
     if (isMap(source)) collect(source, found);
   }
@@ -140,12 +136,8 @@ function isMap(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Takes tags away, so that `!vault`, `!unsafe` and those that would make objects leave nothing but the
- * text that follows them. What looks like a tag inside of a text goes too: that text changes, and what
- * is read here does not.
- *
- * @param text A YAML document.
- * @returns The same without tags.
+ * Removes tags from YAML, so that of `!vault`, `!unsafe` and tags that would create objects only the text remains. Text
+ * that looks like a tag inside of a scalar is removed as well, which does not matter for the variables that are read.
  */
 export function withoutTags(text: string): string {
   return text.replaceAll(
@@ -154,7 +146,7 @@ export function withoutTags(text: string): string {
   );
 }
 
-/** What YAML 1.1, and so Ansible, takes for true. */
+/** Tells whether YAML 1.1, and so Ansible, takes a text for true. */
 function isTrue(text: string | undefined): boolean {
   return text !== undefined && /^(y|yes|true|on|1)$/i.test(text);
 }

@@ -1,13 +1,14 @@
-/** How a chroot is made, as its definition and its playbook say. */
+/** The recipe of a chroot: its definition and its playbook together. */
 
 import { settingsFor } from "../../config/load.ts";
 import type { BuildRecipe, ChrootSettings, Config } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
+import { sha256 } from "../../text/hash.ts";
 import { findDefinition } from "./definition.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
 import { findPlaybook, type Playbook } from "./playbook.ts";
 
-/** How a chroot is made. */
+/** How a chroot is built, and the settings of its machines. */
 export interface Recipe {
   readonly build: BuildRecipe;
   readonly settings: ChrootSettings;
@@ -15,13 +16,9 @@ export interface Recipe {
 }
 
 /**
- * How a chroot is made.
+ * Reads the recipe of a chroot. One without a definition has an empty recipe.
  *
- * @param host The outside.
- * @param config Where definitions are.
- * @param name The chroot.
- * @returns What its definition and its playbook say.
- * @throws {Failure} where the definition holds what it may not.
+ * @throws {Failure} where the definition or the playbook cannot be used.
  */
 export async function readRecipe(host: Host, config: Config, name: ChrootName): Promise<Recipe> {
   const found = await findDefinition(host, config, name);
@@ -30,14 +27,7 @@ export async function readRecipe(host: Host, config: Config, name: ChrootName): 
   return { build, settings: settingsFor(config, machine, playbook?.machine ?? {}), playbook };
 }
 
-/**
- * What tells a recipe from another one: copied files are not looked into.
- *
- * @param recipe How a chroot is made.
- * @returns A hash.
- */
+/** Returns a hash that changes with the definition or the playbook, but not with the files that are copied. */
 export async function hashOf({ build, playbook }: Recipe): Promise<string> {
-  const text = JSON.stringify([build, playbook?.text ?? null]);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return await sha256(JSON.stringify([build, playbook?.text ?? null]));
 }

@@ -42,7 +42,7 @@ export async function findTree(
 ): Promise<string | null> {
   const path = join(store, name);
   const real = await host.files.real(path).catch((error) => {
-    throw unusable(name, path, messageOf(error));
+    throw unusable(name, path, messageOf(error), error);
   }) ?? await newestGeneration(host, store, name);
   if (real === null) return null;
   if (store === real || store.startsWith(real === "/" ? "/" : `${real}/`)) {
@@ -75,7 +75,7 @@ async function newestGeneration(
   return newest === undefined ? null : await host.files.real(generationPath(store, name, newest));
 }
 
-function unusable(name: ChrootName, path: string, reason: string): Error {
+function unusable(name: ChrootName, path: string, reason: string, cause?: unknown): Error {
   const message = `Cannot use chroot ${name}: ${reason}`;
-  return new ChrootFailure("refused", name, message, `Look at it: ls -l ${path}`);
+  return new ChrootFailure("refused", name, message, `Look at it: ls -l ${path}`, cause);
 }

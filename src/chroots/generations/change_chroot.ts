@@ -24,7 +24,7 @@ export async function changeChroot<T>(
     } catch (error) {
       if (!(error instanceof Failure) || namesChroot(error, name)) throw error;
       const reason = context.interrupt.aborted ? "interrupted" : lowerFirst(error.message);
-      throw new Failure(error.kind, `Cannot ${verb} chroot ${name}: ${reason}`, error.hint);
+      throw new Failure(error.kind, `Cannot ${verb} chroot ${name}: ${reason}`, error.hint, error);
     }
   });
 }

@@ -8,8 +8,14 @@ import { Failure, type FailureKind } from "../../failure.ts";
 export class ChrootFailure extends Failure {
   readonly chroot: ChrootName;
 
-  constructor(kind: FailureKind, chroot: ChrootName, message: string, hint?: string) {
-    super(kind, message, hint);
+  constructor(
+    kind: FailureKind,
+    chroot: ChrootName,
+    message: string,
+    hint?: string,
+    cause?: unknown,
+  ) {
+    super(kind, message, hint, cause);
     this.chroot = chroot;
   }
 }

@@ -1,3 +1,5 @@
+/** A source: a suite of a Debian or Ubuntu archive. */
+
 import type { Host } from "../../host/host.ts";
 import { bootstrapTree } from "./bootstrap.ts";
 import type { Recipe } from "../definition/recipe.ts";
@@ -5,13 +7,9 @@ import { chooseTool, requireKeyring, requireKnownMirror, type Suite } from "./su
 import type { Source } from "./source.ts";
 
 /**
- * A suite of an archive of Debian's kind, by mmdebstrap or debootstrap.
+ * Returns a suite as a source, built by mmdebstrap or debootstrap.
  *
- * @param host The outside.
- * @param suite Which, and why.
- * @param recipe What its definition says.
- * @returns The source.
- * @throws {Failure} where the tool, or the keys that prove the archive, are missing.
+ * @throws {Failure} where the tool, or the archive's keys, are missing.
  */
 export async function archiveSource(
   host: Host,
@@ -31,7 +29,7 @@ export async function archiveSource(
     isFixed: false,
     bringsPackages: true,
     async fill(host, places, interrupt) {
-      await host.files.chmod(places.build, 0o755); // apt fetches as a user of its own
+      await host.files.chmod(places.build, 0o755); // apt downloads as the user _apt
       await bootstrapTree(host, bootstrap, places, interrupt);
       return null;
     },

@@ -1,4 +1,4 @@
-/** A Debian or Ubuntu system in an empty tree. */
+/** Installs a Debian or Ubuntu system in an empty tree, by mmdebstrap or debootstrap. */
 
 import type { ArchiveSettings } from "../../config/settings.ts";
 import { hostFailure, messageOf } from "../../failure.ts";
@@ -8,31 +8,23 @@ import type { Tool } from "./suite.ts";
 import { hasProgram, runTool } from "../../linux/tool.ts";
 
 /**
- * What a machine needs to boot, a job to fetch its sources, and maintenance to bring it up to date: apt is required
- * in Debian, and not in Ubuntu.
+ * What a machine needs to boot, a job to fetch its sources, and maintenance to update the chroot. apt is required in
+ * Debian, but not in Ubuntu.
  */
 const PACKAGES = ["apt", "git", "ca-certificates", "dbus", "systemd", "systemd-sysv", "python3"];
 
-/** What a tree is filled with. */
+/** What is installed, and how. */
 export interface Bootstrap {
   readonly suite: string;
   readonly tool: Tool;
   readonly mirror: ArchiveSettings["mirror"];
   readonly components: readonly string[];
-  /** Besides the usual ones. */
+  /** In addition to the usual ones. */
   readonly packages: readonly string[];
   readonly keyring: string | undefined;
 }
 
-/**
- * Fills an empty tree.
- *
- * @param host The outside.
- * @param bootstrap With what.
- * @param places Where.
- * @param interrupt Gives up when aborted.
- * @throws {Failure} of the host where the tool fails.
- */
+/** Installs a system in an empty tree. */
 export async function bootstrapTree(
   host: Host,
   bootstrap: Bootstrap,
@@ -41,7 +33,7 @@ export async function bootstrapTree(
 ): Promise<void> {
   const eatmydata = bootstrap.tool === "debootstrap" && await hasProgram(host, "eatmydata");
   const argv = bootstrapArgv(bootstrap, places.tree, eatmydata);
-  // Debootstrap would hand it on into the tree, where there is no such folder.
+  // debootstrap would pass it to programs in the tree, where that folder does not exist.
   const scratch = bootstrap.tool === "mmdebstrap" ? { TMPDIR: places.scratch } : {};
   try {
     await runTool(host, argv, scratch, interrupt);
@@ -51,17 +43,15 @@ export async function bootstrapTree(
       messageOf(error),
       `Look at its last lines: does the mirror have the suite ${bootstrap.suite}, and can it be reached? ` +
         "NO_PUBKEY: this host's keys are older than the suite, and keyring in a definition names newer ones",
+      error,
     );
   }
 }
 
 /**
- * The command line that fills a tree.
+ * Returns the command line of the tool.
  *
- * @param bootstrap With what.
- * @param tree Where.
- * @param eatmydata Whether to go without fsync: the whole tree is synced at its end.
- * @returns The words.
+ * @param eatmydata Whether to omit fsync: the whole tree is synced at the end of a build.
  */
 export function bootstrapArgv(bootstrap: Bootstrap, tree: string, eatmydata: boolean): Argv {
   const { suite, tool, mirror, components, packages, keyring } = bootstrap;
@@ -72,9 +62,9 @@ export function bootstrapArgv(bootstrap: Bootstrap, tree: string, eatmydata: boo
     ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
   ];
   const what = [suite, tree, ...(mirror === undefined ? [] : [mirror])] as const;
-  // A tree's name could look like that of a tarball.
+  // Otherwise mmdebstrap would guess the format from the path.
   if (tool === "mmdebstrap") return ["mmdebstrap", ...common, "--format=directory", ...what];
-  // Without the keys it would only warn, and trust anybody.
+  // Without the option, debootstrap only warns where it cannot check the signature.
   const argv: Argv = ["debootstrap", ...common, "--force-check-gpg", ...what];
   return eatmydata ? ["eatmydata", ...argv] : argv;
 }

@@ -1,4 +1,4 @@
-/** Which source a chroot has. */
+/** Chooses the source of a chroot. */
 
 import { refused } from "../../failure.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
@@ -12,7 +12,7 @@ import { imageSource } from "./image.ts";
 import type { Source } from "./source.ts";
 import { tarSource } from "./tar.ts";
 
-/** Sources that a definition names with a word of their own: `tar:/srv/root.tar.zst`. */
+/** Sources of which the definition names the kind: `tar:/srv/root.tar.zst`. */
 const NAMED: Readonly<Record<string, (work: ChrootContext, source: string) => Promise<Source>>> = {
   tar: tarSource,
   dir: dirSource,
@@ -20,23 +20,18 @@ const NAMED: Readonly<Record<string, (work: ChrootContext, source: string) => Pr
   oci: imageSource,
 };
 
-/** Who besides the definition may name a suite. */
+/** What can name a suite in addition to the definition and the playbook. */
 export interface SuiteHints {
-  /** `--suite` */
+  /** The value of `--suite`. */
   readonly option?: string | undefined;
-  /** What the chroot was made from before. */
+  /** The suite that the chroot was made from before. */
   readonly record?: string | undefined;
 }
 
 /**
- * What a chroot is made from.
+ * Returns the source of a chroot, checked as far as that is possible before the build.
  *
- * @param work How it is worked.
- * @param name The chroot.
- * @param recipe What its definition and playbook say.
- * @param said What others say.
- * @returns The source, checked as far as that is possible before anything is made.
- * @throws {Failure} where it cannot be used.
+ * @throws {Failure} where the source cannot be used.
  */
 export async function chooseSource(
   work: ChrootContext,
@@ -46,7 +41,10 @@ export async function chooseSource(
 ): Promise<Source> {
   const { source, suite, extends: base } = recipe.build;
   if (said.option !== undefined && (source ?? base) !== undefined) {
-    throw refused("Cannot use --suite: its definition names a source", `It says ${source ?? base}`);
+    throw refused(
+      "Cannot use --suite: its definition names a source",
+      `Change the definition: it names ${source ?? base}`,
+    );
   }
   if (source !== undefined) return await NAMED[source.split(":")[0]!]!(work, source);
   if (base !== undefined) return await chrootSource(work, name, base);

@@ -1,3 +1,5 @@
+/** A source: another chroot. */
+
 import { hostFailure, refused } from "../../failure.ts";
 import { findTree } from "../find/lookup.ts";
 import { currentNumber, readRecord } from "../generations/record.ts";
@@ -9,13 +11,10 @@ import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
- * The current generation of another chroot.
+ * Returns the current generation of another chroot as a source.
  *
- * @param work How it is worked.
- * @param name Whose definition names it.
- * @param base The other one.
- * @returns The source.
- * @throws {Failure} where there is no such chroot, or it starts from this one.
+ * @param base The other chroot, as the definition of `name` names it.
+ * @throws {Failure} where there is no such chroot, or it extends this one.
  */
 export async function chrootSource(
   work: ChrootContext,
@@ -23,7 +22,7 @@ export async function chrootSource(
   base: string,
 ): Promise<Source> {
   const { host, config: { store } } = work;
-  await refuseCircle(work, name);
+  await refuseCycle(work, name);
   const tree = isChrootName(base) ? await findTree(host, store, base) : null;
   if (!isChrootName(base) || tree === null) {
     throw refused(
@@ -39,7 +38,7 @@ export async function chrootSource(
     pin: record === null ? null : `${number} of ${record.made}`,
     isFixed: false,
     bringsPackages: false,
-    // Locked, so that no maintenance of it removes the tree meanwhile.
+    // Under the other chroot's lock, so that no maintenance removes its tree meanwhile.
     fill: (_host, places, interrupt) =>
       whileLocked(work, base, async () => {
         if (await findTree(host, store, base) !== tree) {
@@ -55,17 +54,17 @@ export async function chrootSource(
   };
 }
 
-async function refuseCircle({ host, config }: ChrootContext, name: ChrootName): Promise<void> {
-  const way = [name];
+async function refuseCycle({ host, config }: ChrootContext, name: ChrootName): Promise<void> {
+  const chain = [name];
   for (;;) {
-    const base = (await findDefinition(host, config, way.at(-1)!))?.definition.build.extends;
+    const base = (await findDefinition(host, config, chain.at(-1)!))?.definition.build.extends;
     if (base === undefined || !isChrootName(base)) return;
-    if (way.includes(base)) {
+    if (chain.includes(base)) {
       throw refused(
-        `Cannot start from chroot ${base}: definitions go round in a circle`,
-        [...way, base].join(" extends "),
+        `Cannot start from chroot ${base}: their definitions extend each other`,
+        [...chain, base].join(" extends "),
       );
     }
-    way.push(base);
+    chain.push(base);
   }
 }

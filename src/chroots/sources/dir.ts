@@ -1,14 +1,14 @@
+/** A source: a root file system in a folder. */
+
 import { refused } from "../../failure.ts";
 import { copyInto } from "../../linux/tree.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
- * A root file system in a folder, which is copied.
+ * Returns a folder as a source: it is copied.
  *
- * @param work How it is worked.
  * @param source `dir:PATH`
- * @returns The source.
  * @throws {Failure} where there is no such folder.
  */
 export async function dirSource({ host }: ChrootContext, source: string): Promise<Source> {

@@ -1,3 +1,5 @@
+/** A source: an OCI image. */
+
 import { join } from "@std/path/posix";
 import type { ImageConfig } from "../generations/oci_config.ts";
 import { digestIn, withDigest, withoutTagBeforeDigest } from "../../config/image_reference.ts";
@@ -8,13 +10,11 @@ import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
- * An image of a registry, or of a folder in the layout of the Open Container Initiative. It is pinned: what
- * is unpacked has the digest that was asked for at the beginning.
+ * Returns an image of a registry, or of a folder in the OCI image layout, as a source. What is unpacked has the digest
+ * that was read at the beginning.
  *
- * @param work How it is worked.
- * @param source `docker:REGISTRY/REPOSITORY:TAG`, or `oci:` and that or a folder.
- * @returns The source.
- * @throws {Failure} where there is no such image, or programs are missing.
+ * @param source `docker:REGISTRY/REPOSITORY:TAG`, or `oci:` with the same or a folder.
+ * @throws {Failure} where there is no such image, or skopeo or umoci are missing.
  */
 export async function imageSource(
   { host, interrupt }: ChrootContext,
@@ -44,7 +44,7 @@ async function fill(
   return await unpackImage(host, folder, tree, interrupt);
 }
 
-/** In the words of containers-transports(5). */
+/** Returns the image in the notation of containers-transports(5). */
 function imageOf(source: string): string {
   const rest = source.replace(/^(?:docker|oci):(?:\/\/)?/, "");
   return rest.startsWith("/") ? `oci:${rest}` : `docker://${withoutTagBeforeDigest(rest)}`;

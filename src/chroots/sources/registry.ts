@@ -6,10 +6,10 @@ import type { Host } from "../../host/host.ts";
 import { type ImageConfig, parseImageConfig } from "../generations/oci_config.ts";
 import { requireProgram, runTool, toolEnvironment } from "../../linux/tool.ts";
 
-/** What a folder of ours calls its one image. */
+/** The tag of the one image in a folder. */
 const TAG = "image";
 
-/** Where credentials are, and what vouches for registries: containers-auth.json(5). */
+/** Variables that name credentials and certificates: containers-auth.json(5). */
 const VARIABLES = [
   "REGISTRY_AUTH_FILE",
   "XDG_RUNTIME_DIR",
@@ -19,24 +19,17 @@ const VARIABLES = [
   "SSL_CERT_DIR",
 ];
 
-/**
- * Refuses where the programs are missing that images need.
- *
- * @param host The outside.
- * @throws {Failure} that names the package.
- */
+/** Refuses images where skopeo or umoci is missing. */
 export async function requireImageTools(host: Host): Promise<void> {
   for (const program of ["skopeo", "umoci"]) await requireProgram(host, program);
 }
 
 /**
- * The digest of an image: of its manifest, or of the list of those for several kinds of machines.
+ * Reads the digest of an image: of its manifest, or of its list of manifests for several architectures.
  *
- * @param host The outside.
- * @param image In the words of containers-transports(5): `docker://…` or `oci:PATH:TAG`.
- * @param interrupt Gives up when aborted.
+ * @param image In the notation of containers-transports(5): `docker://…` or `oci:PATH:TAG`.
  * @returns `sha256:…`
- * @throws {Failure} of the host where it cannot be had.
+ * @throws {Failure} of the host where it cannot be read.
  */
 export async function digestOf(
   host: Host,
@@ -64,31 +57,28 @@ async function inspect(
 }
 
 const HINT =
-  "Is the registry up, and the name right? Log in where it asks for that: skopeo login --authfile /root/.config/containers/auth.json REGISTRY";
+  "Check the name. If the registry requires it, log in: skopeo login --authfile /root/.config/containers/auth.json REGISTRY";
 
-/** Skopeo says a reason in a line of a log. */
+/** Returns the reason of a failure, which skopeo prints as a line of a log. */
 function reasonIn(stderr: string): string {
   const line = stderr.trim().split("\n").at(-1) ?? "";
   return line.match(/ msg="(.*)"$/)?.[1]?.replaceAll('\\"', '"') ?? line;
 }
 
 function variables(host: Host): Record<string, string> {
-  const said = VARIABLES.map((name) => [name, host.env(name)] as const);
-  return Object.fromEntries(said.filter(([, value]) => value !== undefined)) as Record<
+  const set = VARIABLES.map((name) => [name, host.env(name)] as const);
+  return Object.fromEntries(set.filter(([, value]) => value !== undefined)) as Record<
     string,
     string
   >;
 }
 
 /**
- * Copies an image; every part of it is checked against its digest.
+ * Copies an image. skopeo checks every part of it against its digest.
  *
- * @param host The outside.
- * @param from Which, in the words of containers-transports(5).
- * @param to Where, in the same words.
+ * @param from The image in the notation of containers-transports(5).
+ * @param to The target in the same notation.
  * @param scratch A folder for temporary files.
- * @param interrupt Gives up when aborted.
- * @throws {Failure} of the host where that fails.
  */
 export async function copyImage(
   host: Host,
@@ -101,25 +91,15 @@ export async function copyImage(
   await runTool(host, argv, { ...variables(host), TMPDIR: scratch }, interrupt);
 }
 
-/**
- * An image in a folder of ours.
- *
- * @param folder The folder.
- * @returns What skopeo calls it.
- */
+/** Returns skopeo's name of the one image in a folder. */
 export function layoutImage(folder: string): string {
   return `oci:${folder}:${TAG}`;
 }
 
 /**
- * Fills an empty tree with the files of an image in a folder of ours.
+ * Unpacks the image in a folder into an empty tree.
  *
- * @param host The outside.
- * @param folder The folder.
- * @param tree The tree.
- * @param interrupt Gives up when aborted.
  * @returns How programs run in it.
- * @throws {Failure} of the host where that fails.
  */
 export async function unpackImage(
   host: Host,
@@ -133,25 +113,17 @@ export async function unpackImage(
   return parseImageConfig(config);
 }
 
-/** What an image is made of. */
+/** The parts of a new image. */
 export interface ImageParts {
-  /** A tar file of all that is in it. */
+  /** The path of a tar file with all files of the image. */
   readonly layer: string;
   /** How programs run in it. */
   readonly config: ImageConfig;
-  /** When it was made, as ISO 8601: the same parts make the same digest, whenever. */
+  /** When it was made, as ISO 8601: the same parts give the same digest at any time. */
   readonly made: string;
 }
 
-/**
- * Makes an image of one layer in a folder.
- *
- * @param host The outside.
- * @param folder The folder, which is not there yet.
- * @param parts What it is made of.
- * @param interrupt Gives up when aborted.
- * @throws {Failure} of the host where that fails.
- */
+/** Makes an image of one layer in a folder that does not exist yet. */
 export async function packImage(
   host: Host,
   folder: string,
@@ -167,7 +139,7 @@ export async function packImage(
   await umoci("config", image, "--no-history", `--created=${made}`, ...configOptions(config));
 }
 
-/** umoci-config(1) */
+/** See umoci-config(1). */
 function configOptions({ env, user, workingDir, entrypoint, cmd }: ImageConfig): string[] {
   return [
     ...env.map((one) => `--config.env=${one}`),

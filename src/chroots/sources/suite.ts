@@ -1,4 +1,4 @@
-/** Which suite a chroot is made from, by which tool, and whose keys prove it. */
+/** The suite of a chroot: its name, the tool that installs it, and the keys that prove its archive. */
 
 import { basename } from "@std/path/posix";
 import type { ToolChoice } from "../../config/settings.ts";
@@ -7,29 +7,29 @@ import type { Host } from "../../host/host.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
 import { requireProgram } from "../../linux/tool.ts";
 
-/** A suite, and why it is that one. */
+/** A suite, and why it was chosen. */
 export interface Suite {
   readonly name: string;
   readonly because: string;
 }
 
-/** Who may name a suite, best first. */
+/** The names of suites that were given, best first. */
 export interface SuiteNames {
   readonly option?: string | undefined;
   readonly definition?: string | undefined;
   readonly playbook?: string | undefined;
-  /** What the chroot was made from before. */
+  /** The suite that the chroot was made from before. */
   readonly record?: string | undefined;
 }
 
 const SHAPE = /^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$/;
 
-/** Where debootstrap keeps what it knows: one script a suite. */
+/** debootstrap's folder of scripts: one for each suite. */
 const SCRIPTS = "/usr/share/debootstrap/scripts";
 
 type Vendor = "Debian" | "Ubuntu";
 
-/** Suites for hosts that have mmdebstrap alone, whose own list is no file. */
+/** Suites for hosts that have only mmdebstrap, which does not list them in a file. */
 const KNOWN: Readonly<Record<Vendor, readonly string[]>> = {
   Debian: (
     "oldoldstable oldstable stable testing unstable sid experimental " +
@@ -40,7 +40,7 @@ const KNOWN: Readonly<Record<Vendor, readonly string[]>> = {
   ),
 };
 
-/** The file that proves an archive, and the packages that bring it on various hosts. */
+/** The file with an archive's keys, and the packages that install it on various hosts. */
 const KEYRINGS: Readonly<Record<Vendor, { readonly file: string; readonly packages: string }>> = {
   Debian: {
     file: "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -53,14 +53,11 @@ const KEYRINGS: Readonly<Record<Vendor, { readonly file: string; readonly packag
 };
 
 /**
- * The suite of a chroot: the option, else the definition, else the playbook, else what it was made
- * from before, else its own name where that is one, else `unstable`.
+ * Returns the suite of a chroot: of the option, else of the definition, else of the playbook, else the one that the
+ * chroot was made from before, else the chroot's own name if that is a suite, else `unstable`.
  *
- * @param host The outside.
- * @param name The chroot; `debian-bookworm` means bookworm.
- * @param sources Who may name one.
- * @returns The suite.
- * @throws {Failure} where what is named can be none.
+ * @param name `debian-bookworm` counts as bookworm.
+ * @throws {Failure} where the name cannot be that of a suite.
  */
 export async function chooseSuite(
   host: Host,
@@ -75,29 +72,26 @@ export async function chooseSuite(
   for (const candidate of [name, name.replace(/^(debian|ubuntu)-/, "")]) {
     if (await isSuite(host, candidate)) return { name: candidate, because: "as its name says" };
   }
-  return { name: "unstable", because: "as nothing names another; --suite would" };
+  return { name: "unstable", because: "since nothing names another (--suite does)" };
 }
 
 function checked(name: string, because: string): Suite {
   if (SHAPE.test(name) && !name.includes("..")) return { name, because };
   throw refused(
     `Cannot use suite ${JSON.stringify(name)}, ${because}: it is no suite's name`,
-    "A suite is called like bookworm, noble or unstable",
+    "Name a suite, like bookworm, noble or unstable",
   );
 }
 
 async function isSuite(host: Host, name: string): Promise<boolean> {
   if (Object.values(KNOWN).flat().includes(name)) return true;
-  if (!SHAPE.test(name) || name.endsWith("-common")) return false; // a part of scripts
+  if (!SHAPE.test(name) || name.endsWith("-common")) return false; // a part that scripts share
   return (await host.files.stat(`${SCRIPTS}/${name}`))?.kind === "file";
 }
 
 /**
- * Refuses a suite whose archive cannot be proved on this host: the build would fail late, or trust
- * anybody.
+ * Refuses a suite whose archive this host cannot authenticate: the build would fail late, or trust any server.
  *
- * @param host The outside.
- * @param suite The suite.
  * @throws {Failure} that names the package with the keys.
  */
 export async function requireKeyring(host: Host, suite: string): Promise<void> {
@@ -112,11 +106,9 @@ export async function requireKeyring(host: Host, suite: string): Promise<void> {
 }
 
 /**
- * Refuses a suite whose mirror mmdebstrap cannot tell: it would look for it at Debian's.
+ * Refuses a suite whose mirror mmdebstrap does not know: it would look for the suite on Debian's.
  *
- * @param host The outside.
- * @param suite The suite.
- * @throws {Failure} that names the package that tells.
+ * @throws {Failure} that names the package with the mirror.
  */
 export async function requireKnownMirror(host: Host, suite: string): Promise<void> {
   if (await vendorOf(host, suite) !== "Ubuntu") return;
@@ -124,15 +116,15 @@ export async function requireKnownMirror(host: Host, suite: string): Promise<voi
     if (await host.files.stat(file) !== null) return;
   }
   throw refused(
-    `Cannot make a chroot from ${suite}: mmdebstrap does not know where that is`,
+    `Cannot make a chroot from ${suite}: mmdebstrap does not know its mirror`,
     "Install the package distro-info-data, or set mirror",
   );
 }
 
-/** Releases of Ubuntu, as its tools know them. */
+/** The releases of Ubuntu, as its tools know them. */
 const DISTRO_INFO = "/usr/share/distro-info/ubuntu.csv";
 
-/** Debootstrap's scripts of one vendor are links to one of them. */
+/** Returns the vendor of a suite. debootstrap's scripts of one vendor are links to one script. */
 async function vendorOf(host: Host, suite: string): Promise<Vendor | null> {
   if (KNOWN.Debian.includes(suite)) return "Debian";
   if (KNOWN.Ubuntu.includes(suite)) return "Ubuntu";
@@ -140,15 +132,12 @@ async function vendorOf(host: Host, suite: string): Promise<Vendor | null> {
   return script === "gutsy" ? "Ubuntu" : null;
 }
 
-/** What makes chroots. */
+/** A program that installs a suite in a tree. */
 export type Tool = Exclude<ToolChoice, "auto">;
 
 /**
- * The tool that makes a chroot.
+ * Returns the tool of the configuration, else mmdebstrap where it is installed, else debootstrap.
  *
- * @param host The outside.
- * @param choice What the configuration says.
- * @returns mmdebstrap where it is installed, unless another is wanted.
  * @throws {Failure} where it is not installed.
  */
 export async function chooseTool(host: Host, choice: ToolChoice): Promise<Tool> {

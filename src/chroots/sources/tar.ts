@@ -1,14 +1,14 @@
+/** A source: a root file system in a tar file. */
+
 import { refused } from "../../failure.ts";
 import { unpackTar } from "../../linux/tree.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
- * A root file system in a tar file, compressed in any way that tar(1) knows.
+ * Returns a tar file as a source, in any compression that tar(1) supports.
  *
- * @param work How it is worked.
  * @param source `tar:PATH`
- * @returns The source.
  * @throws {Failure} where there is no such file.
  */
 export async function tarSource({ host }: ChrootContext, source: string): Promise<Source> {

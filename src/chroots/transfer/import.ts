@@ -83,7 +83,7 @@ async function unpackMembers(
   const argv = ["tar", "--extract", `--file=${file}`, "--force-local", ZSTD] as const;
   const words = ["--no-same-owner", `--directory=${folder}`];
   await runTool(host, [...argv, ...words], {}, interrupt).catch((error) => {
-    throw interrupt.aborted ? error : damaged(file, "it cannot be unpacked");
+    throw interrupt.aborted ? error : damaged(file, "it cannot be unpacked", error);
   });
   const members = await host.files.list(folder);
   for (const member of members) {
@@ -110,15 +110,16 @@ async function checkSums(
   if (summed.join(" ") !== others.join(" ")) throw damaged(file, "its checksums are incomplete");
   const argv = ["sh", "-euc", VERIFY_SCRIPT, "sh", folder] as const;
   await runTool(host, argv, {}, interrupt).catch((error) => {
-    throw interrupt.aborted ? error : damaged(file, "a checksum does not match");
+    throw interrupt.aborted ? error : damaged(file, "a checksum does not match", error);
   });
 }
 
 /** Arguments: the folder of the members. */
 export const VERIFY_SCRIPT = `cd "$1"; sha256sum --check --strict --quiet ${MEMBERS.sums}`;
 
-function damaged(file: string, reason: string): Error {
-  return refused(`Cannot import ${file}: ${reason}`, "Copy the file again, or export it again");
+function damaged(file: string, reason: string, cause?: unknown): Error {
+  const hint = "Copy the file again, or export it again";
+  return refused(`Cannot import ${file}: ${reason}`, hint, cause);
 }
 
 /** The definition and the playbook of a file, checked, with the places where this host keeps them. */

@@ -14,7 +14,7 @@ import { PROGRAM_FILE } from "../recording_host.ts";
 
 const PLAIN: Invocation = {
   positionals: {},
-  words: [],
+  allPositionals: [],
   options: {},
   lists: {},
   switches: new Set(),
@@ -95,7 +95,7 @@ Deno.test("chroot-maintenance ends overdue machines first, and tidies the store"
   withStore(async (f) => {
     await leaveBehind(f);
     await f.generation("x", 1);
-    await run(maintenanceRun, { words: ["x"] }, f);
+    await run(maintenanceRun, { allPositionals: ["x"] }, f);
     assert.match(f.err(), /^x: nothing to do$/m);
     const left = (await pathsIn(f.folder)).filter((path) => /killed|gone/.test(path));
     assert.deepEqual(left, []);

@@ -195,7 +195,7 @@ Deno.test("findPlaybook() leaves templates to Ansible", () =>
   withStore(async ({ context: { host, config }, put, err }) => {
     await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_chroot_suite: "{{ s }}"}\n`);
     assert.equal((await findPlaybook(host, config, named("x"), null))?.suite, undefined);
-    assert.match(err(), /templates are for Ansible/);
+    assert.match(err(), /only Ansible reads templates/);
   }));
 
 Deno.test("findPlaybook() takes variables for what their settings mean", () =>

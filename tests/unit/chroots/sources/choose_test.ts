@@ -180,12 +180,12 @@ test("maintainChroot() makes a chroot anew when the one that it extends is anoth
   assert.equal(await f.mark("x"), "mark 2");
 });
 
-test("maintainChroot() refuses definitions that go round in a circle, and a base that is not there", async (f) => {
+test("maintainChroot() refuses definitions that extend each other, and a base that does not exist", async (f) => {
   for (const [name, base] of [["a", "b"], ["b", "c"], ["c", "a"]]) {
     await f.put(`defs/${name}.toml`, `extends = "${base}"`);
   }
   await assert.rejects(maintainChroot(f.context, named("a")), {
-    message: /definitions go round in a circle/,
+    message: /definitions extend each other/,
     hint: "a extends b extends c extends a",
   });
   await f.put("defs/c.toml", 'extends = "none"');
