@@ -1,61 +1,57 @@
-/** Caches and builds folders that are too old, or too many. */
+/** Evicts caches and builds folders: the unused ones by age, the others by their total size. */
 
 import { basename, join } from "@std/path/posix";
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { diskUsages } from "../../linux/disk.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
 import { asSize } from "../../text/size.ts";
 import { BUILDS, CACHES, foldersInUse } from "../record/caches.ts";
 import { listLeases } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
 
-/** How much may be kept, and how long. */
+/** How much is kept, and for how long. */
 export interface RetentionPolicy {
-  /** Bytes of all together. */
+  /** Bytes of all folders together. */
   readonly size: number;
-  /** Seconds without a job. */
+  /** Seconds for which an unused folder is kept. */
   readonly age: number;
 }
 
-/** A folder that may go. */
+/** A folder that the policy gives up. */
 export interface EvictionCandidate {
   readonly path: string;
-  /** Why, for a message. */
+  /** The reason, for a message. */
   readonly reason: string;
 }
 
 interface Folder {
   readonly path: string;
-  /** When a job last took it, in milliseconds since 1970. */
+  /** When a job last used it, in milliseconds since 1970. */
   readonly used: number;
   readonly bytes: number;
 }
 
-/** Folders on their way out begin so; no server's hash does. */
-const LEAVING = ".leaving-";
+/** Prefix of folders that are being removed; no hash of a server begins so. */
+const REMOVED_PREFIX = ".leaving-";
 
 /**
- * The folders of a store that may go: unused for too long, and of the rest the least recently used
- * above the size. What a machine uses is none of them.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param keeping What may be kept.
- * @returns Each with its reason.
+ * Returns the folders that the policy gives up: those unused for too long, and of the rest the least recently
+ * used above the size. Folders that a machine uses are never among them.
  */
 export async function evictionCandidates(
   host: Host,
   store: string,
-  keeping: RetentionPolicy,
+  policy: RetentionPolicy,
 ): Promise<EvictionCandidate[]> {
   const inUse = foldersInUse(await listLeases(host, store));
   const folders = (await listFolders(host, store)).sort((one, other) => other.used - one.used);
   const now = host.clock.now();
-  const spare: EvictionCandidate[] = [];
+  const candidates: EvictionCandidate[] = [];
   let kept = 0;
   for (const { path, used, bytes } of folders) {
-    const isOld = now - used > keeping.age * 1000;
-    if (inUse.has(path) || (!isOld && kept + bytes <= keeping.size)) {
+    const isOld = now - used > policy.age * 1000;
+    if (inUse.has(path) || (!isOld && kept + bytes <= policy.size)) {
       kept += bytes;
       continue;
     }
@@ -63,33 +59,27 @@ export async function evictionCandidates(
     const reason = isOld
       ? `unused for ${days} days, cache_max_age`
       : `${asSize(bytes)} above cache_max_size`;
-    spare.push({ path, reason });
+    candidates.push({ path, reason });
   }
-  return spare;
+  return candidates;
 }
 
-/**
- * Removes folders, unless a job took one since; and what an interrupted removal left.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param spare Which.
- */
+/** Removes the candidates that no job has taken since, and what an interrupted removal left. */
 export async function evictFolders(
   host: Host,
   store: string,
-  spare: readonly EvictionCandidate[],
+  candidates: readonly EvictionCandidate[],
 ): Promise<void> {
-  if (spare.length > 0) await moveAway(host, store, spare);
+  if (candidates.length > 0) await moveAside(host, store, candidates);
   for (const { name } of [CACHES, BUILDS]) {
     const root = join(store, name);
     for (const entry of await host.files.list(root)) {
-      if (entry.startsWith(LEAVING)) await removeOne(host, join(root, entry));
+      if (entry.startsWith(REMOVED_PREFIX)) await removeOne(host, join(root, entry));
     }
   }
 }
 
-/** One that does not go keeps no other from going. */
+/** A failure is logged, so that the other folders are removed all the same. */
 async function removeOne(host: Host, path: string): Promise<void> {
   try {
     await removeStrangersTree(host, path);
@@ -98,21 +88,24 @@ async function removeOne(host: Host, path: string): Promise<void> {
   }
 }
 
-/** In a moment, while no job can take one. */
-async function moveAway(
+/** Renames folders while no job can take one; removing them would hold up all jobs. */
+async function moveAside(
   host: Host,
   store: string,
-  spare: readonly EvictionCandidate[],
+  candidates: readonly EvictionCandidate[],
 ): Promise<void> {
   await whileReserving(host, async () => {
     const inUse = foldersInUse(await listLeases(host, store));
-    for (const { path } of spare) {
+    for (const { path } of candidates) {
       if (inUse.has(path) || await host.files.lstat(path) === null) continue;
       const root = join(
         store,
         path.startsWith(join(store, CACHES.name)) ? CACHES.name : BUILDS.name,
       );
-      await host.files.rename(path, join(root, LEAVING + crypto.randomUUID() + basename(path)));
+      await host.files.rename(
+        path,
+        join(root, REMOVED_PREFIX + crypto.randomUUID() + basename(path)),
+      );
     }
   });
 }
@@ -120,9 +113,9 @@ async function moveAway(
 async function listFolders(host: Host, store: string): Promise<Folder[]> {
   const paths: string[] = [];
   for (const { name, depth } of [CACHES, BUILDS]) {
-    paths.push(...await below(host, join(store, name), depth));
+    paths.push(...await foldersBelow(host, join(store, name), depth));
   }
-  const bytes = await bytesOf(host, paths);
+  const bytes = await diskUsages(host, paths);
   const folders: Folder[] = [];
   for (const path of paths) {
     const used = (await host.files.lstat(path))?.modified?.getTime();
@@ -131,28 +124,14 @@ async function listFolders(host: Host, store: string): Promise<Folder[]> {
   return folders;
 }
 
-/** All folders so many steps below one. */
-async function below(host: Host, folder: string, depth: number): Promise<string[]> {
+/** Returns the folders at a depth below one. */
+async function foldersBelow(host: Host, folder: string, depth: number): Promise<string[]> {
   if (depth === 0) return [folder];
   const paths: string[] = [];
   for (const entry of await host.files.list(folder)) {
-    if (!entry.startsWith(LEAVING)) {
-      paths.push(...await below(host, join(folder, entry), depth - 1));
+    if (!entry.startsWith(REMOVED_PREFIX)) {
+      paths.push(...await foldersBelow(host, join(folder, entry), depth - 1));
     }
   }
   return paths;
-}
-
-async function bytesOf(host: Host, paths: readonly string[]): Promise<Map<string, number>> {
-  if (paths.length === 0) return new Map();
-  const { stdout } = await host.processes.capture(
-    ["du", "--summarize", "--block-size=1", "--null", "--files0-from=-"],
-    { stdin: paths.map((path) => `${path}\0`).join("") },
-  );
-  return new Map(
-    stdout.split("\0").map((line): [string, number] => {
-      const [bytes = "", path = ""] = line.split("\t");
-      return [path, Number(bytes)];
-    }),
-  );
 }

@@ -1,4 +1,4 @@
-/** What is left of machines that nobody has a record of. */
+/** Finds and removes leftovers of machines that no lease records. */
 
 import { EXPORTS, sweepExport } from "../../linux/nspawn_leftovers.ts";
 import type { Host } from "../../host/host.ts";
@@ -18,35 +18,31 @@ import { RUNTIME } from "../../runtime_folder.ts";
 import { storageOf } from "../storage/choose.ts";
 import { listUnits, stopUnit } from "../supervisor/systemd.ts";
 
-/** Traces of one machine without a record. */
+/** A machine without a lease that left traces. */
 export interface Orphan {
   readonly machine: MachineName;
-  /** In words, for a message. */
+  /** Its traces, for a message. */
   readonly traces: readonly string[];
-  /** Cgroups of its own, where no systemd made them. */
+  /** Whether systemd has a unit of it. */
+  readonly hasUnit: boolean;
+  /** Cgroups that this program made for it. */
   readonly cgroups: readonly string[];
 }
 
-/**
- * Machines that left traces on this host, and have no lease in any store.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @param facts What the kernel says.
- * @returns One entry a machine, sorted by name.
- */
+/** Returns the machines that left traces on this host and have no lease in any store, sorted by name. */
 export async function findOrphans(
   host: Host,
   store: string,
   facts: KernelFacts,
 ): Promise<Orphan[]> {
+  const units = await listUnits(host);
   const cgroups = await listCgroups(host, facts);
   const places: readonly (readonly [string, readonly string[]])[] = [
     ["a damaged record", (await host.files.list(leaseFolder(store))).map(withoutEnding)],
     ["its writes", await host.files.list(machinesFolder(store))],
     ["its disk", await host.files.list(disksFolder(store))],
     ["files below /run", (await host.files.list(RUNTIME)).map(withoutEnding)],
-    ["a unit", await listUnits(host)],
+    ["a unit", units],
     ["a mount of nspawn's", await host.files.list(EXPORTS)],
     ["a cgroup", cgroups.map(({ machine }) => machine)],
   ];
@@ -56,35 +52,31 @@ export async function findOrphans(
   }
   const orphans: Orphan[] = [];
   for (const [machine, found] of [...traces].sort()) {
-    if (!isOurs(machine) || await isRecorded(host, store, machine)) continue;
+    if (!isMachineOfOurs(machine) || await hasLease(host, store, machine)) continue;
     const own = cgroups.filter((one) => one.machine === machine).map(({ path }) => path);
-    orphans.push({ machine, traces: [...found], cgroups: own });
+    orphans.push({ machine, traces: [...found], hasUnit: units.includes(machine), cgroups: own });
   }
   return orphans;
 }
 
 /**
- * Removes all traces of a machine that nobody has a record of.
+ * Removes all traces of an orphan, unless it has a lease by now. The caller holds the machine's lock.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param facts What the kernel says.
- * @param orphan Which.
- * @throws {Failure} of the host when something stays.
+ * @throws {Failure} of the host when something could not be removed.
  */
 export async function removeOrphan(
   host: Host,
   store: string,
   facts: KernelFacts,
-  { machine, traces, cgroups }: Orphan,
+  { machine, hasUnit, cgroups }: Orphan,
 ): Promise<void> {
-  if (await isRecorded(host, store, machine)) return; // a prepare was faster
-  if (traces.includes("a unit")) await stopUnit(host, machine);
+  if (await hasLease(host, store, machine)) return; // prepare was faster
+  if (hasUnit) await stopUnit(host, machine);
   for (const cgroup of cgroups) await endCgroup(host, [cgroup], 0);
   await sweepExport(host, machine);
   const paths = machinePaths(store, machine);
   await closeChannel(host, paths);
-  // Whatever storage it had: an unmounted tmpfs is a folder, and so is an upper layer.
+  // Its storage is unknown: an unmounted tmpfs is a folder, and so is an upper layer.
   const onBtrfs = fileSystemOf(facts.mounts, await host.files.real(store) ?? store) === "btrfs";
   if (onBtrfs) await storageOf("btrfs").remove(host, paths.folder);
   await storageOf("overlay").remove(host, paths.folder);
@@ -92,15 +84,15 @@ export async function removeOrphan(
   await host.files.remove(paths.lease);
 }
 
-function isOurs(name: string): name is MachineName {
+function isMachineOfOurs(name: string): name is MachineName {
   return isMachineName(name) && /^(?:run|held)-/.test(name);
 }
 
-/** A lease of another store is found by its link, which stays out of our hands as well. */
-async function isRecorded(host: Host, store: string, machine: MachineName): Promise<boolean> {
+/** Whether a store has its lease; that of another store is found by its link. */
+async function hasLease(host: Host, store: string, machine: MachineName): Promise<boolean> {
   const elsewhere = await host.files.real(leaseLink(machine));
   if (elsewhere !== null && elsewhere !== machinePaths(store, machine).lease) return true;
-  // One that is damaged tells nothing of its machine.
+  // A damaged lease does not count.
   return await readLease(host, store, machine).catch(() => null) !== null;
 }
 
@@ -108,7 +100,7 @@ function withoutEnding(entry: string): string {
   return entry.replace(/\.(?:log|lease|lock|failures|json)$/, "");
 }
 
-/** Those that we make where no systemd does: cgroup.ts. */
+/** Returns the cgroups that this program makes for machines on hosts without systemd. */
 async function listCgroups(host: Host, { mounts }: KernelFacts) {
   const points = mounts.filter(({ type }) => type === "cgroup2" || type === "cgroup")
     .map(({ point }) => point);

@@ -1,4 +1,4 @@
-/** Machines whose time is over: what a killed runner, a killed prepare or a power cut left. */
+/** Ends overdue machines: those that a killed runner, a killed call or a power cut left. */
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
@@ -7,53 +7,49 @@ import { lockedMachines, unlessLocked } from "../record/lock.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { parseStat, type ProcessId } from "../../linux/proc.ts";
 
-/** What a sweep knows of this host. */
+/** The state of this host, by which machines are judged. */
 export interface HostState {
   /** The id of this boot. */
   readonly boot: string;
-  /** The GitLab Runner that called us: it lives, without asking. */
+  /** The GitLab Runner that called this program, and so is alive. */
   readonly runner: ProcessId | null;
-  /** Looks whether a machine runs that no GitLab Runner watches over; not looked where it is undefined. */
+  /** Returns whether a machine without a GitLab Runner runs; where undefined, such a machine counts as running. */
   readonly isRunning?: (lease: Lease) => Promise<boolean>;
 }
 
-/** A machine whose time is over. */
+/** A machine that is to be ended. */
 export interface Overdue {
   readonly lease: Lease;
-  /** Why, for a message. */
+  /** The reason, for a message. */
   readonly reason: string;
 }
 
-/** Ends a machine, and removes all that it wrote; false where it only says so. */
+/** Ends a machine and removes what it wrote; returns false where it did not. */
 export type EndMachine = (overdue: Overdue) => Promise<boolean>;
 
 /**
- * Ends those machines whose time is over. What somebody watches over, or works on at this
- * moment, is left alone; a failure is told, and the next one is tried.
+ * Ends overdue machines. One whose runner is alive before its deadline, or that another process starts or ends, is left alone.
+ * A failure is logged, and the rest goes on.
  *
- * @param host The outside.
- * @param leases The machines, as they were seen.
- * @param present What is known of this host.
- * @param end Ends one.
  * @returns How many could not be ended.
  */
 export async function endOverdue(
   host: Host,
   leases: readonly Lease[],
-  present: HostState,
+  state: HostState,
   end: EndMachine,
 ): Promise<number> {
   if (leases.length === 0) return 0;
-  const alive = await aliveAmong(host, leases, present);
+  const alive = await livingProcesses(host, leases, state);
   const locked = await lockedMachines(host);
   let failures = 0;
   for (const lease of leases) {
     const { machine } = lease;
-    if (await reasonOf(host, lease, present, alive, locked.has(machine)) === null) continue;
-    // That was a glance, while others went on: what counts is what is so when nobody can.
+    if (await overdueReason(host, lease, state, alive, locked.has(machine)) === null) continue;
+    // Other processes went on meanwhile: the lease is judged again under the lock.
     const ended = await endUnlessLocked(host, lease, end, async (now, wasKilled) => {
-      const nowAlive = await aliveAmong(host, [now], present);
-      return await reasonOf(host, now, present, nowAlive, wasKilled);
+      const nowAlive = await livingProcesses(host, [now], state);
+      return await overdueReason(host, now, state, nowAlive, wasKilled);
     });
     if (!ended) failures++;
   }
@@ -61,13 +57,12 @@ export async function endOverdue(
 }
 
 /**
- * Ends a machine if there is a reason for it while nobody else works on it.
+ * Ends a machine if, under its lock, there is a reason to; does nothing while another process holds the lock.
  *
- * @param host The outside.
- * @param lease Whose machine, as it was seen.
- * @param end Ends it.
- * @param reason Why, by its lease as it is now, and by whether somebody was killed who worked on it.
- * @returns False where it could not be ended, which is told.
+ * @param lease The lease as it was read without the lock.
+ * @param reason Returns the reason, or null, from the lease as it is now and from whether a process was killed
+ *   that started or ended the machine.
+ * @returns False where it could not be ended; the failure is logged.
  */
 export async function endUnlessLocked(
   host: Host,
@@ -89,7 +84,7 @@ export async function endUnlessLocked(
   }
 }
 
-async function reasonOf(
+async function overdueReason(
   host: Host,
   lease: Lease,
   { boot, isRunning }: HostState,
@@ -97,28 +92,30 @@ async function reasonOf(
   wasKilled: boolean,
 ): Promise<string | null> {
   const now = host.clock.now();
-  if (lease.boot !== boot) return "the host was started anew since";
+  if (lease.boot !== boot) return "the host was rebooted";
   if (lease.held !== null) {
     return now > Date.parse(lease.held) ? `it was kept until ${lease.held}` : null;
   }
   if (lease.preparer !== null) {
     return alive.has(keyOf(lease.preparer)) ? null : "its prepare was killed";
   }
-  if (wasKilled) return "the call that made or ended it did not finish";
+  if (wasKilled) return "the call that started or ended it did not finish";
   if (lease.runner !== null) {
-    // It ends its machine in order, and tells the job.
-    return alive.has(keyOf(lease.runner)) ? overdueSince(lease, now) : "who asked for it has ended";
+    // A living runner calls cleanup itself, and writes to the job's log.
+    return alive.has(keyOf(lease.runner))
+      ? deadlineReason(lease, now)
+      : "its GitLab Runner has ended";
   }
   if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";
-  return overdueSince(lease, now);
+  return deadlineReason(lease, now);
 }
 
-function overdueSince({ deadline }: Lease, now: number): string | null {
+function deadlineReason({ deadline }: Lease, now: number): string | null {
   return now > Date.parse(deadline) ? `its deadline was ${deadline}` : null;
 }
 
-/** Those that run of all processes that leases name; not asked for where there is no doubt. */
-async function aliveAmong(
+/** Returns the living processes among those that leases of this boot name. */
+async function livingProcesses(
   host: Host,
   leases: readonly Lease[],
   { boot, runner }: HostState,
@@ -130,7 +127,7 @@ async function aliveAmong(
   const pids = new Set(asked.map((process) => process!.pid));
   if (pids.size === 0) return alive;
   const text = await readKernel(host, ...[...pids].map((pid) => `/proc/${pid}/stat`));
-  // A name with a line break in it makes lines that are no process with that start.
+  // A process name may contain a line break: the remainder of its line names no process with that start.
   for (const line of text.split("\n")) {
     const process = parseStat(line);
     if (process !== null) alive.add(keyOf(process));

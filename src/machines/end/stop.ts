@@ -1,4 +1,4 @@
-/** The end of a machine. */
+/** Ends machines, and removes or keeps what they wrote. */
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
@@ -21,18 +21,14 @@ import { storageOf } from "../storage/choose.ts";
 import { isRunning, supervisorOf } from "../supervisor/choose.ts";
 import { stopUnit } from "../supervisor/systemd.ts";
 
-/** What became of a machine. */
+/** The fate of a machine. */
 export type StopResult = "removed" | "held" | "none";
 
 /**
- * Ends a machine and removes all that it wrote. Fine when there is none. Where a script of its job
- * failed, and that is asked for, what it wrote is kept for a while.
+ * Ends a machine and removes what it wrote, or keeps it for a while where `keep_failed` is configured and a script of the
+ * job failed. Does nothing where there is no such machine.
  *
- * @param host The outside.
- * @param store Tells the store's folder, where it has to be known.
- * @param name The machine.
- * @returns What became of it.
- * @throws {Failure} of the host when something stays.
+ * @throws {Failure} of the host when something could not be removed.
  */
 export async function stopMachine(
   host: Host,
@@ -42,24 +38,22 @@ export async function stopMachine(
   const stop = async (): Promise<StopResult> => {
     const lease = await findLease(host, name, store);
     if (lease === null) {
-      // A prepare that was killed before it wrote a lease was trying its storage at most.
+      // A prepare that was killed before it wrote a lease left at most a trial of its storage.
       await removeStrangersTree(host, machinePaths(await store(), name).folder);
       return "none";
     }
-    if (await isWorthALook(host, lease) && await holdMachine(host, lease)) return "held";
+    if (await shouldHold(host, lease) && await holdMachine(host, lease)) return "held";
     await removeMachine(host, lease);
     return "removed";
   };
-  // GitLab Runner calls cleanup once: what fails is for the next sweep.
+  // GitLab Runner calls cleanup once: after a failure the next housekeeping goes on.
   return await whileLocked(host, name, stop, true);
 }
 
 /**
- * Ends a machine, and removes all that there is of it; the lease goes last.
+ * Ends a machine and removes everything of it; the lease goes last.
  *
- * @param host The outside.
- * @param lease Whose machine.
- * @throws {Failure} of the host when something stays.
+ * @throws {Failure} of the host when something could not be removed.
  */
 export async function removeMachine(host: Host, lease: Lease): Promise<void> {
   const { folder } = machinePaths(lease.store, lease.machine);
@@ -69,25 +63,25 @@ export async function removeMachine(host: Host, lease: Lease): Promise<void> {
   await removeLease(host, lease);
 }
 
-/** A machine that was lost is not, nor is one whose own scripts all went well. */
-async function isWorthALook(host: Host, lease: Lease): Promise<boolean> {
+/** Whether a script of the user failed, in a machine that still runs. */
+async function shouldHold(host: Host, lease: Lease): Promise<boolean> {
   return lease.keep > 0 && (await readFailures(host, lease)).own && await isRunning(host, lease);
 }
 
-/** Ends all that runs, and takes away what leads to it. */
+/** Ends the processes of a machine, and removes its files outside the store. */
 async function endMachine(host: Host, lease: Lease): Promise<void> {
   host.log.step(`Ending machine ${lease.machine}`);
   await supervisorOf(lease).stop(host, lease);
   await closeChannel(host, machinePaths(lease.store, lease.machine));
   await host.files.remove(leaseLink(lease.machine));
-  // A start that was killed may have asked systemd after that look; what it asks from now on needs the link.
+  // A killed prepare may have asked systemd for the unit just now; from now on the unit needs the link to start.
   if (lease.supervisor === "systemd") await stopUnit(host, lease.machine);
   await sweepExport(host, lease.machine);
 }
 
 /**
- * Keeps what a machine wrote, under a name of its own: the job's own name is free for a new machine. At
- * each instant one of the two leases says what there is. False where it cannot be kept.
+ * Keeps what a machine wrote under another machine name, since the job may be prepared again. At each instant one
+ * of the two leases names the writes. Returns false where they cannot be kept.
  */
 async function holdMachine(host: Host, lease: Lease): Promise<boolean> {
   const machine = heldName(lease.machine);

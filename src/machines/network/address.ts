@@ -1,71 +1,57 @@
-/** Addresses of machines: each has one of its family for itself, and all have the same gateway. */
+/** Interfaces and addresses of machines: each machine has a slot, and the address that belongs to it. */
 
-/** Where a private network begins: the name of its interface on the host, which no other program claims. */
+/** The names of machines' interfaces on the host begin with it. */
 export const INTERFACE_PREFIX = "nr-";
 
-/** What it is called in the machine. */
+/** The name of the interface in a machine. */
 export const MACHINE_INTERFACE = "eth0";
 
-/** The IPv6 addresses of all machines: unique local ones, RFC 4193, that NAT hides. */
+/** The IPv6 addresses of all machines: unique local ones, RFC 4193, behind NAT. */
 export const IPV6_RANGE = "fd6e:7370:6177::/64";
 
 const NETWORK6 = IPV6_RANGE.replace(/\/64$/, "");
 
-/** Addresses of one machine and of the host's end. */
+/** The address of a machine, and that of the host's end of its interface. */
 export interface Addresses {
   readonly own: string;
   readonly gateway: string;
 }
 
 /**
- * How many machines have a place in a range.
+ * Returns how many machines a range has addresses for: all but the network, the gateway and the broadcast.
  *
  * @param range `ADDRESS/BITS`.
- * @returns Their number: the network, the gateway and the last address are nobody's.
  */
-export function slotsIn(range: string): number {
+export function slotCount(range: string): number {
   return 2 ** (32 - bitsOf(range)) - 3;
 }
 
 /**
- * The IPv4 addresses of a slot.
+ * Returns the IPv4 addresses of a slot.
  *
  * @param range `ADDRESS/BITS`.
- * @param slot From 0 on.
- * @returns The machine's, and its gateway.
  */
-export function addresses(range: string, slot: number): Addresses {
+export function ipv4Addresses(range: string, slot: number): Addresses {
   const first = firstOf(range);
   return { own: asText(first + 2 + slot), gateway: asText(first + 1) };
 }
 
-/**
- * The IPv6 addresses of a slot.
- *
- * @param slot From 0 on.
- * @returns The machine's, and its gateway.
- */
-export function addresses6(slot: number): Addresses {
+/** Returns the IPv6 addresses of a slot. */
+export function ipv6Addresses(slot: number): Addresses {
   return { own: `${NETWORK6}${(slot + 2).toString(16)}`, gateway: `${NETWORK6}1` };
 }
 
 /**
- * Whether an IPv4 network lies in another one.
+ * Returns whether an IPv4 network lies within another one.
  *
  * @param inner `ADDRESS/BITS`, or an address.
  * @param outer The same.
- * @returns True where the outer one has all its addresses.
  */
 export function isWithinNetwork(inner: string, outer: string): boolean {
   return bitsOf(inner) >= bitsOf(outer) && firstOf(inner, bitsOf(outer)) === firstOf(outer);
 }
 
-/**
- * The name of a slot's interface on the host.
- *
- * @param slot From 0 on.
- * @returns The name.
- */
+/** Returns the name of a slot's interface on the host. */
 export function interfaceName(slot: number): string {
   return `${INTERFACE_PREFIX}${slot}`;
 }

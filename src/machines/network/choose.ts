@@ -1,4 +1,4 @@
-/** Which network a new machine gets: by configuration, else what the host can do. */
+/** Chooses the network of a new machine: by the configuration, else by what the host can do. */
 
 import type { NetworkChoice } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
@@ -8,31 +8,27 @@ import type { Network, NetworkPlan } from "../record/network.ts";
 import { type Obstacle, preparePrivateNetwork } from "./private_network.ts";
 import type { Resolvers } from "./resolv.ts";
 
-/** What a new machine gets. */
+/** The network of one new machine. */
 export interface ChosenNetwork {
   readonly kind: Network["kind"];
   readonly resolvers: Resolvers;
   readonly ipv6: boolean;
-  /** What the job's log is to say. */
+  /** Lines for the job's log. */
   readonly notes: readonly string[];
 }
 
-/** nspawn's machine asks whom the host asks. */
-const SHARED = {
-  resolvers: { servers: [], hasFile: true, isHosts: true, onlyStubs: false, options: [] },
+/** The machine uses the host's name servers. */
+const HOST_NETWORK = {
+  resolvers: { servers: [], hasFile: true, isHostFile: true, onlyStubs: false, options: [] },
   ipv6: false,
   notes: [],
 };
 
 /**
- * Chooses, and makes the host ready for it.
+ * Chooses a network, and prepares the host for a private one.
  *
- * @param host The outside.
- * @param choice What the configuration or the job says.
- * @param plan What private networks have in common.
- * @param server Where the job's repository is; undefined where there is none.
- * @returns The choice.
- * @throws {Failure} of the host where a private network is asked for by name, and cannot be.
+ * @param server The origin of the repository's URL; undefined without a repository.
+ * @throws {Failure} of the host where `private` is configured, and this host cannot have it.
  */
 export async function chooseNetwork(
   host: Host,
@@ -40,21 +36,25 @@ export async function chooseNetwork(
   plan: NetworkPlan,
   server: string | undefined,
 ): Promise<ChosenNetwork> {
-  if (choice === "host" || choice === "none") return { kind: choice, ...SHARED };
+  if (choice === "host" || choice === "none") return { kind: choice, ...HOST_NETWORK };
   const { obstacles, resolvers, ipv6 } = await preparePrivateNetwork(host, plan, "change");
   const all = [...obstacles, ...await loopbackObstacles(host, server)];
-  const against = all.filter(({ hinders }) => hinders !== "little");
-  if (choice === "auto" && against.length > 0) {
-    return { kind: "host", ...SHARED, notes: [`Network of the host, since ${said(against)}`] };
+  const serious = all.filter(({ severity }) => severity !== "minor");
+  if (choice === "auto" && serious.length > 0) {
+    return {
+      kind: "host",
+      ...HOST_NETWORK,
+      notes: [`Network of the host, since ${describe(serious)}`],
+    };
   }
-  const fatal = all.find(({ hinders }) => hinders === "all");
+  const fatal = all.find(({ severity }) => severity === "fatal");
   if (fatal !== undefined) {
     throw hostFailure(`Cannot give the machine a network of its own: ${fatal.reason}`, fatal.fix);
   }
-  const notes = all.length === 0 ? [] : [`Network: ${said(all)}`];
+  const notes = all.length === 0 ? [] : [`Network: ${describe(all)}`];
   return { kind: "private", resolvers, ipv6, notes };
 }
 
-function said(obstacles: readonly Obstacle[]): string {
+function describe(obstacles: readonly Obstacle[]): string {
   return obstacles.map(({ reason, fix }) => `${reason}. ${fix}`).join("; ");
 }

@@ -1,23 +1,23 @@
-/** Firewalls of others on this host: a packet passes where every chain lets it pass, and not only ours. */
+/** Other firewalls on this host: a packet of a machine passes only where the chains of all tables accept it. */
 
 import type { Host } from "../../host/host.ts";
 import { INTERFACE_PREFIX } from "./address.ts";
 
 /** A table with a chain that drops what is forwarded. */
 export interface Firewall {
-  /** Its family and name, as nft(8) takes them. */
+  /** Its family and name in the syntax of nft(8). */
   readonly table: string;
-  /** Who wrote it, for a person. */
+  /** The program that made it, for a message. */
   readonly owner: string;
-  /** What lets machines through. */
+  /** The command that lets machines through. */
   readonly fix: string;
 }
 
-/** All interfaces of machines, in the words of iptables(8), ufw(8) and firewalld. */
+/** All interfaces of machines, in the syntax of iptables(8), ufw(8) and firewalld. */
 const LINKS = `${INTERFACE_PREFIX}+`;
 
-/** A zone of their own, since machines are no neighbours, and a policy that lets it out: firewall-cmd(1). */
-const FIREWALLD = [
+/** A zone for machines, and a policy that lets that zone out: firewall-cmd(1). */
+const FIREWALLD_FIX = [
   "--new-zone=ci",
   `--zone=ci --add-interface=${LINKS}`,
   "--new-policy=ci-out",
@@ -41,7 +41,7 @@ const OWNERS: readonly { sign: RegExp; owner: string; fix: string }[] = [
   {
     sign: /chain filter_FORWARD /,
     owner: "firewalld",
-    fix: FIREWALLD,
+    fix: FIREWALLD_FIX,
   },
 ];
 
@@ -54,7 +54,7 @@ const OWNERS: readonly { sign: RegExp; owner: string; fix: string }[] = [
 export function droppingTables(chains: string): Firewall[] {
   return chains.split(/^(?=table )/m).flatMap((text) => {
     const table = text.match(/^table (\S+ \S+) \{/)?.[1];
-    if (table === undefined || !forwards(text)) return [];
+    if (table === undefined || !dropsForwarded(text)) return [];
     const { owner, fix } = OWNERS.find(({ sign }) => sign.test(text)) ?? {
       owner: `table ${table}`,
       fix:
@@ -65,7 +65,7 @@ export function droppingTables(chains: string): Firewall[] {
 }
 
 /** A policy, or firewalld, which rejects by its last rule. */
-function forwards(table: string): boolean {
+function dropsForwarded(table: string): boolean {
   return /hook forward priority [^;]*; policy drop;/.test(table) ||
     (/^table inet firewalld /.test(table) && /hook forward/.test(table));
 }

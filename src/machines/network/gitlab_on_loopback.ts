@@ -1,12 +1,12 @@
+/** Finds out whether GitLab listens on the host's loopback, which a private network does not reach. */
+
 import type { Host } from "../../host/host.ts";
 import type { Obstacle } from "./private_network.ts";
 
 /**
- * Whether a server listens where machines with a network of their own cannot reach it.
+ * Returns the obstacle that a server on the host's loopback is to private networks; none for any other server.
  *
- * @param host The outside.
- * @param server Its URL; undefined where there is none.
- * @returns The obstacle, or none.
+ * @param server The server's URL; undefined where there is none.
  */
 export async function loopbackObstacles(
   host: Host,
@@ -14,31 +14,31 @@ export async function loopbackObstacles(
 ): Promise<Obstacle[]> {
   if (server === undefined || !URL.canParse(server)) return [];
   const { hostname } = new URL(server);
-  if (OWN.test(hostname)) {
+  if (LOOPBACK.test(hostname)) {
     return [{
-      ...WAY,
+      ...FIX,
       reason: `${hostname} is the host's own loopback, where no machine reaches it`,
-      hinders: "jobs",
+      severity: "serious",
     }];
   }
-  if (!await isNamedOwn(host, hostname)) return [];
+  if (!await isLoopbackByHostsFile(host, hostname)) return [];
   return [{
-    ...WAY,
+    ...FIX,
     reason:
       `${hostname} is on the host's own loopback by its /etc/hosts, which machines do not see`,
-    hinders: "little", // a name server may know a better address
+    severity: "minor", // a name server may know a better address
   }];
 }
 
-const WAY = {
+const FIX = {
   topic: "GitLab",
   fix: 'Set network = "host", or give GitLab an address that others can reach',
 } as const;
 
-const OWN = /^(?:localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
+const LOOPBACK = /^(?:localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
 
-/** hosts(5) names a host itself by such an address; where another line has a true one, that is found. */
-async function isNamedOwn(host: Host, name: string): Promise<boolean> {
+/** Whether each line of hosts(5) with that name has a loopback address: with another line too, that one is used. */
+async function isLoopbackByHostsFile(host: Host, name: string): Promise<boolean> {
   const text = await host.files.read("/etc/hosts").catch(() => null) ?? "";
   const named = text.split("\n").map((line) => line.replace(/#.*/, "").trim().split(/\s+/))
     .filter(([, ...names]) => names.includes(name));

@@ -1,4 +1,4 @@
-/** Whether this host can give machines networks of their own, and what it takes. */
+/** Prepares the host for private networks, and finds out what speaks against them. */
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
@@ -7,27 +7,27 @@ import type { NetworkPlan } from "../record/network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
 import { type Rules, rulesFor, TABLE } from "./rules.ts";
 
-/** Why a private network would be none, or less than jobs need. */
+/** A reason against a private network. */
 export interface Obstacle {
-  /** What it is about, for a table. */
+  /** The subject, for a table. */
   readonly topic: "nftables" | "forwarding" | "DNS" | "GitLab";
   readonly reason: string;
   readonly fix: string;
-  /** Whether there is no private network at all, or none that jobs get far with, or one that lacks a part. */
-  readonly hinders: "all" | "jobs" | "little";
+  /** Whether there can be no private network, one in which jobs fail, or one in which few things fail. */
+  readonly severity: "fatal" | "serious" | "minor";
 }
 
-/** What a host can do. */
+/** What the host offers to private networks. */
 export interface PrivateNetworkState {
   readonly obstacles: readonly Obstacle[];
   readonly resolvers: Resolvers;
-  /** Whether the host itself goes out by IPv6. */
+  /** Whether the host has a default route for IPv6. */
   readonly ipv6: boolean;
-  /** Whether it forwarded before. */
+  /** Whether the host forwarded packets before this call. */
   readonly forwarded: boolean;
 }
 
-/** Whether the host is changed where that is wanted, or only asked whether it could be. */
+/** Whether the host is changed, or only tested. */
 export type Mode = "change" | "try";
 
 const FORWARD4 = "/proc/sys/net/ipv4/ip_forward";
@@ -62,77 +62,74 @@ fi
 `;
 
 /**
- * Makes the host ready for private networks: its rules and forwarding are on when this returns, unless an
- * obstacle says why not. Nothing is done again that is there.
- *
- * @param host The outside.
- * @param plan What private networks have in common.
- * @param earnest Whether anything is changed.
- * @returns What the host can do.
+ * Prepares the host for private networks: with mode `change` and no fatal obstacle, the rules are loaded and
+ * forwarding is on. What is in place already stays untouched.
  */
 export async function preparePrivateNetwork(
   host: Host,
   plan: NetworkPlan,
-  earnest: Mode,
+  mode: Mode,
 ): Promise<PrivateNetworkState> {
-  const [facts, resolvers] = await Promise.all([findFacts(host), readResolvers(host)]);
-  const { missing, ipv6, lacks4, lacks6 } = facts;
-  const obstacles = missing !== undefined ? [lacking(missing)] : [
-    ...await load(host, rulesFor(plan, resolvers.servers), facts, earnest),
-    ...await blocking(host, facts.chains),
+  const [facts, resolvers] = await Promise.all([readFacts(host), readResolvers(host)]);
+  const { missing, ipv6, needsForward4, needsForward6 } = facts;
+  const obstacles = missing !== undefined ? [missingProgram(missing)] : [
+    ...await loadRules(host, rulesFor(plan, resolvers.servers), facts, mode),
+    ...await firewallObstacles(host, facts.chains),
   ];
   return {
-    obstacles: [...obstacles, ...unheard(resolvers)],
+    obstacles: [...obstacles, ...dnsObstacles(resolvers)],
     resolvers,
     ipv6,
-    forwarded: !lacks4 && !lacks6,
+    forwarded: !needsForward4 && !needsForward6,
   };
 }
 
-/** What a host says of itself. */
+/** The state of the host's network. */
 interface Facts {
-  /** A program that is not there. */
+  /** A program that is not installed. */
   readonly missing: string | undefined;
   readonly ipv6: boolean;
-  /** Whether it is to forward a family, and does not yet. */
-  readonly lacks4: boolean;
-  readonly lacks6: boolean;
-  /** What nft says of all chains, and of the rules in one of ours. */
+  /** Whether forwarding of an address family has to be turned on. */
+  readonly needsForward4: boolean;
+  readonly needsForward6: boolean;
+  /** All chains, and the rules of our chain `forward`, as nft(8) prints them. */
   readonly chains: string;
 }
 
-async function findFacts(host: Host): Promise<Facts> {
+async function readFacts(host: Host): Promise<Facts> {
   const { stdout } = await host.processes.capture(["sh", "-c", FACTS_SCRIPT]);
   const [forward4, forward6] = stdout.split("\n");
   const ipv6 = /^default /m.test(stdout);
   return {
     missing: stdout.match(/^lacks (.*)$/m)?.[1],
     ipv6,
-    lacks4: forward4 === "0",
-    lacks6: ipv6 && forward6 === "0",
+    needsForward4: forward4 === "0",
+    needsForward6: ipv6 && forward6 === "0",
     chains: stdout,
   };
 }
 
-function lacking(program: string): Obstacle {
+function missingProgram(program: string): Obstacle {
   const pack = program === "nft" ? "nftables" : "iproute2";
   return {
     topic: "nftables",
     reason: `this host has no ${program}`,
     fix: `Install the package ${pack}`,
-    hinders: "all",
+    severity: "fatal",
   };
 }
 
-async function load(
+async function loadRules(
   host: Host,
   { text, mark }: Rules,
-  { lacks4, lacks6, chains }: Facts,
-  earnest: Mode,
+  { needsForward4, needsForward6, chains }: Facts,
+  mode: Mode,
 ): Promise<Obstacle[]> {
-  if (chains.includes(`"${mark}"`) && !lacks4 && !lacks6) return [];
-  const forwards = [lacks4, lacks6].map((lacks) => lacks && earnest === "change" ? "yes" : "no");
-  const words = [earnest === "change" ? "" : "--check", ...forwards];
+  if (chains.includes(`"${mark}"`) && !needsForward4 && !needsForward6) return [];
+  const forwards = [needsForward4, needsForward6].map((needs) =>
+    needs && mode === "change" ? "yes" : "no"
+  );
+  const words = [mode === "change" ? "" : "--check", ...forwards];
   const { code, stderr } = await host.processes.capture([
     "sh",
     "-c",
@@ -146,37 +143,38 @@ async function load(
   return [{
     topic: "nftables",
     reason: `the rules of nftables cannot be loaded: ${stderr.trim().split("\n")[0]}`,
-    fix: "A kernel with nf_tables, NAT and fib, and the right to change it",
-    hinders: "all",
+    fix: "Use a kernel with nf_tables, NAT and fib, and allow this host to change its rules",
+    severity: "fatal",
   }];
 }
 
-async function blocking(host: Host, chains: string): Promise<Obstacle[]> {
+async function firewallObstacles(host: Host, chains: string): Promise<Obstacle[]> {
   try {
     const firewalls = await blockingFirewalls(host, droppingTables(chains));
     return firewalls.map(({ owner, fix }) => ({
       topic: "forwarding",
       reason: `${owner} drops what machines send`,
       fix: `Let it pass: ${fix}`,
-      hinders: "jobs",
+      severity: "serious",
     }));
   } catch (error) {
     return [{
       topic: "forwarding",
       reason: messageOf(error),
-      fix: "nft list ruleset says more",
-      hinders: "jobs",
+      fix: "See nft list ruleset",
+      severity: "serious",
     }];
   }
 }
 
-function unheard({ onlyStubs, hasFile }: Resolvers): Obstacle[] {
+function dnsObstacles({ onlyStubs, hasFile }: Resolvers): Obstacle[] {
   if (onlyStubs) {
     return [{
       topic: "DNS",
-      reason: "the host's name server is on its own loopback, and says nowhere whom it asks",
+      reason:
+        "the host's only name server is on its loopback, and its upstream servers are not known",
       fix: "Name one in /etc/resolv.conf that machines can reach",
-      hinders: "jobs",
+      severity: "serious",
     }];
   }
   if (hasFile) return [];
@@ -184,6 +182,6 @@ function unheard({ onlyStubs, hasFile }: Resolvers): Obstacle[] {
     topic: "DNS",
     reason: "the host has no /etc/resolv.conf, so that machines have none either",
     fix: "Make one, or link it to /run/systemd/resolve/resolv.conf where systemd-resolved runs",
-    hinders: "little", // the host's network would be no better
+    severity: "minor", // the host's network would be no better
   }];
 }

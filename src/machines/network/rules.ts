@@ -1,4 +1,4 @@
-/** The one nftables table: static, keyed on the names of interfaces, so that nothing of it is per machine. */
+/** The nftables table of this program. It matches interfaces by name, so that no rule is made for a single machine. */
 
 import { INTERFACE_PREFIX, IPV6_RANGE } from "./address.ts";
 import type { NetworkPlan } from "../record/network.ts";
@@ -10,18 +10,16 @@ const ANY = `"${INTERFACE_PREFIX}*"`;
 
 /** The table as text. */
 export interface Rules {
-  /** What nft(8) reads. */
+  /** The input of nft(8). */
   readonly text: string;
-  /** A comment at the last rule of its chain `forward`, that no other text has. */
+  /** The comment of the last rule of chain `forward`: it holds a hash of the text. */
   readonly mark: string;
 }
 
 /**
- * The table, as one transaction of nft(8) that replaces what was there.
+ * Returns the table as one transaction of nft(8) that replaces the table that was there.
  *
- * @param plan What private networks have in common.
- * @param servers Name servers: machines may ask them wherever they are.
- * @returns The table.
+ * @param servers Name servers: machines may ask them at any address.
  */
 export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
   const sets = set("dns", servers) + set("allowed", plan.network_allow) +
@@ -38,7 +36,7 @@ function chains(range: string, mark: string): string {
     type filter hook prerouting priority -300; policy accept;
     iifname ${ANY} jump arriving
   }
-  # Nobody speaks for another, and no machine tells the host where to route.
+  # No machine uses the address of another one, and none changes the routes of the host.
   chain arriving {
     ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     icmpv6 type { nd-router-advert, nd-redirect } drop
@@ -49,7 +47,7 @@ function chains(range: string, mark: string): string {
     type filter hook input priority -10; policy accept;
     iifname ${ANY} jump leaving
   }
-  # No machine sees another one, and none is called from outside.
+  # No machine reaches another one, and none is reached from outside.
   chain forward {
     type filter hook forward priority -10; policy accept;
     iifname ${ANY} icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } drop
@@ -75,7 +73,7 @@ function chains(range: string, mark: string): string {
 `;
 }
 
-/** Two sets, one a family: an empty one may have no elements in nft's language. */
+/** Two sets, one per family. nft refuses an empty list of elements. */
 function set(name: string, members: readonly string[]): string {
   return [["4", "ipv4_addr"], ["6", "ipv6_addr"]].map(([family, type]) => {
     const own = members.filter((member) => member.includes(":") === (family === "6"));
@@ -87,7 +85,7 @@ function set(name: string, members: readonly string[]): string {
   }).join("");
 }
 
-/** Tells texts apart; FNV-1a, since nobody has a reason to make two that are equal. */
+/** FNV-1a: enough to notice a change, since nobody gains by a collision. */
 function digest(text: string): string {
   let hash = 0x811c9dc5;
   for (const character of text) {

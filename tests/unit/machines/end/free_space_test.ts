@@ -8,16 +8,17 @@ import { standaloneHost } from "../supervisor/standalone_host.ts";
 /** Free bytes of 1000 on the disk, and of memory. */
 const ROOM: readonly (readonly [number, number, readonly string[]])[] = [
   [500, 500, []],
-  [99, 500, ["early: disk is wanted", "late: disk is wanted"]],
-  [500, 99, ["early: memory is wanted"]],
+  [99, 500, ["early: evicted to free disk space", "late: evicted to free disk space"]],
+  [500, 99, ["early: evicted to free memory"]],
 ];
 
 for (const [disk, memory, ended] of ROOM) {
   Deno.test(`makeRoom() with ${disk} and ${memory} of 1000 ends ${ended.length} that are kept`, async () => {
     await inFolder(async (folder) => {
       const { host } = standaloneHost(folder, (argv): Answer | void => {
-        if (argv[0] !== "sh") return;
-        return { stdout: `  ${disk} 1000\nMemTotal:   1000 kB\nMemAvailable:  ${memory} kB\n` };
+        if (argv[0] === "df") return { stdout: `Avail 1B-blocks IFree\n  ${disk} 1000 9\n` };
+        if (!argv.includes("/proc/meminfo")) return;
+        return { stdout: `MemTotal:   1000 kB\nMemAvailable:  ${memory} kB\n` };
       });
       const keep = async (name: string, more: Partial<Lease>) =>
         await writeLease(host, leaseOf(folder, name, more));
@@ -44,10 +45,11 @@ const RESERVES: readonly (readonly [string, number, boolean])[] = [
 
 for (const [free, reserve, may] of RESERVES) {
   Deno.test(`refuseFullDisk() ${may ? "lets" : "refuses"} ${free || "what nobody tells"} of ${reserve}`, async () => {
-    const { host, commands } = recordingHost({ answer: () => ({ stdout: `Avail\n${free}\n` }) });
+    const stdout = `Avail 1B-blocks IFree\n${free} 9999 9\n`;
+    const { host, commands } = recordingHost({ answer: () => ({ stdout }) });
     const refusal = refuseFullDisk(host, "/store", reserve);
     if (may) await refusal;
     else await assert.rejects(refusal, { kind: "host", message: /disk_reserve/, hint: /gc/ });
-    assert.deepEqual(commands(), ["df --block-size=1 --output=avail /store"]);
+    assert.deepEqual(commands(), ["df --block-size=1 --output=avail,size,iavail /store"]);
   });
 }

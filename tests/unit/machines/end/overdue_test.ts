@@ -63,14 +63,14 @@ Deno.test("endOverdue() leaves alone what somebody watches over", async () => {
 Deno.test("endOverdue() ends what nobody watches over, and says why", async () => {
   const past = new Date(NOW - 1000).toISOString();
   const reasons: readonly (readonly [Partial<Lease>, Scene, RegExp])[] = [
-    [{ boot: "before" }, {}, /started anew/],
+    [{ boot: "before" }, {}, /rebooted/],
     [{ preparer: DEAD }, {}, /its prepare was killed/],
-    [{ runner: DEAD }, {}, /who asked for it has ended/],
-    [{ runner: { ...ALIVE, start: 2 } }, {}, /who asked for it has ended/],
+    [{ runner: DEAD }, {}, /its GitLab Runner has ended/],
+    [{ runner: { ...ALIVE, start: 2 } }, {}, /its GitLab Runner has ended/],
     [{ deadline: past }, {}, /its deadline was 20/],
     [{ runner: ALIVE, deadline: past }, {}, /its deadline was 20/],
     [{ held: past }, {}, /it was kept until/],
-    [{}, { lock: "left" }, /the call that made or ended it did not finish/],
+    [{}, { lock: "left" }, /the call that started or ended it did not finish/],
     [{}, { isRunning: () => Promise.resolve(false) }, /it has ended/],
   ];
   for (const [change, scene, expected] of reasons) {

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import {
-  addresses,
-  addresses6,
+  ipv4Addresses,
+  ipv6Addresses,
   isWithinNetwork,
-  slotsIn,
+  slotCount,
 } from "../../../../src/machines/network/address.ts";
 
 const ADDRESSES: readonly (readonly [string, number, string, string])[] = [
@@ -16,21 +16,21 @@ const ADDRESSES: readonly (readonly [string, number, string, string])[] = [
 
 for (const [range, slot, own, gateway] of ADDRESSES) {
   Deno.test(`addresses() gives slot ${slot} of ${range} ${own}`, () => {
-    assert.deepEqual(addresses(range, slot), { own, gateway });
+    assert.deepEqual(ipv4Addresses(range, slot), { own, gateway });
   });
 }
 
 Deno.test("addresses() of all slots are in their range, and no two are equal", () => {
   const range = "10.9.8.0/26";
-  const all = Array.from({ length: slotsIn(range) }, (_, slot) => addresses(range, slot).own);
+  const all = Array.from({ length: slotCount(range) }, (_, slot) => ipv4Addresses(range, slot).own);
   assert.equal(new Set(all).size, 61);
   assert.ok(all.every((address) => isWithinNetwork(address, range)));
   assert.ok(!all.includes("10.9.8.1") && !all.includes("10.9.8.63"));
 });
 
 Deno.test("addresses6() differ by slot", () => {
-  assert.deepEqual(addresses6(0), { own: "fd6e:7370:6177::2", gateway: "fd6e:7370:6177::1" });
-  assert.equal(addresses6(254).own, "fd6e:7370:6177::100");
+  assert.deepEqual(ipv6Addresses(0), { own: "fd6e:7370:6177::2", gateway: "fd6e:7370:6177::1" });
+  assert.equal(ipv6Addresses(254).own, "fd6e:7370:6177::100");
 });
 
 const WITHIN: readonly (readonly [string, string, boolean])[] = [

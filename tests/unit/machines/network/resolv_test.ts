@@ -19,7 +19,7 @@ Deno.test("readResolvers() takes what the host asks, with its options", async ()
   assert.deepEqual(await readResolvers(hostWith({ "/etc/resolv.conf": text })), {
     servers: ["10.0.0.1", "fd00::53"],
     hasFile: true,
-    isHosts: true,
+    isHostFile: true,
     onlyStubs: false,
     options: ["search a.example b", "options ndots:2"],
   });
@@ -34,7 +34,7 @@ Deno.test("readResolvers() takes whom a stub asks, and no server of a link of th
   assert.deepEqual(await readResolvers(hostWith(files)), {
     servers: ["192.168.1.1"],
     hasFile: true,
-    isHosts: false,
+    isHostFile: false,
     onlyStubs: false,
     options: ["search lan"],
   });
@@ -45,14 +45,14 @@ Deno.test("readResolvers() says where the host has but stubs, and where it has n
   assert.deepEqual(stub, {
     servers: [],
     hasFile: true,
-    isHosts: false,
+    isHostFile: false,
     onlyStubs: true,
     options: [],
   });
   assert.deepEqual(await readResolvers(hostWith({})), {
     servers: [],
     hasFile: false,
-    isHosts: true,
+    isHostFile: true,
     onlyStubs: false,
     options: [],
   });

@@ -1,22 +1,22 @@
 /** The link of a machine; that it carries packets is shown in tests/integration/network_test.ts. */
 
 import assert from "node:assert/strict";
-import { connectWhileStarting, linkFor } from "../../../../src/machines/network/veth.ts";
+import { connectWhileStarting, vethFor } from "../../../../src/machines/network/veth.ts";
 import type { Argv, Host } from "../../../../src/host/host.ts";
 import { skip } from "../../../skip.ts";
 import { recordingHost } from "../../recording_host.ts";
 
-Deno.test("linkFor() has addresses of IPv6 only where the host goes out by it", () => {
-  const four = linkFor("10.231.0.0/19", 3, false, 10);
+Deno.test("vethFor() has addresses of IPv6 only where the host goes out by it", () => {
+  const four = vethFor("10.231.0.0/19", 3, false, 10);
   assert.equal(four.name, "nr-3");
   assert.ok(![...four.outside, ...four.inside].some((command) => command.includes("::")));
   assert.ok(![...four.outside, ...four.inside].some((command) => command.includes(" add ")));
-  const both = linkFor("10.231.0.0/19", 3, true, 10);
+  const both = vethFor("10.231.0.0/19", 3, true, 10);
   assert.ok(both.inside.includes("address replace fd6e:7370:6177::5/128 dev eth0 nodad"));
 });
 
 /** A link that no nspawn makes. */
-const LINK = { ...linkFor("10.231.0.0/19", 3, false, 60), name: "nr-of-nobody" };
+const LINK = { ...vethFor("10.231.0.0/19", 3, false, 60), name: "nr-of-nobody" };
 
 /** More than the kernel has: PID_MAX_LIMIT. */
 const NOBODY = 4_194_305;
@@ -31,7 +31,7 @@ function waitedFor(): Host {
 Deno.test("whileConnecting() waits no longer than it may", async () => {
   const link = { ...LINK, patience: 0.05 };
   const connecting = connectWhileStarting(waitedFor(), link, found, () => Promise.resolve());
-  await assert.rejects(connecting, { message: /nspawn makes nr-of-nobody for nobody/ });
+  await assert.rejects(connecting, { message: /interface nr-of-nobody did not appear in time/ });
 });
 
 Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
@@ -94,7 +94,7 @@ async function withNetworks(
   }
 }
 
-const OWN = linkFor("10.231.0.0/19", 3, false, 20);
+const OWN = vethFor("10.231.0.0/19", 3, false, 20);
 
 const both = "whileConnecting() gives both ends their addresses once the machine has a PID 1";
 Deno.test(both, async () => {
@@ -125,7 +125,9 @@ Deno.test(never, async () => {
     await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0");
     const wrong = () => Promise.resolve(Number(outside));
     const connecting = connectWhileStarting(own, OWN, wrong, () => Promise.resolve());
-    await assert.rejects(connecting, { message: /it has the host's$/ });
+    await assert.rejects(connecting, {
+      message: /the machine is in the host's network namespace$/,
+    });
     assert.equal(await ip(outside, "-4", "addr", "show"), "");
   });
 });
@@ -143,7 +145,7 @@ Deno.test("whileConnecting() looks for a PID 1 no longer than the start takes", 
     connectWhileStarting(looking, LINK, nobody, start(end));
   await assert.rejects(connect(() => Promise.resolve()), {
     kind: "host",
-    message: /nobody knows its PID 1/,
+    message: /its PID 1 is unknown/,
   });
   await assert.rejects(connect(() => Promise.reject(new Error("no machine"))), {
     message: "no machine",
