@@ -19,7 +19,7 @@ export async function isSubvolume(host: Host, path: string): Promise<boolean> {
 }
 
 /** Words: a folder. */
-const SHOW = `
+export const SUBVOLUME_SCRIPT = `
 [ "$(stat --file-system --format=%T -- "$1")" = btrfs ] || exit 3
 btrfs subvolume show "$1"
 `;
@@ -36,7 +36,7 @@ const NOT_BTRFS = 3;
 export async function subvolumeId(host: Host, path: string): Promise<string | null | undefined> {
   const stat = await host.files.stat(path);
   if (stat?.kind !== "directory" || stat.ino !== SUBVOLUME_INODE) return undefined;
-  const { code, stdout } = await host.processes.capture(["sh", "-c", SHOW, "sh", path]);
+  const { code, stdout } = await host.processes.capture(["sh", "-c", SUBVOLUME_SCRIPT, "sh", path]);
   if (code === NOT_BTRFS) return undefined;
   return stdout.match(/^\s*UUID:\s+([0-9a-f-]{36})$/m)?.[1] ?? null;
 }

@@ -7,7 +7,7 @@ import type { Host } from "../host/host.ts";
  * Prints how quotas count on the file system of a path. The ordinary ones bind a subvolume alone: whoever may
  * write in it makes another one inside, which has no limit.
  */
-const MODE = `
+export const QUOTA_MODE_SCRIPT = `
 id=$(btrfs filesystem show "$(stat --format=%m -- "$1")" | sed -n 's/.* uuid: //p')
 cat "/sys/fs/btrfs/$id/qgroups/mode"
 `;
@@ -23,12 +23,12 @@ export const ENABLE = "btrfs quota enable --simple";
  * @returns True where simple quotas are on.
  */
 export async function hasSimpleQuotas(host: Host, path: string): Promise<boolean> {
-  const { stdout } = await host.processes.capture(["sh", "-c", MODE, "sh", path]);
+  const { stdout } = await host.processes.capture(["sh", "-c", QUOTA_MODE_SCRIPT, "sh", path]);
   return stdout.trim() === "squota";
 }
 
 /** Words: the subvolume, bytes. The group has the subvolume's own number, one level above. */
-const LIMIT = `
+export const LIMIT_SCRIPT = `
 id=$(btrfs inspect-internal rootid "$1")
 btrfs qgroup create "1/$id" "$1"
 btrfs qgroup limit "$2" "1/$id" "$1"
@@ -44,7 +44,7 @@ btrfs qgroup assign --no-rescan "0/$id" "1/$id" "$1"
  * @throws {Failure} of the host.
  */
 export async function limitSubvolume(host: Host, path: string, bytes: number): Promise<void> {
-  const argv = ["sh", "-euc", LIMIT, "sh", path, `${bytes}`] as const;
+  const argv = ["sh", "-euc", LIMIT_SCRIPT, "sh", path, `${bytes}`] as const;
   const { code, stderr } = await host.processes.capture(argv);
   if (code !== 0) throw hostFailure(`Cannot limit subvolume ${path}: ${stderr.trim()}`);
 }
@@ -53,7 +53,7 @@ export async function limitSubvolume(host: Host, path: string, bytes: number): P
  * Words: the subvolume. One that is full could not be deleted, and a group with members could not either; and
  * what is asked for by a path in a full one is refused, so that the path is that of the folder above.
  */
-const RELEASE = `
+export const RELEASE_SCRIPT = `
 id=$(btrfs inspect-internal rootid "$1") || exit 0
 btrfs qgroup limit none "1/$id" "$1/.."
 btrfs qgroup show -p --raw "$1/.." | while read -r member _ _ group _; do
@@ -69,11 +69,11 @@ btrfs qgroup destroy "1/$id" "$1/.."
  * @param path The subvolume.
  */
 export async function releaseSubvolume(host: Host, path: string): Promise<void> {
-  await host.processes.capture(["sh", "-c", RELEASE, "sh", path]);
+  await host.processes.capture(["sh", "-c", RELEASE_SCRIPT, "sh", path]);
 }
 
 /** Words: the subvolume. */
-const SHOW = `
+export const SHOW_QUOTA_SCRIPT = `
 id=$(btrfs inspect-internal rootid "$1")
 btrfs qgroup show -re --raw --sync "$1" | grep "^1/$id "
 `;
@@ -86,7 +86,7 @@ btrfs qgroup show -re --raw --sync "$1" | grep "^1/$id "
  * @returns Bytes; null where it has none.
  */
 export async function leftOfSubvolume(host: Host, path: string): Promise<number | null> {
-  const { stdout } = await host.processes.capture(["sh", "-c", SHOW, "sh", path]);
+  const { stdout } = await host.processes.capture(["sh", "-c", SHOW_QUOTA_SCRIPT, "sh", path]);
   return parseGroup(stdout);
 }
 

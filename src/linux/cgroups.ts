@@ -38,12 +38,15 @@ export function cgroupPaths(facts: KernelFacts, name: string): [string, ...strin
  * @returns The words.
  */
 export function inCgroup(cgroup: string, argv: readonly string[]): Argv {
-  const script = 'mkdir -p "$1" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"';
-  return ["sh", "-c", script, "sh", cgroup, ...argv];
+  return ["sh", "-c", ENTER_CGROUP_SCRIPT, "sh", cgroup, ...argv];
 }
 
+/** Arguments: the cgroup, the command. */
+export const ENTER_CGROUP_SCRIPT =
+  'mkdir -p "$1" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"';
+
 /** Functions that end all in a cgroup and remove it. `cgroup.kill` is there from Linux 5.14 on. */
-const END = `
+export const END_FUNCTIONS = `
 processes() {
   find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
@@ -87,7 +90,7 @@ end_all() {
 `;
 
 /** Words: GRACE in hundredths of a second between SIGTERM and SIGKILL, the cgroup, its twins. */
-const END_CGROUP = `${END}
+export const END_CGROUP_SCRIPT = `${END_FUNCTIONS}
 grace=$1 cgroup=$2
 end_all || exit 1
 shift 2
@@ -101,7 +104,7 @@ exit 0
  * Runs a command in a cgroup of its own and ends with its code; what it left there is ended before.
  * Words: GRACE, the cgroup, the command. We stay outside, where nothing is ended.
  */
-const RUN_IN_CGROUP = `${END}
+export const RUN_IN_CGROUP_SCRIPT = `${END_FUNCTIONS}
 grace=$1 cgroup=$2
 shift 2
 mkdir -p "$cgroup" || exit
@@ -123,7 +126,7 @@ exit "$code"
  * @returns The words.
  */
 export function inOwnCgroup(cgroup: string, grace: number, argv: readonly string[]): Argv {
-  return ["sh", "-c", RUN_IN_CGROUP, "sh", `${grace * 100}`, cgroup, ...argv];
+  return ["sh", "-c", RUN_IN_CGROUP_SCRIPT, "sh", `${grace * 100}`, cgroup, ...argv];
 }
 
 /**
@@ -143,7 +146,7 @@ export async function endCgroup(
   const { code } = await host.processes.capture([
     "sh",
     "-c",
-    END_CGROUP,
+    END_CGROUP_SCRIPT,
     "sh",
     `${grace * 100}`,
     ...cgroups,

@@ -35,7 +35,7 @@ export const WORKSHOP = "nspawn-runner-";
  * What runs in a tree lives on when its nspawn is killed, and would change the tree for ever. One that was
  * killed while systemd made its scope stays known as well, since nobody tells systemd that it is empty.
  */
-const SWEEP = `
+export const SWEEP_SCRIPT = `
 for path in "$1/$3"* "$2/$3"*; do
   name=\${path##*/}
   starter=\${name##*-}
@@ -70,7 +70,7 @@ done
 export async function sweepWorkshops(host: Host): Promise<void> {
   const names = [...await host.files.list(RECORDS), ...await host.files.list(EXPORTS)];
   if (!names.some((name) => name.startsWith(WORKSHOP))) return;
-  const argv = ["sh", "-c", SWEEP, "sh", RECORDS, EXPORTS, WORKSHOP] as const;
+  const argv = ["sh", "-c", SWEEP_SCRIPT, "sh", RECORDS, EXPORTS, WORKSHOP] as const;
   const { stdout } = await host.processes.capture(argv);
   for (const name of stdout.split("\n").filter((line) => line !== "")) {
     host.log.info(`Ending ${name}: who worked in it was killed`);

@@ -68,10 +68,10 @@ export async function kernelFacts(host: Host): Promise<KernelFacts> {
  * Prints the line of proc_pid_stat(5) of the nearest GitLab Runner above us. A script of such a name has a
  * shell for its executable: it ends with its stage, and says nothing about the job.
  */
-const RUNNER = `
+export const FIND_RUNNER_SCRIPT = `
 pid=$PPID
 while [ "$pid" -gt 1 ]; do
-  name= parent=0
+  name='' parent=0
   while read -r key value; do
     case $key in
       Name:) name=$value ;;
@@ -97,7 +97,7 @@ done
  * @returns Null where there is none.
  */
 export async function callingRunner(host: Host): Promise<ProcessId | null> {
-  return parseStat((await host.processes.capture(["sh", "-c", RUNNER])).stdout);
+  return parseStat((await host.processes.capture(["sh", "-c", FIND_RUNNER_SCRIPT])).stdout);
 }
 
 /**

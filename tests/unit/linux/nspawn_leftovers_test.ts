@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import {
   EXPORTS,
   RECORDS,
+  SWEEP_SCRIPT,
   sweepExport,
   sweepWorkshops,
   WORKSHOP,
 } from "../../../src/linux/nspawn_leftovers.ts";
-import { recordingHost } from "../recording_host.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
 
 Deno.test("sweepWorkshops() starts nothing where nothing is called so, and tells what it ended", async () => {
   const ended = `${WORKSHOP}login-x-7`;
@@ -45,4 +46,48 @@ Deno.test("sweepExport() starts no process where there is nothing", async () => 
   const { host, commands, removed } = exportHost(false);
   await sweepExport(host, "run-42");
   assert.deepEqual([commands(), removed], [[], []]);
+});
+
+/** No process has this id, which is more than PID_MAX_LIMIT of the kernel. */
+const NOBODY = 4_194_305;
+
+/** Ends the leader of a record as machinectl(1) does, and writes down how it was called. */
+const MACHINECTL = `#!/bin/sh
+for name; do :; done
+echo "$*" >>"$0.log"
+[ "$1" = terminate ] || kill -KILL "$(sed -n s/^LEADER=//p "$RECORDS/$name")"
+`;
+
+Deno.test("SWEEP_SCRIPT ends machines whose starter is gone, and leaves all others alone", async () => {
+  await inFolder(async (folder) => {
+    const [records, exports, bin] = ["records", "exports", "bin"].map((name) =>
+      `${folder}/${name}`
+    );
+    for (const path of [records, exports, bin]) await Deno.mkdir(path!);
+    await Deno.writeTextFile(`${bin}/machinectl`, MACHINECTL, { mode: 0o755 });
+    await Deno.writeTextFile(`${bin}/umount`, "#!/bin/sh\n", { mode: 0o755 });
+    const leaders = [1, 2].map(() => new Deno.Command("sleep", { args: ["60"] }).spawn());
+    const [gone, kept] = [`w-login-${NOBODY}`, `w-login-${Deno.pid}`];
+    await Deno.writeTextFile(`${records}/${gone}`, `LEADER=${leaders[0]!.pid}\n`);
+    await Deno.writeTextFile(`${records}/${kept}`, `LEADER=${leaders[1]!.pid}\n`);
+    for (const name of [`w-x-${NOBODY}`, `w-x-${Deno.pid}`, "w-x-y", `v-${NOBODY}`]) {
+      await Deno.mkdir(`${exports}/${name}`);
+    }
+    const command = new Deno.Command("sh", {
+      args: ["-c", SWEEP_SCRIPT, "sh", records!, exports!, "w-"],
+      env: { PATH: `${bin}:${Deno.env.get("PATH")}`, RECORDS: records! },
+    });
+    const ended = leaders[0]!.status;
+    const { stdout } = await command.output();
+    assert.equal((await ended).signal, "SIGKILL");
+    leaders[1]!.kill("SIGTERM");
+    assert.equal((await leaders[1]!.status).signal, "SIGTERM", "it was still running");
+    assert.equal(new TextDecoder().decode(stdout), `${gone}\n`);
+    assert.equal(
+      await Deno.readTextFile(`${bin}/machinectl.log`),
+      `kill --signal=KILL ${gone}\nterminate ${gone}\n`,
+    );
+    const left = (await Array.fromAsync(Deno.readDir(exports!))).map(({ name }) => name).sort();
+    assert.deepEqual(left, [`v-${NOBODY}`, `w-x-${Deno.pid}`, "w-x-y"].sort());
+  });
 });

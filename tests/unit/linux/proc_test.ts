@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { fileSystemOf, kernelFacts, parseCgroup, parseMounts } from "../../../src/linux/proc.ts";
+import {
+  fileSystemOf,
+  FIND_RUNNER_SCRIPT,
+  kernelFacts,
+  parseCgroup,
+  parseMounts,
+} from "../../../src/linux/proc.ts";
 import { inspectInitProcess } from "../../../src/machines/nspawn/init_process.ts";
-import { recordingHost } from "../recording_host.ts";
+import { inFolder, recordingHost } from "../recording_host.ts";
 
 const MOUNTINFO = `21 1 8:1 / / rw,relatime - ext4 /dev/vda rw
 22 21 0:5 / /proc rw shared:1 - proc proc rw
@@ -58,4 +64,28 @@ Deno.test("describeLeader() counts the capabilities that a machine can never hav
 Deno.test("describeLeader() is null for a process that is gone", async () => {
   const { host } = recordingHost({ answer: () => ({ stdout: `40\n${MOUNTINFO}`, code: 1 }) });
   assert.equal(await inspectInitProcess(host, 5), null);
+});
+
+/** Runs a program that runs FIND_RUNNER_SCRIPT; returns its process id and what the script printed. */
+async function findRunner(program: string): Promise<readonly [pid: number, found: string]> {
+  const args = ["-c", `sh -c 'sh -c "$1"; :' sh "$1"; :`, "sh", FIND_RUNNER_SCRIPT];
+  const child = new Deno.Command(program, { args, stdout: "piped" }).spawn();
+  const { stdout } = await child.output();
+  return [child.pid, new TextDecoder().decode(stdout)];
+}
+
+Deno.test("FIND_RUNNER_SCRIPT finds a program with the name of GitLab Runner, however far above", async () => {
+  await inFolder(async (folder) => {
+    await Deno.copyFile("/bin/sh", `${folder}/gitlab-runner`);
+    const [pid, found] = await findRunner(`${folder}/gitlab-runner`);
+    assert.match(found, new RegExp(`^${pid} \\(gitlab-runner\\) .*\n$`));
+  });
+});
+
+Deno.test("FIND_RUNNER_SCRIPT passes over a script with the name of GitLab Runner", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/gitlab-runner`, '#!/bin/sh\nsh "$@"\n:\n', { mode: 0o755 });
+    const [pid, found] = await findRunner(`${folder}/gitlab-runner`);
+    assert.ok(!found.startsWith(`${pid} `), found);
+  });
 });
