@@ -28,31 +28,34 @@ onEachHost("config answers with folders, shell, host and its decisions", async (
   });
 });
 
-onEachHost("an image that is not allowed is the user's failure, which lists the allowed ones", async (site) => {
-  const strict = await site.with({ allowed_images: ["debian-*", "x"] });
-  await withAttempt(strict, planOf(CHROOT), async (job) => {
-    const denied = [await job.config(), await job.prepare()];
-    for (const { code, stderr } of denied) {
-      assert.equal(code, BUILD_FAILURE);
-      assert.match(stderr, /jobs may not use that chroot[^]*allowed_images/);
-      assert.doesNotMatch(stderr, new RegExp(`There are:.*${CHROOT}`));
-    }
-  });
-  // What only prepare knows is decided there, by the same rule.
-  const section = {
-    config: ["gitlab-config"],
-    prepare: ["prepare", CHROOT],
-    run: [],
-    cleanup: ["cleanup"],
-  };
-  await withAttempt(strict, planOf(""), async (job) => {
-    assertDone(await job.config());
-    assert.equal((await job.prepare()).code, BUILD_FAILURE);
-  }, section);
-  const open = await site.with({ allowed_images: ["book*"], boot: false });
-  await withAttempt(open, planOf(CHROOT), begin);
-  assert.deepEqual(await leasesOf(site), []);
-});
+onEachHost(
+  "an image that is not allowed is the user's failure, which lists the allowed ones",
+  async (site) => {
+    const strict = await site.with({ allowed_images: ["debian-*", "x"] });
+    await withAttempt(strict, planOf(CHROOT), async (job) => {
+      const denied = [await job.config(), await job.prepare()];
+      for (const { code, stderr } of denied) {
+        assert.equal(code, BUILD_FAILURE);
+        assert.match(stderr, /jobs may not use that chroot[^]*allowed_images/);
+        assert.doesNotMatch(stderr, new RegExp(`There are:.*${CHROOT}`));
+      }
+    });
+    // What only prepare knows is decided there, by the same rule.
+    const section = {
+      config: ["gitlab-config"],
+      prepare: ["prepare", CHROOT],
+      run: [],
+      cleanup: ["cleanup"],
+    };
+    await withAttempt(strict, planOf(""), async (job) => {
+      assertDone(await job.config());
+      assert.equal((await job.prepare()).code, BUILD_FAILURE);
+    }, section);
+    const open = await site.with({ allowed_images: ["book*"], boot: false });
+    await withAttempt(open, planOf(CHROOT), begin);
+    assert.deepEqual(await leasesOf(site), []);
+  },
+);
 
 onEachHost(
   "declared services are named in prepare's log, and the job goes on",

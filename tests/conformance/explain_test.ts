@@ -6,7 +6,7 @@ import { CHROOT, type Site } from "../hosts/site.ts";
 import { SYSTEM_FAILURE } from "./runner.ts";
 import { assertDone, assertFailed, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
 
-onEachHost("the last stage ends with what the job took", async (site) => {
+onEachHost("the last stage logs what the job used", async (site) => {
   for (const boot of [true, false]) {
     await withAttempt(await site.with({ boot }), planOf(CHROOT), async (job) => {
       await begin(job);
@@ -21,7 +21,7 @@ onEachHost("the last stage ends with what the job took", async (site) => {
 });
 
 onEachHost(
-  "a job that is ended for its time-out is told so, and a cancelled one is not",
+  "a job that is ended by its time-out logs that, and a cancelled one does not",
   async (site) => {
     for (const [timeout, told] of [[1, true], [3600, false]] as const) {
       await withAttempt(
@@ -61,7 +61,7 @@ async function onSmallDisk(site: Site, body: (site: Site, disk: string) => Promi
   }
 }
 
-onEachHost("a script that fails on a full disk is told so", async (site) => {
+onEachHost("a script that fails on a full disk logs that", async (site) => {
   await onSmallDisk(site, async (own) => {
     await withAttempt(own, planOf(CHROOT), async (job) => {
       await begin(job);
@@ -74,7 +74,7 @@ onEachHost("a script that fails on a full disk is told so", async (site) => {
 });
 
 onEachHost(
-  "no machine starts where too little disk is left for the host, and its job is tried again",
+  "no machine starts where the host has too little free disk, and its job is retried",
   async (site) => {
     const own = await site.with({ disk_reserve: "900T" });
     await withAttempt(own, planOf(CHROOT), async (job) => {
@@ -86,15 +86,18 @@ onEachHost(
   },
 );
 
-onEachHost("a full disk fails prepare as the host's failure, and leaves nothing", async (site) => {
-  await onSmallDisk(site, async (own, disk) => {
-    await own.host.exec(["sh", "-c", `cat /dev/zero > ${disk}/filler`]);
-    await withAttempt(own, planOf(CHROOT), async (job) => {
-      const prepared = await job.prepare();
-      assert.equal(prepared.code, SYSTEM_FAILURE, prepared.stderr);
-      assert.deepEqual(await leasesOf(own), []);
+onEachHost(
+  "a full disk makes prepare fail as a system failure, and leaves nothing",
+  async (site) => {
+    await onSmallDisk(site, async (own, disk) => {
+      await own.host.exec(["sh", "-c", `cat /dev/zero > ${disk}/filler`]);
+      await withAttempt(own, planOf(CHROOT), async (job) => {
+        const prepared = await job.prepare();
+        assert.equal(prepared.code, SYSTEM_FAILURE, prepared.stderr);
+        assert.deepEqual(await leasesOf(own), []);
+      });
+      await own.host.exec(["rm", `${disk}/filler`]);
+      await withAttempt(own, planOf(CHROOT), begin);
     });
-    await own.host.exec(["rm", `${disk}/filler`]);
-    await withAttempt(own, planOf(CHROOT), begin);
-  });
-});
+  },
+);

@@ -15,7 +15,7 @@ import {
   withAttempt,
 } from "./stages.ts";
 
-onEachAttempt("a machine that is lost under a script is a system failure", async (job, site) => {
+onEachAttempt("a machine that ends during a script is a system failure", async (job, site) => {
   assertDone(await job.config());
   assertDone(await job.prepare());
   const running = await job.startRun("build_script", "echo begun\nsleep 60");
@@ -25,7 +25,7 @@ onEachAttempt("a machine that is lost under a script is a system failure", async
   assert.equal((await job.run("after_script", "true")).code, SYSTEM_FAILURE);
 });
 
-onEachHost("a job that switches its machine off has a system failure", async (site) => {
+onEachHost("a job that powers off its machine is a system failure", async (site) => {
   await withAttempt(site, planOf(CHROOT), async (job) => {
     assertDone(await job.config());
     assertDone(await job.prepare());
@@ -70,7 +70,7 @@ onEachHost(
   },
 );
 
-onEachHost("nothing that a job says of itself is believed", async (site) => {
+onEachHost("variables of a job do not change its identity, image or folders", async (site) => {
   const overrides = {
     CI_JOB_ID: "1",
     CI_JOB_IMAGE: "../../etc",
@@ -99,7 +99,7 @@ onEachHost("nothing that a job says of itself is believed", async (site) => {
   });
 });
 
-onEachHost("one id of two servers makes two machines", async (site) => {
+onEachHost("equal job ids of two servers get two machines", async (site) => {
   const own = await site.with({ boot: false });
   const plan = planOf(CHROOT);
   await withAttempt(own, plan, async (one) => {
@@ -115,7 +115,7 @@ onEachHost("one id of two servers makes two machines", async (site) => {
   });
 });
 
-onEachHost("the response's secrets stay in it", async (site) => {
+onEachHost("secrets of the response file are nowhere else", async (site) => {
   await withAttempt(await site.with({ boot: false }), planOf(CHROOT), async (job) => {
     const said = [await job.config(), await job.prepare()];
     const path = `${site.store}/.leases /run/nspawn-runner ${site.store}/.machines`;

@@ -58,7 +58,7 @@ onEachHost(
   },
 );
 
-onEachHost("builds go with the machine unless it is asked otherwise", async (site) => {
+onEachHost("builds are removed with the machine unless persistent_builds is on", async (site) => {
   const own = await site.with({ boot: false });
   await said(own, { project: 7004 }, "mkdir -p /builds && echo here > /builds/file");
   assert.equal(
@@ -67,7 +67,7 @@ onEachHost("builds go with the machine unless it is asked otherwise", async (sit
   );
 });
 
-onEachHost("gc drops caches that are old or too large, and none in use", async (site) => {
+onEachHost("gc removes caches that are old or too large, and none in use", async (site) => {
   const own = await site.with({ boot: false });
   await said(own, { project: 7005 }, "head -c 3000000 /dev/zero > /cache/big");
   await said(own, { project: 7006 }, "echo small > /cache/whose");

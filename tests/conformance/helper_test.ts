@@ -77,7 +77,7 @@ onEachHost("artifacts and caches go through the host's gitlab-runner", async (si
   }
 });
 
-onEachHost("the helper in a machine cannot be written", async (site) => {
+onEachHost("the helper in a machine cannot be written to", async (site) => {
   const own = await withHelper(site, HELPER);
   await withAttempt(own, planOf(CHROOT), async (job) => {
     await begin(job);

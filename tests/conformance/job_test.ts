@@ -75,7 +75,7 @@ onEachAttempt("a job that succeeds goes through all stages", async (job) => {
   assertDone(await job.run("cleanup_file_variables", last));
 });
 
-onEachAttempt("a job that fails tells the script's code, stage by stage", async (job) => {
+onEachAttempt("a job that fails reports the script's exit code, stage by stage", async (job) => {
   assertDone(await job.config());
   assertDone(await job.prepare());
   assertDone(await job.run("prepare_script", "true"));
@@ -90,7 +90,7 @@ onEachAttempt("a job that fails tells the script's code, stage by stage", async 
   assertDone(await job.run("cleanup_file_variables", "true"));
 });
 
-onEachAttempt("a script for sh with POSIX escapes is read by sh", async (job) => {
+onEachAttempt("a script for sh with POSIX escapes is run by sh", async (job) => {
   assertDone(await job.config());
   assertDone(await job.prepare());
   const script = `#!/usr/bin/env sh

@@ -53,7 +53,7 @@ async function keepsWith(site: Site): Promise<void> {
 }
 
 for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
-  onEachHost(`what a failed script wrote is kept and looked at, ${storage}`, async (site) => {
+  onEachHost(`files of a failed script are kept and shown, ${storage}`, async (site) => {
     const own = storage === "btrfs" ? await site.onBtrfs() : site;
     if (own === null) return skipReal(`kept on ${storage}`, "no btrfs can be mounted here");
     for (const boot of [true, false]) {
@@ -63,7 +63,7 @@ for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
 }
 
 onEachHost(
-  "only the user's own failure is kept, not a cancel, a lost machine, an after_script",
+  "only the user's own failure is kept, not a cancelled job, a lost machine or a failed after_script",
   async (site) => {
     const own = await site.with({ boot: false, keep_failed: "30min" });
     await withAttempt(own, planOf(CHROOT), async (job) => {
@@ -87,7 +87,7 @@ onEachHost(
   },
 );
 
-onEachHost("gc gives up what was kept long enough, and so does a reboot", async (site) => {
+onEachHost("gc removes kept machines after their time and after a reboot", async (site) => {
   const own = await site.with({ boot: false, keep_failed: "30min" });
   for (const change of [{ held: "2020-01-01T00:00:00.000Z" }, { boot: "another" }]) {
     await withAttempt(own, planOf(CHROOT), async (job) => {

@@ -23,7 +23,7 @@ async function names(site: Site): Promise<string[]> {
 }
 
 onEachHost(
-  "the next prepare ends what a killed runner left, and nothing of others",
+  "the next prepare ends machines of a killed runner, and no others",
   async (site) => {
     const own = await site.with({ boot: false });
     const caller = await fakeRunner(own);
@@ -53,14 +53,14 @@ onEachHost(
       await own.host.signal(alive!.runner, "SIGKILL");
       await alive!.runner.ended;
       const swept = await own.call(["gc"]);
-      assert.match(swept.stdout, /^Removing machine run-\S+: who asked for it has ended$/m);
+      assert.match(swept.stdout, /^Removing machine run-\S+: its GitLab Runner has ended$/m);
       assert.deepEqual(await names(own), [`run-${byHand}`]);
       for (const { job } of runners) await job.close();
     });
   },
 );
 
-onEachHost("a wrapper of the runner's name is not taken for the runner", async (site) => {
+onEachHost("a wrapper with the runner's name is not taken for the runner", async (site) => {
   const own = await site.with({ boot: false });
   const caller = await fakeRunner(own);
   const wrapper = `${caller[0]}-wrapper`;
@@ -72,7 +72,7 @@ onEachHost("a wrapper of the runner's name is not taken for the runner", async (
   assert.equal((await leasesOf(own)).length, 1);
   await own.host.signal(runner, "SIGKILL");
   await runner.ended;
-  assert.match((await own.call(["gc"])).stdout, /who asked for it has ended$/m);
+  assert.match((await own.call(["gc"])).stdout, /its GitLab Runner has ended$/m);
   await job.close();
 });
 
@@ -86,10 +86,10 @@ async function age(site: Site, change: Partial<Record<keyof Lease, unknown>>): P
 for (
   const [what, change, reason] of [
     ["a deadline that is over", { deadline: "2020-01-01T00:00:00.000Z" }, /its deadline was 2020/],
-    ["another boot", { boot: "another" }, /the host was started anew/],
+    ["another boot", { boot: "another" }, /the host was rebooted/],
   ] as const
 ) {
-  onEachHost(`gc ends a machine for ${what}, and only says so in a dry run`, async (site) => {
+  onEachHost(`gc ends a machine for ${what}, and only reports it in a dry run`, async (site) => {
     for (const boot of [true, false]) {
       const own = await site.with({ boot });
       const id = newJob();
@@ -109,7 +109,7 @@ for (
 }
 
 for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
-  onEachHost(`gc removes what no record stands for, ${storage}`, async (site) => {
+  onEachHost(`gc removes machines without a lease, ${storage}`, async (site) => {
     const there = storage === "btrfs" ? await site.onBtrfs() : site;
     if (there === null) return skipReal(`gc on ${storage}`, "no btrfs can be mounted here");
     for (const boot of [true, false]) {

@@ -1,4 +1,4 @@
-/** What a job leaves in folders that outlive it. */
+/** Files that a job leaves in folders that outlive it. */
 
 import assert from "node:assert/strict";
 import { assertDone, begin, planOf, withAttempt } from "../conformance/stages.ts";
@@ -6,10 +6,10 @@ import { lendChroot, succeed, withOwn } from "../integration/own.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Settings, type Site, withMachine } from "../hosts/site.ts";
 
-/** What a machine has of a project's folders. */
+/** Gives machines the folders of their project. */
 const OWN: Settings = { boot: false, persistent_builds: true, cache_max_age: "1d" };
 
-/** Gives a test a store and a folder of the host beside it. */
+/** Runs a test with a store and a folder of the host beside it. */
 async function withFolder(
   site: Site,
   settings: (folder: string) => Settings,
@@ -28,7 +28,7 @@ async function withFolder(
   }
 }
 
-/** A job of a project of its own runs that. */
+/** Runs a script as a job of its own project. */
 async function job(own: Site, script: string): Promise<void> {
   await withAttempt(own, { ...planOf(CHROOT), project: 7301 }, async (attempt) => {
     await begin(attempt);
@@ -36,14 +36,14 @@ async function job(own: Site, script: string): Promise<void> {
   });
 }
 
-/** A user of the host runs a program; the shell between is there since setpriv itself keeps its capabilities. */
+/** Runs a program as a user of the host, by a shell, since setpriv itself keeps its capabilities. */
 const AS_NOBODY = [
   ...["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"],
   ...["sh", "-c", 'exec "$0" -u'],
 ];
 
 onEachHost(
-  "a set-uid program in a cache or a builds folder is nobody's but root's",
+  "users of the host cannot run a set-uid program in a cache or builds folder",
   async (site) => {
     const settings = (folder: string) => ({ binds: [`${folder}:/srv/open`] });
     await withFolder(site, settings, async (own, folder) => {
@@ -58,7 +58,7 @@ done`,
       assert.equal(places.length, 3, places.join("\n"));
       for (const place of places) {
         const done = await own.host.exec([...AS_NOBODY, place]);
-        // A bind is what the administrator makes of it, and shows that the test can fail.
+        // The administrator's bind has no such protection, and shows that the test can fail.
         if (place.startsWith(folder)) assert.equal(done.stdout, "0\n", done.stderr);
         else assert.match(done.stderr, /permission denied/i, place);
       }
@@ -67,7 +67,7 @@ done`,
   ["systemd"],
 );
 
-/** Owners, modes, times and contents of all that is there. */
+/** Prints owners, modes, times and contents of the files in a folder. */
 async function seen(site: Site, folder: string): Promise<string> {
   const look = 'cd "$1" && find . -printf "%p %U %m %T@\\n" | sort; cat file; lsattr file';
   return (await site.host.exec(["sh", "-c", look, "sh", folder])).stdout;
@@ -76,7 +76,7 @@ async function seen(site: Site, folder: string): Promise<string> {
 const links = (folder: string) => `ln -s ${folder} folder && ln -s ${folder}/file file`;
 
 onEachHost(
-  "links of a job lead none of the runner's own steps to what is the host's",
+  "symbolic links of a job never lead the runner to files of the host",
   async (site) => {
     await withFolder(site, () => ({}), async (own, folder) => {
       const lay = 'cd "$1" && echo precious >file && mkdir sub && touch sub/file && chattr +i file';
@@ -93,12 +93,12 @@ onEachHost(
           "the host follows it",
         );
       }
-      await job(own, "test -L /cache/file && ! cat /cache/file"); // a second one takes both anew
+      await job(own, "test -L /cache/file && ! cat /cache/file"); // a second job gets both again
       const old = "find .cache .builds -type d -name '[p0]*' -exec touch -d '9 days ago' {} +";
       await own.host.exec(["sh", "-c", `cd ${own.store} && ${old}`]);
       await succeed(own, "gc");
       assert.equal((await own.host.exec(find)).stdout, "", "gc removes the links");
-      // What cannot be removed at once is unlocked first.
+      // A file that cannot be removed is made mutable first; its links must not be followed.
       const locks = { private_users: "off", capabilities: ["CAP_LINUX_IMMUTABLE"] };
       await withMachine(await own.with(locks), async (id) => {
         const script = `mkdir /x && cd /x && ${links(folder)} && touch own && chattr +i own`;

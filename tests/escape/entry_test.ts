@@ -1,4 +1,4 @@
-/** The way in as a way out: whoever enters a machine begins with everything. */
+/** Escapes through commands that enter a machine: they start with all privileges of the host. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -6,8 +6,8 @@ import { runScript, withMachine } from "../hosts/site.ts";
 import { skip } from "../skip.ts";
 
 /**
- * A root of the job's own: what a stage runs there, and what drops its capabilities if that is looked up there,
- * are programs of the job's, which write down what they may, by capget(2).
+ * Creates a root in which sh and setpriv(1) are programs of the job, which write down their capabilities by
+ * capget(2): a stage would run them if it looked up its programs there.
  */
 const LAY = `
 mkdir -p /own/bin && cd /own
@@ -26,7 +26,7 @@ cp bin/sh usr/bin/setpriv
 mkdir run && ln -s .. run/nspawn-runner-tools
 `;
 
-/** Traces PID 1 and has it call chroot(2): its words lie below its stack. */
+/** Traces PID 1 and makes it call chroot(2), with the argument below its stack. */
 const MOVE = `
 python3 - <<'END'
 import ctypes, errno, os
@@ -45,7 +45,7 @@ with open("/proc/1/mem", "r+b", buffering=0) as memory:
     memory.seek(before[19] - 512)
     memory.write(b"/own\\0")
 registers[10], registers[14], registers[15] = 161, before[19] - 512, 2**64 - 1 # rax, rdi, orig_rax
-registers[16] = before[16] - 2 # the call that it waits in
+registers[16] = before[16] - 2 # back to the system call that it waits in
 ptrace(13, at) # PTRACE_SETREGS
 ptrace(9) # PTRACE_SINGLESTEP
 os.waitpid(1, 0x40000000)
@@ -58,7 +58,7 @@ END
 ls /proc/1/root/
 `;
 
-const NAME = "no program of a job has more than the job, whatever root PID 1 has";
+const NAME = "no program of a job gets more privileges than the job, whatever PID 1's root is";
 
 onEachHost(NAME, async (site) => {
   if (Deno.build.arch !== "x86_64") return skip(NAME, "the program knows x86-64's registers");

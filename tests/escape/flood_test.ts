@@ -1,26 +1,26 @@
-/** A job that says more than anybody wants to read, or keeps it in memory. */
+/** Jobs whose output is huge. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { runScript, type Site, withMachine } from "../hosts/site.ts";
-import { mappingSite } from "./mapping.ts";
+import { siteWithOwnIds } from "./own_ids.ts";
 
 const BYTES = 100_000_000;
 const MIB = 1024 ** 2;
 
-/** Runs a command, throws away what it says; prints its code, the bytes, and the most memory in KiB. */
+/** Runs a command and discards its output; prints its exit code, the bytes of output and its peak memory in KiB. */
 const MEASURE = `
 import resource, subprocess, sys
 child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
-said = 0
-while piece := child.stdout.read1(65536): said += len(piece)
-print(child.wait(), said, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+bytes = 0
+while piece := child.stdout.read1(65536): bytes += len(piece)
+print(child.wait(), bytes, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 `;
 
 const FLOOD = `yes 'a line of a log, of no interest to anybody' | head -c ${BYTES}`;
 
 interface Measured {
-  readonly said: number;
+  readonly bytes: number;
   readonly memory: number;
 }
 
@@ -28,34 +28,38 @@ async function measured(site: Site, id: string, script: string): Promise<Measure
   const path = await site.put(script);
   const words = site.words(["run", "--id", id, path, "step_script"]);
   const { stdout, stderr } = await site.host.exec(["python3", "-c", MEASURE, ...words]);
-  const [code = NaN, said = NaN, kib = NaN] = stdout.trim().split(" ").map(Number);
+  const [code = NaN, bytes = NaN, kib = NaN] = stdout.trim().split(" ").map(Number);
   assert.equal(code, 0, stderr);
-  return { said, memory: kib * 1024 };
+  return { bytes, memory: kib * 1024 };
 }
 
-/** Bytes of all that the host keeps of what machines say. */
+/** Returns how many bytes the host keeps of the output of machines. */
 async function kept(site: Site): Promise<number> {
   const places = ["/var/log", "/run/log", "/run/nspawn-runner", `${site.store}/.machines`];
   const { stdout } = await site.host.exec(["du", "-s", "-c", "--block-size=1", ...places]);
   return Number(stdout.trim().split("\n").at(-1)!.split("\t")[0]);
 }
 
-onEachHost("100 MB of log pass, and neither the program nor the host keeps them", async (site) => {
-  for (const boot of [true, false]) {
-    const own = await site.with({ boot });
-    await withMachine(own, async (id) => {
-      const quiet = await measured(own, id, "true");
-      const before = await kept(own);
-      const loud = await measured(own, id, FLOOD);
-      assert.equal(loud.said, BYTES);
-      assert.ok(loud.memory < quiet.memory + 32 * MIB, `${loud.memory}, else ${quiet.memory}`);
-      const grown = await kept(own) - before;
-      assert.ok(grown < 16 * MIB, `the host keeps ${grown} bytes more`);
-    });
-  }
-}, ["systemd"]);
+onEachHost(
+  "100 MB of output pass, and neither the program nor the host keeps them",
+  async (site) => {
+    for (const boot of [true, false]) {
+      const own = await site.with({ boot });
+      await withMachine(own, async (id) => {
+        const quiet = await measured(own, id, "true");
+        const before = await kept(own);
+        const loud = await measured(own, id, FLOOD);
+        assert.equal(loud.bytes, BYTES);
+        assert.ok(loud.memory < quiet.memory + 32 * MIB, `${loud.memory}, else ${quiet.memory}`);
+        const grown = await kept(own) - before;
+        assert.ok(grown < 16 * MIB, `the host keeps ${grown} bytes more`);
+      });
+    }
+  },
+  ["systemd"],
+);
 
-/** Past its own log: what its processes have open is the machine's own, and leads to no log of the host. */
+/** Writes to every stdout and stderr of the machine's processes, in case one is a log of the host. */
 const STEAL = `
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -73,7 +77,7 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
         except OSError: pass
 `;
 
-/** To wherever processes of the machine say something, as much as goes there. */
+/** Writes as much as possible to every stdout and stderr of the machine's processes. */
 const FLOOD_DOORS = `for door in /proc/[0-9]*/fd/[12]; do
   [ "$(readlink "$door")" = /dev/null ] || head -c ${BYTES} /dev/zero >"$door" && echo "$door"
 done 2>/dev/null
@@ -81,9 +85,9 @@ done 2>/dev/null
 `;
 
 onEachHost(
-  "a job fills no log of a host without systemd",
+  "a job cannot fill a log of a host without systemd",
   async (site) => {
-    // Where root is the host's own, a plain machine's PID 1 still has what nspawn speaks to.
+    // Without a user namespace, a plain machine's PID 1 still has nspawn's stdout open.
     const own = await site.with({ boot: false, private_users: "off" });
     await withMachine(own, async (id) => {
       const before = await kept(own);
@@ -97,10 +101,10 @@ onEachHost(
   ["standalone"],
 );
 
-const NO_LOG = "a job writes into no log of the host";
+const NO_LOG = "a job cannot write to a log of the host";
 
 onEachHost(NO_LOG, async (site) => {
-  const mapping = await mappingSite(NO_LOG, await site.with({ boot: false }));
+  const mapping = await siteWithOwnIds(NO_LOG, await site.with({ boot: false }));
   if (mapping === null) return;
   for (const boot of [true, false]) {
     const own = await mapping.with({ boot });
@@ -116,14 +120,14 @@ onEachHost(NO_LOG, async (site) => {
   }
 }, ["systemd"]);
 
-/** Blocks and inodes of each tmpfs that a machine starts with, 0 for one without bounds. */
+/** Prints blocks and inodes of each tmpfs of a new machine, 0 for no limit. */
 const LOOK = `while read -r _ place kind _; do
   [ "$kind" = tmpfs ] && stat --file-system --format="$place %b %c" "$place"
 done </proc/self/mounts
 :
 `;
 
-onEachHost("no tmpfs of a machine is without bounds", async (site) => {
+onEachHost("every tmpfs of a machine is limited in size and files", async (site) => {
   for (const boot of [true, false]) {
     await withMachine(await site.with({ boot }), async (id) => {
       const lines = (await runScript(site, id, LOOK)).stdout.trim().split("\n");

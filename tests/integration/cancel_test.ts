@@ -50,7 +50,7 @@ onEachHost("SIGTERM to prepare leaves nothing", async (site) => {
   await withMachine(site, async () => {});
 });
 
-onEachHost("SIGKILL to prepare leaves nothing that cleanup does not remove", async (site) => {
+onEachHost("SIGKILL to prepare leaves nothing that cleanup cannot remove", async (site) => {
   for (const delay of [60, 120, 200, 350]) await interruptPrepare(site, "SIGKILL", delay);
   await withMachine(site, async () => {});
 });

@@ -12,7 +12,7 @@ async function freshStore(site: Site): Promise<Site> {
   return await site.with({ store });
 }
 
-onEachHost("chroot-create makes a chroot that runs a job", async (site) => {
+onEachHost("chroot-create creates a chroot that runs a job", async (site) => {
   const own = await freshStore(site);
   await own.put('shell = "sh"\n', `${own.definitions}/small.toml`);
   const listed = await own.call(["chroot-list"]);
@@ -61,7 +61,7 @@ getent hosts localhost
   }
 }
 
-onEachHost("chroot-create that is killed leaves nothing that counts as a chroot", async (site) => {
+onEachHost("a killed chroot-create leaves nothing that is taken for a chroot", async (site) => {
   const own = await freshStore(site);
   const running = own.start(["chroot-create", "half", "--suite", "bookworm"], PATIENCE);
   await new Promise((resolve) => setTimeout(resolve, 2500));
@@ -81,7 +81,7 @@ onEachHost("chroot-create that is killed leaves nothing that counts as a chroot"
   assert.equal(left.stdout, "");
 });
 
-onEachHost("chroot-create refuses a suite that is none", async (site) => {
+onEachHost("chroot-create refuses an unknown suite", async (site) => {
   const own = await freshStore(site);
   const done = await own.call(["chroot-create", "none", "--suite", "no such/suite"]);
   assert.ok([1, 2].includes(done.code), done.stderr);

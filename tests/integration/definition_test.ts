@@ -18,34 +18,38 @@ function withDefined(
   });
 }
 
-onEachHost("a chroot is made from a tar file, furnished, and called by its alias", async (site) => {
-  const tar = `${site.store}/.tests/root-${newJob()}.tar.gz`;
-  const made = await site.host.exec(
-    ["tar", "-C", `${site.store}/${CHROOT}`, "-czf", tar, "."],
-  );
-  assert.equal(made.code, 0, made.stderr);
-  const file = await site.put("copied\n");
-  const definition = `source = "tar:${tar}"
+onEachHost(
+  "a chroot is built from a tar file, provisioned, and used by its alias",
+  async (site) => {
+    const tar = `${site.store}/.tests/root-${newJob()}.tar.gz`;
+    const made = await site.host.exec(
+      ["tar", "-C", `${site.store}/${CHROOT}`, "-czf", tar, "."],
+    );
+    assert.equal(made.code, 0, made.stderr);
+    const file = await site.put("copied\n");
+    const definition = `source = "tar:${tar}"
 setup = ["echo set up > /srv/setup; id -u >> /srv/setup", "test -s /etc/resolv.conf"]
 aliases = ["debian-12"]
 copy = { "${file}" = "/srv/deep/file" }
 `;
-  await withDefined(site, definition, async (own) => {
-    const created = await own.call(["chroot-create", "own"], { timeout: 300_000 });
-    assert.equal(created.code, 0, created.stderr);
-    assert.match(created.stderr, new RegExp(`^Making chroot own from ${tar}$`, "m"));
-    const look = "cat /srv/setup /srv/deep/file; stat -c %u:%a /srv/deep/file; cat /etc/machine-id";
-    assert.equal(
-      await said(own, "registry.example/debian:12", look),
-      "set up\n0\ncopied\n0:700\n",
-    );
-    const [chroot] = JSON.parse((await own.call(["chroot-list", "--json"])).stdout);
-    assert.deepEqual([chroot.name, chroot.state, chroot.origin], ["own", "ready", `tar:${tar}`]);
-  });
-  await site.host.exec(["rm", tar]);
-});
+    await withDefined(site, definition, async (own) => {
+      const created = await own.call(["chroot-create", "own"], { timeout: 300_000 });
+      assert.equal(created.code, 0, created.stderr);
+      assert.match(created.stderr, new RegExp(`^Making chroot own from ${tar}$`, "m"));
+      const look =
+        "cat /srv/setup /srv/deep/file; stat -c %u:%a /srv/deep/file; cat /etc/machine-id";
+      assert.equal(
+        await said(own, "registry.example/debian:12", look),
+        "set up\n0\ncopied\n0:700\n",
+      );
+      const [chroot] = JSON.parse((await own.call(["chroot-list", "--json"])).stdout);
+      assert.deepEqual([chroot.name, chroot.state, chroot.origin], ["own", "ready", `tar:${tar}`]);
+    });
+    await site.host.exec(["rm", tar]);
+  },
+);
 
-onEachHost("a chroot is made from a folder, and made anew by maintenance", async (site) => {
+onEachHost("a chroot is built from a folder, and rebuilt by maintenance", async (site) => {
   const folder = `${site.store}/.tests/root-${newJob()}`;
   const copied = await site.host.exec(["cp", "-a", `${site.store}/${CHROOT}`, folder]);
   assert.equal(copied.code, 0, copied.stderr);
@@ -66,7 +70,7 @@ onEachHost("a chroot is made from a folder, and made anew by maintenance", async
   await site.host.exec(["rm", "-rf", folder]);
 }, ["standalone"]);
 
-onEachHost("a chroot whose making fails is not there, whatever failed", async (site) => {
+onEachHost("a chroot whose build fails does not exist, whatever failed", async (site) => {
   const folder = `${site.store}/.tests/no-root-${newJob()}`;
   await site.host.exec(["mkdir", "-p", `${folder}/etc`]);
   const evil = await site.put(tarOf([

@@ -64,7 +64,7 @@ echo more >/etc/more || echo full
 `.replaceAll("/tmp/said", "/dev/shm/said");
 
 onEachLimit(
-  "a job that fills its disk ends with its own code, and fills nothing else",
+  "a job that fills its disk exits with its own code, and fills no other disk",
   async (own) => {
     const id = newJob();
     const prepared = await succeed(own, "prepare", CHROOT, "--id", id);
@@ -116,7 +116,7 @@ echo $i
 exit 5
 `;
 
-onEachLimit("a job that makes files without end stops at its own limit", async (own, storage) => {
+onEachLimit("a job that creates endless files stops at its own limit", async (own, storage) => {
   const id = newJob();
   await succeed(own, "prepare", CHROOT, "--id", id);
   const done = await runScript(own, id, INODES);
@@ -131,7 +131,7 @@ onEachLimit("a job that makes files without end stops at its own limit", async (
   await succeed(own, "shell", id, "--done");
 });
 
-onEachLimit("a job cannot write more by what else it may write to", async (own) => {
+onEachLimit("a job cannot exceed its disk limit through other writable places", async (own) => {
   const id = newJob();
   await succeed(own, "prepare", CHROOT, "--id", id);
   const done = await runScript(
@@ -155,7 +155,7 @@ dd if=/dev/zero of=/builds/inner/big bs=64k count=8000 2>/dev/null && exit 9
 stat -c %s /builds/inner/big
 `;
 
-onEachHost("a subvolume that a job makes has no more room than its machine", async (site) => {
+onEachHost("a subvolume that a job creates counts towards the machine's limit", async (site) => {
   const name = "a subvolume that a job makes";
   const own = await limited(site, "btrfs");
   if (typeof own === "string") return skip(`${name} (${site.host.kind} host)`, own);
@@ -170,7 +170,7 @@ onEachHost("a subvolume that a job makes has no more room than its machine", asy
 });
 
 onEachHost(
-  "storage btrfs without simple quotas refuses a limit, and auto goes without it",
+  "storage btrfs without simple quotas refuses a limit, and auto ignores the limit",
   async (site) => {
     const btrfs = await site.onBtrfs();
     if (btrfs === null) return skipReal("limits on btrfs", "no btrfs can be mounted here");
@@ -190,7 +190,7 @@ const WITHOUT_LOOPS =
   'for node in /dev/loop*; do mount --bind /dev/null "$node"; done 2>/dev/null; exec "$@"';
 
 onEachHost(
-  "a host without loop devices cannot limit an overlay, and the way out is named",
+  "a host without loop devices cannot limit an overlay, and the message names the remedy",
   async (site) => {
     const own = await site.with({ ...SETTINGS, storage: "overlay", boot: false });
     const prepare = own.words(["prepare", CHROOT, "--id", newJob()]);
@@ -208,7 +208,7 @@ async function isClean({ host }: Site): Promise<boolean> {
 /** So many milliseconds after its start prepare is killed, with all that it runs or alone. */
 const DELAYS = [60, 120, 160, 200, 260, 340, 500];
 
-onEachLimit("a prepare that is killed leaves nothing of a disk after gc", async (own) => {
+onEachLimit("a killed prepare leaves nothing of a disk after gc", async (own) => {
   for (const [index, delay] of DELAYS.entries()) {
     const id = newJob();
     const preparing = own.start(["prepare", CHROOT, "--id", id]);
@@ -233,7 +233,7 @@ onEachLimit("a prepare that is killed leaves nothing of a disk after gc", async 
 
 for (const storage of ["overlay", "tmpfs"] as const) {
   onEachHost(
-    `what a machine wrote is gone with it, whoever else runs, ${storage}`,
+    `files of a machine are removed with it while others run, ${storage}`,
     async (site) => {
       const own = await limited(site, storage);
       if (typeof own === "string") return skip(`neighbours (${site.host.kind} host)`, own);

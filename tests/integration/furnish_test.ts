@@ -32,7 +32,7 @@ const PLAYBOOK = `- hosts: all
 `;
 
 onEachHost(
-  "a real playbook makes a chroot, and maintenance plays it once more on a copy",
+  "a real playbook builds a chroot, and maintenance runs it again on a copy",
   async (site) => {
     const found = await site.host.exec(["sh", "-c", "command -v ansible-playbook"]);
     if (found.code !== 0) return skipReal("a real playbook", "no ansible-playbook here");
@@ -74,7 +74,7 @@ const LONG_PLAYBOOK = `- hosts: all
 `;
 
 onEachHost(
-  "a playbook ends with the nspawn-runner that plays it, however that ends",
+  "a playbook ends when its nspawn-runner ends, by any signal",
   async (site) => {
     const found = await site.host.exec(["sh", "-c", "command -v ansible-playbook"]);
     if (found.code !== 0) return skipReal("a killed playbook", "no ansible-playbook here");
@@ -108,7 +108,7 @@ ls /run/nspawn-runner 2>/dev/null || echo hidden
 grep -q "^CapEff:.0*$" /proc/self/status && echo none`;
 
 onEachHost(
-  "scripts run as the user of a definition, with his home and groups, and read nobody else's",
+  "scripts run as the definition's user, with the user's home and groups, and cannot read other users' files",
   async (site) => {
     for (const boot of [true, false]) {
       await withOwn(site, { boot }, async (own) => {
@@ -135,7 +135,7 @@ const SET_ZONE = "ln -s /usr/share/zoneinfo/Etc/UTC /etc/localtime.new && " +
   "mv -T /etc/localtime.new /etc/localtime && echo set";
 
 onEachHost(
-  "a chroot without time zones can get them, in a job and when it is made",
+  "a chroot without time zones can install them, in a job and in its build",
   async (site) => {
     await withOwn(site, {}, async (own) => {
       const folder = await smallFolder(site);

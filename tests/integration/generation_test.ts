@@ -16,7 +16,7 @@ async function bareChroot(own: Site): Promise<void> {
 }
 
 onEachHost(
-  "eight jobs keep their files while maintenance makes generations under them",
+  "eight jobs keep their files while maintenance builds new generations",
   async (site) => {
     await withOwn(site, { keep_generations: 1 }, async (own) => {
       await bareChroot(own);
@@ -54,27 +54,31 @@ onEachHost(
   },
 );
 
-onEachHost("a chroot goes back to an earlier generation, and on from there", async (site) => {
-  await withOwn(site, {}, async (own) => {
-    const folder = await smallFolder(site);
-    await define(own, "x", `source = "dir:${folder}"\nsetup = ["echo mark >> /srv/marks"]\n`);
-    await succeed(own, "chroot-create", "x");
-    await succeed(own, "chroot-maintenance", "x");
-    const marks = async () => (await said(own, "x", "cat /srv/marks")).length / "mark\n".length;
-    const back = await succeed(own, "chroot-rollback", "x");
-    assert.match(back.stderr, /^Chroot x is generation 1 again$/m);
-    assert.equal(await marks(), 1);
-    await succeed(own, "chroot-rollback", "x", "2");
-    assert.equal(await marks(), 2);
-    await succeed(own, "chroot-rollback", "x", "1");
-    const none = await own.call(["chroot-rollback", "x"]);
-    assert.equal(none.code, 1);
-    assert.match(none.stderr, /no earlier generation\nThere are: 1, 2; 1 is current/);
-    await succeed(own, "chroot-maintenance", "x");
-    assert.deepEqual((await listed(own, "x"))?.generations, [1, 3], "the bad one is gone");
-    assert.equal(await marks(), 2, "made from the first one");
-  });
-}, ["standalone"]);
+onEachHost(
+  "a chroot can be rolled back to an earlier generation, and updated from there",
+  async (site) => {
+    await withOwn(site, {}, async (own) => {
+      const folder = await smallFolder(site);
+      await define(own, "x", `source = "dir:${folder}"\nsetup = ["echo mark >> /srv/marks"]\n`);
+      await succeed(own, "chroot-create", "x");
+      await succeed(own, "chroot-maintenance", "x");
+      const marks = async () => (await said(own, "x", "cat /srv/marks")).length / "mark\n".length;
+      const back = await succeed(own, "chroot-rollback", "x");
+      assert.match(back.stderr, /^Chroot x is generation 1 again$/m);
+      assert.equal(await marks(), 1);
+      await succeed(own, "chroot-rollback", "x", "2");
+      assert.equal(await marks(), 2);
+      await succeed(own, "chroot-rollback", "x", "1");
+      const none = await own.call(["chroot-rollback", "x"]);
+      assert.equal(none.code, 1);
+      assert.match(none.stderr, /no earlier generation\nThere are: 1, 2; 1 is current/);
+      await succeed(own, "chroot-maintenance", "x");
+      assert.deepEqual((await listed(own, "x"))?.generations, [1, 3], "the bad one is gone");
+      assert.equal(await marks(), 2, "made from the first one");
+    });
+  },
+  ["standalone"],
+);
 
 /** What the program says when it is at a step, and what there is to set up then. */
 const STEPS = [["Copying ", "true"], ["Running sleep", "sleep 600"], [
@@ -83,7 +87,7 @@ const STEPS = [["Copying ", "true"], ["Running sleep", "sleep 600"], [
 ]] as const;
 
 onEachHost(
-  "a maintenance that is killed at any step leaves the current generation in force",
+  "maintenance that is killed at any step keeps the current generation",
   async (site) => {
     await withOwn(site, {}, async (own) => {
       const source = `source = "dir:${await smallFolder(site)}"\n`;
@@ -113,30 +117,34 @@ async function endTests(own: Site): Promise<void> {
   for (const { id } of JSON.parse(stdout)) await succeed(own, "cleanup", "--id", id);
 }
 
-onEachHost("a tree in which git or the boot fails is not made current", async (site) => {
-  await withOwn(site, { boot: true, prepare_timeout: 60 }, async (own) => {
-    const folder = await smallFolder(site);
-    await define(own, "x", `source = "dir:${folder}"\nrecreate = true\n`);
-    await succeed(own, "chroot-create", "x");
-    const init =
-      "mkdir -p /usr/lib/systemd && cp /usr/bin/false /usr/lib/systemd/systemd && cp /usr/bin/false /usr/bin/dbus-daemon";
-    const bad = [["rm /usr/bin/git", /git does not run in it/], [
-      init,
-      /cannot start machine/,
-    ]] as const;
-    for (const [setup, reason] of bad) {
-      await define(own, "x", `source = "dir:${folder}"\nrecreate = true\nsetup = ["${setup}"]\n`);
-      const failed = await own.call(["chroot-maintenance", "x"], PATIENCE);
-      assert.equal(failed.code, 1, setup);
-      assert.match(failed.stderr, reason);
-      assert.deepEqual((await listed(own, "x"))?.generations, [1]);
-      assert.equal(await said(own, "x", "git --version | cut -c1-3 || echo git"), "git\n");
-    }
-    assert.equal(await halfMade(own), "");
-  });
-}, ["systemd"]);
+onEachHost(
+  "a tree in which git or booting fails does not become the current generation",
+  async (site) => {
+    await withOwn(site, { boot: true, prepare_timeout: 60 }, async (own) => {
+      const folder = await smallFolder(site);
+      await define(own, "x", `source = "dir:${folder}"\nrecreate = true\n`);
+      await succeed(own, "chroot-create", "x");
+      const init =
+        "mkdir -p /usr/lib/systemd && cp /usr/bin/false /usr/lib/systemd/systemd && cp /usr/bin/false /usr/bin/dbus-daemon";
+      const bad = [["rm /usr/bin/git", /git does not run in it/], [
+        init,
+        /cannot start machine/,
+      ]] as const;
+      for (const [setup, reason] of bad) {
+        await define(own, "x", `source = "dir:${folder}"\nrecreate = true\nsetup = ["${setup}"]\n`);
+        const failed = await own.call(["chroot-maintenance", "x"], PATIENCE);
+        assert.equal(failed.code, 1, setup);
+        assert.match(failed.stderr, reason);
+        assert.deepEqual((await listed(own, "x"))?.generations, [1]);
+        assert.equal(await said(own, "x", "git --version | cut -c1-3 || echo git"), "git\n");
+      }
+      assert.equal(await halfMade(own), "");
+    });
+  },
+  ["systemd"],
+);
 
-onEachHost("a maintenance that fills the disk fails, and all is as it was", async (site) => {
+onEachHost("maintenance that fills the disk fails and changes nothing", async (site) => {
   const store = `${site.store}/.tests/full-${newJob()}`;
   const mounted = await site.host.exec([
     "sh",
@@ -166,7 +174,7 @@ onEachHost("a maintenance that fills the disk fails, and all is as it was", asyn
 const FIRST_SLOW = "[ -e /srv/made ] || sleep 15; touch /srv/made";
 
 onEachHost(
-  "two builds of one chroot: the second fails with the pid of the first, or waits at a terminal",
+  "two builds of one chroot: the second fails naming the first's pid, or waits at a terminal",
   async (site) => {
     await withOwn(site, {}, async (own) => {
       await define(

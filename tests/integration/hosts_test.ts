@@ -31,11 +31,11 @@ async function fromOutside(...argv: string[]): Promise<Result> {
   });
 }
 
-Deno.test("check.sh finds that hosts can run here", async () => {
+Deno.test("check.sh prints nothing where hosts can run", async () => {
   assert.deepEqual(await run([CHECK]).then(({ code, stdout }) => [code, stdout]), [0, ""]);
 });
 
-Deno.test("check.sh says in one line why no host can run, and what helps", async () => {
+Deno.test("check.sh prints in one line why no host can run, and a remedy", async () => {
   const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh"];
   const withoutMounts = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all", "sh"];
   // Nobody may not read a checkout in root's home: the scripts come by stdin.

@@ -31,7 +31,7 @@ async function siteWith(site: Site, names: readonly string[]): Promise<Site> {
 }
 
 onEachHost(
-  "the image is the argument's, the job's, the option's, the configuration's",
+  "the image is that of the argument, else the job, the option, the configuration",
   async (site) => {
     const own = await siteWith(site, ["argument", "job", "option", "configured"]);
     const configured = await own.with({ default_image: "configured" });
@@ -47,7 +47,7 @@ onEachHost(
   },
 );
 
-onEachHost("an image's tag is part of the name, or the name itself", async (site) => {
+onEachHost("an image's tag is part of the name, or the whole name", async (site) => {
   const own = await siteWith(site, ["debian-bookworm", "bookworm", "trixie", "debian"]);
   assert.equal(await imageOf(own, ["debian:bookworm"]), "debian-bookworm");
   assert.equal(await imageOf(own, ["debian:trixie"]), "trixie");
@@ -99,7 +99,7 @@ const HOSTILE = [
 ];
 
 onEachHost(
-  "a hostile image name of a job is the user's failure, and does nothing",
+  "a hostile image name of a job is the user's failure, and has no effect",
   async (site) => {
     const before = await site.host.exec(["find", site.store, "-maxdepth", "1"]);
     for (const image of HOSTILE) {
@@ -120,7 +120,7 @@ onEachHost(
   },
 );
 
-onEachHost("a hostile image name by hand is refused", async (site) => {
+onEachHost("a hostile image name on the command line is refused", async (site) => {
   const id = newJob();
   for (const image of ["", ...HOSTILE].filter((name) => !/^-|\0/.test(name))) {
     const words = ["prepare", image.slice(0, 1000), "--id", id];
@@ -129,7 +129,7 @@ onEachHost("a hostile image name by hand is refused", async (site) => {
   }
 });
 
-onEachHost("an id that makes no machine's name is a usage error", async (site) => {
+onEachHost("an id that makes no valid machine name is a usage error", async (site) => {
   for (const id of ["", ".", "..", "../x", "a b", "a_b", "a/b", "-", "a..b", "ü", "x".repeat(61)]) {
     for (const words of [["prepare", CHROOT], ["run", "/dev/null"], ["cleanup"]]) {
       const done = await site.call([...words, `--id=${id}`]);
@@ -151,7 +151,7 @@ function sectionOf(text: string): Section {
   };
 }
 
-onEachHost("the config.toml of the original works unchanged", async (site) => {
+onEachHost("the Python original's config.toml works unchanged", async (site) => {
   const fixture = new URL("original.toml", import.meta.url);
   const original = sectionOf(await Deno.readTextFile(fixture));
   for (const image of ["", `registry.example/ci/${CHROOT}`]) {
@@ -166,7 +166,7 @@ onEachHost("the config.toml of the original works unchanged", async (site) => {
   }
 });
 
-onEachHost("what toml prints works as it is", async (site) => {
+onEachHost("the output of toml works unchanged", async (site) => {
   const printed = await site.call(["toml", "--url", "https://gitlab.example.org/"]);
   assert.equal(printed.code, 0, printed.stderr);
   await withAttempt(site, { id: Number(newJob()), image: CHROOT }, async (job) => {

@@ -83,7 +83,7 @@ Deno.test("install.sh changes from one form to the other and back", async () => 
   });
 });
 
-Deno.test("install.sh twice gives the same, and leaves the checkout as it was", async () => {
+Deno.test("install.sh run twice gives the same, and does not change the checkout", async () => {
   await withPrefix(async (prefix) => {
     const before = await listing(checkout);
     const first = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
@@ -111,7 +111,7 @@ Deno.test("install.sh --uninstall removes what was installed and nothing else", 
   });
 });
 
-Deno.test("install.sh keeps a program of that name that is not its own", async () => {
+Deno.test("install.sh keeps another program of the same name", async () => {
   await withPrefix(async (prefix) => {
     await Deno.mkdir(`${prefix}/bin`, { recursive: true });
     await Deno.writeTextFile(`${prefix}/bin/nspawn-runner`, "the Python one");
@@ -144,7 +144,7 @@ Deno.test("install.sh refuses a prefix too long for a #! line, and leaves nothin
   });
 });
 
-Deno.test("install.sh that is ended leaves nothing", async () => {
+Deno.test("an interrupted install.sh leaves nothing", async () => {
   await withPrefix(async (prefix) => {
     const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT, "Building");
     assert.notEqual(done.code, 0);
@@ -202,7 +202,7 @@ Deno.test("install.sh gives its lock to no process that outlives it", async () =
   });
 });
 
-Deno.test("install.sh refuses in one line what it cannot do", async () => {
+Deno.test("install.sh refuses in one line, with a reason", async () => {
   await withPrefix(async (prefix) => {
     const options = ["--prefix", prefix, "--no-deps"];
     const refusals: [() => Promise<Done>, RegExp][] = [
@@ -227,7 +227,7 @@ Deno.test("install.sh refuses in one line what it cannot do", async () => {
   });
 });
 
-Deno.test("install.sh answers a wrong command line with its usage and code 2", async () => {
+Deno.test("install.sh exits with 2 and its usage for a wrong command line", async () => {
   const usage = (await install(["--help"])).stdout;
   assert.match(usage, /^Usage: sudo \.\/install\.sh /);
   for (const words of [["--bogus"], ["--prefix"], ["--prefix="], ["word"]]) {

@@ -54,23 +54,27 @@ onEachHost(
   },
 );
 
-onEachHost("chroot-login asks at a terminal, and takes no for an answer", async (site) => {
-  await withOwn(site, {}, async (own) => {
-    await define(own, "x", `source = "dir:${await smallFolder(site)}"\n`);
-    await succeed(own, "chroot-create", "x");
-    const words = own.words(["chroot-login", "x"]).join(" ");
-    const answers = [["n", [1]], ["", [1, 2]]] as const;
-    for (const [answer, generations] of answers) {
-      const done = await typing(own, words, [
-        ["# ", "echo mark > /srv/mark; exit 1"],
-        ["Keep the changes", answer],
-      ]);
-      assert.match(done.stdout, /Keep the changes, as the new generation of x\? \[Y\/n\]/);
-      assert.deepEqual((await listed(own, "x"))?.generations, generations, done.stdout);
-    }
-    assert.equal(await said(own, "x", "cat /srv/mark"), "mark\n");
-  });
-}, ["standalone"]);
+onEachHost(
+  "chroot-login asks at a terminal whether to keep the changes, and accepts no",
+  async (site) => {
+    await withOwn(site, {}, async (own) => {
+      await define(own, "x", `source = "dir:${await smallFolder(site)}"\n`);
+      await succeed(own, "chroot-create", "x");
+      const words = own.words(["chroot-login", "x"]).join(" ");
+      const answers = [["n", [1]], ["", [1, 2]]] as const;
+      for (const [answer, generations] of answers) {
+        const done = await typing(own, words, [
+          ["# ", "echo mark > /srv/mark; exit 1"],
+          ["Keep the changes", answer],
+        ]);
+        assert.match(done.stdout, /Keep the changes, as the new generation of x\? \[Y\/n\]/);
+        assert.deepEqual((await listed(own, "x"))?.generations, generations, done.stdout);
+      }
+      assert.equal(await said(own, "x", "cat /srv/mark"), "mark\n");
+    });
+  },
+  ["standalone"],
+);
 
 /** A machine whose PID 1 is dead while its unit is not, as a nspawn leaves that is killed early. */
 const DEAD =
@@ -87,7 +91,7 @@ const ENDED = "while systemctl --quiet is-active tests-dead; do sleep 0.1; done"
 const SLOW_AGAIN = "[ ! -e /srv/made ] || sleep 600; touch /srv/made";
 
 onEachHost(
-  "what a killed login or maintenance left ends with the next work, and nothing of one that lives",
+  "leftovers of a killed login or maintenance end with the next build, and nothing of a living one",
   async (site) => {
     await withOwn(site, {}, async (own) => {
       const setup = `setup = ["${SLOW_AGAIN}"]`;

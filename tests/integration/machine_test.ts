@@ -6,7 +6,7 @@ import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 import { lendChroot, PATIENCE, said, smallFolder, withOwn } from "./own.ts";
 
-onEachMachine("a machine runs the init that was asked for", async (site, id) => {
+onEachMachine("a machine runs systemd if boot is on, else the stub init", async (site, id) => {
   const booted = site.boots;
   const done = await runScript(site, id, "cat /proc/1/comm\n");
   assert.equal(done.stdout.trim() === "systemd", booted, done.stdout);
@@ -36,29 +36,32 @@ find /tmp/systemd-* ! -type d
 
 const GETTY = "getty.target.wants/console-getty.service";
 
-onEachHost("a booted machine lacks nothing of what it leaves out", async (site) => {
-  await withMachine(site, async (id) => {
-    const { stdout, stderr } = await runScript(site, id, MASKED);
-    const lines = stdout.trim().split("\n");
-    assert.ok(lines.filter((line) => line === "ran").length > 5, `${stdout}${stderr}`);
-    const written = lines.filter((line) => line !== "ran");
-    // The one thing: a getty on a console that nobody sits at, which is masked itself.
-    assert.ok(written.every((path) => path.endsWith(GETTY)), stdout);
-    const booted = await runScript(site, id, `test ! -e /run/systemd/generator/${GETTY}\n`);
-    assert.equal(booted.code, 0, "its generator did not run when the machine booted");
-    // All others run: systemd.mask= is what one of them makes of the kernel's command line.
-    const others = await runScript(
-      site,
-      id,
-      "systemctl is-enabled ldconfig\nsystemd-run --quiet --wait --pipe env\n",
-    );
-    assert.match(others.stdout, /^masked/);
-    assert.doesNotMatch(others.stdout, /GENERATOR/);
-  });
-});
+onEachHost(
+  "a booted machine works without the units and generators that are masked",
+  async (site) => {
+    await withMachine(site, async (id) => {
+      const { stdout, stderr } = await runScript(site, id, MASKED);
+      const lines = stdout.trim().split("\n");
+      assert.ok(lines.filter((line) => line === "ran").length > 5, `${stdout}${stderr}`);
+      const written = lines.filter((line) => line !== "ran");
+      // The one thing: a getty on a console that nobody sits at, which is masked itself.
+      assert.ok(written.every((path) => path.endsWith(GETTY)), stdout);
+      const booted = await runScript(site, id, `test ! -e /run/systemd/generator/${GETTY}\n`);
+      assert.equal(booted.code, 0, "its generator did not run when the machine booted");
+      // All others run: systemd.mask= is what one of them makes of the kernel's command line.
+      const others = await runScript(
+        site,
+        id,
+        "systemctl is-enabled ldconfig\nsystemd-run --quiet --wait --pipe env\n",
+      );
+      assert.match(others.stdout, /^masked/);
+      assert.doesNotMatch(others.stdout, /GENERATOR/);
+    });
+  },
+);
 
 onEachHost(
-  "prepare tells the image, the storage with limits, and how long it took",
+  "prepare logs the image, the storage with limits, and its duration",
   async (site) => {
     const id = newJob();
     const done = await site.call(["prepare", `registry.example/group/${CHROOT}`, "--id", id]);
@@ -101,30 +104,33 @@ onEachMachine("cleanup can be repeated", async (site, id) => {
   }
 });
 
-onEachHost("cleanup of what never was succeeds", async (site) => {
+onEachHost("cleanup of a job that never existed succeeds", async (site) => {
   const done = await site.call(["cleanup", "--id", newJob()]);
   assert.equal(done.code, 0, done.stderr);
   const fresh = await site.with({ store: `${site.store}/.tests/no-store` });
   assert.equal((await fresh.call(["cleanup", "--id", newJob()])).code, 0);
 });
 
-onEachHost("prepare refuses a job that has a machine, and leaves that alone", async (site) => {
-  await withMachine(site, async (id) => {
-    await runScript(site, id, "echo here >/trace\n");
-    const again = await site.call(["prepare", CHROOT, "--id", id]);
-    assert.equal(again.code, 1);
-    assert.match(again.stderr, new RegExp(`cleanup --id ${id}`));
-    assert.equal((await runScript(site, id, "cat /trace\n")).stdout, "here\n");
-  });
-});
+onEachHost(
+  "prepare refuses a job that has a machine, and does not touch that machine",
+  async (site) => {
+    await withMachine(site, async (id) => {
+      await runScript(site, id, "echo here >/trace\n");
+      const again = await site.call(["prepare", CHROOT, "--id", id]);
+      assert.equal(again.code, 1);
+      assert.match(again.stderr, new RegExp(`cleanup --id ${id}`));
+      assert.equal((await runScript(site, id, "cat /trace\n")).stdout, "here\n");
+    });
+  },
+);
 
-onEachHost("run without a machine is the host's failure", async (site) => {
+onEachHost("run without a machine is a system failure", async (site) => {
   const done = await runScript(site, newJob(), "exit 3\n");
   assert.equal(done.code, 125, done.stderr);
   assert.match(done.stderr, /prepare/);
 });
 
-onEachHost("prepare shows the last words of a machine that does not start", async (site) => {
+onEachHost("prepare shows the last output of a machine that does not start", async (site) => {
   const store = `${site.store}/.tests/broken-store`;
   const tree = `${store}/${CHROOT}`;
   await site.host.exec(["mkdir", "-p", `${tree}/etc`, `${tree}/usr`, `${tree}/sbin`]);
@@ -193,7 +199,7 @@ getent hosts "$(hostname)" && getent hosts localhost >/dev/null && echo '10.0.0.
 getent hosts added
 `;
 
-onEachHost("machines see what the administrator binds, and know their own names", async (site) => {
+onEachHost("machines have the administrator's binds, and their own host names", async (site) => {
   const folder = `${site.store}/.tests/data-${newJob()}`;
   await site.host.exec(["sh", "-c", `mkdir -p ${folder} && echo data > ${folder}/file`]);
   for (const boot of [true, false]) {
@@ -261,7 +267,7 @@ for _ in range(3000):
 END
 `;
 
-onEachHost("cleanup removes whatever a script locked, and however deep it went", async (site) => {
+onEachHost("cleanup removes immutable files and very deep folders", async (site) => {
   for (const boot of [true, false]) {
     // Else it could lock nothing.
     const open = { private_users: "off", capabilities: ["CAP_LINUX_IMMUTABLE"] };
@@ -291,7 +297,7 @@ const BAD_INITS = [
 ] as const;
 
 onEachHost(
-  "a start that fails says first why, and its command line with --debug alone",
+  "a failed start names the reason first, and the command line only with --debug",
   async (site) => {
     await withOwn(site, { boot: true, prepare_timeout: 8 }, async (own) => {
       const tree = await addChroot(own, "x", "bookworm");
@@ -324,7 +330,7 @@ onEachHost("machines start from small roots of any release, whatever the host's"
   });
 });
 
-onEachHost("a chroot whose own programs crash says that, and what to do", async (site) => {
+onEachHost("a chroot whose own programs crash is reported, with a remedy", async (site) => {
   await withOwn(site, {}, async (own) => {
     const tree = await addChroot(own, "x", "bookworm");
     const other = await addChroot(own, "y", "trixie");

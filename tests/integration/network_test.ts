@@ -135,7 +135,7 @@ for (const boot of [true, false]) {
   );
 }
 
-onEachHost("network is as the configuration says, and the log tells it", async (site) => {
+onEachHost("the network is as configured, and named in the log", async (site) => {
   await withPeer(site, async () => {
     const expected = {
       host: [
@@ -157,7 +157,7 @@ onEachHost("network is as the configuration says, and the log tells it", async (
 });
 
 onEachHost(
-  "network_deny and network_allow are the administrator's, and jobs choose less",
+  "network_deny and network_allow are the administrator's; jobs may only restrict their network",
   async (site) => {
     await withPeer(site, async () => {
       const deny = {
@@ -201,7 +201,7 @@ s.setsockopt(socket.SOL_IP, 19, 1)
 s.bind((sys.argv[1], 0))
 s.sendto(b"x", ("192.0.2.9", 7778))`;
 
-onEachHost("no machine speaks for another, and none is called from outside", async (site) => {
+onEachHost("no machine sends as another one, and none is reached from outside", async (site) => {
   await withPeer(site, async () => {
     const own = await site.with({ network: "private", boot: false });
     // Somebody emptied the table: the next machine has its rules all the same.
@@ -248,7 +248,7 @@ ${IN_PEER} bash -c '${ASK(address).replaceAll("'", "'\\''")}'`;
   });
 });
 
-onEachHost("nothing of a network stays, however its machine ends", async (site) => {
+onEachHost("nothing of a network is left, however its machine ends", async (site) => {
   const links = async () =>
     (await site.host.exec(["sh", "-c", "ip -o link | grep -o 'nr-[0-9]*'"])).stdout;
   const own = await site.with({ network: "private", boot: false });
@@ -283,7 +283,7 @@ async function processesIn(site: Site, cgroups: readonly string[]): Promise<stri
 }
 
 onEachHost(
-  "auto says why a machine has the host's network, and private never has",
+  "auto logs why a machine has the host's network, and private never has it",
   async (site) => {
     const drop =
       "nft add table ip x && nft add chain ip x f '{ type filter hook forward priority 0; policy drop; }'";
@@ -321,7 +321,7 @@ echo "nameserver 127.0.0.53" >/run/stub && mount --bind /run/stub /etc/resolv.co
 `;
 const NO_STUB = "umount /etc/resolv.conf; rm -r /run/systemd/resolve /run/before /run/stub";
 
-onEachHost("machines ask name servers that they can reach", async (site) => {
+onEachHost("machines use name servers that they can reach", async (site) => {
   const own = await site.with({ network: "private" });
   const servers = (text: string) => text.match(/^nameserver .*$/gm);
   const host = await site.host.exec(["cat", "/etc/resolv.conf"]);

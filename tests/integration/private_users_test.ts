@@ -81,7 +81,7 @@ for (const boot of [true, false]) {
   }
 }
 
-onEachHost("scripts of a user run with ids of the machine's own, too", async (site) => {
+onEachHost("scripts of a user also run with the machine's own ids", async (site) => {
   await withOwn(site, { private_users: "auto" }, async (own) => {
     await define(
       own,
@@ -99,7 +99,7 @@ user = "ci"
 }, ["systemd"]);
 
 onEachHost(
-  "what a failed job wrote with ids of its own is looked at with the same",
+  "files of a failed job are shown with the job's user ids",
   async (site) => {
     const own = await site.with({ private_users: "auto", keep_failed: "30min" });
     const id = newJob();

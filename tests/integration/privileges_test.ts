@@ -65,7 +65,7 @@ const KINDS = [
 for (const [ids, private_users] of KINDS) {
   for (const boot of [true, false]) {
     const kind = `${ids}, ${boot ? "booted" : "plain"}`;
-    onEachHost(`the kernel's knobs are out of reach, ${kind}`, async (site) => {
+    onEachHost(`the kernel's settings cannot be changed, ${kind}`, async (site) => {
       const own = await (await mapping(site)).with({ boot, private_users });
       await withMachine(own, async (id) => {
         const { stdout, stderr } = await runScript(own, id, PROBE);
@@ -82,7 +82,7 @@ for (const [ids, private_users] of KINDS) {
 }
 
 onEachHost(
-  "seccomp refuses keyrings, bpf and perf, and nothing does where it is off",
+  "seccomp refuses keyrings, bpf and perf, which work where it is off",
   async (site) => {
     const probe = async (seccomp: boolean) => {
       let lines: string[] = [];
@@ -129,7 +129,7 @@ async function isMapped(site: Site, id: string): Promise<boolean> {
   return !/^ *0 +0 /.test((await runScript(site, id, "cat /proc/self/uid_map")).stdout);
 }
 
-onEachMachine("nothing raises privileges where root is the host's", async (site) => {
+onEachMachine("nothing raises privileges without a user namespace", async (site) => {
   await withMachine(await site.with({ private_users: "off" }), async (id) => {
     const done = await runScript(site, id, RAISED);
     const [user, euid, raw] = done.stdout.split("\n");
@@ -155,7 +155,7 @@ systemd-run --quiet --wait --pipe --property=PrivateTmp=yes --property=ProtectSy
 systemctl is-system-running
 `;
 
-onEachMachine("root without a user namespace still does its work", async (site) => {
+onEachMachine("root without a user namespace can do its usual work", async (site) => {
   await withMachine(await site.with({ private_users: "off" }), async (id) => {
     const done = await runScript(site, id, WORK + (site.boots ? BOOTED_WORK : ""));
     const booted = site.boots ? "mounted\ntidied\nsandboxed\nrunning\n" : "";
@@ -167,7 +167,7 @@ onEachMachine("root without a user namespace still does its work", async (site) 
 const BOUNDING = "grep -E '^(CapBnd|CapEff|CapInh|NoNewPrivs)' /proc/self/status | tr -d '\\t'";
 
 onEachHost(
-  "a plain machine without a user namespace has what a container of Docker has",
+  "a plain machine without a user namespace has at most a Docker container's privileges",
   async (site) => {
     const own = await site.with({ boot: false, private_users: "off" });
     await withMachine(own, async (id) => {
@@ -208,7 +208,7 @@ printf '#!/bin/sh\necho taken >>/taken\nexec /usr/bin/setpriv "$@"\n' >/usr/loca
 chmod 755 /usr/local/sbin/setpriv
 `;
 
-onEachHost("no job takes the place of the programs that commands enter by", async (site) => {
+onEachHost("no job can replace the programs by which commands enter a machine", async (site) => {
   await withOwn(site, { private_users: "off" }, async (own) => {
     const folder = await smallFolder(site);
     const linked = await own.host.exec(["sh", "-euc", LINK_RUN, "sh", folder, own.store]);
@@ -314,7 +314,7 @@ onEachMachine("jobs run containers where nesting is on", async (site) => {
   }
 });
 
-onEachHost("jobs run no containers unasked, and never as the host's root", async (site) => {
+onEachHost("jobs run containers only if allowed, and never as the host's root", async (site) => {
   const booted = await site.with({ private_users: "auto", boot: true });
   await withMachine(booted, async (id) => {
     assert.match((await runScript(booted, id, KEYRING)).stdout, /^keyring False$/m);

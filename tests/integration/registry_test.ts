@@ -103,7 +103,7 @@ c
 `;
 
 onEachHost(
-  "an image becomes a chroot with all that its layers say, by its digest",
+  "an image becomes a chroot with everything in its layers, by its digest",
   async (site) => {
     await registered("an image", [site], async (registry, [env = {}]) => {
       const folder = await makeImage();
@@ -185,7 +185,7 @@ async function damage(paths: readonly string[]): Promise<void> {
 }
 
 onBothHosts(
-  "one host builds and pushes, another pulls and runs, whether the registry is up or not",
+  "one host builds and pushes, another pulls and runs, also while the registry is down",
   async (builder, user) => {
     const name = "one host builds and pushes";
     await registered(name, [builder, user], async (registry, [push = {}, pull = {}]) => {

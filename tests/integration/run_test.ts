@@ -18,7 +18,7 @@ onEachMachine("run exits with 128 + n for a script killed by a signal", async (s
   }
 });
 
-onEachMachine("run lets a pipe break as it does everywhere", async (site, id) => {
+onEachMachine("run lets a broken pipe end a program as usual", async (site, id) => {
   const done = await runScript(
     site,
     id,
@@ -27,14 +27,14 @@ onEachMachine("run lets a pipe break as it does everywhere", async (site, id) =>
   assert.equal(done.stdout, "y\n141\n");
 });
 
-onEachMachine("run passes 20,000 lines on in order", async (site, id) => {
+onEachMachine("run passes 20,000 lines in order", async (site, id) => {
   const done = await runScript(site, id, "for i in $(seq 20000); do echo line $i; done\n");
   const lines = Array.from({ length: 20_000 }, (_, index) => `line ${index + 1}\n`);
   assert.equal(done.stdout, lines.join(""));
   assert.equal(done.code, 0);
 });
 
-onEachMachine("run passes binary output on as it is", async (site, id) => {
+onEachMachine("run passes binary output unchanged", async (site, id) => {
   const script = "python3 -c 'import sys; sys.stdout.buffer.write(bytes(range(256)) * 4096)'\n";
   const done = await runScript(site, id, script);
   const expected = Uint8Array.from({ length: 256 * 4096 }, (_, index) => index % 256);
@@ -48,7 +48,7 @@ onEachMachine("run keeps stdout and stderr apart", async (site, id) => {
   assert.equal(done.stderr, "err\n");
 });
 
-onEachMachine("run streams output while the script goes on", async (site, id) => {
+onEachMachine("run streams output while the script runs", async (site, id) => {
   const path = await site.put("echo first\nwhile [ ! -e /go ]; do sleep 0.1; done\necho last\n");
   const running = site.start(["run", "--id", id, path]);
   await running.said("first");
@@ -70,7 +70,7 @@ onEachMachine("run takes a script of 1 MiB", async (site, id) => {
   assert.equal(done.code, 4);
 });
 
-onEachMachine("run expands nothing of a script on its way", async (site, id) => {
+onEachMachine("run expands nothing in a script", async (site, id) => {
   const text = "$$ ${HOME} %n %% \\n `id` 'quoted' \"twice\" ü";
   const done = await runScript(site, id, `cat <<'END'\n${text}\nEND\n`);
   assert.equal(done.stdout, `${text}\n`);
@@ -107,7 +107,7 @@ onEachMachine(
 );
 
 onEachMachine(
-  "run takes the shell of the option, of the first line, then bash",
+  "run uses the shell of the option, else of the first line, else bash",
   async (site, id) => {
     const script = "readlink /proc/$$/exe\n";
     const shellOf = async (text: string, ...options: string[]) => {

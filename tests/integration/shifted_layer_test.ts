@@ -115,7 +115,7 @@ for (const storage of ["overlay", "tmpfs"] as const) {
   });
 }
 
-onEachHost("shifted layers are made with a generation, and go with it", async (site) => {
+onEachHost("shifted layers are created and removed with a generation", async (site) => {
   await withoutMaps(site, { keep_generations: 1, storage: "overlay" }, async (own) => {
     const folder = await smallFolder(site);
     await define(own, "x", `source = "dir:${folder}"\nrecreate = true\n`);
@@ -191,7 +191,7 @@ onEachHost("a snapshot has shifted layers of its own", async (site) => {
   await forget();
 });
 
-onEachHost("a shifted layer whose making was killed is made anew", async (site) => {
+onEachHost("a shifted layer whose creation was killed is created again", async (site) => {
   await withoutMaps(site, { storage: "overlay" }, async (own) => {
     const tree = `${own.store}/x`; // of another program, which may change it in place
     await own.host.exec(["sh", "-c", `mkdir ${own.store}; mv ${await smallFolder(site)} ${tree}`]);
@@ -227,7 +227,7 @@ onEachHost("a shifted layer whose making was killed is made anew", async (site) 
   });
 }, ["standalone"]);
 
-onEachHost("what a failed job wrote over a shifted layer is looked at", async (site) => {
+onEachHost("files that a failed job wrote over a shifted layer are shown", async (site) => {
   await withoutMaps(site, { keep_failed: "30min", storage: "overlay" }, async (own) => {
     await define(own, "x", `source = "dir:${await smallFolder(site)}"\n`);
     await succeed(own, "chroot-create", "x");

@@ -5,7 +5,7 @@ import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT } from "../hosts/site.ts";
 
 onEachHost(
-  "simulate runs a command through all stages, and tells them with their times",
+  "simulate runs a command through all stages, and prints them with their durations",
   async (site) => {
     const done = await site.call([
       "simulate",
@@ -50,7 +50,7 @@ onEachHost("simulate runs a script of any language", async (site) => {
 });
 
 onEachHost(
-  "simulate gives a job its variables, and those change its machine within bounds",
+  "simulate gives a job its variables, which change its machine within bounds",
   async (site) => {
     const own = await site.with({ boot: false, default_image: CHROOT, "overrides.tasks_max": 300 });
     const simulated = (...variables: string[]) => {
@@ -69,7 +69,7 @@ onEachHost(
   },
 );
 
-onEachHost("simulate without words runs a sample job", async (site) => {
+onEachHost("simulate without arguments runs a sample job", async (site) => {
   const done = await site.call(["simulate", "--image", CHROOT]);
   assert.equal(done.code, 0, done.stderr);
   assert.match(done.stdout, /Debian/);

@@ -74,9 +74,9 @@ for (const boot of [true, false]) {
   });
 }
 
-onEachHost("storage overlay works on btrfs, too", async (site) => {
+onEachHost("storage overlay also works on btrfs", async (site) => {
   const own = await (await site.with({ storage: "overlay" })).onBtrfs();
-  if (own === null) return skipReal("storage overlay works on btrfs, too", NO_BTRFS);
+  if (own === null) return skipReal("storage overlay also works on btrfs", NO_BTRFS);
   await fourAtOnce(own, "overlay");
 });
 
@@ -87,7 +87,7 @@ onEachHost("storage btrfs is refused where the store is not on btrfs", async (si
   assert.match(done.stderr, /Cannot use storage "btrfs"/);
 });
 
-onEachHost("a store that can hold no upper layer gets tmpfs by itself", async (site) => {
+onEachHost("a store that can hold no upper layer uses tmpfs by default", async (site) => {
   // An overlay cannot have its upper layer on an overlay.
   const base = `${site.store}/.tests/overlaid-${newJob()}`;
   const folders = ["lower", "upper", "work", "store"].map((name) => `${base}/${name}`);

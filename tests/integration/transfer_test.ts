@@ -18,7 +18,7 @@ const DAMAGES: readonly (readonly [string, RegExp])[] = [
 ];
 
 onBothHosts(
-  "a chroot goes by one file with its definition, and a damaged file is not used",
+  "a chroot is exported to one file with its definition, and a damaged file is refused",
   async (from, to) => {
     await withOwn(from, {}, (here) =>
       withOwn(to, {}, async (there) => {

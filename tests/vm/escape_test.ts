@@ -1,16 +1,16 @@
-/** Ways out of a machine that could hurt a kernel, and those that bind only where every controller is. */
+/** Escapes that could harm a kernel, and limits that are enforced only where all cgroup controllers are. */
 
 import assert from "node:assert/strict";
-import { LOADS } from "../escape/bombs.ts";
-import { tryAll } from "../escape/trial.ts";
-import type { Ground } from "../escape/ground.ts";
-import { WAYS } from "../escape/ways.ts";
+import { BOMB_SETS } from "../escape/bombs.ts";
+import { tryAll } from "../escape/attempt.ts";
+import type { Target } from "../escape/target.ts";
+import { ESCAPES } from "../escape/escapes.ts";
 import type { Settings } from "../hosts/site.ts";
 import { skip } from "../skip.ts";
 import { onVm, type VmSite } from "./site.ts";
 
-/** A virtual machine as a ground. */
-function groundOn(site: VmSite): Ground {
+/** Returns a target for a virtual machine. */
+function targetOn(site: VmSite): Target {
   return {
     bait: "/srv/bait",
     host: site.host,
@@ -26,31 +26,31 @@ function toml(settings: Settings): string {
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join("");
 }
 
-onVm("no way leads out of a machine, nor into its kernel", async (site) => {
-  await tryAll(groundOn(site), WAYS.filter(({ needs }) => needs === undefined));
+onVm("no escape from a machine or into its kernel succeeds", async (site) => {
+  await tryAll(targetOn(site), ESCAPES.filter(({ needs }) => needs === undefined));
 });
 
-for (const way of WAYS) {
-  const { name, needs } = way;
+for (const escape of ESCAPES) {
+  const { name, needs } = escape;
   if (needs === undefined) continue;
-  onVm(`no machine gets to ${name}`, async (site) => {
+  onVm(`no machine can ${name}`, async (site) => {
     const there = await site.host(`[ ! -e ${needs} ] || echo there`);
     if (there === "") return skip(name, `the kernel of the guest has no ${needs}`);
-    await tryAll(groundOn(site), [way]);
+    await tryAll(targetOn(site), [escape]);
   });
 }
 
-/** Milliseconds that an answer may take where the kernel is emulated and another machine is at its limits. */
+/** Longest time for an answer, in milliseconds, with an emulated kernel and another machine at its limits. */
 const PATIENCE = 60_000;
 
-/** A service of the host: it says what it hears. */
+/** A service of the host that repeats a line. */
 const SERVICE = `mkdir /run/service && mkfifo /run/service/ask /run/service/answer
 systemd-run --quiet --unit=answering --collect sh -c '
   while :; do read -r line </run/service/ask; echo "$line" >/run/service/answer; done'
 `;
 const ASK = "echo yes >/run/service/ask; read -r line </run/service/answer; echo $line";
 
-/** How long it takes both to answer. */
+/** Returns how long both take to answer, in milliseconds. */
 async function answers(site: VmSite, neighbour: string): Promise<number> {
   const began = Date.now();
   assert.equal(await site.host(ASK), "yes\n");
@@ -59,7 +59,7 @@ async function answers(site: VmSite, neighbour: string): Promise<number> {
   return Date.now() - began;
 }
 
-/** Runs a script in a machine, and meanwhile something else again and again; gives its code and all that it said. */
+/** Runs a script in a machine, and `also` repeatedly meanwhile; returns `CODE OUTPUT` of the script. */
 async function during(
   site: VmSite,
   id: string,
@@ -73,8 +73,8 @@ async function during(
   return `${code} ${stdout}${stderr}`;
 }
 
-onVm("a job without limits takes what one with limits does not get", async (site) => {
-  for (const { limits, bombs } of LOADS) {
+onVm("a job without limits can exceed what a job with limits may use", async (site) => {
+  for (const { limits, bombs } of BOMB_SETS) {
     await site.define(limits.replace(/^\[limits\][^]*/m, ""));
     await site.withMachine(async (id) => {
       for (const { name, script, unlimited } of bombs) {
@@ -86,7 +86,7 @@ onVm("a job without limits takes what one with limits does not get", async (site
   }
 });
 
-onVm("a neighbour and a service of the host answer while a job does its worst", async (site) => {
+onVm("another job and a host service answer while a job exhausts its limits", async (site) => {
   await site.vm.push("echo here\n", "/root/quiet");
   await site.host(SERVICE);
   await site.withMachine(async (neighbour) => {
@@ -94,11 +94,11 @@ onVm("a neighbour and a service of the host answer while a job does its worst", 
       const took = await answers(site, neighbour);
       assert.ok(took < PATIENCE, `an answer took ${took} ms`);
     };
-    for (const { limits, bombs } of LOADS) {
+    for (const { limits, bombs } of BOMB_SETS) {
       await site.define(limits);
       await site.withMachine(async (wild) => {
-        for (const { name, script, said } of bombs) {
-          assert.match(await during(site, wild, script, othersAnswer), said, name);
+        for (const { name, script, output } of bombs) {
+          assert.match(await during(site, wild, script, othersAnswer), output, name);
         }
       });
     }

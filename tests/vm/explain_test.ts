@@ -22,7 +22,7 @@ exit 9
 
 for (const boot of [true, false]) {
   const kind = boot ? "booted" : "plain";
-  onVm(`a script that is killed for its memory is told the limit, ${kind}`, async (site) => {
+  onVm(`a script that is killed for its memory logs the limit, ${kind}`, async (site) => {
     await site.define(`boot = ${boot}\n${LIMITS}`);
     await site.withMachine(async (id) => {
       const killed = await site.runScript(id, `${TAKE_500_MIB}\n`);
@@ -41,7 +41,7 @@ for (const boot of [true, false]) {
     });
   });
 
-  onVm(`a job that forks without end is stopped and told so, ${kind}`, async (site) => {
+  onVm(`a fork bomb is stopped and logged, ${kind}`, async (site) => {
     await site.define(`boot = ${boot}\n${LIMITS}`);
     await site.withMachine(async (id) => {
       const done = await site.runScript(id, BOMB);

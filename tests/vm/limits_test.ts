@@ -106,7 +106,7 @@ async function countsInTheUnit(site: VmSite, unit: string): Promise<void> {
   assert.equal(state, "active");
 }
 
-onVm("limits leave a whole job its own exit code", async (site) => {
+onVm("a job within its limits keeps its own exit code", async (site) => {
   await site.define(LIMITS);
   const script = `${TAKE_500_MIB}; test $? = 137 && exit 7`;
   const done = await site.call(["simulate", "--image", CHROOT, "--", "sh", "-c", script]);

@@ -1,13 +1,13 @@
-/** The ways out that are tried. */
+/** The escapes that are tried. */
 
-import type { Way } from "./way.ts";
+import type { Escape } from "./escape.ts";
 
 const DENIED = /not permitted|permission denied|read-only/i;
 
 /** Files, mounts and devices. */
-const FILES: readonly Way[] = [
+const FILES: readonly Escape[] = [
   {
-    name: "make a device",
+    name: "create a device",
     language: "sh",
     program: "mknod null c 1 3 && echo x >null",
     where: "anywhere",
@@ -23,7 +23,7 @@ const FILES: readonly Way[] = [
     opened: "outside",
   },
   {
-    name: "write to what is bound read-only",
+    name: "write to a read-only bind",
     language: "sh",
     program: "mount -o remount,rw,bind /srv/data || :\necho x >/srv/data/escaped",
     where: "anywhere",
@@ -41,7 +41,7 @@ const FILES: readonly Way[] = [
     opened: "unprotected",
   },
   {
-    name: "read a file beside what is bound, by its handle",
+    name: "read a file beside a bind, by its handle",
     language: "python3",
     program: `
 handle = bytes.fromhex(os.environ["HANDLE"])
@@ -75,8 +75,8 @@ tar -Pxf archive`,
   },
 ];
 
-/** Settings of the kernel. What is only opened for writing and not written to harms nobody. */
-const KERNEL: readonly Way[] = [
+/** Settings of the kernel. Opening one for writing without writing harms nothing. */
+const KERNEL: readonly Escape[] = [
   {
     name: "make /proc/sys writable",
     language: "sh",
@@ -94,8 +94,8 @@ const KERNEL: readonly Way[] = [
     opened: "unprotected",
   },
   {
-    // The mount itself is fine: with a network of its own, a machine sees there what is its own.
-    name: "mount a /sys to write to",
+    // The mount itself is allowed: with a private network, a machine sees its own network there.
+    name: "mount a writable /sys",
     language: "sh",
     program: "mkdir s && mount -t sysfs sysfs s || mount --bind /sys s\n: >>s/kernel/rcu_expedited",
     where: "anywhere",
@@ -103,7 +103,7 @@ const KERNEL: readonly Way[] = [
     opened: "unprotected",
   },
   {
-    name: "make a cgroup of the host's",
+    name: "create a cgroup on the host",
     language: "sh",
     program: "mkdir c && mount -t cgroup2 none c && mkdir c/escaped",
     where: "anywhere",
@@ -168,7 +168,7 @@ echo /escaped >c/release_agent`,
 ];
 
 /** System calls. */
-const CALLS: readonly Way[] = [
+const CALLS: readonly Escape[] = [
   {
     name: "load a module",
     language: "python3",
@@ -176,16 +176,16 @@ const CALLS: readonly Way[] = [
 try:
     syscall(175, bytes(64), 64, b"")
 except OSError as error:
-    if error.errno != 8: raise # ENOEXEC: the kernel took a look at it
+    if error.errno != 8: raise # ENOEXEC: the kernel read it
 `,
     where: "vm",
     refusal: DENIED,
     opened: "outside",
   },
   {
-    name: "kexec",
+    name: "load a kernel by kexec",
     language: "python3",
-    program: "syscall(246, 0, 0, 0, 0) # takes away what was loaded\n",
+    program: "syscall(246, 0, 0, 0, 0) # unloads what was loaded\n",
     where: "vm",
     refusal: DENIED,
     opened: "unprotected",
@@ -213,8 +213,8 @@ except OSError as error:
   },
 ];
 
-/** Others that run there, and what they have. */
-const PROCESSES: readonly Way[] = [
+/** Processes of the host, and their sockets and keys. */
+const PROCESSES: readonly Escape[] = [
   {
     name: "stop a process of the host",
     language: "sh",
@@ -281,5 +281,5 @@ if not any(os.environ["BUS"].encode() in bus(path) for path in paths):
   },
 ];
 
-/** All of them. */
-export const WAYS: readonly Way[] = [...FILES, ...KERNEL, ...CALLS, ...PROCESSES];
+/** All escapes. */
+export const ESCAPES: readonly Escape[] = [...FILES, ...KERNEL, ...CALLS, ...PROCESSES];

@@ -1,31 +1,25 @@
-/** A host to try ways out on, whatever kind it is: a throwaway one. */
+/** A throwaway host on which escapes are tried. */
 
 import assert from "node:assert/strict";
 import type { Result } from "../hosts/command.ts";
 import { runScript, type Settings, type Site, withMachine } from "../hosts/site.ts";
-import type { Bait } from "./way.ts";
+import type { Bait } from "./escape.ts";
 
 /** Runs a script in a machine. */
 export type RunIn = (script: string) => Promise<Result>;
 
-/** A host. */
-export interface Ground {
-  /** Where bait is laid: a folder of the host's own disk. */
+/** A host with machines to escape from. */
+export interface Target {
+  /** The folder for the bait, on the host's own disk. */
   readonly bait: string;
-  /** Runs a script of sh on the host, as root; it must succeed. Gives its stdout. */
+  /** Runs a script of sh on the host, as root; it must succeed. Returns its stdout. */
   host(script: string): Promise<string>;
-  /** Gives a machine to a test, and takes it away afterwards. */
+  /** Runs a test with a machine, which is removed afterwards. */
   withMachine(settings: Settings, body: (run: RunIn) => Promise<void>): Promise<void>;
 }
 
-/**
- * A host container as such a ground.
- *
- * @param site It, with a store that does not hold the bait.
- * @param bait Where bait is laid.
- * @returns The ground.
- */
-export function groundOn(site: Site, bait: string): Ground {
+/** Returns a target for a host container, whose store must not contain the bait. */
+export function targetOn(site: Site, bait: string): Target {
   return {
     bait,
     host: async (script) => {
@@ -40,13 +34,13 @@ export function groundOn(site: Site, bait: string): Ground {
   };
 }
 
-/** A pid that no machine has: each has few processes, and numbers of its own. */
-const FAR_PID = 30_000;
+/** A pid that no machine has, since each has few processes and a pid namespace of its own. */
+const UNUSED_PID = 30_000;
 
-/** Prints the lines of a {@linkcode Bait}; its process has an abstract socket, too. */
-const LAY = (bait: string) => `
+/** Creates the bait and prints it, a line each; its process also has an abstract socket. */
+const LAY_BAIT = (bait: string) => `
 mkdir -p ${bait}/data && echo secret >${bait}/secret
-echo ${FAR_PID} >/proc/sys/kernel/ns_last_pid
+echo ${UNUSED_PID} >/proc/sys/kernel/ns_last_pid
 setsid python3 -c '
 import socket, time
 door = socket.socket(socket.AF_UNIX)
@@ -66,7 +60,7 @@ assert libc.name_to_handle_at(-100, b"${bait}/secret", words, ctypes.byref(mount
 print("HANDLE", bytes(handle[: 8 + handle[0]]).hex())
 key = libc.syscall(248, b"user", b"nspawn-runner-escape", b"secret", 6, -4) # into root's own keyring
 assert key > 0, ctypes.get_errno()
-libc.syscall(250, 15, key, 3000) # it goes by itself if nobody takes it away
+libc.syscall(250, 15, key, 3000) # it expires if it is not removed
 print("KEY", key)
 with socket.socket(socket.AF_UNIX) as door:
     door.connect("/run/dbus/system_bus_socket")
@@ -77,27 +71,22 @@ with socket.socket(socket.AF_UNIX) as door:
 END
 `;
 
-/** Takes it away, with all that was written beside it. */
-const TAKE = (folder: string, { PID, KEY }: Bait) => `
+/** Removes the bait, with everything that was written beside it. */
+const REMOVE_BAIT = (folder: string, { PID, KEY }: Bait) => `
 kill -s KILL ${PID}
 python3 -c 'import ctypes; ctypes.CDLL(None).syscall(250, 3, ${KEY})'
 rm -rf --one-file-system ${folder}
 `;
 
-/**
- * Lays out what ways are after, and takes it away afterwards.
- *
- * @param ground Where.
- * @param body The test.
- */
-export async function withBait(ground: Ground, body: (bait: Bait) => Promise<void>): Promise<void> {
-  const lines = (await ground.host(LAY(ground.bait))).trim().split("\n");
+/** Runs a test with bait, which is removed afterwards. */
+export async function withBait(target: Target, body: (bait: Bait) => Promise<void>): Promise<void> {
+  const lines = (await target.host(LAY_BAIT(target.bait))).trim().split("\n");
   const words: Partial<Bait> = Object.fromEntries(lines.map((line) => line.split(" ")));
   const { PID = "", HANDLE = "", BUS = "", DISK = "", KEY = "" } = words;
   const bait = { PID, HANDLE, BUS, DISK, KEY };
   try {
     await body(bait);
   } finally {
-    await ground.host(TAKE(ground.bait, bait));
+    await target.host(REMOVE_BAIT(target.bait, bait));
   }
 }
