@@ -12,7 +12,7 @@ function page(): string {
     `    ${usage(undefined)}`,
     "`nspawn-runner COMMAND --help` prints the same for one command.",
     table(
-      ["command", "what it does", "needs root"],
+      ["command", "what it does", "root"],
       COMMANDS.map(({ name, summary, needsRoot }) => [
         `[\`${name}\`](#${name})`,
         summary,

@@ -1,0 +1,203 @@
+/** Holds the documents to what exists: tests, files, links, commands and messages that they name. */
+
+import assert from "node:assert/strict";
+import { dirname, join } from "@std/path/posix";
+import { COMMANDS, GLOBAL_OPTIONS } from "../../src/cli/commands.ts";
+import { CHECKOUT } from "./source.ts";
+
+/** Each document with its text. */
+const DOCUMENTS = new Map<string, string>();
+for (const path of ["", "docs"].flatMap((folder) => documentsIn(folder))) {
+  DOCUMENTS.set(path, read(path));
+}
+
+/** Documents whose rules are each checked by a test that they name. */
+const WITH_TESTS = ["docs/reference/contract.md", "docs/security.md"];
+
+function documentsIn(folder: string): string[] {
+  return [...Deno.readDirSync(CHECKOUT + folder)].flatMap(({ name, isDirectory }) => {
+    const path = join(folder, name);
+    if (isDirectory) return folder === "" ? [] : documentsIn(path);
+    return name.endsWith(".md") ? [path] : [];
+  }).sort();
+}
+
+function read(path: string): string {
+  return Deno.readTextFileSync(CHECKOUT + path);
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(CHECKOUT + path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns what is wrong in each document, with the document's name. */
+function complaints(look: (text: string, path: string) => string[]): string[] {
+  return [...DOCUMENTS].flatMap(([path, text]) =>
+    look(text, path).map((complaint) => `${path}: ${complaint}`)
+  );
+}
+
+/** Line breaks and indentation do not count: the formatter moves them. */
+function onOneLine(text: string): string {
+  return text.replace(/\s+/g, " ");
+}
+
+function allIn(text: string, shape: RegExp): string[] {
+  return [...text.matchAll(shape)].map(([, part]) => part!);
+}
+
+/** Code that is quoted in a line, and code in lines of its own. */
+function codeIn(text: string): string[] {
+  const lines = allIn(text, /^ {4,}(\S.*)$/gm);
+  return [...allIn(onOneLine(text), /`([^`]+)`/g), ...lines];
+}
+
+Deno.test("every test that a document names exists", () => {
+  const wrong = WITH_TESTS.flatMap((path) => {
+    const text = onOneLine(DOCUMENTS.get(path)!);
+    const named = text.matchAll(/`([a-z/_]+_test\.ts)`((?:[:,] "[^"]+")*)/g);
+    return [...named].flatMap(([, file, words]) => {
+      if (!exists(`tests/${file}`)) return [`${path}: there is no tests/${file}`];
+      const literals = read(`tests/${file}`).match(/"(?:[^"\\\n]|\\.)*"|`[^`]*`/g) ?? [];
+      return allIn(words!, /"([^"]+)"/g)
+        .filter((name) => !literals.some((literal) => literal.includes(name)))
+        .map((name) => `${path}: tests/${file} has no test "${name}"`);
+    });
+  });
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("every rule of the contract and every promise has a test", () => {
+  const wrong = WITH_TESTS.flatMap((path) => {
+    const text = DOCUMENTS.get(path)!;
+    const rules = allIn(text, /^\| ([A-Z]\d+) +\|/gm);
+    const tested = allIn(text, /^- ((?:[A-Z]\d+(?:, )?)+): \S/gm).flatMap((list) =>
+      list.split(", ")
+    );
+    assert.ok(rules.length > 30, `${path} has rules`);
+    return [
+      ...rules.filter((rule) => !tested.includes(rule)).map((rule) => `${path}: ${rule} has none`),
+      ...tested.filter((rule) => !rules.includes(rule)).map((rule) =>
+        `${path}: ${rule} is no rule`
+      ),
+    ];
+  });
+  assert.deepEqual(wrong, []);
+});
+
+/** Relative links, without those in code. */
+function linksIn(text: string): string[] {
+  const prose = text.replace(/^```[^]*?^```$/gm, "").replace(/`[^`]*`/g, "");
+  return allIn(prose, /\]\(([^)\s]+)\)/g).filter((link) => !/^[a-z]+:/.test(link));
+}
+
+/** The name of a heading in links, as GitLab and GitHub make it. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replace(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-");
+}
+
+function anchorsOf(path: string): string[] {
+  return allIn(DOCUMENTS.get(path) ?? "", /^#+ (.*)$/gm).map(anchorOf);
+}
+
+/** The file that a link leads to, and the heading in it. */
+function targetOf(link: string, from: string): readonly [string, string | undefined] {
+  const [path = "", anchor] = link.split("#");
+  return [path === "" ? from : join(dirname(from), path), anchor];
+}
+
+Deno.test("every relative link leads to a file and a heading", () => {
+  const wrong = complaints((text, from) =>
+    linksIn(text).filter((link) => {
+      const [path, anchor] = targetOf(link, from);
+      return !exists(path) || (anchor !== undefined && !anchorsOf(path).includes(anchor));
+    })
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("every page of docs/ is found from the README by links", () => {
+  const found = ["README.md"];
+  for (const from of found) {
+    for (const link of linksIn(DOCUMENTS.get(from) ?? "")) {
+      const [path] = targetOf(link, from);
+      if (!found.includes(path)) found.push(path);
+    }
+  }
+  assert.deepEqual([...DOCUMENTS.keys()].filter((path) => !found.includes(path)), []);
+});
+
+Deno.test("no table of a document is wider than 120 columns", () => {
+  const wrong = complaints((text) =>
+    text.split("\n").filter((line) => line.startsWith("|") && [...line].length > 120)
+      .map((line) => `${[...line].length} columns: ${line.slice(0, 60)}…`)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+Deno.test("every file of the checkout that a document names exists", () => {
+  const wrong = complaints((text) =>
+    codeIn(text).flatMap((code) =>
+      allIn(code, /(?:^|[\s(])\.?\/?((?:src|tests|npm|bench|docs)\/[\w./-]+)/g)
+    ).filter((path) => !exists(path))
+  );
+  assert.deepEqual(wrong, []);
+});
+
+/** A call of the program up to a pipe, a comment, or the words for a job. */
+const CALL = /(?:^|[\s(])nspawn-runner ([a-z][a-z-]*(?: [^|#&;`]*)?)/g;
+
+function unknownIn(call: string): string[] {
+  const [name, ...words] = call.replace(/ -- .*/, "").trim().split(/\s+/);
+  const command = COMMANDS.find((one) => one.name === name);
+  if (command === undefined) return [`there is no command ${name}: nspawn-runner ${call}`];
+  const options = [...command.options, ...GLOBAL_OPTIONS].map((option) => `--${option.name}`);
+  return words.filter((word) => word.startsWith("--") && !options.includes(word))
+    .map((word) => `${name} has no option ${word}`);
+}
+
+Deno.test("every command and option that a document names exists", () => {
+  const wrong = complaints((text) =>
+    codeIn(text).flatMap((code) => allIn(code, CALL)).flatMap(unknownIn)
+  );
+  assert.deepEqual(wrong, []);
+});
+
+/** The text of all messages, with literals that are joined over several lines in one piece. */
+function sources(): string {
+  const files = ["src", "npm"].flatMap((folder) => filesBelow(folder)).concat("install.sh");
+  return files.map(read).join("\n").replace(/["`] \+\s*["`]/g, "").replace(/\s+/g, " ");
+}
+
+function filesBelow(folder: string): string[] {
+  return [...Deno.readDirSync(CHECKOUT + folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesBelow(`${folder}/${name}`) : [`${folder}/${name}`]
+  );
+}
+
+/** What other programs print: systemd, the C library, sudo, umoci. */
+const OF_OTHERS = [
+  "No space left on device",
+  "Invalid argument",
+  "mknod: Operation not permitted",
+  'The "no new privileges" flag is set',
+  "terminated by signal",
+  "blob is not correct mediatype",
+];
+
+Deno.test("every message that docs/troubleshooting.md explains is one of the program's", () => {
+  const headings = allIn(DOCUMENTS.get("docs/troubleshooting.md")!, /^### (.*)$/gm);
+  const messages = headings.flatMap((heading) => allIn(heading, /`([^`]*[A-Za-z] [^`]*)`/g))
+    .filter((message) => !OF_OTHERS.includes(message));
+  assert.ok(messages.length > 30);
+  const all = sources();
+  const wrong = messages.flatMap((message) => message.split("…"))
+    .map((part) => part.replace(/^[:,. ]+|[:,. ]+$/g, ""))
+    .filter((part) => part.includes(" ") && !all.includes(part));
+  assert.deepEqual(wrong, []);
+});
