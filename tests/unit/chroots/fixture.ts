@@ -1,4 +1,4 @@
-/** A store in a temporary folder, and a bootstrap tool that is quick. */
+/** A store in a temporary folder, and a fake bootstrap tool. */
 
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
@@ -9,13 +9,21 @@ import {
   type GenerationRecord,
   writeRecord,
 } from "../../../src/chroots/generations/record.ts";
+import { recreate } from "../../../src/chroots/build/create.ts";
+import { changeChroot } from "../../../src/chroots/generations/change_chroot.ts";
 import { switchTo } from "../../../src/chroots/generations/current.ts";
 import { type ChrootName, isChrootName } from "../../../src/config/chroot_name.ts";
 import type { ChrootMachine } from "../../../src/chroots/generations/machines_port.ts";
-import type { Argv } from "../../../src/host/host.ts";
-import { type Answer, inFolder, type Recording, recordingHost } from "../recording_host.ts";
+import type { Argv, Host } from "../../../src/host/host.ts";
+import {
+  type Answer,
+  inFolder,
+  PROGRAM_FILE,
+  type Recording,
+  recordingHost,
+} from "../recording_host.ts";
 
-/** Programs that are cheap, and whose answers count. */
+/** Programs that really run. */
 const REAL = ["cat", "cp", "du", "stat", "sync"];
 
 /** What a test of chroots works with. */
@@ -23,35 +31,35 @@ export interface Fixture extends Recording {
   readonly folder: string;
   readonly config: Config;
   readonly context: ChrootContext;
-  /** Machines that there are. */
+  /** The machines of the store; a test adds and removes them. */
   readonly machines: ChrootMachine[];
-  /** Trees that were tested. */
+  /** Trees for which a trial was called. */
   readonly tested: Candidate[];
   /** Trees whose layers were dropped. */
   readonly dropped: string[];
   readonly controller: AbortController;
   /** Writes a file below the folder, with the folders above it. */
   put(path: string, text?: string): Promise<void>;
-  /** Makes a tree in the store that looks like a root. */
+  /** Makes a directory in the store that looks like a root file system. */
   tree(name: string, mark?: string): Promise<void>;
   /** Makes a generation, and makes it current. */
   generation(name: string, number: number, record?: Partial<GenerationRecord>): Promise<void>;
-  /** The numbers of generations that there are, then the current one. */
+  /** Returns the numbers of all generations, then the current one. */
   generations(name: string): Promise<readonly [readonly number[], number | null]>;
-  /** The mark of a tree, or null where there is none. */
+  /** Returns the mark of a tree, or null where there is none. */
   mark(name: string): Promise<string | null>;
 }
 
 /** What a test decides. */
 export interface FixtureOptions {
-  /** Answers of the programs that tools.ts starts, given the words after its wrapper. */
+  /** Answers for the programs that runTool() starts; it gets the words after the wrapper. */
   readonly tool?: (
     argv: readonly string[],
     fixture: Fixture,
   ) => Answer | void | Promise<Answer | void>;
-  /** The test of new trees; they pass without it. */
+  /** The trial of new trees; default: they pass. */
   readonly trial?: (candidate: Candidate) => Promise<void>;
-  /** What the person at the terminal answers. */
+  /** The answer of the person at the terminal. */
   readonly answer?: string | null;
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
   readonly env?: Readonly<Record<string, string>>;
@@ -135,7 +143,34 @@ export function withStore(
   });
 }
 
-/** The keys of archives may be missing where tests run: a mirror makes them the tool's affair. */
+/** Registers a test of withStore() on a host that has the programs of builds; none of them runs. */
+export function test(
+  name: string,
+  act: (fixture: Fixture) => Promise<void>,
+  options: FixtureOptions = {},
+): void {
+  Deno.test(name, () =>
+    withStore((fixture) => {
+      const host = withPrograms(fixture.context.host);
+      return act({ ...fixture, context: { ...fixture.context, host } });
+    }, options));
+}
+
+/** Returns a host on which the programs of builds and of transfers are installed. */
+export function withPrograms(host: Host): Host {
+  const stat = (path: string) =>
+    /bin\/(mmdebstrap|ansible-playbook|skopeo|umoci|zstd)$/.test(path)
+      ? Promise.resolve(PROGRAM_FILE)
+      : host.files.stat(path);
+  return { ...host, files: { ...host.files, stat } };
+}
+
+/** Recreates a chroot, as maintenance does. */
+export function recreateChroot(context: ChrootContext, name: ChrootName): Promise<void> {
+  return changeChroot(context, name, "recreate", () => recreate(context, name));
+}
+
+/** Has a mirror: without it, a test would need the keys of archives on this host. */
 function configOf(folder: string): string {
   return `store = "${folder}/store"\ndefinitions = "${folder}/defs"\nmirror = "http://mirror.example/debian"\n`;
 }
@@ -146,7 +181,7 @@ async function copy(argv: readonly string[]): Promise<Answer> {
   return { code };
 }
 
-/** Fills the tree that a bootstrap tool is told to fill. */
+/** Plays a bootstrap tool: fills the tree in its arguments. */
 export async function bootstrap(argv: readonly string[]): Promise<Answer | void> {
   const tree = argv.find((word) => word.startsWith("/") && word.endsWith("/root"));
   if (argv[0] === "ansible-playbook" || tree === undefined) return;
@@ -167,13 +202,13 @@ const RECORD: GenerationRecord = {
   previous: null,
 };
 
-/** A name that is known to be one. */
+/** Returns a text as a name, or throws. */
 export function named(text: string): ChrootName {
   if (isChrootName(text)) return text;
   throw new Error(`${text} is no name`);
 }
 
-/** A machine of a chroot. */
+/** Returns a machine that was started from a tree. */
 export function machine(name: string, path: string, storage = "overlay"): ChrootMachine {
   return { machine: "run-1", chroot: { name, path }, storage, starting: false };
 }

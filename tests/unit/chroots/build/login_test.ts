@@ -22,7 +22,7 @@ const shell = (code: number) => async (argv: readonly string[]): Promise<Answer 
 
 const HERE = { terminal: false, isRegistered: true, pid: 4194304, timezone: [] } as const;
 
-Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
+Deno.test("loginArgv() makes a valid machine name of every chroot's name", () => {
   for (const name of ["bookworm", "a_b", "a-", "x.y", "a".repeat(64), "a_.-_", "9"]) {
     const argv = loginArgv(named(name), "/tree", { ...HERE, terminal: true });
     const machine = argv.find((word) => word.startsWith("--machine="))?.slice("--machine=".length);
@@ -30,7 +30,7 @@ Deno.test("loginArgv() makes a valid machine name of any chroot's", () => {
   }
 });
 
-Deno.test("loginArgv() hands on a terminal, and registers where there is somebody", () => {
+Deno.test("loginArgv() passes a terminal on, and registers where systemd is PID 1", () => {
   const [terminal, pipe] = [
     loginArgv(named("x"), "/tree", { ...HERE, terminal: true }),
     loginArgv(named("x"), "/tree", { ...HERE, isRegistered: false, timezone: ["--timezone=off"] }),
@@ -41,7 +41,7 @@ Deno.test("loginArgv() hands on a terminal, and registers where there is somebod
   assert.ok(!terminal.includes("--boot"));
 });
 
-Deno.test("logIn() changes a copy, which is tested and then current, and leaves the old generation", () =>
+Deno.test("logIn() changes a copy, tests it, makes it current, and keeps the old generation", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
     assert.deepEqual(await logIn(f.context, chroot(f)), { kind: "exited", code: 0 });
@@ -55,7 +55,7 @@ Deno.test("logIn() changes a copy, which is tested and then current, and leaves 
     assert.equal(f.handlers(), 0);
   }, { tool: shell(0), env: { TERM: "xterm" } }));
 
-Deno.test("logIn() discards what a failed shell did where there is no terminal, and ends as it did", () =>
+Deno.test("logIn() discards the changes of a failed shell without a terminal, and returns its exit code", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
     assert.deepEqual(await logIn(f.context, chroot(f)), { kind: "exited", code: 7 });
@@ -65,7 +65,7 @@ Deno.test("logIn() discards what a failed shell did where there is no terminal, 
     assert.match(f.err(), /the changes are discarded/);
   }, { tool: shell(7) }));
 
-/** What a person says, and whether the changes are kept; the shell's last command failed. */
+/** A person's answer, and whether the changes are kept; the shell's last command failed. */
 const ANSWERS: readonly (readonly [string | null, boolean])[] = [
   ["", true],
   ["y", true],
@@ -84,7 +84,7 @@ for (const [answer, keeps] of ANSWERS) {
     }, { tool: shell(1), terminals: ["stdin", "stdout", "stderr"], answer }));
 }
 
-Deno.test("logIn() discards the changes when it is interrupted, whatever is answered", () =>
+Deno.test("logIn() discards the changes when it is interrupted, whatever the answer", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
     await logIn(f.context, chroot(f));
@@ -97,14 +97,14 @@ Deno.test("logIn() discards the changes when it is interrupted, whatever is answ
     answer: "y",
   }));
 
-Deno.test("logIn() keeps the old generation when the changed tree is not fit for jobs", () =>
+Deno.test("logIn() keeps the old generation when jobs could not run in the changed tree", () =>
   withStore(async (f) => {
     await f.generation("x", 3);
     await assert.rejects(logIn(f.context, chroot(f)), /no git/);
     assert.deepEqual(await f.generations("x"), [[3], 3]);
   }, { tool: shell(0), trial: () => Promise.reject(new Error("no git")) }));
 
-Deno.test("logIn() works while jobs read the chroot, and keeps their tree", () =>
+Deno.test("logIn() keeps the trees that running jobs read", () =>
   withStore(async (f) => {
     for (const number of [1, 2, 3]) await f.generation("x", number, { previous: number - 1 });
     f.machines.push(machine("x", `${f.folder}/store/.generations/x/1`));
@@ -112,7 +112,7 @@ Deno.test("logIn() works while jobs read the chroot, and keeps their tree", () =
     assert.deepEqual(await f.generations("x"), [[1, 3, 4], 4]);
   }, { tool: shell(0) }));
 
-Deno.test("logInDirectly() refuses while jobs read the tree, and not when they have copies", () =>
+Deno.test("logInDirectly() refuses while jobs read the tree, but not while they have copies", () =>
   withStore(async (f) => {
     await f.tree("x");
     const { path } = chroot(f);
@@ -124,6 +124,7 @@ Deno.test("logInDirectly() refuses while jobs read the tree, and not when they h
     assert.equal(await f.mark("x"), "old");
     f.machines.splice(0, 1, machine("x", path, "btrfs"));
     assert.deepEqual(await logInDirectly(f.context, chroot(f)), { kind: "exited", code: 7 });
+    assert.deepEqual(f.dropped, [path, path], "before and after the shell");
     assert.equal(await f.mark("x"), "changed");
     assert.equal(f.tested.length, 0);
   }, { tool: shell(7) }));

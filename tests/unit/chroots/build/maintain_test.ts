@@ -5,31 +5,9 @@ import {
   maintainChroot,
   maintainChroots,
 } from "../../../../src/chroots/build/maintain.ts";
-import type { Host } from "../../../../src/host/host.ts";
-import { PROGRAM_FILE } from "../../recording_host.ts";
-import { bootstrap, type Fixture, type FixtureOptions, named, withStore } from "../fixture.ts";
+import { bootstrap, type Fixture, named, test } from "../fixture.ts";
 
 const PLAYBOOK = "- hosts: all\n  tasks: []\n";
-
-/** All programs are there, and all but the copying ones are scripted. */
-function test(
-  name: string,
-  act: (fixture: Fixture) => Promise<void>,
-  options: FixtureOptions = {},
-) {
-  Deno.test(name, () =>
-    withStore(async (fixture) => {
-      const host = withPrograms(fixture.context.host);
-      await act({ ...fixture, context: { ...fixture.context, host } });
-    }, options));
-}
-
-function withPrograms(host: Host): Host {
-  const isProgram = (path: string) => /bin\/(mmdebstrap|ansible-playbook)$/.test(path);
-  const stat = (path: string) =>
-    isProgram(path) ? Promise.resolve(PROGRAM_FILE) : host.files.stat(path);
-  return { ...host, files: { ...host.files, stat } };
-}
 
 const tools = ({ processes }: Fixture) =>
   processes.filter(({ argv }) => argv[0] === "setpriv")
@@ -37,14 +15,14 @@ const tools = ({ processes }: Fixture) =>
       argv.find((word) => ["mmdebstrap", "ansible-playbook", "cp"].includes(word))
     );
 
-test("maintainChroot() creates what is defined and missing, then runs its playbook", async (f) => {
+test("maintainChroot() creates a defined chroot that is missing, then runs its playbook", async (f) => {
   await f.put("defs/x.yaml", PLAYBOOK);
   assert.equal(await maintainChroot(f.context, named("x")), "created");
   assert.deepEqual(tools(f), ["mmdebstrap", "ansible-playbook"]);
   assert.equal(await f.mark("x"), "new");
 });
 
-test("maintainChroot() runs the playbook on a copy, which takes the chroot's place", async (f) => {
+test("maintainChroot() runs the playbook on a copy, which becomes current", async (f) => {
   await f.tree("x");
   await f.put("defs/x.yaml", PLAYBOOK);
   assert.equal(await maintainChroot(f.context, named("x")), "updated");
@@ -68,7 +46,7 @@ test("maintainChroot() leaves the chroot as it was when the playbook fails", asy
   assert.equal(await f.mark("x"), "old");
 }, { tool: ([program]) => ({ code: program === "ansible-playbook" ? 2 : 0 }) });
 
-test("maintainChroot() recreates what its playbook says", async (f) => {
+test("maintainChroot() recreates a chroot whose playbook demands it", async (f) => {
   await f.tree("x");
   const vars = "{nspawn_runner_chroot_suite: sid, nspawn_runner_maint_recreate: true}";
   await f.put("defs/x.yaml", `- hosts: all\n  vars: ${vars}\n`);
@@ -77,7 +55,7 @@ test("maintainChroot() recreates what its playbook says", async (f) => {
   assert.ok(f.processes.some(({ argv }) => argv.includes("sid")));
 });
 
-test("maintainChroot() has nothing to do without apt, setup and playbook", async (f) => {
+test("maintainChroot() does nothing without apt, setup and playbook", async (f) => {
   await f.tree("x");
   assert.match(await maintainChroot(f.context, named("x")), /nothing to do/);
   assert.equal(f.processes.length, 0);
@@ -88,7 +66,7 @@ const inside = ({ processes }: Fixture) =>
   processes.filter(({ argv }) => argv.includes("systemd-nspawn"))
     .map(({ argv }) => argv.slice(argv.lastIndexOf("--") + 1).join(" "));
 
-test("maintainChroot() upgrades packages on a copy, then copies, sets up and plays", async (f) => {
+test("maintainChroot() upgrades packages on a copy, then copies files, runs setup and the playbook", async (f) => {
   await f.tree("x");
   await f.put("store/x/usr/bin/apt-get");
   const definition = 'setup = ["one", "two"]\ncopy = { "/etc/hosts" = "/srv/hosts" }\n';
@@ -118,7 +96,7 @@ test("maintainChroot() keeps the chroot when a command of its setup fails", asyn
   assert.equal(await f.mark("x"), "old");
 }, { tool: (argv) => ({ code: argv.includes("systemd-nspawn") ? 1 : 0 }) });
 
-test("maintainChroot() recreates what its definition says, whatever its playbook says", async (f) => {
+test("maintainChroot() follows `recreate` of the definition before that of the playbook", async (f) => {
   await f.tree("x");
   await f.put("defs/x.yaml", "- hosts: all\n  vars: {nspawn_runner_maint_recreate: true}\n");
   await f.put("defs/x.toml", "recreate = false");
@@ -128,7 +106,7 @@ test("maintainChroot() recreates what its definition says, whatever its playbook
 });
 
 test(
-  "maintainChroots() goes on after a failure, tells of each, and fails at the end",
+  "maintainChroots() continues after a failure, logs each result, and fails at the end",
   async (f) => {
     for (const name of ["a", "b", "c"]) {
       await f.tree(name);
@@ -158,7 +136,7 @@ test("maintainChroots() begins no other chroot after an interrupt", async (f) =>
   },
 });
 
-test("chooseChroots() means all that are defined, or the one that is named", async (f) => {
+test("chooseChroots() returns all defined chroots, or those that are named", async (f) => {
   await f.tree("bare");
   await f.put("defs/a.toml");
   await f.put("store/b.yml");
@@ -171,7 +149,7 @@ test("chooseChroots() means all that are defined, or the one that is named", asy
   await assert.rejects(chooseChroots(f.context, ["b", "unknown"]), /no such chroot/);
 });
 
-test("checkChroots() says what would be done, and does nothing", async (f) => {
+test("checkChroots() logs what would be done, and does nothing", async (f) => {
   await f.tree("bare");
   await f.tree("played");
   await f.put("defs/played.yaml", PLAYBOOK);
@@ -197,22 +175,13 @@ test("checkChroots() says what would be done, and does nothing", async (f) => {
   assert.deepEqual(tools(f), []);
 });
 
-test("runPlaybook() leaves no file of its own", async (f) => {
-  await f.tree("x");
-  await f.put("defs/x.yaml", PLAYBOOK);
-  await maintainChroot(f.context, named("x"));
-  const made = f.processes.find(({ argv }) => argv.includes("ansible-playbook"));
-  const config = made?.options.env?.["ANSIBLE_CONFIG"] ?? "";
-  assert.match(config, /ansible\.cfg$/);
-  await assert.rejects(Deno.stat(config), Deno.errors.NotFound);
-}, {
-  async tool(argv) {
-    if (argv[0] !== "ansible-playbook") return;
-    const inventory = JSON.parse(await Deno.readTextFile(argv[2] ?? ""));
-    const variables = inventory.all.hosts["x"];
-    assert.equal(variables.ansible_connection, "chroot");
-    assert.match(variables.ansible_host, /\.making\/x\/root$/);
-    const wrapper = await Deno.stat(variables.ansible_chroot_exe);
-    assert.equal(wrapper.mode! & 0o777, 0o700);
-  },
+test("chooseChroots() puts a chroot before those that extend it", async (f) => {
+  await f.put("defs/a.toml", 'extends = "c"');
+  await f.put("defs/b.toml", "");
+  await f.put("defs/c.toml", 'extends = "d"');
+  await f.put("defs/d.toml", 'extends = "a"'); // a circle is told when its turn comes
+  assert.deepEqual([...await chooseChroots(f.context, [])].sort(), ["a", "b", "c", "d"]);
+  await f.put("defs/d.toml", "");
+  assert.deepEqual(await chooseChroots(f.context, []), ["d", "c", "a", "b"]);
+  assert.deepEqual(await chooseChroots(f.context, ["a", "d"]), ["d", "a"]);
 });

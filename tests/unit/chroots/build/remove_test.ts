@@ -3,7 +3,7 @@ import { removeChroot } from "../../../../src/chroots/build/remove.ts";
 import { tryLock } from "../../../../src/chroots/generations/lock.ts";
 import { machine, named, withStore } from "../fixture.ts";
 
-Deno.test("removeChroot() removes all generations, and leaves the definition", () =>
+Deno.test("removeChroot() removes all generations, and keeps the definition", () =>
   withStore(async ({ context: work, generation, put, folder, mark }) => {
     const { host } = work;
     await generation("x", 1);
@@ -26,7 +26,7 @@ Deno.test("removeChroot() removes a directory that another program made", () =>
     assert.deepEqual(await work.host.files.list(`${folder}/store/.leaving`), []);
   }));
 
-Deno.test("removeChroot() refuses what is unknown or was never a chroot's name", () =>
+Deno.test("removeChroot() refuses unknown chroots, and texts that are no name of a chroot", () =>
   withStore(async ({ context: work, put, folder }) => {
     await put("store/file");
     await put("store/.making/killed/file");
@@ -38,7 +38,7 @@ Deno.test("removeChroot() refuses what is unknown or was never a chroot's name",
     assert.ok(await work.host.files.stat(`${folder}/store/file`));
   }));
 
-Deno.test("removeChroot() refuses while a machine is there, whatever its storage and its generation", () =>
+Deno.test("removeChroot() refuses while a machine uses any generation, whatever its storage", () =>
   withStore(async ({ context: work, generation, mark, machines: users, folder }) => {
     await generation("x", 1);
     for (const storage of ["overlay", "btrfs"]) {
@@ -54,7 +54,7 @@ Deno.test("removeChroot() refuses while a machine is there, whatever its storage
     await removeChroot(work, "x", false);
   }));
 
-Deno.test("removeChroot() waits until nobody uses it, when it is asked to", () =>
+Deno.test("removeChroot() waits with --when-idle until no machine uses the chroot", () =>
   withStore(async ({ context: work, generation, mark, machines: users, folder, err }) => {
     await generation("x", 1);
     users.push(machine("stable", `${folder}/store/.generations/x/1`)); // by another name
@@ -70,7 +70,7 @@ Deno.test("removeChroot() waits until nobody uses it, when it is asked to", () =
     assert.equal(err(), "Waiting for run-1\nRemoved chroot x\n");
   }));
 
-Deno.test("removeChroot() that waits gives up when it is interrupted", () =>
+Deno.test("removeChroot() stops waiting when it is interrupted", () =>
   withStore(async ({ context: work, generation, mark, machines: users, folder, controller }) => {
     await generation("x", 1);
     users.push(machine("stable", `${folder}/store/.generations/x/1`)); // by another name
@@ -80,7 +80,7 @@ Deno.test("removeChroot() that waits gives up when it is interrupted", () =>
     assert.equal(await mark("x"), "mark 1");
   }));
 
-Deno.test("removeChroot() refuses a symlink, and while somebody works on the chroot", () =>
+Deno.test("removeChroot() refuses a symlink, and a chroot that another process works on", () =>
   withStore(async ({ context: work, tree, put, folder }) => {
     await tree("x");
     const lock = await tryLock(work.host, work.config.store, named("x"));
@@ -96,7 +96,7 @@ Deno.test("removeChroot() refuses a symlink, and while somebody works on the chr
   }));
 
 for (const step of ["its link", "its trees"]) {
-  Deno.test(`removeChroot() that is killed at ${step} does not bring back what it removes`, () =>
+  Deno.test(`removeChroot() that is killed at ${step} does not restore the chroot afterwards`, () =>
     withStore(async ({ context: work, generation, folder, mark }) => {
       const { host } = work;
       await generation("x", 1);
@@ -114,7 +114,7 @@ for (const step of ["its link", "its trees"]) {
     }));
 }
 
-Deno.test("removeChroot() removes what a switch left that was killed", () =>
+Deno.test("removeChroot() removes the new symlink that a killed switch left", () =>
   withStore(async ({ context: work, generation, folder }) => {
     await generation("x", 1);
     await Deno.symlink(".generations/x/2", `${folder}/store/.generations/x/.link`);

@@ -33,14 +33,14 @@ Deno.test("playbookVariables() reads nothing where there is no play", async () =
   assert.deepEqual(await read("- hosts: all\n  vars:\n"), {});
 });
 
-Deno.test("playbookVariables() passes over an import that has no variables", async () => {
+Deno.test("playbookVariables() skips an import that has no variables", async () => {
   const play = "- hosts: all\n  vars: {a: second}\n";
   assert.deepEqual(await read(`- import_playbook: common.yaml\n${play}`), { a: "second" });
   const imported = "- import_playbook: common.yaml\n  vars: {a: first}\n";
   assert.deepEqual(await read(imported + play), { a: "first" });
 });
 
-Deno.test("playbookVariables() takes tags for nothing, and executes nothing", async () => {
+Deno.test("playbookVariables() ignores tags, and executes nothing", async () => {
   assert.deepEqual(
     await read(`
 - hosts: all
@@ -90,7 +90,7 @@ Deno.test("playbookVariables() reads what follows texts that look like tags", as
   );
 });
 
-Deno.test("playbookVariables() takes what ansible-playbook takes: equal keys, merges, lists of maps", async () => {
+Deno.test("playbookVariables() accepts what ansible-playbook accepts: equal keys, merges, lists of maps", async () => {
   assert.deepEqual(await read("- hosts: a\n  hosts: b\n  vars: {a: 1, a: 2}\n"), { a: "2" });
   const merged = `
 - hosts: all
@@ -103,7 +103,7 @@ Deno.test("playbookVariables() takes what ansible-playbook takes: equal keys, me
   assert.deepEqual(await read("- hosts: all\n  vars: [{a: 1}, {b: 2}]\n"), { a: "1", b: "2" });
 });
 
-Deno.test("playbookVariables() is not impressed by keys that objects have", async () => {
+Deno.test("playbookVariables() takes keys like __proto__ for plain keys", async () => {
   const variables = await playbookVariables(
     "- hosts: all\n  vars: {__proto__: x, constructor: y}\n",
   );
@@ -145,7 +145,7 @@ Deno.test("findPlaybook() prefers the one beside the definition", () =>
     assert.equal(found?.path, `${folder}/store/x.yaml`);
   }));
 
-Deno.test("findPlaybook() takes the one that the definition names, and refuses where it is not there", () =>
+Deno.test("findPlaybook() takes the file that the definition names, and refuses a missing one", () =>
   withStore(async ({ context: { host, config }, put, folder }) => {
     await put("defs/x.yaml");
     await put("defs/plays/base.yaml");
@@ -166,13 +166,13 @@ Deno.test("findPlaybook() takes the one that the definition names, and refuses w
     });
   }));
 
-Deno.test("findPlaybook() takes no directory for a playbook", () =>
+Deno.test("findPlaybook() does not take a directory for a playbook", () =>
   withStore(async ({ context: { host, config }, put }) => {
     await put("store/x.yaml/usr/file");
     assert.equal(await findPlaybook(host, config, named("x"), null), null);
   }));
 
-Deno.test("findPlaybook() warns of a playbook that it cannot read, and goes on", () =>
+Deno.test("findPlaybook() warns of a playbook that is not YAML, and goes on", () =>
   withStore(async ({ context: { host, config }, put, err, folder }) => {
     const text = "- hosts: [\n  vars: {nspawn_runner_chroot_suite: sid}\n";
     await put("defs/x.yaml", text);
@@ -182,7 +182,7 @@ Deno.test("findPlaybook() warns of a playbook that it cannot read, and goes on",
     assert.match(err(), /No variables are read from .*x\.yaml/);
   }));
 
-Deno.test("findPlaybook() takes what YAML 1.1 takes for true", () =>
+Deno.test("findPlaybook() accepts what YAML 1.1 takes for true", () =>
   withStore(async ({ context: { host, config }, put }) => {
     for (const [text, expected] of [["yes", true], ["True", true], ["on", true], ["no", false]]) {
       await put("defs/x.yaml", `- hosts: a\n  vars: {nspawn_runner_maint_recreate: ${text}}\n`);
@@ -198,7 +198,7 @@ Deno.test("findPlaybook() leaves templates to Ansible", () =>
     assert.match(err(), /only Ansible reads templates/);
   }));
 
-Deno.test("findPlaybook() takes variables for what their settings mean", () =>
+Deno.test("findPlaybook() checks variables like the settings that they stand for", () =>
   withStore(async ({ context: { host, config }, put }) => {
     const vars =
       "{nspawn_runner_mirror: 'http://m.example/debian', nspawn_runner_cpu_weight: 200, " +

@@ -8,7 +8,7 @@ Deno.test("listChroots() is empty where there is no store", () =>
     assert.deepEqual(await listChroots(host, config), []);
   }));
 
-Deno.test("listChroots() has chroots and definitions, with what is known of them", () =>
+Deno.test("listChroots() returns chroots and definitions, with what is known of them", () =>
   withStore(async ({ context: { host, config }, tree, generation, put, folder }) => {
     const made = "2030-01-01T00:00:00.000Z";
     const pin = `sha256:${"0".repeat(64)}`;
@@ -52,7 +52,7 @@ Deno.test("listChroots() has chroots and definitions, with what is known of them
     assert.deepEqual(await listChroots(host, config), all);
   }));
 
-Deno.test("listChroots() shows what is being made, and not what a killed process left", () =>
+Deno.test("listChroots() shows a build that runs, and not the leftover of a killed one", () =>
   withStore(async ({ context: { host, config }, put }) => {
     await put("store/.making/left/root/usr/file");
     await put("store/.making/now/root/usr/file");

@@ -38,7 +38,7 @@ Deno.test("resolveChroot() prefers the name with the repository", () =>
     assert.equal((await resolveChroot(host, config, "debian:bookworm")).name, "debian-bookworm");
   }));
 
-Deno.test("resolveChroot() follows a symlink to its end, also out of the store", () =>
+Deno.test("resolveChroot() follows a symlink, also out of the store", () =>
   withStore(async ({ context: { host, config }, tree, put, folder }) => {
     await tree("real");
     await put("elsewhere/usr/file");
@@ -48,7 +48,7 @@ Deno.test("resolveChroot() follows a symlink to its end, also out of the store",
     assert.equal((await resolveChroot(host, config, "far")).path, `${folder}/elsewhere`);
   }));
 
-Deno.test("resolveChroot() refuses what is no root, with the list of what there is", () =>
+Deno.test("resolveChroot() refuses what is no root file system, and names the chroots that exist", () =>
   withStore(async ({ context: { host, config }, tree, put, folder }) => {
     await tree("bookworm");
     await put("store/file");
@@ -68,7 +68,7 @@ Deno.test("resolveChroot() refuses what is no root, with the list of what there 
     }
   }));
 
-Deno.test("resolveChroot() refuses a symlink to what holds the store, and one to itself", () =>
+Deno.test("resolveChroot() refuses a symlink to a folder that holds the store, and one to itself", () =>
   withStore(async ({ context: { host, config }, put, folder }) => {
     await put("store/x/readme");
     await put("usr/file");
@@ -80,14 +80,14 @@ Deno.test("resolveChroot() refuses a symlink to what holds the store, and one to
     }
   }));
 
-Deno.test("resolveChroot() says so where there is no chroot and no store", () =>
+Deno.test("resolveChroot() says that there is no chroot where there is no store", () =>
   withStore(async ({ context: { host, config } }) => {
     await assert.rejects(resolveChroot(host, config, "x:y"), {
       hint: "There is none yet. Make it: nspawn-runner chroot-create x-y",
     });
   }));
 
-Deno.test("resolveChroot() reads the definition, the definitions' folder before the store", () =>
+Deno.test("resolveChroot() reads the definition, first in the folder of definitions", () =>
   withStore(async ({ context: { host, config }, tree, put }) => {
     await tree("x");
     await put("store/x.toml", 'shell = "zsh"');
@@ -98,7 +98,7 @@ Deno.test("resolveChroot() reads the definition, the definitions' folder before 
     await assert.rejects(resolveChroot(host, config, "x"), { kind: "refused" });
   }));
 
-Deno.test("resolveChroot() starts no process and stays with few looks at the disk", () =>
+Deno.test("resolveChroot() starts no process and makes few system calls", () =>
   withStore(async ({ context: { host, config }, tree, processes }) => {
     await tree("x");
     let looks = 0;
@@ -113,7 +113,7 @@ Deno.test("resolveChroot() starts no process and stays with few looks at the dis
     assert.ok(looks <= 8, `${looks}`);
   }));
 
-Deno.test("resolveChroot() takes an alias where no chroot has that name", () =>
+Deno.test("resolveChroot() accepts an alias where no chroot has that name", () =>
   withStore(async ({ context: { host, config }, tree, put }) => {
     await tree("python-3.12");
     await tree("x");

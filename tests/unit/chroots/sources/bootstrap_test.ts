@@ -17,14 +17,14 @@ Deno.test("bootstrapArgv() calls mmdebstrap", () => {
   ]);
 });
 
-Deno.test("bootstrapArgv() calls debootstrap, which must check signatures, without fsync where it can", () => {
+Deno.test("bootstrapArgv() calls debootstrap with signature checks, and with eatmydata where it is installed", () => {
   const bootstrap = { ...PLAIN, tool: "debootstrap", mirror: "http://m/d" } as const;
   const argv = ["debootstrap", "--variant=minbase", INCLUDE, "--force-check-gpg"];
   assert.deepEqual(bootstrapArgv(bootstrap, "/s/x", false), [...argv, "sid", "/s/x", "http://m/d"]);
   assert.equal(bootstrapArgv(bootstrap, "/s/x", true)[0], "eatmydata");
 });
 
-Deno.test("bootstrapArgv() brings what a definition asks for, each package once", () => {
+Deno.test("bootstrapArgv() passes what a definition names, each package once", () => {
   for (const tool of ["mmdebstrap", "debootstrap"] as const) {
     const argv = bootstrapArgv(
       {

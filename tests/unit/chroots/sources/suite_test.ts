@@ -8,7 +8,7 @@ import { PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import type { Host } from "../../../../src/host/host.ts";
 import { named } from "../fixture.ts";
 
-/** A host with some files, and no others. */
+/** Returns a host on which only some files exist. */
 function hostWith(...paths: string[]): Host {
   const { host } = recordingHost();
   return {
@@ -24,7 +24,7 @@ function hostWith(...paths: string[]): Host {
 
 const SCRIPTS = "/usr/share/debootstrap/scripts";
 
-Deno.test("chooseSuite() asks the option, the definition, the playbook, the record, the name", async () => {
+Deno.test("chooseSuite() prefers the option, the definition, the playbook, the record, the name", async () => {
   const host = hostWith();
   const all = { option: "a", definition: "b", playbook: "c", record: "d" };
   const pick = async (name: string, sources = {}) =>
@@ -49,13 +49,13 @@ Deno.test("chooseSuite() says why", async () => {
   assert.match(await because("x", { option: "sid" }), /--suite/);
 });
 
-Deno.test("chooseSuite() takes a name that debootstrap has a script for", async () => {
+Deno.test("chooseSuite() accepts a name for which debootstrap has a script", async () => {
   const host = hostWith(`${SCRIPTS}/kali`, `${SCRIPTS}/debian-common`);
   assert.equal((await chooseSuite(host, named("kali"), {})).name, "kali");
   assert.equal((await chooseSuite(host, named("debian-common"), {})).name, "unstable");
 });
 
-Deno.test("chooseSuite() refuses what a tool could take for an option or a path", async () => {
+Deno.test("chooseSuite() refuses names that a tool could take for an option or a path", async () => {
   for (const option of ["", "-x", "--help", "../x", "a/b", "a b", "a\n", ".x", "a..b", "x;y"]) {
     await assert.rejects(
       chooseSuite(hostWith(), named("x"), { option }),
@@ -70,10 +70,10 @@ Deno.test("refuseUnproved() names the package with the keys", async () => {
   await assert.rejects(requireKeyring(hostWith(), "bookworm"), { hint: /debian-archive-keyring/ });
   await assert.rejects(requireKeyring(hostWith(), "zany"), /Ubuntu/);
   await requireKeyring(hostWith("/usr/share/keyrings/ubuntu-archive-keyring.gpg"), "noble");
-  await requireKeyring(hostWith(), "kali"); // of whom we know nothing
+  await requireKeyring(hostWith(), "kali"); // an unknown vendor
 });
 
-Deno.test("refuseUnplaced() names the package by which mmdebstrap knows where Ubuntu is", async () => {
+Deno.test("refuseUnplaced() names the package by which mmdebstrap knows Ubuntu's mirror", async () => {
   await assert.rejects(requireKnownMirror(hostWith(), "noble"), { hint: /distro-info-data/ });
   await requireKnownMirror(hostWith("/usr/share/distro-info/ubuntu.csv"), "noble");
   await requireKnownMirror(hostWith(`${SCRIPTS}/noble`), "noble");
