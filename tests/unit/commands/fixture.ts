@@ -5,12 +5,8 @@ import { type Lease, writeLease } from "../../../src/machines/record/lease.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
 import { machinePaths } from "../../../src/machines/record/paths.ts";
 import { leaseOf } from "../machines/fixture.ts";
-import {
-  aliveAnswer,
-  FACTS,
-  standaloneHost,
-  statOf,
-} from "../machines/supervisor/standalone_host.ts";
+import { answerCat, HOST_FILES, nspawnFiles, processFiles } from "../machines/fake_kernel.ts";
+import { standaloneHost } from "../machines/standalone_host.ts";
 import type { Answer } from "../recording_host.ts";
 
 /** What may show up nowhere. */
@@ -27,6 +23,17 @@ export const LEADER = {
   dropped: [12],
   noNewPrivileges: false,
   filtered: true,
+};
+
+/** Its files in /proc, once nspawn has started it. */
+const KERNEL = {
+  ...HOST_FILES,
+  ...nspawnFiles("77 "),
+  ...processFiles({
+    ...{ pid: 77, start: 9, isInit: true },
+    bounding: "a00405fb",
+    noNewPrivileges: () => true,
+  }),
 };
 
 /** A store with one chroot, the files of a job, and a host on which its machine starts. */
@@ -55,17 +62,11 @@ export async function scene(
       else Deno.writeTextFileSync(result, "ready\n", { append: true });
       return new Promise(() => {});
     }
-    if (argv.some((word) => /^\/proc\/1\d{3}\/stat$/.test(word))) return { stdout: statOf(1, 1) };
-    if (argv.some((word) => word.endsWith("/children"))) return { stdout: "77 " };
-    if (argv.includes("/proc/77/status")) {
-      const status = "NSpid:\t77\t1\nCapBnd:\t00000000a00405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
-      return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
-    }
     const reporter = argv.indexOf("/run/nspawn-runner/reporter");
     if (reporter !== -1 && report) {
       Deno.writeTextFileSync(result, report(argv[reporter + 1]!, argv), { append: true });
     }
-    return aliveAnswer(argv, 77, 9);
+    return answerCat(argv, KERNEL);
   });
   const env: Record<string, string> = {
     NSPAWN_RUNNER_CONFIG: `${folder}/config.toml`,

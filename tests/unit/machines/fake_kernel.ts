@@ -16,11 +16,16 @@ export function answerCat(argv: readonly string[], files: KernelFiles): Answer |
   return { stdout: contents.join("") };
 }
 
-/** The host's own files, in the boot `boot-1`. */
+const MOUNTS = "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+
+/** The host's own files in the boot `boot-1`, and those of the program, which is process 42. */
 export const HOST_FILES: KernelFiles = {
   [BOOT_ID]: "boot-1\n",
   "/proc/sys/kernel/cap_last_cap": "40\n",
-  "/proc/self/mountinfo": "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+  "/proc/self/mountinfo": MOUNTS,
+  "/proc/42/stat": statOf(42, 5),
+  "/proc/42/cgroup": "0::/\n",
+  "/proc/42/mountinfo": MOUNTS,
 };
 
 /** Returns the line of proc_pid_stat(5) of a running process. */
@@ -33,14 +38,18 @@ export interface FakeProcess {
   readonly pid: number;
   readonly start: number;
   readonly isInit: boolean;
+  /** CapBnd of proc_pid_status(5); default: all capabilities. */
+  readonly bounding?: string;
   /** Asked at each read of its status. */
   readonly noNewPrivileges?: () => boolean;
 }
 
-/** Returns the files below /proc of a process with all capabilities, in the cgroup `/m`. */
-export function processFiles({ pid, start, isInit, noNewPrivileges }: FakeProcess): KernelFiles {
+/** Returns the files below /proc of a process in the cgroup `/m`, whose system calls are filtered. */
+export function processFiles(
+  { pid, start, isInit, bounding = "1ffffffffff", noNewPrivileges }: FakeProcess,
+): KernelFiles {
   const status = () =>
-    `NSpid:\t${pid}${isInit ? "\t1" : ""}\nCapBnd:\t1ffffffffff\n` +
+    `NSpid:\t${pid}${isInit ? "\t1" : ""}\nCapBnd:\t${bounding}\n` +
     `NoNewPrivs:\t${noNewPrivileges?.() ? 1 : 0}\nSeccomp:\t2\n`;
   return {
     [`/proc/${pid}/stat`]: statOf(pid, start),
@@ -48,4 +57,14 @@ export function processFiles({ pid, start, isInit, noNewPrivileges }: FakeProces
     [`/proc/${pid}/cgroup`]: "0::/m\n",
     [`/proc/${pid}/uid_map`]: "0 0 4294967295\n",
   };
+}
+
+/** Returns the files of the processes that a recording host starts, as nspawn with these children. */
+export function nspawnFiles(children: string): KernelFiles {
+  const files: Record<string, string> = {};
+  for (let pid = 1000; pid < 1100; pid++) {
+    files[`/proc/${pid}/stat`] = statOf(pid, 1);
+    files[`/proc/${pid}/task/${pid}/children`] = children;
+  }
+  return files;
 }

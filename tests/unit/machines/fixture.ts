@@ -11,7 +11,7 @@ import { readyHost } from "../../../src/machines/start/ready_host.ts";
 import { startMachine } from "../../../src/machines/start/start.ts";
 import type { MachineSpec } from "../../../src/machines/nspawn/spec.ts";
 
-/** Settings that show in command lines. */
+/** Settings with values that are easy to find in command lines. */
 export const SETTINGS: MachineSettings = {
   storage: "auto",
   limits: {

@@ -3,7 +3,7 @@ import { type CacheOwner, reserveFolders } from "../../../../src/machines/record
 import { evictFolders, evictionCandidates } from "../../../../src/machines/end/evict_caches.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
-import { withOwnRun } from "../supervisor/standalone_host.ts";
+import { withOwnRun } from "../standalone_host.ts";
 import { leaseOf } from "../fixture.ts";
 
 const OWNER: CacheOwner = { server: "ba7816bf", project: "42", isProtected: true };

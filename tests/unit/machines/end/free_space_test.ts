@@ -3,7 +3,7 @@ import { type Lease, listLeases, writeLease } from "../../../../src/machines/rec
 import { evictHeldMachines, refuseFullDisk } from "../../../../src/machines/end/free_space.ts";
 import { type Answer, inFolder, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
-import { standaloneHost } from "../supervisor/standalone_host.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 /** Free bytes of 1000 on the disk, and of memory. */
 const ROOM: readonly (readonly [number, number, readonly string[]])[] = [

@@ -3,7 +3,8 @@ import { type Lease, listLeases, writeLease } from "../../../../src/machines/rec
 import { endOverdue } from "../../../../src/machines/end/overdue.ts";
 import { type Answer, inFolder } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
-import { standaloneHost, statOf } from "../supervisor/standalone_host.ts";
+import { statOf } from "../fake_kernel.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 const DEAD = { pid: 90, start: 1 };
 const ALIVE = { pid: 91, start: 1 };

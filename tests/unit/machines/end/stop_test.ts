@@ -6,7 +6,7 @@ import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { inFolder } from "../../recording_host.ts";
 import { leaseOf, planOf, start } from "../fixture.ts";
-import { standaloneHost } from "../supervisor/standalone_host.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 function planIn(folder: string): MachinePlan {
   return planOf(`${folder}/store`);

@@ -4,7 +4,7 @@ import { denoProcesses } from "../../../../src/host/processes.ts";
 import { skip } from "../../../skip.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
-/** Runs a client beside a file that stands for its machine. */
+/** Runs a client with a watchdog; the file stands for the machine. */
 async function run(record: string, ...client: [string, ...string[]]) {
   const [program, ...args] = withWatchdog(record, 0, client);
   const began = performance.now();
@@ -18,7 +18,7 @@ async function run(record: string, ...client: [string, ...string[]]) {
   };
 }
 
-/** Runs a test with a machine that is there, under a name that no other process has among its words. */
+/** Runs a test with such a file, whose name needs quotes in a shell. */
 function withRecord(act: (record: string) => Promise<void>): Promise<void> {
   return inFolder(async (folder) => {
     const record = `${folder}/it's a $record`;
@@ -27,7 +27,7 @@ function withRecord(act: (record: string) => Promise<void>): Promise<void> {
   });
 }
 
-Deno.test("watched() leaves a client alone as long as its machine is there", async () => {
+Deno.test("withWatchdog() leaves a client alone as long as its machine exists", async () => {
   await withRecord(async (record) => {
     const { code, took } = await run(record, "sh", "-c", "sleep 2.5; exit 5");
     assert.equal(code, 5);
@@ -35,17 +35,17 @@ Deno.test("watched() leaves a client alone as long as its machine is there", asy
   });
 });
 
-Deno.test("watched() ends a client whose machine goes away, and says nothing into its output", async () => {
+Deno.test("withWatchdog() kills a client whose machine is gone, and prints nothing about it", async () => {
   await withRecord(async (record) => {
     const client = run(record, "sh", "-c", 'echo out; rm "$1"; exec sleep 60', "sh", record);
     const { code, stdout, stderr, took } = await client;
     assert.deepEqual([code, stdout, stderr], [137, "out\n", ""]);
-    // A client that is about to end by itself is given the time for that.
+    // A client that ends by itself has the time for that.
     assert.ok(took >= 1_900 && took < 30_000, `${took} ms`);
   });
 });
 
-Deno.test("watched() gives its client words, streams and code as they are", async () => {
+Deno.test("withWatchdog() passes arguments, streams and the exit code of its client unchanged", async () => {
   await withRecord(async (record) => {
     const words = ["a b", "$(id)", "'", "\n", "-n", "%n"];
     const script = 'printf "%s|" "$@"; echo error >&2; cat; exit 7';
@@ -59,21 +59,21 @@ Deno.test("watched() gives its client words, streams and code as they are", asyn
   });
 });
 
-Deno.test("watched() holds no stream of its client's for longer than that lives", async () => {
+Deno.test("withWatchdog() keeps no stream open after its client has ended", async () => {
   await withRecord(async (record) => {
     const took: number[] = [];
     for (let n = 0; n < 4; n++) took.push((await run(record, "true")).took);
-    // Its pause is a second: of four calls one is shorter, however slow the machine.
+    // The watcher sleeps for a second: at least one of four calls is faster, however slow the host.
     assert.ok(Math.min(...took) < 800, took.join(" "));
   });
 });
 
-Deno.test("watched() leaves no watcher behind", async () => {
+Deno.test("withWatchdog() leaves no watcher behind", async () => {
   const { start, capture } = denoProcesses(recordingHost().host.log);
   await withRecord(async (record) => {
     const child = start(withWatchdog(record, 0, ["true"]), { detached: true });
     await child.ended;
-    // Its session tells whose child a process was: state, parent, group and session follow its name.
+    // A process of the client's session: state, parent, group and session follow the name in proc_pid_stat(5).
     const shells = async () => {
       const all = await capture(["sh", "-c", "cat /proc/[0-9]*/stat"]);
       const own = new RegExp(`^\\d+ \\(sh\\) [^Z] \\d+ \\d+ ${child.pid} `, "m");
@@ -88,19 +88,19 @@ Deno.test("watched() leaves no watcher behind", async () => {
   });
 });
 
-Deno.test("watched() wakes a client that was stopped", async () => {
+Deno.test("withWatchdog() continues a client that was stopped", async () => {
   await withRecord(async (record) => {
     const { code, stdout } = await run(record, "sh", "-c", "kill -STOP $$; echo awake; exit 3");
     assert.deepEqual([code, stdout], [3, "awake\n"]);
   });
 });
 
-Deno.test("watched() gives its streams to who runs the script, so that they can be opened anew", async () => {
-  if (Deno.uid() !== 0) return skip("watched() gives its streams", "not root");
+Deno.test("withWatchdog() gives its streams to the user who runs scripts, who can open them again", async () => {
+  if (Deno.uid() !== 0) return skip("withWatchdog() gives its streams", "not root");
   await withRecord(async (record) => {
-    const seen = "stat -Lc %u /proc/self/fd/1 /proc/self/fd/2";
+    const show = "stat -Lc %u /proc/self/fd/1 /proc/self/fd/2";
     for (const owner of [0, 1234]) {
-      const [program, ...args] = withWatchdog(record, owner, ["sh", "-c", seen]);
+      const [program, ...args] = withWatchdog(record, owner, ["sh", "-c", show]);
       const { stdout } = await new Deno.Command(program, { args }).output();
       assert.equal(new TextDecoder().decode(stdout), `${owner}\n${owner}\n`);
     }

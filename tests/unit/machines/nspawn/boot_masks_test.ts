@@ -1,4 +1,4 @@
-/** What a machine leaves out; that it has no effect is shown in tests/integration/machine_test.ts. */
+/** That a machine boots without the masked units is tested in tests/integration/machine_test.ts. */
 
 import assert from "node:assert/strict";
 import { bootMasksFor, writeGeneratorMasks } from "../../../../src/machines/nspawn/boot_masks.ts";
@@ -14,7 +14,7 @@ async function treeWith(folder: string, tables: Record<string, string>): Promise
   return folder;
 }
 
-Deno.test("idleIn() leaves the generator of a table that has an entry", async () => {
+Deno.test("bootMasksFor() masks no generator whose table has an entry", async () => {
   await inFolder(async (folder) => {
     const tables = { crypttab: "# <target name>\n\n", veritytab: "#\nroot /dev/a /dev/b 00\n" };
     const { generators } = await bootMasksFor(host, await treeWith(folder, tables));
@@ -24,7 +24,7 @@ Deno.test("idleIn() leaves the generator of a table that has an entry", async ()
   });
 });
 
-Deno.test("idleIn() leaves what fstab(5) is for where it has an entry, or is no plain file", async () => {
+Deno.test("bootMasksFor() does not mask the remount unit where fstab(5) has an entry, or is not a plain file", async () => {
   await inFolder(async (folder) => {
     const remounts = async (fstab: string) => {
       const tree = await treeWith(folder, { fstab });
@@ -40,7 +40,7 @@ Deno.test("idleIn() leaves what fstab(5) is for where it has an entry, or is no 
   });
 });
 
-Deno.test("idleIn() asks no table of the host that a link leads to", async () => {
+Deno.test("bootMasksFor() follows no link to a table of the host", async () => {
   await inFolder(async (folder) => {
     const hosts = await treeWith(`${folder}/hosts`, { fstab: "#\n" });
     await Deno.mkdir(`${folder}/tree`);
@@ -51,7 +51,7 @@ Deno.test("idleIn() asks no table of the host that a link leads to", async () =>
   });
 });
 
-Deno.test("layMasks() lays links that every user of a machine may follow", async () => {
+Deno.test("writeGeneratorMasks() creates links that every user of a machine can follow", async () => {
   await inFolder(async (folder) => {
     await writeGeneratorMasks(host, folder, { units: [], generators: ["systemd-run-generator"] });
     const link = `${folder}/generators/systemd-run-generator`;

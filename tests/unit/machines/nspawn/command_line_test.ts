@@ -6,18 +6,18 @@ import { specOf } from "../fixture.ts";
 
 const FIRST = 0x6000_0000;
 
-Deno.test("nspawnArgv() boots a machine and says when it is ready", () => {
-  assert.deepEqual(nspawnArgv(specOf({ ids: 1_610_612_736 }), ["--keep-unit"]), [
+Deno.test("nspawnArgv() boots a machine that reports when it is ready", () => {
+  assert.deepEqual(nspawnArgv(specOf({ ids: 1_610_612_736 }), "unit"), [
     "systemd-nspawn",
     "--quiet",
     "--machine=run-42",
     "--keep-unit",
+    "--timezone=off",
+    "--console=pipe",
     "--directory=/root",
     "--private-users=1610612736:65536",
-    "--console=pipe",
     "--resolv-conf=replace-host",
     "--link-journal=no",
-    "--timezone=off",
     "--suppress-sync=yes",
     "--bind-ro=/run/nspawn-runner/run-42:/run/nspawn-runner",
     "--bind=/store/.machines/run-42/own/result:/run/nspawn-runner/result",
@@ -30,8 +30,8 @@ Deno.test("nspawnArgv() boots a machine and says when it is ready", () => {
   ]);
 });
 
-Deno.test("nspawnArgv() gives a plain machine a process that only waits", () => {
-  const argv = nspawnArgv(specOf({ booted: false }), []);
+Deno.test("nspawnArgv() gives a plain machine an init that only waits", () => {
+  const argv = nspawnArgv(specOf({ booted: false }), "unit");
   assert.deepEqual(argv.slice(-5), [
     "--as-pid2",
     "--",
@@ -42,33 +42,33 @@ Deno.test("nspawnArgv() gives a plain machine a process that only waits", () => 
   assert.ok(!argv.includes("--boot"));
 });
 
-Deno.test("nspawnArgv() leaves out what an older nspawn does not know", () => {
+Deno.test("nspawnArgv() uses --suppress-sync from nspawn 250 on", () => {
   const has = (nspawnVersion: number) =>
-    nspawnArgv(specOf({ nspawnVersion }), []).includes("--suppress-sync=yes");
+    nspawnArgv(specOf({ nspawnVersion }), "unit").includes("--suppress-sync=yes");
   assert.deepEqual([has(249), has(250)], [false, true]);
 });
 
-Deno.test("nspawnArgv() keeps colons and backslashes of paths apart from its own", () => {
+Deno.test("nspawnArgv() escapes colons and backslashes of paths", () => {
   const paths = machinePaths("/a:b\\c", machineName("42", undefined));
-  const bind = nspawnArgv(specOf({ paths }), []).find((word) => word.startsWith("--bind="));
+  const bind = nspawnArgv(specOf({ paths }), "unit").find((word) => word.startsWith("--bind="));
   assert.ok(bind?.startsWith("--bind=/a\\:b\\\\c/.machines/run-42/own/result:"));
 });
 
-Deno.test("nspawnArgv() maps ids, and the owners of binds that keep them", () => {
+Deno.test("nspawnArgv() with own ids maps the owners of binds whose owners are kept", () => {
   const binds = [
     { from: "/c", to: "/cache", readOnly: false, sameOwners: true },
     { from: "/h", to: "/etc/hosts", readOnly: false, sameOwners: false },
   ];
-  const mapped = nspawnArgv(specOf({ ids: FIRST, binds }), []);
+  const mapped = nspawnArgv(specOf({ ids: FIRST, binds }), "unit");
   assert.ok(mapped.includes(`--private-users=${FIRST}:65536`));
   assert.ok(mapped.includes("--bind=/c:/cache:idmap") && mapped.includes("--bind=/h:/etc/hosts"));
-  const plain = nspawnArgv(specOf({ binds }), []);
+  const plain = nspawnArgv(specOf({ binds }), "unit");
   assert.ok(
     plain.includes("--bind=/c:/cache") && !plain.some((word) => /private-users/.test(word)),
   );
 });
 
-Deno.test("nspawnEnvironment() switches the filter of system calls off only when told", () => {
+Deno.test("nspawnEnvironment() always sets SYSTEMD_SECCOMP", () => {
   assert.equal(nspawnEnvironment(true)["SYSTEMD_SECCOMP"], "1");
   assert.equal(nspawnEnvironment(false)["SYSTEMD_SECCOMP"], "0");
 });

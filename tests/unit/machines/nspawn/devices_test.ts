@@ -10,7 +10,7 @@ import { SETTINGS, specOf } from "../fixture.ts";
 
 const REAL = { real: ["stat"] };
 
-Deno.test("machineDevices() finds what a device is, through links as well", async () => {
+Deno.test("machineDevices() reads the kind and the numbers of devices, also through links", async () => {
   const { host } = recordingHost(REAL);
   const settings = { ...SETTINGS, devices: ["/dev/null", "/dev/zero:r"] };
   assert.deepEqual(await machineDevices(host, settings), [
@@ -19,7 +19,7 @@ Deno.test("machineDevices() finds what a device is, through links as well", asyn
   ]);
 });
 
-Deno.test("machineDevices() refuses what is not there, or is no device", async () => {
+Deno.test("machineDevices() refuses paths that do not exist or are no devices", async () => {
   const { host } = recordingHost(REAL);
   for (const device of ["/dev/no-such", "/dev/pts", "/dev/fd"]) {
     const found = machineDevices(host, { ...SETTINGS, devices: [device] });
@@ -27,7 +27,7 @@ Deno.test("machineDevices() refuses what is not there, or is no device", async (
   }
 });
 
-Deno.test("machineDevices() gives FUSE to jobs that run containers, where the host has it", async () => {
+Deno.test("machineDevices() adds FUSE once where nesting is set and the host has it", async () => {
   const nesting = { ...SETTINGS, nesting: true };
   const fuse = { path: "/dev/fuse", kind: "c", major: 10, minor: 229, readOnly: false };
   const there = recordingHost({ answer: () => ({ stdout: "21b6 a e5\n" }) });
@@ -44,9 +44,9 @@ const DEVICES = [
   { path: "/dev/sr0", kind: "b", major: 11, minor: 0, readOnly: true },
 ] as const;
 
-Deno.test("withDevices() makes nodes beside nspawn, which binds them", () => {
+Deno.test("withDevices() creates nodes in the namespace of nspawn, which binds them", () => {
   const spec = specOf({ devices: DEVICES });
-  const argv = nspawnArgv(spec, []);
+  const argv = nspawnArgv(spec, "unit");
   const folder = "/store/.machines/run-42/devices";
   assert.deepEqual(argv.slice(0, 5), ["unshare", "--mount", "--propagation=private", "sh", "-euc"]);
   assert.deepEqual(argv.slice(6, 20), [
@@ -59,7 +59,7 @@ Deno.test("withDevices() makes nodes beside nspawn, which binds them", () => {
   assert.deepEqual(withDevices(specOf(), ["systemd-nspawn"]), ["systemd-nspawn"]);
 });
 
-Deno.test("deviceProperties() lets a unit's processes use them, and no more than was asked for", () => {
+Deno.test("deviceProperties() allows writing only where it was configured", () => {
   assert.deepEqual(deviceProperties(DEVICES), [
     "DeviceAllow=/dev/kvm rwm",
     "DeviceAllow=/dev/sr0 rm",

@@ -12,13 +12,13 @@ import { SETTINGS, specOf } from "../fixture.ts";
 
 const IDS = 1_610_612_736;
 
-Deno.test("privilegeOptions() takes nothing away where a machine has user ids of its own", () => {
+Deno.test("privilegeOptions() drops nothing where a machine has its own user ids", () => {
   for (const booted of [true, false]) {
     assert.deepEqual(privilegeOptions(specOf({ booted, ids: IDS })), []);
   }
 });
 
-Deno.test("privilegeOptions() leaves the host's root what it needs, and nothing that reaches the host", () => {
+Deno.test("privilegeOptions() drops every capability of the host's root that reaches the host, and not those that it needs", () => {
   const dropped = (booted: boolean) => {
     const [drop = "", noNew] = privilegeOptions(specOf({ booted }));
     assert.equal(noNew, "--no-new-privileges=yes");
@@ -31,14 +31,14 @@ Deno.test("privilegeOptions() leaves the host's root what it needs, and nothing 
   for (const name of dropped(false)) assert.ok(CAPABILITIES.includes(name), name);
 });
 
-Deno.test("privilegeOptions() gives what the administrator adds, and takes that not away", () => {
+Deno.test("privilegeOptions() keeps capabilities and system calls that the configuration adds", () => {
   const settings = { ...SETTINGS, capabilities: ["CAP_MKNOD"], syscalls: ["@keyring"] };
   const options = privilegeOptions(specOf({ settings }));
   assert.ok(!options[0]!.includes("CAP_MKNOD"));
   assert.deepEqual(options.slice(2), ["--capability=CAP_MKNOD", "--system-call-filter=@keyring"]);
 });
 
-Deno.test("privilegeOptions() lets jobs run containers where that is set", () => {
+Deno.test("privilegeOptions() gives nesting its capability and its system calls", () => {
   const settings = { ...SETTINGS, nesting: true, syscalls: ["bpf"] };
   assert.deepEqual(privilegeOptions(specOf({ settings, ids: IDS })), [
     "--capability=CAP_NET_ADMIN",
@@ -46,7 +46,7 @@ Deno.test("privilegeOptions() lets jobs run containers where that is set", () =>
   ]);
 });
 
-Deno.test("refuseUnsafeNesting() wants user ids of its own", () => {
+Deno.test("refuseUnsafeNesting() refuses nesting without own user ids", () => {
   assert.throws(() => refuseUnsafeNesting({ ...SETTINGS, nesting: true }, null), {
     name: "Failure",
     kind: "host",
@@ -55,14 +55,14 @@ Deno.test("refuseUnsafeNesting() wants user ids of its own", () => {
   refuseUnsafeNesting(SETTINGS, null);
 });
 
-/** A PID 1 that has what it is to have, and nothing else. */
+/** A PID 1 with exactly the privileges of its specification. */
 function leaderOf(spec = specOf()): Leader {
   const dropped = droppedCapabilities(spec).map((name) => CAPABILITIES.indexOf(name));
   const isOnHost = spec.ids === null;
   return { pid: 7, start: 1, cgroup: "/", dropped, noNewPrivileges: isOnHost, filtered: true };
 }
 
-Deno.test("provePrivileges() ends a machine that can do more than it was meant to", () => {
+Deno.test("verifyPrivileges() refuses a machine with more privileges than its specification", () => {
   const host = { name: "Failure", kind: "host" };
   for (const spec of [specOf(), specOf({ booted: false }), specOf({ ids: IDS })]) {
     const leader = leaderOf(spec);
@@ -77,7 +77,7 @@ Deno.test("provePrivileges() ends a machine that can do more than it was meant t
   }
 });
 
-Deno.test("weakened() names all that is not as it stands", () => {
+Deno.test("weakenedProtections() names every setting that weakens the default", () => {
   assert.deepEqual(weakenedProtections(SETTINGS), []);
   const settings = {
     ...SETTINGS,

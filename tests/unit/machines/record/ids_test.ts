@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { COUNT, freeIds } from "../../../../src/machines/record/ids.ts";
+import { IDS_PER_MACHINE, freeIds } from "../../../../src/machines/record/ids.ts";
 import { leaseOf } from "../fixture.ts";
 
 const FIRST = 0x6000_0000;
@@ -8,19 +8,19 @@ Deno.test("freeIds() gives each machine a range that no other one has, and gives
   const leases = [];
   for (let machine = 0; machine < 5; machine++) {
     const ids = freeIds(leases);
-    assert.equal(ids, FIRST + machine * COUNT);
+    assert.equal(ids, FIRST + machine * IDS_PER_MACHINE);
     leases.push(leaseOf("/s", `${machine}`, { ids }));
   }
   leases.splice(2, 1);
-  assert.equal(freeIds(leases), FIRST + 2 * COUNT);
+  assert.equal(freeIds(leases), FIRST + 2 * IDS_PER_MACHINE);
   assert.equal(freeIds([leaseOf("/s", "9", { ids: null })]), FIRST);
 });
 
 Deno.test("freeIds() stays in what systemd keeps for containers, and says so when all are taken", () => {
   const leases = Array.from(
     { length: 4096 },
-    (_, slot) => leaseOf("/s", `${slot}`, { ids: FIRST + slot * COUNT }),
+    (_, slot) => leaseOf("/s", `${slot}`, { ids: FIRST + slot * IDS_PER_MACHINE }),
   );
   assert.throws(() => freeIds(leases), { kind: "host", message: /all are taken/ });
-  assert.ok(leases.every(({ ids }) => ids! + COUNT - 1 <= 0x6fff_ffff));
+  assert.ok(leases.every(({ ids }) => ids! + IDS_PER_MACHINE - 1 <= 0x6fff_ffff));
 });

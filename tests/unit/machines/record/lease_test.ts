@@ -12,7 +12,7 @@ import { machineName } from "../../../../src/machines/record/name.ts";
 import { leaseLink, machinePaths } from "../../../../src/machines/record/paths.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
-import { standaloneHost } from "../supervisor/standalone_host.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 Deno.test("writeLease() is read back, seen by root alone, and removed", async () => {
   await inFolder(async (store) => {

@@ -7,11 +7,12 @@ import type { Ending } from "../../../../src/ending.ts";
 import type { Lease } from "../../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
-import { standaloneHost } from "../supervisor/standalone_host.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 const GIB = 1024 ** 3;
 
-const TEXT = `disk ${20 * GIB} ${100 * GIB}
+const TEXT = `      Avail    1B-blocks IFree
+ ${20 * GIB} ${100 * GIB} 1234
 memory.current 1048576
 memory.peak ${300 * 1024 ** 2}
 memory.max ${300 * 1024 ** 2}
@@ -135,10 +136,10 @@ Deno.test("explain() knows a machine that was lost for its memory, by what the j
 });
 
 Deno.test("explain() says what else the host refused", async () => {
-  const { lines } = await explained(TEXT.replace(/^disk \d+/m, "disk 4096"), FAILED);
+  const { lines } = await explained(TEXT.replace(/^ \d+/m, "4096"), FAILED);
   assert.equal(lines[1], "Too many processes: refused 5 times at 60. Raise it: limits.tasks_max");
   assert.match(lines[2]!, /^Disk full: 4 KiB left in \/nonexistent\. Free some: /);
-  const tmpfs = await explained("disk 0 1000000\n", FAILED, { storage: "tmpfs" });
+  const tmpfs = await explained("0 1000000 9\n", FAILED, { storage: "tmpfs" });
   assert.match(tmpfs.lines[0]!, /memory that holds what the job writes/);
 });
 
@@ -182,7 +183,7 @@ Deno.test("summary() leaves out what nobody counts", async () => {
   const now = Date.UTC(2030, 0, 1) + 84_200;
   const all = recordingHost({
     now,
-    answer: ([program]) => ({ stdout: program === "du" ? "100663296\t/x\n" : TEXT }),
+    answer: ([program]) => ({ stdout: program === "du" ? "100663296\t/store/.machines/run-42/upper\0" : TEXT }),
   });
   const lease = leaseOf("/store", "42", { leader: LEADER });
   assert.equal(

@@ -8,7 +8,8 @@ import { leaseLink } from "../../../../src/machines/record/paths.ts";
 import { supervisorOf } from "../../../../src/machines/supervisor/choose.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
 import { planOf, SETTINGS, start } from "../fixture.ts";
-import { FACTS, standaloneHost, statOf } from "../supervisor/standalone_host.ts";
+import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 const NAME = machineName("42", undefined);
 const UNIT = "/run/systemd/transient/nspawn-runner-run-42.service";
@@ -19,6 +20,10 @@ function planIn(folder: string, settings: Partial<MachineSettings> = {}): Machin
   const own = { ...SETTINGS, storage: "overlay", boot: true, ...settings } as const;
   return planOf(`${folder}/store`, { settings: own });
 }
+
+/** A machine's PID 1 that has dropped what it must. */
+const INIT = { pid: 77, start: 9, isInit: true, bounding: "a00405fb", noNewPrivileges: () => true };
+const KERNEL = { ...HOST_FILES, ...processFiles(INIT) };
 
 /** A host with systemd, on which a unit is a file as long as it runs. */
 async function systemdHost(
@@ -37,10 +42,7 @@ async function systemdHost(
     }
     if (argv[0] === "umount") mounted.delete(argv.at(-1)!);
     if (argv[0] === "mount") mounted.add(argv.at(-1)!);
-    if (argv[0] !== "cat") return {};
-    if (!argv.includes("/proc/77/stat")) return { stdout: FACTS };
-    const status = "CapBnd:\ta00405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
-    return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
+    return answerCat(argv, KERNEL) ?? {};
   });
   const mounted = new Set<string>();
   const { files } = recording.host;

@@ -5,7 +5,7 @@ import type { Stat } from "../../../../src/host/host.ts";
 import type { KernelFacts } from "../../../../src/linux/proc.ts";
 import { chooseStorage } from "../../../../src/machines/storage/choose.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
-import { standaloneHost } from "../supervisor/standalone_host.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 interface Place {
   readonly choice: StorageChoice;

@@ -4,7 +4,7 @@ import { standalone } from "../../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, type KernelFiles, processFiles, statOf } from "../fake_kernel.ts";
 import { leaseOf, SETTINGS, specOf } from "../fixture.ts";
-import { standaloneHost } from "./standalone_host.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 const LEADER = {
   pid: 77,

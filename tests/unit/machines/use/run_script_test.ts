@@ -12,7 +12,14 @@ import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import { supervisorOf } from "../../../../src/machines/supervisor/choose.ts";
 import { type Answer, inFolder } from "../../recording_host.ts";
 import { leaseOf, planOf, start } from "../fixture.ts";
-import { aliveAnswer, FACTS, standaloneHost, statOf } from "../supervisor/standalone_host.ts";
+import {
+  answerCat,
+  HOST_FILES,
+  type KernelFiles,
+  nspawnFiles,
+  processFiles,
+} from "../fake_kernel.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 const NAME = machineName("42", "ba7816bf");
 const LEADER = {
@@ -29,26 +36,25 @@ function planIn(folder: string): MachinePlan {
   return planOf(`${folder}/store`, { name: NAME });
 }
 
+const INIT = { pid: 77, start: 9, isInit: true, bounding: "a00405fb", noNewPrivileges: () => true };
+
 /** A host on which a plain machine starts: nspawn is process 1000 and on, the machine's PID 1 is 77. */
 function startingHost(folder: string, onDescribed = () => {}) {
   const { result } = machinePaths(planIn(folder).store, NAME);
+  const files: KernelFiles = {
+    ...HOST_FILES,
+    ...nspawnFiles("76 77 "),
+    ...processFiles({ pid: 76, start: 8, isInit: false }),
+    ...processFiles(INIT),
+    "/proc/77/uid_map": () => (onDescribed(), "0 0 4294967295\n"),
+  };
   return standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
     if (argv[0] === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
     if (argv.includes("systemd-nspawn")) {
       Deno.writeTextFileSync(result, "ready\n", { append: true });
       return new Promise(() => {}); // lives on
     }
-    const nspawn = argv.find((word) => /^\/proc\/1\d{3}\/stat$/.test(word));
-    if (nspawn) return { stdout: statOf(parseInt(nspawn.slice("/proc/".length)), 1) };
-    if (argv.some((word) => word.endsWith("/children"))) return { stdout: "76 77 " };
-    if (argv.includes("/proc/76/status")) return { stdout: "NSpid:\t76\n" };
-    if (argv.length > 3 && argv.includes("/proc/77/status")) {
-      onDescribed();
-      const status = "NSpid:\t77\t1\nCapBnd:\t00000000a00405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n";
-      return { stdout: `${statOf(77, 9)}${status}0::/m\n40\n${FACTS.split("\n")[3]}\n` };
-    }
-    if (argv.includes("/proc/77/status")) return { stdout: "NSpid:\t77\t1\n" };
-    return aliveAnswer(argv, 77, 9);
+    return answerCat(argv, files);
   });
 }
 
@@ -204,7 +210,7 @@ async function stage(folder: string, lease: Partial<Lease>, report: (nonce: stri
   const recording = standaloneHost(folder, (argv): Answer | void => {
     if (argv.includes("is-system-running")) return { stdout: "running\n" };
     const reporter = argv.indexOf("/run/nspawn-runner/reporter");
-    if (reporter === -1) return aliveAnswer(argv, 77, 9);
+    if (reporter === -1) return answerCat(argv, { ...HOST_FILES, ...processFiles(INIT) });
     const nonce = argv[reporter + 1]!;
     seen.push(Deno.readTextFileSync(`${folder}${paths.stage}/script-${nonce}`));
     Deno.writeTextFileSync(paths.result, report(nonce), { append: true });

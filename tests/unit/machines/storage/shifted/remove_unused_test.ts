@@ -6,7 +6,7 @@ import {
 } from "../../../../../src/machines/storage/shifted/remove_unused.ts";
 import { inFolder, recordingHost } from "../../../recording_host.ts";
 import { leaseOf } from "../../fixture.ts";
-import { withOwnRun } from "../../supervisor/standalone_host.ts";
+import { withOwnRun } from "../../standalone_host.ts";
 import { FIRST, layerIn } from "./shifting_host.ts";
 
 Deno.test("removeUnusedShiftedLayers() keeps layers that a tree or a lease needs, and those being made", () =>

@@ -37,7 +37,7 @@ for (const [version, answer, expected] of TRIALS) {
 }
 
 Deno.test("shiftArgv() passes paths as arguments, not as shell text", () => {
-  const words = shiftArgv("/s/$(x)", "/t/$(y)", FIRST);
-  assert.deepEqual(words.slice(-3), ["/s/$(x)", "/t/$(y)", `${FIRST}`]);
-  assert.ok(words.slice(0, -3).every((word) => !/\$\([xy]\)/.test(word)));
+  const argv = shiftArgv("/s/$(x)", "/t/$(y)", FIRST);
+  assert.deepEqual(argv.slice(-3), ["/s/$(x)", "/t/$(y)", `${FIRST}`]);
+  assert.ok(argv.slice(0, -3).every((word) => !/\$\([xy]\)/.test(word)));
 });
