@@ -1,4 +1,4 @@
-/** Who decides which image and which machine: arguments, then config's decisions, the job, defaults. */
+/** Chooses the machine and the image of a call: by arguments, then the config stage, the job, the defaults. */
 
 import type { Invocation } from "./command.ts";
 import type { Config } from "../config/settings.ts";
@@ -8,21 +8,19 @@ import { type Job, readJob, shortHash } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName, machineName } from "../machines/record/name.ts";
 
-/** A job's machine. */
+/** The machine that a call is about. */
 export interface ChosenMachine {
   readonly id: string;
   readonly machine: MachineName;
-  /** A short hash of what tells the job's server from others; undefined by hand. */
+  /** A short hash of the GitLab server's identity; undefined by hand. */
   readonly server: string | undefined;
 }
 
 /**
- * The machine that a call is about.
+ * Returns the machine of `--id`, or else of the job.
  *
- * @param invocation The command line; its `--id` wins.
- * @param job What GitLab Runner says, if it plays a part.
- * @returns The id, and the machine's name.
- * @throws {Failure} of usage where nobody says an id, or one that makes no machine name.
+ * @param job Null where a person calls.
+ * @throws {Failure} of usage where there is no id, or it makes no valid machine name.
  */
 export async function chooseMachine(
   invocation: Invocation,
@@ -37,11 +35,9 @@ export async function chooseMachine(
 }
 
 /**
- * The machine of a stage that follows config, which has named it: the job is read only where it has not.
+ * Returns the machine of a stage that follows config. Config has named it already; the job is read only where it has
+ * not.
  *
- * @param host The outside.
- * @param invocation The command line; its `--id` wins.
- * @returns The machine's name.
  * @throws {Failure} as {@linkcode chooseMachine}.
  */
 export async function machineOfStage(host: Host, invocation: Invocation): Promise<MachineName> {
@@ -54,13 +50,10 @@ export async function machineOfStage(host: Host, invocation: Invocation): Promis
 }
 
 /**
- * The image that a call is about.
+ * Returns the image of the command line, the job, `--default-image` or the configuration, whichever comes first.
  *
- * @param invocation The command line; an image there wins, its `--default-image` serves late.
- * @param job What GitLab Runner says, if it plays a part.
- * @param config Whose default serves last.
- * @returns The image as it was written.
- * @throws {Failure} where nobody names one.
+ * @param job Null where a person calls.
+ * @throws {Failure} where none of them names one.
  */
 export function chooseImage(invocation: Invocation, job: Job | null, config: Config): string {
   const image = invocation.positionals["image"] ?? job?.image ??

@@ -1,14 +1,14 @@
+/** Interrupts actions on signals. */
+
 import type { Host } from "../host/host.ts";
 
-/** What asks a program to end: a runner's cancel, Ctrl-C, a closed terminal. */
+/** The signals of a cancelled job, of Ctrl-C and of a closed terminal. */
 const INTERRUPTS: readonly Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGHUP"];
 
 /**
- * Runs something that can be given up on a signal.
+ * Runs an action that a signal interrupts.
  *
- * @param host The outside.
- * @param act What runs; its argument is aborted by the first signal.
- * @returns What it returns.
+ * @param act Gets a signal that the first of {@linkcode INTERRUPTS} aborts.
  */
 export async function interruptible<T>(
   host: Host,

@@ -86,8 +86,9 @@ async function callConfig(runner: Runner): Promise<ConfigAnswer | Ending> {
   try {
     const answer = JSON.parse(answered.stdout);
     return { buildsDir: answer.builds_dir, jobEnv: answer.job_env ?? {} };
-  } catch {
-    throw hostFailure(`Cannot read the answer of config: ${JSON.stringify(answered.stdout)}`);
+  } catch (error) {
+    const answer = JSON.stringify(answered.stdout);
+    throw hostFailure(`Cannot read the answer of config: ${answer}`, undefined, error);
   }
 }
 

@@ -28,8 +28,8 @@ export interface Overdue {
 export type EndMachine = (overdue: Overdue) => Promise<boolean>;
 
 /**
- * Ends overdue machines. One whose runner is alive before its deadline, or that another process starts or ends, is left alone.
- * A failure is logged, and the rest goes on.
+ * Ends overdue machines. One with a living runner and a later deadline is left alone, and one that another
+ * process starts or ends. A failure is logged, and the rest goes on.
  *
  * @returns How many could not be ended.
  */

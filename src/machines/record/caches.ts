@@ -1,60 +1,56 @@
-/** Folders that outlive machines: a project's cache, and its builds where that is asked for. */
+/** The folders of a project that outlive its machines: its cache, and its builds where they are persistent. */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { type Lease, listLeases } from "./lease.ts";
 
-/** Whose folders they are. Jobs of protected branches share none with others, who could poison them. */
+/** The owner of folders. Jobs of protected branches share none with others, which could poison a cache. */
 export interface CacheOwner {
-  /** A short hash of what tells the project's server from others. */
+  /** A short hash of the GitLab server's identity. */
   readonly server: string;
-  /** The project's id, unique for its server. */
+  /** The project's id, unique on its server. */
   readonly project: string;
   readonly isProtected: boolean;
 }
 
-/** A folder of the host that a machine sees. */
+/** A file or folder of the host that is bound into a machine. */
 export interface Bind {
   /** Its path on the host. */
   readonly from: string;
   /** Its path in the machine. */
   readonly to: string;
   readonly readOnly: boolean;
-  /** Whether owners inside are those on the disk, also where the machine has ids of its own. */
+  /** Whether files keep the owners that they have on the disk, also in a machine with user ids of its own. */
   readonly sameOwners: boolean;
 }
 
-/** What of a project's folders a machine gets. */
+/** The folders that a machine has reserved. */
 export interface ReservedFolders {
-  /** The folders, in use while a lease names them. */
+  /** The folders: they are in use while a lease names them. */
   readonly folders: readonly string[];
   readonly binds: readonly Bind[];
 }
 
-/** What a machine is to have of its project's folders. */
+/** The folders of its project that a machine needs. */
 export interface ProjectFolders {
   readonly owner: CacheOwner;
-  /** Where the cache is in the machine. */
+  /** The path of the cache in the machine. */
   readonly cache: string;
-  /** Where builds are in the machine; undefined where they go with it. */
+  /** The path of the builds folder in the machine; undefined where builds end with their machine. */
   readonly builds: string | undefined;
 }
 
-/** Where all caches of a store are: server, project, protected or not. */
+/** The folder of all caches, and the depth of a cache below it: server, project, protected or not. */
 export const CACHES = { name: ".cache", depth: 3 } as const;
-/** Where all builds folders are: the same, and a slot. */
+/** The same of builds folders, which also have a slot. */
 export const BUILDS = { name: ".builds", depth: 4 } as const;
 
 /**
- * Picks a project's folders and makes what is missing. Any number of machines share a cache; a builds
- * folder belongs to one at a time, and the next slot is made when all are taken. The caller holds the
- * store's lock until a lease names them.
+ * Reserves folders of a project, and makes those that are missing. Machines share a cache; a builds folder belongs to
+ * one machine at a time, so that a further slot is made when all are taken. The caller holds the reservation lock
+ * until a lease names the folders.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param plan What is wanted.
- * @param uid Who runs the machine's scripts: users could not write what another one made.
- * @returns What the machine gets to see.
+ * @param uid The user of the machine's scripts: each has folders of its own, since it cannot write those of another.
  */
 export async function reserveFolders(
   host: Host,
@@ -78,15 +74,10 @@ export async function reserveFolders(
   return { folders: wanted.map(({ folder }) => folder), binds };
 }
 
-/** What machines see of a folder; the folder itself, with the time of its last use, is ours. */
+/** The part of a folder that machines see; the folder itself holds the time of its last use. */
 const DATA = "data";
 
-/**
- * The folders that leases name.
- *
- * @param leases All leases of the store.
- * @returns Absolute paths.
- */
+/** Returns the folders that leases name. */
 export function foldersInUse(leases: readonly Lease[]): Set<string> {
   return new Set(leases.flatMap(({ folders }) => folders));
 }

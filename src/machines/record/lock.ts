@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host, Lock } from "../../host/host.ts";
+import { until, type WaitOptions } from "../../linux/wait.ts";
 import { idOf, type MachineName } from "./name.ts";
 import { machineLock } from "./paths.ts";
 import { RUNTIME } from "../../runtime_folder.ts";
@@ -12,7 +13,9 @@ const MACHINE_TIMEOUT = 15_000;
 
 /** Longest wait for reservations and trials: many prepares may queue, on a disk that is slow to sync. */
 const HOST_TIMEOUT = 120_000;
-const POLL = 20;
+
+/** Milliseconds between two tries to take a lock. */
+const LOCK_INTERVAL = 20;
 
 /**
  * Starts or ends a machine while no other process does. The lock ends with the process.
@@ -27,7 +30,7 @@ export async function whileLocked<T>(
   isTrace = false,
 ): Promise<T> {
   await host.files.makeDirectory(RUNTIME);
-  const lock = await waitForLock(host, machineLock(machine), MACHINE_TIMEOUT);
+  const lock = await waitForLock(host, machineLock(machine), { timeout: MACHINE_TIMEOUT });
   if (lock === null) {
     throw hostFailure(
       `Cannot change machine ${machine}: another process starts or ends it`,
@@ -127,7 +130,7 @@ async function whileHolding<T>(
   interrupt?: AbortSignal,
 ): Promise<T> {
   await host.files.makeDirectory(RUNTIME);
-  const lock = await waitForLock(host, path, HOST_TIMEOUT, interrupt);
+  const lock = await waitForLock(host, path, { timeout: HOST_TIMEOUT, signal: interrupt });
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {
     return await act();
@@ -136,16 +139,6 @@ async function whileHolding<T>(
   }
 }
 
-async function waitForLock(
-  host: Host,
-  path: string,
-  timeout: number,
-  interrupt?: AbortSignal,
-): Promise<Lock | null> {
-  const end = host.clock.now() + timeout;
-  for (;;) {
-    const lock = await host.files.lock(path);
-    if (lock !== null || host.clock.now() >= end || interrupt?.aborted) return lock;
-    host.clock.nap(POLL);
-  }
+function waitForLock(host: Host, path: string, wait: WaitOptions): Promise<Lock | null> {
+  return until(host, { interval: LOCK_INTERVAL, ...wait }, () => host.files.lock(path));
 }

@@ -1,4 +1,4 @@
-/** Names of machines, as machined takes them. */
+/** Names of machines, valid for systemd-machined. */
 
 import { usageError } from "../../failure.ts";
 
@@ -12,12 +12,10 @@ const SHAPE =
   /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
 
 /**
- * The machine of a job: `run-<id>` by hand, `run-<id>-<server>` under GitLab, since ids are unique
- * for one server alone.
+ * Returns the name of a job's machine: `run-<id>` by hand, `run-<id>-<server>` under GitLab, since ids are unique on
+ * one server only.
  *
- * @param id The job's id.
- * @param server A short hash of the server's identity, where there is one.
- * @returns The checked name.
+ * @param server A short hash of the server's identity.
  * @throws {Failure} of usage where the id makes no valid name.
  */
 export function machineName(id: string, server: string | undefined): MachineName {
@@ -29,32 +27,17 @@ export function machineName(id: string, server: string | undefined): MachineName
   );
 }
 
-/**
- * The name under which a machine's writes are kept when it has ended.
- *
- * @param machine Its name.
- * @returns A name that no running machine has.
- */
+/** Returns the name under which the writes of an ended machine are kept; no running machine has such a name. */
 export function heldName(machine: MachineName): MachineName {
   return `held-${idOf(machine)}`.slice(0, 64) as MachineName;
 }
 
-/**
- * The id by which a machine is called by hand. It is not the job's where that came from GitLab.
- *
- * @param machine Its name.
- * @returns What `--id` takes.
- */
+/** Returns the id that `--id` takes. For a machine of GitLab it differs from the job's id by the server's hash. */
 export function idOf(machine: MachineName): string {
   return machine.replace(/^(?:run|held)-/, "");
 }
 
-/**
- * Whether a text is a machine's name.
- *
- * @param text Any text.
- * @returns True for a valid name.
- */
+/** Returns whether a text is a valid machine name. */
 export function isMachineName(text: string): text is MachineName {
   return text.length <= 64 && SHAPE.test(text);
 }

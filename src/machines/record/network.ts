@@ -1,11 +1,11 @@
-/** What a machine sees of the network. */
+/** Networks of machines. */
 
 import type { Config } from "../../config/settings.ts";
 
-/** What a machine has: one of its own, the host's, or a loopback alone. */
+/** The network of a machine: private, the host's, or its loopback only. */
 export type Network =
   | { readonly kind: "private"; readonly slot: number }
   | { readonly kind: "host" | "none" };
 
-/** What all private networks of a host have in common. */
+/** The settings that all private networks of a host share. */
 export type NetworkPlan = Pick<Config, "network_range" | "network_deny" | "network_allow">;

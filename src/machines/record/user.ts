@@ -1,10 +1,10 @@
-/** Who runs the scripts of a machine. */
+/** The user that runs the scripts of a machine. */
 
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 
-/** A user of a machine, as its chroot knows him. */
+/** A user from the chroot's passwd(5). */
 export interface MachineUser {
   readonly name: string;
   readonly uid: number;
@@ -16,12 +16,9 @@ export interface MachineUser {
 type Fields = readonly string[];
 
 /**
- * The user who is to run a machine's scripts.
+ * Returns the user of scripts; null for root.
  *
- * @param host The outside.
- * @param tree The chroot's tree.
- * @param wanted A name or a number, and perhaps a group after a colon, as images write it; empty for root.
- * @returns Null for root.
+ * @param wanted A name or a number, optionally with `:GROUP`, as images write it; empty for root.
  * @throws {Failure} where the chroot has no such user or group.
  */
 export async function findUser(
@@ -31,7 +28,7 @@ export async function findUser(
 ): Promise<MachineUser | null> {
   const [user = "", group] = wanted.split(":");
   if (["", "root", "0"].includes(user)) return null;
-  const entry = entryOf(await linesOf(host, tree, "passwd"), user);
+  const entry = findEntry(await readEntries(host, tree, "passwd"), user);
   const [name = user, , uid = user, gid = "0", , home = "/"] = entry ?? [];
   const own = {
     name,
@@ -39,23 +36,25 @@ export async function findUser(
     gid: await groupOf(host, tree, group) ?? Number(gid),
     home,
   };
-  if (!NUMBER.test(uid) || !NUMBER.test(`${own.gid}`) || !NAME.test(name) || !HOME.test(home)) {
+  if (!ID.test(uid) || !ID.test(`${own.gid}`) || !USER_NAME.test(name) || !HOME.test(home)) {
     throw refused(
       `Cannot run scripts as user ${JSON.stringify(wanted)}: the chroot has none`,
-      `Make one, as with setup = ["${makingOf(NAME.test(user) ? user : "ci")}"] in its definition`,
+      `Make one, as with setup = ["${
+        setupCommandFor(USER_NAME.test(user) ? user : "ci")
+      }"] in its definition`,
     );
   }
   return own;
 }
 
-/** Again at each maintenance, when he is there. */
-function makingOf(name: string): string {
+/** Maintenance runs it again, when the user exists. */
+function setupCommandFor(name: string): string {
   return `id ${name} || useradd --create-home ${name}`;
 }
 
-const NUMBER = /^\d{1,9}$/;
-const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
-/** What a line of ours can hold. */
+const ID = /^\d{1,9}$/;
+const USER_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+/** A home without the characters that the stage's files cannot hold. */
 const HOME = /^\/[^\0\n]*$/;
 
 async function groupOf(
@@ -64,18 +63,18 @@ async function groupOf(
   group: string | undefined,
 ): Promise<number | undefined> {
   if (group === undefined || group === "") return undefined;
-  const entry = entryOf(await linesOf(host, tree, "group"), group);
+  const entry = findEntry(await readEntries(host, tree, "group"), group);
   return Number(entry?.[2] ?? group);
 }
 
-/** A name beats a number. */
-function entryOf(lines: readonly Fields[], wanted: string): Fields | undefined {
+/** A user may have a number for a name: names come first. */
+function findEntry(lines: readonly Fields[], wanted: string): Fields | undefined {
   return lines.find(([name]) => name === wanted) ??
-    (NUMBER.test(wanted) ? lines.find(([, , number]) => number === wanted) : undefined);
+    (ID.test(wanted) ? lines.find(([, , number]) => number === wanted) : undefined);
 }
 
 /** A link could lead to a file of the host. */
-async function linesOf(host: Host, tree: string, file: string): Promise<Fields[]> {
+async function readEntries(host: Host, tree: string, file: string): Promise<Fields[]> {
   const path = join(tree, "etc", file);
   if ((await host.files.lstat(path))?.kind !== "file") return [];
   return (await host.files.read(path) ?? "").split("\n").map((line) => line.split(":"));

@@ -1,4 +1,4 @@
-/** Why a script failed, where the reason is the host's: what the script itself cannot say. */
+/** Explains failed scripts by the limits of the machine and the host, which the script itself does not see. */
 
 import type { Ending } from "../../ending.ts";
 import type { Host } from "../../host/host.ts";
@@ -11,28 +11,24 @@ import type { Remaining } from "../storage/storage.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
 import { readUsage, type Usage } from "./usage.ts";
 
-/** A stage that failed, explained. */
+/** The explanation of a failed stage. */
 export interface Explanation {
-  /** How it ended; a kill for its memory is known for one. */
+  /** How it ended; `out-of-memory` where its process was killed for its memory. */
   readonly ending: Ending;
-  /** Each a reason, and which setting raises the limit. */
+  /** One reason per line, with the setting that raises the limit. */
   readonly lines: readonly string[];
-  /** What was known of failures before this one. */
+  /** The failures before this one. */
   readonly before: Failures;
-  /** Counters now, so that the next failure is not explained by what happened before this one. */
+  /** The counters now, so that they do not explain the next failure, too. */
   readonly oomKills: number;
   readonly tasksRefused: number;
 }
 
 /**
- * Explains a stage that failed.
+ * Explains a failed stage. The explanation has no lines where the host has no part in the failure.
  *
- * @param host The outside.
- * @param lease Whose machine.
- * @param ending How it ended.
- * @param began When it began, in milliseconds.
- * @param cancelled Whether GitLab Runner, or a person, asked for its end.
- * @returns The explanation; without a line where the host has no part in it.
+ * @param began When the stage began, in milliseconds since 1970.
+ * @param cancelled Whether GitLab Runner, or a person, cancelled the stage.
  */
 export async function explainFailure(
   host: Host,
@@ -45,7 +41,7 @@ export async function explainFailure(
   const [usage, before, left] = await Promise.all([
     readUsage(host, lease),
     readFailures(host, lease),
-    leftOf(host, lease),
+    remainingOf(host, lease),
   ]);
   const oomKills = usage.oomKills ?? 0;
   const tasksRefused = usage.tasksRefused ?? 0;
@@ -65,7 +61,7 @@ export async function explainFailure(
   };
 }
 
-/** What the job held in memory, as files or else, may leave the kernel nothing but the machine itself to kill. */
+/** Where files on a tmpfs fill the memory, the kernel may have to kill the machine itself. */
 async function explainLoss(
   host: Host,
   lease: Lease,
@@ -83,7 +79,7 @@ async function explainLoss(
   return { ending: { kind: "out-of-memory", limit: "the machine's" }, lines: [line], ...known };
 }
 
-/** SIGKILL of the script itself, or of a child whose code the script hands on. */
+/** SIGKILL of the script itself, or of a child whose exit code the script passes on. */
 function isKill(ending: Ending): boolean {
   return ending.kind === "signalled"
     ? ending.signal === 9
@@ -112,19 +108,19 @@ function outOfTasks(refusals: number, { tasksMax }: Usage): string | null {
   } at ${limit}. Raise it: limits.tasks_max`;
 }
 
-/** Less than this share of the disk, or so many bytes, counts as full: file systems keep some back. */
+/** With less free than this share and these bytes a disk is full: file systems reserve some space. */
 const FULL_SHARE = 0.005;
 const FULL_BYTES = 16 * 1024 ** 2;
 
-async function leftOf(host: Host, { diskMax, storage, store, machine }: Lease) {
+async function remainingOf(host: Host, { diskMax, storage, store, machine }: Lease) {
   if (diskMax === null) return null;
   return await storageOf(storage).remaining(host, machinePaths(store, machine).folder);
 }
 
-/** With less, btrfs refuses a small file already. */
+/** Bytes below which btrfs refuses even a small file. */
 const LEAST_LEFT = 1024 ** 2;
 
-/** The machine's own limit, which the job can do something about. */
+/** The limit of the machine, which the job can change something about. */
 function outOfOwnDisk(left: Remaining | null, { diskMax }: Lease): string | null {
   if (left === null || diskMax === null) return null;
   const raise = "Raise it: limits.disk_max";
@@ -143,7 +139,7 @@ function isFull(free: number, size: number): boolean {
 function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
   const { storage, store, diskMax } = lease;
   if (diskFree === null || diskSize === null || !isFull(diskFree, diskSize)) return null;
-  if (storage === "tmpfs" && diskMax !== null) return null; // it writes nothing there
+  if (storage === "tmpfs" && diskMax !== null) return null; // its writes are not on that disk
   return storage === "tmpfs"
     ? `Disk full: ${asSize(diskFree)} left of the memory that holds what the job writes. ` +
       "Use another storage: storage"
@@ -152,7 +148,7 @@ function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
     } left in ${store}. Free some: nspawn-runner gc, or a larger disk`;
 }
 
-/** GitLab Runner asks for the end of a job that is too long as it does for one that is cancelled. */
+/** GitLab Runner cancels a job at its time-out as it does at a person's request. */
 function outOfTime(host: Host, { timeout, began }: Lease, cancelled: boolean): string | null {
   if (!cancelled || timeout === null) return null;
   if (host.clock.now() - Date.parse(began) < (timeout - ALMOST) * 1000) return null;
@@ -160,7 +156,7 @@ function outOfTime(host: Host, { timeout, began }: Lease, cancelled: boolean): s
     "or in the settings of the project or the runner";
 }
 
-/** Seconds by which the runner's clock for the job may be ahead of ours. */
+/** Seconds by which the runner may have started the job's clock before this program did. */
 const ALMOST = 10;
 
 function times(count: number, word: string): string {

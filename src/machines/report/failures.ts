@@ -1,59 +1,50 @@
-/** What a failed script leaves beside what its machine wrote, for the stages after it. */
+/** Notes about failed scripts, for the stages that follow. */
 
 import type { Host } from "../../host/host.ts";
 import type { Lease } from "../record/lease.ts";
 import { idOf } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
 
-/** What is known of a machine's failed scripts. */
+/** The failed scripts of a machine. */
 export interface Failures {
-  /** Processes that had been killed for their memory when a script last failed. */
+  /** Processes killed for their memory by the last failure. */
   readonly oomKills: number;
-  /** How often a process more had been refused by then. */
+  /** Processes refused by the limit by the last failure. */
   readonly tasksRefused: number;
-  /** Whether the user's own script failed: what the machine wrote may be worth a look. */
+  /** Whether a script of the user failed, so that the machine's writes may be kept. */
   readonly own: boolean;
 }
 
-const NONE: Failures = { oomKills: 0, tasksRefused: 0, own: false };
+const NO_FAILURES: Failures = { oomKills: 0, tasksRefused: 0, own: false };
 
-/**
- * The failures so far.
- *
- * @param host The outside.
- * @param lease Whose machine.
- * @returns Zeros where no script failed.
- */
+/** Returns the failures so far. */
 export async function readFailures(host: Host, lease: Lease): Promise<Failures> {
   const { failures } = machinePaths(lease.store, lease.machine);
   try {
-    return { ...NONE, ...JSON.parse(await host.files.read(failures) ?? "{}") };
+    return { ...NO_FAILURES, ...JSON.parse(await host.files.read(failures) ?? "{}") };
   } catch {
-    return NONE; // half written by a stage that was killed
+    return NO_FAILURES; // half written by a stage that was killed
   }
 }
 
 /**
- * Notes that a script failed.
+ * Notes that a script failed, and logs once that the writes of the job are kept.
  *
- * @param host The outside.
- * @param lease Whose machine.
- * @param failures All that is known now.
- * @param before What was known: of the user's own script it is told once.
+ * @param before The failures before this one.
  */
 export async function noteFailure(
   host: Host,
   lease: Lease,
   failures: Failures,
-  before: Failures = NONE,
+  before: Failures = NO_FAILURES,
 ): Promise<void> {
   const paths = machinePaths(lease.store, lease.machine);
-  // A stage that was killed may overlap with cleanup, which is not to be undone.
+  // A killed stage may overlap with cleanup: no file may appear after it.
   if (await host.files.lstat(paths.folder) === null) return;
   try {
     await host.files.write(paths.failures, JSON.stringify(failures));
   } catch {
-    return; // the disk is full, or cleanup was faster: nothing that the job should hear of
+    return; // the disk is full, or cleanup was faster; neither matters to the job
   }
   if (!failures.own || before.own || lease.keep === 0) return;
   host.log.info(

@@ -1,4 +1,4 @@
-/** What machines there are. */
+/** Lists machines. */
 
 import type { Host } from "../../host/host.ts";
 import { type Lease, listLeases } from "../record/lease.ts";
@@ -8,39 +8,30 @@ import { readUsage } from "./usage.ts";
 
 /** One machine, as `list` shows it. */
 export interface MachineEntry {
-  /** What `--id` and `shell` take. */
+  /** The id that `--id` and `shell` take. */
   readonly id: string;
   readonly machine: string;
-  /** The job's id at its server. */
+  /** The job's id on its server. */
   readonly job: string;
-  /** The chroot that it was made from. */
+  /** The chroot that it started from. */
   readonly image: string;
-  /**
-   * Somebody prepares it; it runs; it has ended and waits for its cleanup; it has ended, and what it
-   * wrote is kept.
-   */
+  /** `ended` waits for its cleanup; of a `held` machine only the writes are kept. */
   readonly state: "preparing" | "running" | "ended" | "held";
-  /** Seconds since it was made. */
+  /** Seconds since it was reserved. */
   readonly age: number;
-  /** Bytes; null where nobody counts them. */
+  /** Bytes; null where the kernel does not count them. */
   readonly memory: number | null;
   readonly storage: string;
   readonly deadline: string;
 }
 
-/**
- * All machines of a store.
- *
- * @param host The outside.
- * @param store The store's folder.
- * @returns One entry a machine, sorted by name.
- */
+/** Returns the machines of a store, sorted by name. */
 export async function listMachines(host: Host, store: string): Promise<MachineEntry[]> {
   const leases = await listLeases(host, store);
-  return await Promise.all(leases.map((lease) => entryOf(host, lease)));
+  return await Promise.all(leases.map((lease) => machineEntry(host, lease)));
 }
 
-async function entryOf(host: Host, lease: Lease): Promise<MachineEntry> {
+async function machineEntry(host: Host, lease: Lease): Promise<MachineEntry> {
   const state = await stateOf(host, lease);
   const { memory } = state === "running" ? await readUsage(host, lease) : { memory: null };
   return {

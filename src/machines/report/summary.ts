@@ -1,3 +1,5 @@
+/** Summarises what a job used: time, CPU, memory, disk. */
+
 import type { Host } from "../../host/host.ts";
 import { asSize } from "../../text/size.ts";
 import type { Lease } from "../record/lease.ts";
@@ -5,13 +7,7 @@ import { machinePaths } from "../record/paths.ts";
 import { storageOf } from "../storage/choose.ts";
 import { readUsage } from "./usage.ts";
 
-/**
- * What a job took, in one line; what the kernel does not count is left out.
- *
- * @param host The outside.
- * @param lease Whose machine.
- * @returns A line for the job's log.
- */
+/** Returns what a job used, as one line; values that the kernel does not count are left out. */
 export async function usageSummary(host: Host, lease: Lease): Promise<string> {
   const { folder } = machinePaths(lease.store, lease.machine);
   const [usage, written] = await Promise.all([

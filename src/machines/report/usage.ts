@@ -1,35 +1,36 @@
-/** What a machine uses, as the kernel counts it. */
+/** Reads what a machine uses, as the kernel counts it. */
 
 import type { Host } from "../../host/host.ts";
+import { DF, parseDiskSpace } from "../../linux/disk.ts";
 import { unitOf } from "../supervisor/systemd.ts";
 import type { Lease } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 
-/** Counters of a machine; null where the kernel keeps none, as without the cgroup's controller. */
+/** Counters of a machine; null where the kernel keeps none, as without the controller of the cgroup. */
 export interface Usage {
-  /** Bytes at this moment. */
+  /** Bytes used now. */
   readonly memory: number | null;
-  /** Most bytes at any time: from Linux 5.19 on. */
+  /** The most bytes used at a time: from Linux 5.19 on. */
   readonly memoryPeak: number | null;
-  /** Bytes above which processes are killed; null also for no limit. */
+  /** Bytes above which processes are killed; also null where there is no limit. */
   readonly memoryMax: number | null;
-  /** Processes that were killed for their memory. */
+  /** Processes killed for their memory. */
   readonly oomKills: number | null;
-  /** Processes and threads that may be at once; null also for no limit. */
+  /** The limit of processes and threads; also null where there is no limit. */
   readonly tasksMax: number | null;
-  /** How often a process more was refused. */
+  /** Processes refused by that limit. */
   readonly tasksRefused: number | null;
-  /** Microseconds of all processors. */
+  /** Microseconds of CPU time. */
   readonly cpu: number | null;
-  /** Bytes that are left where it writes; on the store's disk, where it has a limit of its own. */
+  /** Free bytes of the disk that it writes to; with a limit of its own, of the disk of the store. */
   readonly diskFree: number | null;
-  /** Bytes that could ever be there. */
+  /** Bytes of that disk. */
   readonly diskSize: number | null;
 }
 
 /** Words: a folder on the disk that it fills, then the files of the cgroup. */
 export const USAGE_SCRIPT = `
-df --block-size=1 --output=avail,size "$1" 2>/dev/null | sed -n 's/^ */disk /;2p'
+${DF.join(" ")} "$1" 2>/dev/null
 shift
 for file; do
   while read -r line; do
@@ -49,16 +50,10 @@ const FILES = [
   "cpu.stat",
 ];
 
-/**
- * What a machine uses.
- *
- * @param host The outside.
- * @param lease Whose machine.
- * @returns Counters from one process.
- */
+/** Reads the counters of a machine, by one process. */
 export async function readUsage(host: Host, lease: Lease): Promise<Usage> {
   const { store, machine, diskMax } = lease;
-  // A limit of its own is asked for by itself: explain.ts.
+  // explain.ts reads a limit of the machine itself.
   const folder = diskMax === null ? machinePaths(store, machine).folder : store;
   const cgroup = cgroupOf(lease);
   const files = cgroup === null ? [] : FILES.map((file) => `${cgroup}/${file}`);
@@ -74,16 +69,16 @@ export async function readUsage(host: Host, lease: Lease): Promise<Usage> {
 }
 
 /**
- * The counters in lines that begin with a file's name: cgroups(7), the kernel's admin-guide/cgroup-v2.
+ * Parses counters: cgroups(7), the kernel's admin-guide/cgroup-v2.
  *
- * @param text The lines.
- * @returns Null for each that is not there.
+ * @param text Lines that each begin with the name of a file.
  */
 export function parseUsage(text: string): Usage {
   const find = (pattern: string) => {
     const found = text.match(new RegExp(`^${pattern}$`, "m"))?.[1];
     return found === undefined ? null : Number(found);
   };
+  const space = parseDiskSpace(text);
   return {
     memory: find("memory\\.current (\\d+)"),
     memoryPeak: find("memory\\.peak (\\d+)"),
@@ -92,12 +87,12 @@ export function parseUsage(text: string): Usage {
     tasksMax: find("pids\\.max (\\d+)"),
     tasksRefused: find("pids\\.events max (\\d+)"),
     cpu: find("cpu\\.stat usage_usec (\\d+)"),
-    diskFree: find("disk (\\d+) +\\d+"),
-    diskSize: find("disk \\d+ +(\\d+)"),
+    diskFree: space?.free ?? null,
+    diskSize: space?.size ?? null,
   };
 }
 
-/** The cgroup that holds all of a machine, and its limits. */
+/** The cgroup with all processes and limits of a machine. */
 function cgroupOf({ supervisor, machine, leader, cgroups }: Lease): string | null {
   if (supervisor === "standalone") return cgroups[0] ?? null;
   const unit = `/${unitOf(machine)}`;

@@ -1,4 +1,4 @@
-/** What of the host an administrator lets machines see. */
+/** Checks the files and folders of the host that the configuration binds into machines. */
 
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
@@ -6,13 +6,10 @@ import type { Bind } from "../record/caches.ts";
 import { RUNTIME } from "../../runtime_folder.ts";
 
 /**
- * The binds of a machine, checked anew at each start: what a path leads to may change.
+ * Returns the configured binds of a machine. They are checked at each start, since the target of a path may change.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param wanted `HOST:MACHINE`, and perhaps `:ro`, as the configuration has them.
- * @returns The binds.
- * @throws {Failure} where one is not there, or would show the store or what holds it.
+ * @param wanted `HOST:MACHINE`, optionally with `:ro`.
+ * @throws {Failure} where a path does not exist, or the bind would expose the store.
  */
 export async function adminBinds(
   host: Host,
@@ -27,20 +24,22 @@ export async function adminBinds(
     if (real === null || stat === null) throw unusable(bind, `there is no ${from} on this host`);
     if (stat.kind === "other") throw unusable(bind, "it is neither a file nor a folder");
     for (const own of [await host.files.real(store) ?? store, RUNTIME]) {
-      if (holds(real, own) || holds(own, real)) throw unusable(bind, `${own} is the runner's own`);
+      if (contains(real, own) || contains(own, real)) {
+        throw unusable(bind, `${own} is the runner's own`);
+      }
     }
     binds.push({ from: real, to, readOnly: mode === "ro", sameOwners: true });
   }
   return binds;
 }
 
-function holds(folder: string, path: string): boolean {
+function contains(folder: string, path: string): boolean {
   return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
 function unusable(bind: string, reason: string): Error {
   return refused(
     `Cannot bind ${bind}: ${reason}`,
-    "binds in the configuration, or in the definition",
+    "Change binds in the configuration, or in the definition",
   );
 }

@@ -7,7 +7,7 @@ import { openChannel } from "../exec/channel.ts";
 import { copyEntryTools } from "../exec/tools.ts";
 import type { ChosenNetwork } from "../network/choose.ts";
 import { resolvFile } from "../network/resolv.ts";
-import { type Link, linkFor } from "../network/veth.ts";
+import { type Veth, vethFor } from "../network/veth.ts";
 import {
   type BootMasks,
   bootMasksFor,
@@ -99,8 +99,8 @@ function vethOf(
   { networks, settings }: MachinePlan,
   { network }: Lease,
   { ipv6 }: ChosenNetwork,
-): Link | null {
+): Veth | null {
   return network.kind === "private"
-    ? linkFor(networks.network_range, network.slot, ipv6, settings.prepare_timeout)
+    ? vethFor(networks.network_range, network.slot, ipv6, settings.prepare_timeout)
     : null;
 }

@@ -1,4 +1,4 @@
-/** A machine's hosts(5): it knows its own name. */
+/** The hosts(5) file of a machine: that of its chroot, and the machine's own name. */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
@@ -6,21 +6,16 @@ import { LOCALHOST } from "../../linux/localhost.ts";
 import type { Bind } from "../record/caches.ts";
 import type { MachinePaths } from "../record/paths.ts";
 
-/** Where the machine sees it. */
-const PLACE = "/etc/hosts";
+const HOSTS_PATH = "/etc/hosts";
 
-/** More bytes than anybody writes into such a file by hand. */
-const MOST = 65_536;
+/** Bytes; a larger file is not copied. */
+const MAX_SIZE = 65_536;
 
 /**
- * Lays out the machine's own hosts file: that of its chroot, and its own name, which no lookup on a private
- * network would find. Jobs may write to it.
+ * Writes a machine's hosts file, which jobs may change. It names the machine itself, since no name server of a
+ * private network knows that name.
  *
- * @param host The outside.
- * @param tree The chroot's tree.
- * @param paths The machine's places; the folder of what it may write exists.
- * @param name The machine's host name.
- * @returns What binds it.
+ * @returns The bind of the file.
  */
 export async function hostsFile(
   host: Host,
@@ -30,16 +25,17 @@ export async function hostsFile(
 ): Promise<Bind> {
   const from = join(paths.own, "hosts");
   const own = `127.0.1.1\t${name}\n`;
-  await host.files.write(from, `${await hostsOf(host, tree)}${own}`, 0o644);
-  return { from, to: PLACE, readOnly: false, sameOwners: false };
+  await host.files.write(from, `${await readHosts(host, tree)}${own}`, 0o644);
+  return { from, to: HOSTS_PATH, readOnly: false, sameOwners: false };
 }
 
-/** A link could lead to a file of the host. */
-async function hostsOf(host: Host, tree: string): Promise<string> {
-  const path = join(tree, PLACE);
-  const isOwn = await host.files.real(path) === join(await host.files.real(tree) ?? tree, PLACE);
+/** Reads only a plain file: a link could lead to a file of the host. */
+async function readHosts(host: Host, tree: string): Promise<string> {
+  const path = join(tree, HOSTS_PATH);
+  const isOwn =
+    await host.files.real(path) === join(await host.files.real(tree) ?? tree, HOSTS_PATH);
   const stat = isOwn ? await host.files.lstat(path) : null;
-  if (stat?.kind !== "file" || stat.size > MOST) return LOCALHOST;
+  if (stat?.kind !== "file" || stat.size > MAX_SIZE) return LOCALHOST;
   const text = await host.files.read(path) ?? "";
   return text === "" || text.endsWith("\n") ? text : `${text}\n`;
 }

@@ -8,7 +8,7 @@ import { type Bind, reserveFolders } from "../record/caches.ts";
 import { freeIds } from "../record/ids.ts";
 import { type Lease, leasesOfHost, writeLease } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
-import { interfaceName, slotsIn } from "../network/address.ts";
+import { interfaceName, slotCount } from "../network/address.ts";
 import type { NetworkPlan } from "../record/network.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
 import type { BaseTree, MachinePlan } from "../record/plan.ts";
@@ -131,7 +131,7 @@ function freeSlot(
     leases.map(({ network }) => network.kind === "private" ? interfaceName(network.slot) : ""),
   );
   for (const link of links) taken.add(link);
-  for (let slot = 0; slot < slotsIn(network_range); slot++) {
+  for (let slot = 0; slot < slotCount(network_range); slot++) {
     if (!taken.has(interfaceName(slot))) return slot;
   }
   throw hostFailure(

@@ -2,7 +2,7 @@ import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { diskUsage } from "../../linux/disk.ts";
 import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
-import { COUNT } from "../record/ids.ts";
+import { IDS_PER_MACHINE } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { escapeColons } from "../../linux/nspawn.ts";
 import { createDisk, moveDisk, remainingOn, removeDisk } from "./disk.ts";
@@ -96,7 +96,7 @@ function rootMountedBy(folder: string, script: string, args: readonly string[]):
 /** Arguments: the machine's folder, the chroot, the first id, nspawn's command line. */
 export const IDMAPPED_OVERLAY_SCRIPT = `
 cd -P "$1"
-mount --bind -o "X-mount.idmap=b:0:$3:${COUNT}" "$2" ${LOWER}
+mount --bind -o "X-mount.idmap=b:0:$3:${IDS_PER_MACHINE}" "$2" ${LOWER}
 mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
 cd /
 shift 3

@@ -1,4 +1,4 @@
-/** A stage of a job, in its machine. */
+/** Runs the script of a stage in its machine. */
 
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
@@ -13,31 +13,24 @@ import type { MachineName } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
 
-/** What runs in a machine. */
+/** A stage to run. */
 export interface Stage {
-  /** The script, byte for byte. */
   readonly script: Uint8Array;
-  /** What `--shell` said. */
+  /** The value of `--shell`. */
   readonly shell: string | undefined;
 }
 
 /** A stage that has ended. */
-export interface Ended {
+export interface StageResult {
   readonly ending: Ending;
-  /** The lease of the machine that it ran in. */
   readonly lease: Lease;
 }
 
 /**
- * Runs one stage of a job in its machine.
+ * Runs one stage in its machine.
  *
- * @param host The outside.
- * @param store Tells the store's folder, where it has to be known.
- * @param name The machine.
- * @param stage What runs.
- * @param cancel Ends the stage and leaves the machine up.
- * @returns How the stage ended.
- * @throws {Failure} of the host where there is no such machine.
+ * @param cancel Ends the script when aborted; the machine stays up.
+ * @throws {Failure} of the host where there is no such machine, or it has ended.
  */
 export async function runStage(
   host: Host,
@@ -45,7 +38,7 @@ export async function runStage(
   name: MachineName,
   { script, shell }: Stage,
   cancel: AbortSignal,
-): Promise<Ended> {
+): Promise<StageResult> {
   const running = await findRunning(host, store, name);
   const { lease } = running;
   const paths = machinePaths(lease.store, name);

@@ -1,15 +1,16 @@
-/** A shell in a machine, for a person. */
+/** Opens shells in machines, for people. */
 
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import { attend } from "../../linux/foreground.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { quoteCommand } from "../../text/quote.ts";
+import { commonNspawnArgv } from "../../linux/nspawn.ts";
 import { KEEP_ZONE } from "../../linux/time_zone.ts";
 import { inOwnCgroup } from "../../linux/cgroups.ts";
 import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { enterArgv } from "../exec/nsenter.ts";
-import { COUNT } from "../record/ids.ts";
+import { IDS_PER_MACHINE } from "../record/ids.ts";
 import { type Lease, listLeases, readLease } from "../record/lease.ts";
 import { whileLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
@@ -19,14 +20,11 @@ import { storageOf } from "../storage/choose.ts";
 import { isRunning } from "../supervisor/choose.ts";
 
 /**
- * The machine that a person means.
+ * Finds the machine that a person means.
  *
- * @param host The outside.
- * @param store The store's folder.
- * @param id As `list` shows it, or a job's id at its server.
- * @param held Whether one is meant that is kept for a look; else one that runs is preferred.
- * @returns Its lease.
- * @throws {Failure} where there is none, or several.
+ * @param id As `list` shows it, or the job's id on its server.
+ * @param held Whether only machines that are kept for inspection count; else running ones are preferred.
+ * @throws {Failure} where there is none, or there are several.
  */
 export async function findMachine(
   host: Host,
@@ -51,13 +49,11 @@ export async function findMachine(
 }
 
 /**
- * Opens a shell in a machine, on our own streams: in a running one beside the job, in a kept one alone.
+ * Opens a shell on the streams of this process: in a running machine beside the job, in a held machine alone.
  *
- * @param host The outside.
- * @param lease Whose machine.
- * @param tree Where the chroot's tree is by now that it started from.
+ * @param tree The present path of the chroot's tree that the machine started from.
  * @returns The shell's exit code.
- * @throws {Failure} where the machine has ended, and nothing of it is kept.
+ * @throws {Failure} where the machine has ended and is not held.
  */
 export async function openShell(host: Host, lease: Lease, tree: string): Promise<number> {
   const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
@@ -67,7 +63,7 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
       if (await readLease(host, lease.store, lease.machine) === null) {
         throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
       }
-      return await attend(host, keptArgv(lease, tree, terminal), env);
+      return await attend(host, heldShellArgv(lease, tree, terminal), env);
     });
   }
   if (!await isRunning(host, lease)) {
@@ -76,39 +72,39 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
       "nspawn-runner list shows those that run",
     );
   }
-  return await attend(host, runningArgv(host, lease, terminal, env), env);
+  return await attend(host, runningShellArgv(host, lease, terminal, env), env);
 }
 
-/** Nothing but a shell runs there: what the job wrote is looked at, not continued. */
-function keptArgv(lease: Lease, tree: string, terminal: boolean): Argv {
+/** Starts nothing but a shell: the job is inspected, not continued. */
+function heldShellArgv(lease: Lease, tree: string, terminal: boolean): Argv {
   const { folder } = machinePaths(lease.store, lease.machine);
   const root = storageOf(lease.storage).root(tree, folder, lease.ids, lease.layer);
   const argv: Argv = [
-    "systemd-nspawn",
-    "--quiet",
-    `--machine=${lease.machine}`,
-    ...(lease.supervisor === "systemd" ? [] : ["--register=no", "--keep-unit"]),
+    ...commonNspawnArgv({
+      machine: lease.machine,
+      registration: lease.supervisor === "systemd" ? "scope" : "none",
+      terminal,
+      timezone: KEEP_ZONE,
+    }),
     ...root.options,
-    ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${COUNT}`]),
+    ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${IDS_PER_MACHINE}`]),
     ...privilegeOptions({ settings: DEFAULT_PRIVILEGES, booted: false, ids: lease.ids }),
-    "--private-network", // its programs are a stranger's, and a person looks at files alone
+    "--private-network", // its programs are not trusted, and files are read without a network
     "--settings=no",
-    ...KEEP_ZONE,
-    `--console=${terminal ? "interactive" : "pipe"}`,
     "--as-pid2",
     "--",
-    ...SHELL,
+    ...LOGIN_SHELL,
   ];
   return root.wrap?.(argv) ?? argv;
 }
 
-/** The best that is there; a login shell, since a person sits before it. */
+/** The best shell of the machine, as a login shell. */
 export const LOGIN_SHELL_SCRIPT =
   "if command -v bash >/dev/null; then exec bash -l; fi; exec sh -l";
 
-const SHELL = ["/bin/sh", "-c", LOGIN_SHELL_SCRIPT];
+const LOGIN_SHELL = ["/bin/sh", "-c", LOGIN_SHELL_SCRIPT];
 
-function runningArgv(
+function runningShellArgv(
   host: Host,
   lease: Lease,
   terminal: boolean,
@@ -124,13 +120,13 @@ function runningArgv(
       terminal ? "--pty" : "--pipe",
       ...Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`),
       "--",
-      ...SHELL,
+      ...LOGIN_SHELL,
     ];
   }
   const leader = lease.leader!;
   const cgroup = join(leader.cgroup, `shell-${host.pid()}`);
-  const argv = inOwnCgroup(cgroup, 1, enterArgv({ lease, leader }, SHELL));
-  // A terminal of its own: a process of the job could type into ours.
+  const argv = inOwnCgroup(cgroup, 1, enterArgv({ lease, leader }, LOGIN_SHELL));
+  // script(1) gives it a terminal of its own: a process of the job could type into this one, ioctl_tty(2).
   return terminal
     ? ["script", "--quiet", "--return", "--command", quoteCommand(argv), "/dev/null"]
     : argv;

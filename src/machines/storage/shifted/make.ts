@@ -5,7 +5,7 @@ import { hostFailure } from "../../../failure.ts";
 import type { Host, Lock } from "../../../host/host.ts";
 import { removeStrangersTree } from "../../../linux/untrusted_tree.ts";
 import { until } from "../../../linux/wait.ts";
-import { COUNT, RANGE } from "../../record/ids.ts";
+import { IDS_PER_MACHINE, ID_RANGE } from "../../record/ids.ts";
 import { firstIdOf, shiftedLayerLock, shiftedLayerPath, UNFINISHED_PREFIX } from "./layer.ts";
 import { shiftArgv } from "./shift.ts";
 
@@ -55,7 +55,7 @@ export async function makeFirstShiftedLayers(
   interrupt: AbortSignal,
 ): Promise<void> {
   for (let slot = 0; slot < FIRST_LAYERS; slot++) {
-    const layer = await shiftedLayerPath(host, store, tree, RANGE[0] + slot * COUNT);
+    const layer = await shiftedLayerPath(host, store, tree, ID_RANGE[0] + slot * IDS_PER_MACHINE);
     if (layer !== null) {
       await makeShiftedLayer(host, layer, { path: tree, isFixed: true }, interrupt);
     }

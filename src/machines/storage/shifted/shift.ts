@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../../host/host.ts";
-import { RANGE } from "../../record/ids.ts";
+import { ID_RANGE } from "../../record/ids.ts";
 import { nspawnVersion } from "../../../linux/nspawn.ts";
 import { probe, probeResult } from "../../record/host_probe.ts";
 import { METACOPY, shiftedLayersFolder, TRIAL_PREFIX } from "./layer.ts";
@@ -50,9 +50,9 @@ async function tryShift(host: Host, store: string): Promise<boolean> {
   try {
     for (const path of [folder, tree]) await host.files.makeDirectory(path);
     await host.files.write(join(tree, "file"), "content", 0o4750);
-    const argv = shiftArgv(folder, tree, RANGE[0], READ_SHIFTED_SCRIPT);
+    const argv = shiftArgv(folder, tree, ID_RANGE[0], READ_SHIFTED_SCRIPT);
     const done = await host.processes.capture(argv);
-    return probeResult(done, done.stdout === `${RANGE[0]} 4750\ncontent`);
+    return probeResult(done, done.stdout === `${ID_RANGE[0]} 4750\ncontent`);
   } finally {
     await host.files.removeTree(trial);
   }

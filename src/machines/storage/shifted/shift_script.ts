@@ -1,4 +1,4 @@
-import { COUNT } from "../../record/ids.ts";
+import { IDS_PER_MACHINE } from "../../record/ids.ts";
 import { METACOPY } from "./layer.ts";
 
 /**
@@ -18,7 +18,7 @@ mount --bind "$2" lower
 mount -t overlay -o ${METACOPY},index=on,lowerdir=lower,upperdir=upper,workdir=work overlay merged
 cd lower
 shifted() {
-  if [ "$1" -lt ${COUNT} ]; then echo "$(($1 + $2))"; else echo "$1"; fi
+  if [ "$1" -lt ${IDS_PER_MACHINE} ]; then echo "$(($1 + $2))"; else echo "$1"; fi
 }
 find . -printf '%U %G\\n' >../owners
 sort -u -o ../owners ../owners
