@@ -1,15 +1,16 @@
-/** Machines that nobody ends in order: killed runners, killed calls, deadlines, power cuts. */
+/** Machines that no cleanup ends: killed runners, killed calls, deadlines, power cuts. */
 
 import assert from "node:assert/strict";
 import type { Lease } from "../../src/machines/record/lease.ts";
+import { timed } from "../hosts/command.ts";
 import { leftovers } from "../hosts/leftovers.ts";
-import { onEachHost } from "../hosts/shared.ts";
+import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import { attempt } from "./runner.ts";
 import { assertDone, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
 
-/** A process of GitLab Runner's name, as far as anybody can see: a shell that calls and then lives on. */
+/** Returns the command of a process with GitLab Runner's name: a shell that calls the driver and then stays. */
 async function fakeRunner(site: Site): Promise<readonly string[]> {
   const path = await site.put("");
   const runner = `${path}.d/gitlab-runner`;
@@ -76,7 +77,7 @@ onEachHost("a wrapper with the runner's name is not taken for the runner", async
   await job.close();
 });
 
-/** Changes a lease as time, or a reboot, would. */
+/** Changes a lease, as time or a reboot would. */
 async function age(site: Site, change: Partial<Record<keyof Lease, unknown>>): Promise<void> {
   const [lease] = await leasesOf(site);
   const path = site.host.outside(`${site.store}/.leases/${lease!.machine}.json`);
@@ -89,41 +90,36 @@ for (
     ["another boot", { boot: "another" }, /the host was rebooted/],
   ] as const
 ) {
-  onEachHost(`gc ends a machine for ${what}, and only reports it in a dry run`, async (site) => {
-    for (const boot of [true, false]) {
-      const own = await site.with({ boot });
-      const id = newJob();
-      assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
-      assert.equal((await own.call(["gc"])).stdout, "", "its time is not over");
-      await age(own, change);
-      for (const [words, left] of [[["gc", "--dry-run"], 1], [["gc"], 0]] as const) {
-        const done = await own.call(words);
-        assert.equal(done.code, 0, done.stderr);
-        assert.match(done.stdout, reason);
-        assert.equal((await leasesOf(own)).length, left);
-      }
-      assert.equal((await own.call(["gc"])).stdout, "");
-      assert.deepEqual(await leftovers(own.host), []);
+  onEachBoot(`gc ends a machine for ${what}, and only reports it in a dry run`, async (own) => {
+    const id = newJob();
+    assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
+    assert.equal((await own.call(["gc"])).stdout, "", "its time is not over");
+    await age(own, change);
+    for (const [words, left] of [[["gc", "--dry-run"], 1], [["gc"], 0]] as const) {
+      const done = await own.call(words);
+      assert.equal(done.code, 0, done.stderr);
+      assert.match(done.stdout, reason);
+      assert.equal((await leasesOf(own)).length, left);
     }
+    assert.equal((await own.call(["gc"])).stdout, "");
+    assert.deepEqual(await leftovers(own.host), []);
   });
 }
 
 for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
-  onEachHost(`gc removes machines without a lease, ${storage}`, async (site) => {
+  onEachBoot(`gc removes machines without a lease, ${storage}`, async (site) => {
     const there = storage === "btrfs" ? await site.onBtrfs() : site;
     if (there === null) return skipReal(`gc on ${storage}`, "no btrfs can be mounted here");
-    for (const boot of [true, false]) {
-      const own = await there.with({ boot, storage });
-      const id = newJob();
-      assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
-      const lease = `${own.store}/.leases/run-${id}.json`;
-      // Gone, or damaged, which tells as much.
-      await own.host.exec(boot ? ["rm", lease] : ["truncate", "--size=20", lease]);
-      const done = await own.call(["gc"]);
-      assert.equal(done.code, 0, done.stderr);
-      assert.match(done.stdout, new RegExp(`run-${id}: no record of it, but .*its writes`));
-      assert.deepEqual(await leftovers(own.host), []);
-    }
+    const own = await there.with({ storage });
+    const id = newJob();
+    assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
+    const lease = `${own.store}/.leases/run-${id}.json`;
+    // The lease is missing or damaged.
+    await own.host.exec(own.boots ? ["rm", lease] : ["truncate", "--size=20", lease]);
+    const done = await own.call(["gc"]);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, new RegExp(`run-${id}: no record of it, but .*its writes`));
+    assert.deepEqual(await leftovers(own.host), []);
   });
 }
 
@@ -136,7 +132,7 @@ onEachHost("gc touches no machine of another store", async (site) => {
   });
 });
 
-/** Kills a call after so many milliseconds: alone, or with all that it started and waits for. */
+/** Kills a call after `delay` milliseconds: alone, or with the processes that it started and waits for. */
 async function killed(site: Site, words: readonly string[], delay: number, alone: boolean) {
   const running = site.start(words);
   await new Promise((resolve) => setTimeout(resolve, delay));
@@ -144,47 +140,34 @@ async function killed(site: Site, words: readonly string[], delay: number, alone
   await running.ended;
 }
 
-async function timed(act: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await act();
-  return performance.now() - began;
-}
-
-/** Of each of the two calls. */
+/** The number of points in each of the two calls, evenly spaced over its duration. */
 const POINTS = 20;
 
-for (const boot of [true, false]) {
-  const kind = boot ? "booted" : "plain";
-  onEachHost(
-    `calls that are killed at ${2 * POINTS} points leave nothing after gc, ${kind}`,
-    async (site) => {
-      const own = await site.with({ boot });
-      await withAttempt(own, planOf(CHROOT), async (neighbour) => {
-        await begin(neighbour);
-        assertDone(await neighbour.run("build_script", "echo mine > /mark"));
-        const first = newJob();
-        const preparing = await timed(() => own.call(["prepare", CHROOT, "--id", first]));
-        const cleaning = await timed(() => own.call(["cleanup", "--id", first]));
-        for (let point = 1; point <= POINTS; point++) {
-          const id = newJob();
-          await killed(
-            own,
-            ["prepare", CHROOT, "--id", id],
-            preparing * point / POINTS,
-            point % 2 === 0,
-          );
-          await sweep(own, id);
-          assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
-          await killed(own, ["cleanup", "--id", id], cleaning * point / POINTS, point % 2 === 0);
-          await sweep(own, id);
-        }
-        assert.equal((await neighbour.run("after_script", "cat /mark")).stdout, "mine\n");
-      });
-    },
-  );
-}
+onEachBoot(`calls that are killed at ${2 * POINTS} points leave nothing after gc`, async (own) => {
+  await withAttempt(own, planOf(CHROOT), async (neighbour) => {
+    await begin(neighbour);
+    assertDone(await neighbour.run("build_script", "echo mine > /mark"));
+    const first = newJob();
+    const preparing = await timed(() => own.call(["prepare", CHROOT, "--id", first]));
+    const cleaning = await timed(() => own.call(["cleanup", "--id", first]));
+    for (let point = 1; point <= POINTS; point++) {
+      const id = newJob();
+      await killed(
+        own,
+        ["prepare", CHROOT, "--id", id],
+        preparing * point / POINTS,
+        point % 2 === 0,
+      );
+      await sweep(own, id);
+      assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
+      await killed(own, ["cleanup", "--id", id], cleaning * point / POINTS, point % 2 === 0);
+      await sweep(own, id);
+    }
+    assert.equal((await neighbour.run("after_script", "cat /mark")).stdout, "mine\n");
+  });
+});
 
-/** After gc a machine is whole, as before the call that was killed, or there is nothing of it. */
+/** Checks that gc leaves a working machine, as before the killed call, or nothing of it. */
 async function sweep(site: Site, id: string): Promise<void> {
   const done = await site.call(["gc"]);
   assert.equal(done.code, 0, done.stderr);

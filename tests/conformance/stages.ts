@@ -1,7 +1,7 @@
 /** Attempts at jobs, for tests. */
 
 import assert from "node:assert/strict";
-import { onEachHost } from "../hosts/shared.ts";
+import { onEachBoot } from "../hosts/shared.ts";
 import type { Lease } from "../../src/machines/record/lease.ts";
 import { CHROOT, newJob, type Site } from "../hosts/site.ts";
 import type { JobPlan } from "./job.ts";
@@ -17,15 +17,7 @@ export function onEachAttempt(
   name: string,
   body: (job: Attempt, site: Site) => Promise<void>,
 ): void {
-  for (const boot of [true, false]) {
-    onEachHost(`${name}, ${boot ? "booted" : "plain"}`, async (site) => {
-      await withAttempt(
-        await site.with({ boot }),
-        planOf(`registry.example/group/${CHROOT}`),
-        body,
-      );
-    });
-  }
+  onEachBoot(name, (site) => withAttempt(site, planOf(`registry.example/group/${CHROOT}`), body));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Jobs whose output is huge. */
 
 import assert from "node:assert/strict";
-import { onEachHost } from "../hosts/shared.ts";
+import { onEachBoot, onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { runScript, type Site, withMachine } from "../hosts/site.ts";
 import { siteWithOwnIds } from "./own_ids.ts";
 
@@ -40,23 +40,18 @@ async function kept(site: Site): Promise<number> {
   return Number(stdout.trim().split("\n").at(-1)!.split("\t")[0]);
 }
 
-onEachHost(
+onEachMachine(
   "100 MB of output pass, and neither the program nor the host keeps them",
-  async (site) => {
-    for (const boot of [true, false]) {
-      const own = await site.with({ boot });
-      await withMachine(own, async (id) => {
-        const quiet = await measured(own, id, "true");
-        const before = await kept(own);
-        const loud = await measured(own, id, FLOOD);
-        assert.equal(loud.bytes, BYTES);
-        assert.ok(loud.memory < quiet.memory + 32 * MIB, `${loud.memory}, else ${quiet.memory}`);
-        const grown = await kept(own) - before;
-        assert.ok(grown < 16 * MIB, `the host keeps ${grown} bytes more`);
-      });
-    }
+  async (own, id) => {
+    const quiet = await measured(own, id, "true");
+    const before = await kept(own);
+    const loud = await measured(own, id, FLOOD);
+    assert.equal(loud.bytes, BYTES);
+    assert.ok(loud.memory < quiet.memory + 32 * MIB, `${loud.memory}, else ${quiet.memory}`);
+    const grown = await kept(own) - before;
+    assert.ok(grown < 16 * MIB, `the host keeps ${grown} bytes more`);
   },
-  ["systemd"],
+  { kinds: ["systemd"] },
 );
 
 /** Writes to every stdout and stderr of the machine's processes, in case one is a log of the host. */
@@ -103,22 +98,19 @@ onEachHost(
 
 const NO_LOG = "a job cannot write to a log of the host";
 
-onEachHost(NO_LOG, async (site) => {
-  const mapping = await siteWithOwnIds(NO_LOG, await site.with({ boot: false }));
-  if (mapping === null) return;
-  for (const boot of [true, false]) {
-    const own = await mapping.with({ boot });
-    await withMachine(own, async (id) => {
-      const done = await runScript(own, id, `python3 - <<'END'${STEAL}END\n`);
-      assert.equal(done.code, 0, done.stderr);
-      const read = 'journalctl --sync; journalctl --output=cat --no-pager --unit="$1"';
-      const unit = `nspawn-runner-run-${id}.service`;
-      const journal = await own.host.exec(["sh", "-c", read, "sh", unit]);
-      assert.match(journal.stdout, /^Started /m);
-      assert.doesNotMatch(journal.stdout, /escaped/);
-    });
-  }
-}, ["systemd"]);
+onEachBoot(NO_LOG, async (site) => {
+  const own = await siteWithOwnIds(NO_LOG, site);
+  if (own === null) return;
+  await withMachine(own, async (id) => {
+    const done = await runScript(own, id, `python3 - <<'END'${STEAL}END\n`);
+    assert.equal(done.code, 0, done.stderr);
+    const read = 'journalctl --sync; journalctl --output=cat --no-pager --unit="$1"';
+    const unit = `nspawn-runner-run-${id}.service`;
+    const journal = await own.host.exec(["sh", "-c", read, "sh", unit]);
+    assert.match(journal.stdout, /^Started /m);
+    assert.doesNotMatch(journal.stdout, /escaped/);
+  });
+}, { kinds: ["systemd"] });
 
 /** Prints blocks and inodes of each tmpfs of a new machine, 0 for no limit. */
 const LOOK = `while read -r _ place kind _; do
@@ -127,14 +119,10 @@ done </proc/self/mounts
 :
 `;
 
-onEachHost("every tmpfs of a machine is limited in size and files", async (site) => {
-  for (const boot of [true, false]) {
-    await withMachine(await site.with({ boot }), async (id) => {
-      const lines = (await runScript(site, id, LOOK)).stdout.trim().split("\n");
-      assert.ok(lines.some((line) => line.startsWith("/dev/shm ")), lines.join("\n"));
-      for (const line of lines) {
-        assert.match(line, /^\S+ [1-9]\d* [1-9]\d*$/);
-      }
-    });
+onEachMachine("every tmpfs of a machine is limited in size and files", async (site, id) => {
+  const lines = (await runScript(site, id, LOOK)).stdout.trim().split("\n");
+  assert.ok(lines.some((line) => line.startsWith("/dev/shm ")), lines.join("\n"));
+  for (const line of lines) {
+    assert.match(line, /^\S+ [1-9]\d* [1-9]\d*$/);
   }
 });

@@ -106,6 +106,13 @@ export async function must(argv: readonly string[], options: Options = {}): Prom
   return stdout.trimEnd();
 }
 
+/** Returns how long an action took, in milliseconds. */
+export async function timed(act: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await act();
+  return performance.now() - began;
+}
+
 /**
  * Sends a signal to a process group; fine when it is gone.
  *

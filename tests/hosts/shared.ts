@@ -1,4 +1,4 @@
-/** Tests that run on both kinds of host, which all tests of a file share. */
+/** Tests on both kinds of host; all tests of a run share the hosts. */
 
 import assert from "node:assert/strict";
 import { hostTest } from "./check.ts";
@@ -8,20 +8,18 @@ import { leftovers } from "./leftovers.ts";
 import type { Suite } from "./roots.ts";
 import { bootSystemd } from "./systemd.ts";
 import { startStandalone } from "./standalone.ts";
-import { type Site, siteOn, withMachine } from "./site.ts";
+import { type Settings, type Site, siteOn, withMachine } from "./site.ts";
 
-/** What a test does on a host. */
+/** A test on a host. */
 export type Body = (site: Site) => Promise<void>;
 
 const KINDS: readonly HostKind[] = ["systemd", "standalone"];
 const sites = new Map<HostKind, Promise<Site>>();
 
 /**
- * Registers a test for each kind of host. It fails when it leaves anything behind.
+ * Registers a test for each kind of host. It fails if it leaves anything behind.
  *
- * @param name What it checks.
- * @param body The test.
- * @param kinds Where it makes sense; everywhere by default.
+ * @param kinds The kinds of host that it can run on.
  */
 export function onEachHost(name: string, body: Body, kinds: readonly HostKind[] = KINDS): void {
   for (const kind of kinds) {
@@ -40,12 +38,7 @@ export function onEachHost(name: string, body: Body, kinds: readonly HostKind[] 
   }
 }
 
-/**
- * Registers a test that needs a host of each kind.
- *
- * @param name What it checks.
- * @param body The test.
- */
+/** Registers a test that needs a host of each kind. */
 export function onBothHosts(
   name: string,
   body: (systemd: Site, standalone: Site) => Promise<void>,
@@ -55,22 +48,30 @@ export function onBothHosts(
   ]);
 }
 
-/** What a test does in a machine; gets the job's id. */
+/** A test in the machine of the job `id`. */
 export type MachineBody = (site: Site, id: string) => Promise<void>;
 
-/**
- * Registers a test for each kind of host and of machine, booted and plain.
- *
- * @param name What it checks.
- * @param body The test; its machine is ready.
- */
-export function onEachMachine(name: string, body: MachineBody): void {
+/** Options of {@linkcode onEachBoot}. */
+export interface BootOptions {
+  /** Settings of config.toml, in addition to `boot`. */
+  readonly settings?: Settings;
+  readonly kinds?: readonly HostKind[];
+}
+
+/** Registers a test for each kind of host, with booted and with plain machines. */
+export function onEachBoot(name: string, body: Body, options: BootOptions = {}): void {
   for (const boot of [true, false]) {
-    onEachHost(`${name}, ${boot ? "booted" : "plain"}`, async (site) => {
-      const own = await site.with({ boot });
-      await withMachine(own, (id) => body(own, id));
-    });
+    onEachHost(
+      `${name}, ${boot ? "booted" : "plain"}`,
+      async (site) => await body(await site.with({ ...options.settings, boot })),
+      options.kinds,
+    );
   }
+}
+
+/** Registers a test for each kind of host and of machine; its machine is ready. */
+export function onEachMachine(name: string, body: MachineBody, options?: BootOptions): void {
+  onEachBoot(name, (site) => withMachine(site, (id) => body(site, id)), options);
 }
 
 /** The first test that needs a host starts it. */

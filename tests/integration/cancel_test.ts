@@ -1,11 +1,12 @@
-/** Signals to the program, as GitLab Runner sends them: to its whole process group. */
+/** Signals to the program's process group, as GitLab Runner sends them. */
 
 import assert from "node:assert/strict";
+import { timed } from "../hosts/command.ts";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 
-/** What GitLab Runner puts around every script. */
+/** A script as GitLab Runner wraps it. */
 const SCRIPT = `#!/usr/bin/env bash
 trap 'exit 1' TERM
 set -o errexit
@@ -42,18 +43,29 @@ onEachMachine("SIGTERM to run ends a script that ignores it", async (site, id) =
   assert.equal((await runScript(site, id, "exit 0\n")).code, 0);
 });
 
-/** A killed nspawn leaves it beside the chroot; the next machine that ends there takes it away. */
+/** A killed nspawn leaves its lock beside the chroot; the next machine of that chroot removes it. */
 const NSPAWN_LOCK = new RegExp(`/\\.#${CHROOT}\\.lck$`);
 
 onEachHost("SIGTERM to prepare leaves nothing", async (site) => {
-  for (const delay of [0, 60, 120, 200, 350]) await interruptPrepare(site, "SIGTERM", delay);
-  await withMachine(site, async () => {});
+  await interruptAtPoints(site, "SIGTERM");
 });
 
 onEachHost("SIGKILL to prepare leaves nothing that cleanup cannot remove", async (site) => {
-  for (const delay of [60, 120, 200, 350]) await interruptPrepare(site, "SIGKILL", delay);
-  await withMachine(site, async () => {});
+  await interruptAtPoints(site, "SIGKILL");
 });
+
+/** The number of points, evenly spaced over the duration of an undisturbed prepare. */
+const POINTS = 6;
+
+async function interruptAtPoints(site: Site, signal: Deno.Signal): Promise<void> {
+  const id = newJob();
+  const duration = await timed(() => site.call(["prepare", CHROOT, "--id", id]));
+  assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
+  for (let point = 0; point < POINTS; point++) {
+    await interruptPrepare(site, signal, duration * point / POINTS);
+  }
+  await withMachine(site, async () => {});
+}
 
 async function interruptPrepare(site: Site, signal: Deno.Signal, delay: number): Promise<void> {
   const id = newJob();

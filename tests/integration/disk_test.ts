@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { leftovers } from "../hosts/leftovers.ts";
 import { hasLoopDevices, NO_LOOP_DEVICES } from "../hosts/loop_devices.ts";
-import { onEachHost } from "../hosts/shared.ts";
+import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skip, skipReal } from "../skip.ts";
 import { succeed } from "./own.ts";
@@ -31,17 +31,17 @@ async function limited(site: Site, storage: Storage): Promise<Site | string> {
   return await own.with({ ...SETTINGS, storage });
 }
 
-/** Registers a test for each storage, and for machines that boot and that do not. */
+/** Registers a test for each storage, with booted and with plain machines. */
 function onEachLimit(name: string, body: (own: Site, storage: Storage) => Promise<void>): void {
   for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
-    onEachHost(`${name}, ${storage}`, async (site) => {
+    onEachBoot(`${name}, ${storage}`, async (site) => {
       const own = await limited(site, storage);
       if (typeof own === "string") {
         const isMissing = /btrfs can/.test(own); // whatever machine this is, it could have one
         return (isMissing ? skipReal : skip)(`${name}, ${storage} (${site.host.kind} host)`, own);
       }
       try {
-        for (const boot of [true, false]) await body(await own.with({ boot }), storage);
+        await body(own, storage);
       } finally {
         if (storage === "btrfs") await own.host.exec(["btrfs", "quota", "disable", own.store]);
       }

@@ -154,43 +154,38 @@ const LIMITS = {
   "limits.io_weight": 33,
 };
 
-onEachHost("limits are on the unit that holds the payload", async (site) => {
-  for (const boot of [true, false]) {
-    const own = await site.with({ ...LIMITS, boot });
-    await withMachine(own, async (id) => {
-      const show = async (...words: string[]) =>
-        (await site.host.exec([words[0]!, "show", ...words.slice(1)])).stdout.trim();
-      const unit = `nspawn-runner-run-${id}.service`;
-      const names = [
-        ...["CPUWeight", "CPUQuotaPerSecUSec", "MemoryHigh", "MemoryMax", "MemorySwapMax"],
-        ...["IOWeight", "TasksMax", "DevicePolicy", "RuntimeMaxUSec"],
-      ];
-      const properties = await show(
-        "systemctl",
-        unit,
-        ...names.map((name) => `--property=${name}`),
-      );
-      const written = properties.replace(/1\.50+s/, "1.5s"); // each release in its own way
-      assert.deepEqual(written.split("\n").sort(), [
-        "CPUQuotaPerSecUSec=1.5s",
-        "CPUWeight=77",
-        "DevicePolicy=closed",
-        "IOWeight=33",
-        `MemoryHigh=${300 * 1024 ** 2}`,
-        `MemoryMax=${400 * 1024 ** 2}`,
-        `MemorySwapMax=${100 * 1024 ** 2}`,
-        "RuntimeMaxUSec=1d",
-        "TasksMax=555",
-      ]);
-      const cgroup = await show("systemctl", unit, "--property=ControlGroup", "--value");
-      const leader = await show("machinectl", `run-${id}`, "--property=Leader", "--value");
-      const payload = await site.host.exec(["sh", "-c", `grep ^0:: /proc/${leader}/cgroup`]);
-      assert.ok(payload.stdout.startsWith(`0::${cgroup}/`), `${payload.stdout} in ${cgroup}`);
-      const slice = await show("systemctl", "machine-ci.slice", "--property=MemoryMax", "--value");
-      assert.notEqual(slice, "infinity");
-    });
-  }
-}, ["systemd"]);
+onEachMachine("limits are on the unit that holds the payload", async (site, id) => {
+  const show = async (...words: string[]) =>
+    (await site.host.exec([words[0]!, "show", ...words.slice(1)])).stdout.trim();
+  const unit = `nspawn-runner-run-${id}.service`;
+  const names = [
+    ...["CPUWeight", "CPUQuotaPerSecUSec", "MemoryHigh", "MemoryMax", "MemorySwapMax"],
+    ...["IOWeight", "TasksMax", "DevicePolicy", "RuntimeMaxUSec"],
+  ];
+  const properties = await show(
+    "systemctl",
+    unit,
+    ...names.map((name) => `--property=${name}`),
+  );
+  const written = properties.replace(/1\.50+s/, "1.5s"); // each release in its own way
+  assert.deepEqual(written.split("\n").sort(), [
+    "CPUQuotaPerSecUSec=1.5s",
+    "CPUWeight=77",
+    "DevicePolicy=closed",
+    "IOWeight=33",
+    `MemoryHigh=${300 * 1024 ** 2}`,
+    `MemoryMax=${400 * 1024 ** 2}`,
+    `MemorySwapMax=${100 * 1024 ** 2}`,
+    "RuntimeMaxUSec=1d",
+    "TasksMax=555",
+  ]);
+  const cgroup = await show("systemctl", unit, "--property=ControlGroup", "--value");
+  const leader = await show("machinectl", `run-${id}`, "--property=Leader", "--value");
+  const payload = await site.host.exec(["sh", "-c", `grep ^0:: /proc/${leader}/cgroup`]);
+  assert.ok(payload.stdout.startsWith(`0::${cgroup}/`), `${payload.stdout} in ${cgroup}`);
+  const slice = await show("systemctl", "machine-ci.slice", "--property=MemoryMax", "--value");
+  assert.notEqual(slice, "infinity");
+}, { settings: LIMITS, kinds: ["systemd"] });
 
 const LOOK = (boot: boolean) => `
 cat /srv/data/file /srv/file; echo ${boot} > /srv/data/written
@@ -267,20 +262,16 @@ for _ in range(3000):
 END
 `;
 
-onEachHost("cleanup removes immutable files and very deep folders", async (site) => {
-  for (const boot of [true, false]) {
-    // Else it could lock nothing.
-    const open = { private_users: "off", capabilities: ["CAP_LINUX_IMMUTABLE"] };
-    const own = await site.with({ boot, ...open });
-    await withMachine(own, async (id) => {
-      const lock = "mkdir -p /x/y && touch /x/y/file && chattr +i /x/y/file && chattr +a /x/y\n";
-      const done = await runScript(own, id, lock + GO_DEEP);
-      assert.equal(done.code, 0, done.stderr);
-      const gone = await own.call(["cleanup", "--id", id]);
-      assert.deepEqual([gone.code, gone.stderr], [0, ""]);
-    });
-  }
-});
+/** Settings under which a job can make files immutable. */
+const OPEN = { private_users: "off", capabilities: ["CAP_LINUX_IMMUTABLE"] };
+
+onEachMachine("cleanup removes immutable files and very deep folders", async (own, id) => {
+  const lock = "mkdir -p /x/y && touch /x/y/file && chattr +i /x/y/file && chattr +a /x/y\n";
+  const done = await runScript(own, id, lock + GO_DEEP);
+  assert.equal(done.code, 0, done.stderr);
+  const gone = await own.call(["cleanup", "--id", id]);
+  assert.deepEqual([gone.code, gone.stderr], [0, ""]);
+}, { settings: OPEN });
 
 /** Moves a small root into a store, as its chroot of that name. */
 async function addChroot(own: Site, name: string, suite: Suite): Promise<string> {
