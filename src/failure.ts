@@ -1,73 +1,55 @@
-/** What went wrong, in the words that decide the exit code. */
+/** The failures that users see, each with the kind that decides the exit code. */
 
 /**
- * Whose failure it is.
+ * What kind of failure it is.
  *
  * - `usage`: the command line is wrong
- * - `refused`: what was asked for cannot be granted, and a second try would not change that
- * - `host`: the machine room failed, and a second try may succeed
+ * - `refused`: the request cannot be granted, and a second try would not change that
+ * - `host`: the host failed, and a second try may succeed
  */
 export type FailureKind = "usage" | "refused" | "host";
 
-/** A failure that is told to the user as one message with a hint; anything else is a bug. */
+/** A failure that is shown to the user as one message with a hint; any other error is a bug. */
 export class Failure extends Error {
-  /** Whose failure it is. */
   readonly kind: FailureKind;
-  /** What to do about it, in one line. */
+  /** What the user can do about it, in one line. */
   readonly hint: string | undefined;
 
   /**
-   * @param kind Whose failure it is.
-   * @param message What failed, without a final period.
-   * @param hint What to do about it.
+   * @param message `Cannot VERB OBJECT: REASON`, without a final period.
+   * @param cause The error behind this one, which `--debug` shows.
    */
-  constructor(kind: FailureKind, message: string, hint?: string) {
-    super(message);
+  constructor(kind: FailureKind, message: string, hint?: string, cause?: unknown) {
+    super(message, cause === undefined ? {} : { cause });
     this.name = "Failure";
     this.kind = kind;
     this.hint = hint;
   }
 }
 
-/**
- * A wrong command line.
- *
- * @param message What is wrong.
- * @param hint What would be right.
- * @returns The failure, to be thrown.
- */
+/** Returns the failure of a wrong command line. */
 export function usageError(message: string, hint?: string): Failure {
   return new Failure("usage", message, hint);
 }
 
-/**
- * A request that stays wrong however often it is repeated: unknown image, bad configuration.
- *
- * @param message What is refused.
- * @param hint What would be granted.
- * @returns The failure, to be thrown.
- */
-export function refused(message: string, hint?: string): Failure {
-  return new Failure("refused", message, hint);
+/** Returns the failure of a request that stays wrong if it is repeated, as an unknown image. */
+export function refused(message: string, hint?: string, cause?: unknown): Failure {
+  return new Failure("refused", message, hint, cause);
 }
 
-/**
- * A failure of the host, worth a second try.
- *
- * @param message What failed.
- * @param hint What to do about it.
- * @returns The failure, to be thrown.
- */
-export function hostFailure(message: string, hint?: string): Failure {
-  return new Failure("host", message, hint);
+/** Returns a failure of the host, which is worth a second try. */
+export function hostFailure(message: string, hint?: string, cause?: unknown): Failure {
+  return new Failure("host", message, hint, cause);
 }
 
-/**
- * The text of anything that was thrown.
- *
- * @param error What was caught.
- * @returns Its message.
- */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Returns the stack of any thrown value, and those of its causes. */
+export function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\nCaused by: ${stackOf(error.cause)}`;
 }

@@ -2,6 +2,7 @@
 
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { sha256 } from "../text/hash.ts";
 
 /** One job. */
 export interface Job {
@@ -164,8 +165,5 @@ function unreadableJob(): Error {
 
 /** Returns eight hexadecimal digits that stand for a server in names of machines. */
 export async function shortHash(server: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(server));
-  return [...new Uint8Array(digest).slice(0, 4)]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+  return (await sha256(server)).slice(0, 8);
 }

@@ -1,4 +1,4 @@
-import { Failure, messageOf } from "../failure.ts";
+import { hostFailure, messageOf } from "../failure.ts";
 import type {
   Argv,
   Captured,
@@ -75,9 +75,9 @@ function spawn(argv: Argv, options: Deno.CommandOptions): Deno.ChildProcess {
     return new Deno.Command(program, { ...options, args }).spawn();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      throw new Failure("host", `Cannot run ${program}: not found`, hintFor(program));
+      throw hostFailure(`Cannot run ${program}: not found`, hintFor(program), error);
     }
-    throw new Failure("host", `Cannot run ${quoteAll(argv)}: ${messageOf(error)}`);
+    throw hostFailure(`Cannot run ${quoteAll(argv)}: ${messageOf(error)}`, undefined, error);
   }
 }
 

@@ -1,37 +1,68 @@
-/** systemd-nspawn, for all that call it. */
+/** Properties of systemd-nspawn(1), and the options that all its callers share. */
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
-import type { Host } from "../host/host.ts";
+import type { Argv, Host } from "../host/host.ts";
 import { RUNTIME } from "../runtime_folder.ts";
 
 /**
- * A path for nspawn's --bind= and --overlay=, which separate paths by colons.
- *
- * @param path Any path.
- * @returns The same path to nspawn.
+ * Where the processes of a machine are accounted: in a scope that systemd makes for it, or in the unit of nspawn
+ * itself, both known to systemd-machined; `none` where systemd is not PID 1.
  */
+export type Registration = "scope" | "unit" | "none";
+
+/** The options that each call of systemd-nspawn has to decide. */
+export interface CommonOptions {
+  /** The machine's name. */
+  readonly machine: string;
+  readonly registration: Registration;
+  /** Whether a person types into the machine; default: no. */
+  readonly terminal?: boolean;
+  /** Options for the time zone: {@linkcode timezoneOptions}. */
+  readonly timezone: readonly string[];
+}
+
+const REGISTRATION: Readonly<Record<Registration, readonly string[]>> = {
+  scope: [],
+  unit: ["--keep-unit"],
+  none: ["--register=no", "--keep-unit"],
+};
+
+/** Returns the beginning of a command line of systemd-nspawn; the caller's own options follow. */
+export function commonNspawnArgv(
+  { machine, registration, terminal = false, timezone }: CommonOptions,
+): Argv {
+  return [
+    "systemd-nspawn",
+    "--quiet",
+    `--machine=${machine}`,
+    ...REGISTRATION[registration],
+    ...timezone,
+    `--console=${terminal ? "interactive" : "pipe"}`,
+  ];
+}
+
+/** Escapes a path for nspawn's --bind= and --overlay=, which separate paths by colons. */
 export function escapeColons(path: string): string {
   return path.replaceAll("\\", "\\\\").replaceAll(":", "\\:");
 }
 
 /**
- * The version of systemd-nspawn, asked once and kept until its executable changes.
+ * Returns the version of systemd-nspawn; the answer is kept on disk until the executable changes.
  *
- * @param host The outside.
- * @returns The first number of what it prints, 252 of `252.39-1~deb12u1` and 258 of `258~rc1`.
- * @throws {Failure} of the host where there is none.
+ * @returns The first number of what it prints: 252 of `252.39-1~deb12u1`, 258 of `258~rc1`.
+ * @throws {Failure} of the host where systemd-nspawn is not installed.
  */
 export async function nspawnVersion(host: Host): Promise<number> {
   const executable = await host.files.stat("/usr/bin/systemd-nspawn");
   const key = executable === null ? null : `${executable.ino}-${executable.modified?.getTime()}`;
-  const answer = join(RUNTIME, ".nspawn-version");
-  const [knownKey, known] = (await host.files.read(answer) ?? "").split(" ");
+  const cache = join(RUNTIME, ".nspawn-version");
+  const [knownKey, known] = (await host.files.read(cache) ?? "").split(" ");
   if (key !== null && knownKey === key) return Number(known);
   const version = await askVersion(host);
   if (key !== null) {
     await host.files.makeDirectory(RUNTIME);
-    await host.files.replace(answer, `${key} ${version}`);
+    await host.files.replace(cache, `${key} ${version}`);
   }
   return version;
 }
@@ -45,12 +76,7 @@ async function askVersion(host: Host): Promise<number> {
   return Number(version);
 }
 
-/**
- * Whether systemd-nspawn can filter system calls. One that was built without starts machines all the same.
- *
- * @param host The outside.
- * @returns True where it says so.
- */
+/** Returns whether systemd-nspawn was built with seccomp; without, it starts machines unfiltered. */
 export async function filtersCalls(host: Host): Promise<boolean> {
   const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
   return /^\+SECCOMP\b| \+SECCOMP\b/m.test(stdout);

@@ -4,6 +4,7 @@ import { hostFailure, refused } from "../failure.ts";
 import type { Argv, Child, Host } from "../host/host.ts";
 import { installHint } from "../host/packages.ts";
 import { quoteAll } from "../text/quote.ts";
+import { until } from "./wait.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -54,7 +55,9 @@ const CONFINED = [
 ] as const;
 
 /** Its stdout is no result of ours. */
-const TO_STDERR = ["sh", "-c", 'exec "$@" >&2', "sh"] as const;
+export const TO_STDERR_SCRIPT = 'exec "$@" >&2';
+
+const TO_STDERR = ["sh", "-c", TO_STDERR_SCRIPT, "sh"] as const;
 
 /** How a tool is kept. */
 export interface ToolOptions {
@@ -105,24 +108,22 @@ async function killConfined(host: Host, child: Child): Promise<void> {
   const { stdout } = await host.processes.capture(["cat", children]);
   child.kill("SIGKILL"); // the kernel passes it on to the first process
   const pids = stdout.split(" ").filter((word) => word !== "").map(Number);
-  const end = host.clock.now() + PATIENCE;
-  while (pids.some((pid) => host.processes.signal(pid, "SIGKILL")) && host.clock.now() < end) {
-    await host.clock.sleep(20);
-  }
+  await until(host, { timeout: KILL_TIMEOUT, interval: 25 }, () => {
+    return !pids.some((pid) => host.processes.signal(pid, "SIGKILL"));
+  });
 }
 
-/** Longest wait for processes to be gone, in milliseconds; who would reap them may be slow. */
-const PATIENCE = 3000;
+/** Longest wait for killed processes to be gone, in milliseconds: their reaper may be slow. */
+const KILL_TIMEOUT = 3000;
 
 /** Asks first: a killed nspawn leaves its machine registered, and mounts that nobody undoes. */
 async function killGroup(host: Host, child: Child): Promise<void> {
   const group = -child.pid;
   host.processes.signal(group, "SIGTERM");
-  const end = host.clock.now() + PATIENCE;
-  while (host.processes.signal(group, "SIGCONT")) { // it tells whether there is anybody
-    if (host.clock.now() >= end) return void host.processes.signal(group, "SIGKILL");
-    await host.clock.sleep(50);
-  }
+  const hasEnded = await until(host, { timeout: KILL_TIMEOUT, interval: 50 }, () => {
+    return !host.processes.signal(group, "SIGCONT"); // it does nothing but tell whether the group exists
+  });
+  if (!hasEnded) host.processes.signal(group, "SIGKILL");
 }
 
 /**

@@ -5,6 +5,7 @@ import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeStrangersTree } from "./untrusted_tree.ts";
 import { createSubvolume, deleteSubvolume, isSubvolume, snapshotSubvolume } from "./btrfs.ts";
+import { parseMounts, readKernel } from "./proc.ts";
 import { runTool } from "./tool.ts";
 
 /**
@@ -154,7 +155,9 @@ async function removeFiles(host: Host, path: string, attempts = 5): Promise<void
   try {
     await removeStrangersTree(host, path);
   } catch (error) {
-    if (attempts <= 1) throw hostFailure(`Cannot remove ${path}: ${messageOf(error)}`);
+    if (attempts <= 1) {
+      throw hostFailure(`Cannot remove ${path}: ${messageOf(error)}`, undefined, error);
+    }
     await host.clock.sleep(100);
     await removeFiles(host, path, attempts - 1);
   }
@@ -169,26 +172,9 @@ async function removeFiles(host: Host, path: string, attempts = 5): Promise<void
  */
 export async function mountsIn(host: Host, path: string): Promise<string[]> {
   const real = await host.files.real(path) ?? path;
-  const { stdout } = await host.processes.capture(["cat", "/proc/self/mountinfo"]);
-  return stdout.split("\n").map((line) => unescape(line.split(" ")[4] ?? ""))
+  return parseMounts(await readKernel(host, "/proc/self/mountinfo"))
+    .map(({ point }) => point)
     .filter((point) => point === real || point.startsWith(`${real}/`));
-}
-
-function unescape(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
-}
-
-/**
- * Bytes that a tree takes on its disk.
- *
- * @param host The outside.
- * @param path The tree.
- * @returns Null where it cannot be told.
- */
-export async function sizeOfTree(host: Host, path: string): Promise<number | null> {
-  const argv = ["du", "--summarize", "--one-file-system", "--block-size=1", "--", path] as const;
-  const size = parseInt((await host.processes.capture(argv)).stdout);
-  return Number.isNaN(size) ? null : size;
 }
 
 /**

@@ -97,8 +97,11 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
     if (argv[0] === "rm") return await denoProcesses(log).capture(argv);
     processes.push({ argv, options: given });
     if (options.real?.includes(argv[0])) {
-      const { signal } = given as CaptureOptions;
-      return await denoProcesses(log).capture(argv, signal === undefined ? {} : { signal });
+      const { signal, stdin } = given as CaptureOptions;
+      return await denoProcesses(log).capture(argv, {
+        ...(signal === undefined ? {} : { signal }),
+        ...(stdin === undefined || stdin === "inherit" ? {} : { stdin }),
+      });
     }
     return { code: 0, signal: null, stdout: "", stderr: "", ...await options.answer?.(argv) };
   };

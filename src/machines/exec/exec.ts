@@ -4,6 +4,7 @@ import { type Ending, isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Child, Ended, Host } from "../../host/host.ts";
 import { isAlive } from "../../linux/proc.ts";
+import { until } from "../../linux/wait.ts";
 import type { Leader, Lease } from "../record/lease.ts";
 
 /** A machine that runs. */
@@ -90,14 +91,13 @@ export async function waitForClient(
   stopStage: () => Promise<void>,
 ): Promise<Ended> {
   let hasEnded = false;
-  let stopping: Promise<void> | undefined;
-  const keepStopping = async () => {
-    while (!hasEnded) {
+  let stopping: Promise<boolean> | undefined;
+  const onCancel = () => {
+    stopping = until(host, { interval: STOP_INTERVAL }, async () => {
       await stopStage().catch((error) => host.log.warn(messageOf(error)));
-      if (!hasEnded) await host.clock.sleep(STOP_INTERVAL);
-    }
+      return hasEnded;
+    });
   };
-  const onCancel = () => void (stopping = keepStopping());
   cancel.addEventListener("abort", onCancel);
   if (cancel.aborted) onCancel();
   try {

@@ -42,8 +42,8 @@ export async function createDisk(host: Host, folder: string, bytes: number): Pro
   if (code !== 0) {
     throw hostFailure(
       `Cannot make a disk of ${asSize(bytes)} for the machine: ${stderr.trim()}`,
-      'It needs loop devices and e2fsprogs: storage = "tmpfs" does without, ' +
-        'and so does limits.disk_max = "infinity"',
+      "Install e2fsprogs and enable loop devices; " +
+        'or set storage = "tmpfs", or limits.disk_max = "infinity"',
     );
   }
   await host.files.chmod(folder, 0o700);

@@ -21,7 +21,7 @@ const SLICE_MEMORY = "MemoryMax=90%";
 /** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
 const UNIT_GONE_TIMEOUT = 2_000;
 
-/** SD_MESSAGE_UNIT_OUT_OF_MEMORY of sd-messages.h: systemd logs it when a process of a unit is killed for lack of memory. */
+/** SD_MESSAGE_UNIT_OUT_OF_MEMORY of sd-messages.h: a process of a unit was killed for lack of memory. */
 const OUT_OF_MEMORY_MESSAGE = "fe6faa94e7774663a0da52717891d8ef";
 
 /** One transient unit per machine, whose limits apply to all processes of the machine. */

@@ -80,7 +80,8 @@ Deno.test("main() prints the causes of a failure only with --debug", async () =>
     const host = { ...recording.host, self: () => Promise.reject(failure) };
     await main(["toml", ...(debug ? ["--debug"] : [])], host);
     assert.match(recording.err(), /^nspawn-runner: Cannot x: y\nTry z\n/);
-    const isChain = /Cannot x: y\n +at .*\nCaused by: Failure: z failed\n +at .*\nCaused by: odd\n$/s;
+    const isChain =
+      /Cannot x: y\n +at .*\nCaused by: Failure: z failed\n +at .*\nCaused by: odd\n$/s;
     assert.equal(isChain.test(recording.err()), debug);
   }
 });

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { Files, Stat } from "../../../src/host/host.ts";
-import { nspawnVersion } from "../../../src/linux/nspawn.ts";
+import {
+  commonNspawnArgv,
+  escapeColons,
+  filtersCalls,
+  nspawnVersion,
+  type Registration,
+} from "../../../src/linux/nspawn.ts";
 import { recordingHost } from "../recording_host.ts";
 
 /** A host whose nspawn says this; its executable can be replaced, and what is kept is kept. */
@@ -69,5 +75,31 @@ Deno.test("nspawnVersion() refuses what says no version, and keeps nothing of it
     const expected = { kind: "host", message: /version of systemd-nspawn/ };
     await assert.rejects(nspawnVersion(host), expected);
     assert.equal(kept.size, 0);
+  }
+});
+
+Deno.test("commonNspawnArgv() registers a machine as its caller says, and hands on a terminal", () => {
+  const argv = (registration: Registration, terminal?: boolean) =>
+    commonNspawnArgv({
+      machine: "m",
+      registration,
+      timezone: ["--timezone=off"],
+      ...(terminal === undefined ? {} : { terminal }),
+    }).slice(2);
+  const [name, zone, pipe] = ["--machine=m", "--timezone=off", "--console=pipe"];
+  assert.deepEqual(argv("scope"), [name, zone, pipe]);
+  assert.deepEqual(argv("unit"), [name, "--keep-unit", zone, pipe]);
+  assert.deepEqual(argv("none"), [name, "--register=no", "--keep-unit", zone, pipe]);
+  assert.deepEqual(argv("scope", true), [name, zone, "--console=interactive"]);
+});
+
+Deno.test("escapeColons() escapes what separates paths, and the escape itself", () => {
+  assert.equal(escapeColons("/a:b\\c"), "/a\\:b\\\\c");
+});
+
+Deno.test("filtersCalls() looks for the feature that systemd was built with", async () => {
+  for (const [features, filters] of [["+PAM +SECCOMP", true], ["+PAM -SECCOMP", false]] as const) {
+    const { host } = versionHost(`systemd 252 (x)\n${features}\n`);
+    assert.equal(await filtersCalls(host), filters);
   }
 });

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import {
   fileSystemOf,
   FIND_RUNNER_SCRIPT,
+  identify,
+  isAlive,
   kernelFacts,
   parseCgroup,
   parseMounts,
+  parseStat,
 } from "../../../src/linux/proc.ts";
-import { inspectInitProcess } from "../../../src/machines/nspawn/init_process.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const MOUNTINFO = `21 1 8:1 / / rw,relatime - ext4 /dev/vda rw
@@ -48,22 +50,40 @@ Deno.test("kernelFacts() are this machine's, from one process", async () => {
   assert.equal(recording.processes.length, 1);
 });
 
-Deno.test("describeLeader() counts the capabilities that a machine can never have", async () => {
-  const stat = `5 (systemd) S ${Array(18).fill("0").join(" ")} 99 0\n`;
-  const status = "Name:\tsystemd\nNSpid:\t5\t1\nCapBnd:\t00000000fcecafff\nNoNewPrivs:\t1\n";
-  const text = `${stat}${status}0::/machine.slice/m/payload\n40\n${MOUNTINFO}`;
-  const { host } = recordingHost({ answer: () => ({ stdout: text }) });
-  const leader = await inspectInitProcess(host, 5);
-  assert.equal(leader?.start, 99);
-  assert.equal(leader?.cgroup, "/sys/fs/cgroup/machine.slice/m/payload");
-  assert.ok(leader?.noNewPrivileges);
-  const dropped = [12, 14, 16, 17, 20, 24, 25, 32, 33, 34, 35, 36, 37, 38, 39, 40];
-  assert.deepEqual(leader?.dropped, dropped);
+/** A line of proc_pid_stat(5) with the fields that count. */
+function stat(pid: number, name: string, state: string, flags: number, start: number): string {
+  const between = ["1", "1", "1", "0", "-1", String(flags), ...Array(12).fill("0")];
+  return `${pid} (${name}) ${state} ${between.join(" ")} ${start} 0 0\n`;
+}
+
+Deno.test("parseStat() finds the start whatever the program is called", () => {
+  for (const name of ["sh", "a b", "a) R 1 2 3 (b", "((", "new\nline", ""]) {
+    assert.deepEqual(parseStat(stat(7, name, "S", 0, 1234)), { pid: 7, start: 1234 });
+  }
 });
 
-Deno.test("describeLeader() is null for a process that is gone", async () => {
-  const { host } = recordingHost({ answer: () => ({ stdout: `40\n${MOUNTINFO}`, code: 1 }) });
-  assert.equal(await inspectInitProcess(host, 5), null);
+Deno.test("parseStat() finds nobody in what has ended, or is about to", () => {
+  assert.equal(parseStat(stat(7, "sh", "Z", 0, 1234)), null);
+  assert.equal(parseStat(stat(7, "sh", "X", 0, 1234)), null);
+  assert.equal(parseStat(stat(7, "sh", "S", 0x4, 1234)), null);
+  for (const text of ["", "7", "7 (sh)", "x (sh) S 1"]) assert.equal(parseStat(text), null);
+});
+
+Deno.test("isAlive() tells a process from a later one of the same pid", async () => {
+  const { host } = recordingHost({ answer: () => ({ stdout: stat(7, "sh", "S", 0, 1234) }) });
+  assert.ok(await isAlive(host, { pid: 7, start: 1234 }));
+  assert.ok(!await isAlive(host, { pid: 7, start: 1233 }));
+});
+
+Deno.test("identify() knows a real process until it ends", async () => {
+  const { host } = recordingHost({ real: ["cat"] });
+  const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  const id = await identify(host, child.pid);
+  assert.equal(id?.pid, child.pid);
+  assert.ok(await isAlive(host, id!));
+  child.kill("SIGKILL");
+  await child.status;
+  assert.ok(!await isAlive(host, id!));
 });
 
 /** Runs a program that runs FIND_RUNNER_SCRIPT; returns its process id and what the script printed. */

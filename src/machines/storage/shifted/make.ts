@@ -1,11 +1,11 @@
-/** Makes shifted layers. */
+/** Makes shifted layers: overlays with metadata-only copies of a chroot's files whose owners are shifted. */
 
 import { basename, dirname, join } from "@std/path/posix";
 import { hostFailure } from "../../../failure.ts";
 import type { Host, Lock } from "../../../host/host.ts";
 import { removeStrangersTree } from "../../../linux/untrusted_tree.ts";
 import { until } from "../../../linux/wait.ts";
-import { IDS_PER_MACHINE, ID_RANGE } from "../../record/ids.ts";
+import { ID_RANGE, IDS_PER_MACHINE } from "../../record/ids.ts";
 import { firstIdOf, shiftedLayerLock, shiftedLayerPath, UNFINISHED_PREFIX } from "./layer.ts";
 import { shiftArgv } from "./shift.ts";
 

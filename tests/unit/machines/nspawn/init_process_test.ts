@@ -97,3 +97,21 @@ Deno.test("inspectInitProcess() is null where the cgroup is unknown, or the proc
   const zombie = statOf(5, 9).replace(" S ", " Z ");
   assert.equal(await inspect(`${zombie}${status}0::/m\n40\n${CGROUP2}`), null);
 });
+
+Deno.test("inspectInitProcess() counts the capabilities that a machine can never have", async () => {
+  const stat = `5 (systemd) S ${Array(18).fill("0").join(" ")} 99 0\n`;
+  const status = "Name:\tsystemd\nNSpid:\t5\t1\nCapBnd:\t00000000fcecafff\nNoNewPrivs:\t1\n";
+  const text = `${stat}${status}0::/machine.slice/m/payload\n40\n${CGROUP2}`;
+  const { host } = recordingHost({ answer: () => ({ stdout: text }) });
+  const leader = await inspectInitProcess(host, 5);
+  assert.equal(leader?.start, 99);
+  assert.equal(leader?.cgroup, "/sys/fs/cgroup/machine.slice/m/payload");
+  assert.ok(leader?.noNewPrivileges);
+  const dropped = [12, 14, 16, 17, 20, 24, 25, 32, 33, 34, 35, 36, 37, 38, 39, 40];
+  assert.deepEqual(leader?.dropped, dropped);
+});
+
+Deno.test("inspectInitProcess() is null for a process that is gone", async () => {
+  const { host } = recordingHost({ answer: () => ({ stdout: `40\n${CGROUP2}`, code: 1 }) });
+  assert.equal(await inspectInitProcess(host, 5), null);
+});

@@ -1,0 +1,48 @@
+/** Free and used space, by df(1) and du(1). */
+
+import type { Host } from "../host/host.ts";
+
+/** The space of a file system. */
+export interface DiskSpace {
+  /** Bytes that can still be written. */
+  readonly free: number;
+  /** Bytes in total. */
+  readonly size: number;
+  /** Files that can still be made; null where the file system has no such limit, as btrfs. */
+  readonly freeInodes: number | null;
+}
+
+/** Prints what {@linkcode parseDiskSpace} reads; a path follows. */
+export const DF = ["df", "--block-size=1", "--output=avail,size,iavail"] as const;
+
+/** Returns the space of the file system that holds a path; null where df(1) does not tell. */
+export async function diskSpace(host: Host, path: string): Promise<DiskSpace | null> {
+  return parseDiskSpace((await host.processes.capture([...DF, path])).stdout);
+}
+
+/** Returns the space in a text that holds what df(1) printed; null where there is none. */
+export function parseDiskSpace(text: string): DiskSpace | null {
+  const [, free, size, inodes] = text.match(/^ *(\d+) +(\d+) +(\d+|-)$/m) ?? [];
+  if (free === undefined) return null;
+  const freeInodes = inodes === "-" ? null : Number(inodes);
+  return { free: Number(free), size: Number(size), freeInodes };
+}
+
+/** Returns how many bytes a tree takes on its disk, without what is mounted in it; null where du(1) does not tell. */
+export async function diskUsage(host: Host, path: string): Promise<number | null> {
+  return (await diskUsages(host, [path])).get(path) ?? null;
+}
+
+/** Returns how many bytes each of some trees takes on its disk, without those that du(1) cannot read. */
+export async function diskUsages(
+  host: Host,
+  paths: readonly string[],
+): Promise<Map<string, number>> {
+  if (paths.length === 0) return new Map();
+  const { stdout } = await host.processes.capture(
+    ["du", "--summarize", "--one-file-system", "--block-size=1", "--null", "--files0-from=-"],
+    { stdin: paths.map((path) => `${path}\0`).join("") },
+  );
+  const rows = [...stdout.matchAll(/(\d+)\t([^\0]*)\0/g)];
+  return new Map(rows.map(([, bytes, path]) => [path!, Number(bytes)]));
+}
