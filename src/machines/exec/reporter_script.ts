@@ -3,7 +3,7 @@ import { INSIDE } from "../record/paths.ts";
 /**
  * Shell program that runs in the machine: it runs the stage's script and reports how the script ended.
  *
- * Parameters: the nonce, the shells that may run the script (the first one found does), `--`, the shell's
+ * Arguments: the nonce, the shells that may run the script (the first one found does), `--`, the shell's
  * arguments. It ignores HUP, INT and TERM, which also reach the script, so that it always reports an exit code.
  */
 export const REPORTER_SCRIPT = `#!/bin/sh

@@ -15,7 +15,7 @@ done
 [ "$owner" = 0 ] || [ -z "$pipes" ] || chown "$owner" $pipes
 `;
 
-/** Parameters: the user id of the streams' new owner, the command. */
+/** Arguments: the user id of the streams' new owner, the command. */
 export const RUN_WITH_OWN_STREAMS_SCRIPT = `owner=$1
 shift${CHOWN_STREAMS_SCRIPT}exec "$@"
 `;

@@ -27,7 +27,7 @@ export async function copyEntryTools(
   }
 }
 
-/** Parameter: the folder. Each file gets the same path in the folder that it has on the host. */
+/** Argument: the folder. Each file gets the same path in the folder that it has on the host. */
 export const COPY_ENTRY_TOOLS_SCRIPT = `
 mkdir -p "$1"
 for program in setpriv chroot; do
@@ -56,7 +56,7 @@ export function withToolsAsRoot(folder: string, argv: Argv): Argv {
   ];
 }
 
-/** Parameters: the folder, the command. */
+/** Arguments: the folder, the command. */
 export const RUN_IN_TOOLS_FOLDER_SCRIPT = `
 tools=$1
 shift

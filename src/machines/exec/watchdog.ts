@@ -4,7 +4,7 @@ import { CHOWN_STREAMS_SCRIPT } from "./streams.ts";
 /**
  * Runs a client, sends it SIGCONT each second, and kills it two seconds after a file is gone.
  *
- * Parameters: the file, the owner of stdout and stderr, the client. The watcher keeps none of the client's streams
+ * Arguments: the file, the owner of stdout and stderr, the client. The watcher keeps none of the client's streams
  * open and ends with it. The shell's own message about a killed client does not reach the job's log.
  */
 export const WATCHDOG_SCRIPT = `

@@ -61,7 +61,10 @@ export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
   ];
 }
 
-/** Arguments: the folder, the number of devices, five words per device (name, kind, major, minor, mode), nspawn's command line. */
+/**
+ * Arguments: the folder, the number of devices, for each device its name, kind, major and minor number and mode,
+ * nspawn's command line.
+ */
 export const CREATE_NODES_SCRIPT = `
 folder=$1 count=$2
 shift 2

@@ -73,7 +73,7 @@ export function droppedCapabilities({ settings, booted, ids }: PrivilegeSpec): s
   return NSPAWN_CAPABILITIES.filter((name) => !kept.includes(name));
 }
 
-/** The capabilities that nspawn keeps by default: systemd-nspawn(1), --capability=. The last one only with --private-network. */
+/** nspawn's default, the last one with --private-network only: systemd-nspawn(1), --capability=. */
 const NSPAWN_CAPABILITIES = [
   ...["CAP_AUDIT_CONTROL", "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE"],
   ...["CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_IPC_OWNER", "CAP_KILL", "CAP_LEASE"],

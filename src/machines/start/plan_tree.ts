@@ -45,15 +45,13 @@ export async function planTree(
 ): Promise<TreePlan> {
   const { store, name, settings } = plan;
   const identity = await identityOf(host, tree);
-  const storage = await chooseStorage(
-    host,
-    kernel,
-    settings.storage,
+  const storage = await chooseStorage(host, kernel, {
+    choice: settings.storage,
     store,
-    machinePaths(store, name).folder,
-    tree.path,
-    diskMaxOf(plan) !== null,
-  );
+    folder: machinePaths(store, name).folder,
+    chroot: tree.path,
+    isLimited: diskMaxOf(plan) !== null,
+  });
   const booted = settings.boot && await hasInit(host, tree.path);
   const user = await findUser(host, tree.path, tree.user);
   return {

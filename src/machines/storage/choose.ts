@@ -21,21 +21,26 @@ export function storageOf(kind: StorageKind): Storage {
   return STORAGES[kind];
 }
 
+/** What the choice of a storage depends on. */
+export interface StorageRequest {
+  readonly choice: StorageChoice;
+  readonly store: string;
+  /** The machine's own folder, in which an overlay is tried; it does not exist yet. */
+  readonly folder: string;
+  readonly chroot: string;
+  /** Whether the machine's writes are limited. */
+  readonly isLimited: boolean;
+}
+
 /**
  * Chooses the storage of a new machine.
  *
- * @param folder The machine's own folder, in which a trial is made; it does not exist yet.
- * @param isLimited Whether the machine's writes are limited.
  * @throws {Failure} `refused` or `host` where the configured storage is not possible on this store.
  */
 export async function chooseStorage(
   host: Host,
   facts: KernelFacts,
-  choice: StorageChoice,
-  store: string,
-  folder: string,
-  chroot: string,
-  isLimited: boolean,
+  { choice, store, folder, chroot, isLimited }: StorageRequest,
 ): Promise<Storage> {
   if (choice === "tmpfs") return tmpfs;
   const type = fileSystemOf(facts.mounts, await host.files.real(store) ?? store);
@@ -54,14 +59,14 @@ function cannotSnapshot(type: string, chroot: string): Error {
     type === "btrfs"
       ? `Cannot use storage "btrfs": ${chroot} is not a subvolume`
       : `Cannot use storage "btrfs": the store is on ${type}`,
-    "Create the chroot anew on btrfs, or set storage to overlay or tmpfs",
+    'Create the chroot again on btrfs, or set storage = "overlay" or "tmpfs"',
   );
 }
 
 function cannotLimitSnapshots(store: string): Error {
   return hostFailure(
     "Cannot limit what a machine writes on btrfs: simple quotas are off",
-    `Turn them on: ${ENABLE} ${store} (Linux and btrfs-progs from 6.7); or set storage to auto`,
+    `Turn them on: ${ENABLE} ${store} (Linux and btrfs-progs from 6.7); or set storage = "auto"`,
   );
 }
 
@@ -77,16 +82,9 @@ async function tryOverlay(host: Host, folder: string): Promise<boolean> {
   const [lower, upper, work] = ["lower", "upper", "work"].map((name) => join(folder, name));
   try {
     for (const path of [lower, upper, work]) await host.files.makeDirectory(path!);
-    const mount = await host.processes.capture([
-      "unshare",
-      "--mount",
-      "sh",
-      "-c",
-      OVERLAY_PROBE_SCRIPT,
-      "sh",
-      folder,
-    ]);
-    return probeResult(mount, true);
+    const script = ["sh", "-c", OVERLAY_PROBE_SCRIPT, "sh", folder];
+    const tried = await host.processes.capture(["unshare", "--mount", ...script]);
+    return probeResult(tried, true);
   } finally {
     await host.files.removeTree(folder);
   }

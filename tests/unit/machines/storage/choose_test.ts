@@ -57,15 +57,13 @@ async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
     links: [],
   };
   const ask = () =>
-    chooseStorage(
-      { ...host, files },
-      facts,
+    chooseStorage({ ...host, files }, facts, {
       choice,
-      "/store",
-      "/store/.machines/x",
-      "/store/c",
-      quotas !== undefined,
-    );
+      store: "/store",
+      folder: "/store/.machines/x",
+      chroot: "/store/c",
+      isLimited: quotas !== undefined,
+    });
   const { kind } = await ask();
   assert.equal((await ask()).kind, kind);
   assert.ok(trials.length <= 1, "tried once per boot");
@@ -129,7 +127,13 @@ Deno.test("chooseStorage() follows a link to the store", async () => {
       lstat: () => Promise.resolve(stat),
     };
     const there = { ...host, files };
-    return chooseStorage(there, facts, "btrfs", store, `${store}/.machines/x`, `${store}/c`, false);
+    return chooseStorage(there, facts, {
+      choice: "btrfs",
+      store,
+      folder: `${store}/.machines/x`,
+      chroot: `${store}/c`,
+      isLimited: false,
+    });
   };
   assert.equal((await chosen("/link", "/data/store")).kind, "btrfs");
   assert.equal((await chosen("/data/store", null)).kind, "btrfs");
@@ -155,7 +159,10 @@ for (const [code, kind] of [[0, "overlay"], [32, "tmpfs"]] as const) {
         mounts: [{ point: "/", type: "ext4" }],
         links: [],
       };
-      const choose = () => chooseStorage(host, facts, "auto", folder, machine, "/c", false);
+      const choose = () =>
+        chooseStorage(host, facts, {
+          ...{ choice: "auto", store: folder, folder: machine, chroot: "/c", isLimited: false },
+        });
       assert.equal((await choose()).kind, kind);
       assert.equal(await host.files.lstat(machine), null);
       assert.equal((await choose()).kind, kind);
