@@ -64,12 +64,12 @@ export function cannotStart(
     : lines.pop() ?? "it ended without any output";
   return hostFailure(
     [`Cannot start machine ${name}: ${reason}`, ...lines].join("\n"),
-    isLate ? "Raise prepare_timeout" : CRASH.test(reason) ? CRASH_HINT : undefined,
+    isLate ? "Raise prepare_timeout" : CRASH.test(output) ? CRASH_HINT : undefined,
   );
 }
 
-/** nspawn's message about a payload that ended by such a signal. */
-const CRASH = /terminated by signal (ABRT|BUS|FPE|ILL|SEGV)\b/;
+/** nspawn's message about a payload that crashed, and the C library's own: either may come last, or be missing. */
+const CRASH = /terminated by signal (ABRT|BUS|FPE|ILL|SEGV)\b|\*\*\* stack smashing detected/;
 const CRASH_HINT =
   "The chroot's own init or /bin/sh crashes, as with libraries of another release: " +
   "build the chroot again, by chroot-remove and chroot-create";
