@@ -1,4 +1,4 @@
-/** Plans machines: of jobs, and of the trial of a new chroot. */
+/** Plans machines: of jobs, of the trial of a new chroot, and of the doctor. */
 
 import { type ChrootTree, currentTree } from "../chroots/find/lookup.ts";
 import { resolveForJob } from "../chroots/find/resolve.ts";
@@ -81,6 +81,29 @@ export function planForTrial(host: Host, config: Config, candidate: Candidate): 
       keep: 0,
     },
   });
+}
+
+/**
+ * Plans the machine that the doctor checks: as a job with this image gets it.
+ *
+ * @throws {Failure} where the image is unknown.
+ */
+export async function planForCheck(
+  host: Host,
+  config: Config,
+  image: string,
+): Promise<MachinePlan> {
+  const began = host.clock.now();
+  const id = `doctor-${host.pid()}`;
+  const machine = { id, machine: machineName(id, undefined), server: undefined };
+  const { onReserved: _, ...plan } = await planForJob(host, config, {
+    machine,
+    job: null,
+    image,
+    began,
+  });
+  const lifetime = plan.settings.prepare_timeout + TRIAL_LIFETIME;
+  return { ...plan, job: { ...plan.job, watcher: "us", began, lifetime, keep: 0 } };
 }
 
 /** Seconds that the scripts of a trial may take; afterwards any housekeeping ends its machine. */

@@ -4,12 +4,8 @@ import type { Trial } from "../chroots/generations/context.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { stopMachine } from "../machines/end/stop.ts";
-import type { MachinePlan } from "../machines/record/plan.ts";
-import { readyHost } from "../machines/start/ready_host.ts";
-import { startMachine } from "../machines/start/start.ts";
-import { runStage } from "../machines/use/run_script.ts";
 import { planForTrial } from "./machine_plan.ts";
+import { type TrialMachine, withTrialMachine } from "./trial_machine.ts";
 
 /** Scripts that have to succeed, in words that every shell reads, and what a failure means. */
 const NEEDS = [
@@ -30,35 +26,25 @@ const NEEDS = [
 export function chrootTrial(host: Host, config: Config): Trial {
   return async (candidate, interrupt) => {
     const plan = planForTrial(host, config, candidate);
-    const lease = await startMachine(host, plan, await readyHost(host, plan), interrupt);
-    try {
-      for (const need of NEEDS) await meet(host, plan, need, interrupt);
-    } finally {
-      await stopMachine(host, storeOf(plan), plan.name).catch((error) =>
-        host.log.warn(messageOf(error))
-      );
-    }
+    const lease = await withTrialMachine(host, plan, interrupt, async (machine) => {
+      for (const need of NEEDS) await meet(machine, need, interrupt);
+      return machine.lease;
+    });
     if (lease.layer !== null) await prepareLayers(host, plan.store, candidate.tree, interrupt);
   };
 }
 
 async function meet(
-  host: Host,
-  plan: MachinePlan,
+  machine: TrialMachine,
   { script, failure, hint }: (typeof NEEDS)[number],
   interrupt: AbortSignal,
 ): Promise<void> {
-  const stage = { script: new TextEncoder().encode(script), shell: undefined };
-  const { ending } = await runStage(host, storeOf(plan), plan.name, stage, interrupt);
+  const ending = await machine.run(script);
   if (interrupt.aborted) throw hostFailure("Cannot test the new tree: interrupted");
   if (ending.kind === "lost") throw hostFailure(`Cannot test the new tree: ${ending.reason}`);
   if (ending.kind !== "exited" || ending.code !== 0) {
     throw refused(`Cannot use the new tree: ${failure}`, hint);
   }
-}
-
-function storeOf({ store }: MachinePlan): () => Promise<string> {
-  return () => Promise.resolve(store);
 }
 
 /** Makes the layers of the first machines; a failure is no reason to reject the tree, since jobs make them too. */

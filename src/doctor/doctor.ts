@@ -1,50 +1,42 @@
-/** Looks at a host before jobs do. */
+/** Checks whether this host can run jobs, and how well. */
 
+import { listChroots } from "../chroots/find/list.ts";
 import type { Config } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
 import { columns } from "../text/table.ts";
 import type { Check, Finding } from "./finding.ts";
-import { helper, runners } from "./gitlab.ts";
-import { filter, nspawn, supervisor, timers } from "./machines.ts";
+import { gitlabRunner, runners } from "./gitlab.ts";
 import { network } from "./network.ts";
-import { chroots, disk, quota, storage, store } from "./store.ts";
-import { users } from "./users.ts";
+import { chroots, diskLimit, freeDisk, storage, store } from "./store.ts";
+import { limits, nspawn, seccomp, timers } from "./systemd.ts";
+import { userNamespaces } from "./user_namespaces.ts";
 
+/** All checks, in the order in which a job meets what they check. */
 const CHECKS: readonly Check[] = [
   nspawn,
-  filter,
-  supervisor,
+  seccomp,
+  limits,
   store,
   storage,
-  quota,
-  disk,
+  diskLimit,
+  freeDisk,
   chroots,
-  users,
+  userNamespaces,
   network,
-  helper,
+  gitlabRunner,
   runners,
   timers,
 ];
 
-/**
- * Checks a host.
- *
- * @param host The outside.
- * @param config The configuration, which was read without a complaint.
- * @returns All findings, in the order in which a job would meet them.
- */
-export async function examine(host: Host, config: Config): Promise<Finding[]> {
+/** Runs all checks of the host. */
+export async function checkHost(host: Host, config: Config): Promise<Finding[]> {
+  const entries = await listChroots(host, config);
   const findings: Finding[] = [];
-  for (const check of CHECKS) findings.push(...[await check(host, config)].flat());
+  for (const check of CHECKS) findings.push(...[await check(host, config, entries)].flat());
   return findings;
 }
 
-/**
- * For people: a table, and below it what to do.
- *
- * @param findings What was found.
- * @returns The text.
- */
+/** Returns the findings as a table, and below it the fixes. */
 export function asReport(findings: readonly Finding[]): string {
   const rows = findings.map(({ topic, state, found }) => [topic, state, found.split("\n")[0]!]);
   const fixes = findings.filter(({ fix }) => fix !== null)

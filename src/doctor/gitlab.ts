@@ -1,4 +1,4 @@
-/** Whether GitLab Runner calls us, and as it should. */
+/** Checks of GitLab Runner and of its configuration. */
 
 import { findHelper } from "../gitlab/helper.ts";
 import { messageOf } from "../failure.ts";
@@ -6,55 +6,54 @@ import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
 
 const FILE = "/etc/gitlab-runner/config.toml";
 
-/** The program that jobs need for artifacts and caches. */
-export const helper: Check = async (host, config) => {
+/** Whether there is a gitlab-runner for the machines of jobs. */
+export const gitlabRunner: Check = async (host, config) => {
   const topic = "gitlab-runner";
   const path = await findHelper(host, config.gitlab_runner).catch(() => null);
   if (path === null) {
     return weak(
       topic,
       "not found",
-      "Jobs with artifacts or a cache need it: install it, or set gitlab_runner",
+      "Install gitlab-runner, or set gitlab_runner: jobs with artifacts or a cache need it",
     );
   }
   const { code, stdout } = await host.processes.capture([path, "--version"]);
   const [, version] = stdout.match(/^Version:\s*(\S+)/m) ?? [];
-  if (code !== 0) return broken(topic, `${path} does not run`, "Install it anew");
+  if (code !== 0) return broken(topic, `${path} does not run`, "Install it again");
   return ok(topic, `${path}${version === undefined ? "" : `, version ${version}`}`);
 };
 
-/** The sections of GitLab Runner's configuration that are for us. */
+/** Whether GitLab Runner calls this program at every stage. */
 export const runners: Check = async (host, { prepare_timeout }) => {
   const topic = "config.toml";
-  const paste = `nspawn-runner toml >>${FILE}`;
+  const append = `nspawn-runner toml >>${FILE}`;
   const text = await host.files.read(FILE).catch(() => null);
-  if (text === null) return weak(topic, `no ${FILE} here`, `On a runner host: ${paste}`);
+  if (text === null) return weak(topic, `${FILE} does not exist`, `On a runner host: ${append}`);
   const { parse } = await import("smol-toml");
   let sections: readonly Section[];
   try {
-    sections = sectionsIn(parse(text)["runners"]);
+    sections = customRunners(parse(text)["runners"]);
   } catch (error) {
-    return broken(topic, `${FILE}: ${messageOf(error).trim()}`, "Mend it");
+    return broken(topic, `${FILE}: ${messageOf(error).trim()}`, `Correct ${FILE}`);
   }
   const ours = sections.filter(({ custom }) => /(^|\/)nspawn-runner$/.test(`${custom?.run_exec}`));
-  if (ours.length === 0) return weak(topic, "no runner calls nspawn-runner", paste);
-  const findings = await Promise.all(ours.map(async (section) => {
+  if (ours.length === 0) return weak(topic, "no runner calls nspawn-runner", append);
+  return await Promise.all(ours.map(async (section) => {
     const name = `runner ${section.name ?? "without a name"}`;
     const executable = `${section.custom?.run_exec}`;
-    const isThere = await host.files.stat(executable) !== null;
-    return isThere
-      ? findingOf(name, section, prepare_timeout)
-      : broken(name, `${executable} is not there`, "install.sh");
+    const exists = await host.files.stat(executable) !== null;
+    return exists
+      ? findingFrom(name, section, prepare_timeout)
+      : broken(name, `${executable} does not exist`, "Run install.sh");
   }));
-  return findings;
 };
 
-function sectionsIn(runners: unknown): Section[] {
+function customRunners(runners: unknown): Section[] {
   const all: readonly (Section | null)[] = Array.isArray(runners) ? runners : [];
   return all.filter((section) => section?.executor === "custom") as Section[];
 }
 
-/** The parts of a section that are looked at. */
+/** The keys of a `[[runners]]` section that are checked. */
 interface Section {
   readonly name?: unknown;
   readonly executor?: unknown;
@@ -69,33 +68,37 @@ const STAGES = {
   cleanup: "cleanup",
 } as const;
 
-function findingOf(name: string, { shell, custom = {} }: Section, prepareTimeout: number): Finding {
-  for (const [stage, word] of Object.entries(STAGES)) {
+function findingFrom(
+  name: string,
+  { shell, custom = {} }: Section,
+  prepareTimeout: number,
+): Finding {
+  for (const [stage, command] of Object.entries(STAGES)) {
     const args = custom[`${stage}_args`];
-    if (
-      custom[`${stage}_exec`] === custom["run_exec"] && Array.isArray(args) && args.at(-1) === word
-    ) continue;
+    const isOurs = custom[`${stage}_exec`] === custom["run_exec"] && Array.isArray(args) &&
+      args.at(-1) === command;
+    if (isOurs) continue;
     return broken(
       name,
-      `its ${stage} stage does not call us`,
-      `${stage}_exec and ${stage}_args as \`nspawn-runner toml\` has them`,
+      `its ${stage} stage does not call nspawn-runner ${command}`,
+      `Set ${stage}_exec and ${stage}_args as in the output of nspawn-runner toml`,
     );
   }
-  // The driver gives up at its own time, with a reason; GitLab Runner's would come without one.
-  const patience = custom["prepare_exec_timeout"];
-  if (typeof patience === "number" && patience <= prepareTimeout) {
+  // A timeout of prepare itself is explained in the job's log, one of GitLab Runner is not.
+  const timeout = custom["prepare_exec_timeout"];
+  if (typeof timeout === "number" && timeout <= prepareTimeout) {
     return weak(
       name,
-      `prepare_exec_timeout is ${patience} s`,
-      `More than prepare_timeout, ${prepareTimeout} s, so that its job's log says why`,
+      `prepare_exec_timeout is ${timeout} s`,
+      `Set it to more than prepare_timeout, ${prepareTimeout} s, so that a job's log shows the reason`,
     );
   }
   if (shell !== undefined && shell !== "bash" && shell !== "sh") {
     return weak(
       name,
       `shell = ${JSON.stringify(shell)}`,
-      'shell = "bash", unless every image has that one',
+      'Set shell = "bash", unless every image has that shell',
     );
   }
-  return ok(name, "all four stages call us");
+  return ok(name, "all four stages call nspawn-runner");
 }

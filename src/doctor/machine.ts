@@ -1,61 +1,48 @@
-/** Starts a machine as a job gets it, and looks from inside at what is promised of it. */
+/** Checks from inside a machine whether it keeps what is promised of machines. */
 
-import type { Argv, Captured, Host } from "../host/host.ts";
+import type { Failure } from "../failure.ts";
+import type { Host } from "../host/host.ts";
 import { quote } from "../text/quote.ts";
 import { broken, type Finding, ok } from "./finding.ts";
-import { findingOf, type Probe, PROBES, runnable } from "./probes.ts";
+import { asProgram, findingFrom, type Probe, PROBES } from "./probes.ts";
 
-/** A line between the answers, which no answer has. */
-const MARK = "==== nspawn-runner doctor ====";
+/** A line that separates the probes' answers; no answer is equal to it. */
+const SEPARATOR = "==== nspawn-runner doctor ====";
 
-/**
- * Starts a machine and looks around in it; it is gone when this returns.
- *
- * @param host The outside.
- * @param driver The words that call this program.
- * @param image As a job names it.
- * @returns What was found: that it did not start, or a finding for each look.
- */
-export async function examineMachine(host: Host, driver: Argv, image: string): Promise<Finding[]> {
-  const id = `doctor-${host.pid()}`;
-  const call = (...words: string[]) => host.processes.capture([...driver, ...words, "--id", id]);
-  const folder = await host.files.temporaryDirectory("doctor");
-  try {
-    const prepared = await call("prepare", image);
-    if (prepared.code !== 0) return [notStarted(prepared)];
-    const outside = await Promise.all(PROBES.map((probe) => lookOutside(host, probe)));
-    const script = `${folder}/script`;
-    await host.files.write(script, scriptOf(outside));
-    const { stdout } = await call("run", script);
-    const inside = stdout.split(`${MARK}\n`).slice(0, -1).map(firstLine);
-    const kind = prepared.stderr.match(/^Storage .*$/m)?.[0] ?? "";
-    return [
-      ok("machine", kind),
-      ...PROBES.map((probe, index) => findingOf(probe, inside[index], outside[index]!)),
-    ];
-  } finally {
-    await call("cleanup");
-    await host.files.removeTree(folder);
-  }
+/** A machine that was started as the machine of a job. */
+export interface CheckedMachine {
+  /** Its storage, limits and network, in one line. */
+  readonly description: string;
+  /** Runs a script as a job's script, and returns what it printed to stdout. */
+  readonly capture: (script: string) => Promise<string>;
 }
 
-async function lookOutside(host: Host, { outside }: Probe): Promise<string> {
+/** Runs all probes in a machine. */
+export async function checkMachine(host: Host, machine: CheckedMachine): Promise<Finding[]> {
+  const outside = await Promise.all(PROBES.map((probe) => runOutside(host, probe)));
+  const stdout = await machine.capture(scriptOf(outside));
+  const inside = stdout.split(`${SEPARATOR}\n`).slice(0, -1).map(firstLine);
+  return [
+    ok("machine", machine.description),
+    ...PROBES.map((probe, index) => findingFrom(probe, inside[index], outside[index]!)),
+  ];
+}
+
+/** Returns the finding for a machine that did not start. */
+export function notStarted({ message, hint }: Failure): Finding {
+  return broken("machine", firstLine(message), hint ?? "See the message");
+}
+
+async function runOutside(host: Host, { outside }: Probe): Promise<string> {
   if (outside === undefined) return "";
-  return firstLine((await host.processes.capture(["sh", "-c", runnable(outside)])).stdout);
+  return firstLine((await host.processes.capture(["sh", "-c", asProgram(outside)])).stdout);
 }
 
 function scriptOf(outside: readonly string[]): string {
-  const looks = PROBES.map(({ inside }, index) =>
-    `outside=${quote(outside[index]!)}\n${runnable(inside)}echo '${MARK}'\n`
+  const probes = PROBES.map(({ inside }, index) =>
+    `outside=${quote(outside[index]!)}\n${asProgram(inside)}echo '${SEPARATOR}'\n`
   );
-  return `#!/bin/sh\n${looks.join("")}`;
-}
-
-/** The program says first what failed, and last what to do about it. */
-function notStarted({ stderr }: Captured): Finding {
-  const said = stderr.match(/^nspawn-runner: ([^]*)$/m)?.[1] ?? stderr;
-  const lines = said.trim().split("\n");
-  return broken("machine", lines[0]!, lines.length > 1 ? lines.at(-1)! : "As it says");
+  return `#!/bin/sh\n${probes.join("")}`;
 }
 
 function firstLine(text: string): string {

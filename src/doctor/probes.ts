@@ -1,45 +1,44 @@
-/** What is promised of a machine, and how a look from inside shows whether that is kept. */
+/** The promises about a machine, each with a probe that tries from inside whether it is kept. */
 
 import { broken, type Finding, ok, unknown, weak } from "./finding.ts";
 
-/** One look from inside. */
+/** Tries one promise. */
 export interface Probe {
   readonly topic: string;
-  /** Lines of sh for the host. They print, in one line, what the machine is compared with. */
+  /** Lines of sh that run on the host. They print one line, with which the machine is compared. */
   readonly outside?: string;
-  /** Lines of sh for the machine. They find that line in $outside, and print what is there, in one line. */
+  /** Lines of sh that run in the machine, with that line in $outside. They print one line. */
   readonly inside: string;
-  /** What both lines show. */
+  /** Compares both lines. */
   readonly judge: (inside: string, outside: string) => Verdict;
-  /** What mends it. */
   readonly fix: string;
-  /** Whether jobs do not run without it. */
+  /** Whether no job runs without it. */
   readonly isNeeded?: boolean;
 }
 
-/** Kept, open, or nothing was proved; and what was found. */
+/** Whether the promise is kept, and what was found; `unknown` where the probe proves nothing. */
 type Verdict = readonly ["kept" | "open" | "unknown", string];
 
-/** For all lines of sh: what cannot be tried is said, since a try that cannot succeed proves nothing. */
-const WORDS = `
+/** Functions for all probes. One that cannot succeed, as a program is missing, proves nothing and ends here. */
+const FUNCTIONS = `
 unknown() { echo "unknown $*"; exit; }
 needs() { for tool; do command -v "$tool" >/dev/null || unknown "there is no $tool to try it with"; done; }
 as_root() { needs id; [ "$(id -u)" = 0 ] || unknown "scripts are of user $(id -u); root could do more"; }
 `;
 
-const NO_NAMESPACE = "user namespaces, above, keep root of a machine from it";
+const NO_NAMESPACE = "See user namespaces above: they keep root of a machine from this";
 
-/** Where clouds have it, whichever they are. */
+/** The address of the metadata service in all large clouds. */
 const METADATA = "169.254.169.254";
 
-const CONNECT = `needs bash timeout
+const METADATA_LINES = `needs bash timeout
 if timeout 2 bash -c ': >/dev/tcp/${METADATA}/80' 2>/dev/null; then echo reached; else echo nothing; fi`;
 
 /**
- * Asks for a key that nobody has, which the kernel lets everybody do: ENOKEY, but EPERM of nspawn's filter.
- * That there are filters shows nothing: nspawn has others, too.
+ * Calls request_key(2) for a key that does not exist. The kernel fails it with ENOKEY, nspawn's filter with
+ * EPERM. That any filter is active proves nothing: nspawn has others, too.
  */
-const CALL = `
+const SYSTEM_CALL_LINES = `
 while read -r key value; do [ "$key" != Seccomp: ] || mode=$value; done </proc/self/status
 if [ "$mode" = 0 ]; then echo pass; exit; fi
 needs uname
@@ -63,13 +62,13 @@ case $errno in
   *) echo pass ;;
 esac`;
 
-/** All that is looked at, in the order of the report. */
+/** All probes, in the order of the report. */
 export const PROBES: readonly Probe[] = [
   {
     topic: "git",
     inside: "git --version",
     judge: (inside) => [/^git version/.test(inside) ? "kept" : "open", inside],
-    fix: "Jobs need it: packages or setup in the definition",
+    fix: "Install git by packages or setup in the definition: jobs need it",
     isNeeded: true,
   },
   {
@@ -80,10 +79,11 @@ export const PROBES: readonly Probe[] = [
   },
   {
     topic: "network",
-    outside: "echo $(readlink /proc/self/ns/net /proc/1/ns/net)",
+    outside: 'echo "$(readlink /proc/self/ns/net) $(readlink /proc/1/ns/net)"',
     inside: `needs readlink
 while IFS=: read -r name rest; do [ -z "$rest" ] || names="$names $name"; done </proc/net/dev
-echo $(readlink /proc/self/ns/net) $names`,
+# shellcheck disable=SC2086 # the names have blanks before them
+echo "$(readlink /proc/self/ns/net)" $names`,
     judge(inside, outside) {
       const [own = "", ...names] = inside.split(" ");
       if (!outside.startsWith("net:")) return ["unknown", "the host's namespace cannot be read"];
@@ -93,22 +93,22 @@ echo $(readlink /proc/self/ns/net) $names`,
         `${isHosts ? "the host's" : "its own"}: ${names.join(" ")}`,
       ];
     },
-    fix: "nftables, forwarding and DNS, above, give it a network of its own",
+    fix: "See nftables, forwarding and DNS above: with them, machines have networks of their own",
   },
   {
     topic: "metadata",
-    outside: CONNECT,
-    inside: CONNECT,
+    outside: METADATA_LINES,
+    inside: METADATA_LINES,
     judge(inside, outside) {
       if (inside === "reached") return ["open", `${METADATA} answers`];
       if (outside === "reached") return ["kept", "out of reach; the host reaches it"];
       return ["unknown", `nothing at ${METADATA} answers the host, either`];
     },
-    fix: "A network of its own, and network_deny with 169.254.0.0/16",
+    fix: 'Set network = "private", and keep 169.254.0.0/16 in network_deny',
   },
   {
     topic: "kernel",
-    // To open is not to write.
+    // A file that can be opened for appending could be written; nothing is changed.
     inside: `as_root
 try() { if ( : >>"$1" ) 2>/dev/null; then echo "$1 can be written"; exit; fi; }
 for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /sys/kernel/uevent_helper; do
@@ -125,16 +125,17 @@ echo out of reach`,
   },
   {
     topic: "disks",
-    // One that the host itself can open: a number that no disk has would be refused everywhere.
+    // A disk that the host itself can open: the number of no disk would be refused everywhere.
     outside: `
 while read -r major minor _ name; do
   if [ -b "/dev/$name" ] && ( : <"/dev/$name" ) 2>/dev/null; then echo "$major $minor"; exit; fi
 done </proc/partitions`,
-    // /tmp and others may open no nodes at all.
+    // A file system that is mounted with nodev, such as /tmp, would refuse every node.
     inside: `[ -n "$outside" ] || unknown "the host has no disk to try it with"
 as_root
 needs mknod rm
 for node in /.doctor-disk /dev/.doctor-disk; do
+  # shellcheck disable=SC2086 # the major and the minor number are two arguments
   mknod "$node" b $outside 2>/dev/null || continue
   if ( : <"$node" ) 2>/dev/null; then echo "disk $outside can be opened"; exit; fi
   rm "$node"
@@ -155,15 +156,14 @@ if ( : >/run/nspawn-runner/.doctor ) 2>/dev/null; then echo can be written; else
   },
   {
     topic: "system calls",
-    outside: CALL,
-    inside: CALL,
+    outside: SYSTEM_CALL_LINES,
+    inside: SYSTEM_CALL_LINES,
     judge(inside, outside) {
       if (inside === "pass") return ["open", "request_key passes"];
       if (outside === "pass") return ["kept", "filtered: request_key is refused"];
       return ["unknown", "the host itself is refused request_key, or cannot try it"];
     },
-    fix:
-      "seccomp = true, and a chroot that boots: in a plain machine the filter covers PID 1 alone",
+    fix: "Set seccomp = true, and boot the chroot: in a plain machine only PID 1 is filtered",
   },
 ];
 
@@ -171,31 +171,26 @@ function unless(good: string): Probe["judge"] {
   return (inside) => [inside === good ? "kept" : "open", inside];
 }
 
-/**
- * Lines of sh as they are run, in a shell of their own.
- *
- * @param lines Of a probe.
- * @returns The same, with the words that they use.
- */
-export function runnable(lines: string): string {
-  return `(${WORDS}${lines}\n) 2>&1\n`;
+/** Returns the lines of a probe as a program: in a subshell, with the functions that they use. */
+export function asProgram(lines: string): string {
+  return `(${FUNCTIONS}${lines}\n) 2>&1\n`;
 }
 
 /**
- * What a look shows.
+ * Returns the finding of a probe.
  *
- * @param probe Which.
- * @param inside What was printed in the machine; undefined where there was no answer.
- * @param outside What was printed on the host.
- * @returns The finding.
+ * @param inside The line that the machine printed; undefined where it printed none.
+ * @param outside The line that the host printed.
  */
-export function findingOf(
+export function findingFrom(
   { topic, judge, fix, isNeeded }: Probe,
   inside: string | undefined,
   outside: string,
 ): Finding {
   const name = `inside: ${topic}`;
-  if (inside === undefined) return broken(name, "no answer", "The machine ended: see its log");
+  if (inside === undefined) {
+    return broken(name, "no answer", "The machine ended: see the messages above");
+  }
   const why = inside.match(/^unknown (.*)/)?.[1];
   const [verdict, found] = why === undefined ? judge(inside, outside) : ["unknown", why] as const;
   if (verdict === "kept") return ok(name, found);

@@ -26,7 +26,7 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
 /** What follows `-c` where it is no constant: the constants that it may be, or what else. */
 const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
-  "src/doctor/machine.ts lookOutside": "checked as PROBES",
+  "src/doctor/machine.ts runOutside": "checked as PROBES",
   "src/machines/storage/overlay.ts rootMountedBy": [
     "IDMAPPED_OVERLAY_SCRIPT",
     "SHIFTED_OVERLAY_SCRIPT",

@@ -1,0 +1,71 @@
+/** Machines that run for a moment: for the trial of a new chroot, and for the doctor. */
+
+import type { Ending } from "../ending.ts";
+import { messageOf } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { stopMachine } from "../machines/end/stop.ts";
+import type { Lease } from "../machines/record/lease.ts";
+import type { MachinePlan } from "../machines/record/plan.ts";
+import { readyHost } from "../machines/start/ready_host.ts";
+import { startMachine } from "../machines/start/start.ts";
+import { runStage } from "../machines/use/run_script.ts";
+
+/** A machine that runs, until {@linkcode withTrialMachine} ends it. */
+export interface TrialMachine {
+  readonly lease: Lease;
+  /** Whether the limits of its settings are enforced. */
+  readonly enforcesLimits: boolean;
+  /** Runs a script as a stage of a job, on our own stdout and stderr. */
+  readonly run: (script: string) => Promise<Ending>;
+  /** Runs a script as a stage of a job, and returns what it printed to stdout. */
+  readonly capture: (script: string) => Promise<string>;
+}
+
+/**
+ * Starts a machine, and ends it when the given function returns or throws.
+ *
+ * @param interrupt Gives up when aborted.
+ * @throws {Failure} `host` where the machine does not start.
+ */
+export async function withTrialMachine<T>(
+  host: Host,
+  plan: MachinePlan,
+  interrupt: AbortSignal,
+  act: (machine: TrialMachine) => Promise<T>,
+): Promise<T> {
+  const ready = await readyHost(host, plan);
+  const lease = await startMachine(host, plan, ready, interrupt);
+  const store = () => Promise.resolve(plan.store);
+  const runOn = async (host: Host, script: string) => {
+    const stage = { script: new TextEncoder().encode(script), shell: undefined };
+    return (await runStage(host, store, plan.name, stage, interrupt)).ending;
+  };
+  try {
+    return await act({
+      lease,
+      enforcesLimits: ready.supervisor.enforcesLimits,
+      run: (script) => runOn(host, script),
+      async capture(script) {
+        const capturing = capturingHost(host);
+        await runOn(capturing.host, script);
+        return capturing.stdout();
+      },
+    });
+  } finally {
+    await stopMachine(host, store, plan.name).catch((error) => host.log.warn(messageOf(error)));
+  }
+}
+
+/** Returns a host that captures the output of the processes that are started on it. */
+function capturingHost(host: Host): { readonly host: Host; readonly stdout: () => string } {
+  let output = "";
+  const start: Host["processes"]["start"] = (argv, { env } = {}) => {
+    const ended = host.processes.capture(argv, env === undefined ? {} : { env })
+      .then(({ code, signal, stdout }) => {
+        output += stdout;
+        return { code, signal };
+      });
+    return { pid: 0, ended, kill() {}, unref() {} }; // a stage is stopped from outside its client
+  };
+  return { host: { ...host, processes: { ...host.processes, start } }, stdout: () => output };
+}

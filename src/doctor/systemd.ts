@@ -1,0 +1,74 @@
+/** Checks of systemd-nspawn, of limits, and of the timers. */
+
+import { filtersCalls, nspawnVersion } from "../linux/nspawn.ts";
+import { isSystemdHost } from "../linux/systemd.ts";
+import { messageOf } from "../failure.ts";
+import { broken, type Check, ok, weak } from "./finding.ts";
+
+/** The oldest systemd-nspawn that has all options with which machines are started. */
+const MIN_VERSION = 247;
+
+/** Whether systemd-nspawn is installed and recent enough. */
+export const nspawn: Check = async (host) => {
+  const topic = "systemd-nspawn";
+  try {
+    const version = await nspawnVersion(host);
+    if (version >= MIN_VERSION) return ok(topic, `version ${version}`);
+    return broken(topic, `version ${version}`, `Install ${MIN_VERSION} or newer`);
+  } catch (error) {
+    return broken(topic, messageOf(error), "Install the package systemd-container");
+  }
+};
+
+/** Whether systemd-nspawn filters system calls. */
+export const seccomp: Check = async (host, config) => {
+  const topic = "system calls";
+  if (!config.seccomp) {
+    return weak(
+      topic,
+      "seccomp is off",
+      "Remove seccomp from the configuration: the filter protects the host's kernel",
+    );
+  }
+  if (await filtersCalls(host)) return ok(topic, "filtered");
+  return broken(
+    topic,
+    "this systemd-nspawn was built without seccomp",
+    "Install one with seccomp, or set seccomp = false",
+  );
+};
+
+/** Whether the limits of machines are enforced. */
+export const limits: Check = async (host) => {
+  const topic = "limits";
+  if (!await isSystemdHost(host)) {
+    return weak(
+      topic,
+      "systemd is not PID 1",
+      "Use a host that systemd has booted: limits are not enforced on this one",
+    );
+  }
+  const { stdout } = await host.processes.capture(["cat", "/sys/fs/cgroup/cgroup.controllers"]);
+  const available = stdout.trim().split(/\s+/);
+  const missing = ["cpu", "memory", "pids", "io"].filter((name) => !available.includes(name));
+  if (missing.length === 0) return ok(topic, "cgroup v2 with cpu, memory, pids and io");
+  return weak(
+    topic,
+    `no cgroup v2 controller for ${missing.join(", ")}`,
+    "Boot with systemd.unified_cgroup_hierarchy=1; in a container, delegate the controllers to it",
+  );
+};
+
+/** Whether the timers for gc and chroot-maintenance are active. */
+export const timers: Check = async (host) => {
+  const topic = "timers";
+  const names = ["gc", "maintenance"].map((job) => `nspawn-runner-${job}.timer`);
+  const states = await Promise.all(names.map(async (name) => {
+    const { stdout } = await host.processes.capture(["systemctl", "is-active", name])
+      .catch(() => ({ stdout: "" })); // no systemctl
+    return stdout.trim() === "active";
+  }));
+  if (states.every(Boolean)) return ok(topic, "gc every hour, chroot-maintenance every night");
+  const missing = names.filter((_, index) => !states[index]);
+  return weak(topic, `not active: ${missing.join(", ")}`, "Run install.sh --timers");
+};

@@ -1,0 +1,58 @@
+/** Checks whether machines can have user ids of their own. */
+
+import type { Host } from "../host/host.ts";
+import { isSubvolume } from "../linux/btrfs.ts";
+import { canMapOwners, ID_RANGE } from "../machines/record/ids.ts";
+import { canShift } from "../machines/storage/shifted/shift.ts";
+import { type Check, ok, weak } from "./finding.ts";
+
+const TOPIC = "user namespaces";
+
+/** Whether the owners of a chroot's files can be mapped to the ids of machines, and those ids are free. */
+export const userNamespaces: Check = async (host, config, chroots) => {
+  if (config.private_users === "off") {
+    return weak(
+      TOPIC,
+      'private_users is "off"',
+      "Remove private_users from the configuration: root of a machine is root of the host",
+    );
+  }
+  const owner = await ownerOfIds(host);
+  if (owner !== null) {
+    return weak(
+      TOPIC,
+      `${owner} has ids of machines, ${ID_RANGE[0]} to ${ID_RANGE[1] - 1}`,
+      "Assign other ids there",
+    );
+  }
+  const ready = chroots.find(({ state }) => state === "ready");
+  if (ready === undefined) return [];
+  // systemd-nspawn itself maps the owners in a btrfs snapshot.
+  const snapshots = ["auto", "btrfs"].includes(config.storage);
+  if (snapshots && await isSubvolume(host, `${await host.files.real(ready.path)}`)) {
+    return ok(TOPIC, "by nspawn, on btrfs");
+  }
+  if (await canMapOwners(host, ready.path)) return ok(TOPIC, "by mount(8)");
+  // A missing nspawn is the finding of another check.
+  if (await canShift(host, config.store).catch(() => false)) {
+    return ok(TOPIC, "by a shifted layer; not needed with util-linux 2.39 or newer");
+  }
+  return weak(
+    TOPIC,
+    "neither mount(8) nor the file system can map owners",
+    "Install util-linux 2.39 or newer, or put the store on btrfs",
+  );
+};
+
+/** Returns the user or group, with its file, that has ids of machines: subuid(5), subgid(5). */
+async function ownerOfIds(host: Host): Promise<string | null> {
+  for (const file of ["/etc/subuid", "/etc/subgid"]) {
+    const lines = (await host.files.read(file).catch(() => null) ?? "").split("\n");
+    const line = lines.find((line) => {
+      const [, first = "", count = ""] = line.split(":");
+      return Number(first) < ID_RANGE[1] && Number(first) + Number(count) > ID_RANGE[0];
+    });
+    if (line !== undefined) return `${line.split(":")[0]} in ${file}`;
+  }
+  return null;
+}
