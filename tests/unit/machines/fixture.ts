@@ -1,4 +1,4 @@
-/** What tests of machines share. */
+/** Records that tests of machines start from. */
 
 import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { Host } from "../../../src/host/host.ts";
@@ -38,7 +38,7 @@ export const SETTINGS: MachineSettings = {
   prepare_timeout: 120,
 };
 
-/** What a machine is to be that a person asks for. */
+/** Returns the plan of a plain machine for job 42 on an overlay. */
 export function planOf(store: string, changes: Partial<MachinePlan> = {}): MachinePlan {
   return {
     name: machineName("42", undefined),
@@ -83,7 +83,7 @@ export async function start(host: Host, plan: MachinePlan, interrupt: AbortSigna
   return await startMachine(host, plan, ready, interrupt);
 }
 
-/** A machine with the plainest of roots. */
+/** Returns the specification of a booted machine whose root is a folder. */
 export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
   const name = machineName("42", undefined);
   return {
@@ -106,7 +106,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
   };
 }
 
-/** A lease of a store, as prepare writes it. */
+/** Returns the lease of a machine that is being prepared. */
 export function leaseOf(store: string, id: string, changes: Partial<Lease> = {}): Lease {
   return {
     version: 1,
@@ -140,7 +140,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
   };
 }
 
-/** The places of a machine, all of them in one folder. */
+/** Returns the paths of a machine, all of them in one folder. */
 export function pathsIn(folder: string): MachinePaths {
   return {
     lease: "",
