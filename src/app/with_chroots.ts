@@ -19,7 +19,8 @@ import { interruptible } from "./interrupt.ts";
 import { chrootTrial } from "./trial.ts";
 
 /**
- * Runs a command on chroots, which a signal interrupts. The command changes nothing but what `act` changes.
+ * Runs a command on chroots, which a signal interrupts. The command changes nothing but what `act`
+ * changes.
  */
 export async function withChroots<T>(
   { host, config: load }: Context,
@@ -35,8 +36,8 @@ export async function withChroots<T>(
 }
 
 /**
- * Runs a command that makes or removes trees. Overdue machines are ended first, since they keep trees in use that a
- * killed build left; shifted layers of removed trees are removed afterwards.
+ * Runs a command that makes or removes trees. Overdue machines are ended first, since they keep
+ * trees in use that a killed build left; shifted layers of removed trees are removed afterwards.
  */
 export async function withChrootHousekeeping<T>(
   context: Context,

@@ -5,7 +5,7 @@ import { readJob } from "../gitlab/job.ts";
 import { chooseImage } from "../app/choices.ts";
 import { withChrootHousekeeping } from "../app/with_chroots.ts";
 
-/** Makes a chroot. */
+/** Creates a chroot. */
 export const run: CommandRun = async (invocation, context) => {
   const { host, config: load } = context;
   const began = host.clock.now();
@@ -14,7 +14,7 @@ export const run: CommandRun = async (invocation, context) => {
   if (name === undefined) return;
   await withChrootHousekeeping(
     context,
-    (chroots) => createChroot(chroots, name, invocation.options["suite"]),
+    (chrootContext) => createChroot(chrootContext, name, invocation.options["suite"]),
   );
   host.log.info(`Chroot ${name} ready in ${Math.round((host.clock.now() - began) / 1000)} s`);
 };

@@ -9,6 +9,6 @@ export const run: CommandRun = async (invocation, context) => {
   const { host, config: load } = context;
   const { image = "", file = "" } = invocation.positionals;
   const chroot = await resolveChroot(host, await load(), image);
-  await withChroots(context, (chroots) => exportChroot(chroots, chroot, resolve(file)));
+  await withChroots(context, (chrootContext) => exportChroot(chrootContext, chroot, resolve(file)));
   host.log.info(`Chroot ${chroot.name} is in ${file}`);
 };

@@ -5,7 +5,7 @@ import type { CommandRun } from "../app/command.ts";
 import { usageError } from "../failure.ts";
 import { withChrootHousekeeping } from "../app/with_chroots.ts";
 
-/** Makes a chroot, or its next generation, from a file. */
+/** Makes a chroot, or its next generation, from a file of chroot-export. */
 export const run: CommandRun = async (invocation, context) => {
   const { file = "", name } = invocation.positionals;
   if (name !== undefined && !isChrootName(name)) {
@@ -13,7 +13,7 @@ export const run: CommandRun = async (invocation, context) => {
   }
   const made = await withChrootHousekeeping(
     context,
-    (chroots) => importChroot(chroots, resolve(file), name),
+    (chrootContext) => importChroot(chrootContext, resolve(file), name),
   );
   context.host.log.info(`Chroot ${made} ready`);
 };

@@ -12,5 +12,5 @@ export const run: CommandRun = async (invocation, context) => {
   const image = chooseImage(invocation, await readJob(host), config);
   const chroot = await resolveChroot(host, config, image);
   const enter = invocation.switches.has("direct") ? logInDirectly : logIn;
-  return await withChrootHousekeeping(context, (chroots) => enter(chroots, chroot));
+  return await withChrootHousekeeping(context, (chrootContext) => enter(chrootContext, chroot));
 };

@@ -6,5 +6,8 @@ import { withChrootHousekeeping } from "../app/with_chroots.ts";
 export const run: CommandRun = async (invocation, context) => {
   const image = invocation.positionals["image"] ?? "";
   const whenIdle = invocation.switches.has("when-idle");
-  await withChrootHousekeeping(context, (chroots) => removeChroot(chroots, image, whenIdle));
+  await withChrootHousekeeping(
+    context,
+    (chrootContext) => removeChroot(chrootContext, image, whenIdle),
+  );
 };

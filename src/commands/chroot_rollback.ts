@@ -13,6 +13,9 @@ export const run: CommandRun = async (invocation, context) => {
   }
   const { name } = await resolveChroot(host, await load(), image);
   const wanted = generation === undefined ? undefined : Number(generation);
-  const number = await withChroots(context, (chroots) => rollBack(chroots, name, wanted));
+  const number = await withChroots(
+    context,
+    (chrootContext) => rollBack(chrootContext, name, wanted),
+  );
   host.log.info(`Chroot ${name} is generation ${number} again`);
 };

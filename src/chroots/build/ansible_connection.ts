@@ -1,4 +1,7 @@
-/** A connection plugin for Ansible, with the variables of `community.general.chroot`, which ansible-core does not include. */
+/**
+ * A connection plugin for Ansible, with the variables of `community.general.chroot`, which
+ * ansible-core does not include.
+ */
 export const CONNECTION_PLUGIN =
   `"""Enters a directory tree by a program that is called as chroot(8) is."""
 

@@ -44,8 +44,8 @@ export async function create(
 }
 
 /**
- * Builds a new generation of a chroot from its source. The old one stays current until the new one is complete and
- * tested. The caller holds the chroot's lock.
+ * Builds a new generation of a chroot from its source. The old one stays current until the new one
+ * is complete and tested. The caller holds the chroot's lock.
  */
 export async function recreate(context: ChrootContext, name: ChrootName): Promise<void> {
   await requireOwned(context.host, context.config.store, name, "recreate");

@@ -6,7 +6,8 @@ import type { Host } from "../../host/host.ts";
 import { LOCALHOST } from "../../linux/localhost.ts";
 
 /**
- * Empties the machine id, adds /etc/hosts where it is missing, and makes the root directory readable for all users.
+ * Empties the machine id, adds /etc/hosts where it is missing, and makes the root directory
+ * readable for all users.
  *
  * @throws {Failure} where a folder of the tree leads out of it, as it could in an image.
  */

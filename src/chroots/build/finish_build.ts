@@ -18,8 +18,8 @@ export interface BuildResult extends Pick<GenerationRecord, "origin" | "pin" | "
 }
 
 /**
- * Finalizes and tests the tree in a chroot's build folder, and makes it the current generation. The caller holds the
- * chroot's lock and the build folder.
+ * Finalizes and tests the tree in a chroot's build folder, and makes it the current generation. The
+ * caller holds the chroot's lock and the build folder.
  *
  * @returns The generation's number.
  * @throws {Failure} where jobs could not run in the tree.
@@ -32,7 +32,7 @@ export async function finishBuild(
   const { host, config: { store }, interrupt } = context;
   const { tree } = chrootPlaces(store, name);
   await finalizeTree(host, tree);
-  host.log.info("Testing it: a machine starts, shell and git run");
+  host.log.info("Testing the new tree: a machine starts, shell and git run");
   await context.trial({ name, tree, settings, image: result.image }, interrupt);
   const size = await diskUsage(host, tree);
   await syncTree(host, tree);

@@ -3,7 +3,7 @@
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Ending } from "../../ending.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { attend } from "../../linux/foreground.ts";
+import { runInForeground } from "../../linux/foreground.ts";
 import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
@@ -22,11 +22,13 @@ import { finishBuild } from "./finish_build.ts";
 import { copyCurrent } from "./update.ts";
 
 /**
- * Opens a shell in a copy of a chroot, on this process's own streams. Afterwards the copy becomes the chroot's new
- * generation, unless the person at the terminal declines; without a terminal, unless the shell failed.
+ * Opens a shell in a copy of a chroot, on this process's own streams. Afterwards the copy becomes
+ * the chroot's new generation, unless the person at the terminal declines; without a terminal,
+ * unless the shell failed.
  *
  * @returns How the shell ended.
- * @throws {Failure} where another process changes the chroot, or jobs could not run in the changed tree.
+ * @throws {Failure} where another process changes the chroot, or jobs could not run in the changed
+ *   tree.
  */
 export async function logIn(context: ChrootContext, { name }: Chroot): Promise<Ending> {
   const { host, config } = context;
@@ -77,7 +79,8 @@ export async function logInDirectly(context: ChrootContext, { name }: Chroot): P
     if (readers.length > 0) {
       throw inUse(readers, name, "log in to", "without --direct you work on a copy");
     }
-    // Layers do not notice the changes. They go before, too, since this process may be killed with the shell.
+    // Layers do not notice the changes. They go before, too, since this process may be killed with
+    // the shell.
     await machines.dropLayers(tree);
     const code = await openShell(host, name, tree);
     await machines.dropLayers(tree);
@@ -94,7 +97,7 @@ async function openShell(host: Host, name: ChrootName, tree: string): Promise<nu
     pid: host.pid(),
     timezone: await timezoneOptions(host, tree),
   });
-  return await attend(host, argv, env);
+  return await runInForeground(host, argv, env);
 }
 
 /** What the command line of a shell depends on. */

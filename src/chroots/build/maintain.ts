@@ -26,8 +26,8 @@ const DONE: Readonly<Record<Maintenance, string>> = {
 };
 
 /**
- * Decides what maintenance does: creates a chroot that is missing, recreates it where its definition says so or its
- * source has changed, and otherwise updates it. Changes nothing.
+ * Decides what maintenance does: creates a chroot that is missing, recreates it where its
+ * definition says so or its source has changed, and otherwise updates it. Changes nothing.
  */
 export async function planMaintenance(
   context: ChrootContext,
@@ -50,14 +50,17 @@ export async function planMaintenance(
   return isProvisioned || await canUpgrade(host, tree) ? "update" : "nothing";
 }
 
-/** Tells whether a chroot's source has states that differ by more than their time: images and other chroots. */
+/**
+ * Tells whether a chroot's source has states that differ by more than their time: images and other
+ * chroots.
+ */
 function hasPinnedSource({ build }: Recipe): boolean {
   return build.extends !== undefined || /^(?:docker|oci):/.test(build.source ?? "");
 }
 
 /**
- * Tells whether the newest build already has this source and definition. The newest build counts also after a rollback,
- * so that a bad build is not repeated.
+ * Tells whether the newest build already has this source and definition. The newest build counts
+ * also after a rollback, so that a bad build is not repeated.
  */
 async function isUpToDate(
   { host, config: { store } }: ChrootContext,
@@ -160,7 +163,8 @@ async function basesFirst(
   names: ReadonlySet<ChrootName>,
 ): Promise<ChrootName[]> {
   const ordered = new Set<ChrootName>();
-  const visited = new Set<ChrootName>(); // ends at a cycle, which is refused when its chroot is built
+  // Ends at a cycle, which is refused when its chroot is built.
+  const visited = new Set<ChrootName>();
   const visit = async (name: ChrootName) => {
     if (visited.has(name)) return;
     visited.add(name);

@@ -50,7 +50,7 @@ export async function upgradeTree(
   packages: readonly string[],
   interrupt: AbortSignal,
 ): Promise<void> {
-  host.log.info("Upgrading its packages");
+  host.log.info("Upgrading packages");
   await runInside(host, tree, [], ["sh", "-euc", UPGRADE_SCRIPT, "sh", ...packages], interrupt);
 }
 
@@ -83,8 +83,8 @@ export async function installPackages(
   if (packages.length === 0) return;
   if (!await canUpgrade(host, tree)) {
     throw refused(
-      "Cannot install packages: it has no apt",
-      "Install them by the system's own commands: setup in the definition",
+      "Cannot install packages: the chroot has no apt",
+      "Install them by commands in setup of the definition",
     );
   }
   host.log.info(`Installing ${packages.join(", ")}`);
@@ -128,6 +128,6 @@ async function runInside(
     );
   } catch (error) {
     if (interrupt.aborted) throw error;
-    throw hostFailure("Cannot set it up: a command in it failed", "See its output above", error);
+    throw hostFailure("Cannot provision the tree: a command failed", "See its output above", error);
   }
 }

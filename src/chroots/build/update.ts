@@ -19,8 +19,8 @@ import {
 } from "./provision.ts";
 
 /**
- * Updates a chroot on a copy, which becomes its new generation: upgrades the packages, then does what the definition
- * and the playbook say. The caller holds the chroot's lock.
+ * Updates a chroot on a copy, which becomes its new generation: upgrades the packages, then does
+ * what the definition and the playbook say. The caller holds the chroot's lock.
  */
 export async function update(context: ChrootContext, name: ChrootName): Promise<void> {
   const { host, config, interrupt } = context;
@@ -50,7 +50,9 @@ export async function copyCurrent(
 ): Promise<Omit<BuildResult, "settings">> {
   const record = await currentRecord(host, store, name);
   const tree = await findTree(host, store, name);
-  if (tree === null) throw refused("it is gone", "Make it: nspawn-runner chroot-create");
+  if (tree === null) {
+    throw refused("it was removed just now", `Create it: nspawn-runner chroot-create ${name}`);
+  }
   host.log.info(`Copying ${tree}`);
   await copyTree(host, tree, to, interrupt);
   const { origin = UNKNOWN_ORIGIN, pin = null, image = null, recipe = null } = record ?? {};

@@ -23,8 +23,8 @@ export interface Playbook {
 export const PLAYBOOK_ENDINGS = [".yaml", ".yml"] as const;
 
 /**
- * Finds the playbook of a chroot: the one that its definition names, else one that is named like the chroot, first
- * beside the definition.
+ * Finds the playbook of a chroot: the one that its definition names, else one that is named like
+ * the chroot, first beside the definition.
  *
  * @param found The chroot's definition.
  * @returns Null where the chroot has none.
@@ -43,7 +43,7 @@ export async function findPlaybook(
     if (text !== null) return await readPlaybook(host, path, text);
     throw refused(
       `Cannot read playbook ${path}: no such file`,
-      `The definition of ${name} names it`,
+      `Create the file, or remove playbook from the definition of ${name}`,
     );
   }
   const folders = [config.definitions, config.store];
@@ -84,7 +84,8 @@ async function variablesIn(
   try {
     return await playbookVariables(text);
   } catch (error) {
-    // Ansible may accept what this parser does not, so that this is no reason to refuse the playbook.
+    // Ansible may accept what this parser does not, so that this is no reason to refuse the
+    // playbook.
     const [reason] = messageOf(error).split("\n");
     host.log.warn(`No variables are read from ${path}: ${reason}`);
     return {};
@@ -136,8 +137,9 @@ function isMap(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Removes tags from YAML, so that of `!vault`, `!unsafe` and tags that would create objects only the text remains. Text
- * that looks like a tag inside of a scalar is removed as well, which does not matter for the variables that are read.
+ * Removes tags from YAML, so that of `!vault`, `!unsafe` and tags that would create objects only
+ * the text remains. Text that looks like a tag inside of a scalar is removed as well, which does
+ * not matter for the variables that are read.
  */
 export function withoutTags(text: string): string {
   return text.replaceAll(

@@ -27,7 +27,10 @@ export async function readRecipe(host: Host, config: Config, name: ChrootName): 
   return { build, settings: settingsFor(config, machine, playbook?.machine ?? {}), playbook };
 }
 
-/** Returns a hash that changes with the definition or the playbook, but not with the files that are copied. */
+/**
+ * Returns a hash that changes with the definition or the playbook, but not with the files that are
+ * copied.
+ */
 export async function hashOf({ build, playbook }: Recipe): Promise<string> {
   return await sha256(JSON.stringify([build, playbook?.text ?? null]));
 }

@@ -8,8 +8,8 @@ import { definedNames } from "../definition/defined_names.ts";
 import { findDefinition } from "../definition/definition.ts";
 
 /**
- * Finds the chroot whose definition has one of some names as an alias. A definition that cannot be read has none: the
- * use of its own chroot fails with the reason.
+ * Finds the chroot whose definition has one of some names as an alias. A definition that cannot be
+ * read has none: the use of its own chroot fails with the reason.
  *
  * @param names What an image may mean, best first.
  * @returns Null where no definition has such an alias.
@@ -29,7 +29,7 @@ export async function chrootOfAlias(
     const [first, second] = aliasesOf.filter(([, aliases]) => aliases.includes(alias));
     if (first !== undefined && second !== undefined) {
       throw refused(
-        `Cannot use image ${alias}: ${first[0]} and ${second[0]} both claim it`,
+        `Cannot use image ${alias}: ${first[0]} and ${second[0]} both have that alias`,
         "Remove the alias from one of the two definitions",
       );
     }

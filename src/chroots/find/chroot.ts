@@ -11,6 +11,9 @@ export interface Chroot {
   readonly generation: number | null;
   /** How programs run in it, where it was made from an image. */
   readonly image: ImageConfig | null;
-  /** The settings of its machines: those of its definition, then those of its playbook; the first counts. */
+  /**
+   * The settings of its machines: those of its definition, then those of its playbook; the first
+   * counts.
+   */
   readonly own: readonly OwnSettings[];
 }

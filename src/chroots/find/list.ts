@@ -42,7 +42,10 @@ export interface ChrootEntry {
   readonly defined: boolean;
 }
 
-/** Lists all chroots and definitions, one entry a name, sorted by name. A missing folder counts as empty. */
+/**
+ * Lists all chroots and definitions, one entry a name, sorted by name. A missing folder counts as
+ * empty.
+ */
 export async function listChroots(host: Host, config: Config): Promise<ChrootEntry[]> {
   const defined = await definedNames(host, config);
   const building = (await host.files.list(buildsFolder(config.store))).filter(isChrootName);
@@ -102,7 +105,10 @@ async function isReady(host: Host, store: string, name: ChrootName): Promise<boo
   return tree === undefined ? await currentNumber(host, store, name) !== null : tree !== null;
 }
 
-/** Reads what a definition and a playbook name as the origin, and why they cannot be used where that is so. */
+/**
+ * Reads what a definition and a playbook name as the origin, and why they cannot be used where that
+ * is so.
+ */
 async function readDefined(
   host: Host,
   config: Config,

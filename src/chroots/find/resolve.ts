@@ -47,7 +47,8 @@ async function findChroot(host: Host, config: Config, name: ChrootName): Promise
 /**
  * Finds the chroot that a job's image means.
  *
- * @throws {Failure} where there is none or `allowed_images` excludes it, with the chroots that jobs may use.
+ * @throws {Failure} where there is none or `allowed_images` excludes it, with the chroots that jobs
+ *   may use.
  */
 export async function resolveForJob(host: Host, config: Config, image: string): Promise<Chroot> {
   const isAllowed = (name: string) =>

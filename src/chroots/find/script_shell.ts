@@ -16,8 +16,8 @@ export async function scriptShell(host: Host, chroot: Chroot): Promise<string> {
 }
 
 /**
- * Tells whether a chroot has a program in one of the usual folders. A symlink counts as one, since its target is
- * meant inside of the chroot.
+ * Tells whether a chroot has a program in one of the usual folders. A symlink counts as one, since
+ * its target is meant inside of the chroot.
  */
 export async function chrootHas(host: Host, chroot: Chroot, program: string): Promise<boolean> {
   for (const folder of FOLDERS) {

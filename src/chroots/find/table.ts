@@ -8,7 +8,8 @@ import type { ChrootEntry } from "./list.ts";
 const HEAD = ["NAME", "STATE", "GENERATION", "AGE", "ORIGIN", "SIZE", "PATH"] as const;
 
 /**
- * Returns a table for people, with a line of headings; the column REASON is there if a chroot is invalid.
+ * Returns a table for people, with a line of headings; the column REASON is there if a chroot is
+ * invalid.
  *
  * @param now In milliseconds since 1970.
  */

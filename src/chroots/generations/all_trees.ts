@@ -6,7 +6,8 @@ import { buildsFolder, chrootPlaces, generationsFolder } from "./places.ts";
 import { generationNumbers, generationPath } from "./record.ts";
 
 /**
- * Lists all trees of a store. Builds come first: one may become a generation meanwhile, and is then listed twice.
+ * Lists all trees of a store. Builds come first: one may become a generation meanwhile, and is then
+ * listed twice.
  *
  * @yields Paths; one may not exist, and several may lead to the same tree.
  */

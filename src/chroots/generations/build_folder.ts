@@ -10,8 +10,8 @@ import { buildsFolder, type ChrootPlaces, chrootPlaces } from "./places.ts";
 export interface BuildFolder extends ChrootPlaces, AsyncDisposable {}
 
 /**
- * Makes an empty build folder for a chroot. The caller holds the chroot's lock. If the process is killed,
- * recoverStore() removes the folder.
+ * Makes an empty build folder for a chroot. The caller holds the chroot's lock. If the process is
+ * killed, recoverStore() removes the folder.
  */
 export async function openBuildFolder(
   host: Host,

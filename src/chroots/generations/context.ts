@@ -25,8 +25,8 @@ export interface Candidate {
 }
 
 /**
- * Proves that jobs can run in a tree: starts a machine from it, and runs the shell and git there. The
- * machine's writes are discarded.
+ * Proves that jobs can run in a tree: starts a machine from it, and runs the shell and git there.
+ * The machine's writes are discarded.
  *
  * @throws {Failure} where jobs could not run in it.
  */

@@ -19,8 +19,8 @@ import {
 } from "./record.ts";
 
 /**
- * Makes the tree in a chroot's build folder its current generation, in one step, and removes generations beyond
- * `keep_generations`. The caller holds the chroot's lock.
+ * Makes the tree in a chroot's build folder its current generation, in one step, and removes
+ * generations beyond `keep_generations`. The caller holds the chroot's lock.
  *
  * @returns The generation's number.
  */
@@ -58,7 +58,10 @@ export async function switchTo(
   await host.files.rename(newLink, path);
 }
 
-/** Longest wait for machines that are being started from a directory that is to move, in milliseconds. */
+/**
+ * Longest wait for machines that are being started from a directory that is to move, in
+ * milliseconds.
+ */
 const STARTING_TIMEOUT = 60_000;
 
 /** Makes a directory that another program made generation 0. */
@@ -94,8 +97,8 @@ function stillStarting(name: ChrootName, starting: readonly ChrootMachine[]): Er
 }
 
 /**
- * Returns the path of the tree that a machine was started from: the directory of another program may have
- * become generation 0 since.
+ * Returns the path of the tree that a machine was started from: the directory of another program
+ * may have become generation 0 since.
  *
  * @param path The tree's path when the machine was started.
  */

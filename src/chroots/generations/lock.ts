@@ -11,8 +11,8 @@ import { chrootPlaces, lockFolder } from "./places.ts";
 export type LockContext = Pick<ChrootContext, "host" | "config" | "interrupt">;
 
 /**
- * Runs `act` under a chroot's lock, which also ends with the process. Waits for the lock only at a terminal,
- * where a person can interrupt.
+ * Runs `act` under a chroot's lock, which also ends with the process. Waits for the lock only at a
+ * terminal, where a person can interrupt.
  *
  * @throws {Failure} of the host where another process holds the lock.
  */

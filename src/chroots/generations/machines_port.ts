@@ -1,4 +1,6 @@
-/** What chroots need to know of machines: an interface, since chroots do not know how machines work. */
+/**
+ * What chroots need to know of machines: an interface, since chroots do not know how machines work.
+ */
 
 import type { Host } from "../../host/host.ts";
 import { ChrootFailure } from "./chroot_failure.ts";
@@ -22,13 +24,16 @@ export interface ChrootMachines {
   list(): Promise<readonly ChrootMachine[]>;
   /** Runs `act`, which must be quick, while no machine can begin to use a tree. */
   whileNoneStarts<T>(act: () => Promise<T>): Promise<T>;
-  /** Removes what is derived from a tree for machines (its shifted layers), since the tree changes in place. */
+  /**
+   * Removes what is derived from a tree for machines (its shifted layers), since the tree changes
+   * in place.
+   */
   dropLayers(tree: string): Promise<void>;
 }
 
 /**
- * Lists the machines that were started from any generation of a chroot. Trees are compared, not names:
- * a machine may have reached the chroot by a symlink of another name.
+ * Lists the machines that were started from any generation of a chroot. Trees are compared, not
+ * names: a machine may have reached the chroot by a symlink of another name.
  */
 export async function machinesOf(
   host: Host,

@@ -61,7 +61,10 @@ export function removalPath(store: string, name: ChrootName, since: number): str
   return join(removalsFolder(store), `${name}~${since}`);
 }
 
-/** Returns the chroot whose trees are in an entry of the folder of removals; null for any other name. */
+/**
+ * Returns the chroot whose trees are in an entry of the folder of removals; null for any other
+ * name.
+ */
 export function chrootOfRemoval(entry: string): ChrootName | null {
   const [, name] = entry.match(/^([^~]+)~\d+$/) ?? [];
   return name !== undefined && isChrootName(name) ? name : null;

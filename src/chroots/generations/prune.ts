@@ -16,7 +16,9 @@ import {
   recordPath,
 } from "./record.ts";
 
-/** Removes old generations, except those that a machine uses. The caller holds the chroot's lock. */
+/**
+ * Removes old generations, except those that a machine uses. The caller holds the chroot's lock.
+ */
 export async function prune(
   { host, config, machines }: ChrootContext,
   name: ChrootName,
@@ -66,7 +68,10 @@ function nextSmaller(numbers: readonly number[], number: number): number | null 
   return numbers.filter((one) => one < number).at(-1) ?? null;
 }
 
-/** Finds a machine that uses a generation: by its path, or by the path of a directory that became generation 0. */
+/**
+ * Finds a machine that uses a generation: by its path, or by the path of a directory that became
+ * generation 0.
+ */
 async function userOf(
   host: Host,
   store: string,

@@ -11,7 +11,9 @@ export interface GenerationRecord {
   readonly version: 1;
   /** What it was made from: a suite, or a source as a definition names it. */
   readonly origin: string;
-  /** The state of the origin: an image's digest, or the number and date of another chroot's build. */
+  /**
+   * The state of the origin: an image's digest, or the number and date of another chroot's build.
+   */
   readonly pin: string | null;
   /** The hash of the definition and the playbook that made it. */
   readonly recipe: string | null;
@@ -29,8 +31,9 @@ export interface GenerationRecord {
 export const UNKNOWN_ORIGIN = "unknown";
 
 /**
- * Lists the numbers of all generations of a chroot, the smallest first. Each tree in that folder is complete: its
- * record is written before, and the tree is moved there in one step. Number 0 is a tree that another program made.
+ * Lists the numbers of all generations of a chroot, the smallest first. Each tree in that folder is
+ * complete: its record is written before, and the tree is moved there in one step. Number 0 is a
+ * tree that another program made.
  */
 export async function generationNumbers(
   host: Host,
@@ -60,7 +63,8 @@ export async function currentNumber(
 }
 
 /**
- * Returns the number of the generation at a path; null where the path is none of the chroot's generations.
+ * Returns the number of the generation at a path; null where the path is none of the chroot's
+ * generations.
  *
  * @param path A path without symlinks.
  */
@@ -86,7 +90,9 @@ export async function writeRecord(
   await host.files.replace(recordPath(store, name, number), text);
 }
 
-/** Reads the record of a build; null where it is missing (another program made the tree) or damaged. */
+/**
+ * Reads the record of a build; null where it is missing (another program made the tree) or damaged.
+ */
 export async function readRecord(
   host: Host,
   store: string,

@@ -18,8 +18,8 @@ import {
 import { currentNumber, generationNumbers } from "./record.ts";
 
 /**
- * Finishes what killed processes began: removes half-made builds and half-removed trees, and restores the
- * symlinks of chroots. Chroots that a process works on are left alone.
+ * Finishes what killed processes began: removes half-made builds and half-removed trees, and
+ * restores the symlinks of chroots. Chroots that a process works on are left alone.
  */
 export async function recoverStore(host: Host, store: string): Promise<void> {
   await sweepWorkshops(host);
@@ -51,7 +51,10 @@ async function chrootsWithoutLink(host: Host, store: string): Promise<ChrootName
   return found;
 }
 
-/** Tells whether a chroot has generations and no symlink, or a symlink to a generation that does not exist. */
+/**
+ * Tells whether a chroot has generations and no symlink, or a symlink to a generation that does not
+ * exist.
+ */
 async function lacksLink(host: Host, store: string, name: ChrootName): Promise<boolean> {
   const { path } = chrootPlaces(store, name);
   if (await host.files.lstat(path) === null) {
@@ -61,8 +64,8 @@ async function lacksLink(host: Host, store: string, name: ChrootName): Promise<b
 }
 
 /**
- * Makes the newest generation of a chroot current where its symlink was lost, or removes a symlink to nothing.
- * The caller holds the chroot's lock.
+ * Makes the newest generation of a chroot current where its symlink was lost, or removes a symlink
+ * to nothing. The caller holds the chroot's lock.
  */
 export async function restoreLink(host: Host, store: string, name: ChrootName): Promise<void> {
   if (!await lacksLink(host, store, name)) return;
@@ -72,7 +75,9 @@ export async function restoreLink(host: Host, store: string, name: ChrootName): 
   await switchTo(host, store, name, newest);
 }
 
-/** Runs `act` under a chroot's lock; a failure is a warning, since the command has other work to do. */
+/**
+ * Runs `act` under a chroot's lock; a failure is a warning, since the command has other work to do.
+ */
 async function unlessLocked(
   host: Host,
   store: string,

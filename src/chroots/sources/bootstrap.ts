@@ -8,8 +8,8 @@ import type { Tool } from "./suite.ts";
 import { hasProgram, runTool } from "../../linux/tool.ts";
 
 /**
- * What a machine needs to boot, a job to fetch its sources, and maintenance to update the chroot. apt is required in
- * Debian, but not in Ubuntu.
+ * What a machine needs to boot, a job to fetch its sources, and maintenance to update the chroot.
+ * apt is required in Debian, but not in Ubuntu.
  */
 const PACKAGES = ["apt", "git", "ca-certificates", "dbus", "systemd", "systemd-sysv", "python3"];
 

@@ -13,12 +13,13 @@ import type { Source } from "./source.ts";
 import { tarSource } from "./tar.ts";
 
 /** Sources of which the definition names the kind: `tar:/srv/root.tar.zst`. */
-const NAMED: Readonly<Record<string, (work: ChrootContext, source: string) => Promise<Source>>> = {
-  tar: tarSource,
-  dir: dirSource,
-  docker: imageSource,
-  oci: imageSource,
-};
+const NAMED: Readonly<Record<string, (context: ChrootContext, source: string) => Promise<Source>>> =
+  {
+    tar: tarSource,
+    dir: dirSource,
+    docker: imageSource,
+    oci: imageSource,
+  };
 
 /** What can name a suite in addition to the definition and the playbook. */
 export interface SuiteHints {
@@ -34,20 +35,20 @@ export interface SuiteHints {
  * @throws {Failure} where the source cannot be used.
  */
 export async function chooseSource(
-  work: ChrootContext,
+  context: ChrootContext,
   name: ChrootName,
   recipe: Recipe,
-  said: SuiteHints,
+  hints: SuiteHints,
 ): Promise<Source> {
   const { source, suite, extends: base } = recipe.build;
-  if (said.option !== undefined && (source ?? base) !== undefined) {
+  if (hints.option !== undefined && (source ?? base) !== undefined) {
     throw refused(
-      "Cannot use --suite: its definition names a source",
+      "Cannot use --suite: the definition names a source",
       `Change the definition: it names ${source ?? base}`,
     );
   }
-  if (source !== undefined) return await NAMED[source.split(":")[0]!]!(work, source);
-  if (base !== undefined) return await chrootSource(work, name, base);
-  const sources = { ...said, definition: suite, playbook: recipe.playbook?.suite };
-  return await archiveSource(work.host, await chooseSuite(work.host, name, sources), recipe);
+  if (source !== undefined) return await NAMED[source.split(":")[0]!]!(context, source);
+  if (base !== undefined) return await chrootSource(context, name, base);
+  const sources = { ...hints, definition: suite, playbook: recipe.playbook?.suite };
+  return await archiveSource(context.host, await chooseSuite(context.host, name, sources), recipe);
 }

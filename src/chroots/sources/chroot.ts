@@ -17,17 +17,17 @@ import type { Source } from "./source.ts";
  * @throws {Failure} where there is no such chroot, or it extends this one.
  */
 export async function chrootSource(
-  work: ChrootContext,
+  context: ChrootContext,
   name: ChrootName,
   base: string,
 ): Promise<Source> {
-  const { host, config: { store } } = work;
-  await refuseCycle(work, name);
+  const { host, config: { store } } = context;
+  await refuseCycle(context, name);
   const tree = isChrootName(base) ? await findTree(host, store, base) : null;
   if (!isChrootName(base) || tree === null) {
     throw refused(
-      `Cannot start from chroot ${base}: there is none of that name`,
-      `Make it first: nspawn-runner chroot-create ${base}`,
+      `Cannot start from chroot ${base}: no such chroot`,
+      `Create it first: nspawn-runner chroot-create ${base}`,
     );
   }
   const number = await currentNumber(host, store, base);
@@ -40,7 +40,7 @@ export async function chrootSource(
     bringsPackages: false,
     // Under the other chroot's lock, so that no maintenance removes its tree meanwhile.
     fill: (_host, places, interrupt) =>
-      whileLocked(work, base, async () => {
+      whileLocked(context, base, async () => {
         if (await findTree(host, store, base) !== tree) {
           throw hostFailure(
             `Cannot start from chroot ${base}: it was changed just now`,

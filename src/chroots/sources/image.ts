@@ -10,8 +10,8 @@ import type { ChrootContext } from "../generations/context.ts";
 import type { Source } from "./source.ts";
 
 /**
- * Returns an image of a registry, or of a folder in the OCI image layout, as a source. What is unpacked has the digest
- * that was read at the beginning.
+ * Returns an image of a registry, or of a folder in the OCI image layout, as a source. What is
+ * unpacked has the digest that was read at the beginning.
  *
  * @param source `docker:REGISTRY/REPOSITORY:TAG`, or `oci:` with the same or a folder.
  * @throws {Failure} where there is no such image, or skopeo or umoci are missing.

@@ -25,7 +25,8 @@ export async function requireImageTools(host: Host): Promise<void> {
 }
 
 /**
- * Reads the digest of an image: of its manifest, or of its list of manifests for several architectures.
+ * Reads the digest of an image: of its manifest, or of its list of manifests for several
+ * architectures.
  *
  * @param image In the notation of containers-transports(5): `docker://…` or `oci:PATH:TAG`.
  * @returns `sha256:…`

@@ -1,4 +1,6 @@
-/** The suite of a chroot: its name, the tool that installs it, and the keys that prove its archive. */
+/**
+ * The suite of a chroot: its name, the tool that installs it, and the keys that prove its archive.
+ */
 
 import { basename } from "@std/path/posix";
 import type { ToolChoice } from "../../config/settings.ts";
@@ -53,8 +55,9 @@ const KEYRINGS: Readonly<Record<Vendor, { readonly file: string; readonly packag
 };
 
 /**
- * Returns the suite of a chroot: of the option, else of the definition, else of the playbook, else the one that the
- * chroot was made from before, else the chroot's own name if that is a suite, else `unstable`.
+ * Returns the suite of a chroot: of the option, else of the definition, else of the playbook, else
+ * the one that the chroot was made from before, else the chroot's own name if that is a suite, else
+ * `unstable`.
  *
  * @param name `debian-bookworm` counts as bookworm.
  * @throws {Failure} where the name cannot be that of a suite.
@@ -72,7 +75,7 @@ export async function chooseSuite(
   for (const candidate of [name, name.replace(/^(debian|ubuntu)-/, "")]) {
     if (await isSuite(host, candidate)) return { name: candidate, because: "as its name says" };
   }
-  return { name: "unstable", because: "since nothing names another (--suite does)" };
+  return { name: "unstable", because: "the default; --suite names another" };
 }
 
 function checked(name: string, because: string): Suite {
@@ -90,7 +93,8 @@ async function isSuite(host: Host, name: string): Promise<boolean> {
 }
 
 /**
- * Refuses a suite whose archive this host cannot authenticate: the build would fail late, or trust any server.
+ * Refuses a suite whose archive this host cannot authenticate: the build would fail late, or trust
+ * any server.
  *
  * @throws {Failure} that names the package with the keys.
  */

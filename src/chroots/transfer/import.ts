@@ -21,8 +21,8 @@ import { recoverStore } from "../generations/recover.ts";
 import { type ExportHeader, MEMBERS, parseHeader, ZSTD } from "./export_format.ts";
 
 /**
- * Makes a generation of a chroot from a file, all of which is checked before any of it is used. Also writes the file's
- * definition and playbook, where the chroot has neither on this host.
+ * Makes a generation of a chroot from a file, all of which is checked before any of it is used.
+ * Also writes the file's definition and playbook, where the chroot has neither on this host.
  *
  * @param wanted The chroot's name; undefined for the name in the file.
  * @returns The chroot's name.
@@ -122,7 +122,9 @@ function damaged(file: string, reason: string, cause?: unknown): Error {
   return refused(`Cannot import ${file}: ${reason}`, hint, cause);
 }
 
-/** The definition and the playbook of a file, checked, with the places where this host keeps them. */
+/**
+ * The definition and the playbook of a file, checked, with the places where this host keeps them.
+ */
 interface ImportedDefinition {
   readonly path: string;
   readonly text: string | null;
@@ -131,7 +133,10 @@ interface ImportedDefinition {
   readonly settings: MachineSettings;
 }
 
-/** Reads the definition of a file; null where the file has none, or the chroot has its own on this host. */
+/**
+ * Reads the definition of a file; null where the file has none, or the chroot has its own on this
+ * host.
+ */
 async function definitionIn(
   { host, config }: ChrootContext,
   name: ChrootName,
@@ -144,10 +149,11 @@ async function definitionIn(
   const path = join(config.definitions, `${name}.toml`);
   const { build, machine } = await parseDefinition(text ?? "", path);
   const named = build.playbook ?? `${name}${PLAYBOOK_ENDINGS[0]}`;
-  // A file must not write outside of the folder of definitions, so that such a playbook has to be there.
+  // A file must not write outside of the folder of definitions, so that such a playbook has to be
+  // there.
   if (isAbsolute(named) && await host.files.stat(named) === null) {
     throw refused(
-      `Cannot use its definition: there is no playbook ${named} on this host`,
+      `Cannot use the file's definition: there is no playbook ${named} on this host`,
       "Copy the playbook there",
     );
   }
@@ -164,5 +170,5 @@ async function writeDefinition(
   const exists = await host.files.stat(playbookPath) !== null; // other definitions may share it
   if (playbook !== null && !exists) await host.files.replace(playbookPath, playbook);
   if (text !== null) await host.files.replace(path, text);
-  host.log.info(`Its definition is in ${config.definitions} now`);
+  host.log.info(`Wrote its definition to ${config.definitions}`);
 }

@@ -57,7 +57,7 @@ async function pushLocked(
   const { made = EPOCH, image } = await currentRecord(host, store, name) ?? {};
   const config = image ?? parseImageConfig(null);
   await packImage(host, folder, { layer, config, made }, interrupt);
-  host.log.info(`Pushing it to ${target}`);
+  host.log.info(`Pushing to ${target}`);
   await copyImage(host, layoutImage(folder), `docker://${target}`, scratch, interrupt);
   return await digestOf(host, `docker://${target}`, interrupt);
 }

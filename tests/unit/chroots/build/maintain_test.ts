@@ -91,7 +91,7 @@ test("maintainChroot() keeps the chroot when a command of its setup fails", asyn
   await f.tree("x");
   await f.put("defs/x.toml", 'setup = ["false"]');
   await assert.rejects(maintainChroot(f.context, named("x")), {
-    message: "Cannot maintain chroot x: cannot set it up: a command in it failed",
+    message: "Cannot maintain chroot x: cannot provision the tree: a command failed",
   });
   assert.equal(await f.mark("x"), "old");
 }, { tool: (argv) => ({ code: argv.includes("systemd-nspawn") ? 1 : 0 }) });

@@ -75,7 +75,7 @@ test("maintainChroot() refuses packages where there is no apt, also in an existi
   await f.generation("base", 1);
   await f.put("defs/x.toml", 'extends = "base"\npackages = ["sudo"]');
   const refusal = {
-    message: "Cannot maintain chroot x: cannot install packages: it has no apt",
+    message: "Cannot maintain chroot x: cannot install packages: the chroot has no apt",
     hint: /setup/,
   };
   await assert.rejects(maintainChroot(f.context, named("x")), refusal);

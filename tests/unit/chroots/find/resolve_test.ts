@@ -126,7 +126,7 @@ Deno.test("resolveChroot() accepts an alias where no chroot has that name", () =
     await put("defs/other.toml", 'aliases = ["py"]');
     await assert.rejects(resolveChroot(host, config, "py"), {
       kind: "refused",
-      message: "Cannot use image py: other and python-3.12 both claim it",
+      message: "Cannot use image py: other and python-3.12 both have that alias",
     });
     await put("defs/other.toml", 'aliases = ["later"]');
     await assert.rejects(resolveChroot(host, config, "later"), /no such chroot/, "not made yet");

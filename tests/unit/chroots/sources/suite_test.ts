@@ -44,7 +44,7 @@ Deno.test("chooseSuite() says why", async () => {
   const host = hostWith();
   const because = async (name: string, sources = {}) =>
     (await chooseSuite(host, named(name), sources)).because;
-  assert.match(await because("x"), /nothing names another/);
+  assert.match(await because("x"), /the default; --suite/);
   assert.match(await because("sid"), /its name/);
   assert.match(await because("x", { option: "sid" }), /--suite/);
 });
