@@ -86,7 +86,7 @@ async function stageEnding(
   if (ending !== undefined) return ending;
   if (isCancelled) return CANCELLED;
   throw hostFailure(
-    `Cannot run the stage in machine ${running.lease.machine}: entering it failed`,
-    "A plain machine needs sh and env in its chroot",
+    `Cannot run the script in machine ${running.lease.machine}: nsenter failed before the script began`,
+    "A plain machine needs sh and env: install them in the chroot or the image",
   );
 }

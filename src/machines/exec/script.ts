@@ -44,8 +44,8 @@ function refuseSpecialCharacters({ programs, options }: Shells): void {
   const special = [...programs, ...options].find((word) => !PLAIN_WORD.test(word));
   if (special === undefined) return;
   throw refused(
-    `Cannot run a script by ${JSON.stringify(special)}: not the name of a program`,
-    "Name a program and plain options in its first line",
+    `Cannot run the script by ${JSON.stringify(special)}: it is not the name of a program`,
+    "Name a program and plain options after #! in the script, or with --shell",
   );
 }
 

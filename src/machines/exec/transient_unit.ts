@@ -88,7 +88,8 @@ async function stageEnding(
   if (ending !== undefined) return ending;
   if (isCancelled) return CANCELLED;
   throw hostFailure(
-    `Cannot run the stage in machine ${running.lease.machine}: systemd-run ended with ${clientCode} before it began`,
+    `Cannot run the script in machine ${running.lease.machine}: ` +
+      `systemd-run ended with ${clientCode} before the script began`,
   );
 }
 
