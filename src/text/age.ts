@@ -1,9 +1,4 @@
-/**
- * A time span for people, in its two largest units.
- *
- * @param seconds How long.
- * @returns `42s`, `7min`, `3h5min`, `12d`.
- */
+/** Returns a time span in its one or two largest units: `42s`, `7min`, `3h5min`, `12d`. */
 export function asAge(seconds: number): string {
   if (seconds < 60) return `${seconds}s`;
   const minutes = Math.floor(seconds / 60);

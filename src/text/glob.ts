@@ -1,10 +1,9 @@
-/** Patterns of names, in the words of a shell. */
+/** Patterns for names, as in a shell. */
 
 /**
- * The regular expression of a pattern. `*` and `?` match any letters, `[…]` one of several.
+ * Returns the regular expression of a pattern; undefined where the pattern is invalid.
  *
- * @param pattern Letters, digits, `.`, `_`, `-`, and what matches.
- * @returns Undefined where it is no pattern.
+ * @param pattern Letters, digits, `.`, `_` and `-`; `*` and `?` for any letters, `[…]` for one of several.
  */
 export function globRegExp(pattern: string): RegExp | undefined {
   const parts = pattern.match(/\[!?[A-Za-z0-9._-]+\]|[A-Za-z0-9_*?.-]/g) ?? [];

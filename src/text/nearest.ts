@@ -1,22 +1,16 @@
-/**
- * The word that was probably meant.
- *
- * @param word What was written.
- * @param words What there is.
- * @returns The nearest one, or undefined when none is near.
- */
-export function nearest(word: string, words: readonly string[]): string | undefined {
+/** Returns the candidate that is most similar to a word; undefined where none is similar. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const limit = word.length < 3 ? 1 : Math.max(2, Math.floor(word.length / 3));
   let best: string | undefined;
   let least = limit + 1;
-  for (const candidate of words) {
+  for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
     if (distance < least) [best, least] = [candidate, distance];
   }
   return best;
 }
 
-/** Levenshtein's distance: single letters to insert, delete or replace. */
+/** Returns the Levenshtein distance: how many letters to insert, delete or replace. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {

@@ -1,7 +1,7 @@
-/** Words of a command line, as a person or a POSIX shell reads them. */
+/** Quotes command lines for a POSIX shell, and for people. */
 
 /**
- * A word in single quotes where it needs them, so that a POSIX shell reads exactly that word.
+ * Returns a word, in single quotes where a POSIX shell needs them.
  *
  * @example
  * ```ts
@@ -10,19 +10,15 @@
  * quote("it's"); // 'it'\''s'
  * ```
  *
- * @param word Any text without NUL.
- * @returns The quoted word.
+ * @param word A text without NUL.
  */
 export function quote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : quoted(word);
 }
 
 /**
- * A whole command line, so that a POSIX shell runs exactly that command: a first word of its own kind, an
- * assignment or a keyword, is in quotes as well.
- *
- * @param argv The words.
- * @returns One line.
+ * Returns a command line that a POSIX shell runs. The first word is always quoted, so that it is not read as an
+ * assignment or a keyword.
  */
 export function quoteCommand([program = "", ...words]: readonly string[]): string {
   return [quoted(program), ...words.map(quote)].join(" ");
@@ -32,12 +28,7 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/**
- * A whole command line, quoted, to be shown.
- *
- * @param argv The words.
- * @returns One line.
- */
+/** Returns a command line for people, quoted where a shell needs quotes. */
 export function quoteAll(argv: readonly string[]): string {
   return argv.map(quote).join(" ");
 }

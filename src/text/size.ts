@@ -1,9 +1,4 @@
-/**
- * A number of bytes for people.
- *
- * @param bytes How many.
- * @returns `12 MiB`, `1.5 GiB`; less than a MiB in KiB.
- */
+/** Returns a number of bytes as `12 KiB`, `300 MiB` or `1.5 GiB`. */
 export function asSize(bytes: number): string {
   if (bytes < 1024 ** 2) return `${Math.ceil(bytes / 1024)} KiB`;
   if (bytes < 1024 ** 3) return `${Math.round(bytes / 1024 ** 2)} MiB`;
@@ -12,12 +7,7 @@ export function asSize(bytes: number): string {
 
 const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
-/**
- * What a text with a unit comes to.
- *
- * @param text As settings have it: `512M`.
- * @returns Bytes; undefined for anything else.
- */
+/** Returns the bytes of a size as in settings, such as `512M`; undefined for any other text. */
 export function bytesIn(text: string): number | undefined {
   const [, amount, unit = ""] = text.match(/^([1-9]\d{0,15})([KMGT]?)$/) ?? [];
   return amount === undefined ? undefined : Number(amount) * (UNITS[unit] ?? 1);

@@ -1,10 +1,4 @@
-/**
- * Rows of text in columns, under a line of headings.
- *
- * @param head The headings.
- * @param rows As many cells each.
- * @returns A line each.
- */
+/** Returns rows of cells as aligned columns below a line of headings. */
 export function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));

@@ -1,29 +1,18 @@
-/** Holds the imports of src/ to the table of folders in docs/architecture.md. */
+/** Checks the imports of src/ against the table of folders in docs/architecture.md, and tests/unit against src/. */
 
 import assert from "node:assert/strict";
-import { dirname, fromFileUrl, join } from "@std/path/posix";
-
-const CHECKOUT = fromFileUrl(new URL("../../", import.meta.url));
+import { dirname, join } from "@std/path/posix";
+import { CHECKOUT, modulesBelow } from "./source.ts";
 
 /** Each file of src/ with the files that it imports to the checkout. */
 const IMPORTS = new Map<string, readonly string[]>();
-for (const file of filesBelow("src")) IMPORTS.set(file, importsOf(file));
+for (const file of modulesBelow("src")) IMPORTS.set(file, importsOf(file));
 
 /** The folders of the table, lowest first. */
 const ROWS = [
   ...Deno.readTextFileSync(`${CHECKOUT}docs/architecture.md`)
     .matchAll(/^\| `(src[^`]*)` +\|/gm),
 ].map(([, folder]) => folder!);
-
-function filesBelow(folder: string): string[] {
-  return [...Deno.readDirSync(CHECKOUT + folder)].flatMap(({ name, isDirectory }) =>
-    isDirectory
-      ? filesBelow(`${folder}/${name}`)
-      : name.endsWith(".ts")
-      ? [`${folder}/${name}`]
-      : []
-  ).sort();
-}
 
 /** Every relative path to a module counts, except in JSDoc: imports, dynamic ones, exports and types. */
 function importsOf(file: string): string[] {
@@ -70,4 +59,13 @@ Deno.test("no files of src/ import each other in a circle", () => {
 Deno.test("the table of folders in docs/architecture.md has the folders of src/, each once", () => {
   const folders = new Set([...IMPORTS.keys()].map(dirname));
   assert.deepEqual(ROWS.toSorted(), [...folders].sort());
+});
+
+Deno.test("each test of a folder of tests/unit is named after a file of the same folder of src/", () => {
+  const tests = modulesBelow("tests/unit").filter((file) => file.endsWith("_test.ts"))
+    .filter((file) => dirname(file) !== "tests/unit" && !file.startsWith("tests/unit/routes/"));
+  const wrong = tests.filter((file) =>
+    !IMPORTS.has(file.replace(/^tests\/unit/, "src").replace(/_test\.ts$/, ".ts"))
+  );
+  assert.deepEqual(wrong, []);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { main } from "../../../src/cli/main.ts";
 import { hostFailure } from "../../../src/failure.ts";
+import { scene, SECRET } from "../commands/fixture.ts";
 import { inFolder, recordingHost, type RecordingOptions } from "../recording_host.ts";
 
 async function run(argv: string[], options: RecordingOptions = {}) {
@@ -173,4 +174,23 @@ Deno.test("main() refuses toml where the program is not installed", async () => 
   const self = () => Promise.resolve(["deno", "run", "mod.ts"] as const);
   assert.equal(await main(["toml"], { ...recording.host, self }), 1);
   assert.match(recording.err(), /install\.sh/);
+});
+
+Deno.test("main() fails as the host where it cannot remove the exit code of an earlier stage", async () => {
+  await inFolder(async (folder) => {
+    const { host, env } = await scene(folder);
+    await Deno.mkdir(`${env["BUILD_EXIT_CODE_FILE"]!}/full`, { recursive: true });
+    assert.equal(await main(["cleanup"], host), 12);
+  });
+});
+
+Deno.test("main() never prints a response file that it cannot read", async () => {
+  await inFolder(async (folder) => {
+    const { host, env, err } = await scene(folder);
+    await Deno.writeTextFile(env["JOB_RESPONSE_FILE"]!, `{"token": "${SECRET}", "id": `);
+    for (const stage of [["gitlab-config"], ["prepare"], ["run", "x"], ["cleanup"]]) {
+      assert.equal(await main(["--debug", ...stage], host), 12);
+    }
+    assert.ok(!err().includes(SECRET));
+  });
 });

@@ -1,9 +1,9 @@
 /** Compares the reference of the configuration with the table of settings. */
 
 import assert from "node:assert/strict";
-import { type Field, FIELDS } from "../../../src/config/schema.ts";
+import { type Field, FIELDS } from "../../src/config/schema.ts";
 
-const DOCUMENT = new URL("../../../docs/reference/configuration.md", import.meta.url);
+const DOCUMENT = new URL("../../docs/reference/configuration.md", import.meta.url);
 
 /** A terminal and a review show this much of a line. */
 const WIDTH = 120;
