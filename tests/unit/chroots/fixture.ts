@@ -12,6 +12,7 @@ import {
 import { recreate } from "../../../src/chroots/build/create.ts";
 import { changeChroot } from "../../../src/chroots/generations/change_chroot.ts";
 import { switchTo } from "../../../src/chroots/generations/current.ts";
+import { TO_STDERR_SCRIPT } from "../../../src/linux/tool.ts";
 import { type ChrootName, isChrootName } from "../../../src/config/chroot_name.ts";
 import type { ChrootMachine } from "../../../src/chroots/generations/machines_port.ts";
 import type { Argv, Host } from "../../../src/host/host.ts";
@@ -65,12 +66,7 @@ export interface FixtureOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/**
- * Runs a test on a store of its own.
- *
- * @param act The test.
- * @param options What it decides.
- */
+/** Runs a test with a store of its own. */
 export function withStore(
   act: (fixture: Fixture) => Promise<void>,
   options: FixtureOptions = {},
@@ -78,15 +74,15 @@ export function withStore(
   return inFolder(async (folder) => {
     let fixture: Fixture | undefined = undefined;
     const answer = (argv: Argv) => {
-      const words = argv.slice(argv.indexOf("sh", argv.indexOf("sh") + 1) + 1);
-      const tool = argv[0] === "setpriv" ? words : argv;
+      const wrapper = argv.indexOf(TO_STDERR_SCRIPT);
+      const tool = wrapper === -1 ? argv : argv.slice(wrapper + 2);
       if (tool[0] === "cp") return copy(tool);
       return (options.tool ?? bootstrap)(tool, fixture!);
     };
     const { terminals = [], env = {} } = options;
     const recording = recordingHost({ answer, real: REAL, terminals, env, said: options.answer });
     const controller = new AbortController();
-    const users: ChrootMachine[] = [];
+    const machines: ChrootMachine[] = [];
     const tested: Candidate[] = [];
     const file = `${folder}/config.toml`;
     await Deno.writeTextFile(file, configOf(folder));
@@ -101,7 +97,7 @@ export function withStore(
       ...recording,
       folder,
       config,
-      machines: users,
+      machines,
       tested,
       dropped: [],
       controller,
@@ -109,7 +105,7 @@ export function withStore(
         host,
         config,
         machines: {
-          list: () => Promise.resolve([...users]),
+          list: () => Promise.resolve([...machines]),
           whileNoneStarts: (act) => act(),
           dropLayers: (tree) => {
             fixture!.dropped.push(tree);
