@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { configAnswer, type Decisions, decisionsOf } from "../../../src/gitlab/config_stage.ts";
-import { isLastStage, isUserScript } from "../../../src/gitlab/stages.ts";
 
 const DECISIONS: Decisions = {
   machine: "run-7-ba7816bf",
@@ -27,12 +26,4 @@ Deno.test("configAnswer() leaves out unknown fields", () => {
     "hostname",
   ]);
   assert.equal(decisionsOf(() => undefined), undefined);
-});
-
-Deno.test("isUserScript() and isLastStage() know GitLab Runner's names of stages", () => {
-  for (const stage of [undefined, "build_script", "step_release"]) assert.ok(isUserScript(stage));
-  for (const stage of ["after_script", "get_sources", "prepare_script", "new_stage"]) {
-    assert.ok(!isUserScript(stage), stage);
-  }
-  assert.ok(isLastStage("cleanup_file_variables") && !isLastStage("build_script"));
 });
