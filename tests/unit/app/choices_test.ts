@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { Invocation } from "../../../src/app/command.ts";
 import { chooseImage, chooseMachine } from "../../../src/app/choices.ts";
-import { interruptible } from "../../../src/app/interrupt.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Job } from "../../../src/gitlab/job.ts";
 import { Failure } from "../../../src/failure.ts";
@@ -9,7 +8,7 @@ import { recordingHost } from "../recording_host.ts";
 
 function invocation(options: Record<string, string> = {}, image?: string): Invocation {
   const positionals = image === undefined ? {} : { image };
-  return { positionals, words: [], options, lists: {}, switches: new Set(), rest: [] };
+  return { positionals, allPositionals: [], options, lists: {}, switches: new Set(), rest: [] };
 }
 
 const JOB: Job = {
@@ -58,17 +57,5 @@ Deno.test("chooseMachine() takes --id before the job's, and tells servers apart 
 Deno.test("chooseMachine() refuses no id and a bad one as wrong usage", async () => {
   for (const options of [{}, { id: "../x" }]) {
     await assert.rejects(chooseMachine(invocation(options), null), { kind: "usage" });
-  }
-});
-
-Deno.test("interruptible() aborts on each signal that ends programs, and forgets them afterwards", async () => {
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    const { host, send, handlers } = recordingHost();
-    const aborted = await interruptible(host, (interrupt) => {
-      send(signal);
-      return Promise.resolve(interrupt.aborted);
-    });
-    assert.ok(aborted);
-    assert.equal(handlers(), 0);
   }
 });

@@ -13,7 +13,7 @@ const ROOM: readonly (readonly [number, number, readonly string[]])[] = [
 ];
 
 for (const [disk, memory, ended] of ROOM) {
-  Deno.test(`makeRoom() with ${disk} and ${memory} of 1000 ends ${ended.length} that are kept`, async () => {
+  Deno.test(`evictHeldMachines() with ${disk} and ${memory} of 1000 ends ${ended.length} that are kept`, async () => {
     await inFolder(async (folder) => {
       const { host } = standaloneHost(folder, (argv): Answer | void => {
         if (argv[0] === "df") return { stdout: `Avail 1B-blocks IFree\n  ${disk} 1000 9\n` };

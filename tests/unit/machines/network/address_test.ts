@@ -15,12 +15,12 @@ const ADDRESSES: readonly (readonly [string, number, string, string])[] = [
 ];
 
 for (const [range, slot, own, gateway] of ADDRESSES) {
-  Deno.test(`addresses() gives slot ${slot} of ${range} ${own}`, () => {
+  Deno.test(`ipv4Addresses() gives slot ${slot} of ${range} ${own}`, () => {
     assert.deepEqual(ipv4Addresses(range, slot), { own, gateway });
   });
 }
 
-Deno.test("addresses() of all slots are in their range, and no two are equal", () => {
+Deno.test("ipv4Addresses() of all slots are in their range, and no two are equal", () => {
   const range = "10.9.8.0/26";
   const all = Array.from({ length: slotCount(range) }, (_, slot) => ipv4Addresses(range, slot).own);
   assert.equal(new Set(all).size, 61);
@@ -28,7 +28,7 @@ Deno.test("addresses() of all slots are in their range, and no two are equal", (
   assert.ok(!all.includes("10.9.8.1") && !all.includes("10.9.8.63"));
 });
 
-Deno.test("addresses6() differ by slot", () => {
+Deno.test("ipv6Addresses() differ by slot", () => {
   assert.deepEqual(ipv6Addresses(0), { own: "fd6e:7370:6177::2", gateway: "fd6e:7370:6177::1" });
   assert.equal(ipv6Addresses(254).own, "fd6e:7370:6177::100");
 });
@@ -44,7 +44,7 @@ const WITHIN: readonly (readonly [string, string, boolean])[] = [
 ];
 
 for (const [inner, outer, is] of WITHIN) {
-  Deno.test(`isWithin() of ${inner} and ${outer} is ${is}`, () => {
+  Deno.test(`isWithinNetwork() of ${inner} and ${outer} is ${is}`, () => {
     assert.equal(isWithinNetwork(inner, outer), is);
   });
 }

@@ -39,7 +39,7 @@ function hostThat(said: Said): Recording {
 const loads = ({ processes }: Recording) =>
   processes.filter(({ argv }) => argv[2] === LOAD_RULES_SCRIPT).map(({ argv }) => argv.join(" "));
 
-Deno.test("chooseNetwork() asks nobody where the host's network or none is wanted", async () => {
+Deno.test("chooseNetwork() starts no process for the host's network or none", async () => {
   for (const choice of ["host", "none"] as const) {
     const recording = hostThat({});
     assert.equal((await chooseNetwork(recording.host, choice, PLAN, undefined)).kind, choice);
@@ -75,7 +75,7 @@ for (const [recording, reason] of [[LACKS, /has no nft/], [UNABLE, /not supporte
   });
 }
 
-Deno.test("chooseNetwork() says by name where a firewall is in the way, and goes on", async () => {
+Deno.test("chooseNetwork() names the firewall that blocks machines; private goes on, auto does not", async () => {
   const { host } = hostThat({
     chains:
       "table ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n",

@@ -60,7 +60,7 @@ for (const [chains, owner, fix] of TABLES) {
   });
 }
 
-Deno.test("inTheWay() leaves out tables that have a word about machines", async () => {
+Deno.test("blockingFirewalls() leaves out tables with a rule for machines", async () => {
   const candidates = droppingTables(`${DOCKER}${OTHER}`);
   const { host, commands } = recordingHost({
     answer: (argv) => ({ stdout: argv.includes("mine") ? 'iifname "nr-*" accept' : "" }),

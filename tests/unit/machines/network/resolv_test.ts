@@ -13,7 +13,7 @@ function hostWith(files: Record<string, string>): Host {
   } as unknown as Host;
 }
 
-Deno.test("readResolvers() takes what the host asks, with its options", async () => {
+Deno.test("readResolvers() returns the host's servers with their options", async () => {
   const text =
     "# x\nnameserver 10.0.0.1\nnameserver fd00::53\nsearch a.example b\noptions ndots:2\n";
   assert.deepEqual(await readResolvers(hostWith({ "/etc/resolv.conf": text })), {
@@ -25,7 +25,7 @@ Deno.test("readResolvers() takes what the host asks, with its options", async ()
   });
 });
 
-Deno.test("readResolvers() takes whom a stub asks, and no server of a link of the host", async () => {
+Deno.test("readResolvers() returns the upstream servers of a stub, without link-local ones", async () => {
   const files = {
     "/etc/resolv.conf": "nameserver 127.0.0.53\noptions edns0\n",
     [UPLINK]:
@@ -40,7 +40,7 @@ Deno.test("readResolvers() takes whom a stub asks, and no server of a link of th
   });
 });
 
-Deno.test("readResolvers() says where the host has but stubs, and where it has nothing at all", async () => {
+Deno.test("readResolvers() tells a host with only stubs from one without servers", async () => {
   const stub = await readResolvers(hostWith({ "/etc/resolv.conf": "nameserver 127.0.0.1\n" }));
   assert.deepEqual(stub, {
     servers: [],
@@ -58,7 +58,7 @@ Deno.test("readResolvers() says where the host has but stubs, and where it has n
   });
 });
 
-Deno.test("readResolvers() knows whom a host asks that has no file of its own, and gives machines none", async () => {
+Deno.test("readResolvers() knows the servers of a host without /etc/resolv.conf, and resolvFile() writes none", async () => {
   const resolvers = await readResolvers(hostWith({ [UPLINK]: "nameserver 192.168.1.1\n" }));
   assert.deepEqual([resolvers.servers, resolvers.hasFile], [["192.168.1.1"], false]);
   assert.equal(await resolvFile(hostWith({}), pathsIn("/m"), resolvers), null);

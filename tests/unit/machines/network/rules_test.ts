@@ -17,7 +17,7 @@ Deno.test("rulesFor() puts each address into the set of its family, and writes n
   assert.match(text, /set dns6 \{\n[^}]*auto-merge;\n/);
 });
 
-Deno.test("rulesFor() marks texts that differ by names that differ", () => {
+Deno.test("rulesFor() gives different texts different marks", () => {
   const marks = [
     rulesFor(PLAN, []),
     rulesFor(PLAN, ["9.9.9.9"]),

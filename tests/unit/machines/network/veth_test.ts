@@ -6,7 +6,7 @@ import type { Argv, Host } from "../../../../src/host/host.ts";
 import { skip } from "../../../skip.ts";
 import { recordingHost } from "../../recording_host.ts";
 
-Deno.test("vethFor() has addresses of IPv6 only where the host goes out by it", () => {
+Deno.test("vethFor() has IPv6 addresses only where the host has a route for IPv6", () => {
   const four = vethFor("10.231.0.0/19", 3, false, 10);
   assert.equal(four.name, "nr-3");
   assert.ok(![...four.outside, ...four.inside].some((command) => command.includes("::")));
@@ -28,13 +28,13 @@ function waitedFor(): Host {
   return { ...recordingHost({ real: ["sh"] }).host, pid: () => Deno.pid };
 }
 
-Deno.test("whileConnecting() waits no longer than it may", async () => {
+Deno.test("connectWhileStarting() waits no longer than its timeout", async () => {
   const link = { ...LINK, patience: 0.05 };
   const connecting = connectWhileStarting(waitedFor(), link, found, () => Promise.resolve());
   await assert.rejects(connecting, { message: /interface nr-of-nobody did not appear in time/ });
 });
 
-Deno.test("whileConnecting() waits for no link when who asked for it is gone", async () => {
+Deno.test("CONNECT_SCRIPT ends with its caller", async () => {
   const host = { ...waitedFor(), pid: () => NOBODY };
   const began = Date.now();
   const connecting = connectWhileStarting(host, LINK, found, () => Promise.resolve());
@@ -42,7 +42,7 @@ Deno.test("whileConnecting() waits for no link when who asked for it is gone", a
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
 
-Deno.test("whileConnecting() gives up with the start, and tells why that failed", async () => {
+Deno.test("connectWhileStarting() ends with a failed start, and throws its failure", async () => {
   const host = waitedFor();
   const start = () => Promise.reject(new Error("no machine"));
   const began = Date.now();
@@ -96,7 +96,7 @@ async function withNetworks(
 
 const OWN = vethFor("10.231.0.0/19", 3, false, 20);
 
-const both = "whileConnecting() gives both ends their addresses once the machine has a PID 1";
+const both = "connectWhileStarting() gives both ends their addresses once the machine has a PID 1";
 Deno.test(both, async () => {
   await withNetworks(both, async (own, outside, inside) => {
     await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0", "netns", inside);
@@ -119,7 +119,7 @@ Deno.test(both, async () => {
   });
 });
 
-const never = "whileConnecting() never takes the host's own network for a machine's";
+const never = "connectWhileStarting() never takes the host's own network for a machine's";
 Deno.test(never, async () => {
   await withNetworks(never, async (own, outside) => {
     await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0");
@@ -132,7 +132,7 @@ Deno.test(never, async () => {
   });
 });
 
-Deno.test("whileConnecting() looks for a PID 1 no longer than the start takes", async () => {
+Deno.test("connectWhileStarting() looks for a PID 1 no longer than the start takes", async () => {
   const { host, commands } = recordingHost();
   const looking = { ...host, clock: { ...host.clock, nap: () => {} } };
   const nobody = () => new Promise<null>((resolve) => setTimeout(() => resolve(null), 1));

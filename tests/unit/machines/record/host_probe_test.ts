@@ -14,7 +14,7 @@ const ENDS = [
 ] as const;
 
 for (const [code, isRight, told] of ENDS) {
-  Deno.test(`succeeds() with a trial that ends with ${code}, ${isRight}, tells and keeps ${told}`, async () => {
+  Deno.test(`probe() of a trial that ends with ${code}, ${isRight}, returns and keeps ${told}`, async () => {
     const { host } = recordingHost();
     const answers = new Map<string, string>();
     const files = {

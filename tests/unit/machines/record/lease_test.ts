@@ -43,7 +43,7 @@ Deno.test("readLease() refuses a damaged lease and one of another machine", asyn
   });
 });
 
-Deno.test("listLeases() lists what is whole and leaves out the rest", async () => {
+Deno.test("listLeases() leaves out damaged leases", async () => {
   await inFolder(async (store) => {
     const { host } = recordingHost();
     assert.deepEqual(await listLeases(host, store), []);
@@ -55,7 +55,7 @@ Deno.test("listLeases() lists what is whole and leaves out the rest", async () =
   });
 });
 
-Deno.test("leasesOfHost() knows machines of other stores, and each of its own once", async () => {
+Deno.test("leasesOfHost() lists machines of other stores, and its own once", async () => {
   await inFolder(async (folder) => {
     const { host } = standaloneHost(folder, () => {});
     await host.files.makeDirectory("/run/nspawn-runner");

@@ -14,9 +14,10 @@ const DISKS: readonly (readonly [number, number, RegExp | null])[] = [
 ];
 
 for (const [bytes, files, line] of DISKS) {
-  Deno.test(`explain() of a limited disk with ${bytes} bytes and ${files} files left`, async () => {
+  Deno.test(`explainFailure() of a limited disk with ${bytes} bytes and ${files} files left`, async () => {
     const { host } = recordingHost({
-      answer: ([program]) => program === "df" ? { stdout: `A B I\n${bytes} ${bytes} ${files}\n` } : {},
+      answer: ([program]) =>
+        program === "df" ? { stdout: `A B I\n${bytes} ${bytes} ${files}\n` } : {},
     });
     const lease = leaseOf("/nonexistent", "42", { diskMax: 96 * MIB });
     const { lines } = await explainFailure(host, lease, { kind: "exited", code: 1 }, 0, false);
@@ -25,11 +26,13 @@ for (const [bytes, files, line] of DISKS) {
   });
 }
 
-Deno.test("explain() of a limited machine knows the host's disk, too, but on a tmpfs", async () => {
+Deno.test("explainFailure() of a limited machine knows the host's disk, too, but on a tmpfs", async () => {
   for (const storage of ["overlay", "tmpfs"] as const) {
     const { host, processes } = recordingHost({
       answer: ([program]) =>
-        program === "sh" ? { stdout: "0 1000000000 9\n" } : { stdout: "A B I\n99999999 99999999 9\n" },
+        program === "sh"
+          ? { stdout: "0 1000000000 9\n" }
+          : { stdout: "A B I\n99999999 99999999 9\n" },
     });
     const lease = leaseOf("/store", "42", { diskMax: 96 * MIB, storage });
     const { lines } = await explainFailure(host, lease, { kind: "exited", code: 1 }, 0, false);

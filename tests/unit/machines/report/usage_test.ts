@@ -82,7 +82,7 @@ async function explained(text: string, ending: Ending, lease: Partial<Lease> = {
   );
 }
 
-Deno.test("explain() knows a kill for its memory, and names the limit and the setting", async () => {
+Deno.test("explainFailure() knows a kill for its memory, and names the limit and the setting", async () => {
   const { ending, lines, oomKills } = await explained(TEXT, KILLED);
   assert.deepEqual(ending, { kind: "out-of-memory", limit: "300 MiB" });
   assert.equal(
@@ -101,7 +101,7 @@ Deno.test("explain() knows a kill for its memory, and names the limit and the se
   assert.match((await explained(unlimited, KILLED)).lines[0]!, /machine-ci\.slice/);
 });
 
-Deno.test("explain() knows a machine that was lost for its memory, by what the journal says since", async () => {
+Deno.test("explainFailure() knows a machine that was lost for its memory, by what the journal says since", async () => {
   const lost: Ending = { kind: "lost", reason: "gone" };
   const began = Date.UTC(2030, 0, 1) + 999;
   const explainLoss = async (said: string, lease: Partial<Lease> = {}) => {
@@ -135,7 +135,7 @@ Deno.test("explain() knows a machine that was lost for its memory, by what the j
   assert.deepEqual([standalone.ending, standalone.asked], [lost, []], "no limit to meet there");
 });
 
-Deno.test("explain() says what else the host refused", async () => {
+Deno.test("explainFailure() says what else the host refused", async () => {
   const { lines } = await explained(TEXT.replace(/^ \d+/m, "4096"), FAILED);
   assert.equal(lines[1], "Too many processes: refused 5 times at 60. Raise it: limits.tasks_max");
   assert.match(lines[2]!, /^Disk full: 4 KiB left in \/nonexistent\. Free some: /);
@@ -143,14 +143,14 @@ Deno.test("explain() says what else the host refused", async () => {
   assert.match(tmpfs.lines[0]!, /memory that holds what the job writes/);
 });
 
-Deno.test("explain() has nothing to say of a script that just failed", async () => {
+Deno.test("explainFailure() has nothing to say of a script that just failed", async () => {
   const calm = TEXT.replace("oom_kill 2", "oom_kill 0").replace("events max 5", "events max 0");
   assert.deepEqual((await explained(calm, KILLED)).lines, []);
   assert.deepEqual((await explained(calm, KILLED)).ending, KILLED);
   assert.deepEqual((await explained("", FAILED)).lines, [], "a host that counts nothing");
 });
 
-Deno.test("explain() tells a time-out from a cancel by the time that went by", async () => {
+Deno.test("explainFailure() tells a time-out from a cancel by the time that went by", async () => {
   const began = Date.UTC(2030, 0, 1);
   const lease = { timeout: 3600, began: new Date(began).toISOString() };
   const late = await explained("", FAILED, lease, began + 3_600_000);
@@ -179,11 +179,13 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
   });
 });
 
-Deno.test("summary() leaves out what nobody counts", async () => {
+Deno.test("usageSummary() leaves out what the kernel does not count", async () => {
   const now = Date.UTC(2030, 0, 1) + 84_200;
   const all = recordingHost({
     now,
-    answer: ([program]) => ({ stdout: program === "du" ? "100663296\t/store/.machines/run-42/upper\0" : TEXT }),
+    answer: ([program]) => ({
+      stdout: program === "du" ? "100663296\t/store/.machines/run-42/upper\0" : TEXT,
+    }),
   });
   const lease = leaseOf("/store", "42", { leader: LEADER });
   assert.equal(

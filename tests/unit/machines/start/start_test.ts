@@ -1,22 +1,25 @@
 /** What a machine's start decides, and what it leaves wherever it fails: nothing. */
 
 import assert from "node:assert/strict";
+import { Failure } from "../../../../src/failure.ts";
 import type { MachineSettings } from "../../../../src/config/settings.ts";
+import { findLease, type Lease, writeLease } from "../../../../src/machines/record/lease.ts";
 import type { MachinePlan } from "../../../../src/machines/record/plan.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
-import { leaseLink } from "../../../../src/machines/record/paths.ts";
+import { leaseLink, machinePaths } from "../../../../src/machines/record/paths.ts";
 import { supervisorOf } from "../../../../src/machines/supervisor/choose.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
-import { planOf, SETTINGS, start } from "../fixture.ts";
+import { leaseOf, planOf, SETTINGS, start } from "../fixture.ts";
+import { LEADER, NAME, planIn, startingHost } from "../plain_machine.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
-const NAME = machineName("42", undefined);
+const BOOTED = machineName("42", undefined);
 const UNIT = "/run/systemd/transient/nspawn-runner-run-42.service";
-const RECORD = `/run/systemd/machines/${NAME}`;
+const RECORD = `/run/systemd/machines/${BOOTED}`;
 const quiet = new AbortController().signal;
 
-function planIn(folder: string, settings: Partial<MachineSettings> = {}): MachinePlan {
+function bootedPlan(folder: string, settings: Partial<MachineSettings> = {}): MachinePlan {
   const own = { ...SETTINGS, storage: "overlay", boot: true, ...settings } as const;
   return planOf(`${folder}/store`, { settings: own });
 }
@@ -93,7 +96,7 @@ for (const [there, boot, boots] of BOOTS) {
       const { host, processes } = await systemdHost(folder);
       const readEnd = () => Promise.resolve("ready\n");
       const ready = { ...host, files: { ...host.files, readEnd } };
-      const lease = await start(ready, planIn(folder, { boot }), quiet);
+      const lease = await start(ready, bootedPlan(folder, { boot }), quiet);
       assert.equal(lease.booted, boots);
       assert.ok(supervisorOf(lease).enforcesLimits);
       assert.deepEqual([lease.supervisor, lease.cgroups], ["systemd", []]);
@@ -115,11 +118,11 @@ for (const [step, program, undone] of STEPS) {
     await inFolder(async (folder) => {
       await chrootWith(folder, SYSTEMD, BUS);
       const precious = await leftIn(folder);
-      const plan = planIn(folder, { storage: "tmpfs" });
+      const plan = bootedPlan(folder, { storage: "tmpfs" });
       let leased = false;
       const { host, commands } = await systemdHost(folder, ([name]) => {
         if (name !== program) return;
-        leased = JSON.parse(Deno.readTextFileSync(`${plan.store}/.leases/${NAME}.json`)) !== null;
+        leased = JSON.parse(Deno.readTextFileSync(`${plan.store}/.leases/${BOOTED}.json`)) !== null;
         return { code: 1, stderr: `${name} says why\n` };
       });
       await assert.rejects(start(host, plan, quiet), { kind: "host" });
@@ -137,7 +140,7 @@ Deno.test("startMachine() that fails where its channel is opened leaves nothing"
     const { host } = await systemdHost(folder);
     const write = () => Promise.reject(new Error("disk full"));
     const files = { ...host.files, write };
-    await assert.rejects(start({ ...host, files }, planIn(folder), quiet), /disk full/);
+    await assert.rejects(start({ ...host, files }, bootedPlan(folder), quiet), /disk full/);
     assert.deepEqual(await leftIn(folder), []);
     assert.deepEqual(await host.files.list(`${folder}/store/.machines`), []);
   });
@@ -149,11 +152,11 @@ Deno.test("startMachine() that fails and cannot undo it reports the first failur
       if (program === "systemd-run") return { code: 1, stderr: "no unit\n" };
       if (program === "umount") return { code: 32, stderr: "target is busy\n" };
     });
-    const plan = planIn(folder, { storage: "tmpfs" });
+    const plan = bootedPlan(folder, { storage: "tmpfs" });
     await assert.rejects(start(host, plan, quiet), { kind: "host", message: /no unit/ });
     assert.match(err(), /target is busy/);
     // What is left is still known, so that a cleanup finds it.
-    assert.ok(await host.files.lstat(`${plan.store}/.leases/${NAME}.json`));
+    assert.ok(await host.files.lstat(`${plan.store}/.leases/${BOOTED}.json`));
   });
 });
 
@@ -163,7 +166,7 @@ Deno.test("startMachine() ends a machine that started and is not to be found", a
     const { host, commands } = await systemdHost(folder, (argv): Answer | void => {
       if (argv.includes("/proc/77/stat")) return { stdout: "" };
     });
-    await assert.rejects(start(host, planIn(folder), quiet), { kind: "host" });
+    await assert.rejects(start(host, bootedPlan(folder), quiet), { kind: "host" });
     assert.ok(commands().some((line) => line.startsWith("systemctl kill --signal=SIGKILL ")));
     assert.equal(await host.files.lstat(UNIT), null);
     assert.deepEqual(await host.files.list(`${folder}/store/.leases`), []);
@@ -179,13 +182,204 @@ Deno.test("startMachine() that is undone ends the unit also where systemd makes 
     let asked = false;
     const remove = async (path: string) => {
       // The last moment at which it starts: the unit needs this link.
-      if (path === leaseLink(NAME) && asked) await host.files.write(UNIT, "", 0o644);
+      if (path === leaseLink(BOOTED) && asked) await host.files.write(UNIT, "", 0o644);
       asked = true; // the first time is the claim's
       await host.files.remove(path);
     };
     const late = { ...host, files: { ...host.files, remove } };
-    await assert.rejects(start(late, planIn(folder), quiet), { kind: "host" });
+    await assert.rejects(start(late, bootedPlan(folder), quiet), { kind: "host" });
     assert.ok(commands().some((line) => line.startsWith("systemctl kill --signal=SIGKILL ")));
     assert.equal(await host.files.lstat(UNIT), null);
+  });
+});
+
+Deno.test("startMachine() starts a machine, and its lease says how to enter it", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const { host, processes } = startingHost(folder);
+    const lease = await start(host, plan, quiet);
+    assert.equal(supervisorOf(lease).enforcesLimits, false);
+    const { dropped, ...leader } = lease.leader!;
+    assert.ok(dropped.includes(12) && dropped.includes(21) && !dropped.includes(0));
+    assert.deepEqual(leader, {
+      pid: 77,
+      start: 9,
+      cgroup: "/sys/fs/cgroup/m",
+      noNewPrivileges: true,
+      filtered: true,
+    });
+    assert.deepEqual([lease.preparer, lease.booted, lease.storage], [null, false, "overlay"]);
+    const nspawn = processes.find(({ argv }) =>
+      argv.includes("systemd-nspawn") && argv.length > 2
+    )!;
+    assert.equal(nspawn.argv[4], `/sys/fs/cgroup/nspawn-runner-${NAME}`);
+    assert.ok("detached" in nspawn.options && nspawn.options.detached);
+    assert.ok(nspawn.argv.includes("--register=no"));
+    // What a machine keeps open of ours would keep our caller waiting for ever.
+    assert.deepEqual([nspawn.options.stdout, nspawn.options.stderr], ["null", "null"]);
+  });
+});
+
+Deno.test("startMachine() makes a link to the lease that the machine itself cannot reach", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const { host, processes } = startingHost(folder);
+    const lease = await start(host, plan, quiet);
+    const elsewhere = () => Promise.reject(new Error("the configuration was read"));
+    assert.deepEqual(await findLease(host, NAME, elsewhere), lease);
+    const binds = processes.flatMap(({ argv }) => argv).filter((word) => word.startsWith("--bind"));
+    const shown = binds.map((word) => word.split("=")[1]!.split(":")[0]!);
+    assert.equal(shown.length, 3);
+    for (const path of shown) {
+      const moved = path.startsWith("/run/") ? folder + path : path;
+      const found = await new Deno.Command("find", { args: [moved, "-type", "l"] }).output();
+      assert.equal(new TextDecoder().decode(found.stdout), "", path);
+    }
+  });
+});
+
+Deno.test("startMachine() replaces a link that led to another store", async () => {
+  await inFolder(async (folder) => {
+    const { host } = startingHost(folder);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.symlink("/nonexistent/lease.json", `/run/nspawn-runner/${NAME}.lease`);
+    const lease = await start(host, planIn(folder), quiet);
+    assert.deepEqual(await findLease(host, NAME, () => Promise.reject(new Error())), lease);
+  });
+});
+
+Deno.test("startMachine() that is interrupted begins nothing and says so", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const { host, commands } = startingHost(folder);
+    await assert.rejects(start(host, plan, AbortSignal.abort()), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.deepEqual([error.kind, error.message], [
+        "host",
+        `Cannot start machine ${NAME}: interrupted`,
+      ]);
+      return true;
+    });
+    assert.ok(!commands().some((line) => line.includes("systemd-nspawn")));
+    assert.equal(await host.files.lstat(machinePaths(plan.store, NAME).folder), null);
+    assert.deepEqual(await host.files.list(`${plan.store}/.leases`), []);
+    const runtime = await host.files.list("/run/nspawn-runner");
+    assert.deepEqual(runtime.filter((name) => !name.startsWith(".")), []);
+  });
+});
+
+Deno.test("startMachine() that is interrupted when all is done already undoes all as well", async () => {
+  await inFolder(async (folder) => {
+    const plan = planIn(folder);
+    const late = new AbortController();
+    const { host, commands } = startingHost(folder, () => late.abort());
+    await assert.rejects(start(host, plan, late.signal), /interrupted/);
+    assert.match(commands().at(-1)!, new RegExp(`/nspawn-runner-${NAME}$`), "its cgroup is ended");
+    assert.deepEqual(await host.files.list(`${plan.store}/.leases`), []);
+  });
+});
+
+async function refusal(lease: Partial<Lease>): Promise<Failure | null> {
+  let failure: Failure | null = null;
+  await inFolder(async (folder) => {
+    const { host } = startingHost(folder);
+    const plan = planIn(folder);
+    const old = { machine: NAME, boot: "boot-1", supervisor: "standalone", cgroups: ["/old"] };
+    await writeLease(host, { ...leaseOf(plan.store, "42"), ...old, ...lease } as Lease);
+    await start(host, plan, quiet).catch((error) => void (failure = error));
+  });
+  return failure;
+}
+
+Deno.test("startMachine() refuses a machine that runs, with the id that ends it by hand", async () => {
+  const failure = await refusal({ leader: LEADER });
+  assert.match(failure?.message ?? "", /exists already/);
+  assert.match(failure?.hint ?? "", /cleanup --id 42-ba7816bf$/);
+});
+
+Deno.test("startMachine() waits for another process that starts or ends that machine, but not for ever", async () => {
+  await inFolder(async (folder) => {
+    const { host } = startingHost(folder);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    const lock = await host.files.lock(`/run/nspawn-runner/${NAME}.lock`);
+    const began = host.clock.now();
+    await assert.rejects(start(host, planIn(folder), quiet), {
+      kind: "host",
+      message: /another process/,
+    });
+    assert.ok(host.clock.now() - began >= 10_000);
+    lock?.release();
+    await start(host, planIn(folder), quiet);
+    assert.equal(await host.files.lstat(`/run/nspawn-runner/${NAME}.lock`), null);
+  });
+});
+
+Deno.test("startMachine() sweeps what died, and what another boot or process of that pid left", async () => {
+  const gone: Partial<Lease>[] = [
+    { leader: null },
+    { leader: { ...LEADER, start: 8 } },
+    { preparer: { pid: 77, start: 8 } },
+    { leader: LEADER, boot: "boot-0" },
+    { preparer: { pid: 77, start: 9 }, boot: "boot-0" },
+  ];
+  for (const lease of gone) assert.equal(await refusal(lease), null, JSON.stringify(lease));
+});
+
+/** Every file below a folder but those that the program keeps until the host reboots. */
+async function recordsIn(folder: string): Promise<string[]> {
+  const found = await new Deno.Command("find", {
+    args: [folder, "-type", "f", "-not", "-name", ".*"],
+  }).output();
+  return new TextDecoder().decode(found.stdout).split("\n").filter((line) => line !== "");
+}
+
+Deno.test("startMachine() writes the lease before anything is created, and undoes all when it fails", async () => {
+  await inFolder(async (folder) => {
+    const plan = planOf(`${folder}/store`);
+    let leased = false;
+    const { host, commands } = standaloneHost(folder, ([program, ...words]) => {
+      if (program === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
+      if (!words.includes("systemd-nspawn") || program !== "sh") return;
+      const lease = Deno.readTextFileSync(`${plan.store}/.leases/run-42.json`);
+      leased = JSON.parse(lease).leader === null;
+      return { code: 1 };
+    });
+    // Nobody is ever alive here: nspawn ended at once.
+    await assert.rejects(start(host, plan, quiet), (error) => {
+      assert.ok(error instanceof Failure);
+      assert.equal(error.kind, "host");
+      return true;
+    });
+    assert.ok(leased);
+    assert.ok(commands().some((line) => line.endsWith("/nspawn-runner-run-42")), "its cgroup ends");
+    assert.deepEqual(await recordsIn(folder), []);
+  });
+});
+
+Deno.test("startMachine() refuses a machine that runs, and leaves its lease alone", async () => {
+  await inFolder(async (folder) => {
+    const plan = planOf(`${folder}/store`);
+    const alive = `boot-1\n77 (x) S ${Array(18).fill("0").join(" ")} 9 0\n`;
+    const { host } = standaloneHost(
+      folder,
+      ([program, ...words]) =>
+        program === "cat" && words.includes("/proc/77/stat") ? { stdout: alive } : undefined,
+    );
+    const leader = {
+      pid: 77,
+      start: 9,
+      cgroup: "/",
+      dropped: [],
+      noNewPrivileges: false,
+      filtered: true,
+    };
+    const lease = leaseOf(plan.store, "42", { boot: "boot-1", supervisor: "standalone", leader });
+    await writeLease(host, lease);
+    await assert.rejects(start(host, plan, quiet), (error) => {
+      assert.match(`${(error as Failure).message}`, /exists already/);
+      assert.match(`${(error as Failure).hint}`, /cleanup --id 42/);
+      return true;
+    });
+    assert.equal((await recordsIn(folder)).length, 1, "the lease stays");
   });
 });

@@ -1,0 +1,46 @@
+/** Housekeeping before a start. */
+
+import assert from "node:assert/strict";
+import type { Host } from "../../../../src/host/host.ts";
+import { keepHouse } from "../../../../src/machines/end/housekeeping.ts";
+import { writeLease } from "../../../../src/machines/record/lease.ts";
+import { machineName } from "../../../../src/machines/record/name.ts";
+import { inFolder } from "../../recording_host.ts";
+import { leaseOf } from "../fixture.ts";
+import { standaloneHost } from "../standalone_host.ts";
+
+const STATE = { boot: "boot-1", runner: null };
+const OWN = machineName("42", undefined);
+const quiet = new AbortController().signal;
+
+/** Three machines of an earlier boot, the first of them our own, and housekeeping among them. */
+async function keepHouseIn(folder: string, interrupt: AbortSignal, slow = 0) {
+  const { host, err } = standaloneHost(folder, () => {});
+  host.log.verbosity = "verbose";
+  const store = `${folder}/store`;
+  for (const id of ["42", "43", "44"]) {
+    await writeLease(host, leaseOf(store, id, { supervisor: "standalone" }));
+  }
+  const remove: Host["files"]["remove"] = async (path) => {
+    await host.clock.sleep(slow);
+    await host.files.remove(path);
+  };
+  const files = { ...host.files, remove };
+  await keepHouse({ ...host, files }, store, STATE, OWN, interrupt);
+  return { left: await host.files.list(`${store}/.leases`), err };
+}
+
+Deno.test("keepHouse() ends overdue machines with their reason, and leaves the caller's own alone", () =>
+  inFolder(async (folder) => {
+    const { left, err } = await keepHouseIn(folder, quiet);
+    assert.deepEqual(left, ["run-42.json"]);
+    assert.match(err(), /^Ending machine run-43: the host was rebooted$/m);
+  }));
+
+Deno.test("keepHouse() ends no further machine when its time is over, or it is interrupted", () =>
+  inFolder(async (folder) => {
+    const { left } = await keepHouseIn(folder, quiet, 20_000);
+    assert.deepEqual(left, ["run-42.json", "run-44.json"]);
+    const interrupted = await keepHouseIn(folder, AbortSignal.abort());
+    assert.equal(interrupted.left.length, 3);
+  }));

@@ -1,0 +1,92 @@
+/** Reservations: what is decided before the host-wide lock, and what under it. */
+
+import assert from "node:assert/strict";
+import { machinePaths } from "../../../../src/machines/record/paths.ts";
+import type { BaseTree, MachinePlan } from "../../../../src/machines/record/plan.ts";
+import { readyHost } from "../../../../src/machines/start/ready_host.ts";
+import { reserve } from "../../../../src/machines/start/reserve.ts";
+import { inFolder, type Recording } from "../../recording_host.ts";
+import { planOf, SETTINGS } from "../fixture.ts";
+import { standaloneHost } from "../standalone_host.ts";
+
+const RESERVATION_LOCK = "/run/nspawn-runner/.taking.lock";
+const quiet = new AbortController().signal;
+
+/** A host on which every trial fails. */
+function probedHost(folder: string, onTrial: (folder: string) => Promise<void>): Recording {
+  return standaloneHost(folder, ([program, ...words]) => {
+    if (program === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
+    if (program === "unshare") return onTrial(words.at(-1)!).then(() => ({ code: 1 }));
+  });
+}
+
+/** Reserves a machine whose tree is what `treeAt` returns at each call, counted from 0. */
+async function reserveWith(
+  folder: string,
+  treeAt: (call: number) => string | Promise<string>,
+  { host }: Recording = probedHost(folder, () => Promise.resolve()),
+) {
+  let calls = 0;
+  const base = await planOf(`${folder}/store`).tree();
+  const tree = async (): Promise<BaseTree> => ({ ...base, path: await treeAt(calls++) });
+  const plan: MachinePlan = planOf(`${folder}/store`, {
+    tree,
+    settings: { ...SETTINGS, storage: "auto", private_users: "auto", boot: false },
+  });
+  await host.files.makeDirectory(plan.store);
+  const reservation = await reserve(host, plan, await readyHost(host, plan), quiet);
+  return { ...reservation, calls };
+}
+
+Deno.test("reserve() plans again where maintenance replaced the tree meanwhile", () =>
+  inFolder(async (folder) => {
+    const { lease, tree, calls } = await reserveWith(
+      folder,
+      (call) => call === 0 ? "/old" : "/new",
+    );
+    assert.deepEqual([lease.chroot.path, tree.path], ["/new", "/new"]);
+    assert.equal(calls, 4, "once to plan and once under the lock, twice");
+  }));
+
+Deno.test("reserve() plans again where another tree took the path", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/tree`;
+    await Deno.mkdir(path);
+    const { calls } = await reserveWith(folder, async (call) => {
+      if (call === 1) {
+        await Deno.rename(path, `${folder}/old`); // so that its inode is not used again
+        await Deno.mkdir(path);
+      }
+      return path;
+    });
+    assert.equal(calls, 4);
+  }));
+
+Deno.test("reserve() gives up where the tree is replaced again and again, and records nothing", () =>
+  inFolder(async (folder) => {
+    const recording = probedHost(folder, () => Promise.resolve());
+    await assert.rejects(reserveWith(folder, (call) => `/${call}`, recording), {
+      kind: "host",
+      message: /replaced again and again/,
+    });
+    assert.deepEqual(await recording.host.files.list(`${folder}/store/.leases`), []);
+  }));
+
+Deno.test("reserve() tries what the host can do without the host-wide lock, and before it writes a lease", () =>
+  inFolder(async (folder) => {
+    const tried: string[] = [];
+    const { lease } = machinePaths(`${folder}/store`, planOf("").name);
+    const recording = probedHost(folder, async (trial) => {
+      tried.push(trial);
+      const lock = await recording.host.files.lock(RESERVATION_LOCK);
+      assert.ok(lock !== null, "no trial holds up other machines");
+      lock.release();
+      assert.equal(await recording.host.files.lstat(lease), null);
+    });
+    await reserveWith(folder, () => `${folder}/tree`, recording);
+    assert.ok(tried.length >= 2, "an overlay, and the owners of files");
+    assert.notEqual(await recording.host.files.lstat(lease), null);
+    const before = tried.length;
+    await reserveWith(folder, () => `${folder}/tree`, recording);
+    assert.equal(tried.length, before, "once a boot");
+  }));
