@@ -1,20 +1,20 @@
 /** What commands on chroots share: signals, the view of machines, and housekeeping. */
 
 import { allTrees } from "../chroots/generations/all_trees.ts";
-import type { ChrootMachines } from "../chroots/generations/machines_port.ts";
 import type { ChrootContext } from "../chroots/generations/context.ts";
-import type { Context } from "./command.ts";
+import type { ChrootMachines } from "../chroots/generations/machines_port.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { kernelFacts } from "../linux/proc.ts";
+import { endOverdue } from "../machines/end/overdue.ts";
+import { removeMachine } from "../machines/end/stop.ts";
+import { listLeases } from "../machines/record/lease.ts";
+import { whileReserving } from "../machines/record/lock.ts";
 import {
   removeShiftedLayersOf,
   removeUnusedShiftedLayers,
 } from "../machines/storage/shifted/remove_unused.ts";
-import { listLeases } from "../machines/record/lease.ts";
-import { kernelFacts } from "../linux/proc.ts";
-import { whileReserving } from "../machines/record/lock.ts";
-import { removeMachine } from "../machines/end/stop.ts";
-import { endOverdue } from "../machines/end/overdue.ts";
+import type { Context } from "./command.ts";
 import { interruptible } from "./interrupt.ts";
 import { chrootTrial } from "./trial.ts";
 

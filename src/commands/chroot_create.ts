@@ -1,9 +1,9 @@
+import { chooseImage } from "../app/choices.ts";
+import type { CommandRun } from "../app/command.ts";
+import { withChrootHousekeeping } from "../app/with_chroots.ts";
 import { createChroot } from "../chroots/build/create.ts";
 import { namesOfImage } from "../config/chroot_name.ts";
-import type { CommandRun } from "../app/command.ts";
 import { readJob } from "../gitlab/job.ts";
-import { chooseImage } from "../app/choices.ts";
-import { withChrootHousekeeping } from "../app/with_chroots.ts";
 
 /** Creates a chroot. */
 export const run: CommandRun = async (invocation, context) => {

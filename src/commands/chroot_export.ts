@@ -1,8 +1,8 @@
 import { resolve } from "@std/path/posix";
-import { resolveChroot } from "../chroots/find/resolve.ts";
-import { exportChroot } from "../chroots/transfer/export.ts";
 import type { CommandRun } from "../app/command.ts";
 import { withChroots } from "../app/with_chroots.ts";
+import { resolveChroot } from "../chroots/find/resolve.ts";
+import { exportChroot } from "../chroots/transfer/export.ts";
 
 /** Writes a chroot into a file. */
 export const run: CommandRun = async (invocation, context) => {

@@ -1,9 +1,9 @@
 import { resolve } from "@std/path/posix";
-import { isChrootName, NAME_RULE } from "../config/chroot_name.ts";
-import { importChroot } from "../chroots/transfer/import.ts";
 import type { CommandRun } from "../app/command.ts";
-import { usageError } from "../failure.ts";
 import { withChrootHousekeeping } from "../app/with_chroots.ts";
+import { importChroot } from "../chroots/transfer/import.ts";
+import { isChrootName, NAME_RULE } from "../config/chroot_name.ts";
+import { usageError } from "../failure.ts";
 
 /** Makes a chroot, or its next generation, from a file of chroot-export. */
 export const run: CommandRun = async (invocation, context) => {

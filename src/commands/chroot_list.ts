@@ -1,6 +1,6 @@
+import type { CommandRun } from "../app/command.ts";
 import { listChroots } from "../chroots/find/list.ts";
 import { asJson, asLines, asTable } from "../chroots/find/table.ts";
-import type { CommandRun } from "../app/command.ts";
 
 /** Lists chroots and definitions. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {

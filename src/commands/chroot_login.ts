@@ -1,9 +1,9 @@
-import { resolveChroot } from "../chroots/find/resolve.ts";
-import { logIn, logInDirectly } from "../chroots/build/login.ts";
-import type { CommandRun } from "../app/command.ts";
-import { readJob } from "../gitlab/job.ts";
 import { chooseImage } from "../app/choices.ts";
+import type { CommandRun } from "../app/command.ts";
 import { withChrootHousekeeping } from "../app/with_chroots.ts";
+import { logIn, logInDirectly } from "../chroots/build/login.ts";
+import { resolveChroot } from "../chroots/find/resolve.ts";
+import { readJob } from "../gitlab/job.ts";
 
 /** Opens a shell in a chroot. */
 export const run: CommandRun = async (invocation, context) => {

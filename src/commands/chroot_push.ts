@@ -1,7 +1,7 @@
-import { resolveChroot } from "../chroots/find/resolve.ts";
-import { pushChroot } from "../chroots/transfer/push.ts";
 import type { CommandRun } from "../app/command.ts";
 import { withChroots } from "../app/with_chroots.ts";
+import { resolveChroot } from "../chroots/find/resolve.ts";
+import { pushChroot } from "../chroots/transfer/push.ts";
 
 /** Pushes a chroot to a registry. */
 export const run: CommandRun = async (invocation, context) => {

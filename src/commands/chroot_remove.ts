@@ -1,6 +1,6 @@
-import { removeChroot } from "../chroots/build/remove.ts";
 import type { CommandRun } from "../app/command.ts";
 import { withChrootHousekeeping } from "../app/with_chroots.ts";
+import { removeChroot } from "../chroots/build/remove.ts";
 
 /** Removes a chroot. */
 export const run: CommandRun = async (invocation, context) => {

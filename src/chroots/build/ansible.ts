@@ -1,15 +1,15 @@
 /** Runs an Ansible playbook on a tree that is not booted. */
 
 import { join } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
+import { BUILD_MACHINE_PREFIX } from "../../linux/nspawn_leftovers.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
-import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 import { runTool } from "../../linux/tool.ts";
+import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
 
 /** The program that runs playbooks. */
 export const ANSIBLE_PLAYBOOK = "ansible-playbook";
@@ -77,7 +77,7 @@ export function wrapperScript(
   timezone: readonly string[],
 ): string {
   const argv = commonNspawnArgv({
-    machine: `${WORKSHOP}playbook-$$-${pid}`, // the shell replaces $$ by its own pid
+    machine: `${BUILD_MACHINE_PREFIX}playbook-$$-${pid}`, // the shell replaces $$ by its own pid
     registration: isRegistered ? "scope" : "none",
     timezone,
   });

@@ -9,7 +9,7 @@ import { openBuildFolder } from "../generations/build_folder.ts";
 import { changeChroot } from "../generations/change_chroot.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { requireOwned } from "../generations/ownership.ts";
-import { chrootPlaces } from "../generations/places.ts";
+import { chrootPaths } from "../generations/paths.ts";
 import { currentRecord, UNKNOWN_ORIGIN } from "../generations/record.ts";
 import { recoverStore } from "../generations/recover.ts";
 import { chooseSource, type SuiteHints } from "../sources/choose.ts";
@@ -93,7 +93,7 @@ async function build(
   await makeTree(host, tree);
   const image = await source.fill(host, folder, interrupt);
   await requireRoot(host, tree, source);
-  if (!source.bringsPackages) {
+  if (!source.installsPackages) {
     await installPackages(host, tree, recipe.build.packages ?? [], interrupt);
   }
   await provisionTree(host, name, tree, recipe, interrupt);
@@ -112,7 +112,7 @@ async function requireRoot(host: Host, tree: string, { origin }: Source): Promis
 }
 
 async function refuseExisting({ host, config }: ChrootContext, name: ChrootName): Promise<void> {
-  if (await host.files.lstat(chrootPlaces(config.store, name).path) === null) return;
+  if (await host.files.lstat(chrootPaths(config.store, name).path) === null) return;
   throw refused(
     "it exists already",
     `Bring it up to date: nspawn-runner chroot-maintenance ${name}`,

@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { LOCALHOST } from "../../linux/localhost.ts";
+import { LOCALHOST_LINES } from "../../linux/localhost.ts";
 
 /**
  * Empties the machine id, adds /etc/hosts where it is missing, and makes the root directory
@@ -20,7 +20,9 @@ export async function finalizeTree(host: Host, tree: string): Promise<void> {
     await host.files.write(id, "", 0o444);
     // No package of a minimal system has it, and many test suites use localhost.
     const hosts = join(etc, "hosts");
-    if (await host.files.lstat(hosts) === null) await host.files.write(hosts, LOCALHOST, 0o644);
+    if (await host.files.lstat(hosts) === null) {
+      await host.files.write(hosts, LOCALHOST_LINES, 0o644);
+    }
   }
   const dbus = await folderIn(host, tree, "var/lib/dbus");
   const copy = dbus === null ? null : join(dbus, "machine-id");

@@ -7,7 +7,7 @@ import { diskUsage } from "../../linux/disk.ts";
 import { syncTree } from "../../linux/tree.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { addGeneration } from "../generations/current.ts";
-import { chrootPlaces } from "../generations/places.ts";
+import { chrootPaths } from "../generations/paths.ts";
 import type { GenerationRecord } from "../generations/record.ts";
 import { finalizeTree } from "./finalize_tree.ts";
 
@@ -30,7 +30,7 @@ export async function finishBuild(
   { settings, ...result }: BuildResult,
 ): Promise<number> {
   const { host, config: { store }, interrupt } = context;
-  const { tree } = chrootPlaces(store, name);
+  const { tree } = chrootPaths(store, name);
   await finalizeTree(host, tree);
   host.log.info("Testing the new tree: a machine starts, shell and git run");
   await context.trial({ name, tree, settings, image: result.image }, interrupt);

@@ -4,8 +4,8 @@ import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Ending } from "../../ending.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { runInForeground } from "../../linux/foreground.ts";
-import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
+import { BUILD_MACHINE_PREFIX } from "../../linux/nspawn_leftovers.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { toolEnvironment } from "../../linux/tool.ts";
@@ -122,7 +122,7 @@ export function loginArgv(
   const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 36).replace(/-+$/, "");
   return [
     ...commonNspawnArgv({
-      machine: `${WORKSHOP}login-${chroot}-${pid}`,
+      machine: `${BUILD_MACHINE_PREFIX}login-${chroot}-${pid}`,
       registration: isRegistered ? "scope" : "none",
       terminal,
       timezone,

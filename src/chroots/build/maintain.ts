@@ -2,9 +2,9 @@
 
 import { type ChrootName, isChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
+import { definedNames } from "../definition/defined_names.ts";
 import { findDefinition } from "../definition/definition.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
-import { definedNames } from "../definition/defined_names.ts";
 import { unknownImage } from "../find/image_failures.ts";
 import { findTree } from "../find/lookup.ts";
 import { changeChroot } from "../generations/change_chroot.ts";
@@ -12,7 +12,7 @@ import type { ChrootContext } from "../generations/context.ts";
 import { generationNumbers, readRecord } from "../generations/record.ts";
 import { recoverStore } from "../generations/recover.ts";
 import { create, recreate, sourceForRebuild } from "./create.ts";
-import { canUpgrade } from "./provision.ts";
+import { hasApt } from "./provision.ts";
 import { update } from "./update.ts";
 
 /** What maintenance does to a chroot. */
@@ -47,7 +47,7 @@ export async function planMaintenance(
   const { setup, copy, packages } = build;
   const isProvisioned = playbook !== null ||
     [setup, copy, packages].some((key) => key !== undefined);
-  return isProvisioned || await canUpgrade(host, tree) ? "update" : "nothing";
+  return isProvisioned || await hasApt(host, tree) ? "update" : "nothing";
 }
 
 /**

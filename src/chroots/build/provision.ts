@@ -1,15 +1,15 @@
 /** Provisions a tree that its source has filled: packages, files, commands, a playbook. */
 
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { hostFailure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { WORKSHOP } from "../../linux/nspawn_leftovers.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
+import { BUILD_MACHINE_PREFIX } from "../../linux/nspawn_leftovers.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
-import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import type { Recipe } from "../definition/recipe.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
+import type { Recipe } from "../definition/recipe.ts";
+import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
 
 /** Refuses a recipe with a playbook where ansible-playbook is missing, before anything is built. */
 export async function requirePlaybookProgram(host: Host, { playbook }: Recipe): Promise<void> {
@@ -81,7 +81,7 @@ export async function installPackages(
   interrupt: AbortSignal,
 ): Promise<void> {
   if (packages.length === 0) return;
-  if (!await canUpgrade(host, tree)) {
+  if (!await hasApt(host, tree)) {
     throw refused(
       "Cannot install packages: the chroot has no apt",
       "Install them by commands in setup of the definition",
@@ -92,7 +92,7 @@ export async function installPackages(
 }
 
 /** Tells whether a tree has apt. */
-export async function canUpgrade(host: Host, tree: string): Promise<boolean> {
+export async function hasApt(host: Host, tree: string): Promise<boolean> {
   return await host.files.lstat(`${tree}/usr/bin/apt-get`) !== null;
 }
 
@@ -109,7 +109,7 @@ async function runInside(
       host,
       [
         ...commonNspawnArgv({
-          machine: `${WORKSHOP}setup-${host.pid()}`,
+          machine: `${BUILD_MACHINE_PREFIX}setup-${host.pid()}`,
           registration: isRegistered ? "scope" : "none",
           timezone: await timezoneOptions(host, tree),
         }),

@@ -10,7 +10,7 @@ import type { ChrootContext } from "../generations/context.ts";
 import { whileLocked } from "../generations/lock.ts";
 import { inUse, machinesOf } from "../generations/machines_port.ts";
 import { requireOwned } from "../generations/ownership.ts";
-import { chrootPlaces, removalPath, removalsFolder } from "../generations/places.ts";
+import { chrootPaths, removalPath, removalsFolder } from "../generations/paths.ts";
 import { currentNumber } from "../generations/record.ts";
 import { recoverStore } from "../generations/recover.ts";
 
@@ -30,7 +30,7 @@ export async function removeChroot(
   await recoverStore(host, config.store);
   for (const name of namesOfImage(image)) {
     // A file of that name is no chroot.
-    const stat = await host.files.stat(chrootPlaces(config.store, name).path);
+    const stat = await host.files.stat(chrootPaths(config.store, name).path);
     if (stat?.kind !== "directory") continue;
     await whileLocked(context, name, async () => {
       await requireOwned(host, config.store, name, "remove");
@@ -83,7 +83,7 @@ async function moveOut(
   name: ChrootName,
   removal: string,
 ): Promise<void> {
-  const { path, generations } = chrootPlaces(store, name);
+  const { path, generations } = chrootPaths(store, name);
   if (await currentNumber(host, store, name) === null) {
     await host.files.makeDirectory(removal);
     return await host.files.rename(path, join(removal, "0"));

@@ -11,7 +11,7 @@ import { requireOwned } from "../generations/ownership.ts";
 import { currentRecord, UNKNOWN_ORIGIN } from "../generations/record.ts";
 import { type BuildResult, finishBuild } from "./finish_build.ts";
 import {
-  canUpgrade,
+  hasApt,
   installPackages,
   provisionTree,
   requirePlaybookProgram,
@@ -31,7 +31,7 @@ export async function update(context: ChrootContext, name: ChrootName): Promise<
   const { tree } = folder;
   const origin = await copyCurrent(context, name, tree);
   const { packages = [] } = recipe.build;
-  if (await canUpgrade(host, tree)) await upgradeTree(host, tree, packages, interrupt);
+  if (await hasApt(host, tree)) await upgradeTree(host, tree, packages, interrupt);
   else await installPackages(host, tree, packages, interrupt); // refuses packages: there is no apt
   await provisionTree(host, name, tree, recipe, interrupt);
   const { settings } = recipe;

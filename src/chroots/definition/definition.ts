@@ -1,9 +1,9 @@
 /** Definitions: how a chroot is built, and the settings of its machines. */
 
 import { join } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Config, Definition } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 
 /** A definition, with the folder in which it was found. */
 export interface FoundDefinition {

@@ -1,11 +1,11 @@
 /** Ansible playbooks of chroots, and the variables in them that this program reads. */
 
 import { isAbsolute, join } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Config, OwnSettings } from "../../config/settings.ts";
 import { messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { FoundDefinition } from "./definition.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 
 /** A playbook, with the values of its variables. */
 export interface Playbook {

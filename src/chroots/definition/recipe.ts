@@ -1,11 +1,11 @@
 /** The recipe of a chroot: its definition and its playbook together. */
 
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { settingsFor } from "../../config/load.ts";
 import type { BuildRecipe, ChrootSettings, Config } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { sha256 } from "../../text/hash.ts";
 import { findDefinition } from "./definition.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 import { findPlaybook, type Playbook } from "./playbook.ts";
 
 /** How a chroot is built, and the settings of its machines. */

@@ -8,7 +8,7 @@ import { definedNames } from "../definition/defined_names.ts";
 import { findDefinition, type FoundDefinition } from "../definition/definition.ts";
 import { findPlaybook } from "../definition/playbook.ts";
 import { isLocked } from "../generations/lock.ts";
-import { buildsFolder, chrootPlaces } from "../generations/places.ts";
+import { buildsFolder, chrootPaths } from "../generations/paths.ts";
 import { currentNumber, generationNumbers, readRecord } from "../generations/record.ts";
 import { findTree } from "./lookup.ts";
 
@@ -84,7 +84,7 @@ async function entryOf(
     digest: record?.pin?.startsWith("sha256:") ? record.pin : null,
     size: record?.size ?? null,
     made: record?.made ?? null,
-    path: chrootPlaces(store, name).path,
+    path: chrootPaths(store, name).path,
     defined: isDefined,
   };
 }

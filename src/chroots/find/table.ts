@@ -1,7 +1,7 @@
 /** The forms in which a list of chroots is printed. */
 
-import { asAge } from "../../text/age.ts";
-import { asSize } from "../../text/size.ts";
+import { formatAge } from "../../text/age.ts";
+import { formatSize } from "../../text/size.ts";
 import { columns } from "../../text/table.ts";
 import type { ChrootEntry } from "./list.ts";
 
@@ -26,9 +26,9 @@ function rowOf(entry: ChrootEntry, now: number): readonly string[] {
     name,
     state,
     `${generation ?? "-"}`,
-    made === null ? "-" : asAge(Math.max(0, Math.round((now - Date.parse(made)) / 1000))),
+    made === null ? "-" : formatAge(Math.max(0, Math.round((now - Date.parse(made)) / 1000))),
     origin ?? "-",
-    size === null ? "-" : asSize(size),
+    size === null ? "-" : formatSize(size),
     path,
   ];
 }

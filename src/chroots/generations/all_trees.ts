@@ -1,8 +1,8 @@
 /** All trees of a store. */
 
-import type { Host } from "../../host/host.ts";
 import { isChrootName } from "../../config/chroot_name.ts";
-import { buildsFolder, chrootPlaces, generationsFolder } from "./places.ts";
+import type { Host } from "../../host/host.ts";
+import { buildsFolder, chrootPaths, generationsFolder } from "./paths.ts";
 import { generationNumbers, generationPath } from "./record.ts";
 
 /**
@@ -13,8 +13,8 @@ import { generationNumbers, generationPath } from "./record.ts";
  */
 export async function* allTrees(host: Host, store: string): AsyncIterable<string> {
   const namesIn = async (folder: string) => (await host.files.list(folder)).filter(isChrootName);
-  for (const name of await namesIn(buildsFolder(store))) yield chrootPlaces(store, name).tree;
-  for (const name of await namesIn(store)) yield chrootPlaces(store, name).path;
+  for (const name of await namesIn(buildsFolder(store))) yield chrootPaths(store, name).tree;
+  for (const name of await namesIn(store)) yield chrootPaths(store, name).path;
   for (const name of await namesIn(generationsFolder(store))) {
     for (const number of await generationNumbers(host, store, name)) {
       yield generationPath(store, name, number);

@@ -1,10 +1,10 @@
 /** One change of a chroot: under its lock, with failures that name the chroot. */
 
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { Failure } from "../../failure.ts";
+import { ChrootFailure } from "./chroot_failure.ts";
 import type { ChrootContext } from "./context.ts";
 import { whileLocked } from "./lock.ts";
-import { ChrootFailure } from "./chroot_failure.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 
 /**
  * Changes a chroot while no other process changes it.

@@ -1,13 +1,13 @@
 /** Which generation of a chroot is current. */
 
 import { basename, join } from "@std/path/posix";
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import type { Host } from "../../host/host.ts";
 import { until } from "../../linux/wait.ts";
+import { ChrootFailure } from "./chroot_failure.ts";
 import type { ChrootContext } from "./context.ts";
 import { type ChrootMachine, machinesOf } from "./machines_port.ts";
-import { ChrootFailure } from "./chroot_failure.ts";
-import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
-import { chrootPlaces, generationsFolder } from "./places.ts";
+import { chrootPaths, generationsFolder } from "./paths.ts";
 import { prune } from "./prune.ts";
 import {
   currentNumber,
@@ -30,7 +30,7 @@ export async function addGeneration(
   record: Omit<GenerationRecord, "version" | "previous">,
 ): Promise<number> {
   const { host, config: { store } } = context;
-  const { generations, tree } = chrootPlaces(store, name);
+  const { generations, tree } = chrootPaths(store, name);
   await host.files.makeDirectory(generations);
   // An image may hold a set-uid program, which no user of this host is to reach.
   await host.files.chmod(generationsFolder(store), 0o700);
@@ -51,7 +51,7 @@ export async function switchTo(
   name: ChrootName,
   number: number,
 ): Promise<void> {
-  const { path, generations } = chrootPlaces(store, name);
+  const { path, generations } = chrootPaths(store, name);
   const newLink = join(generations, ".link");
   await host.files.remove(newLink);
   await host.files.symlink(linkTarget(name, number), newLink);
@@ -69,7 +69,7 @@ async function adoptDirectory(
   { host, config: { store }, machines }: ChrootContext,
   name: ChrootName,
 ): Promise<void> {
-  const { path } = chrootPlaces(store, name);
+  const { path } = chrootPaths(store, name);
   if ((await host.files.lstat(path))?.kind !== "directory") return;
   let starting: readonly ChrootMachine[] = [];
   const moveUnlessStarting = async () => {

@@ -1,11 +1,11 @@
 /** The lock of a chroot: one process at a time changes it. */
 
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host, Lock } from "../../host/host.ts";
 import { until } from "../../linux/wait.ts";
 import type { ChrootContext } from "./context.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import { chrootPlaces, lockFolder } from "./places.ts";
+import { chrootPaths, lockFolder } from "./paths.ts";
 
 /** The part of the context that locking needs. */
 export type LockContext = Pick<ChrootContext, "host" | "config" | "interrupt">;
@@ -49,7 +49,7 @@ const LOCK_INTERVAL = 300;
 export async function tryLock(host: Host, store: string, name: ChrootName): Promise<Lock | null> {
   await host.files.makeDirectory(store, 0o755);
   await host.files.makeDirectory(lockFolder(store), 0o755);
-  return await host.files.lock(chrootPlaces(store, name).lock);
+  return await host.files.lock(chrootPaths(store, name).lock);
 }
 
 /**
@@ -58,7 +58,7 @@ export async function tryLock(host: Host, store: string, name: ChrootName): Prom
  * @returns False also where /proc/locks cannot be read.
  */
 export async function isLocked(host: Host, store: string, name: ChrootName): Promise<boolean> {
-  const stat = await host.files.stat(chrootPlaces(store, name).lock);
+  const stat = await host.files.stat(chrootPaths(store, name).lock);
   if (stat === null) return false;
   // proc_locks(5): "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END"
   const { stdout } = await host.processes.capture(["cat", "/proc/locks"]);
@@ -73,6 +73,6 @@ async function busy(host: Host, store: string, name: ChrootName): Promise<Error>
 }
 
 async function holderOf(host: Host, store: string, name: ChrootName): Promise<string> {
-  const holder = (await host.files.read(chrootPlaces(store, name).lock) ?? "").trim();
+  const holder = (await host.files.read(chrootPaths(store, name).lock) ?? "").trim();
   return holder === "" ? "another process" : `process ${holder}`;
 }

@@ -2,10 +2,10 @@
  * What chroots need to know of machines: an interface, since chroots do not know how machines work.
  */
 
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Host } from "../../host/host.ts";
 import { ChrootFailure } from "./chroot_failure.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import { chrootPlaces } from "./places.ts";
+import { chrootPaths } from "./paths.ts";
 
 /** A machine, as chroots see it. */
 export interface ChrootMachine {
@@ -41,7 +41,7 @@ export async function machinesOf(
   machines: ChrootMachines,
   name: ChrootName,
 ): Promise<ChrootMachine[]> {
-  const { path, generations } = chrootPlaces(await host.files.real(store) ?? store, name);
+  const { path, generations } = chrootPaths(await host.files.real(store) ?? store, name);
   const isOfChroot = (tree: string) => tree === path || tree.startsWith(`${generations}/`);
   return (await machines.list()).filter(({ chroot }) => isOfChroot(chroot.path));
 }

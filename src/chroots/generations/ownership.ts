@@ -1,10 +1,10 @@
 /** Trees in a chroot's place that this program must not replace or remove. */
 
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Host } from "../../host/host.ts";
 import { mountsIn } from "../../linux/tree.ts";
 import { ChrootFailure } from "./chroot_failure.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import { chrootPlaces } from "./places.ts";
+import { chrootPaths } from "./paths.ts";
 import { currentNumber } from "./record.ts";
 
 /**
@@ -18,19 +18,19 @@ export async function requireOwned(
   name: ChrootName,
   verb: string,
 ): Promise<void> {
-  const { path, generations } = chrootPlaces(store, name);
-  const refuse = (reason: string, hint: string) =>
+  const { path, generations } = chrootPaths(store, name);
+  const refusal = (reason: string, hint: string) =>
     new ChrootFailure("refused", name, `Cannot ${verb} chroot ${name}: ${reason}`, hint);
   const isLink = (await host.files.lstat(path))?.kind === "symlink";
   if (isLink && await currentNumber(host, store, name) === null) {
     const target = await host.files.readLink(path);
-    throw refuse(
+    throw refusal(
       `it is a symlink to ${target}`,
       `Change that tree by other means, or remove the symlink: rm ${path}`,
     );
   }
   const [mount] = await mountsIn(host, isLink ? generations : path);
   if (mount !== undefined) {
-    throw refuse(`something is mounted at ${mount}`, `Unmount it: umount ${mount}`);
+    throw refusal(`something is mounted at ${mount}`, `Unmount it: umount ${mount}`);
   }
 }

@@ -1,13 +1,13 @@
 /** Removes generations of a chroot that `keep_generations` does not keep. */
 
 import { join } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { removeTrees } from "../../linux/tree.ts";
 import type { ChrootContext } from "./context.ts";
 import type { ChrootMachine } from "./machines_port.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import { removalPath } from "./places.ts";
+import { removalPath } from "./paths.ts";
 import {
   currentNumber,
   generationNumbers,

@@ -1,10 +1,10 @@
 /** Generations: the builds of a chroot, each with a record of how it was made. */
 
 import { join } from "@std/path/posix";
-import type { Host } from "../../host/host.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
+import type { Host } from "../../host/host.ts";
 import { type ImageConfig, parseImageConfig } from "./oci_config.ts";
-import { chrootPlaces } from "./places.ts";
+import { chrootPaths } from "./paths.ts";
 
 /** What is recorded of a build. */
 export interface GenerationRecord {
@@ -40,7 +40,7 @@ export async function generationNumbers(
   store: string,
   name: ChrootName,
 ): Promise<number[]> {
-  const entries = await host.files.list(chrootPlaces(store, name).generations);
+  const entries = await host.files.list(chrootPaths(store, name).generations);
   return entries.filter((entry) => NUMBER.test(entry)).map(Number).sort((a, b) => a - b);
 }
 
@@ -48,7 +48,7 @@ const NUMBER = /^(?:0|[1-9]\d{0,8})$/;
 
 /** Returns the absolute path of a generation's tree. */
 export function generationPath(store: string, name: ChrootName, number: number): string {
-  return join(chrootPlaces(store, name).generations, `${number}`);
+  return join(chrootPaths(store, name).generations, `${number}`);
 }
 
 /** Returns the number of the current generation; null where the chroot is not a symlink to one. */
@@ -57,7 +57,7 @@ export async function currentNumber(
   store: string,
   name: ChrootName,
 ): Promise<number | null> {
-  const target = await host.files.readLink(chrootPlaces(store, name).path);
+  const target = await host.files.readLink(chrootPaths(store, name).path);
   const number = target === null ? null : generationAt(name, `/${target}`);
   return number !== null && target === linkTarget(name, number) ? number : null;
 }

@@ -1,20 +1,20 @@
 /** Repairs a store after processes that changed chroots were killed. */
 
 import { join } from "@std/path/posix";
+import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { sweepWorkshops } from "../../linux/nspawn_leftovers.ts";
+import { endAbandonedMachines } from "../../linux/nspawn_leftovers.ts";
 import { removeTrees } from "../../linux/tree.ts";
 import { switchTo } from "./current.ts";
 import { tryLock } from "./lock.ts";
-import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import {
   buildsFolder,
   chrootOfRemoval,
-  chrootPlaces,
+  chrootPaths,
   generationsFolder,
   removalsFolder,
-} from "./places.ts";
+} from "./paths.ts";
 import { currentNumber, generationNumbers } from "./record.ts";
 
 /**
@@ -22,10 +22,10 @@ import { currentNumber, generationNumbers } from "./record.ts";
  * restores the symlinks of chroots. Chroots that a process works on are left alone.
  */
 export async function recoverStore(host: Host, store: string): Promise<void> {
-  await sweepWorkshops(host);
+  await endAbandonedMachines(host);
   for (const name of await host.files.list(buildsFolder(store))) {
     if (!isChrootName(name)) continue;
-    const { build } = chrootPlaces(store, name);
+    const { build } = chrootPaths(store, name);
     await unlessLocked(host, store, name, () => removeTrees(host, build));
   }
   for (const entry of await host.files.list(removalsFolder(store))) {
@@ -56,7 +56,7 @@ async function chrootsWithoutLink(host: Host, store: string): Promise<ChrootName
  * exist.
  */
 async function lacksLink(host: Host, store: string, name: ChrootName): Promise<boolean> {
-  const { path } = chrootPlaces(store, name);
+  const { path } = chrootPaths(store, name);
   if (await host.files.lstat(path) === null) {
     return (await generationNumbers(host, store, name)).length > 0;
   }
@@ -70,7 +70,7 @@ async function lacksLink(host: Host, store: string, name: ChrootName): Promise<b
 export async function restoreLink(host: Host, store: string, name: ChrootName): Promise<void> {
   if (!await lacksLink(host, store, name)) return;
   const newest = (await generationNumbers(host, store, name)).at(-1);
-  if (newest === undefined) return await host.files.remove(chrootPlaces(store, name).path);
+  if (newest === undefined) return await host.files.remove(chrootPaths(store, name).path);
   host.log.info(`Chroot ${name} is restored: the process that changed it was killed`);
   await switchTo(host, store, name, newest);
 }

@@ -1,12 +1,12 @@
 /** Goes back to an earlier generation of a chroot. */
 
+import type { ChrootName } from "../../config/chroot_name.ts";
 import { refused } from "../../failure.ts";
 import { changeChroot } from "./change_chroot.ts";
 import type { ChrootContext } from "./context.ts";
 import { switchTo } from "./current.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
-import { restoreLink } from "./recover.ts";
 import { currentNumber, generationNumbers, readRecord } from "./record.ts";
+import { restoreLink } from "./recover.ts";
 
 /**
  * Makes an earlier generation of a chroot current.

@@ -1,10 +1,10 @@
 /** A source: a suite of a Debian or Ubuntu archive. */
 
 import type { Host } from "../../host/host.ts";
-import { bootstrapTree } from "./bootstrap.ts";
 import type { Recipe } from "../definition/recipe.ts";
-import { chooseTool, requireKeyring, requireKnownMirror, type Suite } from "./suite.ts";
+import { bootstrapTree } from "./bootstrap.ts";
 import type { Source } from "./source.ts";
+import { chooseTool, requireKeyring, requireKnownMirror, type Suite } from "./suite.ts";
 
 /**
  * Returns a suite as a source, built by mmdebstrap or debootstrap.
@@ -27,10 +27,10 @@ export async function archiveSource(
     how: `with ${tool} from ${suite.name}, ${suite.because}`,
     pin: null,
     isFixed: false,
-    bringsPackages: true,
-    async fill(host, places, interrupt) {
-      await host.files.chmod(places.build, 0o755); // apt downloads as the user _apt
-      await bootstrapTree(host, bootstrap, places, interrupt);
+    installsPackages: true,
+    async fill(host, paths, interrupt) {
+      await host.files.chmod(paths.build, 0o755); // apt downloads as the user _apt
+      await bootstrapTree(host, bootstrap, paths, interrupt);
       return null;
     },
   };

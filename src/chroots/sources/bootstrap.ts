@@ -3,9 +3,9 @@
 import type { ArchiveSettings } from "../../config/settings.ts";
 import { hostFailure, messageOf } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import type { ChrootPlaces } from "../generations/places.ts";
-import type { Tool } from "./suite.ts";
 import { hasProgram, runTool } from "../../linux/tool.ts";
+import type { ChrootPaths } from "../generations/paths.ts";
+import type { Tool } from "./suite.ts";
 
 /**
  * What a machine needs to boot, a job to fetch its sources, and maintenance to update the chroot.
@@ -28,13 +28,13 @@ export interface Bootstrap {
 export async function bootstrapTree(
   host: Host,
   bootstrap: Bootstrap,
-  places: ChrootPlaces,
+  paths: ChrootPaths,
   interrupt: AbortSignal,
 ): Promise<void> {
   const eatmydata = bootstrap.tool === "debootstrap" && await hasProgram(host, "eatmydata");
-  const argv = bootstrapArgv(bootstrap, places.tree, eatmydata);
+  const argv = bootstrapArgv(bootstrap, paths.tree, eatmydata);
   // debootstrap would pass it to programs in the tree, where that folder does not exist.
-  const scratch = bootstrap.tool === "mmdebstrap" ? { TMPDIR: places.scratch } : {};
+  const scratch = bootstrap.tool === "mmdebstrap" ? { TMPDIR: paths.scratch } : {};
   try {
     await runTool(host, argv, scratch, interrupt);
   } catch (error) {

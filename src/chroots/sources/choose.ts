@@ -1,15 +1,15 @@
 /** Chooses the source of a chroot. */
 
-import { refused } from "../../failure.ts";
 import type { ChrootName } from "../../config/chroot_name.ts";
+import { refused } from "../../failure.ts";
 import type { Recipe } from "../definition/recipe.ts";
-import { chooseSuite } from "./suite.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { archiveSource } from "./archive.ts";
 import { chrootSource } from "./chroot.ts";
 import { dirSource } from "./dir.ts";
 import { imageSource } from "./image.ts";
 import type { Source } from "./source.ts";
+import { chooseSuite } from "./suite.ts";
 import { tarSource } from "./tar.ts";
 
 /** Sources of which the definition names the kind: `tar:/srv/root.tar.zst`. */

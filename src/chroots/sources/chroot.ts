@@ -1,13 +1,13 @@
 /** A source: another chroot. */
 
-import { hostFailure, refused } from "../../failure.ts";
-import { findTree } from "../find/lookup.ts";
-import { currentNumber, readRecord } from "../generations/record.ts";
-import { whileLocked } from "../generations/lock.ts";
 import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
+import { hostFailure, refused } from "../../failure.ts";
 import { copyTree, removeTree } from "../../linux/tree.ts";
 import { findDefinition } from "../definition/definition.ts";
+import { findTree } from "../find/lookup.ts";
 import type { ChrootContext } from "../generations/context.ts";
+import { whileLocked } from "../generations/lock.ts";
+import { currentNumber, readRecord } from "../generations/record.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -37,9 +37,9 @@ export async function chrootSource(
     how: `from chroot ${base}${number === null ? "" : `, generation ${number}`}`,
     pin: record === null ? null : `${number} of ${record.made}`,
     isFixed: false,
-    bringsPackages: false,
+    installsPackages: false,
     // Under the other chroot's lock, so that no maintenance removes its tree meanwhile.
-    fill: (_host, places, interrupt) =>
+    fill: (_host, paths, interrupt) =>
       whileLocked(context, base, async () => {
         if (await findTree(host, store, base) !== tree) {
           throw hostFailure(
@@ -47,8 +47,8 @@ export async function chrootSource(
             "Try again",
           );
         }
-        await removeTree(host, places.tree);
-        await copyTree(host, tree, places.tree, interrupt);
+        await removeTree(host, paths.tree);
+        await copyTree(host, tree, paths.tree, interrupt);
         return record?.image ?? null;
       }),
   };

@@ -21,7 +21,7 @@ export async function dirSource({ host }: ChrootContext, source: string): Promis
     how: `from ${path}`,
     pin: null,
     isFixed: false,
-    bringsPackages: false,
+    installsPackages: false,
     async fill(host, { tree }, interrupt) {
       await copyInto(host, path, tree, interrupt);
       return null;

@@ -1,12 +1,12 @@
 /** A source: an OCI image. */
 
 import { join } from "@std/path/posix";
-import type { ImageConfig } from "../generations/oci_config.ts";
 import { digestIn, withDigest, withoutTagBeforeDigest } from "../../config/image_reference.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootPlaces } from "../generations/places.ts";
-import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "./registry.ts";
 import type { ChrootContext } from "../generations/context.ts";
+import type { ImageConfig } from "../generations/oci_config.ts";
+import type { ChrootPaths } from "../generations/paths.ts";
+import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "./registry.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -28,15 +28,15 @@ export async function imageSource(
     how: `from ${image} (${pin})`,
     pin,
     isFixed: true,
-    bringsPackages: false,
-    fill: (host, places, interrupt) => fill(host, pinned(image, pin), places, interrupt),
+    installsPackages: false,
+    fill: (host, paths, interrupt) => fill(host, pinned(image, pin), paths, interrupt),
   };
 }
 
 async function fill(
   host: Host,
   image: string,
-  { scratch, tree }: ChrootPlaces,
+  { scratch, tree }: ChrootPaths,
   interrupt: AbortSignal,
 ): Promise<ImageConfig> {
   const folder = join(scratch, "image");

@@ -2,7 +2,7 @@
 
 import type { Host } from "../../host/host.ts";
 import type { ImageConfig } from "../generations/oci_config.ts";
-import type { ChrootPlaces } from "../generations/places.ts";
+import type { ChrootPaths } from "../generations/paths.ts";
 
 /** A source, found and checked. */
 export interface Source {
@@ -15,11 +15,11 @@ export interface Source {
   /** Whether the pin says all: the packages of such a chroot are never upgraded. */
   readonly isFixed: boolean;
   /** Whether fill() installs the packages that a definition names. */
-  readonly bringsPackages: boolean;
+  readonly installsPackages: boolean;
   /**
    * Fills an empty tree.
    *
    * @returns How programs run in it; null where the source does not tell.
    */
-  fill(host: Host, places: ChrootPlaces, interrupt: AbortSignal): Promise<ImageConfig | null>;
+  fill(host: Host, paths: ChrootPaths, interrupt: AbortSignal): Promise<ImageConfig | null>;
 }

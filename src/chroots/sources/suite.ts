@@ -3,10 +3,10 @@
  */
 
 import { basename } from "@std/path/posix";
+import type { ChrootName } from "../../config/chroot_name.ts";
 import type { ToolChoice } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 import { requireProgram } from "../../linux/tool.ts";
 
 /** A suite, and why it was chosen. */

@@ -21,7 +21,7 @@ export async function tarSource({ host }: ChrootContext, source: string): Promis
     how: `from ${path}`,
     pin: null,
     isFixed: false,
-    bringsPackages: false,
+    installsPackages: false,
     async fill(host, { tree }, interrupt) {
       await unpackTar(host, path, tree, interrupt);
       return null;

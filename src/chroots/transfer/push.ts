@@ -47,8 +47,8 @@ async function pushLocked(
   name: ChrootName,
   target: string,
 ): Promise<string> {
-  await using places = await openBuildFolder(host, store, name);
-  const { scratch } = places;
+  await using build = await openBuildFolder(host, store, name);
+  const { scratch } = build;
   const folder = join(scratch, "image");
   const layer = join(scratch, "layer.tar");
   const { path: tree } = await currentTree(host, store, name);

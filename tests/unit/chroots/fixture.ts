@@ -1,21 +1,21 @@
 /** A store in a temporary folder, and a fake bootstrap tool. */
 
-import { loadConfig } from "../../../src/config/load.ts";
-import type { Config } from "../../../src/config/settings.ts";
+import { recreate } from "../../../src/chroots/build/create.ts";
+import { changeChroot } from "../../../src/chroots/generations/change_chroot.ts";
 import type { Candidate, ChrootContext } from "../../../src/chroots/generations/context.ts";
+import { switchTo } from "../../../src/chroots/generations/current.ts";
+import type { ChrootMachine } from "../../../src/chroots/generations/machines_port.ts";
 import {
   currentNumber,
   generationNumbers,
   type GenerationRecord,
   writeRecord,
 } from "../../../src/chroots/generations/record.ts";
-import { recreate } from "../../../src/chroots/build/create.ts";
-import { changeChroot } from "../../../src/chroots/generations/change_chroot.ts";
-import { switchTo } from "../../../src/chroots/generations/current.ts";
-import { TO_STDERR_SCRIPT } from "../../../src/linux/tool.ts";
 import { type ChrootName, isChrootName } from "../../../src/config/chroot_name.ts";
-import type { ChrootMachine } from "../../../src/chroots/generations/machines_port.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import type { Config } from "../../../src/config/settings.ts";
 import type { Argv, Host } from "../../../src/host/host.ts";
+import { TO_STDERR_SCRIPT } from "../../../src/linux/tool.ts";
 import {
   type Answer,
   inFolder,

@@ -4,8 +4,8 @@ import {
   requireKeyring,
   requireKnownMirror,
 } from "../../../../src/chroots/sources/suite.ts";
-import { PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import type { Host } from "../../../../src/host/host.ts";
+import { PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import { named } from "../fixture.ts";
 
 /** Returns a host on which only some files exist. */

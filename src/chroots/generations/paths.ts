@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 
 /** The paths of one chroot. */
-export interface ChrootPlaces {
+export interface ChrootPaths {
   /** A symlink to the current generation; a directory where another program made the chroot. */
   readonly path: string;
   /** The folder of its generations, by number, each with a record beside it. */
@@ -20,7 +20,7 @@ export interface ChrootPlaces {
 }
 
 /** Returns the paths of a chroot. */
-export function chrootPlaces(store: string, name: ChrootName): ChrootPlaces {
+export function chrootPaths(store: string, name: ChrootName): ChrootPaths {
   const build = join(buildsFolder(store), name);
   return {
     path: join(store, name),
