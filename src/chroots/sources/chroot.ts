@@ -61,7 +61,7 @@ async function refuseCycle({ host, config }: ChrootContext, name: ChrootName): P
     if (base === undefined || !isChrootName(base)) return;
     if (chain.includes(base)) {
       throw refused(
-        `Cannot start from chroot ${base}: their definitions extend each other`,
+        `Cannot start from chroot ${base}: the definitions extend each other`,
         [...chain, base].join(" extends "),
       );
     }

@@ -68,12 +68,12 @@ export async function chooseSuite(
   sources: SuiteNames,
 ): Promise<Suite> {
   const { option, definition, playbook, record } = sources;
-  if (option !== undefined) return checked(option, "as --suite says");
-  if (definition !== undefined) return checked(definition, "as its definition says");
-  if (playbook !== undefined) return checked(playbook, "as its playbook says");
+  if (option !== undefined) return checked(option, "given by --suite");
+  if (definition !== undefined) return checked(definition, "given by its definition");
+  if (playbook !== undefined) return checked(playbook, "given by its playbook");
   if (record !== undefined) return checked(record, "as before");
   for (const candidate of [name, name.replace(/^(debian|ubuntu)-/, "")]) {
-    if (await isSuite(host, candidate)) return { name: candidate, because: "as its name says" };
+    if (await isSuite(host, candidate)) return { name: candidate, because: "after its own name" };
   }
   return { name: "unstable", because: "the default; --suite names another" };
 }
@@ -81,7 +81,7 @@ export async function chooseSuite(
 function checked(name: string, because: string): Suite {
   if (SHAPE.test(name) && !name.includes("..")) return { name, because };
   throw refused(
-    `Cannot use suite ${JSON.stringify(name)}, ${because}: it is no suite's name`,
+    `Cannot use suite ${JSON.stringify(name)}, ${because}: it is not the name of a suite`,
     "Name a suite, like bookworm, noble or unstable",
   );
 }

@@ -22,7 +22,7 @@ test("createChroot() makes a chroot with a readable root and an empty machine id
   assert.equal(await Deno.readLink(`${f.folder}/store/bookworm`), ".generations/bookworm/1");
   assert.ok((record?.size ?? 0) > 0);
   assert.deepEqual(await left(f), []);
-  assert.match(f.err(), /from bookworm, as its name says/);
+  assert.match(f.err(), /from bookworm, after its own name/);
 });
 
 test(

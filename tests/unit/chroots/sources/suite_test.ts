@@ -45,7 +45,7 @@ Deno.test("chooseSuite() says why", async () => {
   const because = async (name: string, sources = {}) =>
     (await chooseSuite(host, named(name), sources)).because;
   assert.match(await because("x"), /the default; --suite/);
-  assert.match(await because("sid"), /its name/);
+  assert.match(await because("sid"), /its own name/);
   assert.match(await because("x", { option: "sid" }), /--suite/);
 });
 
@@ -59,7 +59,7 @@ Deno.test("chooseSuite() refuses names that a tool could take for an option or a
   for (const option of ["", "-x", "--help", "../x", "a/b", "a b", "a\n", ".x", "a..b", "x;y"]) {
     await assert.rejects(
       chooseSuite(hostWith(), named("x"), { option }),
-      /no suite's name/,
+      /not the name of a suite/,
       option,
     );
   }
