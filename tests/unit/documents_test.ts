@@ -187,6 +187,7 @@ const OF_OTHERS = [
   "mknod: Operation not permitted",
   'The "no new privileges" flag is set',
   "terminated by signal",
+  "Attempted to remove disk file system under …, and we can't allow that.",
   "blob is not correct mediatype",
 ];
 
