@@ -13,7 +13,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   let shell: string | undefined;
   if (job !== null) {
     const { machine } = await chooseMachine(invocation, job);
-    // An image that the job itself names is decided here, where a refusal costs no retry.
+    // An unknown image is refused here already, since GitLab Runner retries a failed prepare.
     const chroot = job.image === undefined
       ? undefined
       : await resolveForJob(host, await load(), job.image);

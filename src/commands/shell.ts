@@ -5,7 +5,7 @@ import { readLease } from "../machines/record/lease.ts";
 import { whileLocked } from "../machines/record/lock.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 
-/** Opens a shell in a machine, or gives up what is kept of one. */
+/** Opens a shell in a machine, or removes a held machine. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const { store } = await load();
   const done = invocation.switches.has("done");

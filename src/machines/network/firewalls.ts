@@ -46,10 +46,9 @@ const OWNERS: readonly { sign: RegExp; owner: string; fix: string }[] = [
 ];
 
 /**
- * The tables that drop what machines send, of those that nft(8) knows.
+ * Returns the tables that may drop the packets of machines: a rule that accepts them is not listed with the chains.
  *
- * @param chains What `nft list chains` printed.
- * @returns Candidates: whether one of their rules lets machines through is not in there.
+ * @param chains The output of `nft list chains`.
  */
 export function droppingTables(chains: string): Firewall[] {
   return chains.split(/^(?=table )/m).flatMap((text) => {
@@ -70,13 +69,7 @@ function dropsForwarded(table: string): boolean {
     (/^table inet firewalld /.test(table) && /hook forward/.test(table));
 }
 
-/**
- * Those of them that have no word about machines.
- *
- * @param host The outside.
- * @param candidates Tables that drop.
- * @returns What is in the way.
- */
+/** Returns the tables without a rule for the interfaces of machines. */
 export async function blockingFirewalls(
   host: Host,
   candidates: readonly Firewall[],

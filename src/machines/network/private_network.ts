@@ -34,8 +34,8 @@ const FORWARD4 = "/proc/sys/net/ipv4/ip_forward";
 const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without IPv6
 
 /**
- * Prints what is forwarded, a line each; then ways out by IPv6, programs that are not there, and what nft says. In
- * one call nft would show the chains of our table alone.
+ * Prints whether each address family is forwarded, default routes of IPv6, missing programs, and chains. Two calls of
+ * nft: with both lists in one, it prints the chains of our table only.
  */
 export const FACTS_SCRIPT = `
 cat ${FORWARD4} ${FORWARD6} 2>/dev/null
@@ -47,8 +47,8 @@ nft list chain ${TABLE} forward 2>/dev/null
 `;
 
 /**
- * Loads the rules. Words: nft's options, whether to forward, by each family. A host that turns to forward takes no more routes
- * from its routers, but where accept_ra is 2: Documentation/networking/ip-sysctl of the kernel.
+ * Loads the rules. Arguments: an option of nft, whether to turn on forwarding of IPv4, and of IPv6. A host that forwards
+ * accepts router advertisements only where accept_ra is 2: the kernel's networking/ip-sysctl.
  */
 export const LOAD_RULES_SCRIPT = `
 nft \${1:+"$1"} -f - || exit

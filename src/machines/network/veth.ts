@@ -58,19 +58,19 @@ function when(wanted: boolean, commands: readonly string[]): readonly string[] {
 }
 
 /** Milliseconds between two checks whether the interface is there. */
-const PAUSE = 10;
+const CHECK_INTERVAL = 10;
 
 /**
  * Arguments: the host's interface, the machine's PID 1, the two batches, the calling process, how often to check.
  * Ends with its caller. The host's ip(8) runs in the machine's namespace, since an image may have none.
  */
 export const CONNECT_SCRIPT = `
-link=$1 leader=$2 outside=$3 inside=$4 caller=$5 looks=$6
+link=$1 leader=$2 outside=$3 inside=$4 caller=$5 tries=$6
 until [ -e "/proc/sys/net/ipv4/conf/$link" ]; do
   [ -d "/proc/$caller" ] || exit 1
-  [ "$looks" -gt 0 ] || { echo "interface $link did not appear in time" >&2; exit 1; }
-  looks=$((looks - 1))
-  sleep ${PAUSE / 1000}
+  [ "$tries" -gt 0 ] || { echo "interface $link did not appear in time" >&2; exit 1; }
+  tries=$((tries - 1))
+  sleep ${CHECK_INTERVAL / 1000}
 done
 for key in accept_ra accept_redirects; do
   file=/proc/sys/net/ipv6/conf/$link/$key
@@ -141,8 +141,8 @@ async function connect(
     throw hostFailure("Cannot connect the machine to its network: its PID 1 is unknown");
   }
   const batches = [outside.join("\n"), inside.join("\n")];
-  const looks = Math.ceil(Math.max(0, end - host.clock.now()) / PAUSE);
-  const words = [name, `${leader}`, ...batches, `${host.pid()}`, `${looks}`];
+  const tries = Math.ceil(Math.max(0, end - host.clock.now()) / CHECK_INTERVAL);
+  const words = [name, `${leader}`, ...batches, `${host.pid()}`, `${tries}`];
   const argv: Argv = ["sh", "-c", CONNECT_SCRIPT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });
   if (code === 0 || signal.aborted) return;

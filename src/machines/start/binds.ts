@@ -3,7 +3,7 @@
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
-import { RUNTIME } from "../../runtime_folder.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 
 /**
  * Returns the configured binds of a machine. They are checked at each start, since the target of a path may change.
@@ -23,7 +23,7 @@ export async function adminBinds(
     const stat = real === null ? null : await host.files.stat(real);
     if (real === null || stat === null) throw unusable(bind, `there is no ${from} on this host`);
     if (stat.kind === "other") throw unusable(bind, "it is neither a file nor a folder");
-    for (const own of [await host.files.real(store) ?? store, RUNTIME]) {
+    for (const own of [await host.files.real(store) ?? store, RUNTIME_FOLDER]) {
       if (contains(real, own) || contains(own, real)) {
         throw unusable(bind, `${own} is the runner's own`);
       }

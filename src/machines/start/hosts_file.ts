@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { LOCALHOST } from "../../linux/localhost.ts";
+import { LOCALHOST_LINES } from "../../linux/localhost.ts";
 import type { Bind } from "../record/caches.ts";
 import type { MachinePaths } from "../record/paths.ts";
 
@@ -35,7 +35,7 @@ async function readHosts(host: Host, tree: string): Promise<string> {
   const isOwn =
     await host.files.real(path) === join(await host.files.real(tree) ?? tree, HOSTS_PATH);
   const stat = isOwn ? await host.files.lstat(path) : null;
-  if (stat?.kind !== "file" || stat.size > MAX_SIZE) return LOCALHOST;
+  if (stat?.kind !== "file" || stat.size > MAX_SIZE) return LOCALHOST_LINES;
   const text = await host.files.read(path) ?? "";
   return text === "" || text.endsWith("\n") ? text : `${text}\n`;
 }

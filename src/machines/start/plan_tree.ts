@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { bytesIn } from "../../text/size.ts";
+import { parseSize } from "../../text/size.ts";
 import { canMapOwners } from "../record/ids.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { BaseTree, MachinePlan } from "../record/plan.ts";
@@ -71,7 +71,7 @@ export async function isSameTree(host: Host, planned: TreePlan, tree: BaseTree):
 
 /** Bytes that the machine may write; null for no limit. */
 export function diskMaxOf({ settings }: MachinePlan): number | null {
-  return bytesIn(settings.limits.disk_max) ?? null;
+  return parseSize(settings.limits.disk_max) ?? null;
 }
 
 async function identityOf(host: Host, { path }: BaseTree): Promise<string> {

@@ -11,7 +11,7 @@ import { whileReserving } from "../record/lock.ts";
 import { interfaceName, slotCount } from "../network/address.ts";
 import type { NetworkPlan } from "../record/network.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
-import type { BaseTree, MachinePlan } from "../record/plan.ts";
+import type { BaseTree, MachinePlan, PlannedJob } from "../record/plan.ts";
 import { diskMaxOf, type FileOwners, isSameTree, planTree, type TreePlan } from "./plan_tree.ts";
 import type { ReadyHost } from "./ready_host.ts";
 
@@ -82,20 +82,13 @@ function newLease(
   leases: readonly Lease[],
 ): Lease {
   const { name, store, settings, job } = plan;
-  const now = host.clock.now();
   return {
     version: 1,
     machine: name,
     store,
     boot: kernel.boot,
-    created: timeOf(now),
-    began: timeOf(job.began),
-    deadline: timeOf(now + job.lifetime * 1000),
-    job: job.id,
-    server: job.server ?? null,
-    timeout: job.timeout ?? null,
+    ...jobFields(job, host.clock.now()),
     runner,
-    keep: job.keep,
     chroot: { name: tree.name, path: tree.path },
     storage: storage.kind,
     supervisor: supervisor.kind,
@@ -112,6 +105,18 @@ function newLease(
     preparer: parseStat(kernel.stat),
     leader: null,
     held: null,
+  };
+}
+
+function jobFields(job: PlannedJob, now: number) {
+  return {
+    created: timeOf(now),
+    began: timeOf(job.began),
+    deadline: timeOf(now + job.lifetime * 1000),
+    job: job.id,
+    server: job.server ?? null,
+    timeout: job.timeout ?? null,
+    keep: job.keep,
   };
 }
 
