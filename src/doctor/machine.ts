@@ -30,7 +30,7 @@ export async function checkMachine(host: Host, machine: CheckedMachine): Promise
 
 /** Returns the finding for a machine that did not start. */
 export function notStarted({ message, hint }: Failure): Finding {
-  return broken("machine", firstLine(message), hint ?? "See the message");
+  return broken("machine", firstLine(message), hint ?? "Run doctor again with --debug");
 }
 
 async function runOutside(host: Host, { outside }: Probe): Promise<string> {

@@ -10,7 +10,10 @@ Deno.test("notStarted() gives the reason and the hint of the failure", () => {
     ...finding,
     fix: "Do this",
   });
-  assert.deepEqual(notStarted(hostFailure("Cannot: why")), { ...finding, fix: "See the message" });
+  assert.deepEqual(notStarted(hostFailure("Cannot: why")), {
+    ...finding,
+    fix: "Run doctor again with --debug",
+  });
 });
 
 Deno.test("checkMachine() passes the host's answers to the machine, and finds what is missing", async () => {
