@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Captured, Host } from "../../host/host.ts";
-import { RUNTIME } from "../../runtime_folder.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { whileProbing } from "./lock.ts";
 
 /**
@@ -11,7 +11,7 @@ import { whileProbing } from "./lock.ts";
  * once one tries, and the others wait for its answer.
  *
  * @param path A path on the device.
- * @throws {Failure} of the host where the trial was interrupted, so that there is no answer.
+ * @throws {Failure} of the host where there is no answer: the trial was interrupted, or the path was removed meanwhile.
  */
 export async function probe(
   host: Host,
@@ -19,13 +19,16 @@ export async function probe(
   path: string,
   trial: () => Promise<boolean>,
 ): Promise<boolean> {
-  const answer = join(RUNTIME, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
+  const answer = join(RUNTIME_FOLDER, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
   const known = await host.files.read(answer);
   if (known !== null) return known === YES;
   return await whileProbing(host, async () => {
     const known = await host.files.read(answer);
     if (known !== null) return known === YES; // another process was faster
     const can = await trial();
+    if (!can && await host.files.stat(path) === null) {
+      throw hostFailure(`Cannot find out what this host can do: ${path} was removed`);
+    }
     await host.files.replace(answer, can ? YES : "no");
     return can;
   });

@@ -11,11 +11,15 @@ import { chooseStorage } from "../storage/choose.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { ReadyHost } from "./ready_host.ts";
 
-/** What this host can do with one tree. */
-export interface TreePlan {
+/** A tree as it was found. */
+export interface FoundTree {
   readonly tree: BaseTree;
   /** Changes when another tree takes the path. */
   readonly identity: string;
+}
+
+/** How a machine will start from a tree. */
+export interface TreePlan extends FoundTree {
   readonly storage: Storage;
   readonly booted: boolean;
   /** The user of scripts; null for root. */
@@ -41,10 +45,10 @@ export async function planTree(
   host: Host,
   plan: MachinePlan,
   { kernel }: ReadyHost,
-  tree: BaseTree,
+  found: FoundTree,
 ): Promise<TreePlan> {
   const { store, name, settings } = plan;
-  const identity = await identityOf(host, tree);
+  const { tree } = found;
   const storage = await chooseStorage(host, kernel, {
     choice: settings.storage,
     store,
@@ -55,8 +59,7 @@ export async function planTree(
   const booted = settings.boot && await hasInit(host, tree.path);
   const user = await findUser(host, tree.path, tree.user);
   return {
-    tree,
-    identity,
+    ...found,
     storage,
     booted,
     user,
@@ -64,19 +67,26 @@ export async function planTree(
   };
 }
 
-/** Whether a tree is still the one of the plan. */
-export async function isSameTree(host: Host, planned: TreePlan, tree: BaseTree): Promise<boolean> {
-  return planned.tree.path === tree.path && planned.identity === await identityOf(host, tree);
+/** Finds the tree that the chroot has at this moment. */
+export async function findTree(host: Host, plan: MachinePlan): Promise<FoundTree> {
+  const tree = await plan.tree();
+  const stat = await host.files.stat(tree.path);
+  return { tree, identity: `${stat?.dev}-${stat?.ino}-${stat?.born?.getTime()}` };
+}
+
+/** Returns whether the chroot still has this tree. */
+export async function isCurrent(
+  host: Host,
+  plan: MachinePlan,
+  { tree, identity }: FoundTree,
+): Promise<boolean> {
+  const now = await findTree(host, plan);
+  return now.tree.path === tree.path && now.identity === identity;
 }
 
 /** Bytes that the machine may write; null for no limit. */
 export function diskMaxOf({ settings }: MachinePlan): number | null {
   return parseSize(settings.limits.disk_max) ?? null;
-}
-
-async function identityOf(host: Host, { path }: BaseTree): Promise<string> {
-  const stat = await host.files.stat(path);
-  return `${stat?.dev}-${stat?.ino}-${stat?.born?.getTime()}`;
 }
 
 /** A machine boots where its tree has systemd, and a bus to reach it by. */

@@ -12,7 +12,14 @@ import { interfaceName, slotCount } from "../network/address.ts";
 import type { NetworkPlan } from "../record/network.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
 import type { BaseTree, MachinePlan, PlannedJob } from "../record/plan.ts";
-import { diskMaxOf, type FileOwners, isSameTree, planTree, type TreePlan } from "./plan_tree.ts";
+import {
+  diskMaxOf,
+  type FileOwners,
+  findTree,
+  isCurrent,
+  planTree,
+  type TreePlan,
+} from "./plan_tree.ts";
 import type { ReadyHost } from "./ready_host.ts";
 
 /** What is reserved for one machine. */
@@ -40,11 +47,12 @@ export async function reserve(
   interrupt: AbortSignal,
 ): Promise<Reservation> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const planned = await planTree(host, plan, ready, await plan.tree());
+    const planned = await planCurrentTree(host, plan, ready);
+    if (planned === null) continue;
     const reservation = await whileReserving(
       host,
       async () =>
-        await isSameTree(host, planned, await plan.tree())
+        await isCurrent(host, plan, planned)
           ? await writeReservation(host, plan, ready, planned)
           : null,
       interrupt,
@@ -52,6 +60,21 @@ export async function reserve(
     if (reservation !== null) return reservation;
   }
   throw hostFailure(`Cannot start machine ${plan.name}: its chroot is replaced again and again`);
+}
+
+/** Returns null where that failed since maintenance removed the tree meanwhile: no lease protects it yet. */
+async function planCurrentTree(
+  host: Host,
+  plan: MachinePlan,
+  ready: ReadyHost,
+): Promise<TreePlan | null> {
+  const found = await findTree(host, plan);
+  try {
+    return await planTree(host, plan, ready, found);
+  } catch (error) {
+    if (await isCurrent(host, plan, found)) throw error;
+    return null;
+  }
 }
 
 /** Takes no longer than a moment: all other machines of the host wait meanwhile. */

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { probe, probeResult } from "../../../../src/machines/record/host_probe.ts";
-import { FREE_LOCK, recordingHost } from "../../recording_host.ts";
+import { FREE_LOCK, inFolder, recordingHost } from "../../recording_host.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 /** How a trial's process ends, whether it said what it should, and what is told and kept; null for nothing. */
 const ENDS = [
@@ -12,6 +13,21 @@ const ENDS = [
   [143, true, null], // SIGTERM to our group
   [137, false, null],
 ] as const;
+
+Deno.test("probe() keeps no answer where the path was removed during the trial", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const tree = `${folder}/tree`;
+    const trial = () => Deno.remove(tree).then(() => false);
+    await Deno.mkdir(tree);
+    await assert.rejects(probe(host, "idmap", tree, trial), {
+      kind: "host",
+      message: /was removed$/,
+    });
+    await Deno.mkdir(tree);
+    assert.equal(await probe(host, "idmap", tree, () => Promise.resolve(true)), true);
+  });
+});
 
 for (const [code, isRight, told] of ENDS) {
   Deno.test(`probe() of a trial that ends with ${code}, ${isRight}, returns and keeps ${told}`, async () => {

@@ -20,6 +20,15 @@ function probedHost(folder: string, onTrial: (folder: string) => Promise<void>):
   });
 }
 
+/** Makes trees with a user `ci`. */
+async function treesIn(folder: string, ...names: string[]): Promise<string[]> {
+  return await Promise.all(names.map(async (name) => {
+    await Deno.mkdir(`${folder}/${name}/etc`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/${name}/etc/passwd`, "ci:x:1000:1000::/home/ci:/bin/sh\n");
+    return `${folder}/${name}`;
+  }));
+}
+
 /** Reserves a machine whose tree is what `treeAt` returns at each call, counted from 0. */
 async function reserveWith(
   folder: string,
@@ -28,7 +37,11 @@ async function reserveWith(
 ) {
   let calls = 0;
   const base = await planOf(`${folder}/store`).tree();
-  const tree = async (): Promise<BaseTree> => ({ ...base, path: await treeAt(calls++) });
+  const tree = async (): Promise<BaseTree> => ({
+    ...base,
+    user: "ci",
+    path: await treeAt(calls++),
+  });
   const plan: MachinePlan = planOf(`${folder}/store`, {
     tree,
     settings: { ...SETTINGS, storage: "auto", private_users: "auto", boot: false },
@@ -40,32 +53,48 @@ async function reserveWith(
 
 Deno.test("reserve() plans again where maintenance replaced the tree meanwhile", () =>
   inFolder(async (folder) => {
-    const { lease, tree, calls } = await reserveWith(
-      folder,
-      (call) => call === 0 ? "/old" : "/new",
-    );
-    assert.deepEqual([lease.chroot.path, tree.path], ["/new", "/new"]);
+    const [old = "", current = ""] = await treesIn(folder, "old", "current");
+    const { lease, tree, calls } = await reserveWith(folder, (call) => call === 0 ? old : current);
+    assert.deepEqual([lease.chroot.path, tree.path], [current, current]);
     assert.equal(calls, 4, "once to plan and once under the lock, twice");
   }));
 
 Deno.test("reserve() plans again where another tree took the path", () =>
   inFolder(async (folder) => {
-    const path = `${folder}/tree`;
-    await Deno.mkdir(path);
+    const [path = ""] = await treesIn(folder, "tree");
     const { calls } = await reserveWith(folder, async (call) => {
       if (call === 1) {
         await Deno.rename(path, `${folder}/old`); // so that its inode is not used again
-        await Deno.mkdir(path);
+        await treesIn(folder, "tree");
       }
       return path;
     });
     assert.equal(calls, 4);
   }));
 
+Deno.test("reserve() plans again where maintenance removed the tree while it was planned", () =>
+  inFolder(async (folder) => {
+    const [removed = "", current = ""] = await treesIn(folder, "removed", "current");
+    await Deno.remove(removed, { recursive: true }); // so that its user is unknown
+    const { lease } = await reserveWith(folder, (call) => call === 0 ? removed : current);
+    assert.deepEqual([lease.chroot.path, lease.user?.uid], [current, 1000]);
+  }));
+
+Deno.test("reserve() throws the failure of a plan whose tree is still there", () =>
+  inFolder(async (folder) => {
+    const [tree = ""] = await treesIn(folder, "tree");
+    await Deno.writeTextFile(`${tree}/etc/passwd`, "");
+    await assert.rejects(reserveWith(folder, () => tree), {
+      kind: "refused",
+      message: /user "ci"/,
+    });
+  }));
+
 Deno.test("reserve() gives up where the tree is replaced again and again, and records nothing", () =>
   inFolder(async (folder) => {
     const recording = probedHost(folder, () => Promise.resolve());
-    await assert.rejects(reserveWith(folder, (call) => `/${call}`, recording), {
+    const treeAt = async (call: number) => (await treesIn(folder, `${call}`))[0]!;
+    await assert.rejects(reserveWith(folder, treeAt, recording), {
       kind: "host",
       message: /replaced again and again/,
     });
@@ -75,6 +104,7 @@ Deno.test("reserve() gives up where the tree is replaced again and again, and re
 Deno.test("reserve() tries what the host can do without the host-wide lock, and before it writes a lease", () =>
   inFolder(async (folder) => {
     const tried: string[] = [];
+    const [tree = ""] = await treesIn(folder, "tree");
     const { lease } = machinePaths(`${folder}/store`, planOf("").name);
     const recording = probedHost(folder, async (trial) => {
       tried.push(trial);
@@ -83,10 +113,10 @@ Deno.test("reserve() tries what the host can do without the host-wide lock, and 
       lock.release();
       assert.equal(await recording.host.files.lstat(lease), null);
     });
-    await reserveWith(folder, () => `${folder}/tree`, recording);
+    await reserveWith(folder, () => tree, recording);
     assert.ok(tried.length >= 2, "an overlay, and the owners of files");
     assert.notEqual(await recording.host.files.lstat(lease), null);
     const before = tried.length;
-    await reserveWith(folder, () => `${folder}/tree`, recording);
+    await reserveWith(folder, () => tree, recording);
     assert.equal(tried.length, before, "once a boot");
   }));
