@@ -22,7 +22,7 @@ function importsOf(file: string): string[] {
 }
 
 /** Returns the shortest way along the imports from a file back to itself; null where there is none. */
-function circleFrom(start: string): string[] | null {
+function cycleFrom(start: string): string[] | null {
   const ways: string[][] = [[start]];
   const seen = new Set<string>();
   for (const way of ways) {
@@ -50,9 +50,9 @@ Deno.test("no import of src/ goes down the table of folders in docs/architecture
   assert.deepEqual(wrong, []);
 });
 
-Deno.test("no files of src/ import each other in a circle", () => {
-  const circles = [...IMPORTS.keys()].map(circleFrom).filter((way) => way !== null);
-  const shortest = circles.toSorted((a, b) => a.length - b.length)[0] ?? [];
+Deno.test("no files of src/ form a cycle of imports", () => {
+  const cycles = [...IMPORTS.keys()].map(cycleFrom).filter((way) => way !== null);
+  const shortest = cycles.toSorted((a, b) => a.length - b.length)[0] ?? [];
   assert.deepEqual(shortest, []);
 });
 
