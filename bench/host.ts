@@ -93,11 +93,11 @@ async function compileEmpty(tools: string): Promise<string> {
 async function layChroot(place: Place, words: readonly string[]): Promise<string> {
   const chroot = await jobChroot();
   if (takeOption(words, "--storage").value !== "btrfs") {
-    await must(["cp", "--archive", chroot, place.outside(`${place.store}/${IMAGE}`)]);
+    await must(["cp", "--archive", chroot, place.outerPath(`${place.store}/${IMAGE}`)]);
     return place.store;
   }
   if (place.btrfs === null) throw new Error("Cannot use btrfs: none can be mounted here");
-  const path = place.outside(`${place.btrfs}/${IMAGE}`);
+  const path = place.outerPath(`${place.btrfs}/${IMAGE}`);
   await must(["btrfs", "subvolume", "create", path]);
   await must(["cp", "--archive", `${chroot}/.`, path]);
   return place.btrfs;

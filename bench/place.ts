@@ -10,7 +10,7 @@ export interface Place {
   /** A folder on btrfs, or null where none can be mounted. */
   readonly btrfs: string | null;
   /** Where a path of the place is for us. */
-  outside(path: string): string;
+  outerPath(path: string): string;
   start(argv: readonly string[], options: Options): Running;
   signal(running: Running, signal: Deno.Signal): Promise<void>;
   close(): Promise<void>;
@@ -36,7 +36,7 @@ async function openHere(): Promise<Place> {
   return {
     store: `${folder.path}/store`,
     btrfs: await fileSystem(btrfs) === "btrfs" ? btrfs : null,
-    outside: (path) => path,
+    outerPath: (path) => path,
     start: (argv, options) => start([...enter, folder.cgroup, ...argv], options),
     signal: ({ pid }, signal) => Promise.resolve(killGroup(pid, signal)),
     close: folder.close,

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# What may be left behind on this machine: one line each. To be sourced.
+# Lists everything on this machine that belongs to the tests or to nspawn-runner. To be sourced.
 
-# All that looks like ours now. $1 marks the environment of this run's processes.
+# Prints one line for each thing. $1 is a word in the environment of this run's processes.
 list_ours() {
   {
     list_processes "$1"
@@ -12,7 +12,7 @@ list_ours() {
   } 2>/dev/null | sort -u
 }
 
-# nspawn, the program itself, and whatever a test started and forgot.
+# Processes of nspawn and of the program, and others that a test started.
 list_processes() {
   for process in /proc/[0-9]*; do
     name=$(cat "$process/comm") || continue
@@ -43,7 +43,7 @@ list_units() {
   machinectl list --no-legend | awk '{ print "machine " $1 }'
 }
 
-# What begins with a dot is what the program knows of this boot: kept on purpose.
+# Files whose names begin with a dot are the program's own cache for this boot.
 list_folders() {
   for folder in /run/nspawn-runner /run/systemd/nspawn/unix-export /run/systemd/machines \
     /var/lib/nspawn-runner/.machines /var/lib/nspawn-runner/.leases \

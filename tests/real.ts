@@ -1,7 +1,4 @@
-/**
- * All tests on real nspawn in one process, so that they share the hosts that they run on: a host takes
- * longer to start than most of them.
- */
+/** All tests on real nspawn, in one process so that they share hosts: a host starts slower than most tests run. */
 
 const FOLDERS = ["conformance", "escape", "integration"];
 

@@ -1,32 +1,28 @@
-/** How a test says that it cannot run here: tests/run.sh counts these lines. */
+/** Tests that cannot run here print a line, which tests/run.sh counts. */
 
 /**
- * Counts a test as skipped; it must return right after.
+ * Counts a test as skipped; the test has to return right after.
  *
- * @param name The test.
  * @param reason What is missing here, in a few words.
  */
 export function skip(name: string, reason: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`\nSKIPPED ${name}: ${reason}\n`));
 }
 
-/**
- * Whether a test that needs real nspawn must run here.
- *
- * @returns True under `tests/run.sh --require-real`.
- */
+/** Returns whether tests on real nspawn must not be skipped: `tests/run.sh --require-real`. */
 export function requireReal(): boolean {
   return Deno.env.get("NSPAWN_RUNNER_REQUIRE_REAL") === "1";
 }
 
 /**
- * Skips a test for want of real nspawn.
+ * Skips a test on real nspawn.
  *
- * @param name The test.
- * @param reason What is missing here.
+ * @param reason What is missing here, in a few words.
  * @throws {Error} under `--require-real`.
  */
 export function skipReal(name: string, reason: string): void {
-  if (requireReal()) throw new Error(`Cannot skip "${name}": ${reason}, and it must run here`);
+  if (requireReal()) {
+    throw new Error(`Cannot skip "${name}": ${reason}, and --require-real is given`);
+  }
   skip(name, reason);
 }

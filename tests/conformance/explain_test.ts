@@ -34,7 +34,7 @@ onEachHost(
         async (job) => {
           await begin(job);
           const running = await job.startRun("build_script", "echo begun\nsleep 60");
-          await running.said("begun");
+          await running.untilPrinted("begun");
           await site.host.signal(running, "SIGTERM");
           const { stderr } = await running.ended;
           assert.equal(

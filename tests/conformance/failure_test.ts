@@ -19,7 +19,7 @@ onEachAttempt("a machine that ends during a script is a system failure", async (
   assertDone(await job.config());
   assertDone(await job.prepare());
   const running = await job.startRun("build_script", "echo begun\nsleep 60");
-  await running.said("begun");
+  await running.untilPrinted("begun");
   await loseMachine(site);
   assert.equal((await running.ended).code, SYSTEM_FAILURE);
   assert.equal((await job.run("after_script", "true")).code, SYSTEM_FAILURE);
@@ -40,7 +40,7 @@ onEachAttempt(
     assertDone(await job.config());
     assertDone(await job.prepare());
     const running = await job.startRun("build_script", "echo begun\nsleep 60");
-    await running.said("begun");
+    await running.untilPrinted("begun");
     await site.host.signal(running, "SIGTERM");
     assert.notEqual((await running.ended).code, 0);
     assertDone(await job.run("after_script", "echo still here"));

@@ -84,11 +84,11 @@ onEachHost("the helper in a machine cannot be written to", async (site) => {
     const done = await job.run("build_script", 'echo x >> "$(command -v gitlab-runner)"');
     assert.notEqual(done.code, 0);
   });
-  assert.equal(await Deno.readTextFile(site.host.outside(await helperOf(own))), HELPER);
+  assert.equal(await Deno.readTextFile(site.host.outerPath(await helperOf(own))), HELPER);
 });
 
 async function helperOf(site: Site): Promise<string> {
-  const config = await Deno.readTextFile(site.host.outside(site.config));
+  const config = await Deno.readTextFile(site.host.outerPath(site.config));
   return config.match(/^gitlab_runner = "(.*)"$/m)![1]!;
 }
 

@@ -5,7 +5,7 @@ import { quoteAll } from "../../src/text/quote.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { onEachBoot, onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
-import { typing } from "../hosts/typing.ts";
+import { onTerminal } from "../hosts/terminal.ts";
 import { skipReal } from "../skip.ts";
 import {
   assertDone,
@@ -72,7 +72,7 @@ onEachHost(
     await withAttempt(own, planOf(CHROOT), async (job) => {
       await begin(job);
       const running = await job.startRun("build_script", "echo begun\nsleep 60");
-      await running.said("begun");
+      await running.untilPrinted("begun");
       await own.host.signal(running, "SIGTERM");
       await running.ended;
     });
@@ -95,7 +95,7 @@ onEachHost("gc removes kept machines after their time and after a reboot", async
     const [lease] = await leasesOf(own);
     assert.match(lease!.machine, /^held-/);
     assert.deepEqual(lease!.network, { kind: "none" }, "its address is free");
-    const path = own.host.outside(`${own.store}/.leases/${lease!.machine}.json`);
+    const path = own.host.outerPath(`${own.store}/.leases/${lease!.machine}.json`);
     await Deno.writeTextFile(path, JSON.stringify({ ...lease, ...change }));
     assert.match((await own.call(["gc"])).stdout, /^Removing machine held-/m);
     assert.deepEqual(await leftovers(own.host), []);
@@ -104,7 +104,10 @@ onEachHost("gc removes kept machines after their time and after a reboot", async
 
 onEachMachine("shell works on a terminal, beside a job", async (site, id) => {
   const words = quoteAll(site.words(["shell", id]));
-  const done = await typing(site, words, [["# ", 'echo "got $((40 + 2))"'], ["got 42", "exit 7"]]);
+  const done = await onTerminal(site, words, [["# ", 'echo "got $((40 + 2))"'], [
+    "got 42",
+    "exit 7",
+  ]]);
   assert.equal(done.code, 7, done.stdout + done.stderr);
   assert.match(done.stdout, /^got 42\r$/m);
 });

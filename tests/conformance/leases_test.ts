@@ -34,7 +34,7 @@ onEachHost(
       for (const plan of plans) {
         const job = await attempt(own, plan, undefined, caller);
         const runner = job.startPrepare();
-        await runner.said("it ended with 0");
+        await runner.untilPrinted("it ended with 0");
         runners.push({ job, runner });
       }
       const [dead, alive] = runners;
@@ -68,7 +68,7 @@ onEachHost("a wrapper with the runner's name is not taken for the runner", async
   await own.put('#!/bin/sh\n"$@"\n', wrapper);
   const job = await attempt(own, planOf(CHROOT), undefined, [...caller, wrapper]);
   const runner = job.startPrepare();
-  await runner.said("it ended with 0");
+  await runner.untilPrinted("it ended with 0");
   assert.equal((await own.call(["gc"])).stdout, "", "the runner lives");
   assert.equal((await leasesOf(own)).length, 1);
   await own.host.signal(runner, "SIGKILL");
@@ -80,7 +80,7 @@ onEachHost("a wrapper with the runner's name is not taken for the runner", async
 /** Changes a lease, as time or a reboot would. */
 async function age(site: Site, change: Partial<Record<keyof Lease, unknown>>): Promise<void> {
   const [lease] = await leasesOf(site);
-  const path = site.host.outside(`${site.store}/.leases/${lease!.machine}.json`);
+  const path = site.host.outerPath(`${site.store}/.leases/${lease!.machine}.json`);
   await Deno.writeTextFile(path, JSON.stringify({ ...lease, ...change }));
 }
 

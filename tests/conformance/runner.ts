@@ -89,13 +89,13 @@ export async function attempt(
     host.start([...caller, ...site.words(words)], { env: environment(), cwd: folder });
   const ended = async (running: Running): Promise<StageResult> => {
     const result = await running.ended;
-    const exitCode = await Deno.readTextFile(host.outside(codeFile)).catch(() => null); // none
+    const exitCode = await Deno.readTextFile(host.outerPath(codeFile)).catch(() => null); // none
     return { ...result, exitCode };
   };
   const stage = (words: readonly string[]) => ended(startStage(words));
   const layScript = async (script: string) => {
     const own = `${folder}/script${scripts++}`;
-    await Deno.mkdir(host.outside(own));
+    await Deno.mkdir(host.outerPath(own));
     return await site.put(script, `${own}/script`);
   };
   const runScript = async (name: string, script: string) =>

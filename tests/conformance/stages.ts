@@ -65,7 +65,7 @@ export async function withAttempt(
  * @returns As the program wrote them.
  */
 export async function leasesOf({ host, store }: Site): Promise<Lease[]> {
-  const folder = host.outside(`${store}/.leases`);
+  const folder = host.outerPath(`${store}/.leases`);
   const entries = await Array.fromAsync(Deno.readDir(folder)).catch(() => []); // no machine ever was
   const names = entries.map(({ name }) => name).filter((name) => !name.startsWith(".")).sort();
   const texts = await Promise.all(names.map((name) => Deno.readTextFile(`${folder}/${name}`)));

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { assertDone, begin, planOf, withAttempt } from "../conformance/stages.ts";
-import { lendChroot, succeed, withOwn } from "../integration/own.ts";
+import { linkChroot, succeed, withStore } from "../integration/store.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Settings, type Site, withMachine } from "../hosts/site.ts";
 
@@ -18,8 +18,8 @@ async function withFolder(
   const folder = `${site.host.store}/.tests/precious-${newJob()}`;
   await site.host.exec(["mkdir", "-p", folder]);
   try {
-    await withOwn(site, { ...OWN, ...settings(folder) }, async (own) => {
-      await lendChroot(own, site);
+    await withStore(site, { ...OWN, ...settings(folder) }, async (own) => {
+      await linkChroot(own, site);
       await body(own, folder);
     });
   } finally {

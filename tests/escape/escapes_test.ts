@@ -2,7 +2,7 @@
 
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob } from "../hosts/site.ts";
-import { lendChroot, withOwn } from "../integration/own.ts";
+import { linkChroot, withStore } from "../integration/store.ts";
 import { skip } from "../skip.ts";
 import { targetOn } from "./target.ts";
 import { siteWithOwnIds } from "./own_ids.ts";
@@ -13,8 +13,8 @@ const NAME = "no escape from a machine succeeds";
 
 onEachHost(NAME, async (site) => {
   if (Deno.build.arch !== "x86_64") return skip(NAME, "the programs know x86-64's system calls");
-  await withOwn(site, {}, async (own) => {
-    await lendChroot(own, site); // in a store that does not contain the bait
+  await withStore(site, {}, async (own) => {
+    await linkChroot(own, site); // in a store that does not contain the bait
     const mapping = await siteWithOwnIds(NAME, own);
     if (mapping === null) return;
     const bait = `${site.host.store}/.tests/bait-${newJob()}`;

@@ -1,44 +1,38 @@
-/** Commands that the tests run, with all that they said. */
+/** Commands that the tests run, with their output. */
 
-/** How a command ended. */
+/** The result of a command. */
 export interface Result {
-  /** 128 + n after a signal, as Deno and shells count. */
+  /** 128 + n after the signal n, as in shells. */
   readonly code: number;
   readonly signal: string | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Stdout as it came. */
+  /** Stdout, not decoded. */
   readonly bytes: Uint8Array;
 }
 
-/** How a command is run. */
+/** Options of a command. */
 export interface Options {
-  /** Its environment, on top of a plain one. */
+  /** Its whole environment for {@linkcode start}; added to a plain one on a host. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string;
-  /** Ends it with SIGKILL after so many milliseconds; default 5 min. */
+  /** Milliseconds after which it is killed; default 5 min. */
   readonly timeout?: number;
 }
 
-/** A command that runs, the leader of a process group and session of its own. */
+/** A running command, the leader of its own process group and session. */
 export interface Running {
   readonly pid: number;
   readonly ended: Promise<Result>;
-  /** Waits until its stdout or stderr has that text; fails when it ends without it. */
-  said(text: string): Promise<void>;
+  /** Waits until its stdout or stderr contains a text; fails if it ends without. */
+  untilPrinted(text: string): Promise<void>;
 }
 
-/** For a machine that is slow and busy: what hangs is found, what is slow is not. */
-const PATIENCE = 300_000;
+/** In milliseconds; long enough for a slow and busy machine, so that only what hangs is killed. */
+const TIMEOUT = 300_000;
 
-/**
- * Starts a command.
- *
- * @param argv Its words.
- * @param options How; `env` is its whole environment when given.
- * @returns The running command.
- */
+/** Starts a command. */
 export function start(argv: readonly string[], options: Options = {}): Running {
   const [program, ...args] = argv;
   const child = new Deno.Command(program!, {
@@ -50,7 +44,7 @@ export function start(argv: readonly string[], options: Options = {}): Running {
     stderr: "piped",
     detached: true,
   }).spawn();
-  const timer = setTimeout(() => killGroup(child.pid, "SIGKILL"), options.timeout ?? PATIENCE);
+  const timer = setTimeout(() => killGroup(child.pid, "SIGKILL"), options.timeout ?? TIMEOUT);
   const listeners = new Set<() => void>();
   const out = collect(child.stdout, listeners);
   const err = collect(child.stderr, listeners);
@@ -67,7 +61,7 @@ export function start(argv: readonly string[], options: Options = {}): Running {
   return {
     pid: child.pid,
     ended,
-    said: (text) =>
+    untilPrinted: (text) =>
       new Promise((resolve, reject) => {
         const look = () => {
           if (out.text().includes(text) || err.text().includes(text)) resolve();
@@ -75,19 +69,13 @@ export function start(argv: readonly string[], options: Options = {}): Running {
         listeners.add(look);
         look();
         ended.then((result) =>
-          reject(new Error(`${argv.join(" ")} ended with ${result.code} and never said ${text}`))
+          reject(new Error(`${argv.join(" ")} ended with ${result.code} and never printed ${text}`))
         );
       }),
   };
 }
 
-/**
- * Runs a command to its end.
- *
- * @param argv Its words.
- * @param options How; `env` is its whole environment when given.
- * @returns How it ended.
- */
+/** Runs a command to its end. */
 export function run(argv: readonly string[], options: Options = {}): Promise<Result> {
   return start(argv, options).ended;
 }
@@ -95,10 +83,8 @@ export function run(argv: readonly string[], options: Options = {}): Promise<Res
 /**
  * Runs a command that must succeed.
  *
- * @param argv Its words.
- * @param options How.
  * @returns Its stdout without the last line break.
- * @throws {Error} with all it said, when it fails.
+ * @throws {Error} with its output when it fails.
  */
 export async function must(argv: readonly string[], options: Options = {}): Promise<string> {
   const { code, stdout, stderr } = await run(argv, options);
@@ -113,17 +99,12 @@ export async function timed(act: () => Promise<unknown>): Promise<number> {
   return performance.now() - began;
 }
 
-/**
- * Sends a signal to a process group; fine when it is gone.
- *
- * @param group Its leader's pid.
- * @param signal Which.
- */
+/** Sends a signal to the process group `group`, if it still exists. */
 export function killGroup(group: number, signal: Deno.Signal): void {
   try {
     Deno.kill(-group, signal);
   } catch {
-    // It ended by itself.
+    // It has already ended.
   }
 }
 
@@ -134,7 +115,7 @@ async function feed(child: Deno.ChildProcess, text: string | undefined): Promise
     await writer.write(new TextEncoder().encode(text));
     await writer.close();
   } catch {
-    // It need not read all that it is given.
+    // It may exit before it has read everything.
   }
 }
 

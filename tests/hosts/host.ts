@@ -1,15 +1,15 @@
-/** Hosts that the tests run the program on. */
+/** Hosts on which the tests run the program. */
 
 import { type Options, type Result, type Running, start } from "./command.ts";
 import type { Folder } from "./folder.ts";
 
-/** The two kinds: systemd is PID 1, or it is not. */
+/** Whether systemd is PID 1. */
 export type HostKind = "systemd" | "standalone";
 
-/** A host. */
+/** A host of the tests. Paths are its own. */
 export interface TestHost {
   readonly kind: HostKind;
-  /** Its own store on a disk, as a path of the host. */
+  /** Path of its store, on a disk. */
   readonly store: string;
   /** A folder on btrfs, or null where none can be mounted. */
   readonly btrfs: string | null;
@@ -21,24 +21,24 @@ export interface TestHost {
   signal(running: Running, signal: Deno.Signal): Promise<void>;
   /** Signals the command alone, and none of its children. */
   signalAlone(running: Running, signal: Deno.Signal): Promise<void>;
-  /** Where a path of the host is for the tests themselves. */
-  outside(path: string): string;
-  /** Pids of all that runs on it, as the tests see them. */
+  /** Returns the path by which the tests themselves reach a path of the host. */
+  outerPath(path: string): string;
+  /** Returns the pids of its processes, as the tests see them. */
   processes(): Promise<number[]>;
-  /** Ends it; nothing of it is left. */
+  /** Ends and removes it. */
   close(): Promise<void>;
 }
 
-/** A host that already runs: PID 1 of its own, with its namespaces. */
-export interface Inside {
+/** A running host: its PID 1, with namespaces of its own. */
+export interface RunningHost {
   readonly kind: HostKind;
   readonly store: string;
   readonly btrfs: string | null;
-  /** Its PID 1 as seen from here. */
+  /** Pid of its PID 1, as the tests see it. */
   readonly leader: number;
-  /** Options of nsenter(1). */
+  /** Options of nsenter(1) that enter them. */
   readonly namespaces: readonly string[];
-  /** Where its processes are put. */
+  /** Path of the cgroup for commands. */
   readonly cgroup: string;
 }
 
@@ -48,21 +48,15 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   LANG: "C.UTF-8",
 };
 
-/**
- * The ways into a host.
- *
- * @param folder Its outer side.
- * @param inside What runs.
- * @returns The host.
- */
-export function hostOf(folder: Folder, inside: Inside): TestHost {
+/** Returns the interface of a running host. */
+export function hostOf(folder: Folder, inside: RunningHost): TestHost {
   const { kind, store, btrfs, leader, namespaces, cgroup } = inside;
   const startInside = (argv: readonly string[], options: Options = {}) => {
     const { env, cwd, ...more } = options;
     const words = [
       ...["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh", cgroup],
       ...["nsenter", `--target=${leader}`, ...namespaces, "--"],
-      // env(1) of the host sets the folder: the outer one need not have it.
+      // Changes the folder by the host's env(1), since the folder may exist only there.
       ...["env", `--chdir=${cwd ?? "/"}`, "--", ...argv],
     ];
     return start(words, { ...more, env: { ...ENVIRONMENT, ...env } });
@@ -79,18 +73,18 @@ export function hostOf(folder: Folder, inside: Inside): TestHost {
     signalAlone: async ({ pid: nsenter }, signal) => {
       for (const pid of await childrenOf(nsenter)) kill(pid, signal);
     },
-    outside: (path) => `/proc/${leader}/root${path}`,
+    outerPath: (path) => `/proc/${leader}/root${path}`,
     processes: () => processesOf(folder.cgroup),
     close: folder.close,
   };
 }
 
-/** nsenter itself belongs to the group: it waits outside, and knows no signal of ours. */
+/** Returns the processes of a group, among them nsenter(1), which waits outside of the host. */
 async function groupOf(leader: number): Promise<number[]> {
   const pids: number[] = [];
   for await (const { name } of Deno.readDir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    const stat = await Deno.readTextFile(`/proc/${name}/stat`).catch(() => ""); // it just ended
+    const stat = await Deno.readTextFile(`/proc/${name}/stat`).catch(() => ""); // it has just ended
     const group = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2];
     if (Number(group) === leader) pids.push(Number(name));
   }
@@ -106,7 +100,7 @@ function kill(pid: number, signal: Deno.Signal): void {
   try {
     Deno.kill(pid, signal);
   } catch {
-    // It ended by itself.
+    // It has already ended.
   }
 }
 
@@ -114,7 +108,7 @@ async function processesOf(cgroup: string): Promise<number[]> {
   const pids: number[] = [];
   const listed = await Deno.readTextFile(`${cgroup}/cgroup.procs`).catch(() => "");
   pids.push(...listed.split("\n").filter(Boolean).map(Number));
-  const entries = await Array.fromAsync(Deno.readDir(cgroup)).catch(() => []); // it is gone
+  const entries = await Array.fromAsync(Deno.readDir(cgroup)).catch(() => []); // it has ended
   for (const { name, isDirectory } of entries) {
     if (isDirectory) pids.push(...await processesOf(`${cgroup}/${name}`));
   }

@@ -1,25 +1,21 @@
-/** The program in the form that install.sh gives it. */
+/** The program as install.sh installs it. */
 
 import { must } from "./command.ts";
 import { CACHE, hash } from "./roots.ts";
 
 const checkout = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
-/** All that makes the installed program what it is. */
+/** Everything that an installation depends on. */
 const SOURCES = ["src", "npm", "mod.ts", "deno.json", "install.sh"];
 
 /** An installation. */
 export interface Installed {
-  /** Its folder: hosts see it at the same path. */
+  /** Its folder, at the same path on hosts. */
   readonly prefix: string;
   readonly program: string;
 }
 
-/**
- * Installs what the checkout holds, once for all test files: an installation is known by its sources.
- *
- * @returns The installation; not to be changed.
- */
+/** Installs the checkout's program once for all tests, by a hash of its sources. Nobody may change it. */
 export async function installed(): Promise<Installed> {
   const files = await must(["find", ...SOURCES, "-type", "f"], { cwd: checkout });
   const texts = await Promise.all(
@@ -37,8 +33,8 @@ export async function installed(): Promise<Installed> {
 
 async function install(prefix: string): Promise<void> {
   await Deno.mkdir(CACHE, { recursive: true });
-  await sweep();
-  await Deno.remove(prefix, { recursive: true }).catch(() => {}); // what a killed run began
+  await removeOld();
+  await Deno.remove(prefix, { recursive: true }).catch(() => {}); // of a killed run
   await must([`${checkout}/install.sh`, "--prefix", prefix, "--no-deps"], {
     env: { ...Deno.env.toObject(), DENO: Deno.env.get("DENO") ?? Deno.execPath() },
     timeout: 900_000,
@@ -46,8 +42,8 @@ async function install(prefix: string): Promise<void> {
   await Deno.writeTextFile(`${prefix}/complete`, "");
 }
 
-/** Installations of older sources; a run of yesterday uses none of them any more. */
-async function sweep(): Promise<void> {
+/** Removes installations that are more than a day old, which no run still uses. */
+async function removeOld(): Promise<void> {
   await must([
     ...["find", CACHE, "-mindepth", "1", "-maxdepth", "1", "-type", "d", "-mmin", "+1440"],
     ...["-regex", ".*/[0-9a-f]*", "-exec", "rm", "-rf", "{}", "+"],

@@ -1,24 +1,22 @@
-/** What a machine must not leave on its host. */
+/** Finds what machines left on their host. */
 
 import type { TestHost } from "./host.ts";
 
 /**
- * All that looks like a machine's.
+ * Returns everything on a host that belongs to machines, one line each. Looks again every 0.1 s until there is
+ * nothing, since killed processes take a moment to be reaped.
  *
- * @param host Where.
- * @param apart What may stay.
- * @param patience How often it is looked again, 0.1 s after the last look, while there is anything.
- * @returns One line each; none on a clean host.
+ * @param apart Matches lines that may stay.
+ * @param retries How often it looks again.
  */
 export async function leftovers(
   host: TestHost,
   apart = /^$/,
-  patience = 300,
+  retries = 300,
 ): Promise<string[]> {
   for (let tries = 0;; tries++) {
     const found = (await look(host)).filter((line) => !apart.test(line));
-    // What was killed may take a moment to be reaped, and a machine that is busy longer.
-    if (found.length === 0 || tries === patience) return found;
+    if (found.length === 0 || tries === retries) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -48,14 +46,14 @@ async function processes(host: TestHost): Promise<string[]> {
 }
 
 async function mounts(host: TestHost): Promise<string[]> {
-  const table = await Deno.readTextFile(host.outside("/proc/1/mountinfo"));
+  const table = await Deno.readTextFile(host.outerPath("/proc/1/mountinfo"));
   return table.split("\n").map((line) => line.split(" ")[4] ?? "")
-    // A host made by the tests has such a folder itself, on a machine with a newer nspawn.
+    // Newer nspawns create such a folder also for the host itself.
     .filter((point) => /\/\.machines\/|^\/run\/systemd\/nspawn\/unix-export\/(?!nrt-)/.test(point))
     .map((point) => `mount ${point}`);
 }
 
-/** A disk of a machine, or of one that is gone. */
+/** Disks of machines, also of removed ones. */
 async function disks(host: TestHost): Promise<string[]> {
   const argv = ["losetup", "--list", "--noheadings", "--output=NAME,BACK-FILE"];
   const { stdout } = await host.exec(argv);
@@ -63,23 +61,23 @@ async function disks(host: TestHost): Promise<string[]> {
     .map((line) => `loop device ${line}`);
 }
 
-/** What a store holds of machines. */
+/** Folders of a store that hold machines' files. */
 const STORED = [".machines", ".leases", ".disks"];
 
-/** Names that begin with a dot are what the program knows of this boot, and keeps on purpose. */
+/** Files whose names begin with a dot are the program's own cache for this boot. */
 async function folders(host: TestHost): Promise<string[]> {
   const stores = host.btrfs === null ? [host.store] : [host.store, host.btrfs];
   const paths = ["/run/nspawn-runner", "/run/systemd/machines"];
   for (const store of stores) paths.push(...STORED.map((name) => `${store}/${name}`));
   const found: string[] = [];
   for (const path of paths) {
-    const entries = await Array.fromAsync(Deno.readDir(host.outside(path))).catch(() => []);
+    const entries = await Array.fromAsync(Deno.readDir(host.outerPath(path))).catch(() => []);
     found.push(
       ...entries.filter(({ name }) => !name.startsWith(".")).map(({ name }) => `${path}/${name}`),
     );
   }
   for (const store of stores) {
-    const entries = await Array.fromAsync(Deno.readDir(host.outside(store))).catch(() => []);
+    const entries = await Array.fromAsync(Deno.readDir(host.outerPath(store))).catch(() => []);
     found.push(
       ...entries.map(({ name }) => name).filter((name) => /^\.(trial|#)/.test(name))
         .map((name) => `${store}/${name}`),

@@ -1,8 +1,8 @@
-/** Loop devices: a disk of a machine is a file that one of them serves. Containers often have none. */
+/** Loop devices, which back the disks of machines. Containers often have none. */
 
 import type { TestHost } from "./host.ts";
 
-/** The reason of a test that is skipped for want of them. */
+/** The reason why a test is skipped. */
 export const NO_LOOP_DEVICES = "this host has no loop devices";
 
 /**

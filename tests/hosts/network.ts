@@ -1,22 +1,16 @@
-/** A network of a host's own: what the program changes there, this machine never sees. */
+/** The network of a host, a namespace of its own: the program's changes stay in it. */
 
 import type { Folder } from "./folder.ts";
-import { startApart, until } from "./leader.ts";
+import { startDetached, until } from "./init_process.ts";
 
-/** Where a host finds what listens on this machine's loopback: slirp4netns(1). */
-export const OUTSIDE = "10.0.2.2";
+/** The address by which a host reaches this machine's loopback: slirp4netns(1). */
+export const OUTER_ADDRESS = "10.0.2.2";
 
-const PATIENCE = 120_000;
+const TIMEOUT = 120_000;
 
-/**
- * Connects a host to this machine's network by a process that forwards what it sends: nothing is changed
- * on this machine.
- *
- * @param folder The host's outer side.
- * @param leader Its PID 1, with a network namespace of its own.
- */
+/** Connects a host to this machine's network by slirp4netns(1), which changes nothing on this machine. */
 export async function connectHost(folder: Folder, leader: number): Promise<void> {
-  const pid = await startApart(folder, [
+  const pid = await startDetached(folder, [
     ...["slirp4netns", "--configure", "--mtu=65520"],
     ...[`${leader}`, "tap0"],
   ]);
@@ -24,6 +18,6 @@ export async function connectHost(folder: Folder, leader: number): Promise<void>
   const isUp = await until(async () => {
     const routes = await Deno.readTextFile(`/proc/${leader}/net/route`);
     return /^tap0\t00000000\t/m.test(routes) || null;
-  }, PATIENCE);
+  }, TIMEOUT);
   if (isUp === null) throw new Error(await Deno.readTextFile(`${folder.path}/log`));
 }

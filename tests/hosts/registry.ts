@@ -1,51 +1,43 @@
-/** A registry of images on this machine, as Debian's docker-registry is one. */
+/** A registry of images on this machine: Debian's docker-registry. */
 
 import { run, type Running, start } from "./command.ts";
 import type { TestHost } from "./host.ts";
-import { until } from "./leader.ts";
-import { OUTSIDE } from "./network.ts";
+import { until } from "./init_process.ts";
+import { OUTER_ADDRESS } from "./network.ts";
 
-/** A registry that asks for a password. */
+/** A registry with a password. */
 export interface Registry {
-  /** Where it is, as hosts name it. */
+  /** Its address on hosts. */
   readonly address: string;
-  /** Where it is for this machine. */
-  readonly here: string;
-  /** Where it keeps what was pushed. */
+  /** Its address on this machine. */
+  readonly local: string;
+  /** The folder of pushed images. */
   readonly folder: string;
-  /** A file with the password, as skopeo(1) writes it. */
+  /** Path of a file with the password: containers-auth.json(5). */
   readonly auth: string;
-  /** Goes away, and comes back with all that was in it. */
   stop(): Promise<void>;
+  /** Starts it again, with its images. */
   start(): Promise<void>;
 }
 
-/** The name and the password that it takes, and what htpasswd(1) makes of them. */
+/** The user and password, and the output of htpasswd(1) for them. */
 const LOGIN = { user: "ci", password: "wxyz" } as const;
 const HTPASSWD = "ci:$2b$05$abcdefghijklmnopqrstuuTG/6vovn/nTi4CRKQU75D98yKXvzQyy\n";
 
-/**
- * Whether a registry can be had here.
- *
- * @returns The words that are missing, or null.
- */
-export async function noRegistryBecause(): Promise<string | null> {
+/** Returns why no registry can run here; null where one can. */
+export async function missingRegistryProgram(): Promise<string | null> {
   for (const program of ["docker-registry", "skopeo", "umoci"]) {
     const found = await run(["sh", "-c", 'command -v "$1"', "sh", program]);
-    if (found.code !== 0) return `no ${program} here`;
+    if (found.code !== 0) return `${program} is not installed`;
   }
   return null;
 }
 
-/**
- * Starts a registry on loopback, for the time of a test.
- *
- * @param body The test.
- */
+/** Runs a test with a registry on loopback. */
 export async function withRegistry(body: (registry: Registry) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "nr-registry-" });
   const port = freePort();
-  const [address, here] = [OUTSIDE, "127.0.0.1"].map((name) => `${name}:${port}`) as [
+  const [address, here] = [OUTER_ADDRESS, "127.0.0.1"].map((name) => `${name}:${port}`) as [
     string,
     string,
   ];
@@ -62,7 +54,7 @@ export async function withRegistry(body: (registry: Registry) => Promise<void>):
   };
   const registry: Registry = {
     address,
-    here,
+    local: here,
     folder: `${folder}/data`,
     auth: `${folder}/auth.json`,
     stop,
@@ -99,13 +91,8 @@ function settingsOf(folder: string, address: string): string {
   });
 }
 
-/**
- * Tells a host that this registry speaks without TLS, as its administrator would.
- *
- * @param host The host; where it shares files with this machine, it alone sees that.
- * @param registry The registry.
- */
-export async function trust(host: TestHost, { address }: Registry): Promise<void> {
+/** Configures a host to use the registry without TLS; a host that shares files with this machine does so in a mount. */
+export async function allowPlainHttp(host: TestHost, { address }: Registry): Promise<void> {
   const script = `
 folder=/etc/containers/registries.conf.d
 mkdir -p "$folder"

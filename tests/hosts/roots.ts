@@ -1,11 +1,11 @@
-/** Trees that hosts and jobs start from: made once, kept outside of the checkout, never changed. */
+/** Root file systems of hosts and jobs, cached outside of the checkout. Nobody may change them. */
 
 import { must } from "./command.ts";
 
-/** Releases of Debian that hosts are made of. */
+/** Debian releases of hosts. */
 export type Suite = "bookworm" | "trixie";
 
-/** Where what takes long to make is kept between runs. */
+/** The cache that is kept between runs. */
 export const CACHE = "/var/cache/nspawn-runner-tests";
 
 const HOST_PACKAGES = [
@@ -31,46 +31,32 @@ const HOST_PACKAGES = [
 ];
 const JOB_PACKAGES = ["ca-certificates", "dbus", "git", "python3", "systemd", "systemd-sysv"];
 
-/** Certificates that this machine trusts beyond what everybody does: a proxy's, for one. */
+/** The certificates that the administrator added, such as a proxy's. */
 const CERTIFICATES = "/usr/local/share/ca-certificates";
 
-/**
- * The root of a host that runs the program.
- *
- * @param suite Of Debian.
- * @returns Its path; not to be changed.
- */
+/** Returns the path of the root of a host. */
 export function hostRoot(suite: Suite): Promise<string> {
-  return tree(`host-${suite}`, suite, HOST_PACKAGES);
+  return cachedTree(`host-${suite}`, suite, HOST_PACKAGES);
 }
 
-/**
- * A chroot as nspawn-runner would create it.
- *
- * @returns Its path; not to be changed.
- */
+/** Returns the path of a chroot like those that nspawn-runner creates. */
 export function jobChroot(): Promise<string> {
-  return tree("job", "bookworm", JOB_PACKAGES);
+  return cachedTree("job", "bookworm", JOB_PACKAGES);
 }
 
-/** What is in a small root: enough for a job, and for git to say its version. */
+/** The programs of a small root: enough for a job, and for git to print its version. */
 const PROGRAMS = (
   "bash cat chmod chown cp date dd dirname env false find git grep id ln ls mkdir mv rm setpriv sh " +
   "sha256sum sleep stat test touch true"
 ).split(" ");
 
-/**
- * A root that is quickly copied, and never boots.
- *
- * @param suite The release of Debian that its programs come from.
- * @returns Its path; not to be changed.
- */
+/** Returns the path of a root that is small, and so quickly copied, but does not boot. */
 export async function smallRoot(suite: Suite = "bookworm"): Promise<string> {
   const from = suite === "bookworm" ? await jobChroot() : await hostRoot(suite);
-  const path = `${from}-small-${await hash(PROGRAMS.join(" ") + SMALL)}`;
+  const path = `${from}-small-${await hash(PROGRAMS.join(" ") + COPY_PROGRAMS)}`;
   if (await exists(path)) return path;
   const aside = `${CACHE}/roots/.small-${Deno.pid}`;
-  await must(["sh", "-euc", SMALL, "sh", from, aside, ...PROGRAMS], { timeout: 120_000 });
+  await must(["sh", "-euc", COPY_PROGRAMS, "sh", from, aside, ...PROGRAMS], { timeout: 120_000 });
   await Deno.rename(aside, path).catch(async (error) => {
     await must(["rm", "-rf", aside]);
     if (!await exists(path)) throw error;
@@ -79,10 +65,10 @@ export async function smallRoot(suite: Suite = "bookworm"): Promise<string> {
 }
 
 /**
- * Parameters: a whole root, the new one, programs. Their libraries are copied as well. tar runs inside the whole
- * root: outside of it, an absolute link such as /lib64/ld-linux-x86-64.so.2 would lead to a file of this machine.
+ * Copies programs and their libraries from the root $1 to a new root $2. tar runs inside the root $1: outside, an
+ * absolute link such as /lib64/ld-linux-x86-64.so.2 would lead to a file of this machine.
  */
-const SMALL = `
+const COPY_PROGRAMS = `
 from=$1 to=$2
 shift 2
 mkdir -p "$to"
@@ -102,18 +88,22 @@ rm "$to/.list"
 for file in passwd group os-release; do cp -L "$from/etc/$file" "$to/etc/"; done
 `;
 
-/** Keyed by all that it is made from; what was half made by a killed run has another name. */
-async function tree(name: string, suite: Suite, packages: readonly string[]): Promise<string> {
+/** Returns the path of a cached root, named by a hash of its recipe. An unfinished one has another name. */
+async function cachedTree(
+  name: string,
+  suite: Suite,
+  packages: readonly string[],
+): Promise<string> {
   const recipe = [suite, packages, await mirror(), await certificates()];
   const path = `${CACHE}/roots/${name}-${await hash(JSON.stringify(recipe))}`;
   if (await exists(path)) return path;
   await Deno.mkdir(`${CACHE}/roots`, { recursive: true });
-  await sweep(name);
+  await removeOld(name);
   const aside = `${CACHE}/roots/.${name}-${Deno.pid}`;
   try {
-    await make(aside, suite, packages);
+    await bootstrap(aside, suite, packages);
     await Deno.rename(aside, path).catch(async (error) => {
-      if (!await exists(path)) throw error; // else another run was faster
+      if (!await exists(path)) throw error; // another run was faster
     });
   } finally {
     await must(["rm", "-rf", aside]);
@@ -121,7 +111,7 @@ async function tree(name: string, suite: Suite, packages: readonly string[]): Pr
   return path;
 }
 
-async function make(path: string, suite: Suite, packages: readonly string[]): Promise<void> {
+async function bootstrap(path: string, suite: Suite, packages: readonly string[]): Promise<void> {
   const from = await mirror();
   await must(
     [
@@ -138,12 +128,12 @@ async function make(path: string, suite: Suite, packages: readonly string[]): Pr
   for (const certificate of await certificates()) {
     await must(["cp", `${CERTIFICATES}/${certificate.name}`, `${path}${CERTIFICATES}/`]);
   }
-  // Our folder for temporary files is not in there.
+  // The tests' TMPDIR does not exist in the root.
   await must(["env", "--unset=TMPDIR", "chroot", path, "update-ca-certificates"]);
 }
 
-/** Older builds of a tree, and what killed runs left; a run of long ago uses none of them any more. */
-async function sweep(name: string): Promise<void> {
+/** Removes roots that are more than a day old, which no run still uses, and unfinished ones. */
+async function removeOld(name: string): Promise<void> {
   await must([
     ...["find", `${CACHE}/roots`, "-mindepth", "1", "-maxdepth", "1", "-mmin", "+1440"],
     ...["(", "-name", `${name}-*`, "-o", "-name", `.${name}-*`, ")"],
@@ -151,16 +141,12 @@ async function sweep(name: string): Promise<void> {
   ]);
 }
 
-/**
- * Where this machine's own packages come from, when it is a Debian.
- *
- * @returns An address, or null: the choice is mmdebstrap's.
- */
+/** Returns the mirror of this machine's packages on Debian; null leaves the choice to mmdebstrap(1). */
 export async function mirror(): Promise<string | null> {
   const targets = await must([
     ...["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"],
     ...["Created-By: Packages", "Origin: Debian", "Component: main"],
-  ]).catch(() => ""); // no apt here
+  ]).catch(() => ""); // there is no apt
   const line = targets.split("\n").find((target) => / [a-z]+$/.test(target));
   return line?.split(" ")[0] ?? null;
 }
@@ -173,12 +159,7 @@ async function certificates(): Promise<{ name: string; text: string }[]> {
   );
 }
 
-/**
- * A short name for a text.
- *
- * @param text Any text.
- * @returns Eight hexadecimal digits.
- */
+/** Returns a hash of eight hexadecimal digits. */
 export async function hash(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(digest)].slice(0, 4)

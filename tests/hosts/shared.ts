@@ -74,11 +74,11 @@ export function onEachMachine(name: string, body: MachineBody, options?: BootOpt
   onEachBoot(name, (site) => withMachine(site, (id) => body(site, id)), options);
 }
 
-/** The first test that needs a host starts it. */
+/** Returns the shared host of a kind, and starts it for the first test that needs it. */
 function siteOf(kind: HostKind): Promise<Site> {
   const site = sites.get(kind) ?? open(kind);
   sites.set(kind, site);
-  site.catch(() => sites.delete(kind)); // the next test tries anew
+  site.catch(() => sites.delete(kind)); // the next test tries again
   return site;
 }
 
@@ -90,13 +90,13 @@ async function open(kind: HostKind): Promise<Site> {
   return await siteOn(host, installation);
 }
 
-/** NSPAWN_RUNNER_TEST_SUITE=bookworm runs all tests on hosts of that release. */
+/** Returns the release of the hosts: NSPAWN_RUNNER_TEST_SUITE may be bookworm. */
 function suiteOfHosts(): Suite {
   return Deno.env.get("NSPAWN_RUNNER_TEST_SUITE") === "bookworm" ? "bookworm" : "trixie";
 }
 
 Deno.test.afterAll(async () => {
   for (const site of sites.values()) {
-    await site.then(({ host }) => host.close(), () => {}); // one that did not start is closed
+    await site.then(({ host }) => host.close(), () => {}); // a host that did not start is already closed
   }
 });

@@ -1,4 +1,4 @@
-/** A host with the program, a configuration and a chroot. */
+/** A host on which the program, a configuration and a chroot are installed. */
 
 import assert from "node:assert/strict";
 import { must, type Options, type Result, type Running } from "./command.ts";
@@ -6,58 +6,48 @@ import type { TestHost } from "./host.ts";
 import type { Installed } from "./installed.ts";
 import { jobChroot } from "./roots.ts";
 
-/** The chroot that every store has. */
+/** The name of the chroot that every store has. */
 export const CHROOT = "bookworm";
 
-/** Settings of config.toml. */
+/** Settings of config.toml, by their dotted names. */
 export type Settings = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/** How the program is called. */
+/** A host with the program. */
 export interface Site {
   readonly host: TestHost;
   readonly installation: Installed;
-  /** Where definitions are. */
+  /** Path of the folder of definitions. */
   readonly definitions: string;
-  /** The configuration file in use. */
+  /** Path of the configuration file. */
   readonly config: string;
   readonly store: string;
   /** Whether its machines boot. */
   readonly boots: boolean;
-  /** The same host with other settings, and other definitions. */
+  /** Returns the same host with further settings and a new folder of definitions. */
   with(settings: Settings): Promise<Site>;
-  /** The same host with its store on btrfs; null where there is none. */
+  /** Returns the same host with its store on btrfs; null where it has no btrfs. */
   onBtrfs(): Promise<Site | null>;
-  /** The words of a call. */
+  /** Returns the command line of a call of the program. */
   words(more: readonly string[]): readonly string[];
   /** Runs the program. */
   call(words: readonly string[], options?: Options): Promise<Result>;
   /** Starts the program. */
   start(words: readonly string[], options?: Options): Running;
-  /** Writes a file on the host that only root may read; gives its path. */
+  /** Writes a file on the host that only root can read; returns its path. */
   put(text: string | Uint8Array, path?: string): Promise<string>;
 }
 
 let files = 0;
 let jobs = 0;
 
-/**
- * A job's id that no other test uses.
- *
- * @returns Digits.
- */
+/** Returns the id of a job that no other test uses. */
 export function newJob(): string {
   return `${Deno.pid}${String(jobs++).padStart(3, "0")}`;
 }
 
-/**
- * Lays the program out on a host.
- *
- * @param host A fresh one.
- * @param installation What it has.
- * @returns The site.
- */
+/** Puts a chroot into the store of a new host, and returns the site. */
 export async function siteOn(host: TestHost, installation: Installed): Promise<Site> {
-  const chroot = host.outside(`${host.store}/${CHROOT}`);
+  const chroot = host.outerPath(`${host.store}/${CHROOT}`);
   await must(["cp", "--archive", "--reflink=auto", await jobChroot(), chroot]);
   return await site(host, installation, host.store, {});
 }
@@ -69,11 +59,11 @@ async function site(
   settings: Settings,
 ): Promise<Site> {
   const number = files++;
-  const work = `${host.store}/.tests`; // on the host's own disk, whatever kind it is
+  const work = `${host.store}/.tests`; // on the host's own disk
   const definitions = `${work}/definitions-${number}`;
   const config = `${work}/config-${number}.toml`;
-  await Deno.mkdir(host.outside(definitions), { recursive: true });
-  await Deno.writeTextFile(host.outside(config), toml({ store, definitions, ...settings }));
+  await Deno.mkdir(host.outerPath(definitions), { recursive: true });
+  await Deno.writeTextFile(host.outerPath(config), toml({ store, definitions, ...settings }));
   const words = (more: readonly string[]) => [installation.program, "--config", config, ...more];
   return {
     host,
@@ -94,30 +84,25 @@ async function site(
     start: (more, options) => host.start(words(more), options),
     put: async (content, path = `${work}/file-${files++}`) => {
       const data = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      await Deno.writeFile(host.outside(path), data, { mode: 0o700 });
+      await Deno.writeFile(host.outerPath(path), data, { mode: 0o700 });
       return path;
     },
   };
 }
 
 async function copyToSubvolume(host: TestHost, path: string): Promise<void> {
-  if (await Deno.stat(host.outside(path)).catch(() => null)) return;
-  await must(["btrfs", "--quiet", "subvolume", "create", host.outside(path)]);
-  await must(["cp", "--archive", `${await jobChroot()}/.`, host.outside(path)]);
+  if (await Deno.stat(host.outerPath(path)).catch(() => null)) return;
+  await must(["btrfs", "--quiet", "subvolume", "create", host.outerPath(path)]);
+  await must(["cp", "--archive", `${await jobChroot()}/.`, host.outerPath(path)]);
 }
 
-/** Keys with a dot go into a table, which TOML wants last; JSON's strings are TOML's too. */
+/** Returns settings as TOML, whose strings may be written as in JSON. */
 function toml(settings: Settings): string {
   const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
   return lines.join("\n") + "\n";
 }
 
-/**
- * Gives a machine to a test, and takes it away afterwards.
- *
- * @param site Where.
- * @param body The test; gets the job's id.
- */
+/** Runs a test with a machine of the job `id`, which is removed afterwards. */
 export async function withMachine(
   site: Site,
   body: (id: string) => Promise<void>,
@@ -133,15 +118,7 @@ export async function withMachine(
   }
 }
 
-/**
- * Runs a script in a machine.
- *
- * @param site Where.
- * @param id The job.
- * @param script Its text.
- * @param options How the program is called.
- * @returns How the program ended.
- */
+/** Runs a script in the machine of the job `id`, by `nspawn-runner run`. */
 export async function runScript(
   site: Site,
   id: string,

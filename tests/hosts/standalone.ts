@@ -1,13 +1,13 @@
-/** A host without systemd as PID 1: this machine, in namespaces of its own. */
+/** A host without systemd as PID 1: this machine's files in new namespaces. */
 
 import { fileSystem, openFolder } from "./folder.ts";
 import { hostOf, type TestHost } from "./host.ts";
-import { launch, until } from "./leader.ts";
+import { launch, until } from "./init_process.ts";
 import { connectHost } from "./network.ts";
 
 /**
- * Mounts and processes end with PID 1; /run is empty, so that no systemd shows where there is one.
- * PID 1 sleeps in a child, and so reaps whatever is left to it.
+ * PID 1 of the host, with whose end its mounts and processes end. /run is empty, so that this machine's systemd is
+ * not seen. It sleeps in a child process, and so reaps orphans.
  */
 const INIT = `
 resolv=$(readlink -f /etc/resolv.conf) && cp "$resolv" "$1/resolv.conf"
@@ -19,11 +19,7 @@ esac
 while :; do sleep 60; done
 `;
 
-/**
- * Starts a host.
- *
- * @returns The host, ready.
- */
+/** Starts a host and waits until it is ready. */
 export async function startStandalone(): Promise<TestHost> {
   const folder = await openFolder();
   try {

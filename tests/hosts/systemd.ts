@@ -1,9 +1,9 @@
-/** A host with systemd: a container that boots it, on a writable layer of its own. */
+/** A host with systemd as PID 1: a container that boots a cached root under an overlay. */
 
 import { must } from "./command.ts";
 import { type Folder, openFolder } from "./folder.ts";
 import { hostOf, type TestHost } from "./host.ts";
-import { launch, until } from "./leader.ts";
+import { launch, until } from "./init_process.ts";
 import { loopDevices } from "./loop_devices.ts";
 import { connectHost } from "./network.ts";
 import { hostRoot, type Suite } from "./roots.ts";
@@ -11,7 +11,7 @@ import { hostRoot, type Suite } from "./roots.ts";
 const STORE = "/var/lib/nspawn-runner";
 const BTRFS = "/srv/btrfs";
 
-/** nspawn grants the container what a machine of its own would have, so that machines nest in it. */
+/** Makes nspawn give the container the rights that nested machines need. */
 const ENVIRONMENT = {
   SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
   SYSTEMD_NSPAWN_API_VFS_WRITABLE: "1",
@@ -19,11 +19,9 @@ const ENVIRONMENT = {
 };
 
 /**
- * Boots a host.
+ * Boots a host and waits until it is ready.
  *
- * @param suite Of Debian.
- * @param shared Folders that it sees read-only, at the same paths.
- * @returns The host, ready.
+ * @param shared Folders that it has read-only, at the same paths.
  */
 export async function bootSystemd(suite: Suite, shared: readonly string[]): Promise<TestHost> {
   const root = await hostRoot(suite);
@@ -68,10 +66,10 @@ async function nspawnArgv(
     "--console=pipe",
     "--private-network",
     "--resolv-conf=replace-host",
-    // The store is bound from the outer disk: an overlay on an overlay has no place for writes.
+    // The store is on this machine's disk, since the upper layer of an overlay cannot be on an overlay.
     `--bind=${folder.path}/store:${STORE}`,
     `--bind=${folder.path}/btrfs:${BTRFS}`,
-    // nspawn shows a container parts of /sys alone, and a host has all of it.
+    // nspawn gives containers only parts of /sys.
     ...(await hasBtrfs(folder) ? ["--bind-ro=/sys/fs/btrfs"] : []),
     ...(await loopDevices()).map((path) => `--bind=${path}`),
     ...shared.map((path) => `--bind-ro=${path}`),
@@ -82,7 +80,7 @@ async function hasBtrfs(folder: Folder): Promise<boolean> {
   return (await must(["stat", "-f", "-c", "%T", `${folder.path}/btrfs`])) === "btrfs";
 }
 
-/** The container's own cgroup has a place for what enters it, beside its PID 1. */
+/** Creates a cgroup for commands in the container, beside the cgroup of its PID 1. */
 async function cgroupBeside(leader: number, folder: Folder): Promise<string> {
   const lines = await Deno.readTextFile(`/proc/${leader}/cgroup`);
   const path = lines.match(/^0::(.*)$/m)?.[1] ?? "";

@@ -19,7 +19,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     `${signal} to run ends the script with all it started, not the machine`,
     async (site, id) => {
       const running = site.start(["run", "--id", id, await site.put(SCRIPT), "build_script"]);
-      await running.said("begun");
+      await running.untilPrinted("begun");
       const began = Date.now();
       await site.host.signal(running, signal);
       const done = await running.ended;
@@ -35,7 +35,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 onEachMachine("SIGTERM to run ends a script that ignores it", async (site, id) => {
   const script = "trap '' TERM INT HUP\necho begun\nwhile :; do sleep 1; done\n";
   const running = site.start(["run", "--id", id, await site.put(script)]);
-  await running.said("begun");
+  await running.untilPrinted("begun");
   const began = Date.now();
   await site.host.signal(running, "SIGTERM");
   assert.notEqual((await running.ended).code, 0);
@@ -82,7 +82,7 @@ async function interruptPrepare(site: Site, signal: Deno.Signal, delay: number):
 
 onEachMachine("cleanup ends a machine in which a script runs", async (site, id) => {
   const running = site.start(["run", "--id", id, await site.put("echo begun\nsleep 765\n")]);
-  await running.said("begun");
+  await running.untilPrinted("begun");
   const gone = await site.call(["cleanup", "--id", id]);
   assert.equal(gone.code, 0, gone.stderr);
   assert.equal((await running.ended).code, 125, "a machine that is lost is the host's failure");

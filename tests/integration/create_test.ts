@@ -33,7 +33,7 @@ onEachHost("chroot-create creates a chroot that runs a job", async (site) => {
     const removed = await own.call(["chroot-remove", "small"]);
     assert.equal(removed.code, 0, removed.stderr);
   }
-  await assert.rejects(Deno.stat(own.host.outside(`${own.store}/small`)));
+  await assert.rejects(Deno.stat(own.host.outerPath(`${own.store}/small`)));
 });
 
 async function assertRunsJobs(site: Site): Promise<void> {

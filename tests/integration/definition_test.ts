@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, type Site } from "../hosts/site.ts";
-import { define, said, withOwn } from "./own.ts";
+import { define, outputOf, withStore } from "./store.ts";
 import { tarOf } from "./tar.ts";
 
 /** A store of its own, in which the chroot of a definition is made. */
@@ -12,7 +12,7 @@ function withDefined(
   definition: string,
   body: (site: Site) => Promise<void>,
 ): Promise<void> {
-  return withOwn(site, {}, async (own) => {
+  return withStore(site, {}, async (own) => {
     await define(own, "own", definition);
     await body(own);
   });
@@ -39,7 +39,7 @@ copy = { "${file}" = "/srv/deep/file" }
       const look =
         "cat /srv/setup /srv/deep/file; stat -c %u:%a /srv/deep/file; cat /etc/machine-id";
       assert.equal(
-        await said(own, "registry.example/debian:12", look),
+        await outputOf(own, "registry.example/debian:12", look),
         "set up\n0\ncopied\n0:700\n",
       );
       const [chroot] = JSON.parse((await own.call(["chroot-list", "--json"])).stdout);
@@ -61,7 +61,7 @@ onEachHost("a chroot is built from a folder, and rebuilt by maintenance", async 
       await own.host.exec(["sh", "-c", `echo ${command} > ${folder}/srv/origin`]);
       const done = await own.call([command, "own"], { timeout: 300_000 });
       assert.equal(done.code, 0, done.stderr);
-      const [origin, when] = (await said(own, "own", "cat /srv/origin /srv/made")).split("\n");
+      const [origin, when] = (await outputOf(own, "own", "cat /srv/origin /srv/made")).split("\n");
       assert.equal(origin, command);
       made.push(when!);
     }

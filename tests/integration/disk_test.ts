@@ -6,7 +6,7 @@ import { hasLoopDevices, NO_LOOP_DEVICES } from "../hosts/loop_devices.ts";
 import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skip, skipReal } from "../skip.ts";
-import { succeed } from "./own.ts";
+import { succeed } from "./store.ts";
 
 const MIB = 1024 ** 2;
 

@@ -1,10 +1,10 @@
 /** The doctor command on real hosts. */
 
 import assert from "node:assert/strict";
-import { until } from "../hosts/leader.ts";
+import { until } from "../hosts/init_process.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, type Settings, type Site } from "../hosts/site.ts";
-import { withOwn } from "./own.ts";
+import { withStore } from "./store.ts";
 import { skip } from "../skip.ts";
 
 interface Row {
@@ -33,7 +33,7 @@ onEachHost(
     const unknown = await site.call(["doctor", "--machine", "no-such-image"]);
     assert.equal(unknown.code, 1);
     assert.match(unknown.stdout, /^machine +broken +/m);
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       await own.host.exec(["mkdir", "-p", own.store]);
       const broken = await own.call(["doctor"]);
       assert.equal(broken.code, 1);

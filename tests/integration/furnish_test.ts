@@ -1,21 +1,21 @@
 /** What makes a chroot fit for its jobs: users, playbooks, other chroots. */
 
 import assert from "node:assert/strict";
-import { until } from "../hosts/leader.ts";
+import { until } from "../hosts/init_process.ts";
 import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import {
   define,
-  halfMade,
   listed,
+  outputOf,
   PATIENCE,
-  said,
   smallFolder,
   succeed,
-  untilWorkedIn,
-  withOwn,
-} from "./own.ts";
+  unfinishedTrees,
+  untilBuildLeftovers,
+  withStore,
+} from "./store.ts";
 
 const PLAYBOOK = `- hosts: all
   vars:
@@ -36,7 +36,7 @@ onEachHost(
   async (site) => {
     const found = await site.host.exec(["sh", "-c", "command -v ansible-playbook"]);
     if (found.code !== 0) return skipReal("a real playbook", "no ansible-playbook here");
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       const definition =
         `source = "dir:${site.host.store}/${CHROOT}"\nplaybook = "plays/base.yaml"\n`;
       await own.host.exec(["mkdir", "-p", `${own.definitions}/plays`]);
@@ -44,7 +44,7 @@ onEachHost(
       await define(own, "played", `${definition}user = "builder"\n`);
       await succeed(own, "chroot-create", "played");
       const look = "cat /srv/played; id -un; pwd; cat /srv/times";
-      assert.equal(await said(own, "played", look), "Debian played\nbuilder\n/\nagain\n");
+      assert.equal(await outputOf(own, "played", look), "Debian played\nbuilder\n/\nagain\n");
       await own.put(
         PLAYBOOK.replace("file with", "file_that_fails:\n    - nonsense:"),
         `${own.definitions}/plays/base.yaml`,
@@ -59,7 +59,7 @@ onEachHost(
         stdin: "mv /usr/bin/apt-get /usr/bin/apt-got\n",
       });
       await succeed(own, "chroot-maintenance", "played");
-      assert.equal(await said(own, "played", "cat /srv/times"), "again\nagain\n");
+      assert.equal(await outputOf(own, "played", "cat /srv/times"), "again\nagain\n");
     });
   },
 );
@@ -78,7 +78,7 @@ onEachHost(
   async (site) => {
     const found = await site.host.exec(["sh", "-c", "command -v ansible-playbook"]);
     if (found.code !== 0) return skipReal("a killed playbook", "no ansible-playbook here");
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       await own.host.exec(["mkdir", "-p", own.definitions]);
       await own.put(LONG_PLAYBOOK, `${own.definitions}/x.yaml`);
       await define(own, "x", `source = "dir:${site.host.store}/${CHROOT}"\n`);
@@ -91,8 +91,8 @@ onEachHost(
       await own.host.signal(running, "SIGKILL");
       await succeed(own, "gc");
       await running.ended; // nobody holds our pipes any more
-      if (site.host.kind === "systemd") await untilWorkedIn(own, /^$/);
-      assert.equal(await halfMade(own), "");
+      if (site.host.kind === "systemd") await untilBuildLeftovers(own, /^$/);
+      assert.equal(await unfinishedTrees(own), "");
     });
   },
 );
@@ -110,11 +110,11 @@ grep -q "^CapEff:.0*$" /proc/self/status && echo none`;
 onEachBoot(
   "scripts run as the definition's user, with the user's home and groups, and cannot read other users' files",
   async (site) => {
-    await withOwn(site, { boot: site.boots }, async (own) => {
+    await withStore(site, { boot: site.boots }, async (own) => {
       await define(own, "x", `source = "dir:${site.host.store}/${CHROOT}"\n${USER}`);
       await succeed(own, "chroot-create", "x");
       assert.equal(
-        await said(own, "x", AS_USER),
+        await outputOf(own, "x", AS_USER),
         "ci\nci audio\n/home/ci ci\nid\nrefused\nci\nci\nhidden\nnone\n",
       );
       await define(own, "x", `user = "nobody-knows"\n`);
@@ -135,7 +135,7 @@ const SET_ZONE = "ln -s /usr/share/zoneinfo/Etc/UTC /etc/localtime.new && " +
 onEachHost(
   "a chroot without time zones can install them, in a job and in its build",
   async (site) => {
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       const folder = await smallFolder(site);
       assert.notEqual(
         (await own.host.exec(["test", "-e", `${folder}/usr/share/zoneinfo`])).code,
@@ -143,7 +143,7 @@ onEachHost(
       );
       await define(own, "x", `source = "dir:${folder}"\n`);
       await succeed(own, "chroot-create", "x");
-      assert.equal(await said(own, "x", SET_ZONE), "set\n");
+      assert.equal(await outputOf(own, "x", SET_ZONE), "set\n");
       const login = await own.call(["chroot-login", "x"], { ...PATIENCE, stdin: `${SET_ZONE}\n` });
       assert.deepEqual([login.code, login.stdout], [0, "set\n"], login.stderr);
       await define(own, "x", `source = "dir:${folder}"\nsetup = ["${SET_ZONE}"]\n`);

@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
-import { define, halfMade, listed, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
+import {
+  define,
+  listed,
+  outputOf,
+  PATIENCE,
+  smallFolder,
+  succeed,
+  unfinishedTrees,
+  withStore,
+} from "./store.ts";
 
 /** A directory that another program made, with a definition. */
 async function bareChroot(own: Site): Promise<void> {
@@ -18,7 +27,7 @@ async function bareChroot(own: Site): Promise<void> {
 onEachHost(
   "eight jobs keep their files while maintenance builds new generations",
   async (site) => {
-    await withOwn(site, { keep_generations: 1 }, async (own) => {
+    await withStore(site, { keep_generations: 1 }, async (own) => {
       await bareChroot(own);
       const jobs = Array.from({ length: 8 }, newJob);
       const prepared = await Promise.all(jobs.map((id) => own.call(["prepare", "x", "--id", id])));
@@ -33,7 +42,7 @@ onEachHost(
         assert.equal((await listed(own, "x"))?.generation, round);
       }
       assert.deepEqual((await listed(own, "x"))?.generations, [0, 2], "zero is in use, one is not");
-      assert.equal(await said(own, "x", "cat /srv/mark"), "new\n");
+      assert.equal(await outputOf(own, "x", "cat /srv/mark"), "new\n");
       for (const id of jobs) await runScript(own, id, "touch /root/go");
       const ended = await Promise.all(running);
       const [first] = ended;
@@ -44,12 +53,12 @@ onEachHost(
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /in use by run-/);
       const removing = own.start(["chroot-remove", "x", "--when-idle"], PATIENCE);
-      await removing.said("Waiting for ");
+      await removing.untilPrinted("Waiting for ");
       assert.equal((await listed(own, "x"))?.generation, 2);
       for (const id of jobs) await succeed(own, "cleanup", "--id", id);
       assert.equal((await removing.ended).code, 0);
       assert.equal((await listed(own, "x"))?.state, "defined");
-      assert.equal(await halfMade(own), "");
+      assert.equal(await unfinishedTrees(own), "");
     });
   },
 );
@@ -57,12 +66,13 @@ onEachHost(
 onEachHost(
   "a chroot can be rolled back to an earlier generation, and updated from there",
   async (site) => {
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       const folder = await smallFolder(site);
       await define(own, "x", `source = "dir:${folder}"\nsetup = ["echo mark >> /srv/marks"]\n`);
       await succeed(own, "chroot-create", "x");
       await succeed(own, "chroot-maintenance", "x");
-      const marks = async () => (await said(own, "x", "cat /srv/marks")).length / "mark\n".length;
+      const marks = async () =>
+        (await outputOf(own, "x", "cat /srv/marks")).length / "mark\n".length;
       const back = await succeed(own, "chroot-rollback", "x");
       assert.match(back.stderr, /^Chroot x is generation 1 again$/m);
       assert.equal(await marks(), 1);
@@ -82,30 +92,30 @@ onEachHost(
 
 /** What the program says when it is at a step, and what there is to set up then. */
 const STEPS = [["Copying ", "true"], ["Running sleep", "sleep 600"], [
-  "Testing it",
+  "Testing the new tree",
   "true",
 ]] as const;
 
 onEachHost(
   "maintenance that is killed at any step keeps the current generation",
   async (site) => {
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       const source = `source = "dir:${await smallFolder(site)}"\n`;
       await define(own, "x", source);
       await succeed(own, "chroot-create", "x");
       for (const [step, setup] of STEPS) {
         await define(own, "x", `${source}setup = ["${setup}"]\n`);
         const running = own.start(["chroot-maintenance", "x"], PATIENCE);
-        await running.said(step);
+        await running.untilPrinted(step);
         await own.host.signal(running, "SIGKILL");
         assert.deepEqual((await listed(own, "x"))?.generations, [1], step);
-        assert.equal(await said(own, "x", "echo fine"), "fine\n");
+        assert.equal(await outputOf(own, "x", "echo fine"), "fine\n");
         await succeed(own, "gc"); // what it set up, or tested, goes on without it
         await running.ended;
       }
       await succeed(own, "chroot-maintenance", "x");
       assert.deepEqual((await listed(own, "x"))?.generations, [1, 2]);
-      assert.equal(await halfMade(own), "");
+      assert.equal(await unfinishedTrees(own), "");
       await endTests(own);
     });
   },
@@ -120,7 +130,7 @@ async function endTests(own: Site): Promise<void> {
 onEachHost(
   "a tree in which git or booting fails does not become the current generation",
   async (site) => {
-    await withOwn(site, { boot: true, prepare_timeout: 60 }, async (own) => {
+    await withStore(site, { boot: true, prepare_timeout: 60 }, async (own) => {
       const folder = await smallFolder(site);
       await define(own, "x", `source = "dir:${folder}"\nrecreate = true\n`);
       await succeed(own, "chroot-create", "x");
@@ -136,9 +146,9 @@ onEachHost(
         assert.equal(failed.code, 1, setup);
         assert.match(failed.stderr, reason);
         assert.deepEqual((await listed(own, "x"))?.generations, [1]);
-        assert.equal(await said(own, "x", "git --version | cut -c1-3 || echo git"), "git\n");
+        assert.equal(await outputOf(own, "x", "git --version | cut -c1-3 || echo git"), "git\n");
       }
-      assert.equal(await halfMade(own), "");
+      assert.equal(await unfinishedTrees(own), "");
     });
   },
   ["systemd"],
@@ -162,8 +172,8 @@ onEachHost("maintenance that fills the disk fails and changes nothing", async (s
     assert.equal(failed.code, 1);
     assert.match(failed.stderr, /No space left on device/);
     assert.deepEqual((await listed(own, "x"))?.generations, [1]);
-    assert.equal(await halfMade(own), "");
-    assert.equal(await said(own, "x", "echo fine"), "fine\n");
+    assert.equal(await unfinishedTrees(own), "");
+    assert.equal(await outputOf(own, "x", "echo fine"), "fine\n");
   } finally {
     await site.host.exec(["umount", store]);
     await site.host.exec(["rmdir", store]);
@@ -176,14 +186,14 @@ const FIRST_SLOW = "[ -e /srv/made ] || sleep 15; touch /srv/made";
 onEachHost(
   "two builds of one chroot: the second fails naming the first's pid, or waits at a terminal",
   async (site) => {
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       await define(
         own,
         "x",
         `source = "dir:${await smallFolder(site)}"\nsetup = ["${FIRST_SLOW}"]\n`,
       );
       const first = own.start(["chroot-create", "x"], PATIENCE);
-      await first.said("Running [");
+      await first.untilPrinted("Running [");
       assert.equal((await listed(own, "x"))?.state, "building");
       const refused = await own.call(["chroot-create", "x"]);
       assert.equal(refused.code, 1);
@@ -219,7 +229,7 @@ onEachHost(
       await define(own, "x", `source = "dir:${folder}"\nsetup = ["echo x > /srv/x"]\n`);
       await succeed(own, "chroot-maintenance");
       assert.equal(
-        await said(own, "y", "cat /srv/x /srv/y"),
+        await outputOf(own, "y", "cat /srv/x /srv/y"),
         "x\ny\n",
         "what it extends came first",
       );

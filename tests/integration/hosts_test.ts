@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { killGroup, must, type Result, run, start } from "../hosts/command.ts";
 import { ownCgroup, startOf } from "../hosts/folder.ts";
-import { until } from "../hosts/leader.ts";
+import { until } from "../hosts/init_process.ts";
 import { newJob } from "../hosts/site.ts";
 import { checkout } from "./installer.ts";
 

@@ -112,7 +112,7 @@ onEachHost(
       assert.equal((await job.cleanup()).code, 0);
       await job.close();
     }
-    await assert.rejects(Deno.stat(site.host.outside("/hostile")));
+    await assert.rejects(Deno.stat(site.host.outerPath("/hostile")));
     assert.equal(
       (await site.host.exec(["find", site.store, "-maxdepth", "1"])).stdout,
       before.stdout,

@@ -3,24 +3,24 @@
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript } from "../hosts/site.ts";
-import { typing } from "../hosts/typing.ts";
+import { onTerminal } from "../hosts/terminal.ts";
 import {
+  buildLeftovers,
   define,
-  halfMade,
   listed,
+  outputOf,
   PATIENCE,
-  said,
   smallFolder,
   succeed,
-  untilWorkedIn,
-  withOwn,
-  workedIn,
-} from "./own.ts";
+  unfinishedTrees,
+  untilBuildLeftovers,
+  withStore,
+} from "./store.ts";
 
 onEachHost(
   "chroot-login changes a copy while a job runs, and a failing shell changes nothing",
   async (site) => {
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       await define(own, "x", `source = "dir:${await smallFolder(site)}"\n`);
       await succeed(own, "chroot-create", "x");
       const id = newJob();
@@ -37,7 +37,7 @@ onEachHost(
       const kept = await login("echo kept > /srv/mark; echo said\n");
       assert.deepEqual([kept.code, kept.stdout], [0, "said\n"], kept.stderr);
       assert.deepEqual((await listed(own, "x"))?.generations, [1, 2]);
-      assert.equal(await said(own, "x", "cat /srv/mark"), "kept\n");
+      assert.equal(await outputOf(own, "x", "cat /srv/mark"), "kept\n");
       assert.equal((await runScript(own, id, "ls /srv")).stdout, "", "the job keeps its tree");
 
       await succeed(own, "chroot-rollback", "x");
@@ -47,9 +47,9 @@ onEachHost(
       await succeed(own, "cleanup", "--id", id);
       assert.equal((await login("echo direct > /srv/mark\n", "--direct")).code, 0);
       const look = "cat /srv/mark; stat --format=%u /srv/mark";
-      assert.equal(await said(own, "x", look), "direct\n0\n", "and machines own what is new");
+      assert.equal(await outputOf(own, "x", look), "direct\n0\n", "and machines own what is new");
       assert.deepEqual((await listed(own, "x"))?.generations, [1, 2]);
-      assert.equal(await halfMade(own), "");
+      assert.equal(await unfinishedTrees(own), "");
     });
   },
 );
@@ -57,20 +57,20 @@ onEachHost(
 onEachHost(
   "chroot-login asks at a terminal whether to keep the changes, and accepts no",
   async (site) => {
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       await define(own, "x", `source = "dir:${await smallFolder(site)}"\n`);
       await succeed(own, "chroot-create", "x");
       const words = own.words(["chroot-login", "x"]).join(" ");
       const answers = [["n", [1]], ["", [1, 2]]] as const;
       for (const [answer, generations] of answers) {
-        const done = await typing(own, words, [
+        const done = await onTerminal(own, words, [
           ["# ", "echo mark > /srv/mark; exit 1"],
           ["Keep the changes", answer],
         ]);
         assert.match(done.stdout, /Keep the changes, as the new generation of x\? \[Y\/n\]/);
         assert.deepEqual((await listed(own, "x"))?.generations, generations, done.stdout);
       }
-      assert.equal(await said(own, "x", "cat /srv/mark"), "mark\n");
+      assert.equal(await outputOf(own, "x", "cat /srv/mark"), "mark\n");
     });
   },
   ["standalone"],
@@ -93,7 +93,7 @@ const SLOW_AGAIN = "[ ! -e /srv/made ] || sleep 600; touch /srv/made";
 onEachHost(
   "leftovers of a killed login or maintenance end with the next build, and nothing of a living one",
   async (site) => {
-    await withOwn(site, {}, async (own) => {
+    await withStore(site, {}, async (own) => {
       const setup = `setup = ["${SLOW_AGAIN}"]`;
       await define(own, "x", `source = "dir:${await smallFolder(site)}"\n${setup}\n`);
       await succeed(own, "chroot-create", "x");
@@ -103,24 +103,27 @@ onEachHost(
       ] as const;
       for (const [words, step, name] of killed) {
         const running = own.start(words, { stdin: "echo in it; exec sleep 600\n" });
-        await running.said(step);
-        await untilWorkedIn(own, name);
-        const alive = await workedIn(own);
+        await running.untilPrinted(step);
+        await untilBuildLeftovers(own, name);
+        const alive = await buildLeftovers(own);
         await succeed(own, "gc");
-        assert.equal(await workedIn(own), alive);
+        assert.equal(await buildLeftovers(own), alive);
         await own.host.signal(running, "SIGKILL");
         const again = await own.call(["chroot-login", "x"], { ...PATIENCE, stdin: "echo again\n" });
         assert.deepEqual([again.code, again.stdout], [0, "again\n"], again.stderr);
-        assert.match(again.stderr, /^Ending nspawn-runner-\S+: who worked in it was killed$/m);
-        await untilWorkedIn(own, /^$/);
+        assert.match(
+          again.stderr,
+          /^Ending machine nspawn-runner-\S+: the build that used it was killed$/m,
+        );
+        await untilBuildLeftovers(own, /^$/);
         await running.ended; // its payload held our pipes
       }
       const dead = await own.host.exec(["sh", "-euc", DEAD]);
       assert.equal(dead.code, 0, dead.stderr);
-      assert.match(await workedIn(own), /setup-4194303/);
+      assert.match(await buildLeftovers(own), /setup-4194303/);
       await succeed(own, "gc");
       assert.equal((await own.host.exec(["sh", "-c", ENDED])).code, 0);
-      await untilWorkedIn(own, /^$/);
+      await untilBuildLeftovers(own, /^$/);
     });
   },
   ["systemd"],

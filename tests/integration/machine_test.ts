@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Suite } from "../hosts/roots.ts";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
-import { lendChroot, PATIENCE, said, smallFolder, withOwn } from "./own.ts";
+import { linkChroot, outputOf, PATIENCE, smallFolder, withStore } from "./store.ts";
 
 onEachMachine("a machine runs systemd if boot is on, else the stub init", async (site, id) => {
   const booted = site.boots;
@@ -89,7 +89,7 @@ onEachMachine("side effects last from script to script", async (site, id) => {
 onEachMachine("side effects are gone after cleanup", async (site, id) => {
   await runScript(site, id, "echo here >/trace\n");
   await site.call(["cleanup", "--id", id]);
-  await assert.rejects(Deno.stat(site.host.outside(`${site.store}/${CHROOT}/trace`)));
+  await assert.rejects(Deno.stat(site.host.outerPath(`${site.store}/${CHROOT}/trace`)));
   await withMachine(site, async (next) => {
     const done = await runScript(site, next, "test ! -e /trace\n");
     assert.equal(done.code, 0);
@@ -199,15 +199,18 @@ onEachHost("machines have the administrator's binds, and their own host names", 
   await site.host.exec(["sh", "-c", `mkdir -p ${folder} && echo data > ${folder}/file`]);
   for (const boot of [true, false]) {
     const binds = [`${folder}:/srv/data`, `${folder}/file:/srv/file:ro`];
-    await withOwn(site, { boot, binds }, async (own) => {
-      await lendChroot(own, site); // a store that does not hold what is bound
+    await withStore(site, { boot, binds }, async (own) => {
+      await linkChroot(own, site); // a store that does not hold what is bound
       await withMachine(own, async (id) => {
         const done = await runScript(own, id, LOOK(boot));
         const [first, second, third, self = "", added = ""] = done.stdout.split("\n");
         assert.deepEqual([first, second, third], ["data", "data", "read-only"], done.stderr);
         assert.match(self, new RegExp(`^127\\.0\\.1\\.1 +run-${id}$`));
         assert.match(added, /^10\.0\.0\.1 +added$/);
-        assert.equal(await Deno.readTextFile(site.host.outside(`${folder}/written`)), `${boot}\n`);
+        assert.equal(
+          await Deno.readTextFile(site.host.outerPath(`${folder}/written`)),
+          `${boot}\n`,
+        );
       });
     });
   }
@@ -290,7 +293,7 @@ const BAD_INITS = [
 onEachHost(
   "a failed start names the reason first, and the command line only with --debug",
   async (site) => {
-    await withOwn(site, { boot: true, prepare_timeout: 8 }, async (own) => {
+    await withStore(site, { boot: true, prepare_timeout: 8 }, async (own) => {
       const tree = await addChroot(own, "x", "bookworm");
       await own.host.exec(["mkdir", `${tree}/usr/lib/systemd`]);
       await own.put("none", `${tree}/usr/bin/dbus-daemon`);
@@ -312,24 +315,27 @@ onEachHost(
 );
 
 onEachHost("machines start from small roots of any release, whatever the host's", async (site) => {
-  await withOwn(site, {}, async (own) => {
+  await withStore(site, {}, async (own) => {
     for (const suite of ["bookworm", "trixie"] as const) {
       await addChroot(own, suite, suite);
-      const release = await said(own, suite, "grep ^VERSION_CODENAME= /etc/os-release");
+      const release = await outputOf(own, suite, "grep ^VERSION_CODENAME= /etc/os-release");
       assert.equal(release, `VERSION_CODENAME=${suite}\n`);
     }
   });
 });
 
 onEachHost("a chroot whose own programs crash is reported, with a remedy", async (site) => {
-  await withOwn(site, {}, async (own) => {
+  await withStore(site, {}, async (own) => {
     const tree = await addChroot(own, "x", "bookworm");
     const other = await addChroot(own, "y", "trixie");
     const loader = "usr/lib64/ld-linux-x86-64.so.2";
     await own.host.exec(["cp", `${other}/${loader}`, `${tree}/${loader}`]);
     const failed = await own.call(["prepare", "x", "--id", newJob()], PATIENCE);
     assert.equal(failed.code, 1, failed.stderr);
-    assert.match(failed.stderr, /Cannot start machine \S+: .*(terminated by signal|stack smashing)/);
+    assert.match(
+      failed.stderr,
+      /Cannot start machine \S+: .*(terminated by signal|stack smashing)/,
+    );
     assert.match(failed.stderr, /The chroot's own init or \/bin\/sh crashes/);
   });
 });

@@ -1,10 +1,10 @@
 /** What machines reach by their networks, and what they do not: everything is inside of the tests' own hosts. */
 
 import assert from "node:assert/strict";
-import { until } from "../hosts/leader.ts";
+import { until } from "../hosts/init_process.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
-import { succeed } from "./own.ts";
+import { succeed } from "./store.ts";
 
 /**
  * A peer of the host, in a network namespace of its own: it answers at an ordinary address, at one of a cloud's
@@ -259,7 +259,7 @@ onEachHost("nothing of a network is left, however its machine ends", async (site
     await succeed(own, "prepare", CHROOT, "--id", id);
     assert.match(await links(), /^nr-\d+\n$/);
     if (kill) {
-      const path = site.host.outside(`${own.store}/.leases/run-${id}.json`);
+      const path = site.host.outerPath(`${own.store}/.leases/run-${id}.json`);
       const { leader, cgroups } = JSON.parse(await Deno.readTextFile(path));
       await site.host.exec(["kill", "-9", `${leader.pid}`]);
       assert.ok(

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
-import { define, lendChroot, said, succeed, withOwn } from "./own.ts";
+import { define, linkChroot, outputOf, succeed, withStore } from "./store.ts";
 
 const IDS = /^0 (\d+) 65536$/;
 
@@ -71,8 +71,8 @@ for (const boot of [true, false]) {
       const settings = { boot, storage, private_users: "auto", binds: [`${data}:/srv/data`] };
       if (storage === "btrfs") await mapped(await btrfs.with(settings), data);
       else {
-        await withOwn(site, settings, async (own) => {
-          await lendChroot(own, site); // a store that does not hold what is bound
+        await withStore(site, settings, async (own) => {
+          await linkChroot(own, site); // a store that does not hold what is bound
           await mapped(own, data);
         });
       }
@@ -82,7 +82,7 @@ for (const boot of [true, false]) {
 }
 
 onEachHost("scripts of a user also run with the machine's own ids", async (site) => {
-  await withOwn(site, { private_users: "auto" }, async (own) => {
+  await withStore(site, { private_users: "auto" }, async (own) => {
     await define(
       own,
       "x",
@@ -94,7 +94,7 @@ user = "ci"
     await succeed(own, "chroot-create", "x");
     const look =
       'id -un; echo x > ~/mine && stat -c %U ~/mine /builds; echo said >/dev/stderr; grep -c stderr "$0"';
-    assert.equal(await said(own, "x", look), "ci\nci\nci\n1\n");
+    assert.equal(await outputOf(own, "x", look), "ci\nci\nci\n1\n");
   });
 }, ["systemd"]);
 
@@ -117,8 +117,8 @@ onEachHost(
 
 onEachHost("machines of two stores on one host share no ids and no addresses", async (site) => {
   const script = "cat /proc/self/uid_map; hostname -I\n";
-  await withOwn(site, { boot: false }, async (own) => {
-    await lendChroot(own, site);
+  await withStore(site, { boot: false }, async (own) => {
+    await linkChroot(own, site);
     const other = await site.with({ boot: false });
     await withMachine(other, async (first) => {
       await withMachine(own, async (second) => {

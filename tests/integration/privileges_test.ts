@@ -5,7 +5,7 @@ import type { Result } from "../hosts/command.ts";
 import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 import { skip } from "../skip.ts";
-import { define, lendChroot, said, smallFolder, succeed, withOwn } from "./own.ts";
+import { define, linkChroot, outputOf, smallFolder, succeed, withStore } from "./store.ts";
 
 /** Numbers of system calls; they are refused before anything happens, and would do nothing with these words. */
 const CALLS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -209,7 +209,7 @@ chmod 755 /usr/local/sbin/setpriv
 `;
 
 onEachHost("no job can replace the programs by which commands enter a machine", async (site) => {
-  await withOwn(site, { private_users: "off" }, async (own) => {
+  await withStore(site, { private_users: "off" }, async (own) => {
     const folder = await smallFolder(site);
     const linked = await own.host.exec(["sh", "-euc", LINK_RUN, "sh", folder, own.store]);
     assert.equal(linked.code, 0, linked.stderr);
@@ -328,13 +328,13 @@ onEachHost("jobs run containers only if allowed, and never as the host's root", 
 });
 
 onEachHost("a definition gives capabilities and system calls to its chroot alone", async (site) => {
-  await withOwn(site, { private_users: "off", boot: true }, async (own) => {
-    await lendChroot(own, site);
+  await withStore(site, { private_users: "off", boot: true }, async (own) => {
+    await linkChroot(own, site);
     const text = 'capabilities = ["CAP_LINUX_IMMUTABLE"]\nsyscalls = ["@keyring"]\n';
     const look = "touch /f; chattr +i /f && echo locked && chattr -i /f; cat /proc/1/comm\n";
-    assert.equal(await said(own, CHROOT, look), "systemd\n");
+    assert.equal(await outputOf(own, CHROOT, look), "systemd\n");
     await define(own, CHROOT, text);
-    assert.equal(await said(own, CHROOT, look), "locked\nsystemd\n");
-    assert.match(await said(own, CHROOT, KEYRING), /^keyring True$/m);
+    assert.equal(await outputOf(own, CHROOT, look), "locked\nsystemd\n");
+    assert.match(await outputOf(own, CHROOT, KEYRING), /^keyring True$/m);
   });
 });

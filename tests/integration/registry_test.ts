@@ -2,12 +2,26 @@
 
 import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
-import { noRegistryBecause, type Registry, trust, withRegistry } from "../hosts/registry.ts";
+import {
+  allowPlainHttp,
+  missingRegistryProgram,
+  type Registry,
+  withRegistry,
+} from "../hosts/registry.ts";
 import { smallRoot } from "../hosts/roots.ts";
 import { onBothHosts, onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
-import { define, halfMade, listed, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
+import {
+  define,
+  listed,
+  outputOf,
+  PATIENCE,
+  smallFolder,
+  succeed,
+  unfinishedTrees,
+  withStore,
+} from "./store.ts";
 
 /** Words: an empty folder, a root, a program with all that Linux may attach to one. */
 const LAYERS = `
@@ -57,7 +71,7 @@ async function makeImage(): Promise<string> {
   return folder;
 }
 
-async function push(folder: string, { here, auth }: Registry): Promise<void> {
+async function push(folder: string, { local: here, auth }: Registry): Promise<void> {
   const login = [`--dest-authfile=${auth}`, "--dest-tls-verify=false"];
   const to = `docker://${here}/ci/x:1`;
   await must(["skopeo", "copy", "--quiet", ...login, `oci:${folder}/image:x`, to], PATIENCE);
@@ -69,12 +83,12 @@ async function registered(
   sites: readonly Site[],
   body: (registry: Registry, logins: readonly Record<string, string>[]) => Promise<void>,
 ): Promise<void> {
-  const reason = await noRegistryBecause();
+  const reason = await missingRegistryProgram();
   if (reason !== null) return skipReal(name, reason);
   await withRegistry(async (registry) => {
     const logins: Record<string, string>[] = [];
     for (const site of sites) {
-      await trust(site.host, registry);
+      await allowPlainHttp(site.host, registry);
       logins.push({ REGISTRY_AUTH_FILE: await site.put(await Deno.readFile(registry.auth)) });
     }
     await body(registry, logins);
@@ -109,7 +123,7 @@ onEachHost(
       const folder = await makeImage();
       try {
         await push(folder, registry);
-        await withOwn(site, {}, async (own) => {
+        await withStore(site, {}, async (own) => {
           await define(own, "x", `source = "docker:${registry.address}/ci/x:1"\n`);
           const call = (...words: string[]) => own.call(words, { ...PATIENCE, env });
           const unknown = await own.call(["chroot-create", "x"], PATIENCE);
@@ -117,7 +131,7 @@ onEachHost(
           assert.match(unknown.stderr, /(unauthorized|authentication required)[^]*skopeo login/i);
           const made = await call("chroot-create", "x");
           assert.equal(made.code, 0, made.stderr);
-          assert.equal(await said(own, `${registry.address}/ci/x`, LOOK), SEEN);
+          assert.equal(await outputOf(own, `${registry.address}/ci/x`, LOOK), SEEN);
           const path = `${own.store}/.generations/x/1`;
           const xattr =
             `import os; print(os.getxattr("${path}/opt/special", "security.capability").hex())`;
@@ -141,20 +155,20 @@ onEachHost(
           assert.equal(damaged.code, 1, damaged.stderr);
           assert.match(damaged.stderr, /digest/i);
           assert.deepEqual((await listed(own, "x"))?.generations, [1]);
-          assert.equal(await said(own, "x", LOOK), SEEN);
-          assert.equal(await halfMade(own), "");
+          assert.equal(await outputOf(own, "x", LOOK), SEEN);
+          assert.equal(await unfinishedTrees(own), "");
 
           // The same from a folder, damaged there.
           const layout = `${site.host.store}/.tests/image-${newJob()}`;
-          await must(["cp", "-a", `${folder}/image`, site.host.outside(layout)]);
+          await must(["cp", "-a", `${folder}/image`, site.host.outerPath(layout)]);
           await define(own, "y", `source = "oci:${layout}:x"\n`);
           await succeed(own, "chroot-create", "y");
-          assert.equal(await said(own, "y", "stat -c %s /opt/more"), "100000\n");
+          assert.equal(await outputOf(own, "y", "stat -c %s /opt/more"), "100000\n");
           const files = await Array.fromAsync(
-            Deno.readDir(site.host.outside(`${layout}/blobs/sha256`)),
+            Deno.readDir(site.host.outerPath(`${layout}/blobs/sha256`)),
           );
           await damage(
-            files.map(({ name }) => site.host.outside(`${layout}/blobs/sha256/${name}`)),
+            files.map(({ name }) => site.host.outerPath(`${layout}/blobs/sha256/${name}`)),
           );
           await define(own, "z", `source = "oci:${layout}:x"\n`);
           const refused = await own.call(["chroot-create", "z"], PATIENCE);
@@ -189,8 +203,8 @@ onBothHosts(
   async (builder, user) => {
     const name = "one host builds and pushes";
     await registered(name, [builder, user], async (registry, [push = {}, pull = {}]) => {
-      await withOwn(builder, {}, (here) =>
-        withOwn(user, {}, async (there) => {
+      await withStore(builder, {}, (here) =>
+        withStore(user, {}, async (there) => {
           const target = `${registry.address}/ci/base:latest`;
           const folder = await smallFolder(builder);
           await define(
@@ -214,10 +228,10 @@ onBothHosts(
           const maintain = () => there.call(["chroot-maintenance"], { ...PATIENCE, env: pull });
           assert.match((await maintain()).stderr, /^base: created$/m);
           assert.equal((await listed(there, "base"))?.digest, first);
-          assert.equal(await said(there, "base", "cat /srv/mark"), "one\n");
+          assert.equal(await outputOf(there, "base", "cat /srv/mark"), "one\n");
 
           await registry.stop();
-          assert.equal(await said(there, "base", "cat /srv/mark"), "one\n");
+          assert.equal(await outputOf(there, "base", "cat /srv/mark"), "one\n");
           const down = await maintain();
           assert.deepEqual(
             [down.code, (await listed(there, "base"))?.generation],
@@ -235,7 +249,7 @@ onBothHosts(
           await succeed(there, "prepare", "base", "--id", id);
           assert.match((await maintain()).stderr, /^base: recreated$/m);
           assert.equal((await listed(there, "base"))?.digest, second);
-          assert.equal(await said(there, "base", "cat /srv/mark"), "two\n");
+          assert.equal(await outputOf(there, "base", "cat /srv/mark"), "two\n");
           assert.equal((await runScript(there, id, "cat /srv/mark")).stdout, "one\n");
           await succeed(there, "cleanup", "--id", id);
         }));

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
-import { until } from "../hosts/leader.ts";
+import { until } from "../hosts/init_process.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
-import { define, PATIENCE, said, smallFolder, succeed, withOwn } from "./own.ts";
+import { define, outputOf, PATIENCE, smallFolder, succeed, withStore } from "./store.ts";
 
 /** Gives a test a store of its own on a host whose mount(8) maps no owners, whatever it is. */
 async function withoutMaps(
@@ -14,12 +14,12 @@ async function withoutMaps(
   settings: Settings,
   body: (own: Site) => Promise<void>,
 ): Promise<void> {
-  const { dev } = await Deno.stat(site.host.outside(site.store));
+  const { dev } = await Deno.stat(site.host.outerPath(site.store));
   const answer = `/run/nspawn-runner/.idmap-${dev}`;
   await site.host.exec(["sh", "-c", `mkdir -p /run/nspawn-runner && echo no >${answer}.test`]);
   await site.host.exec(["sh", "-c", `tr -d '\\n' <${answer}.test >${answer}; rm ${answer}.test`]);
   try {
-    await withOwn(site, { private_users: "auto", ...settings }, body);
+    await withStore(site, { private_users: "auto", ...settings }, body);
   } finally {
     await site.host.exec(["rm", answer]);
   }
@@ -44,7 +44,7 @@ os.setxattr("usr/bin/capable", "security.capability", struct.pack("<5I", 0x02000
 
 async function furnished(site: Site): Promise<string> {
   const folder = await smallFolder(site);
-  await must(["sh", "-euc", FURNISH, "sh", site.host.outside(folder)]);
+  await must(["sh", "-euc", FURNISH, "sh", site.host.outerPath(folder)]);
   return folder;
 }
 
@@ -104,13 +104,13 @@ for (const storage of ["overlay", "tmpfs"] as const) {
       // 70000 is none of the machine's ids: nobody, and no other file is.
       const expected = (await listed(own, tree)).map((line) => line.replace(/ 70000:/, " 65534:"));
       assert.ok(expected.some((line) => line.startsWith("usr/bin/theirs f 1000:1001 6751 ")));
-      assert.deepEqual(sorted(await said(own, "x", `cd /\n${LIST}`)), expected);
-      assert.equal(await said(own, "x", AS_USER), "0\n1000\n1001\nCapEff:\t0000000000002000\n");
+      assert.deepEqual(sorted(await outputOf(own, "x", `cd /\n${LIST}`)), expected);
+      assert.equal(await outputOf(own, "x", AS_USER), "0\n1000\n1001\nCapEff:\t0000000000002000\n");
       const changes = "cd /usr/bin\nchmod 700 roots\nchown 5 theirs\necho x >>capable\nrm link\n" +
         "mv /srv/group /srv/moved\nstat -c '%u %a' roots theirs capable /srv/moved\n";
-      assert.equal(await said(own, "x", changes), "0 700\n5 751\n0 755\n7 3775\n");
+      assert.equal(await outputOf(own, "x", changes), "0 700\n5 751\n0 755\n7 3775\n");
       assert.equal(await stateOf(own, tree), before, "the chroot is what it was");
-      assert.deepEqual(sorted(await said(own, "x", `cd /\n${LIST}`)), expected);
+      assert.deepEqual(sorted(await outputOf(own, "x", `cd /\n${LIST}`)), expected);
     });
   });
 }
@@ -167,7 +167,7 @@ onEachHost("a snapshot has shifted layers of its own", async (site) => {
   // Each subvolume is a device with an answer of its own.
   const forget = () => site.host.exec(["sh", "-c", "rm -f /run/nspawn-runner/.idmap-*"]);
   await forget();
-  await withOwn(onBtrfs, { storage: "overlay" }, async (other) => {
+  await withStore(onBtrfs, { storage: "overlay" }, async (other) => {
     const tools = `${other.store}/.tools`;
     await other.host.exec(["mkdir", "-p", tools]);
     await other.put(OLD_MOUNT, `${tools}/mount`);
@@ -178,11 +178,11 @@ onEachHost("a snapshot has shifted layers of its own", async (site) => {
     const first = await layersOf(own);
     await succeed(own, "chroot-maintenance", "x");
     const look = "stat -c '%n %u' /srv/*";
-    assert.equal(await said(own, "x", look), "/srv/one 0\n/srv/two 0\n");
+    assert.equal(await outputOf(own, "x", look), "/srv/one 0\n/srv/two 0\n");
     const both = await layersOf(own);
     assert.deepEqual([first.length, both.length], [3, 6], both.join());
     await succeed(own, "chroot-rollback", "x");
-    assert.equal(await said(own, "x", look), "/srv/one 0\n");
+    assert.equal(await outputOf(own, "x", look), "/srv/one 0\n");
     await succeed(own, "gc");
     assert.deepEqual(await layersOf(own), both);
     await succeed(own, "chroot-remove", "x");
@@ -195,7 +195,7 @@ onEachHost("a shifted layer whose creation was killed is created again", async (
   await withoutMaps(site, { storage: "overlay" }, async (own) => {
     const tree = `${own.store}/x`; // of another program, which may change it in place
     await own.host.exec(["sh", "-c", `mkdir ${own.store}; mv ${await smallFolder(site)} ${tree}`]);
-    assert.equal(await said(own, "x", "stat -c %u /usr/bin/git"), "0\n");
+    assert.equal(await outputOf(own, "x", "stat -c %u /usr/bin/git"), "0\n");
     const [, layer] = await layersOf(own);
     // A tar that takes its time, since no other step of it does.
     const tools = `${own.store}/.tools`;
@@ -210,7 +210,7 @@ onEachHost("a shifted layer whose creation was killed is created again", async (
         ...PATIENCE,
         env: { PATH: `${tools}:${PATH}` },
       });
-      await running.said("Shifting the owners");
+      await running.untilPrinted("Shifting the owners");
       const halfMade = async () =>
         (await layersOf(own)).filter((line) => line.includes("/.making-")).length;
       await until(async () => await halfMade() === 1 || null, 60_000);
@@ -219,7 +219,7 @@ onEachHost("a shifted layer whose creation was killed is created again", async (
       assert.equal(await halfMade(), 1, "it was killed at work");
       await succeed(own, "cleanup", "--id", id);
       const look = "cat /etc/new && stat -c %u /etc/new /usr/bin/git /usr";
-      assert.equal(await said(own, "x", look), `${text}\n0\n0\n0\n`);
+      assert.equal(await outputOf(own, "x", look), `${text}\n0\n0\n0\n`);
       await new Promise((resolve) => setTimeout(resolve, 6_000)); // what went on alone has ended
       await succeed(own, "gc");
       assert.deepEqual((await layersOf(own)).slice(1), [layer]);

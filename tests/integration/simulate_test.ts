@@ -103,7 +103,7 @@ onEachHost("SIGINT to simulate ends the job with its machine", async (site) => {
     "-c",
     "echo begun; sleep 600",
   ]);
-  await running.said("begun");
+  await running.untilPrinted("begun");
   const began = Date.now();
   await site.host.signal(running, "SIGINT");
   const done = await running.ended;

@@ -53,7 +53,9 @@ async function fourAtOnce(site: Site, storage: string): Promise<void> {
 }
 
 async function machineFolders(site: Site): Promise<string[]> {
-  const entries = await Array.fromAsync(Deno.readDir(site.host.outside(`${site.store}/.machines`)));
+  const entries = await Array.fromAsync(
+    Deno.readDir(site.host.outerPath(`${site.store}/.machines`)),
+  );
   return entries.map(({ name }) => name);
 }
 

@@ -4,7 +4,15 @@ import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
 import { onBothHosts } from "../hosts/shared.ts";
 import { newJob } from "../hosts/site.ts";
-import { define, halfMade, listed, said, smallFolder, succeed, withOwn } from "./own.ts";
+import {
+  define,
+  listed,
+  outputOf,
+  smallFolder,
+  succeed,
+  unfinishedTrees,
+  withStore,
+} from "./store.ts";
 
 /** What may be wrong with a file, as a change of what is in it, and what is said of it. */
 const DAMAGES: readonly (readonly [string, RegExp])[] = [
@@ -20,8 +28,8 @@ const DAMAGES: readonly (readonly [string, RegExp])[] = [
 onBothHosts(
   "a chroot is exported to one file with its definition, and a damaged file is refused",
   async (from, to) => {
-    await withOwn(from, {}, (here) =>
-      withOwn(to, {}, async (there) => {
+    await withStore(from, {}, (here) =>
+      withStore(to, {}, async (there) => {
         const definition = `source = "dir:${await smallFolder(from)}"
 setup = ["echo one > /srv/mark"]
 playbook = "plays/shared.yaml"
@@ -35,14 +43,14 @@ aliases = ["other"]
         const sent = `${from.host.store}/.tests/x-${newJob()}.tar.zst`;
         await succeed(here, "chroot-export", "x", sent);
         const file = `${to.host.store}/.tests/x-${newJob()}.tar.zst`;
-        await Deno.copyFile(from.host.outside(sent), to.host.outside(file));
+        await Deno.copyFile(from.host.outerPath(sent), to.host.outerPath(file));
         assert.equal((await to.host.exec(["stat", "-c", "%a", sent.replace(sent, file)])).code, 0);
 
         const folder = `${file}.unpacked`;
         for (const [change, reason] of DAMAGES) {
           const script =
             `mkdir ${folder}; cd ${folder}; tar -xf ${file}; ${change}; tar -c --zstd -f ../bad nspawn-runner.json $(ls | grep -v nspawn-runner.json); cd ..; rm -r ${folder}; mv bad ${file}.bad`;
-          await must(["sh", "-euc", script.replaceAll(file, to.host.outside(file))]);
+          await must(["sh", "-euc", script.replaceAll(file, to.host.outerPath(file))]);
           const refused = await there.call(["chroot-import", `${file}.bad`, "x"]);
           assert.equal(refused.code, 1, `${change}\n${refused.stderr}`);
           assert.match(refused.stderr, reason);
@@ -53,10 +61,14 @@ aliases = ["other"]
           /cannot be unpacked/,
         );
         assert.equal((await there.call(["chroot-list"])).stdout, "");
-        assert.equal(await halfMade(there), "");
+        assert.equal(await unfinishedTrees(there), "");
 
         await succeed(there, "chroot-import", file);
-        assert.equal(await said(there, "other", "cat /srv/mark"), "one\n", "its alias came along");
+        assert.equal(
+          await outputOf(there, "other", "cat /srv/mark"),
+          "one\n",
+          "its alias came along",
+        );
         const laid = await to.host.exec([
           "cat",
           `${there.definitions}/x.toml`,
@@ -70,7 +82,7 @@ aliases = ["other"]
         const kept = await to.host.exec(["cat", `${there.definitions}/x.toml`]);
         assert.equal(kept.stdout, "shell = 'sh'\n", "a definition that is there stays");
         await succeed(there, "chroot-import", file, "y");
-        assert.equal(await said(there, "y", "cat /srv/mark"), "one\n");
+        assert.equal(await outputOf(there, "y", "cat /srv/mark"), "one\n");
       }));
   },
 );

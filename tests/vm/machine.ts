@@ -2,7 +2,7 @@
 
 import { must, type Options, type Result, run } from "../hosts/command.ts";
 import { type Folder, openFolder } from "../hosts/folder.ts";
-import { until } from "../hosts/leader.ts";
+import { until } from "../hosts/init_process.ts";
 import { quoteAll } from "../../src/text/quote.ts";
 import { MAC } from "./guest.ts";
 import { GUEST, type Image, image, makeDisk } from "./image.ts";

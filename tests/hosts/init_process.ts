@@ -1,17 +1,16 @@
-/** PID 1 of what was just started. */
+/** Starts the PID 1 of a host, and waits. */
 
 import { must } from "./command.ts";
 import type { Folder } from "./folder.ts";
 
-const PATIENCE = 120_000;
+const TIMEOUT = 120_000;
 
 /**
- * Starts a command that makes a PID namespace, in the folder's cgroup and independent of any test.
+ * Starts a command that creates a PID namespace, in the host's cgroup and as no child of a test. Its output goes
+ * to the file `log` in the host's folder; its process and the namespace's PID 1 are recorded there.
  *
- * @param folder Its outer side; what it says goes to `log` there.
- * @param argv The command.
- * @param env Its environment, on top of the tests' own.
- * @returns PID 1 of the namespace, as seen from here; both processes are recorded.
+ * @param env Added to the environment of the tests.
+ * @returns PID 1 of the namespace, as the tests see it.
  */
 export async function launch(
   folder: Folder,
@@ -19,8 +18,8 @@ export async function launch(
   env: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const outer = await startApart(folder, ["env", ...settings, ...argv]);
-  const leader = await until(() => leaderOf(outer), PATIENCE);
+  const outer = await startDetached(folder, ["env", ...settings, ...argv]);
+  const leader = await until(() => init(outer), TIMEOUT);
   if (leader === null) {
     throw new Error(`no PID 1 below ${outer}:\n${await Deno.readTextFile(`${folder.path}/log`)}`);
   }
@@ -30,13 +29,11 @@ export async function launch(
 }
 
 /**
- * Starts a command in the folder's cgroup, independent of any test.
+ * Starts a command in the host's cgroup, as no child of a test. Its output goes to the file `log` in the folder.
  *
- * @param folder Its outer side; what it says goes to `log` there.
- * @param argv The command.
  * @returns Its process id.
  */
-export async function startApart(folder: Folder, argv: readonly string[]): Promise<number> {
+export async function startDetached(folder: Folder, argv: readonly string[]): Promise<number> {
   const script =
     'cgroup=$1 log=$2 && shift 2 && (echo 0 >"$cgroup/cgroup.procs" && exec setsid "$@") ' +
     '</dev/null >>"$log" 2>&1 & echo $!';
@@ -46,14 +43,13 @@ export async function startApart(folder: Folder, argv: readonly string[]): Promi
 }
 
 /**
- * Waits for a value.
+ * Waits until a function returns a value.
  *
- * @param look Gives it, or null while it is not there.
- * @param patience Longest wait, in milliseconds.
- * @returns Null when the time is over.
+ * @param timeout In milliseconds.
+ * @returns The value; null after the time-out.
  */
-export async function until<T>(look: () => Promise<T | null>, patience: number): Promise<T | null> {
-  const end = Date.now() + patience;
+export async function until<T>(look: () => Promise<T | null>, timeout: number): Promise<T | null> {
+  const end = Date.now() + timeout;
   for (;;) {
     const value = await look();
     if (value !== null || Date.now() > end) return value;
@@ -61,7 +57,7 @@ export async function until<T>(look: () => Promise<T | null>, patience: number):
   }
 }
 
-async function leaderOf(pid: number): Promise<number | null> {
+async function init(pid: number): Promise<number | null> {
   const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`).catch(() => "");
   for (const child of children.split(" ").filter(Boolean)) {
     const status = await Deno.readTextFile(`/proc/${child}/status`).catch(() => "");

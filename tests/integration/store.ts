@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { must, type Result } from "../hosts/command.ts";
-import { until } from "../hosts/leader.ts";
+import { until } from "../hosts/init_process.ts";
 import { smallRoot, type Suite } from "../hosts/roots.ts";
 import { CHROOT, newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
 
@@ -16,7 +16,7 @@ export const PATIENCE = { timeout: 300_000 };
  * @param settings The configuration; machines are plain without a word on that.
  * @param body The test.
  */
-export async function withOwn(
+export async function withStore(
   site: Site,
   settings: Settings,
   body: (own: Site) => Promise<void>,
@@ -36,7 +36,7 @@ export async function withOwn(
  * @param own The store.
  * @param site The other one.
  */
-export async function lendChroot(own: Site, site: Site): Promise<void> {
+export async function linkChroot(own: Site, site: Site): Promise<void> {
   const link = `mkdir -p ${own.store} && ln -s ${site.store}/${CHROOT} ${own.store}/${CHROOT}`;
   await own.host.exec(["sh", "-c", link]);
 }
@@ -50,7 +50,7 @@ export async function lendChroot(own: Site, site: Site): Promise<void> {
  */
 export async function smallFolder(site: Site, suite: Suite = "bookworm"): Promise<string> {
   const path = `${site.host.store}/.tests/small-${newJob()}`;
-  await must(["cp", "--archive", await smallRoot(suite), site.host.outside(path)]);
+  await must(["cp", "--archive", await smallRoot(suite), site.host.outerPath(path)]);
   return path;
 }
 
@@ -108,7 +108,7 @@ export async function listed(own: Site, name: string): Promise<Listed | undefine
  * @param script The script; it must succeed.
  * @returns Its stdout.
  */
-export async function said(own: Site, image: string, script: string): Promise<string> {
+export async function outputOf(own: Site, image: string, script: string): Promise<string> {
   const id = newJob();
   await succeed(own, "prepare", image, "--id", id);
   try {
@@ -126,7 +126,7 @@ export async function said(own: Site, image: string, script: string): Promise<st
  * @param own Where.
  * @returns A line each; none on a tidy store.
  */
-export async function halfMade(own: Site): Promise<string> {
+export async function unfinishedTrees(own: Site): Promise<string> {
   const look = `cd ${own.store} && ls -A .making .leaving 2>/dev/null | grep -v ':$' | grep . || :`;
   return (await own.host.exec(["sh", "-c", look])).stdout;
 }
@@ -141,7 +141,7 @@ const WORKED_IN = `cd /run/systemd && find machines nspawn/unix-export -maxdepth
  * @param own Where.
  * @returns A line each, nothing without them.
  */
-export async function workedIn(own: Site): Promise<string> {
+export async function buildLeftovers(own: Site): Promise<string> {
   return (await own.host.exec(["sh", "-c", WORKED_IN])).stdout;
 }
 
@@ -149,9 +149,9 @@ export async function workedIn(own: Site): Promise<string> {
  * Waits until that is so.
  *
  * @param own Where.
- * @param expected What {@linkcode workedIn} is to say.
+ * @param expected What {@linkcode buildLeftovers} is to say.
  */
-export async function untilWorkedIn(own: Site, expected: RegExp): Promise<void> {
-  const isSo = async () => expected.test(await workedIn(own)) || null;
-  assert.ok(await until(isSo, 120_000), `${expected}: ${await workedIn(own)}`);
+export async function untilBuildLeftovers(own: Site, expected: RegExp): Promise<void> {
+  const isSo = async () => expected.test(await buildLeftovers(own)) || null;
+  assert.ok(await until(isSo, 120_000), `${expected}: ${await buildLeftovers(own)}`);
 }

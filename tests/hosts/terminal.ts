@@ -1,9 +1,9 @@
-/** A person at a terminal. */
+/** Simulates a person at a terminal. */
 
 import type { Result } from "./command.ts";
 import { newJob, type Site } from "./site.ts";
 
-/** Words: what runs, where the terminal's output goes, then in turn what is waited for and what is typed then. */
+/** Runs the command $1 with its output in the file $2; then in turn awaits $3 and types $4, and so on. */
 const TYPE = `command=$1 log=$2
 shift 2
 : >"$log"
@@ -17,15 +17,13 @@ rm "$log"
 exit $code`;
 
 /**
- * Runs a command on a terminal of its own, and types when it is asked for something: a terminal hands what
- * is typed too early to whoever reads first.
+ * Runs a shell command on a new terminal and types answers to its questions, each not before its question: the first
+ * process that reads from the terminal would get it.
  *
- * @param site Where.
- * @param command What a shell runs.
- * @param answers What is waited for on the terminal, and what is typed then.
- * @returns How it ended; the terminal's text is its stdout.
+ * @param answers Pairs of a text to wait for and a line to type then.
+ * @returns The result; its stdout is the terminal's text.
  */
-export function typing(
+export function onTerminal(
   site: Site,
   command: string,
   answers: readonly (readonly [string, string])[],
