@@ -1,6 +1,6 @@
 /**
- * A host for unit tests: real files, and all else recorded or scripted. Processes do not run but
- * where a test names them, time stands still but for sleeps, and signals come when a test sends them.
+ * A host for unit tests. Files are real. Processes are recorded and answered by the test, except for programs that
+ * it lets run; the clock moves by sleeps alone; signals are sent by the test.
  */
 
 import { denoFiles } from "../../src/host/files.ts";
@@ -18,10 +18,10 @@ import type {
 import { terminalLog } from "../../src/host/log.ts";
 import { denoProcesses } from "../../src/host/processes.ts";
 
-/** What a scripted process answers; the rest is success without a word. */
+/** How a recorded process ends; by default with success and no output. */
 export type Answer = Partial<Captured>;
 
-/** What a file is of which no more counts than that it is there, and runs. */
+/** The state of any executable file. */
 export const PROGRAM_FILE: Stat = {
   kind: "file",
   size: 1,
@@ -33,30 +33,30 @@ export const PROGRAM_FILE: Stat = {
   born: null,
 };
 
-/** A lock that nobody else wants. */
+/** A lock without other holders. */
 export const FREE_LOCK: Lock = {
-  wasLeft: false,
+  wasAbandoned: false,
   release() {},
   remove: () => Promise.resolve(),
 };
 
-/** What a test decides. */
+/** What a test can change of its host. */
 export interface RecordingOptions {
-  /** Answers for processes; nothing returned is success. It may write files, as a process would. */
+  /** Answers a process; undefined is success without output. It may write files, as a process would. */
   readonly answer?: (argv: Argv) => Answer | void | Promise<Answer | void>;
   /** Programs that run for real. */
   readonly real?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Which of our streams are terminals. */
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
-  /** What is answered to every question. */
-  readonly said?: string | null | undefined;
+  /** The answer to every question of the terminal. */
+  readonly reply?: string | null | undefined;
   /** Milliseconds since 1970 at the beginning. */
   readonly now?: number;
   readonly uid?: number;
 }
 
-/** One process that was asked for. */
+/** A process that was started or captured. */
 export interface Recorded {
   readonly argv: Argv;
   readonly options: CaptureOptions | StartOptions;
@@ -78,12 +78,7 @@ export interface Recording {
   handlers(): number;
 }
 
-/**
- * Makes a host for one test.
- *
- * @param options What the test decides.
- * @returns The host and its record.
- */
+/** Returns a host for one test, with its record. */
 export function recordingHost(options: RecordingOptions = {}): Recording {
   const written = { out: "", err: "" };
   const terminal = captured(written, options);
@@ -168,18 +163,14 @@ function captured(written: { out: string; err: string }, options: RecordingOptio
     err: (text) => void (written.err += text),
     ask(question) {
       written.err += question;
-      return Promise.resolve(options.said ?? null);
+      return Promise.resolve(options.reply ?? null);
     },
     is: (stream) => options.terminals?.includes(stream) ?? false,
     columns: () => 80,
   };
 }
 
-/**
- * Runs a test in a folder of its own, which is removed afterwards.
- *
- * @param act The test.
- */
+/** Runs a test with a folder of its own, and removes the folder afterwards. */
 export async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "nspawn-runner-unit-" }));
   try {
