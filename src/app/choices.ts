@@ -28,7 +28,7 @@ export async function chooseMachine(
 ): Promise<ChosenMachine> {
   const id = invocation.options["id"] ?? job?.id;
   if (id === undefined) {
-    throw usageError("Cannot tell which job it is: no id", "Give one: --id 42");
+    throw usageError("Cannot choose the machine: no job id is given", "Give one: --id 42");
   }
   const server = job?.server === undefined ? undefined : await shortHash(job.server);
   return { id, machine: machineName(id, server), server };
@@ -46,7 +46,9 @@ export async function machineOfStage(host: Host, invocation: Invocation): Promis
     return (await chooseMachine(invocation, await readJob(host))).machine;
   }
   if (isMachineName(decided)) return decided;
-  throw hostFailure(`Cannot use ${JSON.stringify(decided)}: no name of a machine`);
+  throw hostFailure(
+    `Cannot use machine ${JSON.stringify(decided)} of the config stage: it is no valid name`,
+  );
 }
 
 /**
@@ -60,7 +62,7 @@ export function chooseImage(invocation: Invocation, job: Job | null, config: Con
     invocation.options["default-image"] ?? config.default_image;
   if (image !== undefined) return image;
   throw refused(
-    "Cannot tell which image: none is named",
+    "Cannot choose the image: none is named",
     "Name one in the job (image:), on the command line, or as default_image in the configuration",
   );
 }

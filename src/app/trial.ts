@@ -12,13 +12,13 @@ const NEEDS = [
   {
     script: "exit 0\n",
     failure: "its shell does not run in it",
-    hint: "Jobs need it: shell in the definition names another",
+    hint: "Set another shell in the definition: shell",
   },
   {
     script: "git --version >/dev/null\n",
     failure: "git does not run in it",
     hint:
-      'Jobs need it. A definition may say setup = ["apt-get update && apt-get install -y git"], or what its system has for that',
+      'Install it by the definition, as with setup = ["apt-get update && apt-get install -y git"]',
   },
 ];
 

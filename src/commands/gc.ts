@@ -13,6 +13,6 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     report: (what, why) => host.terminal.out(`${verb} ${what}: ${why}\n`),
   });
   if (failures > 0) {
-    throw hostFailure(`Cannot remove all: ${failures} failed`, "See the lines above");
+    throw hostFailure(`Cannot remove all leftovers: ${failures} failed`, "See the messages above");
   }
 };

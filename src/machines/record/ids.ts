@@ -27,7 +27,7 @@ export function freeIds(leases: readonly Lease[]): number {
     const first = FIRST_ID + slot * IDS_PER_MACHINE;
     if (!taken.has(first)) return first;
   }
-  throw hostFailure("Cannot give a machine ids of its own: all are taken");
+  throw hostFailure("Cannot give the machine user ids of its own: all are taken");
 }
 
 /**

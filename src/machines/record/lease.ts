@@ -6,7 +6,7 @@ import type { Host } from "../../host/host.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import type { Network } from "./network.ts";
 import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
-import { RUNTIME } from "../../runtime_folder.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import type { ProcessId } from "../../linux/proc.ts";
 import type { MachineUser } from "./user.ts";
 
@@ -147,9 +147,9 @@ export async function listLeases(host: Host, store: string): Promise<Lease[]> {
 /** Returns the leases of a store, and those of other stores whose machines were started in this boot. */
 export async function leasesOfHost(host: Host, store: string): Promise<Lease[]> {
   const leases = await listLeases(host, store);
-  for (const entry of await host.files.list(RUNTIME)) {
+  for (const entry of await host.files.list(RUNTIME_FOLDER)) {
     if (!entry.endsWith(".lease")) continue;
-    const lease = parseLease(await host.files.read(join(RUNTIME, entry)) ?? "");
+    const lease = parseLease(await host.files.read(join(RUNTIME_FOLDER, entry)) ?? "");
     if (lease !== null && lease.store !== store) leases.push(lease);
   }
   return leases;

@@ -6,7 +6,7 @@ import type { Host, Lock } from "../../host/host.ts";
 import { until, type WaitOptions } from "../../linux/wait.ts";
 import { idOf, type MachineName } from "./name.ts";
 import { machineLock } from "./paths.ts";
-import { RUNTIME } from "../../runtime_folder.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 
 /** Longest wait for another process that starts or ends the same machine, in milliseconds. */
 const MACHINE_TIMEOUT = 15_000;
@@ -29,12 +29,12 @@ export async function whileLocked<T>(
   act: () => Promise<T>,
   isTrace = false,
 ): Promise<T> {
-  await host.files.makeDirectory(RUNTIME);
+  await host.files.makeDirectory(RUNTIME_FOLDER);
   const lock = await waitForLock(host, machineLock(machine), { timeout: MACHINE_TIMEOUT });
   if (lock === null) {
     throw hostFailure(
       `Cannot change machine ${machine}: another process starts or ends it`,
-      `Try again when it has ended; nspawn-runner cleanup --id ${idOf(machine)}`,
+      `Wait, or end it: nspawn-runner cleanup --id ${idOf(machine)}`,
     );
   }
   let failed = true;
@@ -58,12 +58,12 @@ export async function unlessLocked(
   machine: MachineName,
   act: (wasKilled: boolean) => Promise<"settled" | "open">,
 ): Promise<void> {
-  await host.files.makeDirectory(RUNTIME);
+  await host.files.makeDirectory(RUNTIME_FOLDER);
   const lock = await host.files.lock(machineLock(machine));
   if (lock === null) return;
   let isTrace = true; // a failure is tried again
   try {
-    isTrace = await act(lock.wasLeft) === "open" && lock.wasLeft;
+    isTrace = await act(lock.wasAbandoned) === "open" && lock.wasAbandoned;
   } finally {
     await unlock(lock, isTrace);
   }
@@ -76,7 +76,7 @@ async function unlock(lock: Lock, isTrace: boolean): Promise<void> {
 
 /** Returns the machines that a process starts or ends, or did when it was killed: each has a lock's file. */
 export async function lockedMachines(host: Host): Promise<Set<string>> {
-  const entries = await host.files.list(RUNTIME);
+  const entries = await host.files.list(RUNTIME_FOLDER);
   return new Set(
     entries.filter((entry) => entry.endsWith(LOCK)).map((entry) => entry.slice(0, -LOCK.length)),
   );
@@ -96,11 +96,11 @@ export async function whileReserving<T>(
   act: () => Promise<T>,
   interrupt?: AbortSignal,
 ): Promise<T> {
-  return await whileHolding(host, join(RUNTIME, ".taking.lock"), act, interrupt);
+  return await whileHolding(host, join(RUNTIME_FOLDER, ".taking.lock"), act, interrupt);
 }
 
 /** The lock of trials; {@linkcode unlessProbing} leaves the files of a trial alone that is under way. */
-const PROBE_LOCK = join(RUNTIME, ".probing.lock");
+const PROBE_LOCK = join(RUNTIME_FOLDER, ".probing.lock");
 
 /**
  * Tries what the host can do while no other process does.
@@ -113,7 +113,7 @@ export async function whileProbing<T>(host: Host, act: () => Promise<T>): Promis
 
 /** Acts unless a trial is under way. */
 export async function unlessProbing(host: Host, act: () => Promise<void>): Promise<void> {
-  await host.files.makeDirectory(RUNTIME);
+  await host.files.makeDirectory(RUNTIME_FOLDER);
   const lock = await host.files.lock(PROBE_LOCK);
   if (lock === null) return;
   try {
@@ -129,7 +129,7 @@ async function whileHolding<T>(
   act: () => Promise<T>,
   interrupt?: AbortSignal,
 ): Promise<T> {
-  await host.files.makeDirectory(RUNTIME);
+  await host.files.makeDirectory(RUNTIME_FOLDER);
   const lock = await waitForLock(host, path, { timeout: HOST_TIMEOUT, signal: interrupt });
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {

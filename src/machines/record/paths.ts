@@ -1,11 +1,11 @@
 /** The files and folders of machines on the host. */
 
 import { basename, dirname, join } from "@std/path/posix";
-import { RECORDS } from "../../linux/nspawn_leftovers.ts";
+import { MACHINE_RECORDS } from "../../linux/nspawn_leftovers.ts";
 import type { MachineName } from "./name.ts";
-import { RUNTIME } from "../../runtime_folder.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 
-/** The path in a machine of the machine's own folder below {@linkcode RUNTIME}. */
+/** The path in a machine of the machine's own folder below {@linkcode RUNTIME_FOLDER}. */
 export const INSIDE = "/run/nspawn-runner";
 
 /** Paths of one machine. */
@@ -40,10 +40,10 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     disk: diskOf(folder),
     own,
     tools: join(folder, "tools"),
-    stage: join(RUNTIME, name),
+    stage: join(RUNTIME_FOLDER, name),
     result: join(own, "result"),
-    failures: join(RUNTIME, `${name}.failures`),
-    log: join(RUNTIME, `${name}.log`),
+    failures: join(RUNTIME_FOLDER, `${name}.failures`),
+    log: join(RUNTIME_FOLDER, `${name}.log`),
   };
 }
 
@@ -67,12 +67,12 @@ export function diskOf(folder: string): string {
  * sees, where root of the machine could forge the lease.
  */
 export function leaseLink(name: MachineName): string {
-  return join(RUNTIME, `${name}.lease`);
+  return join(RUNTIME_FOLDER, `${name}.lease`);
 }
 
 /** Returns the lock that a process holds while it starts or ends a machine. */
 export function machineLock(name: MachineName): string {
-  return join(RUNTIME, `${name}.lock`);
+  return join(RUNTIME_FOLDER, `${name}.lock`);
 }
 
 /** Returns the folder of all leases. */
@@ -82,5 +82,5 @@ export function leaseFolder(store: string): string {
 
 /** Returns systemd-machined's record of a machine. */
 export function recordOf(machine: string): string {
-  return join(RECORDS, machine);
+  return join(MACHINE_RECORDS, machine);
 }

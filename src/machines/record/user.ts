@@ -39,9 +39,9 @@ export async function findUser(
   if (!ID.test(uid) || !ID.test(`${own.gid}`) || !USER_NAME.test(name) || !HOME.test(home)) {
     throw refused(
       `Cannot run scripts as user ${JSON.stringify(wanted)}: the chroot has none`,
-      `Make one, as with setup = ["${
+      `Create one in its definition: setup = ["${
         setupCommandFor(USER_NAME.test(user) ? user : "ci")
-      }"] in its definition`,
+      }"]`,
     );
   }
   return own;

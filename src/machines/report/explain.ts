@@ -2,7 +2,7 @@
 
 import type { Ending } from "../../ending.ts";
 import type { Host } from "../../host/host.ts";
-import { asSize } from "../../text/size.ts";
+import { formatSize } from "../../text/size.ts";
 import { type Failures, readFailures } from "./failures.ts";
 import type { Lease } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
@@ -97,7 +97,7 @@ function outOfMemory(kills: number, usage: Usage): string | null {
 }
 
 function limitOf({ memoryMax }: Usage): string {
-  return memoryMax === null ? "the limit of all machines together" : asSize(memoryMax);
+  return memoryMax === null ? "the limit of all machines together" : formatSize(memoryMax);
 }
 
 function outOfTasks(refusals: number, { tasksMax }: Usage): string | null {
@@ -125,10 +125,12 @@ function outOfOwnDisk(left: Remaining | null, { diskMax }: Lease): string | null
   if (left === null || diskMax === null) return null;
   const raise = "Raise it: limits.disk_max";
   if (left.bytes < LEAST_LEFT || isFull(left.bytes, diskMax)) {
-    return `Disk full: the machine may write ${asSize(diskMax)}. ${raise}`;
+    return `Disk full: the machine may write ${formatSize(diskMax)}. ${raise}`;
   }
   return left.files === 0
-    ? `Too many files: no more fit into the ${asSize(diskMax)} that the machine may write. ${raise}`
+    ? `Too many files: no more fit into the ${
+      formatSize(diskMax)
+    } that the machine may write. ${raise}`
     : null;
 }
 
@@ -141,10 +143,10 @@ function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
   if (diskFree === null || diskSize === null || !isFull(diskFree, diskSize)) return null;
   if (storage === "tmpfs" && diskMax !== null) return null; // its writes are not on that disk
   return storage === "tmpfs"
-    ? `Disk full: ${asSize(diskFree)} left of the memory that holds what the job writes. ` +
-      "Use another storage: storage"
+    ? `Disk full: ${formatSize(diskFree)} left of the memory that holds what the job writes. ` +
+      'Use another storage, as with storage = "overlay"'
     : `Disk full: ${
-      asSize(diskFree)
+      formatSize(diskFree)
     } left in ${store}. Free some: nspawn-runner gc, or a larger disk`;
 }
 

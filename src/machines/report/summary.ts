@@ -1,7 +1,7 @@
 /** Summarises what a job used: time, CPU, memory, disk. */
 
 import type { Host } from "../../host/host.ts";
-import { asSize } from "../../text/size.ts";
+import { formatSize } from "../../text/size.ts";
 import type { Lease } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import { storageOf } from "../storage/choose.ts";
@@ -18,7 +18,7 @@ export async function usageSummary(host: Host, lease: Lease): Promise<string> {
   return [
     `${(took / 1000).toFixed(1)} s`,
     ...(usage.cpu === null ? [] : [`CPU ${(usage.cpu / 1e6).toFixed(1)} s`]),
-    ...(usage.memoryPeak === null ? [] : [`memory at most ${asSize(usage.memoryPeak)}`]),
-    ...(written === null ? [] : [`${asSize(written)} written`]),
+    ...(usage.memoryPeak === null ? [] : [`memory at most ${formatSize(usage.memoryPeak)}`]),
+    ...(written === null ? [] : [`${formatSize(written)} written`]),
   ].join(", ");
 }

@@ -164,7 +164,7 @@ function freeSlot(
   }
   throw hostFailure(
     "Cannot give the machine a network of its own: all addresses are taken",
-    "network_range gives machines more",
+    "Set a larger network_range in the configuration",
   );
 }
 

@@ -2,13 +2,13 @@
 
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
-import { attend } from "../../linux/foreground.ts";
+import { runInForeground } from "../../linux/foreground.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { quoteCommand } from "../../text/quote.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
-import { KEEP_ZONE } from "../../linux/time_zone.ts";
+import { KEEP_TIME_ZONE } from "../../linux/time_zone.ts";
 import { inOwnCgroup } from "../../linux/cgroups.ts";
-import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { enterArgv } from "../exec/nsenter.ts";
 import { IDS_PER_MACHINE } from "../record/ids.ts";
 import { type Lease, listLeases, readLease } from "../record/lease.ts";
@@ -41,10 +41,10 @@ export async function findMachine(
   throw refused(
     found.length === 0
       ? `Cannot find machine ${JSON.stringify(id)}: ${
-        held ? "nothing of it is kept" : "there is none"
+        held ? "its writes are not kept" : "there is none"
       }`
-      : `Cannot tell which machine ${JSON.stringify(id)} is: several servers have such a job`,
-    ids === "" ? "nspawn-runner list shows machines" : `There are: ${ids}`,
+      : `Cannot choose machine ${JSON.stringify(id)}: jobs of several servers have that id`,
+    ids === "" ? "List machines: nspawn-runner list" : `There are: ${ids}`,
   );
 }
 
@@ -57,22 +57,22 @@ export async function findMachine(
  */
 export async function openShell(host: Host, lease: Lease, tree: string): Promise<number> {
   const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
-  const env = { ...PLAIN_ENVIRONMENT, HOME: "/root", TERM: host.env("TERM") ?? "dumb" };
+  const env = { ...MINIMAL_ENVIRONMENT, HOME: "/root", TERM: host.env("TERM") ?? "dumb" };
   if (lease.held !== null) {
     return await whileLocked(host, lease.machine, async () => {
       if (await readLease(host, lease.store, lease.machine) === null) {
         throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
       }
-      return await attend(host, heldShellArgv(lease, tree, terminal), env);
+      return await runInForeground(host, heldShellArgv(lease, tree, terminal), env);
     });
   }
   if (!await isRunning(host, lease)) {
     throw refused(
       `Cannot open a shell in machine ${lease.machine}: it has ended`,
-      "nspawn-runner list shows those that run",
+      "List machines: nspawn-runner list",
     );
   }
-  return await attend(host, runningShellArgv(host, lease, terminal, env), env);
+  return await runInForeground(host, runningShellArgv(host, lease, terminal, env), env);
 }
 
 /** Starts nothing but a shell: the job is inspected, not continued. */
@@ -84,7 +84,7 @@ function heldShellArgv(lease: Lease, tree: string, terminal: boolean): Argv {
       machine: lease.machine,
       registration: lease.supervisor === "systemd" ? "scope" : "none",
       terminal,
-      timezone: KEEP_ZONE,
+      timezone: KEEP_TIME_ZONE,
     }),
     ...root.options,
     ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${IDS_PER_MACHINE}`]),
