@@ -6,7 +6,7 @@ import { simulatedStages } from "../../src/gitlab/simulation.ts";
 import { skipReal } from "../skip.ts";
 import { CHECKOUT, declarationOf, modulesBelow, type Node, textOf, visit } from "./source.ts";
 
-/** Texts of three lines and more that are no shell programs, or that PROGRAMS below has. */
+/** Texts of three lines and more that are no shell programs, or that allPrograms() has in another way. */
 const OTHER_TEXTS: Readonly<Record<string, string>> = {
   "src/chroots/build/ansible.ts settingsOf": "ansible.cfg",
   "src/chroots/build/ansible.ts wrapperScript": "two lines of sh that depend on the host",
@@ -23,7 +23,7 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
   "src/machines/network/rules.ts set": "nft",
 };
 
-/** What follows `-c` where it is no constant: the constants that it may be, or what else. */
+/** Programs after `-c` that are no constants: the constants that they may be, or what else they are. */
 const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
   "src/doctor/machine.ts runOutside": "checked as PROBES",
@@ -34,84 +34,92 @@ const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
 };
 
 /** Programs for bash; all others are for sh. */
-const BASH = ["SAMPLE_SCRIPT", /^simulatedStages/];
+const BASH = /^SAMPLE_SCRIPT$|^simulatedStages /;
 
-interface Sources {
+/** A text of src/ that is no program by its name. */
+interface Text {
+  /** The name of the constant or function that has it. */
+  readonly name: string;
+  /** As in OTHER_TEXTS. */
+  readonly key: string;
+  readonly text: string;
+}
+
+/** What the syntax trees of src/ have of shell programs. */
+const sources = {
   /** Exported constants that are shell programs, with their files. */
-  readonly programs: ReadonlyMap<string, string>;
-  /** Programs that run under `sh -eu`. */
-  readonly strict: ReadonlySet<string>;
-  /** Keys of OTHER_TEXTS and PARAMETERS that were met. */
-  readonly met: ReadonlySet<string>;
-  readonly complaints: readonly string[];
-}
+  programs: new Map<string, string>(),
+  /** Constants that are inserted into programs. */
+  parts: new Set<string>(),
+  /** Constants that follow `-c`. */
+  run: new Set<string>(),
+  /** Those that run under `sh -eu`. */
+  strict: new Set<string>(),
+  /** Texts of three lines and more, or with a `#!` line. */
+  texts: [] as Text[],
+  /** Keys of OTHER_TEXTS and PARAMETERS that were found. */
+  found: new Set<string>(),
+  complaints: [] as string[],
+};
 
-function readSources(): Sources {
-  const programs = new Map<string, string>();
-  const parts = new Set<string>();
-  const texts: { key: string; name: string; where: string }[] = [];
-  const run = new Set<string>();
-  const strict = new Set<string>();
-  const met = new Set<string>();
-  const complaints: string[] = [];
-  const part = ({ type, name }: Node) => {
-    if (type === "Identifier") parts.add(name);
+function visitText(file: string, node: Node): void {
+  const { name, value, exported } = declarationOf(node);
+  const isProgram = exported && name.endsWith("_SCRIPT") && value !== null;
+  const text = textOf(node, (inserted) => {
+    if (isProgram && inserted.type === "Identifier") sources.parts.add(inserted["name"]);
     return "X";
-  };
-  for (const file of modulesBelow("src")) {
-    const look = (node: Node) => {
-      const { name, value, exported } = declarationOf(node);
-      const isProgram = exported && name.endsWith("_SCRIPT") && value !== null;
-      const text = textOf(node, isProgram ? part : () => "X");
-      if (isProgram) programs.set(name, file);
-      else if (text?.startsWith("#!/") || /\S.*\n[^]*\n[^]*\S/.test(text ?? "")) {
-        texts.push({ key: `${file} ${name}`, name, where: JSON.stringify(text).slice(0, 60) });
-      }
-    };
-    visit(file, {
-      Literal: look,
-      TemplateLiteral: look,
-      "ArrayExpression > Literal[value=/^-[eux]*c$/]"(flag, sourceOf) {
-        const key = `${file} ${declarationOf(flag).name}`;
-        const words: Node[] = flag.parent!["elements"];
-        const next = words[words.findIndex(({ range }) => range[0] === flag.range[0]) + 1];
-        const text = next === undefined ? "nothing" : sourceOf(next);
-        const names = text.split(" + ").filter((name) => /^[A-Z_\d]+_SCRIPT$/.test(name));
-        for (const name of names) run.add(name);
-        if (names.length === 0) {
-          if (!(key in PARAMETERS)) complaints.push(`${key} runs ${text}`);
-          met.add(key);
-          const parameters = PARAMETERS[key] ?? [];
-          if (typeof parameters !== "string") names.push(...parameters);
-        }
-        if (`${flag["value"]}`.includes("e")) { for (const name of names) strict.add(name); }
-      },
-    });
+  });
+  if (isProgram) {
+    if ((sources.programs.get(name) ?? file) !== file) {
+      sources.complaints.push(`${name} exists twice`);
+    }
+    sources.programs.set(name, file);
+  } else if (text?.startsWith("#!/") || /\S.*\n[^]*\n[^]*\S/.test(text ?? "")) {
+    sources.texts.push({ name, key: `${file} ${name}`, text: `${text}` });
   }
-  for (const { key, name, where } of texts) {
-    if (parts.has(name)) continue;
-    if (!(key in OTHER_TEXTS)) complaints.push(`${key} has ${where}`);
-    met.add(key);
-  }
-  for (const name of new Set([...run, ...strict])) {
-    if (!programs.has(name)) complaints.push(`${name} is not exported`);
-  }
-  // What only others are made of is no program of its own.
-  for (const name of parts.difference(run)) programs.delete(name);
-  return { programs, strict, met, complaints };
 }
 
-const SOURCES = readSources();
+/** Visits an option `-c` in a command line: a program follows. */
+function visitOption(file: string, option: Node, sourceOf: (node: Node) => string): void {
+  const key = `${file} ${declarationOf(option).name}`;
+  const words: Node[] = option.parent!["elements"];
+  const next = words[words.findIndex(({ range }) => range[0] === option.range[0]) + 1];
+  const program = next === undefined ? "nothing" : sourceOf(next);
+  const constants = program.split(" + ").filter((name) => /^[A-Z_\d]+_SCRIPT$/.test(name));
+  if (constants.length === 0) {
+    const parameters = PARAMETERS[key];
+    if (parameters === undefined) sources.complaints.push(`${key} runs ${program}`);
+    else sources.found.add(key);
+    if (Array.isArray(parameters)) constants.push(...parameters);
+  }
+  for (const name of constants) {
+    sources.run.add(name);
+    if (`${option["value"]}`.includes("e")) sources.strict.add(name);
+  }
+}
+
+for (const file of modulesBelow("src")) {
+  visit(file, {
+    Literal: (node) => visitText(file, node),
+    TemplateLiteral: (node) => visitText(file, node),
+    "ArrayExpression > Literal[value=/^-[eux]*c$/]": (node, sourceOf) =>
+      visitOption(file, node, sourceOf),
+  });
+}
 
 Deno.test("each shell program of src/ is an exported constant with a name in _SCRIPT", () => {
+  const { texts, parts, found, run, programs, complaints } = sources;
+  for (const { key, text } of texts.filter(({ name }) => !parts.has(name))) {
+    if (key in OTHER_TEXTS) found.add(key);
+    else complaints.push(`${key} has ${JSON.stringify(text).slice(0, 60)}`);
+  }
+  for (const name of run) if (!programs.has(name)) complaints.push(`${name} is not exported`);
   assert.deepEqual(
-    SOURCES.complaints,
+    complaints,
     [],
-    "name them …_SCRIPT and export them; a text in another language belongs to OTHER_TEXTS",
+    "export each as a constant ..._SCRIPT; a text in another language belongs to OTHER_TEXTS",
   );
-  const stale = Object.keys({ ...OTHER_TEXTS, ...PARAMETERS }).filter((key) =>
-    !SOURCES.met.has(key)
-  );
+  const stale = Object.keys({ ...OTHER_TEXTS, ...PARAMETERS }).filter((key) => !found.has(key));
   assert.deepEqual(stale, [], "these are no longer there");
 });
 
@@ -121,10 +129,12 @@ const SHARED = "# shellcheck disable=SC2034,SC2317,SC2329\n";
 /** All programs by name, as they run. */
 async function allPrograms(): Promise<Map<string, string>> {
   const programs = new Map<string, string>();
-  for (const [name, file] of SOURCES.programs) {
+  const { parts, run, strict } = sources;
+  for (const [name, file] of sources.programs) {
+    if (parts.has(name) && !run.has(name)) continue; // checked as a part of others
     const module: Readonly<Record<string, unknown>> = await import(CHECKOUT + file);
     assert.equal(typeof module[name], "string", `${file} ${name}`);
-    programs.set(name, `${SOURCES.strict.has(name) ? "set -eu\n" : ""}${module[name]}`);
+    programs.set(name, `${strict.has(name) ? "set -eu\n" : ""}${module[name]}`);
   }
   for (const { topic, inside, outside } of PROBES) {
     programs.set(`PROBES ${topic}, inside`, `${SHARED}outside=$1\n${asProgram(inside)}`);
@@ -145,10 +155,8 @@ Deno.test("all shell programs of src/ are clean under shellcheck", async () => {
     const programs = await allPrograms();
     assert.ok(programs.size > 50, `only ${programs.size} programs were found`);
     for (const [name, text] of programs) {
-      const isBash = BASH.some((bash) =>
-        typeof bash === "string" ? bash === name : bash.test(name)
-      );
-      const first = text.startsWith("#!") ? "" : `# shellcheck shell=${isBash ? "bash" : "sh"}\n`;
+      const shell = BASH.test(name) ? "bash" : "sh";
+      const first = text.startsWith("#!") ? "" : `# shellcheck shell=${shell}\n`;
       await Deno.writeTextFile(`${folder}/${name}`, first + text);
     }
     const command = new Deno.Command("shellcheck", {
