@@ -1,8 +1,8 @@
-/** The promises about a machine, each with a probe that tries from inside whether it is kept. */
+/** What is promised of every machine, with a probe for each promise that tests it from inside. */
 
 import { broken, type Finding, ok, unknown, weak } from "./finding.ts";
 
-/** Tries one promise. */
+/** The test of one promise. */
 export interface Probe {
   readonly topic: string;
   /** Lines of sh that run on the host. They print one line, with which the machine is compared. */
@@ -19,7 +19,7 @@ export interface Probe {
 /** Whether the promise is kept, and what was found; `unknown` where the probe proves nothing. */
 type Verdict = readonly ["kept" | "open" | "unknown", string];
 
-/** Functions for all probes. One that cannot succeed, as a program is missing, proves nothing and ends here. */
+/** Functions of all probes. One that cannot succeed, for lack of a program, proves nothing: it ends as unknown. */
 const FUNCTIONS = `
 unknown() { echo "unknown $*"; exit; }
 needs() { for tool; do command -v "$tool" >/dev/null || unknown "there is no $tool to try it with"; done; }
