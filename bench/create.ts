@@ -1,40 +1,40 @@
 /**
- * The benchmark of making a chroot: chroot-create of the installed program, and mmdebstrap by hand with
- * the same words on the same disk, in alternation. Run by bench/run.sh --create.
+ * The benchmark of chroot-create: the installed program and mmdebstrap by hand with the same arguments on the same
+ * disk, in alternation. bench/run.sh --create runs it.
  *
  * @module
  */
 
 import { type Bootstrap, bootstrapArgv } from "../src/chroots/sources/bootstrap.ts";
 import { print, runMain } from "./entry.ts";
-import { rest, type Samples, succeed } from "./measure.ts";
+import { pause, type Samples, succeed } from "./measure.ts";
 import { CREATE_USAGE, type CreateOptions, readCreateOptions } from "./options.ts";
-import { type Circumstances, CREATE, createTargets, jsonOf, tableOf } from "./report.ts";
+import { type Conditions, CREATE, createTargets, jsonOf, tableOf } from "./report.ts";
 import { playRounds, playSteps } from "./rounds.ts";
 import { describeHost, findProgram } from "./system.ts";
 
-/** The chroot, and its suite. */
+/** The name of the chroot, and its suite. */
 const NAME = "bookworm";
-/** Rounds that fill what caches there are and do not count. */
+/** Rounds that fill the caches and are not counted. */
 const WARM_UP = 1;
 
-/** What a round works with. */
+/** Everything that a round needs. */
 interface Bench {
   readonly program: readonly string[];
   readonly store: string;
-  /** Where the tree by hand is made. */
+  /** Path of the tree that is created by hand. */
   readonly tree: string;
-  /** Of the first tree: a tree with other packages was not made by the same work. */
+  /** Packages of the first tree: a tree with others would be the result of other work. */
   packages: string | undefined;
 }
 
 async function main(): Promise<number> {
   const options = readCreateOptions(Deno.args);
   if (options === null) return print(CREATE_USAGE);
-  // One folder for both sides: they write to one file system, and meet no chroot that is there.
+  // One folder for both, on the same file system and without existing chroots.
   const folder = await Deno.makeTempDir({ dir: options.store, prefix: ".bench-" });
   try {
-    await Deno.chmod(folder, 0o755); // open for apt, which fetches as a user of its own
+    await Deno.chmod(folder, 0o755); // for apt, which downloads as its own user
     const bench = await prepareBench(options, folder);
     const samples = await playRounds(
       WARM_UP,
@@ -44,7 +44,7 @@ async function main(): Promise<number> {
     );
     const report = options.json ? jsonOf : tableOf;
     return print(
-      report(samples, await circumstances(bench, options), createTargets(samples), []),
+      report(samples, await conditionsOf(bench, options), createTargets(samples), []),
     );
   } finally {
     await removeTree(folder);
@@ -82,7 +82,7 @@ async function createByHand(bench: Bench, samples: Samples): Promise<void> {
   samples.add(CREATE.floor, ms);
 }
 
-/** The mirror, too, is the same: what mmdebstrap takes when nothing names one. */
+/** Returns the command; the mirror is the same, too: mmdebstrap's default. */
 function byHand(tree: string): readonly string[] {
   const bootstrap: Bootstrap = {
     suite: NAME,
@@ -95,17 +95,17 @@ function byHand(tree: string): readonly string[] {
   return bootstrapArgv(bootstrap, tree, false);
 }
 
-/** What was written before is on the disk, so that nobody waits for the other's writes. */
+/** Writes cached data to the disk, so that neither waits for the other's writes. */
 async function settle(): Promise<void> {
   await succeed(["sync"]);
-  await rest();
+  await pause();
 }
 
-/** Milliseconds of a program that chroot-create ran, as it tells with --debug. */
+/** Returns the milliseconds of a program that chroot-create ran, from the output of --debug. */
 function spentIn(stderr: string, program: string): number {
   const line = new RegExp(`^\\+ (?:setpriv .* )?${program} .* → 0 in (\\d+) ms$`, "m");
   const ms = stderr.match(line)?.[1];
-  if (ms === undefined) throw new Error(`chroot-create does not tell what ${program} took`);
+  if (ms === undefined) throw new Error(`chroot-create does not print how long ${program} took`);
   return Number(ms);
 }
 
@@ -122,7 +122,7 @@ async function removeTree(tree: string): Promise<void> {
   await succeed(["rm", "--recursive", "--force", "--one-file-system", "--", tree]);
 }
 
-async function circumstances(bench: Bench, { rounds }: CreateOptions): Promise<Circumstances> {
+async function conditionsOf(bench: Bench, { rounds }: CreateOptions): Promise<Conditions> {
   const argv = ["stat", "--file-system", "--format=%T", bench.store];
   const disk = (await succeed(argv)).stdout.trim();
   const count = bench.packages?.match(/^Package: /gm)?.length;

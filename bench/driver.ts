@@ -1,21 +1,21 @@
-/** One job through a driver of GitLab Runner's custom-executor contract, each call timed. */
+/** Runs a job by a driver of GitLab Runner's custom executor, and measures each call. */
 
 import { denoHost } from "../src/host/deno_host.ts";
 import { stageEnvironment } from "../src/gitlab/simulation.ts";
-import { rest, succeed } from "./measure.ts";
+import { pause, succeed } from "./measure.ts";
 
-/** A driver. */
+/** A driver of the custom executor. */
 export interface Driver {
-  /** What its samples are called. */
+  /** The beginning of its samples' names. */
   readonly label: string;
-  /** Words that come before those of a stage. */
+  /** Its command line, without the words of a stage. */
   readonly argv: readonly string[];
 }
 
-/** What the script prints; a driver that lost it was not fast but wrong. */
+/** The script's output, which a driver must not lose. */
 const GREETING = "hello from the machine";
 
-/** As GitLab Runner writes a script: traps, strict options, the body in a subshell without stdin. */
+/** A script as GitLab Runner writes it: traps, strict options, the body in a subshell without stdin. */
 export const SCRIPT = `#!/usr/bin/env bash
 
 trap 'exit 1' TERM
@@ -34,21 +34,18 @@ export interface JobTimes {
   readonly cleanup: number;
 }
 
-/** What a job is to be. */
+/** A job of the benchmark. */
 export interface BenchJob {
   readonly id: number;
   readonly image: string;
-  /** How many stages run in its machine. */
+  /** Number of run stages. */
   readonly runs: number;
 }
 
 /**
- * Plays a whole job.
+ * Runs a whole job.
  *
- * @param driver Who is called.
- * @param job The job.
- * @returns The times of its calls.
- * @throws {Error} where a call fails; cleanup was called all the same.
+ * @throws {Error} where a call fails; cleanup was called nevertheless.
  */
 export async function playJob(driver: Driver, job: BenchJob): Promise<JobTimes> {
   const folder = await Deno.makeTempDir({ prefix: "custom-executor" });
@@ -57,7 +54,7 @@ export async function playJob(driver: Driver, job: BenchJob): Promise<JobTimes> 
     ...VARIABLES,
   };
   const call = async (words: readonly string[], more: Record<string, string> = {}) => {
-    await rest();
+    await pause();
     return await succeed([...driver.argv, ...words], { env: { ...env, ...more }, cwd: folder });
   };
   let cleaned = false;
@@ -88,7 +85,7 @@ async function layScript(folder: string, stage: number): Promise<string> {
   return `${place}/script`;
 }
 
-/** A real job has a hundred variables more: the environment should weigh what it weighs there. */
+/** A real job has a hundred more variables, which make calls slower. */
 const VARIABLES: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: 100 }, (_, n) => [`CUSTOM_ENV_CI_VARIABLE_${n}`, "v".repeat(24)]),
 );

@@ -1,10 +1,6 @@
-/** What all programs of the benchmarks begin and end with. */
+/** Runs the main function of a benchmark, and prints its report. */
 
-/**
- * Runs a program, and ends the process with its code.
- *
- * @param main The program; its error becomes a message on stderr and the code 1.
- */
+/** Runs a main function and exits with its result; an error is printed to stderr, with exit code 1. */
 export async function runMain(main: () => Promise<number>): Promise<never> {
   try {
     Deno.exit(await main());
@@ -15,12 +11,7 @@ export async function runMain(main: () => Promise<number>): Promise<never> {
   }
 }
 
-/**
- * Prints what a benchmark has to say.
- *
- * @param text Lines.
- * @returns The code of success.
- */
+/** Prints a report to stdout and returns exit code 0. */
 export function print(text: string): number {
   Deno.stdout.writeSync(new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`));
   return 0;

@@ -1,4 +1,4 @@
-/** The floors: a machine made, entered and ended by the commands that a careful person would type. */
+/** The floors: a machine that is started, entered and ended by commands as a careful person would type them. */
 
 import { SCRIPT } from "./driver.ts";
 import { succeed } from "./measure.ts";
@@ -6,46 +6,44 @@ import {
   cgroupOf,
   endStandalone,
   INTO_CGROUP,
-  patiently,
+  poll,
   type Standalone,
   startStandalone,
   untilPayload,
 } from "./standalone.ts";
 import { closeStorage, openStorage, type StorageKind } from "./storage.ts";
 
-/** What all floors share. */
+/** The setup of all floors. */
 export interface Setup {
   /** Whether systemd is PID 1 on this host. */
   readonly systemd: boolean;
   readonly storage: StorageKind;
   readonly chroot: string;
-  /** Where the writes of machines go. */
+  /** Path of the folder for the machines' writes. */
   readonly folder: string;
   /** Whether systemd is PID 1 in the machine. */
   readonly booted: boolean;
 }
 
-/** A raw machine that runs. */
+/** A running machine that was started by hand. */
 export interface RawMachine {
   readonly name: string;
   readonly leader: number;
-  /** The leader's, in the unified hierarchy. */
+  /** Path of its PID 1's cgroup. */
   readonly cgroup: string;
-  /** What keeps it, where that is not systemd. */
+  /** Its nspawn process on hosts without systemd. */
   readonly standalone?: Standalone;
 }
 
-/** nspawn's variable for hosts whose own cgroup hierarchy is a mixed one; no difference elsewhere. */
+/** nspawn's variable that matters on hosts with a hybrid cgroup hierarchy. */
 const UNIFIED = "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY";
 
 const unitOf = (name: string) => `${name}.service`;
 
 /**
- * Starts a machine and waits until it takes commands.
+ * Starts a machine and waits until it accepts commands.
  *
- * @param setup The floors.
- * @param name The machine's name.
- * @returns The machine, and the time that starting it took: storage included.
+ * @returns The machine, and the milliseconds until then, including the storage.
  */
 export async function bootRaw(setup: Setup, name: string): Promise<[RawMachine, number]> {
   const began = performance.now();
@@ -61,19 +59,19 @@ export async function bootRaw(setup: Setup, name: string): Promise<[RawMachine, 
   }
   await succeed([...SYSTEMD_RUN, `--unit=${unitOf(name)}`, ...argv]);
   const leader = await leaderOf(name);
-  // nspawn calls a machine without an init ready before anything runs in it.
+  // nspawn reports a machine without an init as ready before its command runs.
   if (!setup.booted) await untilPayload(leader);
   const ms = performance.now() - began;
   return [{ name, leader, cgroup: await cgroupOf(leader) }, ms];
 }
 
-/** From machined's record: asking machinectl would cost the floor a process. */
+/** Reads PID 1 from machined's record: machinectl(1) would be one process more. */
 async function leaderOf(name: string): Promise<number> {
   const record = await Deno.readTextFile(`/run/systemd/machines/${name}`);
   return Number(record.match(/^LEADER=(\d+)$/m)?.[1]);
 }
 
-/** The unit of systemd-nspawn@.service in the transient form, with a job's usual limits. */
+/** Starts a transient unit like systemd-nspawn@.service, with usual limits of a job. */
 const SYSTEMD_RUN = [
   "systemd-run",
   "--quiet",
@@ -104,13 +102,7 @@ function nspawn(setup: Setup, name: string, options: readonly string[]): string[
 
 const enter = (leader: number) => ["nsenter", `--target=${leader}`, "--all", "--"];
 
-/**
- * Runs the script through the machine's own systemd.
- *
- * @param setup The floors.
- * @param machine A booted machine.
- * @returns Milliseconds.
- */
+/** Runs the script by the systemd of a booted machine; returns milliseconds. */
 export async function execRaw(setup: Setup, machine: RawMachine): Promise<number> {
   const run = ["--quiet", "--pipe", "--wait", "--collect", "/bin/bash"];
   const argv = setup.systemd
@@ -119,26 +111,18 @@ export async function execRaw(setup: Setup, machine: RawMachine): Promise<number
   return (await succeed(argv, { stdin: SCRIPT })).ms;
 }
 
-/**
- * Runs the script by nsenter, in the machine's cgroup: elsewhere no limit of the machine binds it.
- *
- * @param machine Any machine.
- * @returns Milliseconds.
- */
+/** Runs the script by nsenter(1), in the machine's cgroup so that its limits apply; returns milliseconds. */
 export async function enterRaw(machine: RawMachine): Promise<number> {
   const argv = [...INTO_CGROUP, machine.cgroup, ...enter(machine.leader), "/bin/bash"];
   return (await succeed(argv, { stdin: SCRIPT })).ms;
 }
 
-/** How a raw machine is ended. */
+/** How a machine is ended. */
 export type End = "kill" | "terminate";
 
 /**
- * Ends a machine, waits until nothing of it is left, and removes its writes.
+ * Ends a machine, by SIGKILL to its PID 1 or by machinectl(1), waits until nothing of it is left, and removes its writes.
  *
- * @param setup The floors.
- * @param machine The machine.
- * @param end By SIGKILL to its PID 1, or as machinectl does.
  * @returns Milliseconds.
  */
 export async function endRaw(setup: Setup, machine: RawMachine, end: End): Promise<number> {
@@ -146,12 +130,12 @@ export async function endRaw(setup: Setup, machine: RawMachine, end: End): Promi
   if (end === "terminate") await succeed(["machinectl", "terminate", machine.name]);
   else Deno.kill(machine.leader, "SIGKILL");
   if (machine.standalone !== undefined) await endStandalone(machine.standalone);
-  else await patiently("go", () => isGone(machine.name));
+  else await poll("go", () => isGone(machine.name));
   await closeStorage(setup.storage, `${setup.folder}/${machine.name}`);
   return performance.now() - began;
 }
 
-/** Both files go with what they stand for: machined's record, and the unit once it is unloaded. */
+/** machined's record goes with the machine, the file of a transient unit when the unit is unloaded. */
 async function isGone(name: string): Promise<true | null> {
   const files = [`/run/systemd/machines/${name}`, `/run/systemd/transient/${unitOf(name)}`];
   const looks = files.map((path) => Deno.lstat(path).then(() => false, () => true));

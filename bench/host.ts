@@ -1,6 +1,6 @@
 /**
- * Installs the program on a host, runs job.ts or, for `--create`, create.ts there, and takes everything
- * away again. `--host` says where: a Debian suite, for a host container that boots it, or `here`.
+ * Installs the program on a host, runs job.ts or, for `--create`, create.ts there, and removes everything afterwards.
+ * `--host` is a Debian suite, for a host container that boots it, or `here`.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { takeOption } from "./words.ts";
 /** The chroot that all machines start from. */
 const IMAGE = "bookworm";
 
-/** Longest run, in milliseconds. */
+/** Time limit of a run, in milliseconds. */
 const PATIENCE = 4 * 3_600_000;
 
 async function main(): Promise<number> {
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** The benchmark and what runs it, so that the host need not have a Deno or a checkout. */
+/** Bundles the benchmark and copies Deno, so that the host needs neither Deno nor a checkout. */
 async function bundle(tools: string, name: string): Promise<void> {
   await Deno.chmod(tools, 0o755);
   const route = (Deno.env.get("ROUTE") ?? "").split(" ").filter(Boolean);
@@ -52,7 +52,7 @@ async function bundle(tools: string, name: string): Promise<void> {
   await Deno.copyFile(Deno.execPath(), `${tools}/deno`);
 }
 
-/** Its store is empty: what is measured fills it. */
+/** Returns the words of create.ts, whose store is empty. */
 function bringCreate({ store }: Place, _tools: string, words: readonly string[]): string[] {
   return ["--store", store, ...words];
 }
@@ -75,7 +75,7 @@ async function isScript(program: string): Promise<boolean> {
   return new TextDecoder().decode(start) === "#!";
 }
 
-/** job.ts makes one that is a script by itself. */
+/** Compiles an empty program; job.ts itself creates one that is a script. */
 async function compileEmpty(tools: string): Promise<string> {
   await Deno.writeTextFile(`${tools}/empty.js`, "");
   await must(
@@ -89,7 +89,7 @@ async function compileEmpty(tools: string): Promise<string> {
   return `${tools}/empty`;
 }
 
-/** Gives the store in which the chroot is. */
+/** Puts the chroot into the place's store, and returns the store. */
 async function layChroot(place: Place, words: readonly string[]): Promise<string> {
   const chroot = await jobChroot();
   if (takeOption(words, "--storage").value !== "btrfs") {
@@ -103,7 +103,7 @@ async function layChroot(place: Place, words: readonly string[]): Promise<string
   return place.btrfs;
 }
 
-/** A peer is copied to where the host sees it, and its place put into the words. */
+/** Copies a peer to a folder that the host has, and replaces its path in the words. */
 async function bringPeer(tools: string, words: readonly string[]): Promise<readonly string[]> {
   const { value: path, rest } = takeOption(words, "--peer");
   if (path === undefined) return words;
@@ -113,7 +113,7 @@ async function bringPeer(tools: string, words: readonly string[]): Promise<reado
 
 async function runBench(place: Place, argv: readonly string[]): Promise<number> {
   const bench = place.start(argv, { timeout: PATIENCE });
-  const stop = () => void place.signal(bench, "SIGTERM"); // it ends its round, and its machines
+  const stop = () => void place.signal(bench, "SIGTERM"); // it finishes its round first
   Deno.addSignalListener("SIGINT", stop);
   Deno.addSignalListener("SIGTERM", stop);
   const { code, bytes, stderr } = await bench.ended;

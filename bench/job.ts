@@ -1,6 +1,6 @@
 /**
- * The whole-job benchmark: jobs through the installed program, and the floors below them, in
- * alternation, so that whatever drifts on the machine drifts for all alike. Run by bench/run.sh.
+ * The benchmark of whole jobs: jobs by the installed program and the same work by hand (the floors), in alternation,
+ * so that changes of the machine's speed affect all alike. bench/run.sh runs it.
  *
  * @module
  */
@@ -8,28 +8,28 @@
 import { type Driver, type JobTimes, playJob } from "./driver.ts";
 import { print, runMain } from "./entry.ts";
 import { bootRaw, type End, endRaw, enterRaw, execRaw, type Setup } from "./floors.ts";
-import { rest, type Samples, succeed } from "./measure.ts";
+import { pause, type Samples, succeed } from "./measure.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
-import { CALLS, type Circumstances, FLOOR, jsonOf, LIMITED, tableOf, targets } from "./report.ts";
+import { CALLS, type Conditions, FLOOR, jsonOf, LIMITED, tableOf, targets } from "./report.ts";
 import { playRounds, playSteps } from "./rounds.ts";
 import { canMakeDisks, describeHost, findProgram, hasSystemd, isThere } from "./system.ts";
 
-/** Rounds that warm the caches and do not count. */
+/** Rounds that fill the caches and are not counted. */
 const WARM_UP = 2;
-/** Stages that run in each machine. */
+/** Number of run stages in each machine. */
 const RUNS = 4;
-/** Starts of the program and of the empty one, before each machine. */
+/** Starts of the program and of the empty program before each machine. */
 const STARTS = 3;
 
-/** What a round works with. */
+/** Everything that a round needs. */
 interface Bench {
   readonly options: Options;
   readonly setup: Setup;
   readonly ours: Driver;
-  /** Ours with a limit to what a machine writes, which is a disk of its own; undefined where there is none. */
+  /** The program with a limit of a machine's writes, which needs a disk; undefined if the host has no loop devices. */
   readonly limited: Driver | undefined;
   readonly peer: Driver | undefined;
-  /** An empty program in the form of ours. */
+  /** Path of an empty program in the form of the installed one. */
   readonly empty: string;
   readonly notes: Set<string>;
 }
@@ -46,7 +46,7 @@ async function main(): Promise<number> {
       options.rounds,
       (round, samples) => playRound(bench, round, samples),
     );
-    const where = await circumstances(bench);
+    const where = await conditionsOf(bench);
     const found = targets(samples, bench.setup.booted);
     const report = options.json ? jsonOf : tableOf;
     return print(report(samples, where, found, [...bench.notes]));
@@ -92,7 +92,7 @@ function configOf({ store, storage, plain }: Options, more: readonly string[]): 
   return lines.map((line) => `${line}\n`).join("");
 }
 
-/** A program that does nothing, started by the very line that starts ours. */
+/** Creates an empty program with the same first line as the installed one. */
 async function emptyLike(program: string, folder: string): Promise<string> {
   using file = await Deno.open(program);
   const start = new Uint8Array(256);
@@ -105,7 +105,7 @@ async function emptyLike(program: string, folder: string): Promise<string> {
   return `${folder}/empty`;
 }
 
-/** One machine of each kind. */
+/** Runs one machine of each kind. */
 async function playRound(bench: Bench, round: number, samples: Samples): Promise<void> {
   const { ours, limited, peer, setup } = bench;
   const steps = [
@@ -124,9 +124,9 @@ async function playRound(bench: Bench, round: number, samples: Samples): Promise
 
 async function starts({ empty, ours }: Bench, samples: Samples): Promise<void> {
   for (let start = 0; start < STARTS; start++) {
-    await rest();
+    await pause();
     samples.add(FLOOR.empty, (await succeed([empty])).ms);
-    await rest();
+    await pause();
     samples.add("ours start", (await succeed([...ours.argv, "--version"])).ms);
   }
 }
@@ -149,7 +149,7 @@ async function playNoted(
   return times;
 }
 
-/** What its machine costs more: scripts run in it as in any other. */
+/** Measures prepare and cleanup alone: scripts take as long as in any other machine. */
 async function driveLimited(
   bench: Bench,
   driver: Driver,
@@ -161,17 +161,17 @@ async function driveLimited(
 }
 
 async function rawMachine({ setup }: Bench, end: End, samples: Samples): Promise<void> {
-  await rest();
+  await pause();
   const [machine, boot] = await bootRaw(setup, `bench-${nextId()}`);
   const times: [string, number][] = [[FLOOR.boot, boot]];
   try {
     for (let run = 0; run < RUNS; run++) {
-      await rest();
+      await pause();
       if (setup.booted) times.push([FLOOR.exec, await execRaw(setup, machine)]);
-      await rest();
+      await pause();
       times.push([FLOOR.nsenter, await enterRaw(machine)]);
     }
-    await rest();
+    await pause();
   } finally {
     times.push([FLOOR[end], await endRaw(setup, machine, end)]);
   }
@@ -189,7 +189,7 @@ async function machinesThere(): Promise<number> {
   return count;
 }
 
-async function circumstances({ options, setup, ours, empty }: Bench): Promise<Circumstances> {
+async function conditionsOf({ options, setup, ours, empty }: Bench): Promise<Conditions> {
   const version = (await succeed([...ours.argv, "--version"])).stdout.trim();
   const form = options.empty === undefined && empty !== "" ? "script" : "executable";
   return {

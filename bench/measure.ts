@@ -1,6 +1,6 @@
-/** Timing: one command from its start until it and its pipes are at their end. */
+/** Measures the duration of commands. */
 
-/** A command that ended, with the time it took. */
+/** The result of a command, with its duration. */
 export interface Timed {
   readonly ms: number;
   readonly code: number;
@@ -8,38 +8,34 @@ export interface Timed {
   readonly stderr: string;
 }
 
-/** What a command gets. */
-export interface Given {
-  /** Its whole environment; ours when absent. */
+/** Options of a command. */
+export interface CommandOptions {
+  /** Its whole environment; by default that of this process. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Text on its stdin; /dev/null when absent. */
+  /** Text on its stdin; by default /dev/null. */
   readonly stdin?: string;
 }
 
 /**
- * Runs a command as GitLab Runner runs drivers, in a process group of its own and with its output
- * read until the last holder of the pipes is gone.
- *
- * @param argv Its words.
- * @param given What it gets.
- * @returns How it ended, and the time from before its start until after its end.
+ * Runs a command as GitLab Runner runs drivers: in its own process group, until every process that holds its pipes has
+ * ended. The duration includes its start.
  */
-export async function timed(argv: readonly string[], given: Given = {}): Promise<Timed> {
+export async function timed(argv: readonly string[], options: CommandOptions = {}): Promise<Timed> {
   const [program = "", ...args] = argv;
   const began = performance.now();
   const child = new Deno.Command(program, {
     args,
-    ...(given.env === undefined ? {} : { env: { ...given.env }, clearEnv: true }),
-    ...(given.cwd === undefined ? {} : { cwd: given.cwd }),
-    stdin: given.stdin === undefined ? "null" : "piped",
+    ...(options.env === undefined ? {} : { env: { ...options.env }, clearEnv: true }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
     detached: true,
   }).spawn();
-  if (given.stdin !== undefined) {
+  if (options.stdin !== undefined) {
     const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(given.stdin));
+    await writer.write(new TextEncoder().encode(options.stdin));
     await writer.close();
   }
   const { code, stdout, stderr } = await child.output();
@@ -49,15 +45,15 @@ export async function timed(argv: readonly string[], given: Given = {}): Promise
 }
 
 /**
- * Like {@linkcode timed}, for a command that must succeed: no number of a failure enters a median.
+ * Runs a command like {@linkcode timed}; it must succeed, since durations of failures say nothing.
  *
- * @param argv Its words.
- * @param given What it gets.
- * @returns What it printed and its time.
- * @throws {Error} with all that it said.
+ * @throws {Error} with its output when it fails.
  */
-export async function succeed(argv: readonly string[], given: Given = {}): Promise<Timed> {
-  const ended = await timed(argv, given);
+export async function succeed(
+  argv: readonly string[],
+  options: CommandOptions = {},
+): Promise<Timed> {
+  const ended = await timed(argv, options);
   if (ended.code === 0) return ended;
   throw new Error(
     `${argv.join(" ")} ended with ${ended.code}\n${ended.stdout}${ended.stderr}`.trim(),
@@ -65,15 +61,14 @@ export async function succeed(argv: readonly string[], given: Given = {}): Promi
 }
 
 /**
- * A pause before each time that is taken. GitLab Runner's calls do not come back to back either; when
- * they do, processors and daemons are still awake from the last one, and the shortest commands seem
- * to take half of what they take in a job.
+ * Pauses before each measurement. GitLab Runner's calls do not come back to back; if they did, processors and daemons
+ * would still be awake, and the shortest commands would take half of their time in a job.
  */
-export function rest(): Promise<void> {
+export function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-/** Times of one thing, in milliseconds. */
+/** Measured times in milliseconds, by name. */
 export class Samples {
   readonly #times = new Map<string, number[]>();
 
@@ -82,23 +77,22 @@ export class Samples {
     this.#times.set(name, [...(this.#times.get(name) ?? []), ...times]);
   }
 
-  /** All times of a name, in the order in which they were taken. */
+  /** Returns the times of a name, in the order in which they were measured. */
   of(name: string): readonly number[] {
     return this.#times.get(name) ?? [];
   }
 
-  /** The names that have times. */
+  /** Returns the names that have times. */
   names(): string[] {
     return [...this.#times.keys()];
   }
 }
 
 /**
- * A quantile.
+ * Returns a quantile, interpolated between neighbours.
  *
- * @param times Any order; at least one.
+ * @param times At least one, in any order.
  * @param share 0.5 for the median.
- * @returns Interpolated between neighbours.
  */
 export function quantile(times: readonly number[], share: number): number {
   const sorted = [...times].sort((a, b) => a - b);

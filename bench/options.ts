@@ -3,23 +3,23 @@
 import { parseArgs } from "@std/cli/parse-args";
 import type { StorageKind } from "./storage.ts";
 
-/** Of job.ts. */
+/** The usage of job.ts. */
 export const USAGE = `Usage: job.ts [--program PATH] [--image NAME] [--store DIR] [--rounds N]
               [--storage overlay|btrfs|tmpfs] [--plain] [--peer PATH] [--empty PATH] [--json]
 
   --program PATH  the installed nspawn-runner (default: from PATH)
-  --image NAME    a chroot that is ready in the store (default: bookworm)
-  --store DIR     where chroots and machines live (default: /var/lib/nspawn-runner)
-  --rounds N      jobs of ours to play, after two that do not count (default: 20)
-  --storage KIND  how writes are kept off the chroot (default: overlay)
+  --image NAME    a chroot in the store (default: bookworm)
+  --store DIR     the folder of chroots and machines (default: /var/lib/nspawn-runner)
+  --rounds N      jobs to run, after two that are not counted (default: 20)
+  --storage KIND  how writes are kept apart from the chroot (default: overlay)
   --plain         machines without systemd
   --peer PATH     another driver of the same contract, called in alternation, with its own
                   configuration
-  --empty PATH    an empty program in the form of --program (made when it is a script)
-  --json          every single time, as JSON
+  --empty PATH    an empty program in the form of --program (created if that is a script)
+  --json          every measured time, as JSON
 `;
 
-/** What the command line says. */
+/** Options of job.ts. */
 export interface Options {
   readonly program: string;
   readonly image: string;
@@ -35,13 +35,7 @@ export interface Options {
 const VALUES = ["program", "image", "store", "rounds", "storage", "peer", "empty"];
 const SWITCHES = ["plain", "json", "help"];
 
-/**
- * Reads the command line.
- *
- * @param argv Its words.
- * @returns The options, or null where help is asked for.
- * @throws {Error} of a few words where it is wrong.
- */
+/** Reads the command line of job.ts; returns null for --help. */
 export function readOptions(argv: readonly string[]): Options | null {
   const args = parse(argv, VALUES, SWITCHES);
   if (args["help"]) return null;
@@ -58,26 +52,20 @@ export function readOptions(argv: readonly string[]): Options | null {
   };
 }
 
-/** Of create.ts. */
+/** The usage of create.ts. */
 export const CREATE_USAGE = `Usage: create.ts [--program PATH] [--store DIR] [--rounds N] [--json]
 
   --program PATH  the installed nspawn-runner (default: from PATH)
-  --store DIR     a folder of the file system that chroots are made on
+  --store DIR     a folder on the file system for the chroots
                   (default: /var/lib/nspawn-runner)
-  --rounds N      chroots of ours to make, after one that does not count (default: 3)
-  --json          every single time, as JSON
+  --rounds N      chroots to create, after one that is not counted (default: 3)
+  --json          every measured time, as JSON
 `;
 
-/** What the command line of create.ts says. */
+/** Options of create.ts. */
 export type CreateOptions = Pick<Options, "program" | "store" | "rounds" | "json">;
 
-/**
- * Reads the command line of create.ts.
- *
- * @param argv Its words.
- * @returns The options, or null where help is asked for.
- * @throws {Error} of a few words where it is wrong.
- */
+/** Reads the command line of create.ts; returns null for --help. */
 export function readCreateOptions(argv: readonly string[]): CreateOptions | null {
   const args = parse(argv, ["program", "store", "rounds"], ["json", "help"]);
   if (args["help"]) return null;
@@ -101,10 +89,10 @@ function parse(argv: readonly string[], values: readonly string[], switches: rea
 
 function roundsOf(text: string): number {
   if (/^[1-9][0-9]{0,3}$/.test(text)) return Number(text);
-  throw new Error(`Cannot play ${text} rounds: give a number from 1 to 9999`);
+  throw new Error(`Cannot run ${text} rounds: give a number from 1 to 9999`);
 }
 
 function storageOf(text: string): StorageKind {
   if (text === "overlay" || text === "btrfs" || text === "tmpfs") return text;
-  throw new Error(`Cannot use storage ${text}: it is overlay, btrfs or tmpfs`);
+  throw new Error(`Cannot use storage ${text}: it must be overlay, btrfs or tmpfs`);
 }

@@ -1,15 +1,15 @@
-/** Where a benchmark runs: this machine as it is, or a host container. */
+/** The place where a benchmark runs: this machine as it is, or a host container. */
 
 import { killGroup, must, type Options, type Running, start } from "../tests/hosts/command.ts";
 import { fileSystem, openFolder } from "../tests/hosts/folder.ts";
 import { bootSystemd } from "../tests/hosts/systemd.ts";
 
-/** A host, with a folder that goes away with it. */
+/** A host with a store, which is removed with it. */
 export interface Place {
   readonly store: string;
   /** A folder on btrfs, or null where none can be mounted. */
   readonly btrfs: string | null;
-  /** Where a path of the place is for us. */
+  /** Returns the path by which this process reaches a path of the place. */
   outerPath(path: string): string;
   start(argv: readonly string[], options: Options): Running;
   signal(running: Running, signal: Deno.Signal): Promise<void>;
@@ -17,13 +17,11 @@ export interface Place {
 }
 
 /**
- * Opens a place.
+ * Opens a place, which has to be closed.
  *
- * @param where `here`, or the Debian suite of a host container that boots it.
- * @param tools A folder that it sees at the same path; may be changed.
- * @param prefix Where the program is installed.
- * @returns The place, to be closed.
- * @throws {Error} where there is none of that name.
+ * @param where `here`, or the Debian suite of a host container.
+ * @param tools A folder that it has at the same path.
+ * @param prefix The prefix of the installed program.
  */
 export async function openPlace(where: string, tools: string, prefix: string): Promise<Place> {
   return where === "here" ? await openHere() : await openContainer(where, tools, prefix);
@@ -49,7 +47,7 @@ async function openContainer(suite: string, tools: string, prefix: string): Prom
   }
   await must(["cp", "--archive", prefix, `${tools}/prefix`]);
   const host = await bootSystemd(suite, [tools]);
-  // A copy: below a read-only folder Deno has no place for its cache, and starts slower.
+  // A copy: in a read-only folder Deno cannot write its cache, and starts slower.
   const parent = prefix.slice(0, prefix.lastIndexOf("/"));
   await host.exec(["mkdir", "--parents", parent]);
   await host.exec(["cp", "--archive", `${tools}/prefix`, prefix]);

@@ -1,18 +1,18 @@
-/** What a benchmark found, for people and as JSON. */
+/** The report of a benchmark, as a table or as JSON. */
 
 import { quantile, type Samples } from "./measure.ts";
 
-/** Where and how it was measured. */
-export interface Circumstances {
+/** The conditions of the measurement. */
+export interface Conditions {
   readonly program: string;
   readonly host: string;
   readonly machine: string;
   readonly rounds: number;
-  /** Of the table; samples are in milliseconds everywhere. */
+  /** The unit of the table; samples are always in milliseconds. */
   readonly unit: "ms" | "s";
 }
 
-/** Names of samples. */
+/** Names of the floors' samples. */
 export const FLOOR = {
   empty: "empty program",
   boot: "raw boot",
@@ -22,16 +22,16 @@ export const FLOOR = {
   terminate: "raw terminate until gone",
 } as const;
 
-/** Calls of a driver, in their order. */
+/** Calls of a driver, in order. */
 export const CALLS = ["config", "prepare", "run", "cleanup"] as const;
 
-/** What our calls are called for a machine with a disk of its own. */
+/** Label of the calls for a machine with its own disk. */
 export const LIMITED = "own disk";
 
-/** Milliseconds that making such a disk may take. */
+/** Milliseconds that creating such a disk may take. */
 const DISK = 60;
 
-/** What making a chroot takes, and where the time goes. */
+/** Names of the samples of chroot-create. */
 export const CREATE = {
   ours: "ours chroot-create",
   fill: "ours mmdebstrap in it",
@@ -41,7 +41,7 @@ export const CREATE = {
   floor: "raw mmdebstrap",
 } as const;
 
-/** A ratio and how large it may be. */
+/** A ratio and its limit. */
 export interface Target {
   readonly name: string;
   readonly ours: number;
@@ -52,11 +52,9 @@ export interface Target {
 }
 
 /**
- * Ratios of our medians to sums of the floors' medians.
+ * Returns the ratios of the program's medians to sums of the floors' medians.
  *
- * @param samples What was measured.
  * @param booted Whether systemd is PID 1 in the machine.
- * @returns One for each target.
  */
 export function targets(samples: Samples, booted: boolean): Target[] {
   const prepare = target(samples, "prepare", [FLOOR.boot, FLOOR.empty], booted ? 1.15 : 1.2);
@@ -69,12 +67,7 @@ export function targets(samples: Samples, booted: boolean): Target[] {
   ];
 }
 
-/**
- * The same of making a chroot.
- *
- * @param samples What was measured.
- * @returns The one target.
- */
+/** Returns the ratio of chroot-create to mmdebstrap by hand. */
 export function createTargets(samples: Samples): Target[] {
   return [target(samples, "chroot-create", [CREATE.floor], 1.1)];
 }
@@ -97,18 +90,10 @@ function judged(name: string, ours: number, floor: number, limit: number): Targe
   return { name, ours, floor, ratio, limit, met: ratio <= limit };
 }
 
-/**
- * The report for people.
- *
- * @param samples What was measured.
- * @param where Where and how.
- * @param found The targets.
- * @param notes What a reader must know besides.
- * @returns Lines.
- */
+/** Returns the report as a table. */
 export function tableOf(
   samples: Samples,
-  where: Circumstances,
+  where: Conditions,
   found: readonly Target[],
   notes: readonly string[],
 ): string {
@@ -128,7 +113,7 @@ export function tableOf(
   ].join("\n");
 }
 
-/** Our own calls first, a peer's next, the floors last. */
+/** Sorts the program's calls first, then the peer's, then the floors. */
 function inOrder(a: string, b: string): number {
   return rank(a) - rank(b);
 }
@@ -168,25 +153,17 @@ function row(name: string, ...cells: readonly string[]): string {
   return name.padEnd(26) + cells.map((cell) => cell.padStart(9)).join("");
 }
 
-/** Writes milliseconds. */
+/** Formats milliseconds. */
 type Format = (ms: number) => string;
 
-function inUnit(unit: Circumstances["unit"]): Format {
+function inUnit(unit: Conditions["unit"]): Format {
   return unit === "ms" ? (ms) => ms.toFixed(1) : (ms) => (ms / 1000).toFixed(2);
 }
 
-/**
- * The report for programs.
- *
- * @param samples What was measured.
- * @param where Where and how.
- * @param found The targets.
- * @param notes What a reader must know besides.
- * @returns JSON with every single time.
- */
+/** Returns the report as JSON, with every measured time. */
 export function jsonOf(
   samples: Samples,
-  where: Circumstances,
+  where: Conditions,
   found: readonly Target[],
   notes: readonly string[],
 ): string {

@@ -3,13 +3,12 @@
 import { Samples } from "./measure.ts";
 
 /**
- * Plays rounds one after another. SIGINT and SIGTERM end the benchmark once a round is over, so that
- * nothing is left behind.
+ * Runs rounds one after another. SIGINT and SIGTERM end the benchmark after the current round, so that nothing is
+ * left behind.
  *
- * @param warmUp How many come first and do not count.
- * @param rounds How many count.
- * @param play Plays one, given its number from 0 and where its times go.
- * @returns The times of those that count.
+ * @param warmUp The number of rounds that come first and are not counted.
+ * @param play Runs one round, given its number from 0 and the samples for its times.
+ * @returns The times of the counted rounds.
  * @throws {Error} where it was interrupted, or a round failed.
  */
 export async function playRounds(
@@ -31,12 +30,7 @@ export async function playRounds(
   return samples;
 }
 
-/**
- * Plays the steps of a round, in an order that moves on with each round.
- *
- * @param round Its number.
- * @param steps All of them.
- */
+/** Runs the steps of a round, beginning with another step in each round. */
 export async function playSteps(
   round: number,
   steps: readonly (() => Promise<void>)[],

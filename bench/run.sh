@@ -12,23 +12,23 @@ Usage: sudo bench/run.sh [--host trixie|bookworm|here] [--rounds N] [--storage o
                          [--plain] [--peer PATH] [--json]
        sudo bench/run.sh --create [--host trixie|bookworm|here] [--rounds N] [--json]
 
-Installs nspawn-runner for the time of the run and prints what config, prepare, run and cleanup
-take, beside the same done by hand, in alternation. With --create the same for chroot-create,
-beside mmdebstrap.
+Installs nspawn-runner temporarily and prints how long config, prepare, run and cleanup take,
+compared with the same work by hand, in alternation. With --create it compares chroot-create with
+mmdebstrap.
 
   --host HOST     a container that boots Debian 13 or 12 with systemd, or this machine as it is
                   (default: here)
-  --rounds N      jobs to play, after two that do not count (default: 20); with --create chroots
-                  to make, after one that does not count (default: 3)
-  --storage KIND  how writes are kept off the chroot (default: overlay)
+  --rounds N      jobs to run, after two that are not counted (default: 20); with --create chroots
+                  to create, after one that is not counted (default: 3)
+  --storage KIND  how writes are kept apart from the chroot (default: overlay)
   --plain         machines without systemd
   --peer PATH     another driver of the same contract, one file, called in alternation
-  --json          every single time, as JSON
+  --json          every measured time, as JSON
   -h, --help      show this
 END
 }
 
-# Stdout is the report's.
+# Stdout is for the report.
 say() {
   printf '%s\n' "$*" >&2
 }
@@ -38,7 +38,7 @@ die() {
   exit 1
 }
 
-help_wanted() {
+help_is_requested() {
   for word in "$@"; do
     case $word in -h | --help) return 0 ;; esac
   done
@@ -49,10 +49,10 @@ open_folders() {
   CACHE=/var/cache/nspawn-runner-tests
   mkdir -p "$CACHE"
   exec 9<"$CACHE"
-  flock -n 9 || die "Cannot run: tests or a benchmark run on this machine. Wait for them"
+  flock -n 9 || die "Cannot run: tests or a benchmark are running on this machine. Wait for them"
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/nspawn-runner-bench.XXXXXX")
   trap 'rm -rf "$WORK"' EXIT
-  trap : INT TERM HUP # what runs below ends in order, and then we do
+  trap : INT TERM HUP # the benchmark ends in order first
   LOG=$WORK/log
   : >"$LOG"
   export DENO_DIR="${DENO_DIR:-$CACHE/deno_dir}"
@@ -70,7 +70,7 @@ install_needs() {
 }
 
 main() {
-  if help_wanted "$@"; then
+  if help_is_requested "$@"; then
     usage
     exit 0
   fi

@@ -1,8 +1,8 @@
-/** nspawn by hand on a host whose PID 1 is no systemd: in a cgroup of its own, and asked when ready. */
+/** nspawn by hand on a host without systemd as PID 1, in its own cgroup, polled until it is ready. */
 
 import { timed } from "./measure.ts";
 
-/** An nspawn that runs. */
+/** A running nspawn process. */
 export interface Standalone {
   /** The machine's PID 1. */
   readonly leader: number;
@@ -12,13 +12,10 @@ export interface Standalone {
 }
 
 /**
- * Starts nspawn and waits until its machine takes commands: nobody hears it say that it is ready.
+ * Starts nspawn and polls until its machine accepts commands, since nothing receives its notification.
  *
- * @param name The machine's name.
- * @param argv nspawn's command line.
- * @param env What its environment has besides.
+ * @param env Added to the environment.
  * @param booted Whether systemd is PID 1 in the machine.
- * @returns What runs.
  */
 export async function startStandalone(
   name: string,
@@ -37,34 +34,26 @@ export async function startStandalone(
     stderr: "null",
     detached: true,
   }).spawn();
-  const leader = await patiently("start", () => leaderOf(child.pid));
-  if (booted) await patiently("boot", () => hasBooted(leader));
+  const leader = await poll("start", () => leaderOf(child.pid));
+  if (booted) await poll("boot", () => hasBooted(leader));
   else await untilPayload(leader);
   return { leader, ended: child.status, cgroup };
 }
 
-/**
- * Waits until an nspawn whose machine was killed is gone, and removes its cgroup.
- *
- * @param standalone What ran.
- */
+/** Waits until nspawn has ended after its machine was killed, and removes its cgroup. */
 export async function endStandalone(standalone: Standalone): Promise<void> {
   await standalone.ended;
   const cgroups = [standalone.cgroup, ...await twinsOf(standalone.cgroup)];
   await timed(["find", ...cgroups, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]);
 }
 
-/**
- * Waits until a machine without an init runs its one command.
- *
- * @param leader Its PID 1.
- */
+/** Waits until a machine without an init runs its command. */
 export async function untilPayload(leader: number): Promise<void> {
-  await patiently("run anything", () => hasPayload(leader));
+  await poll("run anything", () => hasPayload(leader));
 }
 
-/** Looks until there is an answer, a millisecond apart. */
-export async function patiently<T>(what: string, look: () => Promise<T | null>): Promise<T> {
+/** Calls a function every millisecond until it returns a value. */
+export async function poll<T>(what: string, look: () => Promise<T | null>): Promise<T> {
   for (let tries = 0; tries < 30_000; tries++) {
     const answer = await look();
     if (answer !== null) return answer;
@@ -97,12 +86,7 @@ async function childrenOf(pid: number): Promise<string[]> {
   return (await read(`/proc/${pid}/task/${pid}/children`)).split(" ").filter(Boolean);
 }
 
-/**
- * A process's cgroup in the unified hierarchy: cgroups(7).
- *
- * @param process A pid, or `self`.
- * @returns Its path.
- */
+/** Returns the path of a process's cgroup in the unified hierarchy: cgroups(7). */
 export async function cgroupOf(process: number | "self"): Promise<string> {
   const [root] = await hierarchies("cgroup2");
   const path = (await read(`/proc/${process}/cgroup`)).match(/^0::(\/.*)$/m)?.[1];
@@ -110,10 +94,10 @@ export async function cgroupOf(process: number | "self"): Promise<string> {
   return path === "/" ? root : root + path;
 }
 
-/** Words that put a command into the cgroup that follows them. */
+/** Runs a command in a cgroup; the cgroup's path and the command follow. */
 export const INTO_CGROUP = ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh"];
 
-/** In a mixed hierarchy nspawn makes the same folders below the mounts of version 1. */
+/** In a hybrid hierarchy nspawn creates the same folders below the mounts of version 1. */
 async function twinsOf(cgroup: string): Promise<string[]> {
   const [root = ""] = await hierarchies("cgroup2");
   return (await hierarchies("cgroup")).map((point) => point + cgroup.slice(root.length));
@@ -125,5 +109,5 @@ async function hierarchies(type: string): Promise<string[]> {
 }
 
 function read(path: string): Promise<string> {
-  return Deno.readTextFile(path).catch(() => ""); // gone meanwhile
+  return Deno.readTextFile(path).catch(() => ""); // the process has ended
 }

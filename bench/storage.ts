@@ -1,16 +1,14 @@
-/** The storage of a machine as one would make it by hand. */
+/** The storage of a machine, made by hand. */
 
 import { succeed } from "./measure.ts";
 
-/** How writes are kept off the chroot. */
+/** How the machine's writes are kept apart from the chroot. */
 export type StorageKind = "overlay" | "btrfs" | "tmpfs";
 
 /**
- * Makes a root that may be written to.
+ * Creates a writable root.
  *
- * @param kind Which storage.
- * @param chroot The chroot.
- * @param folder An empty folder on the store, for the writes.
+ * @param folder An empty folder of the store, for the writes.
  * @returns nspawn's options for it.
  */
 export async function openStorage(
@@ -29,12 +27,7 @@ export async function openStorage(
   return [`--directory=${chroot}`, "--read-only", `--overlay=${chroot}:${folder}/upper:/`];
 }
 
-/**
- * Removes what a machine wrote.
- *
- * @param kind Which storage.
- * @param folder The folder of its writes.
- */
+/** Removes the writes of a machine, and their folder. */
 export async function closeStorage(kind: StorageKind, folder: string): Promise<void> {
   if (kind === "btrfs") await deleteSubvolume(`${folder}/root`);
   if (kind === "tmpfs") await succeed(["umount", folder]);
@@ -45,7 +38,7 @@ async function deleteSubvolume(path: string): Promise<void> {
   try {
     await succeed(["btrfs", "subvolume", "delete", path]);
   } catch {
-    // systemd makes subvolumes in it where the chroot has none of its folders.
+    // systemd creates these as subvolumes if the chroot lacks the folders.
     for (const inner of ["var/lib/portables", "var/lib/machines"]) {
       await succeed(["btrfs", "subvolume", "delete", `${path}/${inner}`]).catch(() => {});
     }

@@ -1,38 +1,24 @@
-/** The host that a benchmark runs on. */
+/** Looks at the host that a benchmark runs on. */
 
 import { succeed } from "./measure.ts";
 
-/**
- * Where a program is.
- *
- * @param program Its path, or a name that PATH knows.
- * @returns Its path without links.
- * @throws {Error} where there is none.
- */
+/** Returns the real path of a program, which is given by a path or a name on PATH. */
 export async function findProgram(program: string): Promise<string> {
   const { stdout } = await succeed(["sh", "-c", 'command -v -- "$1"', "sh", program]);
   return await Deno.realPath(stdout.trim());
 }
 
-/** Whether systemd is PID 1 on this host. */
+/** Returns whether systemd is PID 1 on this host. */
 export async function hasSystemd(): Promise<boolean> {
   return await isThere("/run/systemd/system");
 }
 
-/**
- * Whether a path exists.
- *
- * @param path Any path.
- */
+/** Returns whether a path exists. */
 export async function isThere(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/**
- * The host in a line of a report.
- *
- * @returns Its system, nspawn, kernel and cores.
- */
+/** Returns the host's system, nspawn, kernel and cores, for a line of a report. */
 export async function describeHost(): Promise<string> {
   const system = (await Deno.readTextFile("/etc/os-release")).match(/^PRETTY_NAME="(.*)"$/m)?.[1];
   const nspawn = (await succeed(["systemd-nspawn", "--version"])).stdout.split(" ")[1];
@@ -40,7 +26,7 @@ export async function describeHost(): Promise<string> {
   return `${system}, ${kind}, Linux ${Deno.osRelease()}, ${navigator.hardwareConcurrency} cores`;
 }
 
-/** Whether this host has a loop device, and a file system to put on it. */
+/** Returns whether this host has a loop device and mkfs.ext4(8). */
 export async function canMakeDisks(): Promise<boolean> {
   const script = 'device=$(losetup --find) && [ -b "$device" ] && mkfs.ext4 -V';
   const { success } = await new Deno.Command("sh", {

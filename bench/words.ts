@@ -1,18 +1,16 @@
-/** Options that are for the side that starts a benchmark, among words that it hands on. */
+/** Options of the outer program of a benchmark, which passes the other words on to the inner one. */
 
-/** An option's value, and the words without it. */
+/** The value of an option, and the words without it. */
 export interface Taken {
-  /** Undefined where the option is not there. */
+  /** Undefined if the option is not given. */
   readonly value: string | undefined;
   readonly rest: readonly string[];
 }
 
 /**
- * Takes an option and its value, `--name value` or `--name=value`, out of words.
+ * Removes an option and its value, `--name value` or `--name=value`, from a command line.
  *
- * @param words Any options.
- * @param name With its dashes.
- * @returns Its value, and what is left.
+ * @param name The option, with its dashes.
  * @throws {Error} where it has no value.
  */
 export function takeOption(words: readonly string[], name: string): Taken {
