@@ -5,7 +5,7 @@ import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import type { BaseTree, MachinePlan } from "../../../../src/machines/record/plan.ts";
 import { readyHost } from "../../../../src/machines/start/ready_host.ts";
 import { reserve } from "../../../../src/machines/start/reserve.ts";
-import { inFolder, type Recording } from "../../recording_host.ts";
+import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
 import { planOf, SETTINGS } from "../fixture.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
@@ -14,7 +14,7 @@ const quiet = new AbortController().signal;
 
 /** A host on which every trial fails. */
 function probedHost(folder: string, onTrial: (folder: string) => Promise<void>): Recording {
-  return standaloneHost(folder, ([program, ...words]) => {
+  return standaloneHost(folder, ([program, ...words]): Answer | Promise<Answer> | void => {
     if (program === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
     if (program === "unshare") return onTrial(words.at(-1)!).then(() => ({ code: 1 }));
   });

@@ -1,0 +1,75 @@
+/** The garbage collection: what it reports and removes, and a dry run. */
+
+import assert from "node:assert/strict";
+import { collectGarbage } from "../../../src/app/collect_garbage.ts";
+import type { Config } from "../../../src/config/settings.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+import type { Host } from "../../../src/host/host.ts";
+import { writeLease } from "../../../src/machines/record/lease.ts";
+import { leaseOf } from "../machines/fixture.ts";
+import { standaloneHost } from "../machines/standalone_host.ts";
+import { inFolder } from "../recording_host.ts";
+
+const DAY = 86_400_000;
+
+/** A store with a machine of an earlier boot, an orphan, an old cache, and a running machine with a cache. */
+async function storeIn(folder: string, host: Host): Promise<Config> {
+  const store = `${folder}/store`;
+  await Deno.writeTextFile(
+    `${folder}/config.toml`,
+    `store = "${store}"\ndefinitions = "${folder}"\n`,
+  );
+  await writeLease(host, leaseOf(store, "1", { supervisor: "standalone" }));
+  await host.files.makeDirectory(`${store}/.machines/run-2`);
+  const caches = ["3", "4"].map((project) => `${store}/.cache/s/${project}/protected`);
+  for (const cache of caches) {
+    await host.files.makeDirectory(cache);
+    await host.files.touch(cache, host.clock.now() - 1000 * DAY);
+  }
+  const preparer = { pid: 42, start: 5 };
+  await writeLease(host, leaseOf(store, "4", { boot: "boot-1", preparer, folders: [caches[1]!] }));
+  return await loadConfig(host, `${folder}/config.toml`);
+}
+
+async function collectIn(folder: string, dryRun: boolean, change: (host: Host) => Host = (h) => h) {
+  const { host, err } = standaloneHost(folder, () => {});
+  const config = await storeIn(folder, host);
+  const reports: string[] = [];
+  const report = (what: string, why: string) => void reports.push(`${what}: ${why}`);
+  const failures = await collectGarbage({ host: change(host), config, dryRun, report });
+  const left = async (path: string) => await host.files.list(`${config.store}/${path}`);
+  return { failures, reports, left, err, store: config.store };
+}
+
+for (const dryRun of [true, false]) {
+  Deno.test(`collectGarbage() reports what no job needs, and ${dryRun ? "keeps it in a dry run" : "removes it"}`, () =>
+    inFolder(async (folder) => {
+      const { failures, reports, left, store } = await collectIn(folder, dryRun);
+      assert.equal(failures, 0);
+      assert.deepEqual(reports, [
+        "machine run-1: the host was rebooted",
+        "what is left of machine run-2: no record of it, but its writes",
+        `${store}/.cache/s/3/protected: unused for 1000 days, cache_max_age`,
+      ]);
+      const kept = (...names: string[]) => dryRun ? names : [];
+      assert.deepEqual(await left(".leases"), [...kept("run-1.json"), "run-4.json"]);
+      assert.deepEqual(await left(".machines"), kept("run-2"));
+      assert.deepEqual(await left(".cache/s/3"), kept("protected"));
+      assert.deepEqual(await left(".cache/s/4"), ["protected"]);
+    }));
+}
+
+Deno.test("collectGarbage() logs a failure, counts it, and goes on", () =>
+  inFolder(async (folder) => {
+    const { failures, left, err } = await collectIn(folder, false, (host) => {
+      const remove = (path: string) =>
+        path.includes("run-1")
+          ? Promise.reject(new Error("device is busy"))
+          : host.files.remove(path);
+      return { ...host, files: { ...host.files, remove } };
+    });
+    assert.equal(failures, 1);
+    assert.match(err(), /device is busy/);
+    assert.deepEqual(await left(".machines"), [], "the orphan");
+    assert.deepEqual(await left(".cache/s/3"), [], "the cache");
+  }));

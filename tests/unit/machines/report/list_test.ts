@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { writeLease } from "../../../../src/machines/record/lease.ts";
+import { listMachines } from "../../../../src/machines/report/list.ts";
+import { inFolder } from "../../recording_host.ts";
+import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
+import { leaseOf } from "../fixture.ts";
+import { INIT, LEADER } from "../plain_machine.ts";
+import { standaloneHost } from "../standalone_host.ts";
+
+Deno.test("listMachines() tells preparing, running, ended and held machines apart", () =>
+  inFolder(async (folder) => {
+    const { host } = standaloneHost(
+      folder,
+      (argv) =>
+        argv[0] === "sh"
+          ? { stdout: "memory.current 1048576\n" }
+          : answerCat(argv, { ...HOST_FILES, ...processFiles(INIT) }),
+    );
+    const own = { boot: "boot-1", supervisor: "standalone", cgroups: ["/cg"] } as const;
+    const until = "2030-02-01T00:00:00.000Z";
+    const changes = [
+      { preparer: { pid: 42, start: 5 } },
+      { leader: LEADER },
+      { leader: { ...LEADER, start: 8 } },
+      { held: until },
+    ];
+    for (const [index, change] of changes.entries()) {
+      await writeLease(host, leaseOf(folder, `${index + 1}`, { ...own, ...change }));
+    }
+    const entries = await listMachines(host, folder);
+    assert.deepEqual(entries.map(({ id, state, memory }) => [id, state, memory]), [
+      ["1", "preparing", null],
+      ["2", "running", 1_048_576],
+      ["3", "ended", null],
+      ["4", "held", null],
+    ]);
+    assert.deepEqual([entries[0]!.image, entries[0]!.age], ["bookworm", 0]);
+    assert.equal(entries[0]!.deadline, "2030-01-02T00:00:00.000Z");
+    assert.equal(entries[3]!.deadline, until, "until when its writes are kept");
+  }));
