@@ -29,7 +29,7 @@ function waitedFor(): Host {
 }
 
 Deno.test("connectWhileStarting() waits no longer than its timeout", async () => {
-  const link = { ...LINK, patience: 0.05 };
+  const link = { ...LINK, timeout: 0.05 };
   const connecting = connectWhileStarting(waitedFor(), link, found, () => Promise.resolve());
   await assert.rejects(connecting, { message: /interface nr-of-nobody did not appear in time/ });
 });
