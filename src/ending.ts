@@ -1,16 +1,11 @@
-/** How a script in a machine ended: never a bare number until `gitlab/` makes one of it. */
+/** How a script in a machine ended; `gitlab/` alone turns it into an exit code. */
 export type Ending =
   | { readonly kind: "exited"; readonly code: number }
   | { readonly kind: "signalled"; readonly signal: number }
   | { readonly kind: "out-of-memory"; readonly limit: string }
   | { readonly kind: "lost"; readonly reason: string };
 
-/**
- * Whether a script ended well.
- *
- * @param ending How it ended.
- * @returns True for code 0.
- */
+/** Returns whether a script ended with exit code 0. */
 export function isSuccess(ending: Ending): boolean {
   return ending.kind === "exited" && ending.code === 0;
 }

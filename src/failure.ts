@@ -11,11 +11,14 @@ export type FailureKind = "usage" | "refused" | "host";
 
 /** A failure that is shown to the user as one message with a hint; any other error is a bug. */
 export class Failure extends Error {
+  /** What decides the exit code. */
   readonly kind: FailureKind;
   /** What the user can do about it, in one line. */
   readonly hint: string | undefined;
 
   /**
+   * Describes a failure.
+   *
    * @param message `Cannot VERB OBJECT: REASON`, without a final period.
    * @param cause The error behind this one, which `--debug` shows.
    */

@@ -1,2 +1,2 @@
-/** What lives no longer than the host is up. */
-export const RUNTIME = "/run/nspawn-runner";
+/** The folder of all files that are lost when the host reboots. */
+export const RUNTIME_FOLDER = "/run/nspawn-runner";

@@ -29,7 +29,7 @@ Deno.test("gate: all types are right", async () => {
   await deno("task", "check");
 });
 
-Deno.test("gate: the public module is documented", async () => {
+Deno.test("gate: the interface to the host is documented", async () => {
   await deno("task", "doc");
 });
 

@@ -1,3 +1,5 @@
+/** The host of the real program: this machine, through Deno. */
+
 import { fromFileUrl } from "@std/path/posix";
 import { denoFiles } from "./files.ts";
 import type { Argv, Host, Signals, Terminal } from "./host.ts";
@@ -5,16 +7,12 @@ import { terminalLog } from "./log.ts";
 import { denoProcesses } from "./processes.ts";
 
 /**
- * The umask of everything that we make or start. A stricter one of our caller would close the root of a
- * machine, and what its scripts write, to all users in it but root. Secrets have modes of their own.
+ * The umask of this process and of its children. With a stricter one of the caller, only root could enter the root
+ * directory of a machine and read the files of its scripts. Secrets have modes of their own.
  */
 const UMASK = 0o022;
 
-/**
- * The real outside.
- *
- * @returns A host that acts on this machine.
- */
+/** Returns the host on which this process runs. */
 export function denoHost(): Host {
   Deno.umask(UMASK);
   const terminal = denoTerminal();
@@ -39,7 +37,7 @@ export function denoHost(): Host {
   };
 }
 
-/** setTimeout() would load Node's timers first, which takes longer than the nap. */
+/** Unlike setTimeout(), it loads no timers, which would take longer than the nap. */
 function nap(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
@@ -68,7 +66,6 @@ function denoTerminal(): Terminal {
       return count === null ? null : new TextDecoder().decode(bytes.subarray(0, count)).trim();
     },
     is: (stream) => streams[stream].isTerminal(),
-    columns: () => streams.stdout.isTerminal() ? Deno.consoleSize().columns : 80,
   };
 }
 
@@ -88,7 +85,7 @@ async function self(): Promise<Argv> {
   if (Deno.build.standalone) return [Deno.execPath()];
   const main = await Deno.realPath(fromFileUrl(Deno.mainModule));
   const { mode } = await Deno.stat(main);
-  // The installed script names its own interpreter in its first line; a module of a checkout does not.
+  // The installed program is executable, with the interpreter in its first line; a module of a checkout is not.
   if (((mode ?? 0) & 0o111) !== 0) return [main];
   return [Deno.execPath(), "run", "--allow-all", main];
 }

@@ -1,11 +1,9 @@
+/** The file system, through Deno. */
+
 import { basename, dirname, join } from "@std/path/posix";
 import type { Files, Lock, Stat } from "./host.ts";
 
-/**
- * The real file system.
- *
- * @returns Files by Deno's own functions.
- */
+/** Returns the file system of this machine. */
 export function denoFiles(): Files {
   return {
     read: (path) => orNull(() => Deno.readTextFile(path)),
@@ -33,7 +31,7 @@ export function denoFiles(): Files {
 
 async function readEnd(path: string, bytes: number): Promise<string> {
   using file = await Deno.open(path);
-  const size = await file.seek(0, Deno.SeekMode.End); // stat() would read the time zone for its dates
+  const size = await file.seek(0, Deno.SeekMode.End); // stat() would load the time zone for its dates
   await file.seek(Math.max(0, size - bytes), Deno.SeekMode.Start);
   const buffer = new Uint8Array(bytes);
   let filled = 0;
@@ -48,18 +46,18 @@ async function readEnd(path: string, bytes: number): Promise<string> {
 async function write(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   using file = await openToWrite(path, mode);
   await writeAll(file, content);
-  await Deno.chmod(path, mode); // the umask does not decide, nor what was there before
+  await Deno.chmod(path, mode); // neither the umask nor the mode of an existing file counts
 }
 
 async function replace(path: string, text: string, mode = 0o600): Promise<void> {
-  const aside = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
+  const newFile = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
   try {
-    using file = await openToWrite(aside, mode);
+    using file = await openToWrite(newFile, mode);
     await writeAll(file, text);
     await file.sync();
-    await Deno.rename(aside, path);
+    await Deno.rename(newFile, path);
   } catch (error) {
-    await ignoreMissing(Deno.remove(aside));
+    await ignoreMissing(Deno.remove(newFile));
     throw error;
   }
 }
@@ -68,7 +66,7 @@ function openToWrite(path: string, mode: number): Promise<Deno.FsFile> {
   return Deno.open(path, { write: true, create: true, truncate: true, mode });
 }
 
-/** Deno.writeFile() would load its streams first, which takes longer than to write. */
+/** Unlike Deno.writeFile(), it loads no streams, which would take longer than to write. */
 async function writeAll(file: Deno.FsFile, content: string | Uint8Array): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
@@ -132,16 +130,16 @@ async function lock(path: string): Promise<Lock | null> {
   for (;;) {
     const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
     if (!await lockFile(file)) return null;
-    // Who held it before may have removed the file: a lock on what is not there locks nobody out.
-    const [own, there] = await Promise.all([file.stat(), orNull(() => Deno.stat(path))]);
-    if (own.ino !== there?.ino || own.dev !== there.dev) {
+    // The last holder may have removed the file meanwhile: a lock on a removed file excludes no other process.
+    const [locked, existing] = await Promise.all([file.stat(), orNull(() => Deno.stat(path))]);
+    if (locked.ino !== existing?.ino || locked.dev !== existing.dev) {
       file.close();
       continue;
     }
     await file.truncate();
     await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
     return {
-      wasLeft: own.size > 0,
+      wasAbandoned: locked.size > 0,
       release: () => file.close(),
       remove: async () => {
         await ignoreMissing(Deno.remove(path));
@@ -151,25 +149,25 @@ async function lock(path: string): Promise<Lock | null> {
   }
 }
 
-/** A kernel lock ends with the process that holds it, however that process ends. */
+/** Takes a lock of the kernel, which ends with this process however it ends. */
 async function lockFile(file: Deno.FsFile): Promise<boolean> {
-  // Older Denos only wait.
+  // Older versions of Deno have no tryLock().
   const held = "tryLock" in file ? await file.tryLock(true) : await lockSoon(file);
   if (!held) file.close();
   return held;
 }
 
-/** Longest wait for a lock that nobody holds, in milliseconds. */
-const LOCK_PATIENCE = 300;
+/** How long a lock that no process holds may take, in milliseconds. */
+const LOCK_TIMEOUT = 300;
 
 async function lockSoon(file: Deno.FsFile): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const patience = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), LOCK_PATIENCE);
+  const timeout = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), LOCK_TIMEOUT);
   });
-  // A lock that is given later, unasked, goes with the file.
+  // A lock that is taken after the time-out ends when the caller closes the file.
   const locking = file.lock(true).then(() => true, () => false);
-  const held = await Promise.race([locking, patience]);
+  const held = await Promise.race([locking, timeout]);
   clearTimeout(timer);
   return held;
 }

@@ -1,9 +1,9 @@
-/** The one door to the outside: processes, files, environment, clock, signals, terminal. */
+/** The interface through which the program touches the host: processes, files, clock, signals, terminal. */
 
-/** A command line, as a list of words that no shell reads. */
+/** A command line, as a list of words that no shell interprets. */
 export type Argv = readonly [string, ...string[]];
 
-/** Where a child's stream goes. */
+/** Where a standard stream of a child process goes. */
 export type Stdio = "inherit" | "null";
 
 /** Options of {@linkcode Processes.capture}. */
@@ -28,35 +28,35 @@ export interface StartOptions {
   readonly stdout?: Stdio;
   /** Default: inherit. */
   readonly stderr?: Stdio;
-  /** Put the child into a session of its own, so that no signal to our group reaches it. */
+  /** Starts the child in a session of its own, which signals to this process's group do not reach. */
   readonly detached?: boolean;
 }
 
 /** How a child ended. */
 export interface Ended {
-  /** Exit code; 128 + n after a signal, as Deno and shells count. */
+  /** Exit code; 128 + n after a signal. */
   readonly code: number;
-  /** The signal's name when one ended it. */
+  /** The signal that ended the child; null for none. */
   readonly signal: string | null;
 }
 
-/** A child that ended, with what it printed. */
+/** How a child ended, with its output. */
 export interface Captured extends Ended {
-  /** What it printed on stdout. */
+  /** Its output. */
   readonly stdout: string;
-  /** What it printed on stderr. */
+  /** Its messages. */
   readonly stderr: string;
 }
 
-/** A child that runs. */
+/** A running child process. */
 export interface Child {
   /** Its process id. */
   readonly pid: number;
-  /** Resolves when it has ended. */
+  /** Resolves when the child has ended. */
   readonly ended: Promise<Ended>;
-  /** Sends a signal; nothing happens when the child is gone. */
+  /** Sends a signal; does nothing when the child has ended. */
   kill(signal: Deno.Signal): void;
-  /** Lets the program end before the child does. */
+  /** Lets this program end before the child. */
   unref(): void;
 }
 
@@ -65,90 +65,90 @@ export interface Processes {
   /**
    * Runs a command and collects its output.
    *
-   * @throws {Failure} of the host when the program is not there.
+   * @throws {Failure} of the host where the program is not installed.
    */
   capture(argv: Argv, options?: CaptureOptions): Promise<Captured>;
   /**
    * Starts a command with the given streams.
    *
-   * @throws {Failure} of the host when the program is not there.
+   * @throws {Failure} of the host where the program is not installed.
    */
   start(argv: Argv, options?: StartOptions): Child;
-  /** Sends a signal to any process; false when it is gone. */
+  /** Sends a signal to any process, or to the group of a negative id; returns false where there is none. */
   signal(pid: number, signal: Deno.Signal): boolean;
 }
 
-/** What a path is. Sizes in bytes. */
+/** The metadata of a file. */
 export interface Stat {
-  /** What kind of file it is. */
+  /** Type of the file. */
   readonly kind: "file" | "directory" | "symlink" | "other";
   /** Bytes. */
   readonly size: number;
   /** Permissions and type: inode(7). */
   readonly mode: number;
-  /** Its owner. */
+  /** User id of the owner. */
   readonly uid: number;
-  /** The device that holds it. */
+  /** Device number. */
   readonly dev: number;
-  /** Its number on that device. */
+  /** Inode number. */
   readonly ino: number;
-  /** When its content last changed. */
+  /** When its content was last changed. */
   readonly modified: Date | null;
-  /** When it was made; null where its file system does not tell. */
+  /** When it was created; null where the file system does not record that. */
   readonly born: Date | null;
 }
 
-/** The file system. Every function throws what Deno throws, but where it says otherwise. */
+/** The file system. Functions throw the errors of Deno for all cases that their comments do not name. */
 export interface Files {
-  /** The text of a file, or null when it is not there. */
+  /** Reads a file; null where it does not exist. */
   read(path: string): Promise<string | null>;
-  /** The bytes of a file, or null when it is not there. */
+  /** Reads a file; null where it does not exist. */
   readBytes(path: string): Promise<Uint8Array | null>;
-  /** The last so many bytes of a file, as text, however long a stranger made it; null when it is not there. */
+  /** Reads the last bytes of a file of any length; null where it does not exist. */
   readEnd(path: string, bytes: number): Promise<string | null>;
-  /** Replaces a file in one step: aside, fsync, rename. Mode 0600 unless given. */
+  /** Replaces a file atomically, with fsync and rename. Default mode: 0600. */
   replace(path: string, text: string, mode?: number): Promise<void>;
-  /** Writes a file in place. Mode 0600 unless given. */
+  /** Writes a file in place. Default mode: 0600. */
   write(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
-  /** Makes a directory and its parents; fine when it is there. Mode 0700 unless given. */
+  /** Creates a directory and its parents where they do not exist. Default mode: 0700. */
   makeDirectory(path: string, mode?: number): Promise<void>;
-  /** Names in a directory, sorted; none when it is not there. */
+  /** Returns the sorted names in a directory; none where it does not exist. */
   list(path: string): Promise<string[]>;
-  /** What the path itself is, or null when it is not there. */
+  /** Returns the metadata of a path, or of the symlink itself; null where it does not exist. */
   lstat(path: string): Promise<Stat | null>;
-  /** What the path leads to, or null when it is not there. */
+  /** Returns the metadata of a path, or of a symlink's target; null where it does not exist. */
   stat(path: string): Promise<Stat | null>;
-  /** The path without symlinks, or null when it is not there. */
+  /** Returns the path without symlinks; null where it does not exist. */
   real(path: string): Promise<string | null>;
-  /** Where a symlink leads, as it stands there; null where there is no symlink. */
+  /** Returns the text of a symlink; null where the path is no symlink. */
   readLink(path: string): Promise<string | null>;
-  /** Removes a file or an empty directory; fine when it is not there. */
+  /** Removes a file or an empty directory where it exists. */
   remove(path: string): Promise<void>;
-  /** Removes a tree of our own making; fine when it is not there. */
+  /** Removes a tree that only this program wrote to, where it exists. */
   removeTree(path: string): Promise<void>;
-  /** Renames in one step, over a file that is there. */
+  /** Renames a file or directory atomically, over an existing file. */
   rename(from: string, to: string): Promise<void>;
-  /** Makes a symlink. */
+  /** Creates a symlink. */
   symlink(target: string, path: string): Promise<void>;
-  /** Sets the time of the last change to a number of milliseconds since 1970. */
+  /** Sets the time of the last change, in milliseconds since 1970. */
   touch(path: string, time: number): Promise<void>;
-  /** Sets permissions. */
+  /** Sets the permissions. */
   chmod(path: string, mode: number): Promise<void>;
-  /** Sets the owner, by numbers. */
+  /** Sets the owner and the group. */
   chown(path: string, uid: number, gid: number): Promise<void>;
-  /** A new folder that only we can enter. */
+  /** Creates a new folder that only this user can enter. */
   temporaryDirectory(prefix: string): Promise<string>;
-  /** Takes a lock that ends with the process; null when another process holds it. */
+  /** Takes a lock that ends with this process; null where another process holds it. */
   lock(path: string): Promise<Lock | null>;
 }
 
-/** A lock that is held until it is released or the process ends. */
+/** A lock that this process holds until it releases it or ends. */
 export interface Lock {
-  /** Whether a process that held it before left its file: it gave it up without a word, or was killed. */
-  readonly wasLeft: boolean;
-  /** Gives it up. */
+  /** Whether an earlier holder left the file: it was killed, or kept the file on purpose. */
+  readonly wasAbandoned: boolean;
+  /** Releases the lock and leaves its file. */
   release(): void;
-  /** Gives it up, and leaves no file of it. */
+  /** Releases the lock and removes its file. */
   remove(): Promise<void>;
 }
 
@@ -156,33 +156,31 @@ export interface Lock {
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Waits for so many milliseconds. */
+  /** Waits without blocking the process. */
   sleep(ms: number): Promise<void>;
-  /** Stands still for a few milliseconds; nothing else happens meanwhile. */
+  /** Blocks the whole process for a few milliseconds. */
   nap(ms: number): void;
 }
 
-/** Signals to ourselves. */
+/** Signals to this process. */
 export interface Signals {
   /** Calls the handler on each of the signals, until the returned function is called. */
   on(signals: readonly Deno.Signal[], handler: (signal: Deno.Signal) => void): () => void;
 }
 
-/** Our own standard streams. */
+/** The standard streams of this process. */
 export interface Terminal {
   /** Writes to stdout; a closed pipe is not an error. */
   out(text: string): void;
   /** Writes to stderr; a closed pipe is not an error. */
   err(text: string): void;
-  /** Whether the stream is a terminal. */
+  /** Returns whether a stream is a terminal. */
   is(stream: "stdin" | "stdout" | "stderr"): boolean;
-  /** Asks on stderr and waits for a line on stdin; null where stdin is at its end, or when it is aborted. */
+  /** Asks on stderr and waits for a line on stdin; null at the end of stdin, or when aborted. */
   ask(question: string, interrupt: AbortSignal): Promise<string | null>;
-  /** Columns of the terminal, 80 where there is none. */
-  columns(): number;
 }
 
-/** Everything outside of the program. */
+/** The host, as the program sees it. */
 export interface Host {
   /** Child processes. */
   readonly processes: Processes;
@@ -190,39 +188,39 @@ export interface Host {
   readonly files: Files;
   /** Time. */
   readonly clock: Clock;
-  /** Signals to ourselves. */
+  /** Signals to this process. */
   readonly signals: Signals;
-  /** Our own standard streams. */
+  /** The standard streams of this process. */
   readonly terminal: Terminal;
-  /** Where the steps and command lines that the user asked to see go. */
+  /** Messages for the user. */
   readonly log: Log;
-  /** A variable of our environment. */
+  /** Returns a variable of this process's environment. */
   env(name: string): string | undefined;
-  /** Our whole environment. */
+  /** Returns the whole environment of this process. */
   environment(): Record<string, string>;
-  /** What the host is called. */
+  /** Returns the host's name. */
   hostname(): string;
-  /** Effective user id. */
+  /** Returns the effective user id of this process. */
   uid(): number;
-  /** Our own process id. */
+  /** Returns the id of this process. */
   pid(): number;
-  /** The command that starts this very program again. */
+  /** Returns the command that starts this program again. */
   self(): Promise<Argv>;
 }
 
-/** How much is told on stderr. */
+/** How much is logged. */
 export type Verbosity = "normal" | "verbose" | "debug";
 
-/** Messages for the person in front of it, all on stderr. */
+/** Messages for the user, all on stderr. */
 export interface Log {
-  /** How much is told; set once the command line is read. */
+  /** Set once the command line is read. */
   verbosity: Verbosity;
-  /** Always told. */
+  /** Always logged. */
   info(message: string): void;
-  /** Always told, marked as a warning. */
+  /** Always logged, in colour on a terminal. */
   warn(message: string): void;
-  /** Told with -v: a step begins. */
+  /** Logged with -v: a step begins. */
   step(message: string): void;
-  /** Told with --debug: a command line, its code and its time. */
+  /** Logged with --debug: a command line, its exit code and its duration. */
   debug(message: string): void;
 }

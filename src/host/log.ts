@@ -1,12 +1,8 @@
+/** Messages for the user. */
+
 import type { Log, Terminal, Verbosity } from "./host.ts";
 
-/**
- * Messages on stderr, so that stdout carries results alone.
- *
- * @param terminal Where they go.
- * @param color Whether warnings are coloured.
- * @returns The log, in its normal verbosity.
- */
+/** Returns a log that writes to stderr, with normal verbosity; stdout is for results. */
 export function terminalLog(terminal: Terminal, color: boolean): Log {
   const log: Log = {
     verbosity: "normal" as Verbosity,

@@ -1,8 +1,8 @@
-/** Which package brings a program, on the distribution of this host. */
+/** Names of packages, by program and distribution. */
 
 type Family = "debian" | "fedora" | "arch";
 
-/** Package names in the order Debian, Fedora, Arch; one name where all agree. */
+/** Package names for Debian, Fedora and Arch; a single one where all are the same. */
 const PACKAGES: Readonly<Record<string, readonly [string, string, string] | readonly [string]>> = {
   "systemd-nspawn": ["systemd-container", "systemd-container", "systemd"],
   "machinectl": ["systemd-container", "systemd-container", "systemd"],
@@ -23,11 +23,9 @@ const PACKAGES: Readonly<Record<string, readonly [string, string, string] | read
 };
 
 /**
- * A line that says how to install a program.
+ * Returns a hint with the command that installs a program; undefined where the package is not known.
  *
- * @param program The program that was not found.
- * @param osRelease The content of `/etc/os-release`, os-release(5).
- * @returns The command to run, or undefined where nothing is known.
+ * @param osRelease The content of /etc/os-release: os-release(5).
  */
 export function installHint(program: string, osRelease: string): string | undefined {
   const names = PACKAGES[program];

@@ -1,3 +1,5 @@
+/** Child processes, through Deno. */
+
 import { hostFailure, messageOf } from "../failure.ts";
 import type {
   Argv,
@@ -11,12 +13,7 @@ import type {
 import { installHint } from "./packages.ts";
 import { quoteAll } from "../text/quote.ts";
 
-/**
- * Child processes by `Deno.Command`.
- *
- * @param log Where `--debug` shows each command line with its code and time.
- * @returns The real processes.
- */
+/** Returns the processes of this machine; each command line is logged with `--debug`. */
 export function denoProcesses(log: Log): Processes {
   return {
     capture: (argv, options = {}) => capture(log, argv, options),
@@ -34,10 +31,10 @@ async function capture(log: Log, argv: Argv, options: CaptureOptions): Promise<C
     stdout: "piped",
     stderr: "piped",
   });
-  const feeding = options.stdin === undefined ? undefined : feed(child, options.stdin);
+  const writing = options.stdin === undefined ? undefined : writeInput(child, options.stdin);
   const output = await child.output();
-  await feeding;
-  told(log, argv, output.code, began);
+  await writing;
+  logEnd(log, argv, output.code, began);
   const decoder = new TextDecoder();
   return {
     code: output.code,
@@ -58,7 +55,7 @@ function start(log: Log, argv: Argv, options: StartOptions): Child {
     stderr: options.stderr ?? "inherit",
   });
   const ended = child.status.then(({ code, signal }) => {
-    told(log, argv, code, began);
+    logEnd(log, argv, code, began);
     return { code, signal };
   });
   return {
@@ -85,13 +82,13 @@ function environment(env: CaptureOptions["env"]): Deno.CommandOptions {
   return env === undefined ? {} : { env: { ...env }, clearEnv: true };
 }
 
-async function feed(child: Deno.ChildProcess, text: string): Promise<void> {
+async function writeInput(child: Deno.ChildProcess, text: string): Promise<void> {
   const writer = child.stdin.getWriter();
   try {
     await writer.write(new TextEncoder().encode(text));
     await writer.close();
   } catch (error) {
-    // A child may end without reading all of its input.
+    // A child may end before it has read all its input.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
@@ -101,7 +98,7 @@ function sendSignal(pid: number, signal: Deno.Signal): boolean {
     Deno.kill(pid, signal);
     return true;
   } catch (error) {
-    // ESRCH has no class of its own in every Deno version.
+    // Not every version of Deno has an error class for ESRCH.
     if (error instanceof Deno.errors.NotFound || /ESRCH|No such process/.test(messageOf(error))) {
       return false;
     }
@@ -110,7 +107,7 @@ function sendSignal(pid: number, signal: Deno.Signal): boolean {
   }
 }
 
-function told(log: Log, argv: Argv, code: number, began: number): void {
+function logEnd(log: Log, argv: Argv, code: number, began: number): void {
   log.debug(`${quoteAll(argv)} → ${code} in ${Math.round(performance.now() - began)} ms`);
 }
 
@@ -118,6 +115,6 @@ function hintFor(program: string): string | undefined {
   try {
     return installHint(program, Deno.readTextFileSync("/etc/os-release"));
   } catch {
-    return undefined; // a hint is worth no second error
+    return undefined; // the failure itself is more important
   }
 }

@@ -1,33 +1,27 @@
-/** Limits of subvolumes of btrfs, by simple quotas: Linux 6.7, btrfs-quota(5). */
+/** Limits of btrfs subvolumes by simple quotas: btrfs-quota(5), Linux 6.7. */
 
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 
 /**
- * Prints how quotas count on the file system of a path. The ordinary ones bind a subvolume alone: whoever may
- * write in it makes another one inside, which has no limit.
+ * Prints the quota mode of the file system that holds a path. Quotas in the mode `qgroup` do not limit subvolumes
+ * that are created inside a limited one.
  */
 export const QUOTA_MODE_SCRIPT = `
 id=$(btrfs filesystem show "$(stat --format=%m -- "$1")" | sed -n 's/.* uuid: //p')
 cat "/sys/fs/btrfs/$id/qgroups/mode"
 `;
 
-/** What turns simple quotas on; a path follows. */
-export const ENABLE = "btrfs quota enable --simple";
+/** The command that turns simple quotas on; a path follows. */
+export const ENABLE_SIMPLE_QUOTAS = "btrfs quota enable --simple";
 
-/**
- * Whether subvolumes of a file system can be limited, together with all that are made inside of them.
- *
- * @param host The outside.
- * @param path Any path on a btrfs.
- * @returns True where simple quotas are on.
- */
+/** Returns whether simple quotas are on for the btrfs that holds a path. */
 export async function hasSimpleQuotas(host: Host, path: string): Promise<boolean> {
   const { stdout } = await host.processes.capture(["sh", "-c", QUOTA_MODE_SCRIPT, "sh", path]);
   return stdout.trim() === "squota";
 }
 
-/** Words: the subvolume, bytes. The group has the subvolume's own number, one level above. */
+/** Arguments: the subvolume, bytes. The group has the subvolume's number, at level 1. */
 export const LIMIT_SCRIPT = `
 id=$(btrfs inspect-internal rootid "$1")
 btrfs qgroup create "1/$id" "$1"
@@ -36,12 +30,9 @@ btrfs qgroup assign --no-rescan "0/$id" "1/$id" "$1"
 `;
 
 /**
- * Limits what is written to a subvolume from now on, and to those that are made in it.
+ * Limits how many bytes can be written to a subvolume, together with those that are created in it.
  *
- * @param host The outside.
- * @param path The subvolume, fresh.
- * @param bytes The limit.
- * @throws {Failure} of the host.
+ * @param path A new subvolume: what it holds already does not count.
  */
 export async function limitSubvolume(host: Host, path: string, bytes: number): Promise<void> {
   const argv = ["sh", "-euc", LIMIT_SCRIPT, "sh", path, `${bytes}`] as const;
@@ -50,10 +41,10 @@ export async function limitSubvolume(host: Host, path: string, bytes: number): P
 }
 
 /**
- * Words: the subvolume. One that is full could not be deleted, and a group with members could not either; and
- * what is asked for by a path in a full one is refused, so that the path is that of the folder above.
+ * Argument: the subvolume. Neither a full subvolume can be deleted, nor a group with members. A full subvolume
+ * refuses all requests for paths in it, so that they name the folder above.
  */
-export const RELEASE_SCRIPT = `
+export const REMOVE_LIMIT_SCRIPT = `
 id=$(btrfs inspect-internal rootid "$1") || exit 0
 btrfs qgroup limit none "1/$id" "$1/.."
 btrfs qgroup show -p --raw "$1/.." | while read -r member _ _ group _; do
@@ -62,42 +53,34 @@ done
 btrfs qgroup destroy "1/$id" "$1/.."
 `;
 
-/**
- * Takes the limit of a subvolume away again. Fine where there is none.
- *
- * @param host The outside.
- * @param path The subvolume.
- */
-export async function releaseSubvolume(host: Host, path: string): Promise<void> {
-  await host.processes.capture(["sh", "-c", RELEASE_SCRIPT, "sh", path]);
+/** Removes the limit of a subvolume; does nothing where it has none. */
+export async function removeSubvolumeLimit(host: Host, path: string): Promise<void> {
+  await host.processes.capture(["sh", "-c", REMOVE_LIMIT_SCRIPT, "sh", path]);
 }
 
-/** Words: the subvolume. */
+/** Argument: the subvolume. */
 export const SHOW_QUOTA_SCRIPT = `
 id=$(btrfs inspect-internal rootid "$1")
 btrfs qgroup show -re --raw --sync "$1" | grep "^1/$id "
 `;
 
 /**
- * What is left of the limit of a subvolume. All that it wrote counts, what is still on its way as well.
+ * Returns how many bytes can still be written to a subvolume, after all pending writes.
  *
- * @param host The outside.
- * @param path The subvolume.
- * @returns Bytes; null where it has none.
+ * @returns Null where it has no limit.
  */
-export async function leftOfSubvolume(host: Host, path: string): Promise<number | null> {
+export async function remainingInSubvolume(host: Host, path: string): Promise<number | null> {
   const { stdout } = await host.processes.capture(["sh", "-c", SHOW_QUOTA_SCRIPT, "sh", path]);
-  return parseGroup(stdout);
+  return parseRemaining(stdout);
 }
 
 /**
- * What is left in a line of btrfs-qgroup(8): its name, what it refers to, what is its alone, the limit of the
- * one and of the other.
+ * Returns the remaining bytes in a line of btrfs-qgroup(8): name, referenced bytes, exclusive bytes, the limits
+ * of both.
  *
- * @param line The line.
- * @returns Bytes; null where there is no limit.
+ * @returns Null where there is no limit.
  */
-export function parseGroup(line: string): number | null {
+export function parseRemaining(line: string): number | null {
   const [, used, limit] = line.match(/^1\/\d+ +(\d+) +\d+ +(\d+) /) ?? [];
   return used === undefined ? null : Math.max(0, Number(limit) - Number(used));
 }

@@ -1,4 +1,4 @@
-/** Cgroups that we make ourselves: cgroups(7). */
+/** Cgroups that this program makes itself, where systemd is not PID 1: cgroups(7). */
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
@@ -6,11 +6,11 @@ import type { Argv, Host } from "../host/host.ts";
 import type { KernelFacts } from "./proc.ts";
 
 /**
- * Where the cgroup of that name goes: below our own, since no other part of the hierarchy is ours.
+ * Returns the paths of a cgroup below the cgroup of this process, the only part of the hierarchy that this program
+ * may change.
  *
- * @param facts What the kernel says.
  * @param name One component of a path.
- * @returns Its path in the unified hierarchy, then those of the twins that nspawn makes in a mixed one.
+ * @returns The path in the unified hierarchy, then those of the twins that nspawn makes in the older ones.
  * @throws {Failure} of the host where no unified hierarchy is mounted.
  */
 export function cgroupPaths(facts: KernelFacts, name: string): [string, ...string[]] {
@@ -21,7 +21,7 @@ export function cgroupPaths(facts: KernelFacts, name: string): [string, ...strin
       "Mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup",
     );
   }
-  // Who came from outside of a cgroup namespace is not in it, and may make cgroups at its root alone.
+  // A process that entered a cgroup namespace from outside can make cgroups only at the namespace's root.
   const own = facts.cgroup.startsWith("/..") ? "/" : facts.cgroup;
   const below = join(own, name);
   const twins = facts.mounts.filter((mount) => mount.type === "cgroup")
@@ -30,12 +30,9 @@ export function cgroupPaths(facts: KernelFacts, name: string): [string, ...strin
 }
 
 /**
- * A command line that runs another one in a cgroup, which is made where it is missing. The words of
- * the script are fixed, what varies comes as arguments.
+ * Returns a command line that runs another one in a cgroup, which is made where it is missing.
  *
  * @param cgroup Its path in the unified hierarchy.
- * @param argv What runs there.
- * @returns The words.
  */
 export function inCgroup(cgroup: string, argv: readonly string[]): Argv {
   return ["sh", "-c", ENTER_CGROUP_SCRIPT, "sh", cgroup, ...argv];
@@ -45,7 +42,10 @@ export function inCgroup(cgroup: string, argv: readonly string[]): Argv {
 export const ENTER_CGROUP_SCRIPT =
   'mkdir -p "$1" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"';
 
-/** Functions that end all in a cgroup and remove it. `cgroup.kill` is there from Linux 5.14 on. */
+/**
+ * Shell functions that end all processes of `$cgroup` and remove it. `$grace` is the time between SIGTERM and
+ * SIGKILL, in hundredths of a second. `cgroup.kill` exists since Linux 5.14.
+ */
 export const END_FUNCTIONS = `
 processes() {
   find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null
@@ -75,7 +75,7 @@ removed_within() {
 }
 end_all() {
   remove && return
-  # nspawn, beside its machine, tidies up when that is gone.
+  # nspawn itself runs beside the payload, and tidies up when that has ended.
   if [ -d "$cgroup/payload" ]; then
     kill_all "$cgroup/payload"
     removed_within 500 && return
@@ -89,7 +89,7 @@ end_all() {
 }
 `;
 
-/** Words: GRACE in hundredths of a second between SIGTERM and SIGKILL, the cgroup, its twins. */
+/** Arguments: the grace in hundredths of a second, the cgroup, its twins. */
 export const END_CGROUP_SCRIPT = `${END_FUNCTIONS}
 grace=$1 cgroup=$2
 end_all || exit 1
@@ -101,14 +101,14 @@ exit 0
 `;
 
 /**
- * Runs a command in a cgroup of its own and ends with its code; what it left there is ended before.
- * Words: GRACE, the cgroup, the command. We stay outside, where nothing is ended.
+ * Runs a command in a cgroup of its own and exits with its code, after it ended all processes that are left there.
+ * Arguments: the grace in hundredths of a second, the cgroup, the command. The shell itself stays outside.
  */
 export const RUN_IN_CGROUP_SCRIPT = `${END_FUNCTIONS}
 grace=$1 cgroup=$2
 shift 2
 mkdir -p "$cgroup" || exit
-# A shell says it when its child was killed: not in the log of a job.
+# A shell reports a killed child on stderr, which is the log of a job.
 exec 3>&2 2>/dev/null
 (echo 0 >"$cgroup/cgroup.procs" && exec "$@" 2>&3 3>&-)
 code=$?
@@ -117,25 +117,22 @@ exit "$code"
 `;
 
 /**
- * A command line that runs another one in a cgroup of its own. Whatever is left there when it has ended
- * gets SIGTERM, and SIGKILL after a while; then the cgroup is gone.
+ * Returns a command line that runs another one in a cgroup of its own. Processes that are left when the command has
+ * ended get SIGTERM, then SIGKILL; then the cgroup is removed.
  *
  * @param cgroup Its path in the unified hierarchy.
  * @param grace Seconds between SIGTERM and SIGKILL.
- * @param argv What runs there.
- * @returns The words.
  */
 export function inOwnCgroup(cgroup: string, grace: number, argv: readonly string[]): Argv {
   return ["sh", "-c", RUN_IN_CGROUP_SCRIPT, "sh", `${grace * 100}`, cgroup, ...argv];
 }
 
 /**
- * Ends all in a cgroup and removes it. Fine when it is not there.
+ * Ends all processes of a cgroup and removes it; succeeds also where it does not exist.
  *
- * @param host The outside.
  * @param cgroups Its path, then those of its twins.
  * @param grace Seconds between SIGTERM and SIGKILL; 0 for SIGKILL at once.
- * @throws {Failure} of the host when it does not go.
+ * @throws {Failure} of the host where its processes do not end.
  */
 export async function endCgroup(
   host: Host,

@@ -1,29 +1,23 @@
-/** Mounts of ours. */
+/** Mounting, unmounting and moving of file systems. */
 
 import { dirname } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 
 /**
- * Mounts something.
+ * Runs mount(8).
  *
- * @param host The outside.
- * @param words Those of mount(8).
- * @param what What and where, for a message.
- * @throws {Failure} of the host.
+ * @param args Its arguments.
+ * @param what `SOURCE on FOLDER`, for a message.
  */
-export async function mount(host: Host, words: readonly string[], what: string): Promise<void> {
-  const { code, stderr } = await host.processes.capture(["mount", ...words]);
+export async function mount(host: Host, args: readonly string[], what: string): Promise<void> {
+  const { code, stderr } = await host.processes.capture(["mount", ...args]);
   if (code !== 0) throw hostFailure(`Cannot mount ${what}: ${stderr.trim()}`);
 }
 
 /**
- * Unmounts all that is mounted on a folder: more than once, where a prepare was killed and repeated. Fine
- * where there is nothing.
- *
- * @param host The outside.
- * @param folder The folder.
- * @throws {Failure} of the host.
+ * Unmounts all file systems that are mounted on a folder; does nothing where there is none. There are several where
+ * prepare was killed and repeated.
  */
 export async function unmountAll(host: Host, folder: string): Promise<void> {
   while (await isMountPoint(host, folder)) {
@@ -32,14 +26,7 @@ export async function unmountAll(host: Host, folder: string): Promise<void> {
   }
 }
 
-/**
- * Moves what is mounted on a folder to another one. Fine when that was done.
- *
- * @param host The outside.
- * @param from Where it is mounted.
- * @param to Where it is to be.
- * @throws {Failure} of the host.
- */
+/** Moves a mounted file system to another folder; succeeds also where it was moved before. */
 export async function moveMount(host: Host, from: string, to: string): Promise<void> {
   if (!await isMountPoint(host, from)) return;
   await host.files.makeDirectory(to);
@@ -47,14 +34,8 @@ export async function moveMount(host: Host, from: string, to: string): Promise<v
   await unmountAll(host, from);
 }
 
-/**
- * Whether something is mounted on a folder: another file system than the folder above is on another device.
- *
- * @param host The outside.
- * @param folder The folder.
- * @returns False also where it is not there.
- */
-export async function isMountPoint(host: Host, folder: string): Promise<boolean> {
+/** Whether a folder is on another device than the folder above it; false also where it does not exist. */
+async function isMountPoint(host: Host, folder: string): Promise<boolean> {
   const own = await host.files.stat(folder);
   return own !== null && own.dev !== (await host.files.stat(dirname(folder)))?.dev;
 }

@@ -1,19 +1,18 @@
-/** How anything of ours gets into a machine: nsenter(1), with nothing of our own environment. */
+/** Entering a machine with nsenter(1), without the environment of this process. */
 
 import type { Argv } from "../host/host.ts";
 
-/** The environment of what we run in a machine; a job's own arrives in its script. */
-export const PLAIN_ENVIRONMENT: Readonly<Record<string, string>> = {
+/** The environment of programs that run in a machine. A job's variables are part of its script. */
+export const MINIMAL_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   LANG: "C.UTF-8",
 };
 
 /**
- * The beginning of a command line that runs in all namespaces of a machine.
+ * Returns the beginning of a command line that runs in all namespaces of a machine; the command follows.
  *
- * @param leader The machine's PID 1, as a process id of the host.
- * @param options More of nsenter's.
- * @returns The words; the command follows.
+ * @param leader The process id of the machine's PID 1 on the host.
+ * @param options More options of nsenter(1).
  */
 export function nsenterArgv(leader: number, options: readonly string[] = []): Argv {
   return ["nsenter", `--target=${leader}`, "--all", ...options, "--"];

@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
-import { RUNTIME } from "../runtime_folder.ts";
+import { RUNTIME_FOLDER } from "../runtime_folder.ts";
 
 /**
  * Where the processes of a machine are accounted: in a scope that systemd makes for it, or in the unit of nspawn
@@ -56,12 +56,12 @@ export function escapeColons(path: string): string {
 export async function nspawnVersion(host: Host): Promise<number> {
   const executable = await host.files.stat("/usr/bin/systemd-nspawn");
   const key = executable === null ? null : `${executable.ino}-${executable.modified?.getTime()}`;
-  const cache = join(RUNTIME, ".nspawn-version");
+  const cache = join(RUNTIME_FOLDER, ".nspawn-version");
   const [knownKey, known] = (await host.files.read(cache) ?? "").split(" ");
   if (key !== null && knownKey === key) return Number(known);
   const version = await askVersion(host);
   if (key !== null) {
-    await host.files.makeDirectory(RUNTIME);
+    await host.files.makeDirectory(RUNTIME_FOLDER);
     await host.files.replace(cache, `${key} ${version}`);
   }
   return version;
@@ -77,7 +77,7 @@ async function askVersion(host: Host): Promise<number> {
 }
 
 /** Returns whether systemd-nspawn was built with seccomp; without, it starts machines unfiltered. */
-export async function filtersCalls(host: Host): Promise<boolean> {
+export async function hasSeccomp(host: Host): Promise<boolean> {
   const { stdout } = await host.processes.capture(["systemd-nspawn", "--version"]);
   return /^\+SECCOMP\b| \+SECCOMP\b/m.test(stdout);
 }

@@ -1,41 +1,39 @@
-/** What nspawn leaves behind when it is killed. */
+/** What systemd-nspawn leaves behind when it is killed. */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
 
-/** Where nspawn from 257 on mounts a folder for a machine's sockets. */
-export const EXPORTS = "/run/systemd/nspawn/unix-export";
+/** Below it, nspawn mounts a folder for a machine's sockets, since version 257. */
+export const EXPORT_MOUNTS = "/run/systemd/nspawn/unix-export";
 
-/** Where machined keeps its record of a machine: there from its start to its end. */
-export const RECORDS = "/run/systemd/machines";
+/** Where systemd-machined keeps a file for each machine, from its start to its end. */
+export const MACHINE_RECORDS = "/run/systemd/machines";
 
 /**
- * Removes the mount that nspawn leaves behind when it is killed itself, and that makes it refuse
- * the machine's name from then on.
+ * Removes the mount that a killed nspawn leaves behind: it would refuse a machine of the same name.
  *
- * @param host The outside.
- * @param machine The machine, which is gone.
+ * @param machine A machine that has ended.
  */
-export async function sweepExport(host: Host, machine: string): Promise<void> {
-  const path = join(EXPORTS, machine);
+export async function removeExportMount(host: Host, machine: string): Promise<void> {
+  const path = join(EXPORT_MOUNTS, machine);
   if (await host.files.lstat(path) === null) return;
   await host.processes.capture(["umount", "--quiet", path]); // fails where nothing is mounted
   await host.files.remove(path);
 }
 
 /**
- * What the names of machines begin with that somebody works in to make or change a chroot. They end with our own
- * process id, by which the remains of a killed one are told.
+ * Prefix of the names of machines in which a chroot is built or changed. The names end with the id of the process
+ * that works in the machine: once it has ended, the machine is abandoned.
  */
-export const WORKSHOP = "nspawn-runner-";
+export const BUILD_MACHINE_PREFIX = "nspawn-runner-";
 
 /**
- * Words: the folder of records, that of exports, what names begin with. Prints the names of what it ended.
+ * Ends abandoned machines and prints their names. Arguments: the folder of records, that of mounts, the prefix.
  *
- * What runs in a tree lives on when its nspawn is killed, and would change the tree for ever. One that was
- * killed while systemd made its scope stays known as well, since nobody tells systemd that it is empty.
+ * Processes in a machine outlive a killed nspawn, and would go on changing the tree. A machine whose nspawn was
+ * killed while systemd created the scope stays registered, even when it is empty.
  */
-export const SWEEP_SCRIPT = `
+export const END_ABANDONED_SCRIPT = `
 for path in "$1/$3"* "$2/$3"*; do
   name=\${path##*/}
   starter=\${name##*-}
@@ -62,17 +60,24 @@ for path in "$1/$3"* "$2/$3"*; do
 done
 `;
 
-/**
- * Ends what somebody worked in who is gone, and removes what nspawn left of it.
- *
- * @param host The outside.
- */
-export async function sweepWorkshops(host: Host): Promise<void> {
-  const names = [...await host.files.list(RECORDS), ...await host.files.list(EXPORTS)];
-  if (!names.some((name) => name.startsWith(WORKSHOP))) return;
-  const argv = ["sh", "-c", SWEEP_SCRIPT, "sh", RECORDS, EXPORTS, WORKSHOP] as const;
+/** Ends the machines of killed builds, and removes what nspawn left of them. */
+export async function endAbandonedMachines(host: Host): Promise<void> {
+  const names = [
+    ...await host.files.list(MACHINE_RECORDS),
+    ...await host.files.list(EXPORT_MOUNTS),
+  ];
+  if (!names.some((name) => name.startsWith(BUILD_MACHINE_PREFIX))) return;
+  const argv = [
+    "sh",
+    "-c",
+    END_ABANDONED_SCRIPT,
+    "sh",
+    MACHINE_RECORDS,
+    EXPORT_MOUNTS,
+    BUILD_MACHINE_PREFIX,
+  ] as const;
   const { stdout } = await host.processes.capture(argv);
   for (const name of stdout.split("\n").filter((line) => line !== "")) {
-    host.log.info(`Ending ${name}: who worked in it was killed`);
+    host.log.info(`Ending machine ${name}: the build that used it was killed`);
   }
 }

@@ -1,31 +1,25 @@
 /**
- * Files of the kernel. Deno reads `/proc` and `/sys` only for programs that may do everything, the
- * network included, and this one may not: `cat` reads for it, one process for all files of a call.
+ * Files of the kernel, below /proc and /sys. Deno reads them only for programs with all permissions, and this one
+ * lacks that for the network: cat(1) reads them, one process for all files of a call.
  */
 
 import type { Host } from "../host/host.ts";
 
-/**
- * The contents of kernel files, one after the other; what is not there is left out.
- *
- * @param host The outside.
- * @param paths At least one absolute path.
- * @returns The text.
- */
+/** Returns the contents of kernel files, one after the other, without those that do not exist. */
 export async function readKernel(host: Host, ...paths: string[]): Promise<string> {
   return (await host.processes.capture(["cat", "--", ...paths])).stdout;
 }
 
-/** Where the kernel keeps an id that no other boot has: random(4). */
+/** The file with an id that differs at each boot: random(4). */
 export const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
-/** What the kernel says of this host and of ourselves. */
+/** Facts about this host and this process. */
 export interface KernelFacts {
-  /** An id that no other boot of the host has: random(4). */
+  /** An id that differs at each boot of the host: random(4). */
   readonly boot: string;
-  /** Our own line of proc_pid_stat(5). */
+  /** The line of proc_pid_stat(5) of this process. */
   readonly stat: string;
-  /** Our own cgroup in the unified hierarchy, or null where there is none: cgroups(7). */
+  /** The cgroup of this process in the unified hierarchy; null where there is none: cgroups(7). */
   readonly cgroup: string | null;
   readonly mounts: readonly Mount[];
   /** The names of all network interfaces. */
@@ -38,12 +32,7 @@ export interface Mount {
   readonly type: string;
 }
 
-/**
- * What the kernel says of this host and of ourselves.
- *
- * @param host The outside.
- * @returns All facts, from one process.
- */
+/** Reads all facts, with one process. */
 export async function kernelFacts(host: Host): Promise<KernelFacts> {
   const own = `/proc/${host.pid()}`;
   const text = await readKernel(
@@ -65,8 +54,8 @@ export async function kernelFacts(host: Host): Promise<KernelFacts> {
 }
 
 /**
- * Prints the line of proc_pid_stat(5) of the nearest GitLab Runner above us. A script of such a name has a
- * shell for its executable: it ends with its stage, and says nothing about the job.
+ * Prints the line of proc_pid_stat(5) of the nearest ancestor that is GitLab Runner. A wrapper script of that name
+ * does not count, since it ends with its stage: its executable is a shell.
  */
 export const FIND_RUNNER_SCRIPT = `
 pid=$PPID
@@ -90,32 +79,21 @@ while [ "$pid" -gt 1 ]; do
 done
 `;
 
-/**
- * The GitLab Runner that called us: the nearest above us, however many wrappers are between.
- *
- * @param host The outside.
- * @returns Null where there is none.
- */
+/** Returns the nearest ancestor that is GitLab Runner; null where there is none. */
 export async function callingRunner(host: Host): Promise<ProcessId | null> {
   return parseStat((await host.processes.capture(["sh", "-c", FIND_RUNNER_SCRIPT])).stdout);
 }
 
 /**
- * The cgroup in the unified hierarchy that a text of `/proc/PID/cgroup` names.
+ * Returns the cgroup in the unified hierarchy from a text that holds `/proc/PID/cgroup`.
  *
- * @param text The file, or more.
- * @returns Its path below the hierarchy's root, or null.
+ * @returns Its path below the hierarchy's root; null where there is none.
  */
 export function parseCgroup(text: string): string | null {
   return text.match(/^0::(\/.*)$/m)?.[1] ?? null;
 }
 
-/**
- * All mounts in a text of proc_pid_mountinfo(5), in the order in which they were made.
- *
- * @param text The file, or more: other lines are passed over.
- * @returns One entry a mount.
- */
+/** Returns the mounts in a text that holds proc_pid_mountinfo(5), in the order in which they were made. */
 export function parseMounts(text: string): Mount[] {
   return text.split("\n").flatMap((line) => {
     const [before = "", after] = line.split(" - ");
@@ -125,13 +103,8 @@ export function parseMounts(text: string): Mount[] {
   });
 }
 
-/**
- * The interfaces in a text of `/proc/PID/net/dev`: proc_pid_net(5).
- *
- * @param text The file, or more.
- * @returns Their names.
- */
-export function parseLinks(text: string): string[] {
+/** Returns the interfaces in a text that holds `/proc/PID/net/dev`: proc_pid_net(5). */
+function parseLinks(text: string): string[] {
   return [...text.matchAll(/^ *([^\s:\/]+): *\d+ +\d+ /gm)].map(([, name]) => name!);
 }
 
@@ -140,48 +113,35 @@ function unescape(text: string): string {
 }
 
 /**
- * The type of the file system that holds a path.
+ * Returns the type of the file system that holds a path, such as `ext4`.
  *
- * @param mounts All mounts.
  * @param path An absolute path without symlinks.
- * @returns The type, `ext4` for one.
  */
 export function fileSystemOf(mounts: readonly Mount[], path: string): string {
   const holds = ({ point }: Mount) =>
     path === point || path.startsWith(point === "/" ? "/" : `${point}/`);
-  // The longest mount point holds it, and of several on one point the last.
+  // The longest mount point holds the path, and of several mounts on it the last one.
   return mounts.filter(holds).reduce(
     (best, mount) => mount.point.length >= best.point.length ? mount : best,
     { point: "", type: "" },
   ).type;
 }
 
-/** A process for all time: pids are used again, a pid with its start time is not. */
+/** Identifies a process for one boot: a process id is used again, but not with the same start time. */
 export interface ProcessId {
   readonly pid: number;
   /** Clock ticks from boot to its start: field 22 of proc_pid_stat(5). */
   readonly start: number;
 }
 
-/**
- * Who a pid is at this moment.
- *
- * @param host The outside.
- * @param pid A process id.
- * @returns Its lasting identity, or null when there is no such process or it only waits to be reaped.
- */
+/** Returns the identity of a running process; null where it has ended, even if it is not yet reaped. */
 export async function identify(host: Host, pid: number): Promise<ProcessId | null> {
   return parseStat(await readKernel(host, `/proc/${pid}/stat`));
 }
 
-/**
- * The identity in a line of `/proc/PID/stat`.
- *
- * @param stat The line; it may be empty.
- * @returns Null where there is none, or the process has ended.
- */
+/** Returns the identity in a line of proc_pid_stat(5); null where the line is empty or the process has ended. */
 export function parseStat(stat: string): ProcessId | null {
-  // The second field is the program's name in parentheses, and may itself hold anything.
+  // The second field is the program's name in parentheses, which may hold blanks and parentheses.
   const name = stat.lastIndexOf(")");
   const fields = stat.slice(name + 2).split(" ");
   const [state] = fields;
@@ -192,16 +152,10 @@ export function parseStat(stat: string): ProcessId | null {
   return isExiting || state === "Z" || state === "X" ? null : { pid, start };
 }
 
-/** Of field 9: a PID 1 that was killed has it before all others in its namespace are killed. */
+/** In field 9. A killed PID 1 has it while the kernel still kills the other processes of its namespace. */
 const PF_EXITING = 0x4;
 
-/**
- * Whether a process still runs.
- *
- * @param host The outside.
- * @param process Whom to look for.
- * @returns False when it ended, also when its pid is in use again.
- */
+/** Returns whether a process still runs; false also where its process id is in use again. */
 export async function isAlive(host: Host, process: ProcessId): Promise<boolean> {
   return (await identify(host, process.pid))?.start === process.start;
 }

@@ -1,4 +1,4 @@
-/** Long-running programs that make or change a tree, and that never outlive us. */
+/** Runs the long-running programs that build or change a tree, and that never outlive this process. */
 
 import { hostFailure, refused } from "../failure.ts";
 import type { Argv, Child, Host } from "../host/host.ts";
@@ -8,17 +8,11 @@ import { until } from "./wait.ts";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Variables of our environment that a tool needs to reach its mirror. */
+/** Environment variables that a tool needs to reach its mirror. */
 const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"]
   .flatMap((name) => [name, name.toUpperCase()]);
 
-/**
- * A tool's environment: where programs and the network are, and nothing of a job's.
- *
- * @param host The outside.
- * @param more What this tool needs besides.
- * @returns The whole environment.
- */
+/** Returns the whole environment of a tool, without any variables of a job. */
 export function toolEnvironment(
   host: Host,
   more: Readonly<Record<string, string>> = {},
@@ -37,14 +31,14 @@ export function toolEnvironment(
   return env;
 }
 
-/** The kernel ends the tool with us, even when we are killed. */
-const BOUND = ["setpriv", "--pdeathsig=KILL", "--"] as const;
+/** The kernel kills the tool when this process ends, however it ends. */
+const DIE_WITH_PARENT = ["setpriv", "--pdeathsig=KILL", "--"] as const;
 
 /**
- * Namespaces of the tool's own. What it mounts is seen by itself alone, so that a removal never walks
- * into the host's /proc; and all that it started ends with its first process.
+ * Namespaces of the tool's own: its mounts are invisible outside, so that a removal of the tree never enters the
+ * host's /proc; and its child processes end with it.
  */
-const CONFINED = [
+const OWN_NAMESPACES = [
   "unshare",
   "--mount",
   "--propagation=private",
@@ -54,26 +48,23 @@ const CONFINED = [
   "--",
 ] as const;
 
-/** Its stdout is no result of ours. */
+/** Sends a tool's output to stderr: stdout is for results of this program. */
 export const TO_STDERR_SCRIPT = 'exec "$@" >&2';
 
 const TO_STDERR = ["sh", "-c", TO_STDERR_SCRIPT, "sh"] as const;
 
-/** How a tool is kept. */
+/** How a tool runs. */
 export interface ToolOptions {
-  /** False for a tool that has to tell processes of its own to the host's systemd. */
+  /** Whether the tool has its own namespaces; false for one that registers its processes with the host's systemd. */
   readonly confined?: boolean;
 }
 
 /**
- * Runs a tool to its end; what it says goes to stderr.
+ * Runs a tool until it has ended; its output goes to stderr.
  *
- * @param host The outside.
- * @param argv The tool.
- * @param more Variables that it needs besides the usual ones.
- * @param interrupt Ends it, with all that it started, when aborted.
- * @param options How it is kept.
- * @throws {Failure} of the host where it fails, or was interrupted.
+ * @param more Environment variables in addition to those of {@linkcode toolEnvironment}.
+ * @param interrupt Ends the tool and its child processes when aborted.
+ * @throws {Failure} of the host where the tool fails or is interrupted.
  */
 export async function runTool(
   host: Host,
@@ -84,8 +75,8 @@ export async function runTool(
 ): Promise<void> {
   if (interrupt.aborted) throw interrupted(argv);
   const child = host.processes.start(
-    [...BOUND, ...(confined ? CONFINED : []), ...TO_STDERR, ...argv],
-    // In a session of its own, Ctrl-C is for us alone, and no tool asks the terminal a question.
+    [...DIE_WITH_PARENT, ...(confined ? OWN_NAMESPACES : []), ...TO_STDERR, ...argv],
+    // In a session of its own, a tool gets no Ctrl-C, and cannot ask the terminal a question.
     { env: toolEnvironment(host, more), cwd: "/", detached: true },
   );
   let killing: Promise<void> | undefined;
@@ -102,11 +93,11 @@ function interrupted([program]: Argv): Error {
   return hostFailure(`Cannot run ${program}: interrupted`);
 }
 
-/** The end of its first process is the end of all, and that is only known when it is gone itself. */
+/** Kills PID 1 of the tool's namespace, with which the kernel kills all its processes, and waits until it is gone. */
 async function killConfined(host: Host, child: Child): Promise<void> {
   const children = `/proc/${child.pid}/task/${child.pid}/children`;
   const { stdout } = await host.processes.capture(["cat", children]);
-  child.kill("SIGKILL"); // the kernel passes it on to the first process
+  child.kill("SIGKILL"); // --kill-child passes it on to PID 1
   const pids = stdout.split(" ").filter((word) => word !== "").map(Number);
   await until(host, { timeout: KILL_TIMEOUT, interval: 25 }, () => {
     return !pids.some((pid) => host.processes.signal(pid, "SIGKILL"));
@@ -116,7 +107,7 @@ async function killConfined(host: Host, child: Child): Promise<void> {
 /** Longest wait for killed processes to be gone, in milliseconds: their reaper may be slow. */
 const KILL_TIMEOUT = 3000;
 
-/** Asks first: a killed nspawn leaves its machine registered, and mounts that nobody undoes. */
+/** Sends SIGTERM first: a killed nspawn leaves its machine registered, and mounts behind. */
 async function killGroup(host: Host, child: Child): Promise<void> {
   const group = -child.pid;
   host.processes.signal(group, "SIGTERM");
@@ -126,13 +117,7 @@ async function killGroup(host: Host, child: Child): Promise<void> {
   if (!hasEnded) host.processes.signal(group, "SIGKILL");
 }
 
-/**
- * Whether a tool finds a program.
- *
- * @param host The outside.
- * @param program Its name.
- * @returns True where a folder of its PATH has it.
- */
+/** Returns whether a program is in the PATH of tools. */
 export async function hasProgram(host: Host, program: string): Promise<boolean> {
   for (const folder of PATH.split(":")) {
     if ((await host.files.stat(`${folder}/${program}`))?.kind === "file") return true;
@@ -141,12 +126,10 @@ export async function hasProgram(host: Host, program: string): Promise<boolean> 
 }
 
 /**
- * Refuses where none of some programs is there, before anything is begun.
+ * Returns the first of some programs that is installed.
  *
- * @param host The outside.
- * @param programs Their names, best first.
- * @returns The first that is there.
- * @throws {Failure} that names the package of the best.
+ * @param programs Names, the preferred one first.
+ * @throws {Failure} that names the package of the preferred one, where none is installed.
  */
 export async function requireProgram<Program extends string>(
   host: Host,

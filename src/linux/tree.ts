@@ -1,34 +1,22 @@
-/** Directory trees: subvolumes on btrfs, plain directories elsewhere. */
+/** Directory trees of chroots: subvolumes on btrfs, plain directories elsewhere. */
 
 import { dirname, join } from "@std/path/posix";
 import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { removeStrangersTree } from "./untrusted_tree.ts";
+import { removeUntrustedTree } from "./untrusted_tree.ts";
 import { createSubvolume, deleteSubvolume, isSubvolume, snapshotSubvolume } from "./btrfs.ts";
 import { parseMounts, readKernel } from "./proc.ts";
 import { runTool } from "./tool.ts";
 
-/**
- * Makes an empty tree.
- *
- * @param host The outside.
- * @param path Where; its folder exists.
- */
+/** Creates an empty tree in an existing folder. */
 export async function makeTree(host: Host, path: string): Promise<void> {
   if (await isOnBtrfs(host, dirname(path))) await createSubvolume(host, path);
   else await host.files.makeDirectory(path, 0o755);
-  // The root directory of machines: with less, nobody but root could work in them.
+  // It becomes the root directory of machines, where users other than root work, too.
   await host.files.chmod(path, 0o755);
 }
 
-/**
- * Copies a tree with all that belongs to its files.
- *
- * @param host The outside.
- * @param from The tree.
- * @param to Where the copy is to be; its folder exists.
- * @param interrupt Gives up when aborted.
- */
+/** Copies a tree into an existing folder, with all metadata of its files. */
 export async function copyTree(
   host: Host,
   from: string,
@@ -42,14 +30,7 @@ export async function copyTree(
   await copyInto(host, from, to, interrupt);
 }
 
-/**
- * Copies what is in a folder, with all that belongs to its files, into a tree that is there.
- *
- * @param host The outside.
- * @param from The folder.
- * @param tree The tree.
- * @param interrupt Gives up when aborted.
- */
+/** Copies the content of a folder into an existing tree, with all metadata of its files. */
 export function copyInto(
   host: Host,
   from: string,
@@ -60,34 +41,20 @@ export function copyInto(
   return runTool(host, [...argv, `${from}/.`, tree], {}, interrupt);
 }
 
-/**
- * Unpacks a tar file into an empty tree, with all that belongs to its files.
- *
- * @param host The outside.
- * @param file The tar file, compressed in any way that tar(1) knows.
- * @param tree The tree.
- * @param interrupt Gives up when aborted.
- */
+/** Unpacks a tar file, which may be compressed, into an empty tree, with all metadata of its files. */
 export function unpackTar(
   host: Host,
   file: string,
   tree: string,
   interrupt: AbortSignal,
 ): Promise<void> {
-  // tar itself takes the slash off absolute names, refuses `..`, and makes links that lead out last.
+  // tar itself strips the slash of absolute names, refuses `..`, and creates links out of the tree last.
   const options = ["--numeric-owner", "--same-permissions", ...XATTRS, "--force-local"] as const;
   const argv = ["tar", "--extract", `--file=${file}`, `--directory=${tree}`, ...options] as const;
   return runTool(host, argv, {}, interrupt);
 }
 
-/**
- * Packs a tree into a tar file; the same tree makes the same file.
- *
- * @param host The outside.
- * @param tree The tree.
- * @param file The tar file.
- * @param interrupt Gives up when aborted.
- */
+/** Packs a tree into a tar file; the same tree gives the same file. */
 export function packTar(
   host: Host,
   tree: string,
@@ -96,14 +63,14 @@ export function packTar(
 ): Promise<void> {
   const options = [
     "--format=posix",
-    // Without what would differ from one call to the next: the times of access, and tar's own pid.
+    // These would differ between two calls: tar's process id, and the times of access and of status change.
     "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
     "--sort=name",
     "--numeric-owner",
     ...XATTRS,
     "--one-file-system",
-    "--warning=no-file-ignored", // a socket is nothing without who listens
-    "--force-local", // a colon in the name is no host's
+    "--warning=no-file-ignored", // sockets are left out
+    "--force-local", // a colon in the file's name does not separate a host
   ] as const;
   const argv = [
     "tar",
@@ -116,44 +83,42 @@ export function packTar(
   return runTool(host, argv, {}, interrupt);
 }
 
-/** Capabilities of files among them. */
+/** Extended attributes, with the capabilities of files. */
 const XATTRS = ["--xattrs", "--xattrs-include=*"] as const;
 
 /**
- * Removes a tree; fine when there is none.
+ * Removes a tree; does nothing where it does not exist.
  *
- * @param host The outside.
- * @param path The tree.
- * @throws {Failure} where something is mounted in it.
+ * @throws {Failure} where a file system is mounted in it.
  */
 export async function removeTree(host: Host, path: string): Promise<void> {
   const stat = await host.files.lstat(path);
   if (stat?.kind !== "directory") return await host.files.remove(path);
   const mount = (await mountsIn(host, path)).at(-1);
   if (mount !== undefined) {
-    throw refused(`Cannot remove ${path}: something is mounted in it`, `Undo it: umount ${mount}`);
+    throw refused(
+      `Cannot remove ${path}: something is mounted in it`,
+      `Unmount it: umount ${mount}`,
+    );
   }
   if (await isOnBtrfs(host, path)) await deleteSubvolume(host, path);
   await removeFiles(host, path);
 }
 
 /**
- * Removes a folder of trees, each perhaps a subvolume, which no folder above can take along. Fine when
- * there is none.
+ * Removes a folder of trees, tree by tree, since each can be a subvolume; does nothing where it does not exist.
  *
- * @param host The outside.
- * @param folder The folder.
- * @throws {Failure} where something is mounted in one.
+ * @throws {Failure} where a file system is mounted in one of them.
  */
 export async function removeTrees(host: Host, folder: string): Promise<void> {
   for (const entry of await host.files.list(folder)) await removeTree(host, join(folder, entry));
   await removeTree(host, folder);
 }
 
-/** Processes that were just killed may still write: what they added goes with the next attempt. */
+/** Tries several times: processes that were just killed may still add files. */
 async function removeFiles(host: Host, path: string, attempts = 5): Promise<void> {
   try {
-    await removeStrangersTree(host, path);
+    await removeUntrustedTree(host, path);
   } catch (error) {
     if (attempts <= 1) {
       throw hostFailure(`Cannot remove ${path}: ${messageOf(error)}`, undefined, error);
@@ -163,13 +128,7 @@ async function removeFiles(host: Host, path: string, attempts = 5): Promise<void
   }
 }
 
-/**
- * Mount points at a path or below it: proc_pid_mountinfo(5).
- *
- * @param host The outside.
- * @param path A path.
- * @returns Mount points in the order in which they were made.
- */
+/** Returns the mount points at a path and below it, in the order in which they were mounted. */
 export async function mountsIn(host: Host, path: string): Promise<string[]> {
   const real = await host.files.real(path) ?? path;
   return parseMounts(await readKernel(host, "/proc/self/mountinfo"))
@@ -177,18 +136,14 @@ export async function mountsIn(host: Host, path: string): Promise<string[]> {
     .filter((point) => point === real || point.startsWith(`${real}/`));
 }
 
-/**
- * Waits until a tree is on its disk: renamed before, a power cut could leave empty files in it.
- *
- * @param host The outside.
- * @param path The tree.
- */
+/** Writes a tree to its disk: if it were renamed before, a power cut could leave empty files in it. */
 export async function syncTree(host: Host, path: string): Promise<void> {
   await host.processes.capture(["sync", "--file-system", path]);
 }
 
 async function isOnBtrfs(host: Host, path: string): Promise<boolean> {
-  const asked = await host.processes.capture(["stat", "--file-system", "--format=%T", "--", path]);
-  if (asked.code === 0) return asked.stdout.trim() === "btrfs";
-  throw hostFailure(`Cannot tell the file system of ${path}: ${asked.stderr.trim()}`);
+  const argv = ["stat", "--file-system", "--format=%T", "--", path] as const;
+  const { code, stdout, stderr } = await host.processes.capture(argv);
+  if (code === 0) return stdout.trim() === "btrfs";
+  throw hostFailure(`Cannot read the type of the file system of ${path}: ${stderr.trim()}`);
 }

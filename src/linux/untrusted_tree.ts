@@ -1,17 +1,15 @@
-/** Trees that strangers wrote. */
+/** Trees that jobs wrote. */
 
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 
 /**
- * Removes a tree however deep a stranger made it, and whatever he locked in it: rm(1) needs no memory and no
- * open file for each step down, and a file may have been made immutable.
+ * Removes a tree however deep it is, with files that were made immutable; does nothing where it does not exist.
+ * rm(1) needs neither memory nor an open file for each level.
  *
- * @param host The outside.
- * @param path The tree; fine when it is not there.
- * @throws {Failure} of the host when something stays.
+ * @throws {Failure} of the host where a file cannot be removed.
  */
-export async function removeStrangersTree(host: Host, path: string): Promise<void> {
+export async function removeUntrustedTree(host: Host, path: string): Promise<void> {
   if (await host.files.lstat(path) === null) return;
   const remove = () =>
     host.processes.capture(["rm", "--recursive", "--force", "--one-file-system", "--", path]);

@@ -1,5 +1,5 @@
 /** Returns a time span in its one or two largest units: `42s`, `7min`, `3h5min`, `12d`. */
-export function asAge(seconds: number): string {
+export function formatAge(seconds: number): string {
   if (seconds < 60) return `${seconds}s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes}min`;

@@ -166,7 +166,6 @@ function captured(written: { out: string; err: string }, options: RecordingOptio
       return Promise.resolve(options.reply ?? null);
     },
     is: (stream) => options.terminals?.includes(stream) ?? false,
-    columns: () => 80,
   };
 }
 

@@ -4,10 +4,10 @@ import { denoFiles } from "../../../src/host/files.ts";
 import { skip } from "../../skip.ts";
 import { inFolder } from "../recording_host.ts";
 
-Deno.test("denoHost() sends a signal to whom listens, and to nobody afterwards", async () => {
+Deno.test("signals.on() calls the handler for its signals, until it is removed", async () => {
   const host = denoHost();
   const heard: string[] = [];
-  // Another listener, or the signal would end the test.
+  // Without another listener, the last signal would end the test.
   const last = () => void heard.push("last");
   Deno.addSignalListener("SIGUSR2", last);
   try {
@@ -24,7 +24,7 @@ Deno.test("denoHost() sends a signal to whom listens, and to nobody afterwards",
   }
 });
 
-Deno.test("denoHost() waits as long as it is told", async () => {
+Deno.test("clock.nap() and clock.sleep() wait as long as given", async () => {
   const { clock } = denoHost();
   const began = performance.now();
   clock.nap(20);
@@ -35,7 +35,7 @@ Deno.test("denoHost() waits as long as it is told", async () => {
   assert.ok(Math.abs(clock.now() - Date.now()) < 1_000);
 });
 
-Deno.test("denoHost() tells the environment, variable by variable and whole", () => {
+Deno.test("denoHost() returns single variables and the whole environment", () => {
   const host = denoHost();
   assert.equal(host.env("PATH"), Deno.env.get("PATH"));
   assert.equal(host.env("NO_SUCH_VARIABLE"), undefined);
@@ -49,7 +49,7 @@ export { fileURLToPath as fromFileUrl } from "node:url";
 
 const HOST = new URL("../../../src/host/deno_host.ts", import.meta.url).href;
 
-/** Runs a program that has a real host, in a terminal or with its streams closed by a shell. */
+/** Runs a program with the real host, in a shell command that sets up its streams. */
 async function play(
   folder: string,
   body: string,
@@ -62,7 +62,7 @@ async function play(
     program,
     `import { denoHost } from ${JSON.stringify(HOST)};\nconst host = denoHost();\n${body}\n`,
   );
-  // Of the packages it needs paths alone: whichever way to them there is, this one is here.
+  // Its only package is the one of paths: this stand-in works without a registry.
   await Deno.writeTextFile(`${folder}/posix.ts`, POSIX);
   const map = `${folder}/map.json`;
   await Deno.writeTextFile(map, JSON.stringify({ imports: { "@std/path/posix": "./posix.ts" } }));
@@ -79,7 +79,7 @@ async function play(
   return new TextDecoder().decode(done.stdout);
 }
 
-Deno.test("denoHost() takes a closed pipe for no error", async () => {
+Deno.test("terminal.out() ignores a closed pipe", async () => {
   await inFolder(async (folder) => {
     const body = `for (let n = 0; n < 200; n++) host.terminal.out("x".repeat(1000) + "\\n");
 Deno.writeTextFileSync("done", "");`;
@@ -91,11 +91,11 @@ Deno.writeTextFileSync("done", "");`;
   });
 });
 
-Deno.test("denoHost() colours warnings on a terminal alone, and never where NO_COLOR is set", async () => {
+Deno.test("denoHost() colours warnings only on a terminal, and not where NO_COLOR is set", async () => {
   await inFolder(async (folder) => {
     const body = 'host.log.warn("w"); host.log.info("i");';
     if (await play(folder, "", "command -v script") === "") {
-      return skip("denoHost() colours warnings on a terminal", "no script(1)");
+      return skip("denoHost() colours warnings only on a terminal", "no script(1)");
     }
     const terminal = 'script -qec "PROGRAM" /dev/null';
     const escape = "\x1b[33mw\x1b[0m";
@@ -108,72 +108,25 @@ Deno.test("denoHost() colours warnings on a terminal alone, and never where NO_C
   });
 });
 
-Deno.test("denoHost() starts a program again by its own file, or by deno from a checkout", async () => {
+Deno.test("host.self() is the installed program, or deno with the module of a checkout", async () => {
   await inFolder(async (folder) => {
     const body = "host.terminal.out(JSON.stringify(await host.self()));";
     const checkout = JSON.parse(await play(folder, body, "PROGRAM"));
     const program = `${folder}/program.ts`;
     assert.deepEqual(checkout, [Deno.execPath(), "run", "--allow-all", program]);
-    // What is installed is an executable file, also where a link leads to it.
+    // The installed program is an executable file, also when it is called by a link.
     const around = "chmod 755 program.ts; ln -s program.ts linked.ts; PROGRAM";
     const installed = await play(folder, body, around, {}, "linked.ts");
     assert.deepEqual(JSON.parse(installed), [program]);
   });
 });
 
-Deno.test("denoHost() makes and starts nothing that its caller's umask closes to a machine's users", async () => {
+Deno.test("denoHost() creates files and starts children with umask 022, whatever the caller's is", async () => {
   await inFolder(async (folder) => {
     const body = `await host.files.makeDirectory("${folder}/upper", 0o755);
 const { stdout } = await host.processes.capture(["sh", "-c", "umask"]);
 host.terminal.out(stdout);`;
     assert.equal(await play(folder, body, "umask 077; PROGRAM"), "0022\n");
     assert.equal((await Deno.stat(`${folder}/upper`)).mode! & 0o777, 0o755);
-  });
-});
-
-Deno.test("files.replace() shows a reader the old text or the new one, never a part", async () => {
-  await inFolder(async (folder) => {
-    const files = denoFiles();
-    const path = `${folder}/file`;
-    const texts = ["a".repeat(300_000), "b".repeat(200_000)];
-    await files.replace(path, texts[0]!);
-    let replacing = true;
-    const writer = (async () => {
-      for (let n = 1; n <= 20; n++) await files.replace(path, texts[n % 2]!);
-      replacing = false;
-    })();
-    let reads = 0;
-    while (replacing) {
-      const text = await files.read(path);
-      assert.ok(text !== null && texts.includes(text), `${text?.length}`);
-      reads++;
-    }
-    await writer;
-    assert.ok(reads > 1);
-    assert.deepEqual(await files.list(folder), ["file"]);
-  });
-});
-
-Deno.test("files.replace() replaces a symlink, not what it leads to", async () => {
-  await inFolder(async (folder) => {
-    const files = denoFiles();
-    await Deno.writeTextFile(`${folder}/precious`, "old");
-    await files.symlink(`${folder}/precious`, `${folder}/link`);
-    await files.replace(`${folder}/link`, "new");
-    assert.equal(await files.read(`${folder}/precious`), "old");
-    assert.equal((await files.lstat(`${folder}/link`))?.kind, "file");
-  });
-});
-
-Deno.test("files.removeTree() follows no symlink out of the tree", async () => {
-  await inFolder(async (folder) => {
-    const files = denoFiles();
-    await files.makeDirectory(`${folder}/outside`);
-    await files.write(`${folder}/outside/precious`, "x");
-    await files.makeDirectory(`${folder}/tree/a`);
-    await files.symlink(`${folder}/outside`, `${folder}/tree/a/link`);
-    await files.removeTree(`${folder}/tree`);
-    assert.equal(await files.read(`${folder}/outside/precious`), "x");
-    assert.equal(await files.lstat(`${folder}/tree`), null);
   });
 });

@@ -5,7 +5,54 @@ import { inFolder } from "../recording_host.ts";
 const files = denoFiles();
 const modeOf = async (path: string) => (await Deno.stat(path)).mode! & 0o777;
 
-Deno.test("files.write() and files.replace() set the mode whatever was there and the umask is", async () => {
+Deno.test("files.replace() is atomic for readers", async () => {
+  await inFolder(async (folder) => {
+    const files = denoFiles();
+    const path = `${folder}/file`;
+    const texts = ["a".repeat(300_000), "b".repeat(200_000)];
+    await files.replace(path, texts[0]!);
+    let replacing = true;
+    const writer = (async () => {
+      for (let n = 1; n <= 20; n++) await files.replace(path, texts[n % 2]!);
+      replacing = false;
+    })();
+    let reads = 0;
+    while (replacing) {
+      const text = await files.read(path);
+      assert.ok(text !== null && texts.includes(text), `${text?.length}`);
+      reads++;
+    }
+    await writer;
+    assert.ok(reads > 1);
+    assert.deepEqual(await files.list(folder), ["file"]);
+  });
+});
+
+Deno.test("files.replace() replaces a symlink, not its target", async () => {
+  await inFolder(async (folder) => {
+    const files = denoFiles();
+    await Deno.writeTextFile(`${folder}/precious`, "old");
+    await files.symlink(`${folder}/precious`, `${folder}/link`);
+    await files.replace(`${folder}/link`, "new");
+    assert.equal(await files.read(`${folder}/precious`), "old");
+    assert.equal((await files.lstat(`${folder}/link`))?.kind, "file");
+  });
+});
+
+Deno.test("files.removeTree() follows no symlink out of the tree", async () => {
+  await inFolder(async (folder) => {
+    const files = denoFiles();
+    await files.makeDirectory(`${folder}/outside`);
+    await files.write(`${folder}/outside/precious`, "x");
+    await files.makeDirectory(`${folder}/tree/a`);
+    await files.symlink(`${folder}/outside`, `${folder}/tree/a/link`);
+    await files.removeTree(`${folder}/tree`);
+    assert.equal(await files.read(`${folder}/outside/precious`), "x");
+    assert.equal(await files.lstat(`${folder}/tree`), null);
+  });
+});
+
+Deno.test("files.write() and files.replace() set the mode in spite of the umask and of an existing file", async () => {
   await inFolder(async (folder) => {
     const old = Deno.umask(0o777);
     try {
@@ -22,7 +69,7 @@ Deno.test("files.write() and files.replace() set the mode whatever was there and
   });
 });
 
-Deno.test("files.replace() leaves the old file and nothing else when it fails", async () => {
+Deno.test("files.replace() that fails leaves the old file and no other one", async () => {
   await inFolder(async (folder) => {
     await Deno.mkdir(`${folder}/taken/inside`, { recursive: true });
     await assert.rejects(files.replace(`${folder}/taken`, "x"));
@@ -30,7 +77,7 @@ Deno.test("files.replace() leaves the old file and nothing else when it fails", 
   });
 });
 
-Deno.test("files.readEnd() reads no more than it should of a file that a stranger filled", async () => {
+Deno.test("files.readEnd() reads no more than the given bytes of a large file", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/file`;
     await Deno.writeTextFile(path, "x".repeat(100_000) + "end");
@@ -41,7 +88,7 @@ Deno.test("files.readEnd() reads no more than it should of a file that a strange
   });
 });
 
-Deno.test("files says null or nothing of what is not there", async () => {
+Deno.test("files returns null or no names for paths that do not exist", async () => {
   const none = "/nonexistent/file";
   assert.equal(await files.read(none), null);
   assert.equal(await files.readBytes(none), null);
@@ -53,7 +100,7 @@ Deno.test("files says null or nothing of what is not there", async () => {
   await files.removeTree(none);
 });
 
-Deno.test("files.lock() is one process's, until that ends however it ends", async () => {
+Deno.test("files.lock() belongs to one process until that ends, also by a signal", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/lock`;
     const hold = 'exec 9<>"$1"; flock 9; echo held; exec sleep 60';
@@ -74,7 +121,7 @@ Deno.test("files.lock() is one process's, until that ends however it ends", asyn
   });
 });
 
-Deno.test("files.write() and files.replace() leave nothing of what was longer, or was given up before", async () => {
+Deno.test("files.write() and files.replace() leave nothing of longer or unfinished older files", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/file`;
     for (const put of [files.write, files.replace]) {
@@ -90,7 +137,7 @@ Deno.test("files.write() and files.replace() leave nothing of what was longer, o
   });
 });
 
-Deno.test("files.makeDirectory() makes all on the way for us alone, and is fine with what is there", async () => {
+Deno.test("files.makeDirectory() creates parents with mode 0700, and accepts existing directories", async () => {
   await inFolder(async (folder) => {
     await files.makeDirectory(`${folder}/a/b`);
     await files.makeDirectory(`${folder}/a/b`, 0o755);
@@ -102,7 +149,7 @@ Deno.test("files.makeDirectory() makes all on the way for us alone, and is fine 
   });
 });
 
-Deno.test("files.temporaryDirectory() is new, and ours alone", async () => {
+Deno.test("files.temporaryDirectory() is new, and has mode 0700", async () => {
   const folders = [await files.temporaryDirectory("nr-"), await files.temporaryDirectory("nr-")];
   try {
     assert.notEqual(folders[0], folders[1]);
@@ -115,7 +162,7 @@ Deno.test("files.temporaryDirectory() is new, and ours alone", async () => {
   }
 });
 
-Deno.test("files.lstat() and files.stat() tell what a path is, and what it leads to", async () => {
+Deno.test("files.lstat() describes a symlink, files.stat() its target", async () => {
   await inFolder(async (folder) => {
     await files.write(`${folder}/file`, "four", 0o600);
     await files.symlink("file", `${folder}/link`);
@@ -137,7 +184,7 @@ Deno.test("files.lstat() and files.stat() tell what a path is, and what it leads
   });
 });
 
-Deno.test("files says what fails for any other reason than that something is not there", async () => {
+Deno.test("files throws errors other than those of missing files", async () => {
   await inFolder(async (folder) => {
     await files.makeDirectory(`${folder}/full/inside`);
     await files.write(`${folder}/file`, "");
@@ -154,7 +201,7 @@ Deno.test("files says what fails for any other reason than that something is not
   });
 });
 
-Deno.test("files.list() lists all names in their order", async () => {
+Deno.test("files.list() returns all names, sorted", async () => {
   await inFolder(async (folder) => {
     const names = ["10", "9", ".b", "a b", "A", "z", "é"];
     for (const name of names) await files.write(`${folder}/${name}`, "");
@@ -162,7 +209,7 @@ Deno.test("files.list() lists all names in their order", async () => {
   });
 });
 
-Deno.test("files.rename() and files.remove() change one name alone", async () => {
+Deno.test("files.rename() and files.remove() change a single name", async () => {
   await inFolder(async (folder) => {
     await files.write(`${folder}/a`, "a");
     await files.write(`${folder}/b`, "b");
@@ -176,7 +223,7 @@ Deno.test("files.rename() and files.remove() change one name alone", async () =>
   });
 });
 
-Deno.test("files.lock() can be taken by the next one once it is released, and is ours alone to read", async () => {
+Deno.test("files.lock() can be taken again once it is released, and has mode 0600", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/lock`;
     await Deno.writeTextFile(path, "123456789 of one before\n", { mode: 0o600 });

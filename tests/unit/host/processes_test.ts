@@ -5,7 +5,7 @@ import { installHint } from "../../../src/host/packages.ts";
 import { denoProcesses } from "../../../src/host/processes.ts";
 import { inFolder } from "../recording_host.ts";
 
-/** Processes, and what --debug would show of them. */
+/** Returns the processes, and the log at --debug. */
 function processes() {
   const shown: string[] = [];
   const silent = () => {};
@@ -19,7 +19,7 @@ function processes() {
   return { ...denoProcesses(log), shown };
 }
 
-Deno.test("processes.capture() gives output, code and signal", async () => {
+Deno.test("processes.capture() returns output, code and signal", async () => {
   const { capture, shown } = processes();
   const done = await capture(["sh", "-c", "echo out; echo err >&2; exit 3"]);
   assert.deepEqual(done, { code: 3, signal: null, stdout: "out\n", stderr: "err\n" });
@@ -28,20 +28,20 @@ Deno.test("processes.capture() gives output, code and signal", async () => {
   assert.match(shown[0]!, /^sh -c 'echo out; .*' → 3 in \d+ ms$/);
 });
 
-Deno.test("processes.capture() feeds stdin, also to a child that does not read it", async () => {
+Deno.test("processes.capture() writes stdin, also to a child that does not read it", async () => {
   const { capture } = processes();
   assert.equal((await capture(["cat"], { stdin: "x".repeat(100_000) })).stdout.length, 100_000);
   assert.equal((await capture(["true"], { stdin: "x".repeat(1_000_000) })).code, 0);
   assert.equal((await capture(["cat"])).stdout, "");
 });
 
-Deno.test("processes.capture() and start() give the environment that they are told, and no other", async () => {
+Deno.test("processes.capture() and start() pass on exactly the given environment", async () => {
   const { capture } = processes();
   const { stdout } = await capture(["env"], { env: { PATH: "/usr/bin:/bin", A: "1" } });
   assert.deepEqual(stdout.trim().split("\n").sort(), ["A=1", "PATH=/usr/bin:/bin"]);
 });
 
-Deno.test("processes.capture() ends a child that is aborted", async () => {
+Deno.test("processes.capture() ends the child when aborted", async () => {
   const { capture } = processes();
   const controller = new AbortController();
   const sleeping = capture(["sleep", "60"], { signal: controller.signal });
@@ -49,7 +49,7 @@ Deno.test("processes.capture() ends a child that is aborted", async () => {
   assert.equal((await sleeping).signal, "SIGTERM");
 });
 
-Deno.test("processes.start() keeps a detached child out of our session", async () => {
+Deno.test("processes.start() starts a detached child in its own session", async () => {
   const { start } = processes();
   const child = start(["sleep", "60"], { detached: true, stdout: "null", stderr: "null" });
   const stat = await processes().capture(["cat", `/proc/${child.pid}/stat`]);
@@ -60,7 +60,7 @@ Deno.test("processes.start() keeps a detached child out of our session", async (
   child.kill("SIGKILL");
 });
 
-Deno.test("processes.signal() says whether there was anybody", async () => {
+Deno.test("processes.signal() returns whether the process exists", async () => {
   const { start, signal } = processes();
   const child = start(["sleep", "60"], { stdout: "null", stderr: "null" });
   assert.ok(signal(child.pid, "SIGKILL"));
@@ -68,7 +68,7 @@ Deno.test("processes.signal() says whether there was anybody", async () => {
   assert.ok(!signal(child.pid, "SIGKILL"));
 });
 
-Deno.test("processes.capture() and start() tell --debug each command line, with its code", async () => {
+Deno.test("processes.capture() and start() log each command line with its code at --debug", async () => {
   const { capture, start, shown } = processes();
   await capture(["sh", "-c", "exit 4"]);
   await start(["sh", "-c", "exit 5"], { stdout: "null", stderr: "null" }).ended;
@@ -77,7 +77,7 @@ Deno.test("processes.capture() and start() tell --debug each command line, with 
   assert.match(shown[1]!, /^sh -c 'exit 5' → 5 in \d+ ms$/);
 });
 
-Deno.test("processes.start() gives its child the folder, the environment and the code", async () => {
+Deno.test("processes.start() passes on folder and environment, and returns the code", async () => {
   const { start } = processes();
   await inFolder(async (folder) => {
     const child = start(["sh", "-c", 'pwd >out; echo "$A$SECRET" >>out; exit 6'], {
@@ -89,7 +89,7 @@ Deno.test("processes.start() gives its child the folder, the environment and the
   });
 });
 
-Deno.test("processes.start() gives its child a stdin at its end, unless told", async () => {
+Deno.test("processes.start() gives its child an empty stdin by default", async () => {
   const { start } = processes();
   await inFolder(async (folder) => {
     const child = start(["sh", "-c", "cat; echo end >out"], { cwd: folder, stdout: "null" });
@@ -98,7 +98,7 @@ Deno.test("processes.start() gives its child a stdin at its end, unless told", a
   });
 });
 
-Deno.test("processes.start() leaves a child in our session where it is not detached", async () => {
+Deno.test("processes.start() leaves a child that is not detached in this session", async () => {
   const { start, capture } = processes();
   const child = start(["sleep", "60"], { stdout: "null", stderr: "null" });
   const sessions = await Promise.all([child.pid, Deno.pid].map(async (pid) => {
@@ -109,12 +109,12 @@ Deno.test("processes.start() leaves a child in our session where it is not detac
   assert.equal(sessions[0], sessions[1]);
 });
 
-Deno.test("processes.signal() does not hide that it may not", () => {
+Deno.test("processes.signal() throws where it lacks the permission", () => {
   // Root may signal all: a signal that there is not stands for one that may not be sent.
   assert.throws(() => processes().signal(Deno.pid, "SIGNONE" as Deno.Signal), TypeError);
 });
 
-Deno.test("processes says why a program does not start that is there", async () => {
+Deno.test("processes names the reason where an existing program does not start", async () => {
   const { capture, start } = processes();
   await inFolder(async (folder) => {
     const program = `${folder}/it's`;
@@ -125,7 +125,7 @@ Deno.test("processes says why a program does not start that is there", async () 
   });
 });
 
-Deno.test("processes names the package of what is missing, where it is known", async () => {
+Deno.test("processes names the package of a missing program, where it is known", async () => {
   const { capture } = processes();
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
   const known = installHint("btrfs", release);
@@ -138,7 +138,7 @@ Deno.test("processes names the package of what is missing, where it is known", a
   });
 });
 
-Deno.test("processes says what is missing", async () => {
+Deno.test("processes names a missing program", async () => {
   const { capture, start } = processes();
   const isMissing = (error: unknown) => {
     assert.ok(error instanceof Failure);

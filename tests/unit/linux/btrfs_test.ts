@@ -3,7 +3,7 @@ import type { Stat } from "../../../src/host/host.ts";
 import { createSubvolume, deleteSubvolume, isSubvolume } from "../../../src/linux/btrfs.ts";
 import { type Answer, recordingHost } from "../recording_host.ts";
 
-/** A host with these subvolumes, each inside of the one before; btrfs deletes none that holds another. */
+/** Returns a host with nested subvolumes; its btrfs(8) deletes none that holds another one. */
 function btrfsHost(...subvolumes: string[]) {
   const left = new Set(subvolumes);
   const recording = recordingHost({
@@ -29,14 +29,14 @@ function btrfsHost(...subvolumes: string[]) {
   return { ...recording, host: { ...recording.host, files }, left };
 }
 
-Deno.test("deleteSubvolume() takes one process for one without others inside", async () => {
+Deno.test("deleteSubvolume() needs one process for a subvolume without inner ones", async () => {
   const { host, commands, left } = btrfsHost("/m/root");
   await deleteSubvolume(host, "/m/root");
   assert.deepEqual(commands(), ["btrfs subvolume delete /m/root"]);
   assert.equal(left.size, 0);
 });
 
-Deno.test("deleteSubvolume() deletes those inside first, however deep and whatever they are called", async () => {
+Deno.test("deleteSubvolume() deletes inner subvolumes first, at any depth and with any name", async () => {
   const { host, commands, processes, left } = btrfsHost(
     "/m/root",
     "/m/root/-a\n$b",
@@ -45,7 +45,7 @@ Deno.test("deleteSubvolume() deletes those inside first, however deep and whatev
   await deleteSubvolume(host, "/m/root");
   assert.equal(left.size, 0);
   const find = processes.find(({ argv }) => argv[0] === "find")!.argv;
-  // A name may hold a newline, and no other device is to be searched twice.
+  // Names can contain newlines, and the search does not descend into inner subvolumes.
   assert.deepEqual(find.slice(1), [
     ...["/m/root", "-mindepth", "1", "-inum", "256", "-type", "d", "-prune", "-print0"],
   ]);
@@ -53,7 +53,7 @@ Deno.test("deleteSubvolume() deletes those inside first, however deep and whatev
   assert.equal(deleted.at(-1), "btrfs subvolume delete /m/root");
 });
 
-Deno.test("isSubvolume() takes a folder of that number alone", async () => {
+Deno.test("isSubvolume() is true only for a folder with inode 256", async () => {
   const { host } = recordingHost();
   const stat = (await host.files.lstat("/"))!;
   const is = (kind: Stat["kind"], ino: number) => {
@@ -67,13 +67,13 @@ Deno.test("isSubvolume() takes a folder of that number alone", async () => {
   assert.ok(!await isSubvolume(host, "/nonexistent"));
 });
 
-Deno.test("deleteSubvolume() leaves alone what is none", async () => {
+Deno.test("deleteSubvolume() does nothing where there is no subvolume", async () => {
   const { host, commands } = btrfsHost();
   await deleteSubvolume(host, "/m/root");
   assert.deepEqual(commands(), []);
 });
 
-Deno.test("deleteSubvolume() and createSubvolume() say what btrfs said", async () => {
+Deno.test("deleteSubvolume() and createSubvolume() report the error of btrfs(8)", async () => {
   const failing = recordingHost({ answer: () => ({ code: 1, stderr: "ERROR: no space\n" }) }).host;
   const stat = (await failing.files.lstat("/"))!;
   const files = { ...failing.files, lstat: () => Promise.resolve({ ...stat, ino: 256 }) };

@@ -12,7 +12,7 @@ function facts(cgroup: string | null, mounts = [UNIFIED]): KernelFacts {
   return { boot: "b", stat: "", cgroup, mounts, links: [] };
 }
 
-Deno.test("cgroupPaths() go below our own, with a twin for each older hierarchy", () => {
+Deno.test("cgroupPaths() are below the own cgroup, with a twin for each older hierarchy", () => {
   assert.deepEqual(cgroupPaths(facts("/a/b"), "m"), ["/sys/fs/cgroup/a/b/m"]);
   assert.deepEqual(cgroupPaths(facts("/"), "m"), ["/sys/fs/cgroup/m"]);
   const mixed = [
@@ -25,17 +25,17 @@ Deno.test("cgroupPaths() go below our own, with a twin for each older hierarchy"
   ]);
 });
 
-Deno.test("cgroupPaths() never climb out of the hierarchy", () => {
+Deno.test("cgroupPaths() never leave the hierarchy", () => {
   assert.deepEqual(cgroupPaths(facts("/../../x"), "m"), ["/sys/fs/cgroup/m"]);
 });
 
-Deno.test("cgroupPaths() say what is missing where there is no unified hierarchy", () => {
+Deno.test("cgroupPaths() fails with the reason where there is no unified hierarchy", () => {
   for (const host of [facts("/", []), facts(null)]) {
     assert.throws(() => cgroupPaths(host, "m"), { kind: "host", message: /no unified cgroup/ });
   }
 });
 
-Deno.test("inCgroup() is in the cgroup before the command is, and takes words to the letter", async () => {
+Deno.test("inCgroup() enters the cgroup before it runs the command, and passes arguments literally", async () => {
   await inFolder(async (folder) => {
     const cgroup = `${folder}/it's $HOME`;
     const words = ["a b", "$(id)", "'", "\n", "-n"];
@@ -54,7 +54,7 @@ Deno.test("inCgroup() is in the cgroup before the command is, and takes words to
   });
 });
 
-Deno.test("inCgroup() runs nothing outside when the cgroup cannot be made", async () => {
+Deno.test("inCgroup() does not run the command where the cgroup cannot be made", async () => {
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/file`, "");
     const [program, ...args] = inCgroup(`${folder}/file/x`, ["touch", `${folder}/ran`]);
@@ -70,7 +70,7 @@ async function tell(argv: Argv): Promise<string> {
   return (await host.processes.capture(argv)).stdout.trim();
 }
 
-/** A cgroup of this test's own, or null where none can be made. */
+/** Returns the path of a new cgroup for one test; null where none can be made. */
 async function ownCgroup(): Promise<string | null> {
   const text = await readKernel(host, "/proc/self/mountinfo", "/proc/self/cgroup");
   const unified = parseMounts(text).find(({ type }) => type === "cgroup2")?.point;
@@ -83,7 +83,7 @@ async function ownCgroup(): Promise<string | null> {
   return (await tell(["sh", "-c", tried, "sh", path])) === "made" ? path : null;
 }
 
-/** Ends a cgroup in which a script runs, which has written `ready` to a file; how long that took. */
+/** Runs a script in a cgroup until it is ready, then ends the cgroup; returns how long that took, in milliseconds. */
 async function end(name: string, script: string, grace: number): Promise<number | null> {
   const cgroup = await ownCgroup();
   if (cgroup === null) {
@@ -122,35 +122,35 @@ async function end(name: string, script: string, grace: number): Promise<number 
   return took;
 }
 
-Deno.test("endCgroup() of what is not there is done", async () => {
+Deno.test("endCgroup() succeeds where the cgroup does not exist", async () => {
   await endCgroup(host, ["/sys/fs/cgroup/no-such-cgroup"], 1);
 });
 
-Deno.test("endCgroup() ends by SIGTERM what heeds it, with all below", async () => {
+Deno.test("endCgroup() ends processes by SIGTERM, also in cgroups below", async () => {
   const script = 'mkdir "$2/a" && sh -c "echo \\$\\$ >\\"$2/a/cgroup.procs\\"; exec sleep 60" & ' +
     'sleep 0.1; : >"$1"; exec sleep 60';
   const took = await end("endCgroup() ends by SIGTERM", script, 20);
   assert.ok(took === null || took < 5_000, `${took} ms`);
 });
 
-Deno.test("endCgroup() kills what ignores SIGTERM, once it had its grace", async () => {
+Deno.test("endCgroup() kills processes that ignore SIGTERM after the grace", async () => {
   const script = `trap '' TERM; : >"$1"; while :; do sleep 0.1; done`;
   const took = await end("endCgroup() kills after its grace", script, 1);
   assert.ok(took === null || took >= 900 && took < 8_000, `${took} ms`);
 });
 
-Deno.test("endCgroup() kills at once without a grace", async () => {
+Deno.test("endCgroup() kills at once where the grace is 0", async () => {
   const script = `trap 'sleep 20' TERM; : >"$1"; while :; do sleep 0.1; done`;
   const took = await end("endCgroup() kills at once", script, 0);
   assert.ok(took === null || took < 5_000, `${took} ms`);
 });
 
-Deno.test("endCgroup() says when something does not go", async () => {
+Deno.test("endCgroup() fails where processes do not end", async () => {
   const failing = recordingHost({ answer: () => ({ code: 1 }) });
   await assert.rejects(endCgroup(failing.host, ["/cg"], 0), { kind: "host", message: /\/cg/ });
 });
 
-/** Runs a script in a cgroup of its own; null where none can be made. */
+/** Runs a script with inOwnCgroup(); returns null where no cgroup can be made. */
 async function runInOwn(name: string, script: string) {
   const cgroup = await ownCgroup();
   if (cgroup === null) return skip(name, "no cgroup can be made");
@@ -164,13 +164,13 @@ async function runInOwn(name: string, script: string) {
   return { code, took, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
 
-Deno.test("inOwnCgroup() runs a command in there, and gives its code and streams", async () => {
+Deno.test("inOwnCgroup() runs a command in the cgroup, with its streams and its exit code", async () => {
   const script = 'grep -q "^$$\\$" "$1/cgroup.procs" && echo in there; echo err >&2; exit 7';
   const ran = await runInOwn("inOwnCgroup() runs a command", script);
   if (ran) assert.deepEqual([ran.code, ran.out, ran.err], [7, "in there\n", "err\n"]);
 });
 
-Deno.test("inOwnCgroup() says nothing of a command that was killed, and lets it have its signals", async () => {
+Deno.test("inOwnCgroup() prints nothing about a killed command, and lets it receive signals", async () => {
   const ran = await runInOwn(
     "inOwnCgroup() is silent",
     "trap 'echo caught' INT; kill -INT $$; kill -KILL $$",
@@ -178,7 +178,7 @@ Deno.test("inOwnCgroup() says nothing of a command that was killed, and lets it 
   if (ran) assert.deepEqual([ran.code, ran.out, ran.err], [137, "caught\n", ""]);
 });
 
-Deno.test("inOwnCgroup() ends what the command left behind, politely first", async () => {
+Deno.test("inOwnCgroup() ends left processes by SIGTERM, then by SIGKILL", async () => {
   const left = "trap '' TERM; while :; do sleep 0.1; done";
   const script = `(${left}) >/dev/null 2>&1 & exit 0`;
   const ran = await runInOwn("inOwnCgroup() ends what is left", script);

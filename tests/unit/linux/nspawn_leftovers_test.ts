@@ -1,26 +1,32 @@
-/** What nspawn leaves behind when it is killed. */
-
 import assert from "node:assert/strict";
 import {
-  EXPORTS,
-  RECORDS,
-  SWEEP_SCRIPT,
-  sweepExport,
-  sweepWorkshops,
-  WORKSHOP,
+  BUILD_MACHINE_PREFIX,
+  END_ABANDONED_SCRIPT,
+  endAbandonedMachines,
+  EXPORT_MOUNTS,
+  MACHINE_RECORDS,
+  removeExportMount,
 } from "../../../src/linux/nspawn_leftovers.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
-Deno.test("sweepWorkshops() starts nothing where nothing is called so, and tells what it ended", async () => {
-  const ended = `${WORKSHOP}login-x-7`;
+Deno.test("endAbandonedMachines() runs no process where no name has the prefix, and logs what it ended", async () => {
+  const ended = `${BUILD_MACHINE_PREFIX}login-x-7`;
   const { host, commands, err } = recordingHost({ answer: () => ({ stdout: `${ended}\n` }) });
-  for (const [folder, name] of [[EXPORTS, `${WORKSHOP}setup-42`], [RECORDS, ended], ["", ""]]) {
+  for (
+    const [folder, name] of [[EXPORT_MOUNTS, `${BUILD_MACHINE_PREFIX}setup-42`], [
+      MACHINE_RECORDS,
+      ended,
+    ], ["", ""]]
+  ) {
     const list = (path: string) => Promise.resolve(path === folder ? ["run-42", name!] : ["other"]);
-    await sweepWorkshops({ ...host, files: { ...host.files, list } });
+    await endAbandonedMachines({ ...host, files: { ...host.files, list } });
   }
   assert.equal(commands().length, 2);
-  assert.match(commands()[0]!, new RegExp(` sh ${RECORDS} ${EXPORTS} ${WORKSHOP}$`));
-  assert.match(err(), new RegExp(`^Ending ${ended}: `, "m"));
+  assert.match(
+    commands()[0]!,
+    new RegExp(` sh ${MACHINE_RECORDS} ${EXPORT_MOUNTS} ${BUILD_MACHINE_PREFIX}$`),
+  );
+  assert.match(err(), new RegExp(`^Ending machine ${ended}: `, "m"));
 });
 
 function exportHost(isThere: boolean) {
@@ -34,31 +40,31 @@ function exportHost(isThere: boolean) {
   return { ...recording, host: { ...recording.host, files }, removed };
 }
 
-Deno.test("sweepExport() unmounts and removes what a killed nspawn left, also where nothing is mounted", async () => {
+Deno.test("removeExportMount() removes the folder of a killed nspawn, mounted or not", async () => {
   const { host, commands, removed } = exportHost(true);
-  await sweepExport(host, "run-42");
+  await removeExportMount(host, "run-42");
   const path = "/run/systemd/nspawn/unix-export/run-42";
   assert.deepEqual(commands(), [`umount --quiet ${path}`]);
   assert.deepEqual(removed, [path]);
 });
 
-Deno.test("sweepExport() starts no process where there is nothing", async () => {
+Deno.test("removeExportMount() runs no process where there is no folder", async () => {
   const { host, commands, removed } = exportHost(false);
-  await sweepExport(host, "run-42");
+  await removeExportMount(host, "run-42");
   assert.deepEqual([commands(), removed], [[], []]);
 });
 
-/** No process has this id, which is more than PID_MAX_LIMIT of the kernel. */
+/** No process has this id: it is above the kernel's PID_MAX_LIMIT. */
 const NOBODY = 4_194_305;
 
-/** Ends the leader of a record as machinectl(1) does, and writes down how it was called. */
+/** Ends the machine's process as machinectl(1) does, and records its arguments. */
 const MACHINECTL = `#!/bin/sh
 for name; do :; done
 echo "$*" >>"$0.log"
 [ "$1" = terminate ] || kill -KILL "$(sed -n s/^LEADER=//p "$RECORDS/$name")"
 `;
 
-Deno.test("SWEEP_SCRIPT ends machines whose starter is gone, and leaves all others alone", async () => {
+Deno.test("END_ABANDONED_SCRIPT ends machines whose build has ended, and no others", async () => {
   await inFolder(async (folder) => {
     const [records, exports, bin] = ["records", "exports", "bin"].map((name) =>
       `${folder}/${name}`
@@ -74,7 +80,7 @@ Deno.test("SWEEP_SCRIPT ends machines whose starter is gone, and leaves all othe
       await Deno.mkdir(`${exports}/${name}`);
     }
     const command = new Deno.Command("sh", {
-      args: ["-c", SWEEP_SCRIPT, "sh", records!, exports!, "w-"],
+      args: ["-c", END_ABANDONED_SCRIPT, "sh", records!, exports!, "w-"],
       env: { PATH: `${bin}:${Deno.env.get("PATH")}`, RECORDS: records! },
     });
     const ended = leaders[0]!.status;

@@ -3,13 +3,13 @@ import type { Files, Stat } from "../../../src/host/host.ts";
 import {
   commonNspawnArgv,
   escapeColons,
-  filtersCalls,
+  hasSeccomp,
   nspawnVersion,
   type Registration,
 } from "../../../src/linux/nspawn.ts";
 import { recordingHost } from "../recording_host.ts";
 
-/** A host whose nspawn says this; its executable can be replaced, and what is kept is kept. */
+/** Returns a host whose nspawn prints these texts in turn, with a cache, and an executable that can change. */
 function versionHost(...texts: string[]) {
   const recording = recordingHost({ answer: () => ({ stdout: texts.shift() ?? "" }) });
   const kept = new Map<string, string>();
@@ -50,7 +50,7 @@ Deno.test("nspawnVersion() is the first number, also of a release candidate", as
   }
 });
 
-Deno.test("nspawnVersion() asks once, and again when the executable is another", async () => {
+Deno.test("nspawnVersion() asks once, and again when the executable has changed", async () => {
   const { host, executable, commands } = versionHost(
     ...["systemd 252 (x)\n", "systemd 257 (x)\n", "systemd 258~rc1 (x)\n"],
   );
@@ -62,14 +62,14 @@ Deno.test("nspawnVersion() asks once, and again when the executable is another",
   assert.deepEqual(commands(), Array(3).fill("systemd-nspawn --version"));
 });
 
-Deno.test("nspawnVersion() keeps nothing of an executable that it does not find", async () => {
+Deno.test("nspawnVersion() caches nothing where it does not find the executable", async () => {
   const { host, executable, kept } = versionHost("systemd 252 (x)\n", "systemd 257 (x)\n");
   executable.isThere = false;
   assert.deepEqual([await nspawnVersion(host), await nspawnVersion(host)], [252, 257]);
   assert.equal(kept.size, 0);
 });
 
-Deno.test("nspawnVersion() refuses what says no version, and keeps nothing of it", async () => {
+Deno.test("nspawnVersion() fails on output without a version, and caches nothing", async () => {
   for (const text of ["hello", "", "systemd\n", "systemd x\n", "sh: systemd 252\n"]) {
     const { host, kept } = versionHost(text);
     const expected = { kind: "host", message: /version of systemd-nspawn/ };
@@ -97,9 +97,9 @@ Deno.test("escapeColons() escapes what separates paths, and the escape itself", 
   assert.equal(escapeColons("/a:b\\c"), "/a\\:b\\\\c");
 });
 
-Deno.test("filtersCalls() looks for the feature that systemd was built with", async () => {
+Deno.test("hasSeccomp() looks for the feature that systemd was built with", async () => {
   for (const [features, filters] of [["+PAM +SECCOMP", true], ["+PAM -SECCOMP", false]] as const) {
     const { host } = versionHost(`systemd 252 (x)\n${features}\n`);
-    assert.equal(await filtersCalls(host), filters);
+    assert.equal(await hasSeccomp(host), filters);
   }
 });

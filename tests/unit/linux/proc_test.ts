@@ -19,13 +19,13 @@ const MOUNTINFO = `21 1 8:1 / / rw,relatime - ext4 /dev/vda rw
 26 23 0:43 / /var/lib/nspawn-runner rw master:1 propagate_from:2 - xfs /dev/vdc rw
 `;
 
-Deno.test("parseMounts() reads points, types and escapes, and passes over all else", () => {
+Deno.test("parseMounts() reads points, types and escapes, and ignores other lines", () => {
   const mounts = parseMounts(`0::/x\nfoo - bar\n${MOUNTINFO}`);
   assert.equal(mounts.length, 6);
   assert.deepEqual(mounts[3], { point: "/var/lib/nspawn-runner/.machines/a b\\c", type: "tmpfs" });
 });
 
-Deno.test("fileSystemOf() goes by the longest mount point, and by the last of two", () => {
+Deno.test("fileSystemOf() takes the longest mount point, and of two the last", () => {
   const mounts = parseMounts(MOUNTINFO);
   assert.equal(fileSystemOf(mounts, "/var/lib/nspawn-runner/bookworm"), "xfs");
   assert.equal(fileSystemOf(mounts.slice(0, 5), "/var/lib/nspawn-runner"), "btrfs");
@@ -34,13 +34,13 @@ Deno.test("fileSystemOf() goes by the longest mount point, and by the last of tw
   assert.equal(fileSystemOf([], "/"), "");
 });
 
-Deno.test("parseCgroup() takes the unified hierarchy out of a mixed one", () => {
+Deno.test("parseCgroup() finds the unified hierarchy among others", () => {
   assert.equal(parseCgroup("9:name=systemd:/a\n1:cpu:/b\n0::/c/d e\n"), "/c/d e");
   assert.equal(parseCgroup("7 (a0::/b) S 1\n0::/c\n"), "/c");
   assert.equal(parseCgroup("1:cpu:/b\n"), null);
 });
 
-Deno.test("kernelFacts() are this machine's, from one process", async () => {
+Deno.test("kernelFacts() reads the facts of this machine with one process", async () => {
   const recording = recordingHost({ real: ["cat"] });
   const host = { ...recording.host, pid: () => Deno.pid };
   const facts = await kernelFacts(host);
@@ -56,26 +56,26 @@ function stat(pid: number, name: string, state: string, flags: number, start: nu
   return `${pid} (${name}) ${state} ${between.join(" ")} ${start} 0 0\n`;
 }
 
-Deno.test("parseStat() finds the start whatever the program is called", () => {
+Deno.test("parseStat() finds the start time for any name of the program", () => {
   for (const name of ["sh", "a b", "a) R 1 2 3 (b", "((", "new\nline", ""]) {
     assert.deepEqual(parseStat(stat(7, name, "S", 0, 1234)), { pid: 7, start: 1234 });
   }
 });
 
-Deno.test("parseStat() finds nobody in what has ended, or is about to", () => {
+Deno.test("parseStat() is null for a process that has ended or is exiting", () => {
   assert.equal(parseStat(stat(7, "sh", "Z", 0, 1234)), null);
   assert.equal(parseStat(stat(7, "sh", "X", 0, 1234)), null);
   assert.equal(parseStat(stat(7, "sh", "S", 0x4, 1234)), null);
   for (const text of ["", "7", "7 (sh)", "x (sh) S 1"]) assert.equal(parseStat(text), null);
 });
 
-Deno.test("isAlive() tells a process from a later one of the same pid", async () => {
+Deno.test("isAlive() is false for a later process with the same id", async () => {
   const { host } = recordingHost({ answer: () => ({ stdout: stat(7, "sh", "S", 0, 1234) }) });
   assert.ok(await isAlive(host, { pid: 7, start: 1234 }));
   assert.ok(!await isAlive(host, { pid: 7, start: 1233 }));
 });
 
-Deno.test("identify() knows a real process until it ends", async () => {
+Deno.test("identify() finds a real process until it ends", async () => {
   const { host } = recordingHost({ real: ["cat"] });
   const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
   const id = await identify(host, child.pid);
@@ -102,7 +102,7 @@ Deno.test("FIND_RUNNER_SCRIPT finds a program with the name of GitLab Runner, ho
   });
 });
 
-Deno.test("FIND_RUNNER_SCRIPT passes over a script with the name of GitLab Runner", async () => {
+Deno.test("FIND_RUNNER_SCRIPT ignores a script with the name of GitLab Runner", async () => {
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/gitlab-runner`, '#!/bin/sh\nsh "$@"\n:\n', { mode: 0o755 });
     const [pid, found] = await findRunner(`${folder}/gitlab-runner`);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { until } from "../../../src/linux/wait.ts";
 import { recordingHost } from "../recording_host.ts";
 
-Deno.test("until() gives up when the time is over, and asks at least once", async () => {
+Deno.test("until() ends after the time-out, and asks at least once", async () => {
   const { host } = recordingHost();
   let asked = 0;
   assert.ok(!await until(host, { timeout: 100 }, () => Promise.resolve(++asked < 0)));

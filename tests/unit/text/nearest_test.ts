@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { nearest } from "../../../src/text/nearest.ts";
 
-Deno.test("nearest() finds the word that was probably meant", () => {
+Deno.test("nearest() finds the word that a misspelt one means", () => {
   const words = ["id", "run", "prepare", "cleanup", "chroot-list", "chroot-login"];
   assert.equal(nearest("rnu", words), "run");
   assert.equal(nearest("preprae", words), "prepare");

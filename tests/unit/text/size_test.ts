@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { asSize } from "../../../src/text/size.ts";
+import { formatSize } from "../../../src/text/size.ts";
 
-Deno.test("asSize() rounds, but not to 0", () => {
-  assert.equal(asSize(1), "1 KiB");
-  assert.equal(asSize(300 * 1024 ** 2), "300 MiB");
-  assert.equal(asSize(1.5 * 1024 ** 3), "1.5 GiB");
+Deno.test("formatSize() rounds, but not to 0", () => {
+  assert.equal(formatSize(1), "1 KiB");
+  assert.equal(formatSize(300 * 1024 ** 2), "300 MiB");
+  assert.equal(formatSize(1.5 * 1024 ** 3), "1.5 GiB");
 });
