@@ -11,7 +11,7 @@ import { isMachineName, type MachineName, machineName } from "../machines/record
 /** The machine that a call is about. */
 export interface ChosenMachine {
   readonly id: string;
-  readonly machine: MachineName;
+  readonly name: MachineName;
   /** A short hash of the GitLab server's identity; undefined by hand. */
   readonly server: string | undefined;
 }
@@ -31,7 +31,7 @@ export async function chooseMachine(
     throw usageError("Cannot choose the machine: no job id is given", "Give one: --id 42");
   }
   const server = job?.server === undefined ? undefined : await shortHash(job.server);
-  return { id, machine: machineName(id, server), server };
+  return { id, name: machineName(id, server), server };
 }
 
 /**
@@ -43,7 +43,7 @@ export async function chooseMachine(
 export async function machineOfStage(host: Host, invocation: Invocation): Promise<MachineName> {
   const decided = decisionsOf(host.env)?.machine;
   if (decided === undefined || invocation.options["id"] !== undefined) {
-    return (await chooseMachine(invocation, await readJob(host))).machine;
+    return (await chooseMachine(invocation, await readJob(host))).name;
   }
   if (isMachineName(decided)) return decided;
   throw hostFailure(

@@ -40,7 +40,7 @@ export async function helperBinds(
  *
  * @throws {Failure} where the program does not run in the machine.
  */
-export async function proveHelper(
+export async function verifyHelper(
   host: Host,
   { name, store: folder }: MachinePlan,
   interrupt: AbortSignal,

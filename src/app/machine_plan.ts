@@ -46,7 +46,7 @@ export async function planForJob(
     job?.overrides ?? {},
   );
   return planOf(config, {
-    name: machine.machine,
+    name: machine.name,
     tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
     onReserved: (tree) => host.log.info(imageLine(tree)),
     settings,
@@ -74,7 +74,7 @@ export function planForTrial(host: Host, config: Config, candidate: Candidate): 
       id,
       server: undefined,
       url: undefined,
-      watcher: "us",
+      watcher: "self",
       began: host.clock.now(),
       timeout: undefined,
       lifetime: settings.prepare_timeout + TRIAL_LIFETIME,
@@ -95,7 +95,7 @@ export async function planForCheck(
 ): Promise<MachinePlan> {
   const began = host.clock.now();
   const id = `doctor-${host.pid()}`;
-  const machine = { id, machine: machineName(id, undefined), server: undefined };
+  const machine = { id, name: machineName(id, undefined), server: undefined };
   const { onReserved: _, ...plan } = await planForJob(host, config, {
     machine,
     job: null,
@@ -103,7 +103,7 @@ export async function planForCheck(
     began,
   });
   const lifetime = plan.settings.prepare_timeout + TRIAL_LIFETIME;
-  return { ...plan, job: { ...plan.job, watcher: "us", began, lifetime, keep: 0 } };
+  return { ...plan, job: { ...plan.job, watcher: "self", began, lifetime, keep: 0 } };
 }
 
 /** Seconds that the scripts of a trial may take; afterwards any housekeeping ends its machine. */
@@ -145,7 +145,7 @@ function plannedJob(
     id: machine.id,
     server: machine.server,
     url: job?.url,
-    watcher: job === null ? "nobody" : "gitlab-runner",
+    watcher: job === null ? "none" : "gitlab-runner",
     began: decisionsOf(host.env)?.began || began,
     timeout,
     lifetime: timeout === undefined ? config.deadline : timeout + MARGIN,

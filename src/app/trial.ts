@@ -27,14 +27,14 @@ export function chrootTrial(host: Host, config: Config): Trial {
   return async (candidate, interrupt) => {
     const plan = planForTrial(host, config, candidate);
     const lease = await withTrialMachine(host, plan, interrupt, async (machine) => {
-      for (const need of NEEDS) await meet(machine, need, interrupt);
+      for (const need of NEEDS) await checkNeed(machine, need, interrupt);
       return machine.lease;
     });
     if (lease.layer !== null) await prepareLayers(host, plan.store, candidate.tree, interrupt);
   };
 }
 
-async function meet(
+async function checkNeed(
   machine: TrialMachine,
   { script, failure, hint }: (typeof NEEDS)[number],
   interrupt: AbortSignal,

@@ -1,7 +1,7 @@
 import { chooseImage, chooseMachine } from "../app/choices.ts";
 import type { CommandRun, Invocation } from "../app/command.ts";
 import { interruptible } from "../app/interrupt.ts";
-import { proveHelper } from "../app/job_helper.ts";
+import { verifyHelper } from "../app/job_helper.ts";
 import { planForJob } from "../app/machine_plan.ts";
 import { unknownOverrides } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
@@ -33,7 +33,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
       ({ kernel: { boot }, runner }) => keepHouse(host, store, { boot, runner }, name, interrupt),
     );
     const lease = await startMachine(host, plan, ready, interrupt);
-    if (job?.movesFiles) await proveHelper(host, plan, interrupt);
+    if (job?.movesFiles) await verifyHelper(host, plan, interrupt);
     host.log.info(machineLine(lease, settings, ready.supervisor.enforcesLimits));
     for (const note of ready.network.notes) host.log.info(note);
   });

@@ -58,14 +58,14 @@ export async function reserveFolders(
   plan: ProjectFolders,
   uid: number,
 ): Promise<ReservedFolders> {
-  const parts = partsOf(plan.owner, uid);
+  const parts = pathParts(plan.owner, uid);
   const wanted = [{ folder: join(store, CACHES.name, ...parts), to: plan.cache }];
   if (plan.builds !== undefined) {
-    wanted.push({ folder: await freeSlot(host, store, parts), to: plan.builds });
+    wanted.push({ folder: await freeBuildsFolder(host, store, parts), to: plan.builds });
   }
   const binds: Bind[] = [];
   for (const { folder, to } of wanted) {
-    const from = join(folder, DATA);
+    const from = join(folder, DATA_FOLDER);
     await host.files.makeDirectory(folder); // for root alone: jobs may leave set-uid programs there
     await host.files.makeDirectory(from, 0o755);
     await host.files.touch(folder, host.clock.now());
@@ -75,14 +75,18 @@ export async function reserveFolders(
 }
 
 /** The part of a folder that machines see; the folder itself holds the time of its last use. */
-const DATA = "data";
+const DATA_FOLDER = "data";
 
 /** Returns the folders that leases name. */
 export function foldersInUse(leases: readonly Lease[]): Set<string> {
   return new Set(leases.flatMap(({ folders }) => folders));
 }
 
-async function freeSlot(host: Host, store: string, parts: readonly string[]): Promise<string> {
+async function freeBuildsFolder(
+  host: Host,
+  store: string,
+  parts: readonly string[],
+): Promise<string> {
   const taken = foldersInUse(await listLeases(host, store));
   for (let slot = 0;; slot++) {
     const folder = join(store, BUILDS.name, ...parts, `${slot}`);
@@ -90,7 +94,7 @@ async function freeSlot(host: Host, store: string, parts: readonly string[]): Pr
   }
 }
 
-function partsOf({ server, project, isProtected }: CacheOwner, uid: number): string[] {
+function pathParts({ server, project, isProtected }: CacheOwner, uid: number): string[] {
   const refs = isProtected ? "protected" : "unprotected";
   return [server, project, uid === 0 ? refs : `${refs}-${uid}`];
 }

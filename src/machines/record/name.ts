@@ -8,7 +8,7 @@ declare const checked: unique symbol;
 export type MachineName = string & { readonly [checked]: "MachineName" };
 
 /** hostname_is_valid() of systemd: labels of letters, digits and inner hyphens, 64 characters. */
-const SHAPE =
+const MACHINE_NAME =
   /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
 
 /**
@@ -39,5 +39,5 @@ export function idOf(machine: MachineName): string {
 
 /** Returns whether a text is a valid machine name. */
 export function isMachineName(text: string): text is MachineName {
-  return text.length <= 64 && SHAPE.test(text);
+  return text.length <= 64 && MACHINE_NAME.test(text);
 }

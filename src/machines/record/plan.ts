@@ -47,7 +47,7 @@ export interface PlannedJob {
   /** The origin of the repository's URL; undefined without a repository. */
   readonly url: string | undefined;
   /** The process whose end also ends the machine: the GitLab Runner that called, this process, or none. */
-  readonly watcher: "gitlab-runner" | "us" | "nobody";
+  readonly watcher: "gitlab-runner" | "self" | "none";
   /** When the job began, in milliseconds since 1970. */
   readonly began: number;
   /** The job's time-out in seconds; undefined where GitLab sent none. */

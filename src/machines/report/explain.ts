@@ -109,8 +109,8 @@ function outOfTasks(refusals: number, { tasksMax }: Usage): string | null {
 }
 
 /** With less free than this share and these bytes a disk is full: file systems reserve some space. */
-const FULL_SHARE = 0.005;
-const FULL_BYTES = 16 * 1024 ** 2;
+const FULL_BELOW_SHARE = 0.005;
+const FULL_BELOW_BYTES = 16 * 1024 ** 2;
 
 async function remainingOf(host: Host, { diskMax, storage, store, machine }: Lease) {
   if (diskMax === null) return null;
@@ -118,13 +118,13 @@ async function remainingOf(host: Host, { diskMax, storage, store, machine }: Lea
 }
 
 /** Bytes below which btrfs refuses even a small file. */
-const LEAST_LEFT = 1024 ** 2;
+const BTRFS_FULL_BELOW = 1024 ** 2;
 
 /** The limit of the machine, which the job can change something about. */
 function outOfOwnDisk(left: Remaining | null, { diskMax }: Lease): string | null {
   if (left === null || diskMax === null) return null;
   const raise = "Raise it: limits.disk_max";
-  if (left.bytes < LEAST_LEFT || isFull(left.bytes, diskMax)) {
+  if (left.bytes < BTRFS_FULL_BELOW || isFull(left.bytes, diskMax)) {
     return `Disk full: the machine may write ${formatSize(diskMax)}. ${raise}`;
   }
   return left.files === 0
@@ -135,7 +135,7 @@ function outOfOwnDisk(left: Remaining | null, { diskMax }: Lease): string | null
 }
 
 function isFull(free: number, size: number): boolean {
-  return free <= Math.min(FULL_BYTES, size * FULL_SHARE);
+  return free <= Math.min(FULL_BELOW_BYTES, size * FULL_BELOW_SHARE);
 }
 
 function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
@@ -153,13 +153,13 @@ function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
 /** GitLab Runner cancels a job at its time-out as it does at a person's request. */
 function outOfTime(host: Host, { timeout, began }: Lease, cancelled: boolean): string | null {
   if (!cancelled || timeout === null) return null;
-  if (host.clock.now() - Date.parse(began) < (timeout - ALMOST) * 1000) return null;
+  if (host.clock.now() - Date.parse(began) < (timeout - CLOCK_TOLERANCE) * 1000) return null;
   return `Time-out: the job was ended after ${timeout} s. Raise it: timeout in .gitlab-ci.yml, ` +
     "or in the settings of the project or the runner";
 }
 
 /** Seconds by which the runner may have started the job's clock before this program did. */
-const ALMOST = 10;
+const CLOCK_TOLERANCE = 10;
 
 function times(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? "" : word.endsWith("s") ? "es" : "s"}`;

@@ -40,7 +40,7 @@ done
 exit 0
 `;
 
-const FILES = [
+const CGROUP_FILES = [
   "memory.current",
   "memory.peak",
   "memory.max",
@@ -56,7 +56,7 @@ export async function readUsage(host: Host, lease: Lease): Promise<Usage> {
   // explain.ts reads a limit of the machine itself.
   const folder = diskMax === null ? machinePaths(store, machine).folder : store;
   const cgroup = cgroupOf(lease);
-  const files = cgroup === null ? [] : FILES.map((file) => `${cgroup}/${file}`);
+  const files = cgroup === null ? [] : CGROUP_FILES.map((file) => `${cgroup}/${file}`);
   const { stdout } = await host.processes.capture([
     "sh",
     "-c",

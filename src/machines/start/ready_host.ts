@@ -54,6 +54,6 @@ async function surveyHost(host: Host, { store, job, diskReserve }: MachinePlan) 
     supervisorOfHost(host),
     diskReserve === 0 ? Infinity : freeBytes(host, store),
   ]);
-  const runner = job.watcher === "us" ? parseStat(kernel.stat) : caller;
+  const runner = job.watcher === "self" ? parseStat(kernel.stat) : caller;
   return { kernel, runner, supervisor, freeBytes: free };
 }

@@ -43,15 +43,15 @@ Deno.test("chooseImage() goes by the argument, the job, --default-image, the con
 Deno.test("chooseMachine() takes --id before the job's, and tells servers apart under GitLab", async () => {
   assert.deepEqual(await chooseMachine(invocation({ id: "5" }), null), {
     id: "5",
-    machine: "run-5",
+    name: "run-5",
     server: undefined,
   });
-  const { id, machine } = await chooseMachine(invocation(), JOB);
+  const { id, name } = await chooseMachine(invocation(), JOB);
   assert.equal(id, "7");
-  assert.match(machine, /^run-7-[0-9a-f]{8}$/);
+  assert.match(name, /^run-7-[0-9a-f]{8}$/);
   const other = await chooseMachine(invocation(), { ...JOB, server: "https://other.example" });
-  assert.notEqual(other.machine, machine);
-  assert.match((await chooseMachine(invocation({ id: "5" }), JOB)).machine, /^run-5-/);
+  assert.notEqual(other.name, name);
+  assert.match((await chooseMachine(invocation({ id: "5" }), JOB)).name, /^run-5-/);
 });
 
 Deno.test("chooseMachine() refuses no id and a bad one as wrong usage", async () => {

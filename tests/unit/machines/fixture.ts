@@ -59,7 +59,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
       id: "42",
       server: undefined,
       url: undefined,
-      watcher: "nobody",
+      watcher: "none",
       began: 0,
       timeout: undefined,
       lifetime: 3600,
