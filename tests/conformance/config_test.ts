@@ -1,4 +1,4 @@
-/** What config and prepare decide, and say. */
+/** Decisions and messages of the config and prepare stages. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -40,7 +40,7 @@ onEachHost(
         assert.doesNotMatch(stderr, new RegExp(`There are:.*${CHROOT}`));
       }
     });
-    // What only prepare knows is decided there, by the same rule.
+    // An image that only prepare knows is decided there, by the same rule.
     const section = {
       config: ["gitlab-config"],
       prepare: ["prepare", CHROOT],
@@ -88,7 +88,7 @@ onEachHost("prepare names a job's NSPAWN_ variable that does not exist", async (
 onEachHost("a stage after a failed config still finds its machine", async (site) => {
   const own = await site.with({ boot: false });
   await withAttempt(own, planOf(CHROOT), async (job) => {
-    assertDone(await job.prepare()); // as if its config had not answered
+    assertDone(await job.prepare()); // without a config stage before
     const named = await job.run("build_script", "hostname");
     assertDone(named);
     const [lease] = await leasesOf(site);

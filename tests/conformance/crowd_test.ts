@@ -1,4 +1,4 @@
-/** Many jobs at once. */
+/** Many concurrent jobs. */
 
 import assert from "node:assert/strict";
 import { onEachBoot } from "../hosts/shared.ts";

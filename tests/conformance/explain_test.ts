@@ -1,4 +1,4 @@
-/** What a job's log says where the host is the reason, and of what the job took. */
+/** Explanations in a job's log: full disks, time-outs, usage. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -47,7 +47,7 @@ onEachHost(
   },
 );
 
-/** A store of four megabytes, with the usual chroot. */
+/** Runs a test with a store of 4 MiB, with the usual chroot. */
 async function onSmallDisk(site: Site, body: (site: Site, disk: string) => Promise<void>) {
   const { host } = site;
   const disk = `${site.store}/.tests/small`;

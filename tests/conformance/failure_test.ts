@@ -1,4 +1,4 @@
-/** Jobs that go wrong, or mean no good, as GitLab Runner would drive them. */
+/** Failing and hostile jobs, driven as by GitLab Runner. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";

@@ -8,7 +8,7 @@ import { assertDone, begin, planOf, withAttempt } from "./stages.ts";
 
 const LOOK = "cat /cache/whose 2>/dev/null || echo nothing";
 
-/** Runs a job with one script; gives what that said. */
+/** Runs a job with one script and returns its output. */
 async function said(site: Site, plan: Partial<JobPlan>, script: string): Promise<string> {
   let stdout = "";
   await withAttempt(site, { ...planOf(CHROOT), ...plan }, async (job) => {
@@ -29,7 +29,7 @@ onEachHost("a cache belongs to one project of one server, protected or not", asy
   assert.equal(await said(own, { ...mine, isProtected: undefined }, LOOK), "nothing");
   assert.equal(await said(own, { ...mine, project: 7002 }, LOOK), "nothing");
   assert.equal(await said(own, { ...mine, instance: "another" }, LOOK), "nothing");
-  // Neither does a merge request's job reach what a release uses.
+  // A job of a merge request cannot reach the cache of releases either.
   await said(own, { ...mine, isProtected: false }, "echo evil > /cache/whose");
   assert.equal(await said(own, mine, LOOK), "mine");
 });
@@ -52,7 +52,7 @@ onEachHost(
       });
       assert.equal((await one.run("build_script", look)).stdout, "one\nshared\n");
     });
-    // The first slot is free again, and has what was built there.
+    // The first slot is free again, with the files that were built there.
     assert.equal(await said(own, { project: 7003 }, look), "one\nshared");
     assert.equal(await said(own, { project: 7003, isProtected: false }, look), "");
   },

@@ -1,4 +1,4 @@
-/** Artifacts and caches, for which a job's scripts call gitlab-runner in the machine. */
+/** Artifacts and caches: scripts call gitlab-runner in the machine. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -6,7 +6,7 @@ import { CHROOT, type Site } from "../hosts/site.ts";
 import { BUILD_FAILURE } from "./runner.ts";
 import { assertDone, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
 
-/** Stands in for GitLab Runner where that is not installed: as much as its scripts ask of it. */
+/** A stand-in for gitlab-runner, with the commands that scripts call. */
 const HELPER = `#!/bin/sh
 command=$1
 shift
@@ -32,7 +32,7 @@ async function withHelper(site: Site, text: string): Promise<Site> {
   return await site.with({ gitlab_runner, boot: false });
 }
 
-/** The guard that GitLab Runner writes around each call. */
+/** The condition that GitLab Runner writes around each call. */
 const guarded = (call: string) =>
   `if gitlab-runner --version >/dev/null 2>&1; then\n  ${call}\nelse\n  echo missing\nfi`;
 
@@ -116,7 +116,7 @@ for (
       assert.match(prepared.stderr, reason);
       assert.deepEqual(await leasesOf(site), [], "no machine is left");
     });
-    // A job without needs goes on, but for a configuration that is wrong for all.
+    // A job without artifacts goes on, except with a configuration that is wrong for all jobs.
     if (setting === "missing") return;
     await withAttempt(own, planOf(CHROOT), begin);
   });

@@ -1,38 +1,33 @@
-/** What GitLab gives a runner for a job, and what the runner makes of it. */
+/** Jobs: GitLab's response to the runner, and the variables of the scripts. */
 
 import { ansiQuote } from "./runner.ts";
 
 /** A job. */
 export interface JobPlan {
   readonly id: number;
-  /** Empty when the job names none. */
+  /** Empty if the job has no image. */
   readonly image: string;
-  /** Variables of the job itself: they win over GitLab's own where the driver sees them. */
+  /** Variables of the job, which take precedence over GitLab's own for the driver. */
   readonly overrides?: Readonly<Record<string, string>>;
-  /** What tells GitLab's servers apart. */
+  /** The id of GitLab's server. */
   readonly instance?: string;
   readonly project?: number;
-  /** Whether its branch or tag is protected; undefined where GitLab does not say. */
+  /** Whether its branch or tag is protected; undefined if GitLab does not send it. */
   readonly isProtected?: boolean | undefined;
   /** Seconds. */
   readonly timeout?: number;
   readonly services?: readonly string[];
-  /** What GitLab Runner calls its folder for the job, with XXXXXX at the end. */
+  /** Template of GitLab Runner's folder for the job, with XXXXXX at the end. */
   readonly folder?: string;
-  /** What of it is kept for jobs that follow. */
+  /** Paths that are kept for later jobs. */
   readonly artifacts?: readonly string[];
   readonly cache?: readonly string[];
 }
 
-/** A secret that is in the response alone: it must never be seen anywhere else. */
+/** A secret of the response file, which must be nowhere else. */
 export const REGISTRY_PASSWORD = "EXAMPLE-REGISTRY-PASSWORD";
 
-/**
- * GitLab's answer to a request for a job, as JOB_RESPONSE_FILE holds it.
- *
- * @param plan The job.
- * @returns An object for JSON.
- */
+/** Returns GitLab's response with the job, the contents of JOB_RESPONSE_FILE. */
 export function responseOf(plan: JobPlan): unknown {
   return {
     id: plan.id,
@@ -75,13 +70,7 @@ export function responseOf(plan: JobPlan): unknown {
   };
 }
 
-/**
- * What every script begins with: it brings the job's variables itself.
- *
- * @param plan The job.
- * @param builds Where builds are.
- * @returns Lines of bash.
- */
+/** Returns the beginning of every script, in bash, which sets the job's variables. `builds` is the builds folder. */
 export function variablesOf(plan: JobPlan, builds: string): string {
   const temporary = `${builds}/group/project.tmp`;
   const values: Record<string, string> = {

@@ -1,4 +1,4 @@
-/** A whole job as GitLab Runner would drive it, through the installed program. */
+/** Whole jobs, driven as by GitLab Runner. */
 
 import assert from "node:assert/strict";
 import { onEachBoot } from "../hosts/shared.ts";
@@ -12,7 +12,7 @@ git -c user.name=x -c user.email=x@example.org commit --quiet --message first
 git push --quiet /srv/project.git HEAD:refs/heads/main
 cd /`;
 
-/** As GitLab Runner fetches a project, from a repository in the machine. */
+/** Fetches a project as GitLab Runner does, from a repository in the machine. */
 function getSources(project: string): string {
   return `export GIT_TERMINAL_PROMPT=0
 rm "-r" "-f" "${project}.tmp/git-template"
@@ -83,7 +83,7 @@ onEachAttempt("a job that fails reports the script's exit code, stage by stage",
   assertFailed(built, 3);
   assert.equal(built.stdout, "about to fail\n");
   assertFailed(await job.run("after_script", "echo cleaning up; false"), 1);
-  // What a stage left in the file says nothing about the next one.
+  // An exit code that an earlier stage left in the file does not count.
   assertDone(await job.run("archive_cache_on_failure", "true"));
   assertDone(await job.run("upload_artifacts_on_failure", "true"));
   assertFailed(await job.run("step_kill", "kill -KILL $BASHPID"), 137);

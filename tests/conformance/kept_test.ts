@@ -1,4 +1,4 @@
-/** What a failed job wrote, kept for a look. */
+/** Machines of failed jobs that are kept. */
 
 import assert from "node:assert/strict";
 import { quoteAll } from "../../src/text/quote.ts";
@@ -38,7 +38,7 @@ async function keepsWith(site: Site): Promise<void> {
   assert.deepEqual([look.code, look.stdout], [5, "trace\n"], look.stderr);
   assert.equal((await site.call(["gc"])).stdout, "", "its time is not over");
 
-  // The job's name is free, and a machine that succeeds is not kept.
+  // The job's id can be used again, and a machine that succeeds is not kept.
   assert.equal((await site.call(["prepare", CHROOT, "--id", id])).code, 0);
   assert.equal((await runScript(site, id, "test ! -e /root/trace")).code, 0);
   const beside = await site.call(["shell", id], { stdin: "hostname\n" });

@@ -13,7 +13,7 @@ export interface Section {
   readonly cleanup: readonly string[];
 }
 
-/** What `nspawn-runner toml` prints. */
+/** As `nspawn-runner toml` prints them. */
 const SECTION: Section = {
   config: ["gitlab-config"],
   prepare: ["prepare"],
@@ -21,23 +21,23 @@ const SECTION: Section = {
   cleanup: ["cleanup"],
 };
 
-/** How a stage ended. */
+/** The result of a stage. */
 export interface StageResult extends Result {
-  /** What BUILD_EXIT_CODE_FILE holds; null when it is not there. */
+  /** The contents of BUILD_EXIT_CODE_FILE; null if it does not exist. */
   readonly exitCode: string | null;
 }
 
-/** One attempt at a job. */
+/** One attempt of a job. */
 export interface Attempt {
-  /** Where its project is in the machine, as the config stage decided. */
+  /** Returns the project's folder in the machine, as the config stage decided. */
   readonly project: () => string;
   config(): Promise<StageResult>;
   prepare(): Promise<StageResult>;
-  /** Runs a stage whose script does that. */
+  /** Runs a stage; `body` becomes a part of its script. */
   run(stage: string, body: string): Promise<StageResult>;
   /** Starts prepare. */
   startPrepare(): Running;
-  /** Runs a script as it stands. */
+  /** Runs a stage with a whole script. */
   runScript(stage: string, script: string): Promise<StageResult>;
   /** Starts a stage. */
   startRun(stage: string, body: string): Promise<Running>;
@@ -46,18 +46,15 @@ export interface Attempt {
   close(): Promise<void>;
 }
 
-/** Numbers unlike any that a driver would use by itself. */
+/** Exit codes that a driver would not use by itself. */
 export const BUILD_FAILURE = 41;
 export const SYSTEM_FAILURE = 42;
 
 /**
- * Begins an attempt at a job.
+ * Begins an attempt of a job.
  *
- * @param site Where the driver is.
- * @param plan The job.
- * @param section How it is called.
- * @param caller Words before the driver's, for what calls it.
- * @returns The attempt; its stages are called in their order.
+ * @param section The driver's arguments.
+ * @param caller A command that calls the driver.
  */
 export async function attempt(
   site: Site,
@@ -124,7 +121,7 @@ export async function attempt(
   };
 }
 
-/** What a job can see of itself reaches the driver under a prefix; directories are empty at first. */
+/** Returns the job's variables with the prefix for the driver; the folders are empty before config. */
 function customEnvironment(plan: JobPlan, builds: string): Record<string, string> {
   const project = builds === "" ? "" : `${builds}/group/project`;
   const all: Record<string, string> = {
@@ -155,11 +152,8 @@ function customEnvironment(plan: JobPlan, builds: string): Record<string, string
 }
 
 /**
- * A script as GitLab Runner builds them for bash: traps, strict options, and the body as one word
- * that a subshell evaluates.
- *
- * @param body What it does.
- * @returns The script.
+ * Returns a script as GitLab Runner builds it for bash: traps, strict options, and the body as one word that a subshell
+ * evaluates.
  */
 export function stageScript(body: string): string {
   return `#!/usr/bin/env bash
@@ -173,12 +167,7 @@ exit 0
 `;
 }
 
-/**
- * A word of bash in the form that GitLab Runner writes: printable ASCII as it is, the rest escaped.
- *
- * @param text Any text.
- * @returns The word.
- */
+/** Returns a word of bash as GitLab Runner writes it: printable ASCII unchanged, the rest escaped. */
 export function ansiQuote(text: string): string {
   const escaped = [...new TextEncoder().encode(text)].map((byte) => {
     const character = String.fromCharCode(byte);

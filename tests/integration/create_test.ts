@@ -1,4 +1,4 @@
-/** Chroots made by the program, from real packages. */
+/** chroot-create with real packages. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -51,7 +51,7 @@ getent hosts localhost
     const done = await runScript(site, id, script);
     assert.equal(done.code, 0, `${done.stdout}${done.stderr}`);
     assert.match(done.stdout, /^bookworm\nsystemd\ngit version/);
-    // While it runs the chroot is not taken away from it.
+    // The chroot is not removed while a job runs from it.
     const removed = await site.call(["chroot-remove", "small"]);
     assert.equal(removed.code, 1, removed.stderr);
     const ids = await runScript(site, id, "cat /etc/machine-id\n");

@@ -1,4 +1,4 @@
-/** What a definition says of its chroot, done by the program on real nspawn. */
+/** Chroots that are built from definitions. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -6,7 +6,7 @@ import { CHROOT, newJob, type Site } from "../hosts/site.ts";
 import { define, outputOf, withStore } from "./store.ts";
 import { tarOf } from "./tar.ts";
 
-/** A store of its own, in which the chroot of a definition is made. */
+/** Settings for a store in which the chroot of a definition is built. */
 function withDefined(
   site: Site,
   definition: string,

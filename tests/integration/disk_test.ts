@@ -1,4 +1,4 @@
-/** What a machine may write: its limit, whoever fills it, and what is left then. */
+/** Disk limits of machines. */
 
 import assert from "node:assert/strict";
 import { leftovers } from "../hosts/leftovers.ts";
@@ -10,15 +10,15 @@ import { succeed } from "./store.ts";
 
 const MIB = 1024 ** 2;
 
-/** What a machine may write in these tests: a booted one writes some of it by itself. */
+/** The disk limit in these tests, of which a booted machine uses a part itself. */
 const MOST = 96;
-/** What other programs of this machine may write meanwhile; without a limit it were more. */
+/** Bytes that other programs may write meanwhile; a machine without a limit would write more. */
 const OTHERS = 300;
 const SETTINGS = { "limits.disk_max": `${MOST}M`, keep_failed: "30min" } as const;
 
 type Storage = "overlay" | "tmpfs" | "btrfs";
 
-/** A site whose machines have such a limit, or why there can be none. */
+/** Returns a site whose machines have the limit, or why there can be none. */
 async function limited(site: Site, storage: Storage): Promise<Site | string> {
   if (storage !== "btrfs") {
     if (storage === "overlay" && !await hasLoopDevices(site.host)) return NO_LOOP_DEVICES;
@@ -37,7 +37,7 @@ function onEachLimit(name: string, body: (own: Site, storage: Storage) => Promis
     onEachBoot(`${name}, ${storage}`, async (site) => {
       const own = await limited(site, storage);
       if (typeof own === "string") {
-        const isMissing = /btrfs can/.test(own); // whatever machine this is, it could have one
+        const isMissing = /btrfs can/.test(own); // any test machine should have btrfs
         return (isMissing ? skipReal : skip)(`${name}, ${storage} (${site.host.kind} host)`, own);
       }
       try {
@@ -49,14 +49,14 @@ function onEachLimit(name: string, body: (own: Site, storage: Storage) => Promis
   }
 }
 
-/** Bytes that are free where the store is. */
+/** Returns the free bytes of the store's file system. */
 async function freeOn({ host, store }: Site): Promise<number> {
   await host.exec(["sync", "-f", store]);
   const df = await host.exec(["df", "--block-size=1", "--output=avail", store]);
   return Number(df.stdout.split("\n")[1]);
 }
 
-/** As much as goes into a file, and what was said of the rest; the file is as long as it became. */
+/** Writes to a file until the limit, and prints its length and the error. */
 const FILL = `
 mkdir -p /builds && dd if=/dev/zero of=/builds/big bs=64k count=16000 2>/tmp/said && exit 9
 stat -c %s /builds/big; tail -n 1 /tmp/said; grep -c -e 'No space' -e 'quota exceeded' /tmp/said
@@ -88,7 +88,7 @@ onEachLimit(
       "the host's disk has no more of it",
     );
 
-    // It is as full as before, and scripts still come and go.
+    // The disk is still full, and scripts still run.
     assert.equal((await runScript(own, id, "echo more >>/builds/big; exit 0\n")).code, 0);
     assert.equal((await runScript(own, id, "exit 4\n")).code, 4);
     const freed = await runScript(
@@ -98,7 +98,7 @@ onEachLimit(
     );
     assert.deepEqual([freed.code, freed.stdout], [0, "more\n"], freed.stderr);
 
-    // Kept for a look, on the disk that it was written to.
+    // The files are kept, on the machine's own disk.
     await succeed(own, "cleanup", "--id", id);
     const look = await own.call(["shell", id], { stdin: "cat /etc/more\n" });
     assert.equal(look.stdout, "more\n", look.stderr);
@@ -107,7 +107,7 @@ onEachLimit(
   },
 );
 
-/** As many files as go in; the shell's own redirection, so that it takes no process for each. */
+/** Creates files until the limit, by redirections, which need no process each. */
 const INODES = `
 mkdir -p /builds/many && cd /builds/many
 i=0
@@ -205,7 +205,7 @@ async function isClean({ host }: Site): Promise<boolean> {
   return (await leftovers(host, /^$/, 5)).length === 0;
 }
 
-/** So many milliseconds after its start prepare is killed, with all that it runs or alone. */
+/** Milliseconds after which prepare is killed, alone or with its processes. */
 const DELAYS = [60, 120, 160, 200, 260, 340, 500];
 
 onEachLimit("a killed prepare leaves nothing of a disk after gc", async (own) => {
@@ -215,7 +215,7 @@ onEachLimit("a killed prepare leaves nothing of a disk after gc", async (own) =>
     await new Promise((resolve) => setTimeout(resolve, delay));
     await own.host[index % 2 === 0 ? "signal" : "signalAlone"](preparing, "SIGKILL");
     await preparing.ended;
-    // What it had started goes on alone, and may make something under the hands of one gc, or after it.
+    // Its processes may go on, and create something during or after one gc.
     await own.call(["gc"]);
     await own.call(["cleanup", "--id", id]);
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -223,7 +223,7 @@ onEachLimit("a killed prepare leaves nothing of a disk after gc", async (own) =>
     await succeed(own, "gc");
     assert.deepEqual(await leftovers(own.host), [], `${delay} ms`);
   }
-  // Nor does a machine that nobody has a record of.
+  // The same for a machine without a lease.
   const id = newJob();
   await succeed(own, "prepare", CHROOT, "--id", id);
   await own.host.exec(["rm", `${own.store}/.leases/run-${id}.json`]);

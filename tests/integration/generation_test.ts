@@ -1,4 +1,4 @@
-/** Generations of a chroot, while jobs run from it and whatever is killed. */
+/** Generations of a chroot, with running jobs and killed commands. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -15,7 +15,7 @@ import {
   withStore,
 } from "./store.ts";
 
-/** A directory that another program made, with a definition. */
+/** A chroot that another program created, with a definition. */
 async function bareChroot(own: Site): Promise<void> {
   const folder = await smallFolder(own);
   const move =
@@ -32,7 +32,7 @@ onEachHost(
       const jobs = Array.from({ length: 8 }, newJob);
       const prepared = await Promise.all(jobs.map((id) => own.call(["prepare", "x", "--id", id])));
       for (const { code, stderr } of prepared) assert.equal(code, 0, stderr);
-      // While they run, and read what they have not read before.
+      // The jobs still run, and read files for the first time.
       const go =
         "while [ ! -e /root/go ]; do sleep 0.1; done; cat /srv/mark; sha256sum /usr/bin/true";
       const running = jobs.map((id) => runScript(own, id, go));
@@ -90,7 +90,7 @@ onEachHost(
   ["standalone"],
 );
 
-/** What the program says when it is at a step, and what there is to set up then. */
+/** Texts that the program prints at its steps, and the definition that is needed for each. */
 const STEPS = [["Copying ", "true"], ["Running sleep", "sleep 600"], [
   "Testing the new tree",
   "true",
@@ -110,7 +110,7 @@ onEachHost(
         await own.host.signal(running, "SIGKILL");
         assert.deepEqual((await listed(own, "x"))?.generations, [1], step);
         assert.equal(await outputOf(own, "x", "echo fine"), "fine\n");
-        await succeed(own, "gc"); // what it set up, or tested, goes on without it
+        await succeed(own, "gc"); // its build or trial goes on without it
         await running.ended;
       }
       await succeed(own, "chroot-maintenance", "x");
@@ -121,7 +121,7 @@ onEachHost(
   },
 );
 
-/** A machine of a test that was killed lives until its deadline, as any that nobody watches over. */
+/** The machine of a killed trial lives until its deadline. */
 async function endTests(own: Site): Promise<void> {
   const { stdout } = await succeed(own, "list", "--json");
   for (const { id } of JSON.parse(stdout)) await succeed(own, "cleanup", "--id", id);
@@ -180,7 +180,7 @@ onEachHost("maintenance that fills the disk fails and changes nothing", async (s
   }
 }, ["standalone"]);
 
-/** Sets up the first build so long that others meet it. */
+/** A setup that takes so long that other builds meet the first one. */
 const FIRST_SLOW = "[ -e /srv/made ] || sleep 15; touch /srv/made";
 
 onEachHost(

@@ -1,4 +1,4 @@
-/** Who decides the image and the id, and names that nobody should be able to use. */
+/** The image and the id of a job, and hostile ones. */
 
 import { parse } from "smol-toml";
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { assertDone, withAttempt } from "../conformance/stages.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, type Site } from "../hosts/site.ts";
 
-/** Prepares a machine and takes it away; gives the name of its chroot. */
+/** Prepares a machine and removes it; returns the name of its chroot. */
 async function imageOf(
   site: Site,
   words: readonly string[],
@@ -20,7 +20,7 @@ async function imageOf(
   return done.stderr.match(/^Image (\S+)/m)?.[1];
 }
 
-/** A site with more chroots, which are all the same tree under other names. */
+/** Returns a site with further chroots, all links to the same tree. */
 async function siteWith(site: Site, names: readonly string[]): Promise<Site> {
   const store = `${site.store}/.tests/store-${newJob()}`;
   await site.host.exec(["mkdir", store]);
@@ -103,7 +103,7 @@ onEachHost(
   async (site) => {
     const before = await site.host.exec(["find", site.store, "-maxdepth", "1"]);
     for (const image of HOSTILE) {
-      const overrides = { CI_JOB_IMAGE: CHROOT }; // its response is what counts
+      const overrides = { CI_JOB_IMAGE: CHROOT }; // the response file counts
       const job = await attempt(site, { id: Number(newJob()), image, overrides });
       for (const done of [await job.config(), await job.prepare()]) {
         assert.equal(done.code, BUILD_FAILURE, `${JSON.stringify(image)}: ${done.stderr}`);
@@ -138,7 +138,7 @@ onEachHost("an id that makes no valid machine name is a usage error", async (sit
   }
 });
 
-/** The words of each stage that a config.toml names. */
+/** Returns the arguments of each stage in a config.toml. */
 function sectionOf(text: string): Section {
   const { runners } = parse(text) as { runners: [{ custom: Record<string, string[]> }] };
   const { custom } = runners[0];

@@ -1,4 +1,4 @@
-/** The installer, on this machine, into folders of the test's own. */
+/** install.sh on this machine, with prefixes of the tests. */
 
 import assert from "node:assert/strict";
 import {
@@ -53,7 +53,7 @@ Deno.test("install.sh installs an executable that cannot open a connection", asy
       "lib/nspawn-runner/manifest",
     ]);
     const data = await metadataOf(`${prefix}/bin/nspawn-runner`);
-    // With a code cache it would trust a file in /tmp.
+    // With a code cache it would read a file in /tmp.
     assert.equal(data["code_cache_key"], null);
     const granted = data["permissions"] as Record<string, unknown>;
     for (const name of ["allow_net", "allow_ffi"]) assert.equal(granted[name], null, name);
@@ -188,7 +188,7 @@ Deno.test("install.sh refuses to run twice at once", async () => {
 Deno.test("install.sh gives its lock to no process that outlives it", async () => {
   await withPrefix(async (prefix) => {
     await Deno.mkdir(`${prefix}/lib/nspawn-runner`, { recursive: true });
-    const deno = `${prefix}/deno`; // leaves a process, as a package does whose installation starts a daemon
+    const deno = `${prefix}/deno`; // leaves a process, as the installation of a daemon's package does
     const real = Deno.env.get("DENO") ?? Deno.execPath();
     const daemon = `sleep 60 >/dev/null 2>&1 & echo $! >>${prefix}/daemons`;
     await Deno.writeTextFile(deno, `#!/bin/sh\n${daemon}\nexec ${real} "$@"\n`, { mode: 0o755 });

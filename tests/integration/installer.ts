@@ -1,25 +1,25 @@
-/** How the tests of the installer call it. */
+/** Calls install.sh for its tests. */
 
 import { skipReal } from "../skip.ts";
 
-/** The checkout that is tested. */
+/** Path of the tested checkout. */
 export const checkout: string = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
-/** How a command ended. */
+/** The result of a command. */
 export interface Done {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** Both of them. */
+  /** Stdout and stderr. */
   readonly output: string;
 }
 
 type Environment = Readonly<Record<string, string>>;
 
-/** As where Deno's download site is out of reach: what is laid onto this does not start. */
+/** As if Deno's site were out of reach: an executable that is built with this denort does not start. */
 export const NO_DENORT: Environment = { DENORT_BIN: "/bin/false" };
 
-/** Runs a command to its end; with `endAt`, it gets SIGTERM when its output has that text. */
+/** Runs a command to its end; it gets SIGTERM when its output contains `endAt`. */
 export async function run(
   argv: readonly string[],
   options: { env?: Environment; cwd?: string; endAt?: string } = {},
@@ -57,7 +57,7 @@ async function textOf(
   return text;
 }
 
-/** Runs the installer, from a folder that is not its own. */
+/** Runs install.sh from another folder. */
 export function install(
   words: readonly string[],
   env: Environment = {},
@@ -68,7 +68,7 @@ export function install(
   return run(argv, { env, cwd: "/", ...(endAt === undefined ? {} : { endAt }) });
 }
 
-/** Gives a prefix that is not there yet, short enough for a #! line, and removes it afterwards. */
+/** Runs a test with a new prefix, short enough for a #! line, which is removed afterwards. */
 export async function withPrefix(act: (prefix: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   await Deno.chmod(folder, 0o755);
@@ -79,17 +79,17 @@ export async function withPrefix(act: (prefix: string) => Promise<void>): Promis
   }
 }
 
-/** The version that deno.json has. */
+/** Returns the version in deno.json. */
 export async function versionOf(): Promise<string> {
   return JSON.parse(await Deno.readTextFile(`${checkout}/deno.json`)).version;
 }
 
-/** What the installer noted. */
+/** Returns the manifest that install.sh wrote. */
 export function manifestOf(prefix: string): Promise<string> {
   return Deno.readTextFile(`${prefix}/lib/nspawn-runner/manifest`);
 }
 
-/** Every path below a folder with its mode and time of change. */
+/** Returns every path below a folder with its mode, owner, size and modification time. */
 export async function listing(folder: string): Promise<string[]> {
   const format = "%P %M %u %s %T@\n";
   const args = [folder, "-name", ".git", "-prune", "-o", "-type", "f", "-printf", format];
@@ -98,7 +98,7 @@ export async function listing(folder: string): Promise<string[]> {
   return done.flatMap(({ stdout }) => stdout.split("\n")).sort();
 }
 
-/** Files and modes below a prefix, without what the cache holds. */
+/** Returns the files and modes below a prefix, without the cache's contents. */
 export async function modesOf(prefix: string): Promise<Record<string, string>> {
   const done = await run([
     "find",
@@ -122,14 +122,14 @@ export async function modesOf(prefix: string): Promise<Record<string, string>> {
   return Object.fromEntries(lines.map((line) => line.split("\t")));
 }
 
-/** What `deno compile` wrote behind denort, up to the permissions. */
+/** Returns the metadata that `deno compile` wrote, up to the permissions. */
 export async function metadataOf(executable: string): Promise<Record<string, unknown>> {
   const pattern = '[{]"argv":\\[.{0,200}"permissions":[{][^}]*}';
   const done = await run(["grep", "-aoE", pattern, executable]);
   return JSON.parse(`${done.stdout.trim()}}`);
 }
 
-/** Environment that makes the installer build an executable; null, and a skip said, without one. */
+/** Returns the environment with which install.sh builds an executable; skips the test and returns null without a denort. */
 export async function fetchDenort(test: string): Promise<Environment | null> {
   const given = Deno.env.get("DENORT_BIN");
   if (given !== undefined) return { DENORT_BIN: given };

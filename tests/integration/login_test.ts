@@ -1,4 +1,4 @@
-/** Shells in chroots. */
+/** chroot-login. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
@@ -76,7 +76,7 @@ onEachHost(
   ["standalone"],
 );
 
-/** A machine whose PID 1 is dead while its unit is not, as a nspawn leaves that is killed early. */
+/** A machine whose PID 1 has ended and whose unit still runs, as an early-killed nspawn leaves it. */
 const DEAD =
   `systemd-run --quiet --unit=tests-dead sh -c 'sleep 300 & echo $! >/run/tests-dead; wait; sleep 301'
 until pid=$(cat /run/tests-dead) && [ -n "$pid" ]; do sleep 0.1; done
@@ -87,7 +87,7 @@ kill -KILL "$pid"`;
 
 const ENDED = "while systemctl --quiet is-active tests-dead; do sleep 0.1; done";
 
-/** A second run of it takes longer than anybody waits. */
+/** A setup whose second run takes longer than the test. */
 const SLOW_AGAIN = "[ ! -e /srv/made ] || sleep 600; touch /srv/made";
 
 onEachHost(
@@ -116,7 +116,7 @@ onEachHost(
           /^Ending machine nspawn-runner-\S+: the build that used it was killed$/m,
         );
         await untilBuildLeftovers(own, /^$/);
-        await running.ended; // its payload held our pipes
+        await running.ended; // its payload held the pipes
       }
       const dead = await own.host.exec(["sh", "-euc", DEAD]);
       assert.equal(dead.code, 0, dead.stderr);

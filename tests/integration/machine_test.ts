@@ -21,7 +21,7 @@ onEachHost("a booted machine runs services", async (site) => {
   });
 });
 
-/** Runs each generator that is masked, as systemd would: systemd.generator(7). Prints their number, and all that they wrote. */
+/** Runs each masked generator as systemd would: systemd.generator(7). Prints a line for each, and the files that they wrote. */
 const MASKED = `
 cd /run/nspawn-runner/generators
 for mask in *; do
@@ -44,11 +44,11 @@ onEachHost(
       const lines = stdout.trim().split("\n");
       assert.ok(lines.filter((line) => line === "ran").length > 5, `${stdout}${stderr}`);
       const written = lines.filter((line) => line !== "ran");
-      // The one thing: a getty on a console that nobody sits at, which is masked itself.
+      // The only file is for a getty on the console, which is masked as well.
       assert.ok(written.every((path) => path.endsWith(GETTY)), stdout);
       const booted = await runScript(site, id, `test ! -e /run/systemd/generator/${GETTY}\n`);
       assert.equal(booted.code, 0, "its generator did not run when the machine booted");
-      // All others run: systemd.mask= is what one of them makes of the kernel's command line.
+      // The other generators run: one of them evaluates systemd.mask= of the kernel's command line.
       const others = await runScript(
         site,
         id,
@@ -167,7 +167,7 @@ onEachMachine("limits are on the unit that holds the payload", async (site, id) 
     unit,
     ...names.map((name) => `--property=${name}`),
   );
-  const written = properties.replace(/1\.50+s/, "1.5s"); // each release in its own way
+  const written = properties.replace(/1\.50+s/, "1.5s"); // releases of systemd print it differently
   assert.deepEqual(written.split("\n").sort(), [
     "CPUQuotaPerSecUSec=1.5s",
     "CPUWeight=77",
@@ -200,7 +200,7 @@ onEachHost("machines have the administrator's binds, and their own host names", 
   for (const boot of [true, false]) {
     const binds = [`${folder}:/srv/data`, `${folder}/file:/srv/file:ro`];
     await withStore(site, { boot, binds }, async (own) => {
-      await linkChroot(own, site); // a store that does not hold what is bound
+      await linkChroot(own, site); // a store that does not contain the bound files
       await withMachine(own, async (id) => {
         const done = await runScript(own, id, LOOK(boot));
         const [first, second, third, self = "", added = ""] = done.stdout.split("\n");
@@ -255,7 +255,7 @@ onEachHost("a definition changes the settings of its chroot alone", async (site)
   });
 });
 
-/** Each step from where it stands: a shell would look at the whole path again and again. */
+/** Creates a deep folder step by step: a shell would resolve the whole path each time. */
 const GO_DEEP = `python3 - <<'END'
 import os
 os.chdir("/x")
@@ -276,7 +276,7 @@ onEachMachine("cleanup removes immutable files and very deep folders", async (ow
   assert.deepEqual([gone.code, gone.stderr], [0, ""]);
 }, { settings: OPEN });
 
-/** Moves a small root into a store, as its chroot of that name. */
+/** Moves a small root into a store, as a chroot. */
 async function addChroot(own: Site, name: string, suite: Suite): Promise<string> {
   const tree = `${own.store}/${name}`;
   await own.host.exec(["mkdir", "-p", own.store]);
@@ -284,7 +284,7 @@ async function addChroot(own: Site, name: string, suite: Suite): Promise<string>
   return tree;
 }
 
-/** An init that is never ready, and one that is none: what each is, and what is said of it first. */
+/** An init that is never ready and one that is no program, each with the first lines of the error. */
 const BAD_INITS = [
   ["#!/bin/sh\necho here it hangs\nexec sleep 100\n", "it was not ready within 8 s\nhere it hangs"],
   ["none", "execv\\(.*\\) failed: No such file or directory"],

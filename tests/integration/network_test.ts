@@ -1,4 +1,4 @@
-/** What machines reach by their networks, and what they do not: everything is inside of the tests' own hosts. */
+/** Networks of machines, with peers inside of the tests' hosts. */
 
 import assert from "node:assert/strict";
 import { until } from "../hosts/init_process.ts";
@@ -7,8 +7,8 @@ import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site
 import { succeed } from "./store.ts";
 
 /**
- * A peer of the host, in a network namespace of its own: it answers at an ordinary address, at one of a cloud's
- * metadata service, and by IPv6; the host's way into the world leads there as far as IPv6 goes.
+ * A peer of the host, in its own network namespace: it answers at an ordinary address, at the address of a cloud's
+ * metadata service, and by IPv6. The host's default route for IPv6 leads to it.
  */
 const PEER = `
 ip netns add peer
@@ -26,7 +26,7 @@ ip -6 route replace default via 2001:db8::9 dev to-peer
 
 const GONE = "ip netns del peer; ip link del to-peer 2>/dev/null; true";
 
-/** Says who calls, to everyone who connects: socketserver is part of Python. */
+/** Sends each client its own address. */
 const ANSWER = `import socketserver, socket, sys
 class Server(socketserver.ThreadingTCPServer):
     address_family = socket.AF_INET6
@@ -37,7 +37,7 @@ class Who(socketserver.BaseRequestHandler):
 Server(("::", 7777), Who).serve_forever()
 `;
 
-/** Prints, for each address, what it answers, or that it does not. */
+/** Prints the answer of each address, or "none". */
 const ASK = (...addresses: string[]) =>
   `for address in ${addresses.join(" ")}; do
   answer=$(timeout 5 bash -c 'exec 3<>/dev/tcp/$0/7777 && head -1 <&3' "$address" 2>/dev/null)
@@ -118,12 +118,12 @@ for (const boot of [true, false]) {
                 "2001:db8::9 2001:db8::1",
                 "169.254.169.254 none",
                 `${other} none`,
-                "127.0.0.1 none", // nothing of the host's loopback
+                "127.0.0.1 none", // not the host's loopback
                 "::1 none",
                 "",
               ].join("\n"),
             );
-            // It is the table alone that keeps them apart; the next prepare loads it anew.
+            // Only the table keeps them apart; the next prepare loads it again.
             await site.host.exec(["nft", "delete", "table", "inet", "nspawn-runner"]);
             assert.match(await asked(own, first, other), new RegExp(`^${other} ::ffff:10\\.`));
             await site.host.signal(listening, "SIGTERM");
@@ -194,7 +194,7 @@ ${IN_PEER} nft 'add chain inet count arriving { type filter hook prerouting prio
 ${IN_PEER} nft add rule inet count arriving udp dport 7778 counter
 `;
 
-/** One datagram from an address that need not be ours: IP_TRANSPARENT of ip(7). */
+/** Sends a datagram from any address: IP_TRANSPARENT of ip(7). */
 const SEND = `import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_IP, 19, 1)
@@ -204,7 +204,7 @@ s.sendto(b"x", ("192.0.2.9", 7778))`;
 onEachHost("no machine sends as another one, and none is reached from outside", async (site) => {
   await withPeer(site, async () => {
     const own = await site.with({ network: "private", boot: false });
-    // Somebody emptied the table: the next machine has its rules all the same.
+    // The next machine has its rules even if the table was emptied.
     const flush =
       "nft list table inet nspawn-runner >/dev/null && nft flush table inet nspawn-runner";
     await withMachine(own, async () => {
@@ -212,7 +212,7 @@ onEachHost("no machine sends as another one, and none is reached from outside", 
     });
     await withMachine(own, async (id) => {
       const address = await addressOf(own, id);
-      // Its root may take any address, but what it was not given gets nowhere.
+      // Its root may take any address, but packets from a foreign one are dropped.
       const counted = async () => {
         const listed = await site.host.exec(["sh", "-c", `${IN_PEER} nft list table inet count`]);
         return Number(listed.stdout.match(/counter packets (\d+)/)?.[1]);
@@ -222,7 +222,7 @@ onEachHost("no machine sends as another one, and none is reached from outside", 
         const sent = await runScript(own, id, `python3 -c '${SEND}' ${from}\n`);
         assert.equal(sent.code, 0, sent.stderr);
         await until(async () => await counted() === arrived || null, 60_000);
-        await new Promise((resolve) => setTimeout(resolve, 300)); // for one that should not arrive
+        await new Promise((resolve) => setTimeout(resolve, 300)); // time for one that must not arrive
         assert.equal(await counted(), arrived, `from ${from}`);
       }
       const listening = own.start([
@@ -252,7 +252,7 @@ onEachHost("nothing of a network is left, however its machine ends", async (site
   const links = async () =>
     (await site.host.exec(["sh", "-c", "ip -o link | grep -o 'nr-[0-9]*'"])).stdout;
   const own = await site.with({ network: "private", boot: false });
-  // The kernel may still be at those of the tests before.
+  // The kernel may still be removing those of earlier tests.
   await until(async () => await links() === "" || null, 60_000);
   for (const kill of [false, true]) {
     const id = newJob();
@@ -275,7 +275,7 @@ onEachHost("nothing of a network is left, however its machine ends", async (site
   }
 });
 
-/** Where no systemd keeps a machine, its cgroups are ours. */
+/** The cgroup of a machine on a host without systemd. */
 async function processesIn(site: Site, cgroups: readonly string[]): Promise<string> {
   const script =
     'for cgroup; do cat "$cgroup/cgroup.procs" "$cgroup"/*/cgroup.procs; done 2>/dev/null';
@@ -313,7 +313,7 @@ onEachHost(
   },
 );
 
-/** A host whose own file names a stub on its loopback, as with systemd-resolved. */
+/** Gives the host a resolv.conf with a stub on its loopback, as systemd-resolved does. */
 const STUB = `
 cp /etc/resolv.conf /run/before
 mkdir -p /run/systemd/resolve && cp /run/before /run/systemd/resolve/resolv.conf
@@ -343,7 +343,7 @@ onEachHost("machines use name servers that they can reach", async (site) => {
   } finally {
     await site.host.exec(["sh", "-c", NO_STUB]);
   }
-  if (site.host.kind === "standalone") return; // its file is that of whoever runs the tests
+  if (site.host.kind === "standalone") return; // it has this machine's file
   const id = newJob();
   try {
     await site.host.exec(["mv", "/etc/resolv.conf", "/etc/away"]);

@@ -112,7 +112,7 @@ Deno.test("install.sh says in one line that no source offers Deno", async () => 
   });
 });
 
-/** Words of npm that are ignored; it gives a Deno of the right version that leaves a mark when it runs. */
+/** A stand-in for npm, which downloads a forged Deno of the right version; the forged one leaves a file when it runs. */
 const FORGED_PACKAGE = `mkdir package
 {
   echo '#!/bin/sh'

@@ -8,7 +8,7 @@ import { define, linkChroot, outputOf, succeed, withStore } from "./store.ts";
 
 const IDS = /^0 (\d+) 65536$/;
 
-/** What a job does as root, and expects to work. */
+/** Usual commands of a job as root. */
 const AS_ROOT = `tr -s ' ' </proc/self/uid_map | sed 's/^ //'
 id -u; stat -c %u /usr /etc/hosts /usr/bin/passwd
 touch /root/mine && chown 1000:1000 /root/mine && stat -c %u /root/mine
@@ -32,7 +32,7 @@ to stdout
 0
 `;
 
-/** Starts machines as that site is told; proves what they are, inside and from the host. */
+/** Starts machines and checks their user namespaces, from inside and from the host. */
 async function mapped(own: Site, data: string): Promise<void> {
   const jobs = [newJob(), newJob()];
   const ranges: number[] = [];
@@ -49,7 +49,7 @@ async function mapped(own: Site, data: string): Promise<void> {
       ranges.push(ids);
     }
     assert.notEqual(ranges[0], ranges[1], "two jobs share no ids");
-    // Root of a machine is nobody on the host.
+    // Root of a machine has an unprivileged id on the host.
     const lease = JSON.parse(
       (await own.host.exec(["cat", `${own.store}/.leases/run-${jobs[0]}.json`])).stdout,
     );
@@ -72,7 +72,7 @@ for (const boot of [true, false]) {
       if (storage === "btrfs") await mapped(await btrfs.with(settings), data);
       else {
         await withStore(site, settings, async (own) => {
-          await linkChroot(own, site); // a store that does not hold what is bound
+          await linkChroot(own, site); // a store that does not contain the bound files
           await mapped(own, data);
         });
       }

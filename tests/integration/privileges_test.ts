@@ -1,4 +1,4 @@
-/** What a job may do, with user ids of its own and without. */
+/** Privileges of jobs, with and without a user namespace. */
 
 import assert from "node:assert/strict";
 import type { Result } from "../hosts/command.ts";
@@ -7,7 +7,7 @@ import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site
 import { skip } from "../skip.ts";
 import { define, linkChroot, outputOf, smallFolder, succeed, withStore } from "./store.ts";
 
-/** Numbers of system calls; they are refused before anything happens, and would do nothing with these words. */
+/** Numbers of system calls, which have no effect with these arguments even if they are allowed. */
 const CALLS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   x86_64: {
     finit_module: 313,
@@ -29,7 +29,7 @@ const CALLS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
 };
 
-/** Files are opened for writing and closed again; nothing is ever written. */
+/** Opens files for writing and closes them; nothing is written. */
 const KNOBS = [
   "/proc/sys/kernel/core_pattern",
   "/proc/sys/kernel/modprobe",
@@ -71,7 +71,7 @@ for (const [ids, private_users] of KINDS) {
         const { stdout, stderr } = await runScript(own, id, PROBE);
         const probed = stdout.trim().split("\n");
         assert.equal(probed.length, KNOBS.length + Object.keys(CALLS["x86_64"]!).length, stderr);
-        // What enters a plain machine is not filtered: there capabilities alone keep it from the kernel.
+        // Commands that enter a plain machine are not filtered: only capabilities restrict them.
         const sure = probed.filter((line) =>
           boot || !/^(keyctl|add_key|bpf|perf_event_open) /.test(line)
         );
@@ -92,18 +92,18 @@ onEachHost(
       return lines.filter((line) => /^(keyctl|add_key|bpf) /.test(line));
     };
     assert.deepEqual(await probe(true), ["keyctl EPERM", "add_key EPERM", "bpf EPERM"]);
-    // Else it would be the kernel that refuses, and the test could not fail.
+    // Otherwise the kernel would refuse, and the test could not fail.
     assert.ok((await probe(false)).every((line) => !line.endsWith("EPERM")));
   },
 );
 
-/** The same host where its machines have user ids of their own: some can on btrfs alone. */
+/** Returns the same host with a store where machines have their own user ids: some hosts need btrfs for that. */
 async function mapping(site: Site): Promise<Site> {
   const btrfs = site.host.kind === "standalone" ? await site.onBtrfs() : null;
   return await (btrfs ?? site).with({ private_users: "auto" });
 }
 
-/** A copy of a program that becomes root, or may do one thing, when a user starts it. */
+/** Creates set-uid programs and a program with a file capability, and runs them as a user. */
 const RAISED = `
 id ci >/dev/null 2>&1 || useradd ci
 cp "$(readlink -f "$(command -v python3)")" /usr/local/bin/raised
@@ -139,7 +139,7 @@ onEachMachine("nothing raises privileges without a user namespace", async (site)
   });
 });
 
-/** What an administrator, and a package, do in a machine. */
+/** Usual commands of administrators and packages in a machine. */
 const WORK = `
 set -e
 useradd worker && su worker -c 'id -un'
@@ -163,7 +163,7 @@ onEachMachine("root without a user namespace can do its usual work", async (site
   });
 });
 
-/** Capabilities that a job has, by number. */
+/** The numbers of a job's capabilities. */
 const BOUNDING = "grep -E '^(CapBnd|CapEff|CapInh|NoNewPrivs)' /proc/self/status | tr -d '\\t'";
 
 onEachHost(
@@ -171,7 +171,7 @@ onEachHost(
   async (site) => {
     const own = await site.with({ boot: false, private_users: "off" });
     await withMachine(own, async (id) => {
-      // Programs of the machine are the job's: none of them may be what drops capabilities.
+      // A job can change the machine's programs, so none of them may be used to drop capabilities.
       await runScript(
         own,
         id,
@@ -193,13 +193,13 @@ onEachHost(
   },
 );
 
-/** An image whose /run is a link: nspawn mounts where it leads, and the link itself stays a job's to change. */
+/** An image whose /run is a link: nspawn mounts at its target, and a job can change the link. */
 const LINK_RUN = `
 mkdir -p "$2" && mv "$1" "$2/linked" && cd "$2/linked"
 rmdir run && mkdir srv/run && ln -s srv/run run
 `;
 
-/** Where a command would look for its tools it finds the machine's root, and there the job's own program. */
+/** Replaces the folder of the tools by a link to the machine's root, with a program of the job. */
 const TAKE_PLACE = `
 rm /run && mkdir /run && cd /run
 ln -s ../srv/run/nspawn-runner nspawn-runner && ln -s .. nspawn-runner-tools
@@ -232,7 +232,7 @@ async function prepared(site: Site, id: string): Promise<Result> {
   return done;
 }
 
-/** Twins of devices that do no harm, under names that no machine has by itself; the last one is in no list of systemd's. */
+/** Copies of harmless devices under new names; systemd allows the last one in no machine by default. */
 const MAKE_DEVICES = `
 mkdir -p /dev/nrt
 mknod -m 600 /dev/nrt/zero c 1 5
@@ -278,7 +278,7 @@ onEachHost(
   },
 );
 
-/** A session keyring of its own. */
+/** Creates a session keyring. */
 const KEYRING = `python3 - <<'END'
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -287,7 +287,7 @@ print("keyring", libc.syscall(number, 1, 0) > 0)
 END
 `;
 
-/** Each is what engines of containers do: keys, namespaces, a proc and an interface of their own. */
+/** Actions of container engines: keys, namespaces, a new proc and network interface. */
 const NESTED = `${KEYRING}
 unshare --user --map-root-user --mount --pid --fork --mount-proc sh -c 'set -- /proc/[0-9]*; echo $#'
 unshare --net python3 -c 'import fcntl, socket, struct

@@ -1,4 +1,4 @@
-/** Chroots from images of a real registry, and from one host to another. */
+/** Images: pulled from and pushed to a real registry. */
 
 import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
@@ -23,7 +23,7 @@ import {
   withStore,
 } from "./store.ts";
 
-/** Words: an empty folder, a root, a program with all that Linux may attach to one. */
+/** Creates an image in the folder $1 from the root $2, with files that have every kind of metadata. */
 const LAYERS = `
 cd "$1"
 cp --archive "$2" one
@@ -55,7 +55,7 @@ umoci config --image=image:x --config.user=ci --config.workingdir=/srv/work --co
   --config.cmd=serve --config.env='GREETING=hello $HOME' --config.env=PATH=/opt/tools:/usr/bin:/bin
 `;
 
-/** Words: the folder with the image. Adds a layer that does not compress. */
+/** Adds a layer that does not compress to the image in the folder $1. */
 const MORE = `
 cd "$1"
 mkdir -p three/opt
@@ -64,7 +64,7 @@ tar --create --file=layer.tar --directory=three .
 umoci raw add-layer --image=image:x layer.tar
 `;
 
-/** Makes an image; tells the folder that it is in. */
+/** Creates an image and returns its folder. */
 async function makeImage(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "nr-image-" });
   await must(["sh", "-euc", LAYERS, "sh", folder, await smallRoot()], PATIENCE);
@@ -77,7 +77,7 @@ async function push(folder: string, { local: here, auth }: Registry): Promise<vo
   await must(["skopeo", "copy", "--quiet", ...login, `oci:${folder}/image:x`, to], PATIENCE);
 }
 
-/** A test with a registry, where one can be had. */
+/** Runs a test with a registry; skips it where none can run. */
 async function registered(
   name: string,
   sites: readonly Site[],
@@ -158,7 +158,7 @@ onEachHost(
           assert.equal(await outputOf(own, "x", LOOK), SEEN);
           assert.equal(await unfinishedTrees(own), "");
 
-          // The same from a folder, damaged there.
+          // The same with an image in a folder, which is damaged.
           const layout = `${site.host.store}/.tests/image-${newJob()}`;
           await must(["cp", "-a", `${folder}/image`, site.host.outerPath(layout)]);
           await define(own, "y", `source = "oci:${layout}:x"\n`);
@@ -188,7 +188,7 @@ async function blobs({ folder }: Registry): Promise<string[]> {
   return found.split("\n").sort();
 }
 
-/** Changes one byte in the largest of some files. */
+/** Changes one byte of the largest file. */
 async function damage(paths: readonly string[]): Promise<void> {
   const sizes = await Promise.all(paths.map(async (path) => (await Deno.stat(path)).size));
   const largest = paths[sizes.indexOf(Math.max(...sizes))]!;

@@ -1,4 +1,4 @@
-/** What a script does in a machine comes out as it was. */
+/** The run stage: exit codes, output and environment of scripts. */
 
 import assert from "node:assert/strict";
 import { onEachMachine } from "../hosts/shared.ts";

@@ -8,7 +8,7 @@ import { newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import { define, outputOf, PATIENCE, smallFolder, succeed, withStore } from "./store.ts";
 
-/** Gives a test a store of its own on a host whose mount(8) maps no owners, whatever it is. */
+/** Runs a test with a new store, on a host whose mount(8) cannot map owners. */
 async function withoutMaps(
   site: Site,
   settings: Settings,
@@ -25,7 +25,7 @@ async function withoutMaps(
   }
 }
 
-/** Words: a tree. Gives it what chown(2) and overlays could lose. */
+/** Gives the tree $1 metadata that chown(2) and overlays could lose. */
 const FURNISH = `
 cd "$1"
 cp usr/bin/id usr/bin/theirs && chown 1000:1001 usr/bin/theirs && chmod 6751 usr/bin/theirs
@@ -48,7 +48,7 @@ async function furnished(site: Site): Promise<string> {
   return folder;
 }
 
-/** All but folders, with owner, mode, size, links, content; folders by owner and mode. */
+/** Prints files with owner, mode, size, links and content, and folders with owner and mode. */
 const LIST = `
 find usr srv etc/passwd ! -type d -printf '%p %y %U:%G %m %s %n %l\\n'
 find usr srv -type d -printf '%p %y %U:%G %m\\n'
@@ -63,12 +63,12 @@ async function listed(site: Site, tree: string): Promise<string[]> {
   return sorted(done.stdout);
 }
 
-/** Also what no machine may change: when a file was last changed. */
+/** Also prints change times, which no machine may change. */
 async function stateOf(site: Site, tree: string): Promise<string> {
   return (await site.host.exec(["find", tree, "-printf", "%p %i %C@ %U:%G %m\n"])).stdout;
 }
 
-/** What layers there are: keys of trees, first ids, and what is in the making. */
+/** Prints the layers: keys of trees, first ids, and unfinished layers. */
 async function layersOf(own: Site): Promise<string[]> {
   const folder = `${own.store}/.shifted`;
   const done = await own.host.exec([
@@ -101,7 +101,7 @@ for (const storage of ["overlay", "tmpfs"] as const) {
       await succeed(own, "chroot-create", "x");
       const tree = `${own.store}/.generations/x/1`;
       const before = await stateOf(own, tree);
-      // 70000 is none of the machine's ids: nobody, and no other file is.
+      // 70000 is no id of the machine, so this file alone belongs to nobody.
       const expected = (await listed(own, tree)).map((line) => line.replace(/ 70000:/, " 65534:"));
       assert.ok(expected.some((line) => line.startsWith("usr/bin/theirs f 1000:1001 6751 ")));
       assert.deepEqual(sorted(await outputOf(own, "x", `cd /\n${LIST}`)), expected);
@@ -147,13 +147,13 @@ onEachHost("shifted layers are created and removed with a generation", async (si
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** A mount(8) that maps no owners, as before util-linux 2.39. */
+/** A mount(8) that cannot map owners, as before util-linux 2.39. */
 const OLD_MOUNT = `#!/bin/sh
 case "$*" in *X-mount.idmap*) exit 1 ;; esac
 PATH=${PATH} exec mount "$@"
 `;
 
-/** The program of a site, with other tools before the host's. */
+/** Returns a site whose program finds other tools before the host's. */
 function withTools(own: Site, tools: string): Site {
   const env = { PATH: `${tools}:${PATH}` };
   const call: Site["call"] = (words, options) =>
@@ -164,7 +164,7 @@ function withTools(own: Site, tools: string): Site {
 onEachHost("a snapshot has shifted layers of its own", async (site) => {
   const onBtrfs = await site.onBtrfs();
   if (onBtrfs === null) return skipReal("a snapshot's shifted layers", "no btrfs can be mounted");
-  // Each subvolume is a device with an answer of its own.
+  // Each subvolume has its own device number, and so its own cached result.
   const forget = () => site.host.exec(["sh", "-c", "rm -f /run/nspawn-runner/.idmap-*"]);
   await forget();
   await withStore(onBtrfs, { storage: "overlay" }, async (other) => {
@@ -193,11 +193,11 @@ onEachHost("a snapshot has shifted layers of its own", async (site) => {
 
 onEachHost("a shifted layer whose creation was killed is created again", async (site) => {
   await withoutMaps(site, { storage: "overlay" }, async (own) => {
-    const tree = `${own.store}/x`; // of another program, which may change it in place
+    const tree = `${own.store}/x`; // created by another program, which may change it in place
     await own.host.exec(["sh", "-c", `mkdir ${own.store}; mv ${await smallFolder(site)} ${tree}`]);
     assert.equal(await outputOf(own, "x", "stat -c %u /usr/bin/git"), "0\n");
     const [, layer] = await layersOf(own);
-    // A tar that takes its time, since no other step of it does.
+    // A slow tar, since every step is quick.
     const tools = `${own.store}/.tools`;
     const slow = '#!/bin/sh\nsleep 5\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec tar "$@"\n';
     await own.host.exec(["mkdir", tools]);
@@ -220,7 +220,7 @@ onEachHost("a shifted layer whose creation was killed is created again", async (
       await succeed(own, "cleanup", "--id", id);
       const look = "cat /etc/new && stat -c %u /etc/new /usr/bin/git /usr";
       assert.equal(await outputOf(own, "x", look), `${text}\n0\n0\n0\n`);
-      await new Promise((resolve) => setTimeout(resolve, 6_000)); // what went on alone has ended
+      await new Promise((resolve) => setTimeout(resolve, 6_000)); // its processes have ended
       await succeed(own, "gc");
       assert.deepEqual((await layersOf(own)).slice(1), [layer]);
     }

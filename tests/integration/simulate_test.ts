@@ -1,4 +1,4 @@
-/** A job without GitLab. */
+/** simulate. */
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";

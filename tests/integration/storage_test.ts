@@ -1,4 +1,4 @@
-/** How a machine's writes are kept off its chroot. */
+/** Storage: the writes of machines and their chroots. */
 
 import assert from "node:assert/strict";
 import { skipReal } from "../skip.ts";
@@ -18,7 +18,7 @@ touch "/own-$RANDOM"
 cat /etc/motd
 `;
 
-/** Every path of a chroot with all that a write would change; the time of the last change, too. */
+/** Prints every path of a chroot with its metadata, including change times. */
 async function listing(site: Site): Promise<string> {
   const format = "%P %y %m %U:%G %s %T@ %C@ %l\\n";
   const argv = ["find", `${site.store}/${CHROOT}`, "-printf", format];
@@ -90,7 +90,7 @@ onEachHost("storage btrfs is refused where the store is not on btrfs", async (si
 });
 
 onEachHost("a store that can hold no upper layer uses tmpfs by default", async (site) => {
-  // An overlay cannot have its upper layer on an overlay.
+  // The upper layer of an overlay cannot be on an overlay.
   const base = `${site.store}/.tests/overlaid-${newJob()}`;
   const folders = ["lower", "upper", "work", "store"].map((name) => `${base}/${name}`);
   await site.host.exec(["mkdir", "-p", ...folders]);

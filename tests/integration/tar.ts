@@ -1,6 +1,6 @@
-/** Tar files as strangers make them: ustar, tar(5). */
+/** Creates tar files with arbitrary members: ustar, tar(5). */
 
-/** One member. */
+/** A member of a tar file. */
 export interface Member {
   readonly name: string;
   readonly text?: string;
@@ -35,7 +35,7 @@ function headerOf({ name, text = "", link = "", kind }: Member): Uint8Array {
   const before = field(name, 100) + octal(0o755, 8) + octal(0, 8) + octal(0, 8) +
     octal(new TextEncoder().encode(text).length, 12) + octal(0, 12);
   const after = type + field(link, 100) + "ustar\0" + "00";
-  // The sum counts its own field as blanks.
+  // In the checksum its own field counts as blanks.
   const sum = [...`${before}        ${after}`].reduce((all, one) => all + one.charCodeAt(0), 0);
   const header = new Uint8Array(BLOCK);
   header.set(new TextEncoder().encode(`${before}${sum.toString(8).padStart(6, "0")}\0 ${after}`));

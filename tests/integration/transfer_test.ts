@@ -1,4 +1,4 @@
-/** A chroot in one file, from one host to another. */
+/** chroot-export and chroot-import. */
 
 import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
@@ -14,7 +14,7 @@ import {
   withStore,
 } from "./store.ts";
 
-/** What may be wrong with a file, as a change of what is in it, and what is said of it. */
+/** Damages of an exported file, each with the error message. */
 const DAMAGES: readonly (readonly [string, RegExp])[] = [
   ["echo more >> definition.toml", /a checksum does not match/],
   ["echo more >> root.tar", /a checksum does not match/],

@@ -1,19 +1,19 @@
-/** What a job's log says when a limit stopped it. */
+/** Explanations in the log of a job that a limit stopped. */
 
 import assert from "node:assert/strict";
 import { onVm } from "./site.ts";
 
 const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
 
-/** The kernel kills it, in a machine that may have 300 MiB. */
+/** The kernel kills this in a machine with 300 MiB. */
 const TAKE_500_MIB = "python3 -c 'x = bytearray(500 * 1024 * 1024)'";
 
-/** So many in files, which no process has: what the kernel kills frees nothing, and it goes on with the machine. */
+/** Memory in files, which belongs to no process: killing processes frees nothing, so the kernel kills all of the machine. */
 const HOLD_500_MIB = `mount -t tmpfs -o size=1G tmpfs /mnt
 head -c 500M /dev/zero >/mnt/file
 `;
 
-/** Each process makes two more, for ever; the shell itself then needs no process to wait and to end. */
+/** A fork bomb; the shell itself needs no further process to wait and to exit. */
 const BOMB = `bomb() { bomb | bomb & }
 bomb 2>/dev/null
 until [ "$SECONDS" -gt 20 ]; do :; done
@@ -30,7 +30,7 @@ for (const boot of [true, false]) {
       const line =
         /^nspawn-runner: Out of memory: 1 process killed at 300 MiB\. .*limits\.memory_max$/m;
       assert.match(killed.stderr, line);
-      // What fails for another reason afterwards is not explained by that.
+      // A later failure for another reason gets no such explanation.
       const other = await site.runScript(id, "exit 4\n");
       assert.deepEqual([other.code, other.stderr], [4, ""]);
       const last = await site.call(["run", "--id", id, "/root/script", "cleanup_file_variables"]);

@@ -1,8 +1,8 @@
-/** What makes a Debian tree a guest that boots in QEMU and can be entered by ssh. */
+/** Turns a Debian tree into a guest that boots in QEMU and accepts ssh. */
 
 import { must } from "../hosts/command.ts";
 
-/** Packages of the guest: what a host of machines has, a kernel, and a way in. */
+/** Packages of the guest: those of a host, a kernel and an ssh server. */
 export const PACKAGES = [
   "dbus",
   "e2fsprogs",
@@ -19,10 +19,10 @@ export const PACKAGES = [
   "udev",
 ];
 
-/** The only card of the guest has this address. */
+/** MAC address of the guest's only network card. */
 export const MAC = "52:54:00:6e:72:01";
 
-/** Where QEMU's own network puts the guest. */
+/** The guest's address in QEMU's user network. */
 const NETWORK = `[Match]
 MACAddress=${MAC}
 [Network]
@@ -32,7 +32,7 @@ LinkLocalAddressing=no
 IPv6AcceptRA=no
 `;
 
-/** Under emulation every module costs time to unpack, so that the first file system has but these. */
+/** The only modules in the initrd, since unpacking is slow under emulation. */
 const INITRD: Readonly<Record<string, string>> = {
   "etc/initramfs-tools/conf.d/guest": "MODULES=list\nCOMPRESS=lz4\n",
   "usr/share/initramfs-tools/modules.d/guest": "virtio_pci\nvirtio_blk\next4\n",
@@ -42,7 +42,7 @@ const FILES: Readonly<Record<string, string>> = {
   "etc/fstab": "/dev/vda / ext4 defaults 0 1\n",
   "etc/hostname": "guest\n",
   "etc/hosts": "127.0.0.1 localhost guest\n",
-  // One that is there: a first boot would look at every unit's preset.
+  // With an existing one there is no first boot, which would apply every unit's preset.
   "etc/machine-id": "6e7370617772756e6e65720000000001\n",
   "etc/resolv.conf": "nameserver 10.0.2.3\n",
   "etc/ssh/sshd_config.d/guest.conf":
@@ -50,7 +50,7 @@ const FILES: Readonly<Record<string, string>> = {
   "etc/systemd/network/10-guest.network": NETWORK,
 };
 
-/** Nothing waits for these, or they would use the processor while a test needs it. */
+/** Masked: nothing needs these units, and they would use the processor during tests. */
 const NEEDLESS = [
   "apt-daily-upgrade.timer",
   "apt-daily.timer",
@@ -61,11 +61,7 @@ const NEEDLESS = [
   "systemd-networkd-wait-online.service",
 ];
 
-/**
- * Puts down what must be there before the kernel is installed.
- *
- * @returns Options of mmdebstrap(1); the words of its hook are fixed.
- */
+/** Returns options of mmdebstrap(1) that write files which must exist before the kernel is installed. */
 export function setupOptions(): string[] {
   return Object.entries(INITRD).map(([path, text]) =>
     `--setup-hook=mkdir -p "$(dirname "$1/${path}")" && printf '%s' '${text}' >"$1/${path}"`
@@ -75,12 +71,11 @@ export function setupOptions(): string[] {
 /**
  * Turns a tree into the guest.
  *
- * @param tree Its path.
- * @param key The public key that may enter as root.
+ * @param key The public key for root.
  */
-export async function furnish(tree: string, key: string): Promise<void> {
+export async function makeGuest(tree: string, key: string): Promise<void> {
   for (const [path, text] of Object.entries(FILES)) {
-    await Deno.remove(`${tree}/${path}`).catch(() => {}); // a link would lead out of the tree
+    await Deno.remove(`${tree}/${path}`).catch(() => {}); // it may be a link to a file outside of the tree
     await Deno.writeTextFile(`${tree}/${path}`, text);
   }
   await Deno.mkdir(`${tree}/root/.ssh`, { recursive: true, mode: 0o700 });

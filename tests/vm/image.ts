@@ -1,35 +1,31 @@
-/** The disk that virtual machines start from: made once, kept outside of the checkout, never changed. */
+/** The disk image of virtual machines, cached outside of the checkout. Nobody may change it. */
 
 import { must, run } from "../hosts/command.ts";
 import { CACHE, hash, jobChroot, mirror } from "../hosts/roots.ts";
 import { noHostsBecause } from "../hosts/check.ts";
 import { CHROOT } from "../hosts/site.ts";
-import { furnish, PACKAGES, setupOptions } from "./guest.ts";
+import { makeGuest, PACKAGES, setupOptions } from "./guest.ts";
 
-/** What a virtual machine is started with. */
+/** The files for starting a virtual machine. */
 export interface Image {
   readonly kernel: string;
   readonly initrd: string;
-  /** The root file system, with the job's chroot in the store. */
+  /** The root file system, with a chroot in the store. */
   readonly disk: string;
-  /** The private key that root's door opens to. */
+  /** The private key for root. */
   readonly key: string;
-  /** The guest's own key, for the name {@linkcode GUEST}. */
+  /** The known_hosts file with the guest's key, for the name {@linkcode GUEST}. */
   readonly knownHosts: string;
 }
 
-/** What ssh calls the guest, whatever its port. */
+/** The guest's name for ssh. */
 export const GUEST = "guest";
 
 const SUITE = "trixie";
-const SIZE = "4G"; // of a sparse file
+const SIZE = "4G"; // sparse
 const TOOLS = ["qemu-system-x86_64", "mmdebstrap", "mke2fs", "ssh", "ssh-keygen"];
 
-/**
- * Why no virtual machine can run here.
- *
- * @returns In a few words, or null when one can.
- */
+/** Returns why no virtual machine can run here, in a few words; null where one can. */
 export async function noGuestBecause(): Promise<string | null> {
   const reason = await noHostsBecause(); // root creates its disk
   if (reason !== null) return reason;
@@ -39,11 +35,7 @@ export async function noGuestBecause(): Promise<string | null> {
   return missing.length === 0 ? null : `no ${missing.join(", ")}`;
 }
 
-/**
- * The image, keyed by all that it is made from.
- *
- * @returns Paths; not to be changed.
- */
+/** Returns the cached image, named by a hash of its recipe. */
 export async function image(): Promise<Image> {
   const chroot = await jobChroot();
   const recipes = ["image.ts", "guest.ts"].map((file) =>
@@ -61,7 +53,7 @@ export async function image(): Promise<Image> {
   };
 }
 
-/** What was half made by a killed run has another name. */
+/** An unfinished image of a killed run has another name. */
 async function build(folder: string, chroot: string): Promise<void> {
   await Deno.mkdir(`${CACHE}/vm`, { recursive: true, mode: 0o700 });
   await sweep();
@@ -72,13 +64,13 @@ async function build(folder: string, chroot: string): Promise<void> {
       ...["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f"],
       `${aside}/key`,
     ]);
-    await furnish(`${aside}/tree`, await Deno.readTextFile(`${aside}/key.pub`));
+    await makeGuest(`${aside}/tree`, await Deno.readTextFile(`${aside}/key.pub`));
     await store(`${aside}/tree`, chroot);
     await takeOut(`${aside}/tree`, aside);
     await makeDisk(`${aside}/tree`, `${aside}/root.raw`, SIZE);
     await must(["rm", "-rf", "--one-file-system", `${aside}/tree`]);
     await Deno.rename(aside, folder).catch(async (error) => {
-      if (!await exists(folder)) throw error; // else another run was faster
+      if (!await exists(folder)) throw error; // another run was faster
     });
   } finally {
     await must(["rm", "-rf", "--one-file-system", aside]);
@@ -100,7 +92,7 @@ async function store(tree: string, chroot: string): Promise<void> {
   await must(copy, { timeout: 300_000 });
 }
 
-/** QEMU loads the kernel itself; ssh wants to know whom it speaks to. */
+/** Copies the kernel, which QEMU loads itself, and the guest's public key for ssh. */
 async function takeOut(tree: string, folder: string): Promise<void> {
   for await (const { name } of Deno.readDir(`${tree}/boot`)) {
     const kind = name.match(/^(vmlinuz|initrd\.img)-/)?.[1];
@@ -111,11 +103,9 @@ async function takeOut(tree: string, folder: string): Promise<void> {
 }
 
 /**
- * Makes a disk of a folder, without mounting anything.
+ * Creates a disk image from a folder, with owners and modes, without mounting anything.
  *
- * @param folder Its contents, owners and modes kept.
- * @param disk The file to be made.
- * @param size As truncate(1) takes it; only what is used takes space.
+ * @param size As for truncate(1).
  */
 export async function makeDisk(folder: string, disk: string, size: string): Promise<void> {
   await must(["truncate", `--size=${size}`, disk]);
@@ -125,7 +115,7 @@ export async function makeDisk(folder: string, disk: string, size: string): Prom
   if (made.code !== 0) throw new Error(`mke2fs ended with ${made.code}: ${made.stderr}`);
 }
 
-/** Older images, and what killed runs left; a run of long ago uses none of them any more. */
+/** Removes images that are more than a day old, which no run still uses, and unfinished ones. */
 async function sweep(): Promise<void> {
   await must([
     ...["find", `${CACHE}/vm`, "-mindepth", "1", "-maxdepth", "1", "-mmin", "+1440"],

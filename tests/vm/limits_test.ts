@@ -1,4 +1,4 @@
-/** Limits bind what runs in a machine: only a kernel with every controller can show it. */
+/** Limits of machines, which need a kernel with all cgroup controllers. */
 
 import assert from "node:assert/strict";
 import { CHROOT } from "../hosts/site.ts";
@@ -7,10 +7,10 @@ import { onVm, type VmSite } from "./site.ts";
 const MIB = 1024 ** 2;
 const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
 
-/** The kernel kills it, in a machine that may have 300 MiB. */
+/** The kernel kills this in a machine with 300 MiB. */
 const TAKE_500_MIB = "python3 -c 'x = bytearray(500 * 1024 * 1024)'";
 
-/** Forks until it may not any more, and tells how often it could and why it could not. */
+/** Forks until that fails; prints the number of forks and the error. */
 const FORK = `python3 - <<'END'
 import errno, os, signal
 children = []
@@ -43,7 +43,7 @@ for (const boot of [true, false]) {
   });
 }
 
-/** Everything is where an administrator looks for it; gives the cgroup of the unit. */
+/** Checks the unit's properties, and returns its cgroup. */
 async function isSetUp(site: VmSite, id: string): Promise<string> {
   const machine = `run-${id}`;
   const text = await site.host(`
@@ -65,7 +65,7 @@ async function isSetUp(site: VmSite, id: string): Promise<string> {
   assert.match(unit!, new RegExp(`/machine-ci\\.slice/nspawn-runner-${machine}\\.service$`));
   assert.ok(payload!.startsWith(`${unit}/payload`), `${payload} is below ${unit}`);
   assert.match(listed!, new RegExp(`^${machine} `));
-  // In pages, and the kernel rounds down.
+  // In pages, rounded down by the kernel.
   const share = Number(total) * 1024 * 0.9;
   assert.ok(Math.abs(Number(all) - share) <= 4096, `${all} is 90 % of ${total} kB`);
   assert.ok(Math.abs(Number(bound) - share) <= 4096, `${bound} is 90 % of ${total} kB`);
@@ -84,7 +84,7 @@ async function stopsForks(site: VmSite, id: string): Promise<void> {
   const { stdout, stderr } = await site.runScript(id, FORK);
   const [forks, reason] = stdout.trim().split(" ");
   assert.equal(reason, "EAGAIN", stdout + stderr);
-  // The rest is the machine's own.
+  // The machine itself uses the rest.
   assert.ok(Number(forks) > 20 && Number(forks) < 60, `${forks} forks`);
 }
 
@@ -94,7 +94,7 @@ async function staysUsable(site: VmSite, id: string, boot: boolean): Promise<voi
   assert.equal(done.code, 3, done.stderr);
 }
 
-/** What happened is written where the limits are: the unit's own cgroup, which is still there. */
+/** Checks the events in the unit's cgroup, which still exists. */
 async function countsInTheUnit(site: VmSite, unit: string): Promise<void> {
   const [kills, forks, state] = (await site.host(`
     sed -n 's/^oom_kill //p' /sys/fs/cgroup${unit}/memory.events

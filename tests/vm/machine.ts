@@ -1,4 +1,4 @@
-/** A virtual machine: a kernel of its own, cgroup v2 and every controller. Emulated, so all of it is slow. */
+/** A virtual machine with its own kernel, cgroup v2 and all controllers. It is emulated, so slow. */
 
 import { must, type Options, type Result, run } from "../hosts/command.ts";
 import { type Folder, openFolder } from "../hosts/folder.ts";
@@ -7,32 +7,31 @@ import { quoteAll } from "../../src/text/quote.ts";
 import { MAC } from "./guest.ts";
 import { GUEST, type Image, image, makeDisk } from "./image.ts";
 
-/** A virtual machine that is up. */
+/** A running virtual machine. */
 export interface VirtualMachine {
-  /** Runs a command as root to its end; 255 stands for a signal, too. */
+  /** Runs a command as root to its end; the code 255 may also mean a signal. */
   exec(argv: readonly string[], options?: Options): Promise<Result>;
   /** Writes a file. */
   push(text: string, path: string): Promise<void>;
-  /** Cuts its power and starts it anew: what was on the way to its disk is lost. */
+  /** Cuts its power and starts it again; unwritten data is lost. */
   cutPower(): Promise<void>;
-  /** Ends it; nothing of it is left. */
+  /** Ends and removes it. */
   down(): Promise<void>;
 }
 
-/** Emulation makes anything thirty times slower, and the machine may be busy. */
+/** In milliseconds: emulation is thirty times slower, and this machine may be busy. */
 const BOOT_PATIENCE = 600_000;
 const EXEC_PATIENCE = 600_000;
 
 /**
- * Boots a virtual machine from a fresh copy of the image.
+ * Boots a virtual machine from a new copy of the image, and waits until it accepts ssh.
  *
- * @param folder One that it gets as it is now, read-only, at the same path.
- * @returns The machine, ready.
- * @throws {Error} with its last words, when it does not come up.
+ * @param folder A folder that it has read-only, as it is now, at the same path.
+ * @throws {Error} with its last output, when it does not boot.
  */
 export async function up(folder: string): Promise<VirtualMachine> {
   const base = await image();
-  const place = await openFolder(); // what guards it ends it, however the tests end
+  const place = await openFolder(); // the watcher ends it, however the tests end
   try {
     await makeDisk(folder, `${place.path}/folder.raw`, "512M");
     const port = freePort();
@@ -53,7 +52,7 @@ export async function up(folder: string): Promise<VirtualMachine> {
         const before = await resets(place);
         await exec(["sh", "-c", "(sleep 2; echo b >/proc/sysrq-trigger) >/dev/null 2>&1 &"]);
         await run([...ssh, "-O", "exit", GUEST]);
-        // Whoever connects earlier holds on to what is no more.
+        // An earlier connection would still be to the old boot.
         const isCut = async () => await resets(place) > before ? true : null;
         if (!await until(isCut, BOOT_PATIENCE)) throw new Error("the power stays on");
         await untilReady(place, pid, ssh, exec);
@@ -69,12 +68,12 @@ export async function up(folder: string): Promise<VirtualMachine> {
   }
 }
 
-/** How often its power was cut, as its kernel says with its last words. */
+/** Returns how often its kernel printed the message of a power cut. */
 async function resets({ path }: Folder): Promise<number> {
   return (await Deno.readTextFile(`${path}/console`)).split("sysrq: Resetting").length - 1;
 }
 
-/** What the guest writes goes to a file without a name, and with QEMU. Nothing leaves this machine. */
+/** Returns QEMU's command line. Writes of the guest go to an unnamed file, which ends with QEMU. */
 function qemuArgv(base: Image, folder: string, port: number): string[] {
   const drive = (id: string, file: string, more: string) => [
     ...["-drive", `if=none,id=${id},format=raw,file=${file},${more}`],
@@ -85,7 +84,7 @@ function qemuArgv(base: Image, folder: string, port: number): string[] {
     `TMPDIR=${folder}`,
     "qemu-system-x86_64",
     ...["-nodefaults", "-no-user-config", "-machine", "q35", "-display", "none"],
-    // The oldest that Deno runs on.
+    // The oldest processor that Deno supports.
     ...["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "Nehalem", "-smp", "2", "-m", "2G"],
     ...["-kernel", base.kernel, "-initrd", base.initrd],
     ...["-append", "root=/dev/vda rw console=ttyS0 quiet panic=1 mitigations=off net.ifnames=0"],
@@ -97,7 +96,7 @@ function qemuArgv(base: Image, folder: string, port: number): string[] {
   ];
 }
 
-/** All calls share one connection: to make one takes seconds. */
+/** All calls share one connection, since connecting takes seconds. */
 function sshArgv(base: Image, folder: string, port: number): string[] {
   const options = {
     BatchMode: "yes",
@@ -115,7 +114,7 @@ function sshArgv(base: Image, folder: string, port: number): string[] {
   return ["ssh", "-F", "none", "-i", base.key, "-p", `${port}`, ...words];
 }
 
-/** In the cgroup of its place, so that nothing of it outlives the tests. */
+/** Starts QEMU in the cgroup of its folder, so that nothing of it outlives the tests. */
 function inCgroup(place: Folder, script: string, argv: readonly string[]): string[] {
   const words = ["sh", place.cgroup, `${place.path}/log`, ...argv];
   return ["sh", "-c", `cgroup=$1 log=$2; shift 2; ${script}`, ...words];
@@ -137,7 +136,7 @@ async function untilReady(
   ssh: readonly string[],
   exec: Exec,
 ): Promise<void> {
-  // It goes on in the background, where it must keep none of our pipes.
+  // It stays in the background, and must not hold the pipes open.
   const script = 'echo 0 >"$cgroup/cgroup.procs" && exec "$@" </dev/null >>"$log" 2>&1';
   const connect = inCgroup(place, script, [...ssh, "-f", "-N", "-M", GUEST]);
   const connected = await until(async () => {
@@ -153,12 +152,12 @@ async function untilReady(
     [
       `the virtual machine is ${state}: ${failed?.stdout ?? ""}`,
       await Deno.readTextFile(`${place.path}/log`),
-      await Deno.readTextFile(`${place.path}/console`).catch(() => ""), // it never got that far
+      await Deno.readTextFile(`${place.path}/console`).catch(() => ""), // there is none yet
     ].join("\n"),
   );
 }
 
-/** Free now; QEMU takes it a moment later. */
+/** Returns a port that is free now; QEMU takes it a moment later. */
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;

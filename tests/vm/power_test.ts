@@ -1,4 +1,4 @@
-/** The power is cut while machines run. */
+/** Power cuts while machines run. */
 
 import assert from "node:assert/strict";
 import { CHROOT, newJob } from "../hosts/site.ts";

@@ -1,4 +1,4 @@
-/** The program in a virtual machine, which all tests of a file share. */
+/** The program in a virtual machine, which all tests share. */
 
 import assert from "node:assert/strict";
 import type { Result } from "../hosts/command.ts";
@@ -8,31 +8,26 @@ import { skip } from "../skip.ts";
 import { noGuestBecause } from "./image.ts";
 import { up, type VirtualMachine } from "./machine.ts";
 
-/** A host as an administrator has it: the chroot in the default store, no configuration. */
+/** A host with a chroot in the default store and no configuration. */
 export interface VmSite {
   readonly vm: VirtualMachine;
   /** Runs the program. */
   call(words: readonly string[]): Promise<Result>;
-  /** Runs a shell script on the host, which must succeed; gives its stdout. */
+  /** Runs a shell script on the host, which must succeed; returns its stdout. */
   host(script: string): Promise<string>;
   /** Writes the chroot's definition. */
   define(text: string): Promise<void>;
-  /** Gives a machine to a test, and takes it away afterwards. */
+  /** Runs a test with a machine, which is removed afterwards. */
   withMachine(body: (id: string) => Promise<void>): Promise<void>;
   /** Runs a script in a machine. */
   runScript(id: string, script: string): Promise<Result>;
-  /** What looks like a machine's: one line each, none on a clean host. */
+  /** Returns everything on the host that belongs to machines, one line each. */
   leftovers(): Promise<string[]>;
 }
 
 let site: Promise<VmSite> | undefined;
 
-/**
- * Registers a test that needs a virtual machine. It fails when it leaves anything behind.
- *
- * @param name What it checks.
- * @param body The test.
- */
+/** Registers a test that needs a virtual machine. It fails if it leaves anything behind. */
 export function onVm(name: string, body: (site: VmSite) => Promise<void>): void {
   const full = `${name} (virtual machine)`;
   Deno.test(full, async () => {
@@ -43,7 +38,7 @@ export function onVm(name: string, body: (site: VmSite) => Promise<void>): void 
       await body(own);
       assert.deepEqual(await own.leftovers(), []);
     } catch (error) {
-      // Whatever it left is no concern of the next test, which gets a fresh one.
+      // The next test gets a fresh one, without the leftovers of this test.
       site = undefined;
       await own.vm.down();
       throw error;
@@ -75,7 +70,7 @@ function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
         assert.equal(prepared.code, 0, prepared.stderr);
         await body(id);
       } catch (error) {
-        await call(["cleanup", "--id", id]); // what failed first is to be told
+        await call(["cleanup", "--id", id]); // its own failure must not hide the first one
         throw error;
       }
       const gone = await call(["cleanup", "--id", id]);
@@ -94,5 +89,5 @@ function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
 }
 
 Deno.test.afterAll(async () => {
-  await site?.then(({ vm }) => vm.down(), () => {}); // one that did not come up is down
+  await site?.then(({ vm }) => vm.down(), () => {}); // one that did not start is already down
 });

@@ -1,4 +1,4 @@
-/** What makes a chroot fit for its jobs: users, playbooks, other chroots. */
+/** Provisioning of chroots: users, playbooks, other chroots as sources. */
 
 import assert from "node:assert/strict";
 import { until } from "../hosts/init_process.ts";
@@ -53,7 +53,7 @@ onEachHost(
       assert.equal(failed.code, 1, failed.stderr);
       assert.deepEqual((await listed(own, "played"))?.generations, [1]);
       await own.put(PLAYBOOK, `${own.definitions}/plays/base.yaml`);
-      // Its packages are another test's affair.
+      // Another test checks its packages.
       await define(own, "played", `${definition}user = "builder"\nrecreate = false\n`);
       await own.call(["chroot-login", "played", "--direct"], {
         stdin: "mv /usr/bin/apt-get /usr/bin/apt-got\n",
@@ -64,7 +64,7 @@ onEachHost(
   },
 );
 
-/** It goes on to a second command, in whatever is at that place then, where nobody ends it. */
+/** A playbook that would go on to its second command if nothing ended it. */
 const LONG_PLAYBOOK = `- hosts: all
   vars: {nspawn_runner_chroot_suite: bookworm}
   tasks:
@@ -90,7 +90,7 @@ onEachHost(
       assert.ok(await until(isPlayed, 200_000));
       await own.host.signal(running, "SIGKILL");
       await succeed(own, "gc");
-      await running.ended; // nobody holds our pipes any more
+      await running.ended; // no process holds its pipes any more
       if (site.host.kind === "systemd") await untilBuildLeftovers(own, /^$/);
       assert.equal(await unfinishedTrees(own), "");
     });
@@ -128,7 +128,7 @@ onEachBoot(
   },
 );
 
-/** What the package tzdata does where it is installed. */
+/** Does what the installation of the package tzdata does. */
 const SET_ZONE = "ln -s /usr/share/zoneinfo/Etc/UTC /etc/localtime.new && " +
   "mv -T /etc/localtime.new /etc/localtime && echo set";
 
