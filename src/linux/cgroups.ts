@@ -43,56 +43,58 @@ export const ENTER_CGROUP_SCRIPT =
   'mkdir -p "$1" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"';
 
 /**
- * Shell functions that end all processes of `$cgroup` and remove it. `$grace` is the time between SIGTERM and
- * SIGKILL, in hundredths of a second. `cgroup.kill` exists since Linux 5.14.
+ * Shell functions that end all processes of a cgroup and remove it; each takes the cgroup as its first argument.
+ * `cgroup.kill` exists since Linux 5.14.
  */
 export const END_FUNCTIONS = `
-processes() {
+processes_in() {
   find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
-signal() {
-  for process in $(processes "$1"); do kill -s "$2" "$process" 2>/dev/null; done
+signal_all() {
+  for process in $(processes_in "$1"); do kill -s "$2" "$process" 2>/dev/null; done
 }
 kill_all() {
-  { echo 1 >"$1/cgroup.kill"; } 2>/dev/null || signal "$1" KILL
+  { echo 1 >"$1/cgroup.kill"; } 2>/dev/null || signal_all "$1" KILL
 }
 remove() {
-  rmdir "$cgroup" 2>/dev/null || find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
-  [ ! -d "$cgroup" ]
+  rmdir "$1" 2>/dev/null || find "$1" -depth -type d -exec rmdir {} + 2>/dev/null
+  [ ! -d "$1" ]
 }
-now() {
-  read -r now _ </proc/uptime
-  now=$(echo "$now" | tr -d .)
+# Sets now, in hundredths of a second since boot.
+set_now() {
+  read -r uptime _ </proc/uptime
+  now=\${uptime%.*}\${uptime#*.}
 }
+# Second argument: hundredths of a second.
 removed_within() {
-  now
-  end=$((now + $1))
-  until remove; do
-    now
-    [ "$now" -lt "$end" ] || return 1
+  set_now
+  deadline=$((now + $2))
+  until remove "$1"; do
+    set_now
+    [ "$now" -lt "$deadline" ] || return 1
     sleep 0.01
   done
 }
+# Second argument: hundredths of a second between SIGTERM and SIGKILL.
 end_all() {
-  remove && return
+  remove "$1" && return
   # nspawn itself runs beside the payload, and tidies up when that has ended.
-  if [ -d "$cgroup/payload" ]; then
-    kill_all "$cgroup/payload"
-    removed_within 500 && return
+  if [ -d "$1/payload" ]; then
+    kill_all "$1/payload"
+    removed_within "$1" 500 && return
   fi
-  if [ "$grace" -gt 0 ]; then
-    signal "$cgroup" TERM
-    removed_within "$grace" && return
+  if [ "$2" -gt 0 ]; then
+    signal_all "$1" TERM
+    removed_within "$1" "$2" && return
   fi
-  kill_all "$cgroup"
-  removed_within 500
+  kill_all "$1"
+  removed_within "$1" 500
 }
 `;
 
 /** Arguments: the grace in hundredths of a second, the cgroup, its twins. */
 export const END_CGROUP_SCRIPT = `${END_FUNCTIONS}
-grace=$1 cgroup=$2
-end_all || exit 1
+end_all "$2" "$1" || exit 1
 shift 2
 for twin; do
   [ ! -d "$twin" ] || find "$twin" -depth -type d -exec rmdir {} + 2>/dev/null
@@ -112,7 +114,7 @@ mkdir -p "$cgroup" || exit
 exec 3>&2 2>/dev/null
 (echo 0 >"$cgroup/cgroup.procs" && exec "$@" 2>&3 3>&-)
 code=$?
-end_all
+end_all "$cgroup" "$grace"
 exit "$code"
 `;
 
