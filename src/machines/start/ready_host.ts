@@ -41,9 +41,10 @@ export async function readyHost(
     return survey;
   };
   const { settings, networks, job } = plan;
-  const both = [tidied(), chooseNetwork(host, settings.network, networks, job.url)] as const;
+  // The network takes longest, so it begins first.
+  const both = [chooseNetwork(host, settings.network, networks, job.url), tidied()] as const;
   await Promise.allSettled(both); // nothing goes on behind the failure of the other one
-  const [survey, network] = await Promise.all(both);
+  const [network, survey] = await Promise.all(both);
   return { ...survey, network };
 }
 
