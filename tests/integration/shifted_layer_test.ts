@@ -26,7 +26,7 @@ async function withoutMaps(
 }
 
 /** Gives the tree $1 metadata that chown(2) and overlays could lose. */
-const FURNISH = `
+const ADD_METADATA = `
 cd "$1"
 cp usr/bin/id usr/bin/theirs && chown 1000:1001 usr/bin/theirs && chmod 6751 usr/bin/theirs
 cp usr/bin/id usr/bin/roots && chmod 4755 usr/bin/roots && ln usr/bin/roots srv/twin
@@ -42,9 +42,9 @@ exec python3 -c 'import os, struct
 os.setxattr("usr/bin/capable", "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))'
 `;
 
-async function furnished(site: Site): Promise<string> {
+async function sourceFolder(site: Site): Promise<string> {
   const folder = await smallFolder(site);
-  await must(["sh", "-euc", FURNISH, "sh", site.host.outerPath(folder)]);
+  await must(["sh", "-euc", ADD_METADATA, "sh", site.host.outerPath(folder)]);
   return folder;
 }
 
@@ -97,7 +97,7 @@ as 2000 /usr/bin/capable /proc/self/status | grep CapEff
 for (const storage of ["overlay", "tmpfs"] as const) {
   onEachHost(`a shifted layer changes owners and nothing else, ${storage}`, async (site) => {
     await withoutMaps(site, { storage }, async (own) => {
-      await define(own, "x", `source = "dir:${await furnished(site)}"\n`);
+      await define(own, "x", `source = "dir:${await sourceFolder(site)}"\n`);
       await succeed(own, "chroot-create", "x");
       const tree = `${own.store}/.generations/x/1`;
       const before = await stateOf(own, tree);
