@@ -96,8 +96,11 @@ export async function whileReserving<T>(
   act: () => Promise<T>,
   interrupt?: AbortSignal,
 ): Promise<T> {
-  return await whileHolding(host, join(RUNTIME_FOLDER, ".taking.lock"), act, interrupt);
+  return await whileHolding(host, RESERVATION_LOCK, act, interrupt);
 }
+
+/** Its name is that of earlier releases, which may run at the same time. */
+const RESERVATION_LOCK = join(RUNTIME_FOLDER, ".taking.lock");
 
 /** The lock of trials; {@linkcode unlessProbing} leaves the files of a trial alone that is under way. */
 const PROBE_LOCK = join(RUNTIME_FOLDER, ".probing.lock");
