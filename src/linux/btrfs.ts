@@ -42,12 +42,12 @@ export async function subvolumeId(host: Host, path: string): Promise<string | nu
 
 /** Creates an empty subvolume. */
 export async function createSubvolume(host: Host, path: string): Promise<void> {
-  await btrfs(host, ["btrfs", "subvolume", "create", path]);
+  await btrfs(host, "create", path, [path]);
 }
 
 /** Creates a writable snapshot of a subvolume. */
 export async function snapshotSubvolume(host: Host, from: string, to: string): Promise<void> {
-  await btrfs(host, ["btrfs", "subvolume", "snapshot", from, to]);
+  await btrfs(host, "snapshot", from, [from, to]);
 }
 
 /**
@@ -56,11 +56,10 @@ export async function snapshotSubvolume(host: Host, from: string, to: string): P
  */
 export async function deleteSubvolume(host: Host, path: string): Promise<void> {
   if (!await isSubvolume(host, path)) return;
-  const argv: Argv = ["btrfs", "subvolume", "delete", path];
-  if ((await host.processes.capture(argv)).code === 0) return;
+  if ((await host.processes.capture(["btrfs", "subvolume", "delete", path])).code === 0) return;
   // Inner subvolumes are rare: the search costs a process.
   for (const inner of await innerSubvolumes(host, path)) await deleteSubvolume(host, inner);
-  await btrfs(host, argv);
+  await btrfs(host, "delete", path, [path]);
 }
 
 /**
@@ -83,7 +82,12 @@ async function innerSubvolumes(host: Host, path: string): Promise<string[]> {
   return found.stdout.split("\0").filter((inner) => inner !== "");
 }
 
-async function btrfs(host: Host, argv: Argv): Promise<void> {
-  const { code, stderr } = await host.processes.capture(argv);
-  if (code !== 0) throw hostFailure(`Cannot ${argv.slice(1, 3).join(" ")}: ${stderr.trim()}`);
+async function btrfs(
+  host: Host,
+  verb: "create" | "snapshot" | "delete",
+  path: string,
+  args: readonly string[],
+): Promise<void> {
+  const { code, stderr } = await host.processes.capture(["btrfs", "subvolume", verb, ...args]);
+  if (code !== 0) throw hostFailure(`Cannot ${verb} subvolume ${path}: ${stderr.trim()}`);
 }

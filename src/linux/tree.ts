@@ -1,7 +1,7 @@
 /** Directory trees of chroots: subvolumes on btrfs, plain directories elsewhere. */
 
 import { dirname, join } from "@std/path/posix";
-import { hostFailure, messageOf, refused } from "../failure.ts";
+import { hostFailure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeUntrustedTree } from "./untrusted_tree.ts";
 import { createSubvolume, deleteSubvolume, isSubvolume, snapshotSubvolume } from "./btrfs.ts";
@@ -120,9 +120,7 @@ async function removeFiles(host: Host, path: string, attempts = 5): Promise<void
   try {
     await removeUntrustedTree(host, path);
   } catch (error) {
-    if (attempts <= 1) {
-      throw hostFailure(`Cannot remove ${path}: ${messageOf(error)}`, undefined, error);
-    }
+    if (attempts <= 1) throw error;
     await host.clock.sleep(100);
     await removeFiles(host, path, attempts - 1);
   }

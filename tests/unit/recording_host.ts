@@ -44,14 +44,14 @@ export const FREE_LOCK: Lock = {
 export interface RecordingOptions {
   /** Answers a process; undefined is success without output. It may write files, as a process would. */
   readonly answer?: (argv: Argv) => Answer | void | Promise<Answer | void>;
-  /** Programs that run for real. */
+  /** Programs that really run. */
   readonly real?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Which of our streams are terminals. */
+  /** The standard streams that are terminals. */
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
   /** The answer to every question of the terminal. */
   readonly reply?: string | null | undefined;
-  /** Milliseconds since 1970 at the beginning. */
+  /** The time at the beginning, in milliseconds since 1970. */
   readonly now?: number;
   readonly uid?: number;
 }
@@ -62,19 +62,19 @@ export interface Recorded {
   readonly options: CaptureOptions | StartOptions;
 }
 
-/** A host and what happened on it. */
+/** A host, and what happened on it. */
 export interface Recording {
   readonly host: Host;
   readonly processes: readonly Recorded[];
-  /** All command lines, each as one text. */
+  /** Returns all command lines, each as one text. */
   commands(): string[];
-  /** Signals that were sent to processes. */
+  /** The signals that were sent to processes. */
   readonly killed: readonly { readonly pid: number; readonly signal: Deno.Signal }[];
   out(): string;
   err(): string;
   /** Sends a signal to the program. */
   send(signal: Deno.Signal): void;
-  /** How many handlers of signals there are. */
+  /** Returns how many signal handlers there are. */
   handlers(): number;
 }
 
@@ -88,7 +88,7 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
   const handlers = new Set<readonly [readonly Deno.Signal[], (signal: Deno.Signal) => void]>();
   let now = options.now ?? Date.UTC(2030, 0, 1);
   const run = async (argv: Argv, given: CaptureOptions | StartOptions): Promise<Captured> => {
-    // Files are real, and so is what removes them.
+    // Files are real, so rm(1) has to run.
     if (argv[0] === "rm") return await denoProcesses(log).capture(argv);
     processes.push({ argv, options: given });
     if (options.real?.includes(argv[0])) {

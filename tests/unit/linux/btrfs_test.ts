@@ -80,7 +80,7 @@ Deno.test("deleteSubvolume() and createSubvolume() report the error of btrfs(8)"
   for (const act of [createSubvolume, deleteSubvolume]) {
     await assert.rejects(act({ ...failing, files }, "/m/root"), {
       kind: "host",
-      message: /^Cannot subvolume (create|delete): ERROR: no space$/,
+      message: /^Cannot (create|delete) subvolume \/m\/root: ERROR: no space$/,
     });
   }
 });
