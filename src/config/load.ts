@@ -5,6 +5,7 @@ import type { Host } from "../host/host.ts";
 import { nearest } from "../text/nearest.ts";
 import { type Field, FIELDS, type Value } from "./schema.ts";
 import type { BuildRecipe, ChrootSettings, Config, Definition, OwnSettings } from "./settings.ts";
+import { repeatedKey } from "./repeated_key.ts";
 
 const DEFAULT_PATH = "/etc/nspawn-runner/config.toml";
 
@@ -120,7 +121,7 @@ async function readText(host: Host, file: string): Promise<string | null> {
   try {
     return await host.files.read(file);
   } catch (error) {
-    throw refused(`Cannot read configuration ${file}: ${messageOf(error)}`);
+    throw refused(`Cannot read configuration ${file}: ${messageOf(error)}`, undefined, error);
   }
 }
 
@@ -139,11 +140,17 @@ async function checkedValues(
 }
 
 async function parseToml(text: string, file: string): Promise<Values> {
-  const { parse } = await import("smol-toml");
+  const content = text.replace(/^\uFEFF/, "");
+  // Not every parser accepts a byte order mark, or a file without a value.
+  if (!/^\s*[^#\s]/m.test(content)) return {};
+  const { parse } = await import("@std/toml/parse");
   try {
-    return parse(text);
+    const values = parse(content);
+    const repeated = repeatedKey(content);
+    if (repeated !== undefined) throw new SyntaxError(`${repeated} is set twice`);
+    return values;
   } catch (error) {
-    throw refused(`Cannot read ${file}: ${messageOf(error).trim()}`, "It must be TOML 1.0");
+    throw refused(`Cannot read ${file}: ${messageOf(error).trim()}`, "It must be TOML 1.0", error);
   }
 }
 

@@ -29,7 +29,7 @@ export const runners: Check = async (host, { prepare_timeout }) => {
   const append = `nspawn-runner toml >>${FILE}`;
   const text = await host.files.read(FILE).catch(() => null);
   if (text === null) return weak(topic, `${FILE} does not exist`, `On a runner host: ${append}`);
-  const { parse } = await import("smol-toml");
+  const { parse } = await import("@std/toml/parse");
   let sections: readonly Section[];
   try {
     sections = customRunners(parse(text)["runners"]);

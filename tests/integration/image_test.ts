@@ -1,6 +1,6 @@
 /** The image and the id of a job, and hostile ones. */
 
-import { parse } from "smol-toml";
+import { parse } from "@std/toml/parse";
 import assert from "node:assert/strict";
 import { attempt, BUILD_FAILURE, type Section } from "../conformance/runner.ts";
 import { assertDone, withAttempt } from "../conformance/stages.ts";

@@ -1,4 +1,4 @@
-import { parse } from "smol-toml";
+import { parse } from "@std/toml/parse";
 import assert from "node:assert/strict";
 import { runnerToml } from "../../../src/gitlab/runner_toml.ts";
 

@@ -2,7 +2,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import * as path from "@std/path/posix";
-import { parse as parseToml } from "smol-toml";
+import { parse as parseToml } from "@std/toml/parse";
 import { parse as parseYaml } from "@std/yaml/parse";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
 import { parseDefinition } from "../../../src/config/load.ts";
