@@ -1,4 +1,4 @@
-/** Waiting for something that the program can only poll for. */
+/** Waiting by polling. */
 
 import type { Host } from "../host/host.ts";
 
@@ -6,17 +6,17 @@ import type { Host } from "../host/host.ts";
 export interface WaitOptions {
   /** Longest wait, in milliseconds; default: no limit. */
   readonly timeout?: number;
-  /** Milliseconds between two questions; default: 3, for a moment on a job's way. */
+  /** Milliseconds between two calls of `ask`; default: 3, short enough for a job that waits. */
   readonly interval?: number;
   /** Ends the wait when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Longest nap, in milliseconds: for longer waits, loading the timers no longer counts. */
+/** Up to this interval the wait blocks the process, in milliseconds: setTimeout() would first load its timers. */
 const MAX_NAP = 20;
 
 /**
- * Asks until the answer is truthy, the time is over, or the signal is aborted, but at least once.
+ * Calls `ask` until its answer is truthy, the time is over, or the signal is aborted, but at least once.
  *
  * @returns The last answer.
  */
@@ -29,7 +29,6 @@ export async function until<Answer>(
   for (;;) {
     const answer = await ask();
     if (answer || signal?.aborted || host.clock.now() >= end) return answer;
-    // Nothing else happens during a nap, signals included.
     if (interval <= MAX_NAP) host.clock.nap(interval);
     else await host.clock.sleep(interval);
     if (signal?.aborted) return answer;
