@@ -1,8 +1,8 @@
 import type { CommandRun } from "../app/command.ts";
-import { asAge } from "../text/age.ts";
+import { formatAge } from "../text/age.ts";
 import { listMachines, type MachineEntry } from "../machines/report/list.ts";
-import { asSize } from "../text/size.ts";
-import { columns } from "../text/table.ts";
+import { formatSize } from "../text/size.ts";
+import { formatTable } from "../text/table.ts";
 
 /** Lists machines. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
@@ -15,9 +15,9 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     return host.terminal.out(rows.map((row) => row.join(" ") + "\n").join(""));
   }
   if (rows.length === 0) return host.log.info("No machine is there");
-  host.terminal.out(columns(["ID", "IMAGE", "STATE", "AGE", "MEMORY"], rows));
+  host.terminal.out(formatTable(["ID", "IMAGE", "STATE", "AGE", "MEMORY"], rows));
 };
 
 function rowOf({ id, image, state, age, memory }: MachineEntry): readonly string[] {
-  return [id, image, state, asAge(age), memory === null ? "-" : asSize(memory).replace(" ", "")];
+  return [id, image, state, formatAge(age), memory === null ? "-" : formatSize(memory).replace(" ", "")];
 }

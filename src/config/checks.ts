@@ -1,7 +1,7 @@
 /** Checks of settings: each takes a file's value and returns the checked value, or undefined if it is not allowed. */
 
 import { globRegExp } from "../text/glob.ts";
-import { bytesIn } from "../text/size.ts";
+import { parseSize } from "../text/size.ts";
 import { CAPABILITIES } from "./capabilities.ts";
 import { isImageReference, layoutPath } from "./image_reference.ts";
 
@@ -39,7 +39,7 @@ const MOST_MEMORY = 2 ** 53;
 /** Returns a size in bytes, as a string and as a number, from a number or a string with an optional unit. */
 export function bytesOf(value: unknown): { text: string; count: number } | undefined {
   const text = textOf(value);
-  const count = wholeNumber(1, MOST_MEMORY)(bytesIn(text));
+  const count = wholeNumber(1, MOST_MEMORY)(parseSize(text));
   return count === undefined ? undefined : { text, count };
 }
 

@@ -3,7 +3,7 @@
 import { listChroots } from "../chroots/find/list.ts";
 import type { Config } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
-import { columns } from "../text/table.ts";
+import { formatTable } from "../text/table.ts";
 import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
 import { network } from "./network.ts";
@@ -41,6 +41,6 @@ export function asReport(findings: readonly Finding[]): string {
   const rows = findings.map(({ topic, state, found }) => [topic, state, found.split("\n")[0]!]);
   const fixes = findings.filter(({ fix }) => fix !== null)
     .map(({ topic, state, fix }) => `${state}: ${topic}: ${fix}\n`);
-  const table = columns(["WHAT", "STATE", "FOUND"], rows);
+  const table = formatTable(["WHAT", "STATE", "FOUND"], rows);
   return fixes.length === 0 ? table : `${table}\n${fixes.join("")}`;
 }

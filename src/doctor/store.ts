@@ -4,12 +4,12 @@ import type { ChrootEntry } from "../chroots/find/list.ts";
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { ENABLE } from "../linux/btrfs_quota.ts";
+import { ENABLE_SIMPLE_QUOTAS } from "../linux/btrfs_quota.ts";
 import { isSubvolume } from "../linux/btrfs.ts";
 import { diskSpace } from "../linux/disk.ts";
 import { fileSystemOf, kernelFacts } from "../linux/proc.ts";
 import { chooseStorage } from "../machines/storage/choose.ts";
-import { asSize } from "../text/size.ts";
+import { formatSize } from "../text/size.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
 
 /** With a smaller share of the disk free, jobs and builds may fail. */
@@ -95,7 +95,7 @@ export const diskLimit: Check = async (host, config, chroots) => {
     ? weak(
       topic,
       `${limits.disk_max}, by overlays on disks of their own: simple quotas are off`,
-      `${ENABLE} ${store} (Linux and btrfs-progs from 6.7)`,
+      `${ENABLE_SIMPLE_QUOTAS} ${store} (Linux and btrfs-progs from 6.7)`,
     )
     : ok(topic, `${limits.disk_max}, by disks of their own`);
 };
@@ -115,7 +115,7 @@ export const freeDisk: Check = async (host, { store }) => {
   const topic = "free disk";
   const space = await diskSpace(host, store);
   if (space === null) return []; // the store does not exist yet
-  const found = `${asSize(space.free)} of ${asSize(space.size)}`;
+  const found = `${formatSize(space.free)} of ${formatSize(space.size)}`;
   return space.free < space.size * MIN_FREE
     ? weak(
       topic,

@@ -1,6 +1,6 @@
 /** Checks of systemd-nspawn, of limits, and of the timers. */
 
-import { filtersCalls, nspawnVersion } from "../linux/nspawn.ts";
+import { hasSeccomp, nspawnVersion } from "../linux/nspawn.ts";
 import { isSystemdHost } from "../linux/systemd.ts";
 import { messageOf } from "../failure.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
@@ -30,7 +30,7 @@ export const seccomp: Check = async (host, config) => {
       "Remove seccomp from the configuration: the filter protects the host's kernel",
     );
   }
-  if (await filtersCalls(host)) return ok(topic, "filtered");
+  if (await hasSeccomp(host)) return ok(topic, "filtered");
   return broken(
     topic,
     "this systemd-nspawn was built without seccomp",

@@ -2,7 +2,7 @@
 
 import { formatAge } from "../../text/age.ts";
 import { formatSize } from "../../text/size.ts";
-import { columns } from "../../text/table.ts";
+import { formatTable } from "../../text/table.ts";
 import type { ChrootEntry } from "./list.ts";
 
 const HEAD = ["NAME", "STATE", "GENERATION", "AGE", "ORIGIN", "SIZE", "PATH"] as const;
@@ -15,9 +15,9 @@ const HEAD = ["NAME", "STATE", "GENERATION", "AGE", "ORIGIN", "SIZE", "PATH"] as
  */
 export function asTable(entries: readonly ChrootEntry[], now: number): string {
   const rows = entries.map((entry) => rowOf(entry, now));
-  if (entries.every(({ reason }) => reason === null)) return columns(HEAD, rows);
+  if (entries.every(({ reason }) => reason === null)) return formatTable(HEAD, rows);
   const reasons = entries.map(({ reason }) => reason ?? "");
-  return columns([...HEAD, "REASON"], rows.map((row, index) => [...row, reasons[index]!]));
+  return formatTable([...HEAD, "REASON"], rows.map((row, index) => [...row, reasons[index]!]));
 }
 
 function rowOf(entry: ChrootEntry, now: number): readonly string[] {

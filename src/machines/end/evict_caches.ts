@@ -4,8 +4,8 @@ import { basename, join } from "@std/path/posix";
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { diskUsages } from "../../linux/disk.ts";
-import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
-import { asSize } from "../../text/size.ts";
+import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
+import { formatSize } from "../../text/size.ts";
 import { BUILDS, CACHES, foldersInUse } from "../record/caches.ts";
 import { listLeases } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
@@ -58,7 +58,7 @@ export async function evictionCandidates(
     const days = Math.floor((now - used) / 86_400_000);
     const reason = isOld
       ? `unused for ${days} days, cache_max_age`
-      : `${asSize(bytes)} above cache_max_size`;
+      : `${formatSize(bytes)} above cache_max_size`;
     candidates.push({ path, reason });
   }
   return candidates;
@@ -82,7 +82,7 @@ export async function evictFolders(
 /** A failure is logged, so that the other folders are removed all the same. */
 async function removeOne(host: Host, path: string): Promise<void> {
   try {
-    await removeStrangersTree(host, path);
+    await removeUntrustedTree(host, path);
   } catch (error) {
     host.log.warn(messageOf(error));
   }

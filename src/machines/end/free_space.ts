@@ -5,7 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { diskSpace } from "../../linux/disk.ts";
 import { readKernel } from "../../linux/proc.ts";
 import type { Lease } from "../record/lease.ts";
-import { asSize } from "../../text/size.ts";
+import { formatSize } from "../../text/size.ts";
 import { type EndMachine, endUnlessLocked } from "./overdue.ts";
 
 /** The free share of the store's disk and of the host's memory below which machines are evicted. */
@@ -48,8 +48,8 @@ export async function refuseFullDisk(host: Host, store: string, reserve: number)
   const free = await freeBytes(host, store);
   if (!(free < reserve)) return; // also where it is unknown
   throw hostFailure(
-    `Cannot start a machine: ${asSize(free)} are free at ${store}, and disk_reserve is ${
-      asSize(reserve)
+    `Cannot start a machine: ${formatSize(free)} are free at ${store}, and disk_reserve is ${
+      formatSize(reserve)
     }`,
     "Free disk space: nspawn-runner gc, nspawn-runner chroot-remove",
   );

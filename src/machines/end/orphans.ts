@@ -1,6 +1,6 @@
 /** Finds and removes leftovers of machines that no lease records. */
 
-import { EXPORTS, sweepExport } from "../../linux/nspawn_leftovers.ts";
+import { EXPORT_MOUNTS, removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import type { Host } from "../../host/host.ts";
 import { endCgroup } from "../../linux/cgroups.ts";
 import { closeChannel } from "../exec/channel.ts";
@@ -14,7 +14,7 @@ import {
   machinePaths,
   machinesFolder,
 } from "../record/paths.ts";
-import { RUNTIME } from "../../runtime_folder.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { storageOf } from "../storage/choose.ts";
 import { listUnits, stopUnit } from "../supervisor/systemd.ts";
 
@@ -41,9 +41,9 @@ export async function findOrphans(
     ["a damaged record", (await host.files.list(leaseFolder(store))).map(withoutEnding)],
     ["its writes", await host.files.list(machinesFolder(store))],
     ["its disk", await host.files.list(disksFolder(store))],
-    ["files below /run", (await host.files.list(RUNTIME)).map(withoutEnding)],
+    ["files below /run", (await host.files.list(RUNTIME_FOLDER)).map(withoutEnding)],
     ["a unit", units],
-    ["a mount of nspawn's", await host.files.list(EXPORTS)],
+    ["a mount of nspawn's", await host.files.list(EXPORT_MOUNTS)],
     ["a cgroup", cgroups.map(({ machine }) => machine)],
   ];
   const traces = new Map<string, Set<string>>();
@@ -73,7 +73,7 @@ export async function removeOrphan(
   if (await hasLease(host, store, machine)) return; // prepare was faster
   if (hasUnit) await stopUnit(host, machine);
   for (const cgroup of cgroups) await endCgroup(host, [cgroup], 0);
-  await sweepExport(host, machine);
+  await removeExportMount(host, machine);
   const paths = machinePaths(store, machine);
   await closeChannel(host, paths);
   // Its storage is unknown: an unmounted tmpfs is a folder, and so is an upper layer.

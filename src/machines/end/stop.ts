@@ -2,8 +2,8 @@
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { sweepExport } from "../../linux/nspawn_leftovers.ts";
-import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
+import { removeExportMount } from "../../linux/nspawn_leftovers.ts";
+import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { closeChannel } from "../exec/channel.ts";
 import { readFailures } from "../report/failures.ts";
 import {
@@ -39,7 +39,7 @@ export async function stopMachine(
     const lease = await findLease(host, name, store);
     if (lease === null) {
       // A prepare that was killed before it wrote a lease left at most a trial of its storage.
-      await removeStrangersTree(host, machinePaths(await store(), name).folder);
+      await removeUntrustedTree(host, machinePaths(await store(), name).folder);
       return "none";
     }
     if (await shouldHold(host, lease) && await holdMachine(host, lease)) return "held";
@@ -76,7 +76,7 @@ async function endMachine(host: Host, lease: Lease): Promise<void> {
   await host.files.remove(leaseLink(lease.machine));
   // A killed prepare may have asked systemd for the unit just now; from now on the unit needs the link to start.
   if (lease.supervisor === "systemd") await stopUnit(host, lease.machine);
-  await sweepExport(host, lease.machine);
+  await removeExportMount(host, lease.machine);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { endCgroup, inOwnCgroup } from "../../linux/cgroups.ts";
-import { nsenterArgv, PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { nsenterArgv, MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import type { Leader } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import {
@@ -32,7 +32,7 @@ export const nsenter: Exec = {
       running.lease,
       inOwnCgroup(cgroup, STOP_SECONDS, enterArgv(running, stage.argv)),
     );
-    const client = host.processes.start(argv, { env: PLAIN_ENVIRONMENT, detached: true });
+    const client = host.processes.start(argv, { env: MINIMAL_ENVIRONMENT, detached: true });
     await waitForClient(host, client, cancel, () => endCgroup(host, [cgroup], STOP_SECONDS));
     return await stageEnding(host, running, stage, cancel.aborted);
   },

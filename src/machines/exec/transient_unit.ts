@@ -3,7 +3,7 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { recordOf } from "../record/paths.ts";
 import {
   CANCELLED,
@@ -27,7 +27,7 @@ export const transientUnit: Exec = {
     // The client gets its own session: a signal that cancels the stage is sent to our whole process group, but
     // the client must go on waiting until the unit is stopped.
     const client = host.processes.start(systemdRunArgv(running, name, stage), {
-      env: PLAIN_ENVIRONMENT,
+      env: MINIMAL_ENVIRONMENT,
       detached: true,
     });
     const { code } = await waitForClient(host, client, cancel, () => stopUnit(host, running, name));
@@ -65,7 +65,7 @@ function clientArgv(running: RunningMachine, program: string, words: readonly st
 
 async function stopUnit(host: Host, running: RunningMachine, name: string): Promise<void> {
   await host.processes.capture(clientArgv(running, "systemctl", ["stop", name]), {
-    env: PLAIN_ENVIRONMENT,
+    env: MINIMAL_ENVIRONMENT,
   });
 }
 
@@ -96,7 +96,7 @@ async function stageEnding(
 /** Also true where the machine's systemd does not answer any more. */
 async function isShuttingDown(host: Host, running: RunningMachine): Promise<boolean> {
   const argv = clientArgv(running, "systemctl", ["is-system-running"]);
-  const { stdout } = await host.processes.capture(argv, { env: PLAIN_ENVIRONMENT });
+  const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT });
   return !/^(initializing|starting|running|degraded|maintenance)$/.test(stdout.trim());
 }
 

@@ -1,7 +1,11 @@
 import { join } from "@std/path/posix";
 import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
-import { leftOfSubvolume, limitSubvolume, releaseSubvolume } from "../../linux/btrfs_quota.ts";
-import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
+import {
+  limitSubvolume,
+  remainingInSubvolume,
+  removeSubvolumeLimit,
+} from "../../linux/btrfs_quota.ts";
+import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { moveFolder } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
@@ -23,16 +27,16 @@ export const btrfs: Storage = {
   }),
   bytesWritten: (host, folder) => exclusiveBytes(host, rootIn(folder)),
   async remaining(host, folder) {
-    const bytes = await leftOfSubvolume(host, rootIn(folder));
+    const bytes = await remainingInSubvolume(host, rootIn(folder));
     return bytes === null ? null : { bytes, files: null };
   },
   move: moveFolder,
   async remove(host, folder) {
     if (await host.files.lstat(limitMarkerIn(folder)) !== null) {
-      await releaseSubvolume(host, rootIn(folder));
+      await removeSubvolumeLimit(host, rootIn(folder));
     }
     await deleteSubvolume(host, rootIn(folder));
-    await removeStrangersTree(host, folder);
+    await removeUntrustedTree(host, folder);
   },
 };
 

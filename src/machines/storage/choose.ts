@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import type { StorageChoice } from "../../config/settings.ts";
 import { hostFailure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { ENABLE, hasSimpleQuotas } from "../../linux/btrfs_quota.ts";
+import { ENABLE_SIMPLE_QUOTAS, hasSimpleQuotas } from "../../linux/btrfs_quota.ts";
 import { isSubvolume } from "../../linux/btrfs.ts";
 import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
 import type { StorageKind } from "../record/lease.ts";
@@ -66,7 +66,7 @@ function cannotSnapshot(type: string, chroot: string): Error {
 function cannotLimitSnapshots(store: string): Error {
   return hostFailure(
     "Cannot limit what a machine writes on btrfs: simple quotas are off",
-    `Turn them on: ${ENABLE} ${store} (Linux and btrfs-progs from 6.7); or set storage = "auto"`,
+    `Turn them on: ${ENABLE_SIMPLE_QUOTAS} ${store} (Linux and btrfs-progs from 6.7); or set storage = "auto"`,
   );
 }
 

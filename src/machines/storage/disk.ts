@@ -4,8 +4,8 @@ import { dirname } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { diskSpace } from "../../linux/disk.ts";
-import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
-import { asSize } from "../../text/size.ts";
+import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
+import { formatSize } from "../../text/size.ts";
 import { moveMount, unmountAll } from "../../linux/mounts.ts";
 import { diskOf } from "../record/paths.ts";
 import type { Remaining } from "./storage.ts";
@@ -41,7 +41,7 @@ export async function createDisk(host: Host, folder: string, bytes: number): Pro
   const { code, stderr } = await host.processes.capture(argv);
   if (code !== 0) {
     throw hostFailure(
-      `Cannot make a disk of ${asSize(bytes)} for the machine: ${stderr.trim()}`,
+      `Cannot make a disk of ${formatSize(bytes)} for the machine: ${stderr.trim()}`,
       "Install e2fsprogs and enable loop devices; " +
         'or set storage = "tmpfs", or limits.disk_max = "infinity"',
     );
@@ -60,7 +60,7 @@ export async function moveDisk(host: Host, from: string, to: string): Promise<bo
   if (await host.files.lstat(source) !== null) await host.files.rename(source, target);
   else if (await host.files.lstat(target) === null) return false;
   await moveMount(host, from, to);
-  await removeStrangersTree(host, from);
+  await removeUntrustedTree(host, from);
   return true;
 }
 

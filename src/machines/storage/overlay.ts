@@ -1,7 +1,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { diskUsage } from "../../linux/disk.ts";
-import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
+import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { IDS_PER_MACHINE } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { escapeColons } from "../../linux/nspawn.ts";
@@ -23,7 +23,7 @@ export const overlay: Storage = {
   },
   async remove(host, folder) {
     await removeDisk(host, folder);
-    await removeStrangersTree(host, folder);
+    await removeUntrustedTree(host, folder);
   },
 };
 

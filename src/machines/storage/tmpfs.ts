@@ -1,5 +1,5 @@
 import { mount, moveMount, unmountAll } from "../../linux/mounts.ts";
-import { removeStrangersTree } from "../../linux/untrusted_tree.ts";
+import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { BYTES_PER_FILE, remainingOn } from "./disk.ts";
 import { bytesInUpperLayer, makeUpperLayer, overlayRoot } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
@@ -17,11 +17,11 @@ export const tmpfs: Storage = {
   remaining: remainingOn,
   async move(host, from, to) {
     await moveMount(host, from, to);
-    await removeStrangersTree(host, from);
+    await removeUntrustedTree(host, from);
   },
   async remove(host, folder) {
     await unmountAll(host, folder);
-    await removeStrangersTree(host, folder);
+    await removeUntrustedTree(host, folder);
   },
 };
 

@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { inCgroup } from "../../linux/cgroups.ts";
-import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
@@ -42,7 +42,7 @@ exec "$@" >&5 2>&1 4<&- 5>&-
 export function startLogged(host: Host, spec: MachineSpec, cgroup: string): number {
   const logged = ["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", spec.paths.log, logCgroup(cgroup)];
   const child = host.processes.start(inCgroup(cgroup, [...logged, ...nspawnArgv(spec, "none")]), {
-    env: { ...PLAIN_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
+    env: { ...MINIMAL_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
     stdout: "null",
     stderr: "null",
     detached: true,

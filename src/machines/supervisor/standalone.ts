@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { cgroupPaths, endCgroup, inCgroup } from "../../linux/cgroups.ts";
-import { PLAIN_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { BOOT_ID, identify, parseStat, readKernel } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
 import { enterArgv } from "../exec/nsenter.ts";
@@ -115,6 +115,6 @@ async function acceptsCommands(host: Host, start: Start, pid: number): Promise<b
   const wait = ["timeout", `${spec.settings.prepare_timeout}`, ...enter];
   // In the machine's cgroup, it ends with the machine also where this process is killed.
   const argv = inCgroup(join(lease.cgroups[0]!, "prepare"), wait);
-  const { stdout } = await host.processes.capture(argv, { env: PLAIN_ENVIRONMENT, signal });
+  const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT, signal });
   return /^(running|degraded)$/m.test(stdout);
 }

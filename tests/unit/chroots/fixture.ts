@@ -80,7 +80,7 @@ export function withStore(
       return (options.tool ?? bootstrap)(tool, fixture!);
     };
     const { terminals = [], env = {} } = options;
-    const recording = recordingHost({ answer, real: REAL, terminals, env, said: options.answer });
+    const recording = recordingHost({ answer, real: REAL, terminals, env, reply: options.answer });
     const controller = new AbortController();
     const machines: ChrootMachine[] = [];
     const tested: Candidate[] = [];

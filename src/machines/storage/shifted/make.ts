@@ -3,7 +3,7 @@
 import { basename, dirname, join } from "@std/path/posix";
 import { hostFailure } from "../../../failure.ts";
 import type { Host, Lock } from "../../../host/host.ts";
-import { removeStrangersTree } from "../../../linux/untrusted_tree.ts";
+import { removeUntrustedTree } from "../../../linux/untrusted_tree.ts";
 import { until } from "../../../linux/wait.ts";
 import { ID_RANGE, IDS_PER_MACHINE } from "../../record/ids.ts";
 import { firstIdOf, shiftedLayerLock, shiftedLayerPath, UNFINISHED_PREFIX } from "./layer.ts";
@@ -112,7 +112,7 @@ async function makeAside(
   await host.files.write(join(aside, FINGERPRINT_FILE), fingerprint);
   // Without sync, a power cut after the rename could leave files whose owners are not shifted.
   await host.processes.capture(["sync", "--file-system", aside]);
-  await removeStrangersTree(host, layer); // the layer of the tree before its change
+  await removeUntrustedTree(host, layer); // the layer of the tree before its change
   await host.files.rename(aside, layer);
 }
 
@@ -130,7 +130,7 @@ async function removeUnfinished(host: Host, layer: string): Promise<void> {
   const folder = dirname(layer);
   for (const entry of await host.files.list(folder)) {
     if (!entry.startsWith(`${UNFINISHED_PREFIX}${basename(layer)}-`)) continue;
-    await removeStrangersTree(host, join(folder, entry)).catch(() => {});
+    await removeUntrustedTree(host, join(folder, entry)).catch(() => {});
   }
 }
 

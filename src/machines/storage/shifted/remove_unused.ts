@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { messageOf } from "../../../failure.ts";
 import type { Host } from "../../../host/host.ts";
-import { removeStrangersTree } from "../../../linux/untrusted_tree.ts";
+import { removeUntrustedTree } from "../../../linux/untrusted_tree.ts";
 import { listLeases } from "../../record/lease.ts";
 import { unlessProbing, whileReserving } from "../../record/lock.ts";
 import {
@@ -48,7 +48,7 @@ export async function removeUnusedShiftedLayers(
   });
   for (const path of moved) {
     // A layer that cannot be removed does not prevent the removal of others.
-    await removeStrangersTree(host, path).catch((error) => host.log.warn(messageOf(error)));
+    await removeUntrustedTree(host, path).catch((error) => host.log.warn(messageOf(error)));
   }
 }
 
@@ -68,7 +68,7 @@ export async function removeShiftedLayersOf(
     const isNeeded = leases.some(({ layer }) => layer !== null && treeKeyOf(layer) === key);
     return isNeeded ? null : await moveAside(host, folder, join(folder, key));
   });
-  if (moved !== null) await removeStrangersTree(host, moved);
+  if (moved !== null) await removeUntrustedTree(host, moved);
 }
 
 function reasonOf(entry: string): string {

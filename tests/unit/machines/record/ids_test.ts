@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { IDS_PER_MACHINE, freeIds } from "../../../../src/machines/record/ids.ts";
+import { freeIds, IDS_PER_MACHINE } from "../../../../src/machines/record/ids.ts";
 import { leaseOf } from "../fixture.ts";
 
 const FIRST = 0x6000_0000;
