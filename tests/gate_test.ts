@@ -6,8 +6,8 @@ import { skip, skipReal } from "./skip.ts";
 
 const checkout = new URL("..", import.meta.url).pathname;
 
-/** The lowest line coverage of src by the unit tests, in percent. Raise it when the coverage has grown. */
-const COVERAGE_FLOOR = 89;
+/** The lowest line coverage of src by the unit tests, in percent, as root. Raise it when the coverage has grown. */
+const COVERAGE_FLOOR = 94;
 
 async function succeeds(...argv: string[]): Promise<string> {
   const { code, stdout, stderr } = await run(argv, { cwd: checkout, env: Deno.env.toObject() });
@@ -45,6 +45,7 @@ Deno.test("gate: shellcheck finds nothing", async () => {
 
 Deno.test("gate: unit tests cover the lines of src", async () => {
   const name = "gate: unit tests cover the lines of src";
+  if (Deno.uid() !== 0) return skip(name, "not root, as some unit tests need");
   const profile = Deno.env.get("NSPAWN_RUNNER_COVERAGE");
   if (profile === undefined) return skip(name, "only a run of all unit tests measures coverage");
   const table = await deno("coverage", "--include=src", profile);
