@@ -1,4 +1,4 @@
-/** Tests that need a host: skipped where none can run, and heard at once when they fail. */
+/** Tests that need a host: they are skipped where none can run, and print their error at once when they fail. */
 
 import { skipReal } from "../skip.ts";
 import { must } from "./command.ts";
@@ -11,7 +11,7 @@ export async function noHostsBecause(): Promise<string | null> {
   return await checked || null;
 }
 
-/** Registers a test that needs a host. Deno prints errors at the end alone, which may be an hour later. */
+/** Registers a test that needs a host. Deno itself prints errors only at the end, many minutes later. */
 export function hostTest(name: string, body: () => Promise<void>): void {
   Deno.test(name, async () => {
     const reason = await noHostsBecause();

@@ -19,5 +19,8 @@ export async function connectHost(folder: Folder, leader: number): Promise<void>
     const routes = await Deno.readTextFile(`/proc/${leader}/net/route`);
     return /^tap0\t00000000\t/m.test(routes) || null;
   }, TIMEOUT);
-  if (isUp === null) throw new Error(await Deno.readTextFile(`${folder.path}/log`));
+  if (isUp === null) {
+    const log = await Deno.readTextFile(`${folder.path}/log`);
+    throw new Error(`slirp4netns did not connect the host within ${TIMEOUT} ms:\n${log}`);
+  }
 }

@@ -32,7 +32,10 @@ export async function startStandalone(): Promise<TestHost> {
       () => Deno.stat(`${folder.path}/ready`).catch(() => null),
       120_000,
     );
-    if (ready === null) throw new Error(await Deno.readTextFile(`${folder.path}/log`));
+    if (ready === null) {
+      const log = await Deno.readTextFile(`${folder.path}/log`);
+      throw new Error(`the host was not ready within 2 min:\n${log}`);
+    }
     return hostOf(folder, {
       kind: "standalone",
       store: `${folder.path}/store`,
