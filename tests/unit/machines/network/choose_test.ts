@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { chooseNetwork } from "../../../../src/machines/network/choose.ts";
 import { LOAD_RULES_SCRIPT } from "../../../../src/machines/network/private_network.ts";
 import { rulesFor } from "../../../../src/machines/network/rules.ts";
-import { loopbackObstacles } from "../../../../src/machines/network/gitlab_on_loopback.ts";
 import { readResolvers } from "../../../../src/machines/network/resolv.ts";
 import type { Answer, Recording } from "../../recording_host.ts";
 import { recordingHost } from "../../recording_host.ts";
@@ -112,17 +111,4 @@ Deno.test("chooseNetwork() goes on where the host has no name server for anybody
   const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, undefined);
   assert.equal(chosen.kind, "private");
   assert.match(chosen.notes.join(), /no \/etc\/resolv\.conf.*Make one, or link it/);
-});
-
-Deno.test("loopbackOf() finds a server that hosts(5) puts there alone", async () => {
-  const { host } = recordingHost();
-  const files = {
-    read: () =>
-      Promise.resolve("127.0.1.1 git.example git # me\n10.0.0.1 other\n127.0.0.1 other\n"),
-  };
-  const named = { ...host, files } as unknown as typeof host;
-  assert.equal((await loopbackObstacles(named, "https://git.example/x")).length, 1);
-  assert.deepEqual(await loopbackObstacles(named, "https://other/x"), []);
-  assert.deepEqual(await loopbackObstacles(named, "https://elsewhere.example"), []);
-  assert.deepEqual(await loopbackObstacles(named, undefined), []);
 });

@@ -183,7 +183,7 @@ Deno.test("startMachine() that is undone ends the unit also where systemd makes 
     const remove = async (path: string) => {
       // The last moment at which it starts: the unit needs this link.
       if (path === leaseLink(BOOTED) && asked) await host.files.write(UNIT, "", 0o644);
-      asked = true; // the first time is the claim's
+      asked = true; // the first time is the reservation's
       await host.files.remove(path);
     };
     const late = { ...host, files: { ...host.files, remove } };
