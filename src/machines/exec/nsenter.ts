@@ -5,7 +5,7 @@ import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { endCgroup, inOwnCgroup } from "../../linux/cgroups.ts";
-import { nsenterArgv, MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { MINIMAL_ENVIRONMENT, nsenterArgv } from "../../linux/nsenter.ts";
 import type { Leader } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import {

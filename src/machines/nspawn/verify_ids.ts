@@ -21,7 +21,8 @@ export async function verifyIds(
   const map = idMap.join(", ");
   if (map === `0 ${ids} ${IDS_PER_MACHINE}` && rootOwner === `${ids + ownerOnDisk}`) return;
   throw hostFailure(
-    `Cannot start the machine: its user namespace is not the requested one (map ${map}; files of ${ownerOnDisk} belong to ${rootOwner})`,
+    `Cannot start the machine: its user namespace is not the requested one ` +
+      `(map ${map}; files of ${ownerOnDisk} belong to ${rootOwner})`,
     'Set private_users = "off" in the configuration',
   );
 }
