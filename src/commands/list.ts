@@ -19,5 +19,11 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
 };
 
 function rowOf({ id, image, state, age, memory }: MachineEntry): readonly string[] {
-  return [id, image, state, formatAge(age), memory === null ? "-" : formatSize(memory).replace(" ", "")];
+  return [
+    id,
+    image,
+    state,
+    formatAge(age),
+    memory === null ? "-" : formatSize(memory).replace(" ", ""),
+  ];
 }
