@@ -31,8 +31,13 @@ export function toolEnvironment(
   return env;
 }
 
+/** Runs a command if its parent still is the process $0: it may have ended before the kernel knew of the signal. */
+export const LIVING_PARENT_SCRIPT = '[ "$PPID" = "$0" ] && exec "$@"';
+
 /** The kernel kills the tool when this process ends, however it ends. */
-const DIE_WITH_PARENT = ["setpriv", "--pdeathsig=KILL", "--"] as const;
+function dieWithParent(host: Host): Argv {
+  return ["setpriv", "--pdeathsig=KILL", "--", "sh", "-c", LIVING_PARENT_SCRIPT, `${host.pid()}`];
+}
 
 /**
  * Namespaces of the tool's own: its mounts are invisible outside, so that a removal of the tree never enters the
@@ -75,7 +80,7 @@ export async function runTool(
 ): Promise<void> {
   if (interrupt.aborted) throw interrupted(argv);
   const child = host.processes.start(
-    [...DIE_WITH_PARENT, ...(confined ? OWN_NAMESPACES : []), ...TO_STDERR, ...argv],
+    [...dieWithParent(host), ...(confined ? OWN_NAMESPACES : []), ...TO_STDERR, ...argv],
     // In a session of its own, a tool gets no Ctrl-C, and cannot ask the terminal a question.
     { env: toolEnvironment(host, more), cwd: "/", detached: true },
   );

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import type { Host } from "../../../src/host/host.ts";
 import { denoHost } from "../../../src/host/deno_host.ts";
-import { requireProgram, runTool, toolEnvironment } from "../../../src/linux/tool.ts";
+import {
+  LIVING_PARENT_SCRIPT,
+  requireProgram,
+  runTool,
+  toolEnvironment,
+} from "../../../src/linux/tool.ts";
 import { skip } from "../../skip.ts";
 import { inFolder, PROGRAM_FILE, recordingHost } from "../recording_host.ts";
 
@@ -49,6 +54,14 @@ Deno.test("runTool() starts the tool in a session of its own, and reports its ex
     assert.equal(argv.includes("unshare"), confined);
     assert.deepEqual(argv.slice(-2), ["tar", "a b"]);
   }
+});
+
+Deno.test("LIVING_PARENT_SCRIPT runs a command only while its parent is the given process", async () => {
+  const { processes } = denoHost();
+  const codeWith = async (parent: number) =>
+    (await processes.capture(["sh", "-c", LIVING_PARENT_SCRIPT, `${parent}`, "true"])).code;
+  assert.equal(await codeWith(Deno.pid), 0);
+  assert.equal(await codeWith(1), 1);
 });
 
 Deno.test("runTool() does not start a tool that was interrupted before", async () => {
