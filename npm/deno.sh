@@ -115,6 +115,6 @@ deno_from_npm() {
 
 deno_from_pypi() {
   python3 -m pip --version || install_packages "$(package_of python3-pip)" ca-certificates
-  timeout 300 python3 -m pip download -q --no-deps --no-cache-dir -d . "deno==$DENO_VERSION"
+  timeout 300 python3 -m pip download -q --no-deps --only-binary=:all: --no-cache-dir -d . "deno==$DENO_VERSION"
   python3 -m zipfile -e deno-*.whl .
 }

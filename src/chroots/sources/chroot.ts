@@ -8,6 +8,7 @@ import { findTree } from "../find/lookup.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { whileLocked } from "../generations/lock.ts";
 import { currentNumber, readRecord } from "../generations/record.ts";
+import { ChrootFailure } from "../generations/chroot_failure.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -60,7 +61,9 @@ async function refuseCycle({ host, config }: ChrootContext, name: ChrootName): P
     const base = (await findDefinition(host, config, chain.at(-1)!))?.definition.build.extends;
     if (base === undefined || !isChrootName(base)) return;
     if (chain.includes(base)) {
-      throw refused(
+      throw new ChrootFailure(
+        "refused",
+        base,
         `Cannot start from chroot ${base}: the definitions extend each other`,
         [...chain, base].join(" extends "),
       );

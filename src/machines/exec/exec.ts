@@ -94,7 +94,7 @@ export async function waitForClient(
   let stopping: Promise<boolean> | undefined;
   const onCancel = () => {
     stopping = until(host, { interval: STOP_INTERVAL }, async () => {
-      await stopStage().catch((error) => host.log.warn(messageOf(error)));
+      if (!hasEnded) await stopStage().catch((error) => host.log.warn(messageOf(error)));
       return hasEnded;
     });
   };

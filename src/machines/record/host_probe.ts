@@ -11,6 +11,7 @@ import { whileProbing } from "./lock.ts";
  * once one tries, and the others wait for its answer.
  *
  * @param path A path on the device.
+ * @param interrupt Ends the wait for another process's trial when aborted.
  * @throws {Failure} of the host where there is no answer: the trial was interrupted, or the path was removed meanwhile.
  */
 export async function probe(
@@ -18,6 +19,7 @@ export async function probe(
   topic: "idmap" | "overlay" | "shift",
   path: string,
   trial: () => Promise<boolean>,
+  interrupt?: AbortSignal,
 ): Promise<boolean> {
   const answer = join(RUNTIME_FOLDER, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
   const known = await host.files.read(answer);
@@ -31,7 +33,7 @@ export async function probe(
     }
     await host.files.replace(answer, can ? YES : "no");
     return can;
-  });
+  }, interrupt);
 }
 
 const YES = "yes";

@@ -35,7 +35,11 @@ export function freeIds(leases: readonly Lease[]): number {
  * kernel, the file system and mount(8); without it the mount succeeds, and the owners stay. The answer is kept until
  * the host reboots.
  */
-export async function canMapOwners(host: Host, chroot: string): Promise<boolean> {
+export async function canMapOwners(
+  host: Host,
+  chroot: string,
+  interrupt?: AbortSignal,
+): Promise<boolean> {
   const argv = [
     "unshare",
     "--mount",
@@ -46,13 +50,14 @@ export async function canMapOwners(host: Host, chroot: string): Promise<boolean>
     chroot,
     `${FIRST_ID}`,
   ] as const;
-  return await probe(host, "idmap", chroot, async () => {
+  const trial = async () => {
     const done = await host.processes.capture(argv);
     return probeResult(done, done.stdout.trim() === `${FIRST_ID}`);
-  });
+  };
+  return await probe(host, "idmap", chroot, trial, interrupt);
 }
 
-/** Words: a folder of root's, the first id. Prints who owns it then. */
+/** Arguments: a folder of root, the first id. Prints the folder's owner in the idmapped mount. */
 export const IDMAP_PROBE_SCRIPT = `
 mount --bind -o "X-mount.idmap=b:0:$2:${IDS_PER_MACHINE}" "$1" /mnt && stat --format=%u /mnt
 `;

@@ -108,10 +108,15 @@ const PROBE_LOCK = join(RUNTIME_FOLDER, ".probing.lock");
 /**
  * Tries what the host can do while no other process does.
  *
+ * @param interrupt Ends the wait when aborted.
  * @throws {Failure} of the host where another process holds the lock for too long.
  */
-export async function whileProbing<T>(host: Host, act: () => Promise<T>): Promise<T> {
-  return await whileHolding(host, PROBE_LOCK, act);
+export async function whileProbing<T>(
+  host: Host,
+  act: () => Promise<T>,
+  interrupt?: AbortSignal,
+): Promise<T> {
+  return await whileHolding(host, PROBE_LOCK, act, interrupt);
 }
 
 /** Acts unless a trial is under way. */

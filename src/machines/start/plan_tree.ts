@@ -39,6 +39,7 @@ export type FileOwners =
 /**
  * Decides how the machine starts from a tree. The caller holds the machine's lock: a trial uses its folder.
  *
+ * @param interrupt Gives up when aborted.
  * @throws {Failure} where the host or the tree lacks what the settings demand.
  */
 export async function planTree(
@@ -46,6 +47,7 @@ export async function planTree(
   plan: MachinePlan,
   { kernel }: ReadyHost,
   found: FoundTree,
+  interrupt: AbortSignal,
 ): Promise<TreePlan> {
   const { store, name, settings } = plan;
   const { tree } = found;
@@ -55,6 +57,7 @@ export async function planTree(
     folder: machinePaths(store, name).folder,
     chroot: tree.path,
     isLimited: diskMaxOf(plan) !== null,
+    interrupt,
   });
   const booted = settings.boot && await hasInit(host, tree.path);
   const user = await findUser(host, tree.path, tree.user);
@@ -63,7 +66,7 @@ export async function planTree(
     storage,
     booted,
     user,
-    owners: await ownersOf(host, plan, tree, storage),
+    owners: await ownersOf(host, plan, tree, storage, interrupt),
   };
 }
 
@@ -101,15 +104,18 @@ async function ownersOf(
   { settings, store }: MachinePlan,
   { path }: BaseTree,
   storage: Storage,
+  interrupt: AbortSignal,
 ): Promise<FileOwners> {
   if (settings.private_users === "off") return { kind: "host" };
   // nspawn itself maps the owners of a whole root; below an overlay this program has to.
-  if (storage.kind === "btrfs" || await canMapOwners(host, path)) return { kind: "mapped" };
+  if (storage.kind === "btrfs" || await canMapOwners(host, path, interrupt)) {
+    return { kind: "mapped" };
+  }
   const [{ canShift }, { identifyTree, shiftedLayersFolder }] = await Promise.all([
     import("../storage/shifted/shift.ts"),
     import("../storage/shifted/layer.ts"),
   ]);
-  const id = await canShift(host, store) ? await identifyTree(host, path) : null;
+  const id = await canShift(host, store, interrupt) ? await identifyTree(host, path) : null;
   return id === null
     ? { kind: "host" }
     : { kind: "shifted", layers: join(shiftedLayersFolder(store), id) };

@@ -47,7 +47,7 @@ export async function reserve(
   interrupt: AbortSignal,
 ): Promise<Reservation> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const planned = await planCurrentTree(host, plan, ready);
+    const planned = await planCurrentTree(host, plan, ready, interrupt);
     if (planned === null) continue;
     const reservation = await whileReserving(
       host,
@@ -62,15 +62,16 @@ export async function reserve(
   throw hostFailure(`Cannot start machine ${plan.name}: its chroot is replaced again and again`);
 }
 
-/** Returns null where that failed since maintenance removed the tree meanwhile: no lease protects it yet. */
+/** Returns null where planning failed because maintenance removed the tree: no lease protects it yet. */
 async function planCurrentTree(
   host: Host,
   plan: MachinePlan,
   ready: ReadyHost,
+  interrupt: AbortSignal,
 ): Promise<TreePlan | null> {
   const found = await findTree(host, plan);
   try {
-    return await planTree(host, plan, ready, found);
+    return await planTree(host, plan, ready, found, interrupt);
   } catch (error) {
     if (await isCurrent(host, plan, found)) throw error;
     return null;

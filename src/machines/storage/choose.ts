@@ -30,6 +30,8 @@ export interface StorageRequest {
   readonly chroot: string;
   /** Whether the machine's writes are limited. */
   readonly isLimited: boolean;
+  /** Ends the wait for another process's trial when aborted. */
+  readonly interrupt?: AbortSignal;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface StorageRequest {
 export async function chooseStorage(
   host: Host,
   facts: KernelFacts,
-  { choice, store, folder, chroot, isLimited }: StorageRequest,
+  { choice, store, folder, chroot, isLimited, interrupt }: StorageRequest,
 ): Promise<Storage> {
   if (choice === "tmpfs") return tmpfs;
   const type = fileSystemOf(facts.mounts, await host.files.real(store) ?? store);
@@ -50,7 +52,9 @@ export async function chooseStorage(
     if (!isLimited || await hasSimpleQuotas(host, store)) return btrfs;
     if (choice === "btrfs") throw cannotLimitSnapshots(store);
   }
-  if (choice === "overlay" || await canHoldUpperLayer(host, store, folder)) return overlay;
+  if (choice === "overlay" || await canHoldUpperLayer(host, store, folder, interrupt)) {
+    return overlay;
+  }
   return tmpfs;
 }
 
@@ -74,8 +78,13 @@ function cannotLimitSnapshots(store: string): Error {
  * Returns whether the store can hold the upper layer of an overlay. One is mounted in a mount namespace of its own;
  * the answer is kept until the host reboots.
  */
-function canHoldUpperLayer(host: Host, store: string, folder: string): Promise<boolean> {
-  return probe(host, "overlay", store, () => tryOverlay(host, folder));
+function canHoldUpperLayer(
+  host: Host,
+  store: string,
+  folder: string,
+  interrupt?: AbortSignal,
+): Promise<boolean> {
+  return probe(host, "overlay", store, () => tryOverlay(host, folder), interrupt);
 }
 
 async function tryOverlay(host: Host, folder: string): Promise<boolean> {

@@ -38,10 +38,14 @@ const MIN_NSPAWN_VERSION = 250;
  * Returns whether the store can hold shifted layers and a machine would see the shifted owners. A small tree is
  * tried; the answer is kept until the host reboots.
  */
-export async function canShift(host: Host, store: string): Promise<boolean> {
-  return await probe(host, "shift", store, async () => {
-    return await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryShift(host, store);
-  });
+export async function canShift(
+  host: Host,
+  store: string,
+  interrupt?: AbortSignal,
+): Promise<boolean> {
+  const trial = async () =>
+    await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryShift(host, store);
+  return await probe(host, "shift", store, trial, interrupt);
 }
 
 async function tryShift(host: Host, store: string): Promise<boolean> {
