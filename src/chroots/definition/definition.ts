@@ -1,4 +1,4 @@
-/** Definitions: how a chroot is built, and the settings of its machines. */
+/** Finds and reads the definition of a chroot; its keys are in src/config/schema.ts. */
 
 import { join } from "@std/path/posix";
 import type { ChrootName } from "../../config/chroot_name.ts";

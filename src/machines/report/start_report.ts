@@ -1,4 +1,4 @@
-/** The lines that prepare writes to the job's log. */
+/** Formats the lines about the image and the machine that prepare writes to the log of the job. */
 
 import type { MachineSettings } from "../../config/settings.ts";
 import { weakenedProtections } from "../nspawn/privileges.ts";
