@@ -5,7 +5,7 @@ import { probe, probeResult } from "../../../../src/machines/record/host_probe.t
 import { FREE_LOCK, inFolder, recordingHost } from "../../recording_host.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
-/** How a trial's process ends, whether it said what it should, and what is told and kept; null for nothing. */
+/** The exit code of a trial, whether its output is right, and the answer that is returned and stored; null for none. */
 const ENDS = [
   [0, true, true],
   [0, false, false],

@@ -110,7 +110,7 @@ Deno.test(
 );
 
 Deno.test(
-  "whileProbing() does not hold up reservations, and unlessProbing() waits for nobody",
+  "whileProbing() does not hold up reservations, and unlessProbing() does not wait",
   onHost(async (host) => {
     let acted = 0;
     const act = () => Promise.resolve(void acted++);
