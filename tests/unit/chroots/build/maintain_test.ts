@@ -179,7 +179,7 @@ test("chooseChroots() puts a chroot before those that extend it", async (f) => {
   await f.put("defs/a.toml", 'extends = "c"');
   await f.put("defs/b.toml", "");
   await f.put("defs/c.toml", 'extends = "d"');
-  await f.put("defs/d.toml", 'extends = "a"'); // x itself reports the cycle later
+  await f.put("defs/d.toml", 'extends = "a"'); // a cycle, which the build of each reports
   assert.deepEqual([...await chooseChroots(f.context, [])].sort(), ["a", "b", "c", "d"]);
   await f.put("defs/d.toml", "");
   assert.deepEqual(await chooseChroots(f.context, []), ["d", "c", "a", "b"]);
