@@ -167,10 +167,13 @@ run_tests_of_each_kind() {
   GRANTS=--allow-all
   if [ -n "$NO_HOSTS" ]; then
     # Each file counts as one test.
-    files=$(find tests/integration tests/conformance tests/escape -name '*_test.ts' | wc -l)
+    files=$(find tests/integration tests/conformance tests/escape tests/installation -name '*_test.ts' | wc -l)
     SKIPPED=$((SKIPPED + files))
   else
-    run_tests tests/real.ts
+    # At once: each waits for its machines most of the time.
+    OPTIONS=--parallel
+    run_tests tests/real/systemd.ts tests/real/standalone.ts
+    OPTIONS=""
   fi
   [ "$VM" = no ] || run_vm_tests
 }

@@ -84,10 +84,15 @@ export async function startOf(pid: number): Promise<string> {
 /** Returns the folder of this process's own cgroup, in the unified hierarchy. */
 export async function ownCgroup(): Promise<string> {
   const own = (await Deno.readTextFile("/proc/self/cgroup")).match(/^0::(.*)$/m)?.[1];
+  return `${await cgroupMount()}${own}`.replace(/\/$/, "");
+}
+
+/** Returns where the unified hierarchy is mounted. */
+export async function cgroupMount(): Promise<string> {
   const mounts = await Deno.readTextFile("/proc/self/mountinfo");
-  const root = mounts.split("\n").find((line) => line.includes(" - cgroup2 "))?.split(" ")[4];
-  if (own === undefined || root === undefined) throw new Error("no cgroup2 hierarchy is mounted");
-  return `${root}${own}`.replace(/\/$/, "");
+  const point = mounts.split("\n").find((line) => line.includes(" - cgroup2 "))?.split(" ")[4];
+  if (point === undefined) throw new Error("no cgroup2 hierarchy is mounted");
+  return point;
 }
 
 async function mountBtrfs(path: string): Promise<void> {

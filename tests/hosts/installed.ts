@@ -27,12 +27,15 @@ export async function installed(): Promise<Installed> {
   // Short: a #! line, which names the prefix twice, has 255 bytes at most.
   const key = await hash(JSON.stringify([Deno.version.deno, texts]));
   const prefix = `${CACHE}/${key}`;
+  await Deno.mkdir(CACHE, { recursive: true });
+  // The tests on both kinds of host run at once.
+  using lock = await Deno.open(`${CACHE}/.install-lock`, { create: true, write: true });
+  await lock.lock(true);
   if (!await Deno.stat(`${prefix}/complete`).catch(() => null)) await install(prefix);
   return { prefix, program: `${prefix}/bin/nspawn-runner` };
 }
 
 async function install(prefix: string): Promise<void> {
-  await Deno.mkdir(CACHE, { recursive: true });
   await removeOld();
   await Deno.remove(prefix, { recursive: true }).catch(() => {}); // of a killed run
   await must([`${checkout}/install.sh`, "--prefix", prefix, "--no-deps"], {

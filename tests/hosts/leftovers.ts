@@ -53,11 +53,12 @@ async function mounts(host: TestHost): Promise<string[]> {
     .map((point) => `mount ${point}`);
 }
 
-/** Disks of machines, also of removed ones. */
+/** Disks of machines, also of removed ones. The kernel lists those of all hosts. */
 async function disks(host: TestHost): Promise<string[]> {
   const argv = ["losetup", "--list", "--noheadings", "--output=NAME,BACK-FILE"];
   const { stdout } = await host.exec(argv);
-  return stdout.split("\n").filter((line) => line.includes("/.disks/"))
+  const stores = storesOf(host).map((store) => ` ${store}/.disks/`);
+  return stdout.split("\n").filter((line) => stores.some((store) => line.includes(store)))
     .map((line) => `loop device ${line}`);
 }
 
@@ -66,7 +67,7 @@ const STORED = [".machines", ".leases", ".disks"];
 
 /** Files whose names begin with a dot are the program's own cache for this boot. */
 async function folders(host: TestHost): Promise<string[]> {
-  const stores = host.btrfs === null ? [host.store] : [host.store, host.btrfs];
+  const stores = storesOf(host);
   const paths = ["/run/nspawn-runner", "/run/systemd/machines"];
   for (const store of stores) paths.push(...STORED.map((name) => `${store}/${name}`));
   const found: string[] = [];
@@ -84,6 +85,10 @@ async function folders(host: TestHost): Promise<string[]> {
     );
   }
   return found;
+}
+
+function storesOf({ store, btrfs }: TestHost): string[] {
+  return btrfs === null ? [store] : [store, btrfs];
 }
 
 async function units(host: TestHost): Promise<string[]> {

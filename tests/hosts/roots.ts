@@ -54,13 +54,29 @@ const PROGRAMS = (
 export async function smallRoot(suite: Suite = "bookworm"): Promise<string> {
   const from = suite === "bookworm" ? await jobChroot() : await hostRoot(suite);
   const path = `${from}-small-${await hash(PROGRAMS.join(" ") + COPY_PROGRAMS)}`;
-  if (await exists(path)) return path;
-  const aside = `${CACHE}/roots/.small-${Deno.pid}`;
-  await must(["sh", "-euc", COPY_PROGRAMS, "sh", from, aside, ...PROGRAMS], { timeout: 120_000 });
-  await Deno.rename(aside, path).catch(async (error) => {
-    await must(["rm", "-rf", aside]);
-    if (!await exists(path)) throw error;
+  return await cached(path, async (aside) => {
+    await must(["sh", "-euc", COPY_PROGRAMS, "sh", from, aside, ...PROGRAMS], { timeout: 120_000 });
   });
+}
+
+/**
+ * Returns the path of a folder of the cache, which is made when it is missing. One at a time: the tests on both
+ * kinds of host run at once. An unfinished folder has another name.
+ */
+async function cached(path: string, make: (aside: string) => Promise<void>): Promise<string> {
+  await Deno.mkdir(`${CACHE}/roots`, { recursive: true });
+  using lock = await Deno.open(`${CACHE}/roots/.lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (await exists(path)) return path;
+  const aside = await Deno.makeTempDir({ dir: `${CACHE}/roots`, prefix: ".new-" });
+  try {
+    await Deno.chmod(aside, 0o755);
+    await make(aside);
+    await Deno.rename(aside, path);
+  } catch (error) {
+    await must(["rm", "-rf", aside]);
+    throw error;
+  }
   return path;
 }
 
@@ -71,7 +87,6 @@ export async function smallRoot(suite: Suite = "bookworm"): Promise<string> {
 const COPY_PROGRAMS = `
 from=$1 to=$2
 shift 2
-mkdir -p "$to"
 for folder in etc proc sys dev tmp run root var/tmp usr/bin usr/lib usr/lib64 usr/sbin srv opt; do
   mkdir -p "$to/$folder"
 done
@@ -88,27 +103,20 @@ rm "$to/.list"
 for file in passwd group os-release; do cp -L "$from/etc/$file" "$to/etc/"; done
 `;
 
-/** Returns the path of a cached root, named by a hash of its recipe. An unfinished one has another name. */
+/** Returns the path of a cached root, named by a hash of its recipe. */
 async function cachedTree(
   name: string,
   suite: Suite,
   packages: readonly string[],
 ): Promise<string> {
   const recipe = [suite, packages, await mirror(), await certificates()];
-  const path = `${CACHE}/roots/${name}-${await hash(JSON.stringify(recipe))}`;
-  if (await exists(path)) return path;
-  await Deno.mkdir(`${CACHE}/roots`, { recursive: true });
-  await removeOld(name);
-  const aside = `${CACHE}/roots/.${name}-${Deno.pid}`;
-  try {
-    await bootstrap(aside, suite, packages);
-    await Deno.rename(aside, path).catch(async (error) => {
-      if (!await exists(path)) throw error; // another run was faster
-    });
-  } finally {
-    await must(["rm", "-rf", aside]);
-  }
-  return path;
+  return await cached(
+    `${CACHE}/roots/${name}-${await hash(JSON.stringify(recipe))}`,
+    async (aside) => {
+      await removeOld(name);
+      await bootstrap(aside, suite, packages);
+    },
+  );
 }
 
 async function bootstrap(path: string, suite: Suite, packages: readonly string[]): Promise<void> {
@@ -136,7 +144,7 @@ async function bootstrap(path: string, suite: Suite, packages: readonly string[]
 async function removeOld(name: string): Promise<void> {
   await must([
     ...["find", `${CACHE}/roots`, "-mindepth", "1", "-maxdepth", "1", "-mmin", "+1440"],
-    ...["(", "-name", `${name}-*`, "-o", "-name", `.${name}-*`, ")"],
+    ...["(", "-name", `${name}-*`, "-o", "-name", ".new-*", ")"],
     ...["-exec", "rm", "-rf", "--one-file-system", "{}", "+"],
   ]);
 }

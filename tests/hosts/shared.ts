@@ -1,4 +1,4 @@
-/** Tests on both kinds of host; all tests of a run share the hosts. */
+/** Tests on both kinds of host; all tests of a process share the hosts. */
 
 import assert from "node:assert/strict";
 import { hostTest } from "./check.ts";
@@ -13,7 +13,13 @@ import { type Settings, type Site, siteOn, withMachine } from "./site.ts";
 /** A test on a host. */
 export type Body = (site: Site) => Promise<void>;
 
-const KINDS: readonly HostKind[] = ["systemd", "standalone"];
+let tested: readonly HostKind[] = ["systemd", "standalone"];
+
+/** Leaves out the tests on shared hosts of other kinds, which another process runs at the same time. */
+export function runOnlyOn(kind: HostKind): void {
+  tested = [kind];
+}
+
 const sites = new Map<HostKind, Promise<Site>>();
 
 /**
@@ -21,8 +27,8 @@ const sites = new Map<HostKind, Promise<Site>>();
  *
  * @param kinds The kinds of host that it can run on.
  */
-export function onEachHost(name: string, body: Body, kinds: readonly HostKind[] = KINDS): void {
-  for (const kind of kinds) {
+export function onEachHost(name: string, body: Body, kinds: readonly HostKind[] = tested): void {
+  for (const kind of kinds.filter((one) => tested.includes(one))) {
     hostTest(`${name} (${kind} host)`, async () => {
       const site = await siteOf(kind);
       try {

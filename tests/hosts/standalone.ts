@@ -1,6 +1,6 @@
 /** A host without systemd as PID 1: this machine's files in new namespaces. */
 
-import { fileSystem, openFolder } from "./folder.ts";
+import { cgroupMount, fileSystem, openFolder } from "./folder.ts";
 import { hostOf, type TestHost } from "./host.ts";
 import { launch, until } from "./init_process.ts";
 import { connectHost } from "./network.ts";
@@ -12,6 +12,8 @@ import { connectHost } from "./network.ts";
 const INIT = `
 resolv=$(readlink -f /etc/resolv.conf) && cp "$resolv" "$1/resolv.conf"
 mount -t tmpfs -o mode=0755 tests /run
+# Only its own part of the hierarchy: machines of other hosts are none of its business.
+umount "$2" && mount -t cgroup2 tests "$2"
 case $resolv in
   /run/*) mkdir -p "$(dirname "$resolv")" && cp "$1/resolv.conf" "$resolv" ;;
 esac
@@ -24,8 +26,8 @@ export async function startStandalone(): Promise<TestHost> {
   const folder = await openFolder();
   try {
     const leader = await launch(folder, [
-      ...["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc"],
-      ...["sh", "-c", INIT, "sh", folder.path],
+      ...["unshare", "--mount", "--net", "--pid", "--cgroup", "--fork", "--mount-proc"],
+      ...["sh", "-c", INIT, "sh", folder.path, await cgroupMount()],
     ]);
     await connectHost(folder, leader);
     const ready = await until(
@@ -41,7 +43,7 @@ export async function startStandalone(): Promise<TestHost> {
       store: `${folder.path}/store`,
       btrfs: (await fileSystem(`${folder.path}/btrfs`)) === "btrfs" ? `${folder.path}/btrfs` : null,
       leader,
-      namespaces: ["--mount", "--net", "--pid"],
+      namespaces: ["--mount", "--net", "--pid", "--cgroup"],
       cgroup: folder.cgroup,
     });
   } catch (error) {
