@@ -11,7 +11,7 @@ import { findOrphans, removeOrphan } from "../machines/end/orphans.ts";
 import { endOverdue, type Overdue } from "../machines/end/overdue.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
-import { unlessLocked } from "../machines/record/lock.ts";
+import { unlessMachineLocked } from "../machines/record/lock.ts";
 import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
 import { isRunning } from "../machines/supervisor/choose.ts";
 
@@ -61,8 +61,8 @@ async function collectOrphans(
   for (const orphan of await findOrphans(host, store, facts)) {
     const { machine, traces } = orphan;
     try {
-      await unlessLocked(host, machine, async () => {
-        report(`what is left of machine ${machine}`, `no record of it, but ${traces.join(", ")}`);
+      await unlessMachineLocked(host, machine, async () => {
+        report(`leftovers of machine ${machine}`, `no record of it, but ${traces.join(", ")}`);
         if (!dryRun) await removeOrphan(host, store, facts, orphan);
         return dryRun ? "open" : "settled";
       });

@@ -26,7 +26,7 @@ export async function helperBinds(
   if (job === null) return [];
   const helper = await findHelper(host, config.gitlab_runner);
   if (helper !== null) {
-    return [{ from: helper, to: HELPER_PATH, readOnly: true, sameOwners: false }];
+    return [{ from: helper, to: HELPER_PATH, readOnly: true, keepsDiskOwners: false }];
   }
   if (job.movesFiles && !await chrootHas(host, chroot, "gitlab-runner")) {
     throw helperMissing("neither the host nor the image has one");

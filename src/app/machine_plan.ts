@@ -67,7 +67,7 @@ export function planForTrial(host: Host, config: Config, candidate: Candidate): 
   const base = baseTree(name, { path: tree, generation: null, image }, settings);
   return planOf(config, {
     name: machineName(id, undefined),
-    tree: () => Promise.resolve({ ...base, isFixed: true }),
+    tree: () => Promise.resolve({ ...base, isImmutable: true }),
     settings,
     diskReserve: 0, // the tree that it tries is on the disk already
     job: {
@@ -78,7 +78,7 @@ export function planForTrial(host: Host, config: Config, candidate: Candidate): 
       began: host.clock.now(),
       timeout: undefined,
       lifetime: settings.prepare_timeout + TRIAL_LIFETIME,
-      keep: 0,
+      keepSeconds: 0,
     },
   });
 }
@@ -103,7 +103,7 @@ export async function planForCheck(
     began,
   });
   const lifetime = plan.settings.prepare_timeout + TRIAL_LIFETIME;
-  return { ...plan, job: { ...plan.job, watcher: "self", began, lifetime, keep: 0 } };
+  return { ...plan, job: { ...plan.job, watcher: "self", began, lifetime, keepSeconds: 0 } };
 }
 
 /** Seconds that the scripts of a trial may take; afterwards any housekeeping ends its machine. */
@@ -131,8 +131,8 @@ function baseTree(
   settings: MachineSettings,
 ): BaseTree {
   const { user = "", env: environment = [] } = image ?? {};
-  const isFixed = generation !== null;
-  return { name, path, generation, isFixed, user: settings.user ?? user, environment };
+  const isImmutable = generation !== null;
+  return { name, path, generation, isImmutable, user: settings.user ?? user, environment };
 }
 
 function plannedJob(
@@ -149,7 +149,7 @@ function plannedJob(
     began: decisionsOf(host.env)?.began || began,
     timeout,
     lifetime: timeout === undefined ? config.deadline : timeout + MARGIN,
-    keep: config.keep_failed ?? 0,
+    keepSeconds: config.keep_failed ?? 0,
   };
 }
 

@@ -3,11 +3,10 @@
 import type { Ending } from "../ending.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { keepHouse } from "../machines/end/housekeeping.ts";
 import { stopMachine } from "../machines/end/stop.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
-import { readyHost } from "../machines/start/ready_host.ts";
+import { prepareHost } from "../machines/start/prepare_host.ts";
 import { startMachine } from "../machines/start/start.ts";
 import { runStage } from "../machines/use/run_script.ts";
 
@@ -34,9 +33,7 @@ export async function withTrialMachine<T>(
   interrupt: AbortSignal,
   act: (machine: TrialMachine) => Promise<T>,
 ): Promise<T> {
-  const ready = await readyHost(host, plan, ({ kernel: { boot }, runner }) => {
-    return keepHouse(host, plan.store, { boot, runner }, plan.name, interrupt);
-  });
+  const ready = await prepareHost(host, plan, interrupt);
   const lease = await startMachine(host, plan, ready, interrupt);
   const store = () => Promise.resolve(plan.store);
   const runOn = async (host: Host, script: string) => {

@@ -2,7 +2,7 @@
 
 import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { ChrootContext } from "../chroots/generations/context.ts";
-import type { ChrootMachines } from "../chroots/generations/machines_port.ts";
+import type { ChrootMachines } from "../chroots/generations/chroot_machines.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { kernelFacts } from "../linux/proc.ts";

@@ -8,9 +8,8 @@ import type { Config } from "../config/settings.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
 import { type Job, readJob } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
-import { keepHouse } from "../machines/end/housekeeping.ts";
-import { machineLine } from "../machines/report/start_report.ts";
-import { readyHost } from "../machines/start/ready_host.ts";
+import { machineLine, readyLine } from "../machines/report/start_report.ts";
+import { prepareHost } from "../machines/start/prepare_host.ts";
 import { startMachine } from "../machines/start/start.ts";
 
 /** Starts the machine of a job. */
@@ -26,19 +25,13 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   }
   for (const line of unknownOverrides(job?.overrides ?? {})) host.log.warn(line);
   await interruptible(host, async (interrupt) => {
-    const { store, name, settings } = plan;
-    const ready = await readyHost(
-      host,
-      plan,
-      ({ kernel: { boot }, runner }) => keepHouse(host, store, { boot, runner }, name, interrupt),
-    );
+    const ready = await prepareHost(host, plan, interrupt);
     const lease = await startMachine(host, plan, ready, interrupt);
     if (job?.movesFiles) await verifyHelper(host, plan, interrupt);
-    host.log.info(machineLine(lease, settings, ready.supervisor.enforcesLimits));
+    host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
     for (const note of ready.network.notes) host.log.info(note);
   });
-  const seconds = ((host.clock.now() - began) / 1000).toFixed(1);
-  host.log.info(`Machine ${plan.name} ready in ${seconds} s`);
+  host.log.info(readyLine(plan.name, host.clock.now() - began));
 };
 
 /** The config stage may have resolved the job's own image already. */

@@ -2,7 +2,7 @@ import { locateTree } from "../chroots/generations/current.ts";
 import type { CommandRun } from "../app/command.ts";
 import { findMachine, openShell } from "../machines/use/shell.ts";
 import { readLease } from "../machines/record/lease.ts";
-import { whileLocked } from "../machines/record/lock.ts";
+import { whileMachineLocked } from "../machines/record/lock.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 
 /** Opens a shell in a machine, or removes a held machine. */
@@ -14,7 +14,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     const path = await locateTree(host, lease.store, lease.chroot.path);
     return { kind: "exited", code: await openShell(host, lease, path) };
   }
-  await whileLocked(host, lease.machine, async () => {
+  await whileMachineLocked(host, lease.machine, async () => {
     const now = await readLease(host, store, lease.machine);
     if (now !== null) await removeMachine(host, now);
   });

@@ -4,7 +4,7 @@ import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { nearest } from "../text/nearest.ts";
 import { type Field, FIELDS, type Value } from "./schema.ts";
-import type { BuildRecipe, ChrootSettings, Config, Definition, OwnSettings } from "./settings.ts";
+import type { BuildSettings, ChrootSettings, Config, Definition, OwnSettings } from "./settings.ts";
 import { repeatedKey } from "./repeated_key.ts";
 
 const DEFAULT_PATH = "/etc/nspawn-runner/config.toml";
@@ -55,7 +55,7 @@ export async function parseDefinition(text: string, path: string): Promise<Defin
   const part = (where: Field["where"]) =>
     Object.fromEntries(Object.entries(values).filter(([key]) => hasField(key, where)));
   return {
-    build: typed(part("definition"), isBuildRecipe),
+    build: typed(part("definition"), isBuildSettings),
     machine: typed(nested(part("both")), isOwnSettings),
   };
 }
@@ -216,7 +216,7 @@ function isConfig(values: Values): values is Config {
   return FIELDS.every(({ key, where }) => keys.has(key) !== (where === "definition"));
 }
 
-function isBuildRecipe(values: Values): values is BuildRecipe {
+function isBuildSettings(values: Values): values is BuildSettings {
   return Object.keys(values).every((key) => hasField(key, "definition"));
 }
 

@@ -53,7 +53,7 @@ export type ToolChoice = Config["tool"];
 export type NetworkChoice = Config["network"];
 
 /** How a chroot is built: the settings that only a definition may hold. */
-export type BuildRecipe = {
+export type BuildSettings = {
   readonly [E in Extract<Entry, { where: "definition" }> as E["key"]]?: Checked<E>;
 };
 
@@ -65,7 +65,7 @@ export type OwnSettings = Partial<Omit<ChrootSettings, "limits">> & {
 /** A definition. */
 export interface Definition {
   /** How the chroot is built. */
-  readonly build: BuildRecipe;
+  readonly build: BuildSettings;
   /** Settings that replace the configuration's for this chroot. */
   readonly machine: OwnSettings;
 }

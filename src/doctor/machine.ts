@@ -19,12 +19,12 @@ export interface CheckedMachine {
 
 /** Runs all probes in a machine. */
 export async function checkMachine(host: Host, machine: CheckedMachine): Promise<Finding[]> {
-  const outside = await Promise.all(PROBES.map((probe) => runOutside(host, probe)));
-  const stdout = await machine.capture(scriptOf(outside));
-  const inside = stdout.split(`${SEPARATOR}\n`).slice(0, -1).map(firstLine);
+  const hostLines = await Promise.all(PROBES.map((probe) => runOnHost(host, probe)));
+  const stdout = await machine.capture(scriptOf(hostLines));
+  const machineLines = stdout.split(`${SEPARATOR}\n`).slice(0, -1).map(firstLine);
   return [
     ok("machine", machine.description),
-    ...PROBES.map((probe, index) => findingFrom(probe, inside[index], outside[index]!)),
+    ...PROBES.map((probe, index) => findingFrom(probe, machineLines[index], hostLines[index]!)),
   ];
 }
 
@@ -33,14 +33,14 @@ export function notStarted({ message, hint }: Failure): Finding {
   return broken("machine", firstLine(message), hint ?? "Run doctor again with --debug");
 }
 
-async function runOutside(host: Host, { outside }: Probe): Promise<string> {
-  if (outside === undefined) return "";
-  return firstLine((await host.processes.capture(["sh", "-c", asProgram(outside)])).stdout);
+async function runOnHost(host: Host, { hostScript }: Probe): Promise<string> {
+  if (hostScript === undefined) return "";
+  return firstLine((await host.processes.capture(["sh", "-c", asProgram(hostScript)])).stdout);
 }
 
-function scriptOf(outside: readonly string[]): string {
-  const probes = PROBES.map(({ inside }, index) =>
-    `outside=${quote(outside[index]!)}\n${asProgram(inside)}echo '${SEPARATOR}'\n`
+function scriptOf(hostLines: readonly string[]): string {
+  const probes = PROBES.map(({ machineScript }, index) =>
+    `host_line=${quote(hostLines[index]!)}\n${asProgram(machineScript)}echo '${SEPARATOR}'\n`
   );
   return `#!/bin/sh\n${probes.join("")}`;
 }

@@ -1,22 +1,22 @@
-/** What is promised of every machine, with a probe for each promise that tests it from inside. */
+/** The protections that every machine should have, and for each a probe that tests it from inside a machine. */
 
 import { broken, type Finding, ok, unknown, weak } from "./finding.ts";
 
-/** The test of one promise. */
+/** The test of one protection. */
 export interface Probe {
   readonly topic: string;
-  /** Lines of sh that run on the host. They print one line, with which the machine is compared. */
-  readonly outside?: string;
-  /** Lines of sh that run in the machine, with that line in $outside. They print one line. */
-  readonly inside: string;
-  /** Compares both lines. */
-  readonly judge: (inside: string, outside: string) => Verdict;
+  /** Runs in sh on the host, and prints one line. */
+  readonly hostScript?: string;
+  /** Runs in sh in the machine, with the line of the host in $host_line, and prints one line. */
+  readonly machineScript: string;
+  /** Judges by the lines of both scripts. */
+  readonly judge: (machineLine: string, hostLine: string) => Verdict;
   readonly fix: string;
-  /** Whether no job runs without it. */
+  /** Whether jobs cannot run without it. */
   readonly isNeeded?: boolean;
 }
 
-/** Whether the promise is kept, and what was found; `unknown` where the probe proves nothing. */
+/** Whether the protection is there, and what was found; `unknown` where the probe proves nothing. */
 type Verdict = readonly ["kept" | "open" | "unknown", string];
 
 /** Functions of all probes. One that cannot succeed, for lack of a program, proves nothing: it ends as unknown. */
@@ -26,7 +26,7 @@ needs() { for tool; do command -v "$tool" >/dev/null || unknown "there is no $to
 as_root() { needs id; [ "$(id -u)" = 0 ] || unknown "scripts are of user $(id -u); root could do more"; }
 `;
 
-const NO_NAMESPACE = "See user namespaces above: they keep root of a machine from this";
+const NO_NAMESPACE = "See user namespaces above: with them, root of a machine cannot do this";
 
 /** The address of the metadata service in all large clouds. */
 const METADATA = "169.254.169.254";
@@ -66,28 +66,30 @@ esac`;
 export const PROBES: readonly Probe[] = [
   {
     topic: "git",
-    inside: "git --version",
-    judge: (inside) => [/^git version/.test(inside) ? "kept" : "open", inside],
+    machineScript: "git --version",
+    judge: (machineLine) => [/^git version/.test(machineLine) ? "kept" : "open", machineLine],
     fix: "Install git by packages or setup in the definition: jobs need it",
     isNeeded: true,
   },
   {
     topic: "user ids",
-    inside: 'read -r first host count </proc/self/uid_map && echo "map $first $host $count"',
-    judge: (inside) => [/^map 0 [1-9]\d* 65536$/.test(inside) ? "kept" : "open", inside],
+    machineScript: 'read -r first host count </proc/self/uid_map && echo "map $first $host $count"',
+    judge: (
+      machineLine,
+    ) => [/^map 0 [1-9]\d* 65536$/.test(machineLine) ? "kept" : "open", machineLine],
     fix: NO_NAMESPACE,
   },
   {
     topic: "network",
-    outside: 'echo "$(readlink /proc/self/ns/net) $(readlink /proc/1/ns/net)"',
-    inside: `needs readlink
+    hostScript: 'echo "$(readlink /proc/self/ns/net) $(readlink /proc/1/ns/net)"',
+    machineScript: `needs readlink
 while IFS=: read -r name rest; do [ -z "$rest" ] || names="$names $name"; done </proc/net/dev
 # shellcheck disable=SC2086 # the names have blanks before them
 echo "$(readlink /proc/self/ns/net)" $names`,
-    judge(inside, outside) {
-      const [own = "", ...names] = inside.split(" ");
-      if (!outside.startsWith("net:")) return ["unknown", "the host's namespace cannot be read"];
-      const isHosts = outside.split(" ").includes(own);
+    judge(machineLine, hostLine) {
+      const [own = "", ...names] = machineLine.split(" ");
+      if (!hostLine.startsWith("net:")) return ["unknown", "the host's namespace cannot be read"];
+      const isHosts = hostLine.split(" ").includes(own);
       return [
         isHosts ? "open" : "kept",
         `${isHosts ? "the host's" : "its own"}: ${names.join(" ")}`,
@@ -97,19 +99,19 @@ echo "$(readlink /proc/self/ns/net)" $names`,
   },
   {
     topic: "metadata",
-    outside: METADATA_LINES,
-    inside: METADATA_LINES,
-    judge(inside, outside) {
-      if (inside === "reached") return ["open", `${METADATA} answers`];
-      if (outside === "reached") return ["kept", "out of reach; the host reaches it"];
-      return ["unknown", `nothing at ${METADATA} answers the host, either`];
+    hostScript: METADATA_LINES,
+    machineScript: METADATA_LINES,
+    judge(machineLine, hostLine) {
+      if (machineLine === "reached") return ["open", `${METADATA} answers`];
+      if (hostLine === "reached") return ["kept", "out of reach; the host reaches it"];
+      return ["unknown", `nothing at ${METADATA} answers the host or the machine`];
     },
     fix: 'Set network = "private", and keep 169.254.0.0/16 in network_deny',
   },
   {
     topic: "kernel",
     // A file that can be opened for appending could be written; nothing is changed.
-    inside: `as_root
+    machineScript: `as_root
 try() { if ( : >>"$1" ) 2>/dev/null; then echo "$1 can be written"; exit; fi; }
 for file in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /sys/kernel/uevent_helper; do
   try "$file"
@@ -126,18 +128,18 @@ echo out of reach`,
   {
     topic: "disks",
     // A disk that the host itself can open: the number of no disk would be refused everywhere.
-    outside: `
+    hostScript: `
 while read -r major minor _ name; do
   if [ -b "/dev/$name" ] && ( : <"/dev/$name" ) 2>/dev/null; then echo "$major $minor"; exit; fi
 done </proc/partitions`,
     // A file system that is mounted with nodev, such as /tmp, would refuse every node.
-    inside: `[ -n "$outside" ] || unknown "the host has no disk to try it with"
+    machineScript: `[ -n "$host_line" ] || unknown "the host has no disk to try it with"
 as_root
 needs mknod rm
 for node in /.doctor-disk /dev/.doctor-disk; do
   # shellcheck disable=SC2086 # the major and the minor number are two arguments
-  mknod "$node" b $outside 2>/dev/null || continue
-  if ( : <"$node" ) 2>/dev/null; then echo "disk $outside can be opened"; exit; fi
+  mknod "$node" b $host_line 2>/dev/null || continue
+  if ( : <"$node" ) 2>/dev/null; then echo "disk $host_line can be opened"; exit; fi
   rm "$node"
 done
 echo out of reach`,
@@ -146,21 +148,21 @@ echo out of reach`,
   },
   {
     topic: "read-only binds",
-    inside: `as_root
+    machineScript: `as_root
 needs mount
 [ -d /run/nspawn-runner ] || unknown "/run/nspawn-runner is not there"
 mount -o remount,rw,bind /run/nspawn-runner 2>/dev/null
-if ( : >/run/nspawn-runner/.doctor ) 2>/dev/null; then echo can be written; else echo stay so; fi`,
-    judge: unless("stay so"),
+if ( : >/run/nspawn-runner/.doctor ) 2>/dev/null; then echo can be written; else echo stay read-only; fi`,
+    judge: unless("stay read-only"),
     fix: NO_NAMESPACE,
   },
   {
     topic: "system calls",
-    outside: SYSTEM_CALL_LINES,
-    inside: SYSTEM_CALL_LINES,
-    judge(inside, outside) {
-      if (inside === "pass") return ["open", "request_key passes"];
-      if (outside === "pass") return ["kept", "filtered: request_key is refused"];
+    hostScript: SYSTEM_CALL_LINES,
+    machineScript: SYSTEM_CALL_LINES,
+    judge(machineLine, hostLine) {
+      if (machineLine === "pass") return ["open", "request_key passes"];
+      if (hostLine === "pass") return ["kept", "filtered: request_key is refused"];
       return ["unknown", "the host itself is refused request_key, or cannot try it"];
     },
     fix: "Set seccomp = true, and boot the chroot: in a plain machine only PID 1 is filtered",
@@ -168,7 +170,7 @@ if ( : >/run/nspawn-runner/.doctor ) 2>/dev/null; then echo can be written; else
 ];
 
 function unless(good: string): Probe["judge"] {
-  return (inside) => [inside === good ? "kept" : "open", inside];
+  return (machineLine) => [machineLine === good ? "kept" : "open", machineLine];
 }
 
 /** Returns the lines of a probe as a program: in a subshell, with the functions that they use. */
@@ -179,20 +181,22 @@ export function asProgram(lines: string): string {
 /**
  * Returns the finding of a probe.
  *
- * @param inside The line that the machine printed; undefined where it printed none.
- * @param outside The line that the host printed.
+ * @param machineLine What the machine printed; undefined where it printed none.
+ * @param hostLine What the host printed; empty where the probe has no script for it.
  */
 export function findingFrom(
   { topic, judge, fix, isNeeded }: Probe,
-  inside: string | undefined,
-  outside: string,
+  machineLine: string | undefined,
+  hostLine: string,
 ): Finding {
   const name = `inside: ${topic}`;
-  if (inside === undefined) {
+  if (machineLine === undefined) {
     return broken(name, "no answer", "The machine ended: see the messages above");
   }
-  const why = inside.match(/^unknown (.*)/)?.[1];
-  const [verdict, found] = why === undefined ? judge(inside, outside) : ["unknown", why] as const;
+  const why = machineLine.match(/^unknown (.*)/)?.[1];
+  const [verdict, found] = why === undefined
+    ? judge(machineLine, hostLine)
+    : ["unknown", why] as const;
   if (verdict === "kept") return ok(name, found);
   if (verdict === "unknown") return unknown(name, found);
   return isNeeded ? broken(name, found, fix) : weak(name, found, fix);

@@ -60,13 +60,13 @@ async function expectedStorage(host: Host, config: Config, chroots: readonly Chr
   const { store, storage, limits } = config;
   const ready = chroots.find(({ state }) => state === "ready");
   const chroot = await host.files.real(ready?.path ?? store) ?? store;
-  const trial = `${store}/.machines/doctor-${host.pid()}`;
+  const probeFolder = `${store}/.machines/doctor-${host.pid()}`;
   const isLimited = limits.disk_max !== "infinity";
   const facts = await kernelFacts(host);
   const chosen = await chooseStorage(host, facts, {
     choice: storage,
     store,
-    folder: trial,
+    folder: probeFolder,
     chroot,
     isLimited,
   });

@@ -26,7 +26,7 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
 /** Programs after `-c` that are no constants: the constants that they may be, or what else they are. */
 const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
-  "src/doctor/machine.ts runOutside": "checked as PROBES",
+  "src/doctor/machine.ts runOnHost": "checked as PROBES",
   "src/machines/storage/overlay.ts rootMountedBy": [
     "IDMAPPED_OVERLAY_SCRIPT",
     "SHIFTED_OVERLAY_SCRIPT",
@@ -136,10 +136,10 @@ async function allPrograms(): Promise<Map<string, string>> {
     assert.equal(typeof module[name], "string", `${file} ${name}`);
     programs.set(name, `${strict.has(name) ? "set -eu\n" : ""}${module[name]}`);
   }
-  for (const { topic, inside, outside } of PROBES) {
-    programs.set(`PROBES ${topic}, inside`, `${SHARED}outside=$1\n${asProgram(inside)}`);
-    if (outside !== undefined) {
-      programs.set(`PROBES ${topic}, outside`, SHARED + asProgram(outside));
+  for (const { topic, machineScript, hostScript } of PROBES) {
+    programs.set(`PROBES ${topic}, inside`, `${SHARED}host_line=$1\n${asProgram(machineScript)}`);
+    if (hostScript !== undefined) {
+      programs.set(`PROBES ${topic}, outside`, SHARED + asProgram(hostScript));
     }
   }
   const job = { id: 1, image: "", script: "true", variables: {} };

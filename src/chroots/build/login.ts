@@ -15,7 +15,7 @@ import { currentTree } from "../find/lookup.ts";
 import { openBuildFolder } from "../generations/build_folder.ts";
 import { changeChroot } from "../generations/change_chroot.ts";
 import type { ChrootContext } from "../generations/context.ts";
-import { inUse } from "../generations/machines_port.ts";
+import { inUse } from "../generations/chroot_machines.ts";
 import { requireOwned } from "../generations/ownership.ts";
 import { recoverStore } from "../generations/recover.ts";
 import { finishBuild } from "./finish_build.ts";

@@ -3,7 +3,7 @@
 import { type ChrootName, isChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
 import { definedNames } from "../definition/defined_names.ts";
-import { findDefinition } from "../definition/definition.ts";
+import { findDefinition } from "../definition/find_definition.ts";
 import { hashOf, readRecipe, type Recipe } from "../definition/recipe.ts";
 import { unknownImage } from "../find/image_failures.ts";
 import { findTree } from "../find/lookup.ts";
@@ -42,7 +42,7 @@ export async function planMaintenance(
   if (hasPinnedSource(recipe)) {
     const source = await sourceForRebuild(context, name, recipe);
     if (!await isUpToDate(context, name, recipe, source.pin)) return "recreate";
-    if (source.isFixed) return "nothing";
+    if (source.isImmutable) return "nothing";
   }
   const { setup, copy, packages } = build;
   const isProvisioned = playbook !== null ||
@@ -124,7 +124,7 @@ async function forEachChroot(
 ): Promise<void> {
   const failed: ChrootName[] = [];
   for (const name of names) {
-    if (interrupt.aborted) throw hostFailure("Cannot go on with maintenance: interrupted");
+    if (interrupt.aborted) throw hostFailure(`Cannot ${verb} the remaining chroots: interrupted`);
     try {
       host.log.info(`${name}: ${await act(name)}`);
     } catch (error) {

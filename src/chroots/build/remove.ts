@@ -7,8 +7,8 @@ import { removeTrees } from "../../linux/tree.ts";
 import { until } from "../../linux/wait.ts";
 import { unknownImage } from "../find/image_failures.ts";
 import type { ChrootContext } from "../generations/context.ts";
-import { whileLocked } from "../generations/lock.ts";
-import { inUse, machinesOf } from "../generations/machines_port.ts";
+import { whileChrootLocked } from "../generations/lock.ts";
+import { inUse, machinesOf } from "../generations/chroot_machines.ts";
 import { requireOwned } from "../generations/ownership.ts";
 import { chrootPaths, removalPath, removalsFolder } from "../generations/paths.ts";
 import { currentNumber } from "../generations/record.ts";
@@ -32,7 +32,7 @@ export async function removeChroot(
     // A file of that name is no chroot.
     const stat = await host.files.stat(chrootPaths(config.store, name).path);
     if (stat?.kind !== "directory") continue;
-    await whileLocked(context, name, async () => {
+    await whileChrootLocked(context, name, async () => {
       await requireOwned(host, config.store, name, "remove");
       await removeTrees(host, await takeOut(context, name, whenIdle));
     });

@@ -5,7 +5,7 @@ import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Config, OwnSettings } from "../../config/settings.ts";
 import { messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { FoundDefinition } from "./definition.ts";
+import type { FoundDefinition } from "./find_definition.ts";
 
 /** A playbook, with the values of its variables. */
 export interface Playbook {

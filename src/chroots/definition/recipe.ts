@@ -2,15 +2,15 @@
 
 import type { ChrootName } from "../../config/chroot_name.ts";
 import { settingsFor } from "../../config/load.ts";
-import type { BuildRecipe, ChrootSettings, Config } from "../../config/settings.ts";
+import type { BuildSettings, ChrootSettings, Config } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { sha256 } from "../../text/hash.ts";
-import { findDefinition } from "./definition.ts";
+import { findDefinition } from "./find_definition.ts";
 import { findPlaybook, type Playbook } from "./playbook.ts";
 
 /** How a chroot is built, and the settings of its machines. */
 export interface Recipe {
-  readonly build: BuildRecipe;
+  readonly build: BuildSettings;
   readonly settings: ChrootSettings;
   readonly playbook: Playbook | null;
 }

@@ -5,7 +5,7 @@ import type { Config } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { definedNames } from "../definition/defined_names.ts";
-import { findDefinition } from "../definition/definition.ts";
+import { findDefinition } from "../definition/find_definition.ts";
 
 /**
  * Finds the chroot whose definition has one of some names as an alias. A definition that cannot be

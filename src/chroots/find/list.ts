@@ -5,7 +5,7 @@ import type { Config } from "../../config/settings.ts";
 import { Failure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { definedNames } from "../definition/defined_names.ts";
-import { findDefinition, type FoundDefinition } from "../definition/definition.ts";
+import { findDefinition, type FoundDefinition } from "../definition/find_definition.ts";
 import { findPlaybook } from "../definition/playbook.ts";
 import { isLocked } from "../generations/lock.ts";
 import { buildsFolder, chrootPaths } from "../generations/paths.ts";

@@ -4,7 +4,7 @@ import { type ChrootName, namesOfImage } from "../../config/chroot_name.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { globRegExp } from "../../text/glob.ts";
-import { findDefinition } from "../definition/definition.ts";
+import { findDefinition } from "../definition/find_definition.ts";
 import { findPlaybook } from "../definition/playbook.ts";
 import type { Chroot } from "./chroot.ts";
 import { lookUpTree } from "./lookup.ts";

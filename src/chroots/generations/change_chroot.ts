@@ -4,7 +4,7 @@ import type { ChrootName } from "../../config/chroot_name.ts";
 import { Failure } from "../../failure.ts";
 import { ChrootFailure } from "./chroot_failure.ts";
 import type { ChrootContext } from "./context.ts";
-import { whileLocked } from "./lock.ts";
+import { whileChrootLocked } from "./lock.ts";
 
 /**
  * Changes a chroot while no other process changes it.
@@ -18,7 +18,7 @@ export async function changeChroot<T>(
   verb: string,
   change: () => Promise<T>,
 ): Promise<T> {
-  return await whileLocked(context, name, async () => {
+  return await whileChrootLocked(context, name, async () => {
     try {
       return await change();
     } catch (error) {

@@ -3,7 +3,7 @@
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Config, MachineSettings } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
-import type { ChrootMachines } from "./machines_port.ts";
+import type { ChrootMachines } from "./chroot_machines.ts";
 import type { ImageConfig } from "./oci_config.ts";
 
 /** What a command on chroots works with. */

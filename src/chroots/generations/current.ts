@@ -6,7 +6,7 @@ import type { Host } from "../../host/host.ts";
 import { until } from "../../linux/wait.ts";
 import { ChrootFailure } from "./chroot_failure.ts";
 import type { ChrootContext } from "./context.ts";
-import { type ChrootMachine, machinesOf } from "./machines_port.ts";
+import { type ChrootMachine, machinesOf } from "./chroot_machines.ts";
 import { chrootPaths, generationsFolder } from "./paths.ts";
 import { prune } from "./prune.ts";
 import {
@@ -91,8 +91,8 @@ function stillStarting(name: ChrootName, starting: readonly ChrootMachine[]): Er
   return new ChrootFailure(
     "host",
     name,
-    `Cannot move the tree of chroot ${name}: ${machines} starts from it`,
-    "If that machine is stuck, run nspawn-runner gc",
+    `Cannot move the tree of chroot ${name}: machines start from it just now: ${machines}`,
+    "Try again. If they are stuck, end them: nspawn-runner gc",
   );
 }
 

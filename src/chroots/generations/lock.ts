@@ -16,7 +16,7 @@ export type LockContext = Pick<ChrootContext, "host" | "config" | "interrupt">;
  *
  * @throws {Failure} of the host where another process holds the lock.
  */
-export async function whileLocked<T>(
+export async function whileChrootLocked<T>(
   { host, config: { store }, interrupt }: LockContext,
   name: ChrootName,
   act: () => Promise<T>,

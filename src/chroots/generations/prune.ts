@@ -6,7 +6,7 @@ import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { removeTrees } from "../../linux/tree.ts";
 import type { ChrootContext } from "./context.ts";
-import type { ChrootMachine } from "./machines_port.ts";
+import type { ChrootMachine } from "./chroot_machines.ts";
 import { removalPath } from "./paths.ts";
 import {
   currentNumber,
@@ -31,7 +31,7 @@ export async function prune(
     for (const number of await generationNumbers(host, store, name)) {
       if (kept.has(number)) continue;
       const path = generationPath(store, name, number);
-      const user = await userOf(host, store, name, number, all);
+      const user = await machineUsing(host, store, name, number, all);
       if (user !== undefined) {
         host.log.step(`Generation ${number} of ${name} is kept: machine ${user.machine} uses it`);
         continue;
@@ -72,7 +72,7 @@ function nextSmaller(numbers: readonly number[], number: number): number | null 
  * Finds a machine that uses a generation: by its path, or by the path of a directory that became
  * generation 0.
  */
-async function userOf(
+async function machineUsing(
   host: Host,
   store: string,
   name: ChrootName,

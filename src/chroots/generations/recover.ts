@@ -26,16 +26,16 @@ export async function recoverStore(host: Host, store: string): Promise<void> {
   for (const name of await host.files.list(buildsFolder(store))) {
     if (!isChrootName(name)) continue;
     const { build } = chrootPaths(store, name);
-    await unlessLocked(host, store, name, () => removeTrees(host, build));
+    await unlessChrootLocked(host, store, name, () => removeTrees(host, build));
   }
   for (const entry of await host.files.list(removalsFolder(store))) {
     const name = chrootOfRemoval(entry);
     if (name === null) continue;
     const path = join(removalsFolder(store), entry);
-    await unlessLocked(host, store, name, () => removeTrees(host, path));
+    await unlessChrootLocked(host, store, name, () => removeTrees(host, path));
   }
   for (const name of await chrootsWithoutLink(host, store)) {
-    await unlessLocked(host, store, name, () => restoreLink(host, store, name));
+    await unlessChrootLocked(host, store, name, () => restoreLink(host, store, name));
   }
 }
 
@@ -78,7 +78,7 @@ export async function restoreLink(host: Host, store: string, name: ChrootName): 
 /**
  * Runs `act` under a chroot's lock; a failure is a warning, since the command has other work to do.
  */
-async function unlessLocked(
+async function unlessChrootLocked(
   host: Host,
   store: string,
   name: ChrootName,

@@ -26,7 +26,7 @@ export async function archiveSource(
     origin: suite.name,
     how: `with ${tool} from ${suite.name}, ${suite.because}`,
     pin: null,
-    isFixed: false,
+    isImmutable: false,
     installsPackages: true,
     async fill(host, paths, interrupt) {
       await host.files.chmod(paths.build, 0o755); // apt downloads as the user _apt

@@ -3,10 +3,10 @@
 import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { hostFailure, refused } from "../../failure.ts";
 import { copyTree, removeTree } from "../../linux/tree.ts";
-import { findDefinition } from "../definition/definition.ts";
+import { findDefinition } from "../definition/find_definition.ts";
 import { findTree } from "../find/lookup.ts";
 import type { ChrootContext } from "../generations/context.ts";
-import { whileLocked } from "../generations/lock.ts";
+import { whileChrootLocked } from "../generations/lock.ts";
 import { currentNumber, readRecord } from "../generations/record.ts";
 import { ChrootFailure } from "../generations/chroot_failure.ts";
 import type { Source } from "./source.ts";
@@ -37,11 +37,11 @@ export async function chrootSource(
     origin: `extends:${base}`,
     how: `from chroot ${base}${number === null ? "" : `, generation ${number}`}`,
     pin: record === null ? null : `${number} of ${record.made}`,
-    isFixed: false,
+    isImmutable: false,
     installsPackages: false,
     // Under the other chroot's lock, so that no maintenance removes its tree meanwhile.
     fill: (_host, paths, interrupt) =>
-      whileLocked(context, base, async () => {
+      whileChrootLocked(context, base, async () => {
         if (await findTree(host, store, base) !== tree) {
           throw hostFailure(
             `Cannot start from chroot ${base}: it was changed just now`,

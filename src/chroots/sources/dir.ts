@@ -20,7 +20,7 @@ export async function dirSource({ host }: ChrootContext, source: string): Promis
     origin: source,
     how: `from ${path}`,
     pin: null,
-    isFixed: false,
+    isImmutable: false,
     installsPackages: false,
     async fill(host, { tree }, interrupt) {
       await copyInto(host, path, tree, interrupt);

@@ -13,7 +13,7 @@ export interface Source {
   /** The state of the source; null where two states cannot be told apart. */
   readonly pin: string | null;
   /** Whether the pin says all: the packages of such a chroot are never upgraded. */
-  readonly isFixed: boolean;
+  readonly isImmutable: boolean;
   /** Whether fill() installs the packages that a definition names. */
   readonly installsPackages: boolean;
   /**

@@ -6,13 +6,13 @@ import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 import { packTar } from "../../linux/tree.ts";
-import { findDefinition } from "../definition/definition.ts";
+import { findDefinition } from "../definition/find_definition.ts";
 import { findPlaybook } from "../definition/playbook.ts";
 import type { Chroot } from "../find/chroot.ts";
 import { currentTree } from "../find/lookup.ts";
 import { openBuildFolder } from "../generations/build_folder.ts";
 import type { ChrootContext } from "../generations/context.ts";
-import { whileLocked } from "../generations/lock.ts";
+import { whileChrootLocked } from "../generations/lock.ts";
 import { currentRecord } from "../generations/record.ts";
 import { type ExportHeader, MEMBERS, ZSTD } from "./export_format.ts";
 
@@ -31,7 +31,7 @@ export async function exportChroot(
   if ((await host.files.stat(dirname(file)))?.kind !== "directory") {
     throw refused(`Cannot write ${file}: no such folder`);
   }
-  await whileLocked(context, name, () => exportLocked(context, name, file));
+  await whileChrootLocked(context, name, () => exportLocked(context, name, file));
 }
 
 async function exportLocked(

@@ -9,7 +9,7 @@ import type { Chroot } from "../find/chroot.ts";
 import { currentTree } from "../find/lookup.ts";
 import { openBuildFolder } from "../generations/build_folder.ts";
 import type { ChrootContext } from "../generations/context.ts";
-import { whileLocked } from "../generations/lock.ts";
+import { whileChrootLocked } from "../generations/lock.ts";
 import { parseImageConfig } from "../generations/oci_config.ts";
 import { currentRecord } from "../generations/record.ts";
 import {
@@ -34,12 +34,12 @@ export async function pushChroot(
 ): Promise<string> {
   if (!isPushTarget(target)) {
     throw refused(
-      `Cannot push to ${JSON.stringify(target)}: it is no image of a registry`,
+      `Cannot push to ${JSON.stringify(target)}: it is not an image of a registry`,
       "Write REGISTRY/REPOSITORY:TAG, like registry.example.com/ci/bookworm:latest",
     );
   }
   await requireImageTools(context.host);
-  return await whileLocked(context, name, () => pushLocked(context, name, target));
+  return await whileChrootLocked(context, name, () => pushLocked(context, name, target));
 }
 
 async function pushLocked(

@@ -16,7 +16,7 @@ const TIME_LIMIT = 10_000;
  * @param except A machine that is left alone: the caller's own.
  * @param interrupt Ends no further machine when aborted.
  */
-export async function keepHouse(
+export async function removeLeftovers(
   host: Host,
   store: string,
   state: HostState,

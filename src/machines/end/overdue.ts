@@ -3,7 +3,7 @@
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lease, readLease } from "../record/lease.ts";
-import { lockedMachines, unlessLocked } from "../record/lock.ts";
+import { lockedMachines, unlessMachineLocked } from "../record/lock.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { parseStat, type ProcessId } from "../../linux/proc.ts";
 
@@ -71,7 +71,7 @@ export async function endUnlessLocked(
   reason: (lease: Lease, wasKilled: boolean) => Promise<string | null>,
 ): Promise<boolean> {
   try {
-    await unlessLocked(host, lease.machine, async (wasKilled) => {
+    await unlessMachineLocked(host, lease.machine, async (wasKilled) => {
       const now = await readLease(host, lease.store, lease.machine);
       const why = now === null ? null : await reason(now, wasKilled);
       if (now === null || why === null) return "settled";
@@ -94,7 +94,7 @@ async function overdueReason(
   const now = host.clock.now();
   if (lease.boot !== boot) return "the host was rebooted";
   if (lease.held !== null) {
-    return now > Date.parse(lease.held) ? `it was kept until ${lease.held}` : null;
+    return now > Date.parse(lease.held) ? `its files were kept until ${lease.held}` : null;
   }
   if (lease.preparer !== null) {
     return alive.has(keyOf(lease.preparer)) ? null : "its prepare was killed";

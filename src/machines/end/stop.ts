@@ -14,7 +14,7 @@ import {
   type StoreFinder,
   writeLease,
 } from "../record/lease.ts";
-import { unlessLocked, whileLocked } from "../record/lock.ts";
+import { unlessMachineLocked, whileMachineLocked } from "../record/lock.ts";
 import { heldName, type MachineName } from "../record/name.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
 import { storageOf } from "../storage/choose.ts";
@@ -38,7 +38,7 @@ export async function stopMachine(
   const stop = async (): Promise<StopResult> => {
     const lease = await findLease(host, name, store);
     if (lease === null) {
-      // A prepare that was killed before it wrote a lease left at most a trial of its storage.
+      // A prepare that was killed before it wrote a lease left at most the folder of a storage probe.
       await removeUntrustedTree(host, machinePaths(await store(), name).folder);
       return "none";
     }
@@ -47,7 +47,7 @@ export async function stopMachine(
     return "removed";
   };
   // GitLab Runner calls cleanup once: after a failure the next housekeeping goes on.
-  return await whileLocked(host, name, stop, true);
+  return await whileMachineLocked(host, name, stop, true);
 }
 
 /**
@@ -87,7 +87,7 @@ async function holdMachine(host: Host, lease: Lease): Promise<boolean> {
   const machine = heldName(lease.machine);
   let isHeld = false;
   try {
-    await unlessLocked(host, machine, async () => {
+    await unlessMachineLocked(host, machine, async () => {
       await moveToHeld(host, lease, machine);
       isHeld = true;
       return "settled";

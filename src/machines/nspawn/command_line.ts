@@ -52,9 +52,9 @@ function networkOptions({ network, link }: MachineSpec): string[] {
   return ["--private-network", ...extra, `--resolv-conf=${resolvConf}`];
 }
 
-function bindOption({ from, to, readOnly, sameOwners }: Bind, isMapped: boolean): string {
+function bindOption({ from, to, readOnly, keepsDiskOwners }: Bind, isMapped: boolean): string {
   const option = `--bind${readOnly ? "-ro" : ""}=${escapeColons(from)}:${escapeColons(to)}`;
-  return isMapped && sameOwners ? `${option}:idmap` : option;
+  return isMapped && keepsDiskOwners ? `${option}:idmap` : option;
 }
 
 /** The words after `--` are arguments of the machine's systemd, which reads them like a kernel command line. */

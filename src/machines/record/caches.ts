@@ -21,7 +21,7 @@ export interface Bind {
   readonly to: string;
   readonly readOnly: boolean;
   /** Whether files keep the owners that they have on the disk, also in a machine with user ids of its own. */
-  readonly sameOwners: boolean;
+  readonly keepsDiskOwners: boolean;
 }
 
 /** The folders that a machine has reserved. */
@@ -69,7 +69,7 @@ export async function reserveFolders(
     await host.files.makeDirectory(folder); // for root alone: jobs may leave set-uid programs there
     await host.files.makeDirectory(from, 0o755);
     await host.files.touch(folder, host.clock.now());
-    binds.push({ from, to, readOnly: false, sameOwners: true });
+    binds.push({ from, to, readOnly: false, keepsDiskOwners: true });
   }
   return { folders: wanted.map(({ folder }) => folder), binds };
 }

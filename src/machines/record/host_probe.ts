@@ -7,18 +7,18 @@ import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { whileProbing } from "./lock.ts";
 
 /**
- * Returns whether a trial on a device succeeds. The answer is kept until the host reboots; of several calls at
- * once one tries, and the others wait for its answer.
+ * Returns whether the host can do something on a file system, by one attempt. The answer is stored until the host
+ * reboots; of several processes that need it at once, one makes the attempt and the others wait.
  *
- * @param path A path on the device.
- * @param interrupt Ends the wait for another process's trial when aborted.
- * @throws {Failure} of the host where there is no answer: the trial was interrupted, or the path was removed meanwhile.
+ * @param path A path on the file system.
+ * @param interrupt When aborted, ends the wait for another process's attempt.
+ * @throws {Failure} of the host where the attempt was interrupted, or the path was removed meanwhile.
  */
 export async function probe(
   host: Host,
   topic: "idmap" | "overlay" | "shift",
   path: string,
-  trial: () => Promise<boolean>,
+  attempt: () => Promise<boolean>,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
   const answer = join(RUNTIME_FOLDER, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
@@ -27,9 +27,12 @@ export async function probe(
   return await whileProbing(host, async () => {
     const known = await host.files.read(answer);
     if (known !== null) return known === YES; // another process was faster
-    const can = await trial();
+    const can = await attempt();
     if (!can && await host.files.stat(path) === null) {
-      throw hostFailure(`Cannot find out what this host can do: ${path} was removed`);
+      throw hostFailure(
+        `Cannot find out what the file system of ${path} can do: it was removed`,
+        "Try again",
+      );
     }
     await host.files.replace(answer, can ? YES : "no");
     return can;
@@ -39,9 +42,9 @@ export async function probe(
 const YES = "yes";
 
 /**
- * Returns whether the process of a trial succeeded and printed what it should.
+ * Returns whether the process of an attempt succeeded and printed the right output.
  *
- * @throws {Failure} of the host where it was killed, as this process may be with it: that is no answer.
+ * @throws {Failure} of the host where the process was killed by a signal, so that the attempt proves nothing.
  */
 export function probeResult({ code }: Pick<Captured, "code">, isRight: boolean): boolean {
   if (code > 128) throw hostFailure("Cannot find out what this host can do: interrupted");

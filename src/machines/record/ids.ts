@@ -27,7 +27,10 @@ export function freeIds(leases: readonly Lease[]): number {
     const first = FIRST_ID + slot * IDS_PER_MACHINE;
     if (!taken.has(first)) return first;
   }
-  throw hostFailure("Cannot give the machine user ids of its own: all are taken");
+  throw hostFailure(
+    "Cannot give the machine user ids of its own: all are taken",
+    "Remove leftovers of machines: nspawn-runner gc",
+  );
 }
 
 /**
@@ -50,11 +53,11 @@ export async function canMapOwners(
     chroot,
     `${FIRST_ID}`,
   ] as const;
-  const trial = async () => {
+  const attempt = async () => {
     const done = await host.processes.capture(argv);
     return probeResult(done, done.stdout.trim() === `${FIRST_ID}`);
   };
-  return await probe(host, "idmap", chroot, trial, interrupt);
+  return await probe(host, "idmap", chroot, attempt, interrupt);
 }
 
 /** Arguments: a folder of root, the first id. Prints the folder's owner in the idmapped mount. */

@@ -1,4 +1,4 @@
-/** Locks: one change of a machine at a time, one reservation on the host, one trial of what the host can do. */
+/** Locks: one change of a machine at a time, one reservation on the host, one probe of what the host can do. */
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
@@ -11,7 +11,7 @@ import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 /** Longest wait for another process that starts or ends the same machine, in milliseconds. */
 const MACHINE_TIMEOUT = 15_000;
 
-/** Longest wait for reservations and trials: many prepares may queue, on a disk that is slow to sync. */
+/** Longest wait for reservations and probes of the host: many prepares may queue, on a disk that is slow to sync. */
 const HOST_TIMEOUT = 120_000;
 
 /** Milliseconds between two tries to take a lock. */
@@ -23,7 +23,7 @@ const LOCK_INTERVAL = 20;
  * @param isTrace Whether a failure leaves the lock's file, so that the next housekeeping finishes the work.
  * @throws {Failure} of the host where another process holds the lock for too long.
  */
-export async function whileLocked<T>(
+export async function whileMachineLocked<T>(
   host: Host,
   machine: MachineName,
   act: () => Promise<T>,
@@ -53,7 +53,7 @@ export async function whileLocked<T>(
  * @param act Gets whether a process was killed that started or ended the machine; returns whether the lock's
  *   file has to stay as the trace of that.
  */
-export async function unlessLocked(
+export async function unlessMachineLocked(
   host: Host,
   machine: MachineName,
   act: (wasKilled: boolean) => Promise<"settled" | "open">,
@@ -102,7 +102,7 @@ export async function whileReserving<T>(
 /** Its name is that of earlier releases, which may run at the same time. */
 const RESERVATION_LOCK = join(RUNTIME_FOLDER, ".taking.lock");
 
-/** The lock of trials; {@linkcode unlessProbing} leaves the files of a trial alone that is under way. */
+/** The lock of probes: {@linkcode unlessProbing} does not remove the files of a running probe. */
 const PROBE_LOCK = join(RUNTIME_FOLDER, ".probing.lock");
 
 /**
@@ -119,7 +119,7 @@ export async function whileProbing<T>(
   return await whileHolding(host, PROBE_LOCK, act, interrupt);
 }
 
-/** Acts unless a trial is under way. */
+/** Acts unless a probe of the host is running. */
 export async function unlessProbing(host: Host, act: () => Promise<void>): Promise<void> {
   await host.files.makeDirectory(RUNTIME_FOLDER);
   const lock = await host.files.lock(PROBE_LOCK);

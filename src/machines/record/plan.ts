@@ -36,7 +36,7 @@ export interface BaseTree extends UsedChroot {
   /** The number of its generation; null for a tree that is not one, or not yet. */
   readonly generation: number | null;
   /** Whether the tree never changes in place, as a generation; another program may change its own tree. */
-  readonly isFixed: boolean;
+  readonly isImmutable: boolean;
 }
 
 /** The job that a machine is for. */
@@ -55,5 +55,5 @@ export interface PlannedJob {
   /** Seconds from now on after which the machine may be ended in any case. */
   readonly lifetime: number;
   /** Seconds for which the writes of a failed job are kept. */
-  readonly keep: number;
+  readonly keepSeconds: number;
 }

@@ -1,14 +1,15 @@
-/** Formats the lines about the image and the machine that prepare writes to the log of the job. */
+/** Formats the lines that prepare writes to the log of the job: the chroot, the machine, how long the start took. */
 
 import type { MachineSettings } from "../../config/settings.ts";
 import { weakenedProtections } from "../nspawn/privileges.ts";
 import type { Lease } from "../record/lease.ts";
+import type { MachineName } from "../record/name.ts";
 import type { BaseTree } from "../record/plan.ts";
 
-/** Returns the line that names the image: which chroot, which generation, where. */
+/** Returns the line that names the chroot: which generation, where. */
 export function imageLine({ name, generation, path }: BaseTree): string {
   const number = generation === null ? "" : `, generation ${generation}`;
-  return `Image ${name}${number} (${path})`;
+  return `Chroot ${name}${number} (${path})`;
 }
 
 /**
@@ -29,6 +30,11 @@ export function machineLine(lease: Lease, settings: MachineSettings, limits: boo
     lease.ids === null ? "no user namespace" : "user ids of its own",
     NETWORKS[lease.network.kind],
   ].join(", ");
+}
+
+/** Returns the line that ends the report of a start. */
+export function readyLine(machine: MachineName, milliseconds: number): string {
+  return `Machine ${machine} ready in ${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 const NETWORKS = {

@@ -28,7 +28,7 @@ export async function adminBinds(
         throw unusable(bind, `${own} is the runner's own`);
       }
     }
-    binds.push({ from: real, to, readOnly: mode === "ro", sameOwners: true });
+    binds.push({ from: real, to, readOnly: mode === "ro", keepsDiskOwners: true });
   }
   return binds;
 }

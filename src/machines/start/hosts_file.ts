@@ -26,7 +26,7 @@ export async function hostsFile(
   const from = join(paths.own, "hosts");
   const own = `127.0.1.1\t${name}\n`;
   await host.files.write(from, `${await readHosts(host, tree)}${own}`, 0o644);
-  return { from, to: HOSTS_PATH, readOnly: false, sameOwners: false };
+  return { from, to: HOSTS_PATH, readOnly: false, keepsDiskOwners: false };
 }
 
 /** Reads only a plain file: a link could lead to a file of the host. */

@@ -9,17 +9,17 @@ import type { BaseTree, MachinePlan } from "../record/plan.ts";
 import { findUser, type MachineUser } from "../record/user.ts";
 import { chooseStorage } from "../storage/choose.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { ReadyHost } from "./ready_host.ts";
+import type { PreparedHost } from "./prepare_host.ts";
 
 /** A tree as it was found. */
-export interface FoundTree {
+export interface TreeSnapshot {
   readonly tree: BaseTree;
   /** Changes when another tree takes the path. */
   readonly identity: string;
 }
 
 /** How a machine will start from a tree. */
-export interface TreePlan extends FoundTree {
+export interface TreePlan extends TreeSnapshot {
   readonly storage: Storage;
   readonly booted: boolean;
   /** The user of scripts; null for root. */
@@ -45,8 +45,8 @@ export type FileOwners =
 export async function planTree(
   host: Host,
   plan: MachinePlan,
-  { kernel }: ReadyHost,
-  found: FoundTree,
+  { kernel }: PreparedHost,
+  found: TreeSnapshot,
   interrupt: AbortSignal,
 ): Promise<TreePlan> {
   const { store, name, settings } = plan;
@@ -71,7 +71,7 @@ export async function planTree(
 }
 
 /** Finds the tree that the chroot has at this moment. */
-export async function findTree(host: Host, plan: MachinePlan): Promise<FoundTree> {
+export async function snapshotTree(host: Host, plan: MachinePlan): Promise<TreeSnapshot> {
   const tree = await plan.tree();
   const stat = await host.files.stat(tree.path);
   return { tree, identity: `${stat?.dev}-${stat?.ino}-${stat?.born?.getTime()}` };
@@ -81,9 +81,9 @@ export async function findTree(host: Host, plan: MachinePlan): Promise<FoundTree
 export async function isCurrent(
   host: Host,
   plan: MachinePlan,
-  { tree, identity }: FoundTree,
+  { tree, identity }: TreeSnapshot,
 ): Promise<boolean> {
-  const now = await findTree(host, plan);
+  const now = await snapshotTree(host, plan);
   return now.tree.path === tree.path && now.identity === identity;
 }
 

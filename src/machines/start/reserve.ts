@@ -15,12 +15,12 @@ import type { BaseTree, MachinePlan, PlannedJob } from "../record/plan.ts";
 import {
   diskMaxOf,
   type FileOwners,
-  findTree,
   isCurrent,
   planTree,
+  snapshotTree,
   type TreePlan,
 } from "./plan_tree.ts";
-import type { ReadyHost } from "./ready_host.ts";
+import type { PreparedHost } from "./prepare_host.ts";
 
 /** What is reserved for one machine. */
 export interface Reservation {
@@ -43,7 +43,7 @@ const ATTEMPTS = 10;
 export async function reserve(
   host: Host,
   plan: MachinePlan,
-  ready: ReadyHost,
+  ready: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<Reservation> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -59,17 +59,20 @@ export async function reserve(
     );
     if (reservation !== null) return reservation;
   }
-  throw hostFailure(`Cannot start machine ${plan.name}: its chroot is replaced again and again`);
+  throw hostFailure(
+    `Cannot start machine ${plan.name}: its chroot is replaced again and again`,
+    "Try again when no process changes it: nspawn-runner chroot-list",
+  );
 }
 
 /** Returns null where planning failed because maintenance removed the tree: no lease protects it yet. */
 async function planCurrentTree(
   host: Host,
   plan: MachinePlan,
-  ready: ReadyHost,
+  ready: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<TreePlan | null> {
-  const found = await findTree(host, plan);
+  const found = await snapshotTree(host, plan);
   try {
     return await planTree(host, plan, ready, found, interrupt);
   } catch (error) {
@@ -82,7 +85,7 @@ async function planCurrentTree(
 async function writeReservation(
   host: Host,
   plan: MachinePlan,
-  ready: ReadyHost,
+  ready: PreparedHost,
   planned: TreePlan,
 ): Promise<Reservation> {
   const { store, folders } = plan;
@@ -101,7 +104,7 @@ async function writeReservation(
 function newLease(
   host: Host,
   plan: MachinePlan,
-  { kernel, runner, supervisor, network }: ReadyHost,
+  { kernel, runner, supervisor, network }: PreparedHost,
   { tree, storage, booted, user, owners }: TreePlan,
   leases: readonly Lease[],
 ): Lease {
@@ -140,7 +143,7 @@ function jobFields(job: PlannedJob, now: number) {
     job: job.id,
     server: job.server ?? null,
     timeout: job.timeout ?? null,
-    keep: job.keep,
+    keep: job.keepSeconds,
   };
 }
 

@@ -5,12 +5,12 @@ import type { Host } from "../../host/host.ts";
 import { refuseFullDisk } from "../end/free_space.ts";
 import { removeMachine } from "../end/stop.ts";
 import { findLease, type Lease, readLease, writeLease } from "../record/lease.ts";
-import { whileLocked } from "../record/lock.ts";
+import { whileMachineLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
 import { buildMachine } from "./build.ts";
-import type { ReadyHost } from "./ready_host.ts";
+import type { PreparedHost } from "./prepare_host.ts";
 import { type Reservation, reserve } from "./reserve.ts";
 import { verifyMachine } from "./verify.ts";
 
@@ -25,13 +25,13 @@ import { verifyMachine } from "./verify.ts";
 export async function startMachine(
   host: Host,
   plan: MachinePlan,
-  ready: ReadyHost,
+  ready: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<Lease> {
   const { boot } = ready.kernel;
   // Also before the lock is taken: a call that is killed with the lock marks its machine as one to be ended.
   await refuseLiving(host, await leasesOf(host, plan), boot);
-  return await whileLocked(host, plan.name, async () => {
+  return await whileMachineLocked(host, plan.name, async () => {
     const dead = await leasesOf(host, plan);
     await refuseLiving(host, dead, boot);
     for (const lease of dead) await removeMachine(host, lease);
@@ -54,7 +54,7 @@ async function startReserved(
   host: Host,
   plan: MachinePlan,
   reservation: Reservation,
-  { supervisor, network }: ReadyHost,
+  { supervisor, network }: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<Lease> {
   const { lease, tree } = reservation;

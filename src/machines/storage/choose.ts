@@ -30,7 +30,7 @@ export interface StorageRequest {
   readonly chroot: string;
   /** Whether the machine's writes are limited. */
   readonly isLimited: boolean;
-  /** Ends the wait for another process's trial when aborted. */
+  /** When aborted, ends the wait for another process's probe. */
   readonly interrupt?: AbortSignal;
 }
 

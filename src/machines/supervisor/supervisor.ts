@@ -51,28 +51,28 @@ export const MAX_LOG_LINES = 20;
  * Returns the failure of a machine that did not start: first the reason, then the lines of output before it.
  *
  * @param output The output of nspawn and the machine, and systemd's messages about them.
- * @param isLate Whether the time was over; else the last line of the output is the reason.
+ * @param timedOut Whether the time was over; else the last line of the output is the reason.
  */
 export function cannotStart(
   { name, settings: { prepare_timeout } }: MachineSpec,
   output: string,
-  isLate: boolean,
+  timedOut: boolean,
 ): Error {
   const lines = output.split("\n").filter((line) => line.trim() !== "").slice(-MAX_LOG_LINES);
-  const reason = isLate
+  const reason = timedOut
     ? `it was not ready within ${prepare_timeout} s`
     : lines.pop() ?? "it ended without any output";
   return hostFailure(
     [`Cannot start machine ${name}: ${reason}`, ...lines].join("\n"),
-    isLate ? "Raise prepare_timeout" : CRASH.test(output) ? CRASH_HINT : undefined,
+    timedOut ? "Raise prepare_timeout" : CRASH.test(output) ? CRASH_HINT : undefined,
   );
 }
 
 /** nspawn's message about a payload that crashed, and the C library's own: either may come last, or be missing. */
 const CRASH = /terminated by signal (ABRT|BUS|FPE|ILL|SEGV)\b|\*\*\* stack smashing detected/;
 const CRASH_HINT =
-  "The chroot's own init or /bin/sh crashes, as with libraries of another release: " +
-  "build the chroot again, by chroot-remove and chroot-create";
+  "The chroot's own init or /bin/sh crashes; its libraries may be of different releases. " +
+  "Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create";
 
 /** Longest wait for a killed machine to be gone, in milliseconds. */
 export const STOP_TIMEOUT = 10_000;

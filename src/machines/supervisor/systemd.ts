@@ -92,8 +92,8 @@ async function startUnit(host: Host, spec: MachineSpec, signal: AbortSignal): Pr
   const started = await host.processes.capture(startArgv(spec), { signal });
   if (started.code === 0 && (spec.booted || await waitForPlainMachine(host, spec, signal))) return;
   const elapsed = host.clock.now() - began;
-  const isLate = !signal.aborted && elapsed >= spec.settings.prepare_timeout * 1000;
-  throw cannotStart(spec, await startLog(host, unitOf(spec.name), began, started), isLate);
+  const timedOut = !signal.aborted && elapsed >= spec.settings.prepare_timeout * 1000;
+  throw cannotStart(spec, await startLog(host, unitOf(spec.name), began, started), timedOut);
 }
 
 function startArgv(spec: MachineSpec): Argv {
@@ -166,7 +166,10 @@ async function findInitProcess(host: Host, machine: string): Promise<InitProcess
   const pid = await recordedPid(host, machine) ?? await askMachined(host, machine);
   const leader = pid === null ? null : await inspectInitProcess(host, pid);
   if (leader !== null) return leader;
-  throw hostFailure(`Cannot find machine ${machine}: machined does not know it`);
+  throw hostFailure(
+    `Cannot find machine ${machine}: systemd-machined does not list it`,
+    `See why: journalctl -u ${unitOf(machine)} -u systemd-machined`,
+  );
 }
 
 /**
@@ -219,7 +222,7 @@ async function killUnit(host: Host, machine: string): Promise<void> {
   await host.processes.capture(["systemctl", "kill", "--signal=SIGKILL", unit]);
   if (!await until(host, { timeout: STOP_TIMEOUT }, () => isGone(host, machine))) {
     throw hostFailure(
-      `Cannot end machine ${machine}: unit ${unit} stays`,
+      `Cannot end machine ${machine}: its unit is still there after SIGKILL`,
       `See what holds it: systemctl status ${unit}`,
     );
   }

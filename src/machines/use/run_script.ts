@@ -45,7 +45,7 @@ export async function runStage(
   const shells = chooseShells(script, shell, lease.shell);
   const stage = await writeScript(host, paths, script, shells, lease);
   try {
-    return { ending: await entryOf(lease).run(host, running, stage, cancel), lease };
+    return { ending: await execOf(lease).run(host, running, stage, cancel), lease };
   } finally {
     await removeScript(host, paths, stage);
   }
@@ -66,11 +66,14 @@ async function findRunning(
   const { leader } = lease;
   const isAlive = () => supervisorOf(lease).isAlive(host, lease);
   if (leader === null || !await isAlive()) {
-    throw hostFailure(`Cannot run a script in machine ${name}: it has ended`);
+    throw hostFailure(
+      `Cannot run a script in machine ${name}: it has ended`,
+      "Retry the job. The administrator finds the reason: journalctl -u 'nspawn-runner-run-*'",
+    );
   }
   return { lease, leader, isAlive };
 }
 
-function entryOf(lease: Lease): Exec {
+function execOf(lease: Lease): Exec {
   return lease.booted ? transientUnit : nsenter;
 }

@@ -12,7 +12,7 @@ import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { enterArgv } from "../exec/nsenter.ts";
 import { IDS_PER_MACHINE } from "../record/ids.ts";
 import { type Lease, listLeases, readLease } from "../record/lease.ts";
-import { whileLocked } from "../record/lock.ts";
+import { whileMachineLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
 import { DEFAULT_PRIVILEGES, privilegeOptions } from "../nspawn/privileges.ts";
@@ -44,7 +44,7 @@ export async function findMachine(
         held ? "its writes are not kept" : "there is none"
       }`
       : `Cannot choose machine ${JSON.stringify(id)}: jobs of several servers have that id`,
-    ids === "" ? "List machines: nspawn-runner list" : `There are: ${ids}`,
+    ids === "" ? "List machines: nspawn-runner list" : `Machines: ${ids}`,
   );
 }
 
@@ -59,7 +59,7 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
   const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
   const env = { ...MINIMAL_ENVIRONMENT, HOME: "/root", TERM: host.env("TERM") ?? "dumb" };
   if (lease.held !== null) {
-    return await whileLocked(host, lease.machine, async () => {
+    return await whileMachineLocked(host, lease.machine, async () => {
       if (await readLease(host, lease.store, lease.machine) === null) {
         throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
       }

@@ -28,7 +28,7 @@ Deno.test("checkMachine() passes the host's answers to the machine, and finds wh
       return Promise.resolve("git version 2\n==== nspawn-runner doctor ====\n");
     },
   });
-  assert.match(scripts[0]!, /^outside='254 0'$/m);
+  assert.match(scripts[0]!, /^host_line='254 0'$/m);
   assert.deepEqual(findings.slice(0, 3).map(({ topic, state, found }) => [topic, state, found]), [
     ["machine", "ok", "Storage overlay, plain"],
     ["inside: git", "ok", "git version 2"],

@@ -28,7 +28,7 @@ const SHOWN: readonly (readonly [string, string | undefined, string, State])[] =
   ["disks", "out of reach", "254 0", "ok"],
   ["disks", "disk 254 0 can be opened", "254 0", "weak"],
   ["disks", "unknown the host has no disk to try it with", "", "unknown"],
-  ["read-only binds", "stay so", "", "ok"],
+  ["read-only binds", "stay read-only", "", "ok"],
   ["read-only binds", "can be written", "", "weak"],
   ["read-only binds", "unknown there is no mount to try it with", "", "unknown"],
   ["system calls", "refused", "pass", "ok"],
@@ -65,9 +65,9 @@ async function withoutPrograms(lines: string): Promise<string> {
 
 Deno.test("PROBES prove nothing in an image without the programs that they need", async () => {
   for (const topic of ["network", "metadata", "kernel", "disks", "read-only binds"]) {
-    const { inside, ...probe } = PROBES.find((probe) => probe.topic === topic)!;
-    const answer = await withoutPrograms(`outside='254 0'\n${inside}`);
+    const { machineScript, ...probe } = PROBES.find((probe) => probe.topic === topic)!;
+    const answer = await withoutPrograms(`host_line='254 0'\n${machineScript}`);
     assert.match(answer, /^unknown there is no \w+ to try it with$/, topic);
-    assert.equal(findingFrom({ ...probe, inside }, answer, "").state, "unknown", topic);
+    assert.equal(findingFrom({ ...probe, machineScript }, answer, "").state, "unknown", topic);
   }
 });

@@ -2,12 +2,11 @@
 
 import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { Host } from "../../../src/host/host.ts";
-import { keepHouse } from "../../../src/machines/end/housekeeping.ts";
 import type { Lease } from "../../../src/machines/record/lease.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
 import { type MachinePaths, machinePaths } from "../../../src/machines/record/paths.ts";
 import type { MachinePlan } from "../../../src/machines/record/plan.ts";
-import { readyHost } from "../../../src/machines/start/ready_host.ts";
+import { prepareHost } from "../../../src/machines/start/prepare_host.ts";
 import { startMachine } from "../../../src/machines/start/start.ts";
 import type { MachineSpec } from "../../../src/machines/nspawn/spec.ts";
 
@@ -50,7 +49,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
         user: "",
         environment: [],
         generation: 1,
-        isFixed: true,
+        isImmutable: true,
       }),
     owned: [],
     diskReserve: 0,
@@ -63,7 +62,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
       began: 0,
       timeout: undefined,
       lifetime: 3600,
-      keep: 0,
+      keepSeconds: 0,
     },
     folders: undefined,
     binds: [],
@@ -74,13 +73,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
 
 /** Starts a machine as prepare does. */
 export async function start(host: Host, plan: MachinePlan, interrupt: AbortSignal): Promise<Lease> {
-  const { store, name } = plan;
-  const ready = await readyHost(
-    host,
-    plan,
-    ({ kernel: { boot }, runner }) => keepHouse(host, store, { boot, runner }, name, interrupt),
-  );
-  return await startMachine(host, plan, ready, interrupt);
+  return await startMachine(host, plan, await prepareHost(host, plan, interrupt), interrupt);
 }
 
 /** Returns the specification of a booted machine whose root is a folder. */

@@ -65,8 +65,8 @@ export const UNFINISHED_PREFIX = ".making-";
 /** Prefix of layers that are being removed: `.leaving-<uuid>`. */
 export const REMOVED_PREFIX = ".leaving-";
 
-/** Prefix of trials: `.trial-<uuid>`. */
-export const TRIAL_PREFIX = ".trial-";
+/** Prefix of the folders of host probes; its value is that of earlier releases, whose leftovers are removed too. */
+export const PROBE_PREFIX = ".trial-";
 
 /** Returns the lock that is held while a shifted layer is made. */
 export function shiftedLayerLock(layer: string): string {

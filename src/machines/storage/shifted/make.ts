@@ -13,7 +13,7 @@ import { shiftArgv } from "./shift.ts";
 export interface ShiftedTree {
   readonly path: string;
   /** Whether it never changes, as a generation does not. A tree that another program manages may change. */
-  readonly isFixed: boolean;
+  readonly isImmutable: boolean;
 }
 
 /**
@@ -30,7 +30,7 @@ export async function makeShiftedLayer(
   tree: ShiftedTree,
   interrupt: AbortSignal,
 ): Promise<void> {
-  const fingerprint = tree.isFixed ? "" : await fingerprintOf(host, tree.path);
+  const fingerprint = tree.isImmutable ? "" : await fingerprintOf(host, tree.path);
   if (await isUpToDate(host, layer, fingerprint)) return;
   await host.files.makeDirectory(dirname(layer));
   const lock = await waitForLock(host, layer, interrupt);
@@ -57,7 +57,7 @@ export async function makeFirstShiftedLayers(
   for (let slot = 0; slot < FIRST_LAYERS; slot++) {
     const layer = await shiftedLayerPath(host, store, tree, ID_RANGE[0] + slot * IDS_PER_MACHINE);
     if (layer !== null) {
-      await makeShiftedLayer(host, layer, { path: tree, isFixed: true }, interrupt);
+      await makeShiftedLayer(host, layer, { path: tree, isImmutable: true }, interrupt);
     }
   }
 }

@@ -8,11 +8,11 @@ import { listLeases } from "../../record/lease.ts";
 import { unlessProbing, whileReserving } from "../../record/lock.ts";
 import {
   identifyTree,
+  PROBE_PREFIX,
   REMOVED_PREFIX,
   shiftedLayerLock,
   shiftedLayersFolder,
   treeKeyOf,
-  TRIAL_PREFIX,
   UNFINISHED_PREFIX,
 } from "./layer.ts";
 
@@ -22,7 +22,7 @@ export type ListTrees = () => AsyncIterable<string>;
 /** Called before each removal with the path and the reason; return false to keep it. */
 export type ConfirmRemoval = (path: string, why: string) => boolean;
 
-/** Removes the shifted layers whose tree is gone and that no lease names, unfinished layers, and killed trials. */
+/** Removes the shifted layers whose tree is gone and that no lease names, unfinished layers, and folders of killed host probes. */
 export async function removeUnusedShiftedLayers(
   host: Host,
   store: string,
@@ -42,7 +42,7 @@ export async function removeUnusedShiftedLayers(
     for (const entry of await host.files.list(folder)) {
       if (keysInUse.has(entry)) {
         moved.push(...await moveUnfinishedAside(host, folder, entry, confirm));
-      } else if (entry.startsWith(TRIAL_PREFIX)) await unlessProbing(host, () => take(entry));
+      } else if (entry.startsWith(PROBE_PREFIX)) await unlessProbing(host, () => take(entry));
       else await take(entry);
     }
   });
@@ -73,7 +73,9 @@ export async function removeShiftedLayersOf(
 
 function reasonOf(entry: string): string {
   if (entry.startsWith(REMOVED_PREFIX)) return "its removal was killed";
-  return entry.startsWith(TRIAL_PREFIX) ? "a trial that was killed" : "its tree is gone";
+  return entry.startsWith(PROBE_PREFIX)
+    ? "a probe of the host that was killed"
+    : "its tree is gone";
 }
 
 async function treeKeysInUse(host: Host, store: string, trees: ListTrees): Promise<Set<string>> {

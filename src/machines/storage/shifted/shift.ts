@@ -5,7 +5,7 @@ import type { Host } from "../../../host/host.ts";
 import { ID_RANGE } from "../../record/ids.ts";
 import { nspawnVersion } from "../../../linux/nspawn.ts";
 import { probe, probeResult } from "../../record/host_probe.ts";
-import { METACOPY, shiftedLayersFolder, TRIAL_PREFIX } from "./layer.ts";
+import { METACOPY, PROBE_PREFIX, shiftedLayersFolder } from "./layer.ts";
 import { SHIFT_OWNERS_SCRIPT } from "./shift_script.ts";
 
 /** Continues after SHIFT_OWNERS_SCRIPT with the same arguments: mounts a machine's overlay and prints a file in it. */
@@ -43,14 +43,14 @@ export async function canShift(
   store: string,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
-  const trial = async () =>
+  const attempt = async () =>
     await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryShift(host, store);
-  return await probe(host, "shift", store, trial, interrupt);
+  return await probe(host, "shift", store, attempt, interrupt);
 }
 
 async function tryShift(host: Host, store: string): Promise<boolean> {
-  const trial = join(shiftedLayersFolder(store), TRIAL_PREFIX + crypto.randomUUID());
-  const [folder, tree] = [join(trial, "layer"), join(trial, "tree")];
+  const probeFolder = join(shiftedLayersFolder(store), PROBE_PREFIX + crypto.randomUUID());
+  const [folder, tree] = [join(probeFolder, "layer"), join(probeFolder, "tree")];
   try {
     for (const path of [folder, tree]) await host.files.makeDirectory(path);
     await host.files.write(join(tree, "file"), "content", 0o4750);
@@ -58,6 +58,6 @@ async function tryShift(host: Host, store: string): Promise<boolean> {
     const done = await host.processes.capture(argv);
     return probeResult(done, done.stdout === `${ID_RANGE[0]} 4750\ncontent`);
   } finally {
-    await host.files.removeTree(trial);
+    await host.files.removeTree(probeFolder);
   }
 }

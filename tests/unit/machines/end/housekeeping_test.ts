@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Host } from "../../../../src/host/host.ts";
-import { keepHouse } from "../../../../src/machines/end/housekeeping.ts";
+import { removeLeftovers } from "../../../../src/machines/end/housekeeping.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { inFolder } from "../../recording_host.ts";
@@ -14,7 +14,7 @@ const OWN = machineName("42", undefined);
 const quiet = new AbortController().signal;
 
 /** Three machines of an earlier boot, the first of them our own, and housekeeping among them. */
-async function keepHouseIn(folder: string, interrupt: AbortSignal, slow = 0) {
+async function removeLeftoversIn(folder: string, interrupt: AbortSignal, slow = 0) {
   const { host, err } = standaloneHost(folder, () => {});
   host.log.verbosity = "verbose";
   const store = `${folder}/store`;
@@ -26,21 +26,21 @@ async function keepHouseIn(folder: string, interrupt: AbortSignal, slow = 0) {
     await host.files.remove(path);
   };
   const files = { ...host.files, remove };
-  await keepHouse({ ...host, files }, store, STATE, OWN, interrupt);
+  await removeLeftovers({ ...host, files }, store, STATE, OWN, interrupt);
   return { left: await host.files.list(`${store}/.leases`), err };
 }
 
-Deno.test("keepHouse() ends overdue machines with their reason, and leaves the caller's own alone", () =>
+Deno.test("removeLeftovers() ends overdue machines with their reason, and leaves the caller's own alone", () =>
   inFolder(async (folder) => {
-    const { left, err } = await keepHouseIn(folder, quiet);
+    const { left, err } = await removeLeftoversIn(folder, quiet);
     assert.deepEqual(left, ["run-42.json"]);
     assert.match(err(), /^Ending machine run-43: the host was rebooted$/m);
   }));
 
-Deno.test("keepHouse() ends no further machine when its time is over, or it is interrupted", () =>
+Deno.test("removeLeftovers() ends no further machine when its time is over, or it is interrupted", () =>
   inFolder(async (folder) => {
-    const { left } = await keepHouseIn(folder, quiet, 20_000);
+    const { left } = await removeLeftoversIn(folder, quiet, 20_000);
     assert.deepEqual(left, ["run-42.json", "run-44.json"]);
-    const interrupted = await keepHouseIn(folder, AbortSignal.abort());
+    const interrupted = await removeLeftoversIn(folder, AbortSignal.abort());
     assert.equal(interrupted.left.length, 3);
   }));

@@ -35,14 +35,14 @@ Deno.test("stopMachine() removes all of a machine, also by the link when the sto
   });
 });
 
-Deno.test("stopMachine() takes away the trial of a prepare that was killed before it wrote a lease", async () => {
+Deno.test("stopMachine() removes the folder of a storage probe whose prepare was killed before it wrote a lease", async () => {
   await inFolder(async (folder) => {
     const { host, commands } = standaloneHost(folder, () => {});
-    const trial = `${folder}/store/.machines/run-42`;
-    await host.files.makeDirectory(`${trial}/upper`);
+    const probeFolder = `${folder}/store/.machines/run-42`;
+    await host.files.makeDirectory(`${probeFolder}/upper`);
     const store = () => Promise.resolve(`${folder}/store`);
     assert.equal(await stopMachine(host, store, machineName("42", undefined)), "none");
-    assert.equal(await host.files.lstat(trial), null);
+    assert.equal(await host.files.lstat(probeFolder), null);
     assert.deepEqual(commands(), []);
   });
 });

@@ -56,8 +56,8 @@ Deno.test("nspawnArgv() escapes colons and backslashes of paths", () => {
 
 Deno.test("nspawnArgv() with own ids maps the owners of binds whose owners are kept", () => {
   const binds = [
-    { from: "/c", to: "/cache", readOnly: false, sameOwners: true },
-    { from: "/h", to: "/etc/hosts", readOnly: false, sameOwners: false },
+    { from: "/c", to: "/cache", readOnly: false, keepsDiskOwners: true },
+    { from: "/h", to: "/etc/hosts", readOnly: false, keepsDiskOwners: false },
   ];
   const mapped = nspawnArgv(specOf({ ids: FIRST, binds }), "unit");
   assert.ok(mapped.includes(`--private-users=${FIRST}:65536`));

@@ -15,8 +15,8 @@ Deno.test("reserveFolders() shares a cache and gives each machine a builds folde
     assert.equal(cache, `${store}/.cache/ba7816bf/42/protected`);
     assert.equal(builds, `${store}/.builds/ba7816bf/42/protected/0`);
     assert.deepEqual(binds, [
-      { from: `${cache}/data`, to: "/cache", readOnly: false, sameOwners: true },
-      { from: `${builds}/data`, to: "/builds", readOnly: false, sameOwners: true },
+      { from: `${cache}/data`, to: "/cache", readOnly: false, keepsDiskOwners: true },
+      { from: `${builds}/data`, to: "/builds", readOnly: false, keepsDiskOwners: true },
     ]);
     const mode = async (path: string) => (await Deno.stat(path)).mode! & 0o777;
     for (const { from } of binds) assert.equal(await mode(from), 0o755);

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import {
   lockedMachines,
-  unlessLocked,
+  unlessMachineLocked,
   unlessProbing,
-  whileLocked,
+  whileMachineLocked,
   whileProbing,
   whileReserving,
 } from "../../../../src/machines/record/lock.ts";
@@ -22,9 +22,9 @@ function onHost(act: (host: ReturnType<typeof standaloneHost>["host"]) => Promis
 }
 
 Deno.test(
-  "whileLocked() holds the lock while it acts, and leaves no file of it",
+  "whileMachineLocked() holds the lock while it acts, and leaves no file of it",
   onHost(async (host) => {
-    const result = await whileLocked(host, MACHINE, async () => {
+    const result = await whileMachineLocked(host, MACHINE, async () => {
       assert.equal(await host.files.lock(LOCK), null);
       assert.deepEqual([...await lockedMachines(host)], [MACHINE]);
       return "result";
@@ -37,13 +37,15 @@ Deno.test(
 
 for (const isTrace of [true, false]) {
   Deno.test(
-    `whileLocked() that fails ${isTrace ? "leaves" : "leaves no"} trace for the next housekeeping`,
+    `whileMachineLocked() that fails ${
+      isTrace ? "leaves" : "leaves no"
+    } trace for the next housekeeping`,
     onHost(async (host) => {
       const fail = () => Promise.reject(new Error("busy"));
-      await assert.rejects(whileLocked(host, MACHINE, fail, isTrace), /busy/);
+      await assert.rejects(whileMachineLocked(host, MACHINE, fail, isTrace), /busy/);
       assert.equal(await host.files.lstat(LOCK) !== null, isTrace);
       let seen: boolean | undefined;
-      await unlessLocked(host, MACHINE, (wasKilled) => {
+      await unlessMachineLocked(host, MACHINE, (wasKilled) => {
         seen = wasKilled;
         return Promise.resolve("settled");
       });
@@ -54,12 +56,12 @@ for (const isTrace of [true, false]) {
 }
 
 Deno.test(
-  "whileLocked() refuses after its timeout, and does not act",
+  "whileMachineLocked() refuses after its timeout, and does not act",
   onHost(async (host) => {
     await host.files.makeDirectory("/run/nspawn-runner");
     const lock = await host.files.lock(LOCK);
     const act = () => assert.fail("acted under another process's lock");
-    await assert.rejects(whileLocked(host, MACHINE, act), {
+    await assert.rejects(whileMachineLocked(host, MACHINE, act), {
       kind: "host",
       message: /another process starts or ends it/,
       hint: /cleanup --id 42$/,
@@ -70,26 +72,26 @@ Deno.test(
 );
 
 Deno.test(
-  "unlessLocked() does nothing while another process holds the lock",
+  "unlessMachineLocked() does nothing while another process holds the lock",
   onHost(async (host) => {
-    await whileLocked(host, MACHINE, async () => {
-      await unlessLocked(host, MACHINE, () => assert.fail("acted"));
+    await whileMachineLocked(host, MACHINE, async () => {
+      await unlessMachineLocked(host, MACHINE, () => assert.fail("acted"));
       assert.notEqual(await host.files.lstat(LOCK), null);
     });
   }),
 );
 
 Deno.test(
-  "unlessLocked() leaves the trace of a killed process as long as its work is open",
+  "unlessMachineLocked() leaves the trace of a killed process as long as its work is open",
   onHost(async (host) => {
     await host.files.makeDirectory("/run/nspawn-runner");
     (await host.files.lock(LOCK))!.release(); // as a killed process leaves it
-    await unlessLocked(host, MACHINE, () => Promise.resolve("open"));
+    await unlessMachineLocked(host, MACHINE, () => Promise.resolve("open"));
     assert.notEqual(await host.files.lstat(LOCK), null);
     const fail = () => Promise.reject(new Error("busy"));
-    await assert.rejects(unlessLocked(host, MACHINE, fail), /busy/);
+    await assert.rejects(unlessMachineLocked(host, MACHINE, fail), /busy/);
     assert.notEqual(await host.files.lstat(LOCK), null, "a failure is tried again");
-    await unlessLocked(host, MACHINE, () => Promise.resolve("settled"));
+    await unlessMachineLocked(host, MACHINE, () => Promise.resolve("settled"));
     assert.equal(await host.files.lstat(LOCK), null);
   }),
 );
@@ -116,7 +118,7 @@ Deno.test(
     const act = () => Promise.resolve(void acted++);
     await whileProbing(host, async () => {
       await whileReserving(host, act);
-      await unlessProbing(host, () => assert.fail("a trial is under way"));
+      await unlessProbing(host, () => assert.fail("a probe is running"));
     });
     await unlessProbing(host, act);
     assert.equal(acted, 2);

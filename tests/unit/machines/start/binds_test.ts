@@ -11,8 +11,8 @@ Deno.test("adminBinds() follows links to what is really bound", () =>
     await Deno.symlink("data", `${folder}/link`);
     const wanted = [`${folder}/data:/data`, `${folder}/link:/srv/x:ro`];
     assert.deepEqual(await adminBinds(host, `${folder}/store`, wanted), [
-      { from: `${folder}/data`, to: "/data", readOnly: false, sameOwners: true },
-      { from: `${folder}/data`, to: "/srv/x", readOnly: true, sameOwners: true },
+      { from: `${folder}/data`, to: "/data", readOnly: false, keepsDiskOwners: true },
+      { from: `${folder}/data`, to: "/srv/x", readOnly: true, keepsDiskOwners: true },
     ]);
   }));
 

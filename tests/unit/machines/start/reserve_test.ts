@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import type { BaseTree, MachinePlan } from "../../../../src/machines/record/plan.ts";
-import { readyHost } from "../../../../src/machines/start/ready_host.ts";
+import { prepareHost } from "../../../../src/machines/start/prepare_host.ts";
 import { reserve } from "../../../../src/machines/start/reserve.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
 import { planOf, SETTINGS } from "../fixture.ts";
@@ -12,7 +12,7 @@ import { standaloneHost } from "../standalone_host.ts";
 const RESERVATION_LOCK = "/run/nspawn-runner/.taking.lock";
 const quiet = new AbortController().signal;
 
-/** A host on which every trial fails. */
+/** A host on which every probe fails. */
 function probedHost(folder: string, onTrial: (folder: string) => Promise<void>): Recording {
   return standaloneHost(folder, ([program, ...words]): Answer | Promise<Answer> | void => {
     if (program === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
@@ -47,7 +47,7 @@ async function reserveWith(
     settings: { ...SETTINGS, storage: "auto", private_users: "auto", boot: false },
   });
   await host.files.makeDirectory(plan.store);
-  const reservation = await reserve(host, plan, await readyHost(host, plan), quiet);
+  const reservation = await reserve(host, plan, await prepareHost(host, plan, quiet), quiet);
   return { ...reservation, calls };
 }
 
@@ -106,10 +106,10 @@ Deno.test("reserve() tries what the host can do without the host-wide lock, and 
     const tried: string[] = [];
     const [tree = ""] = await treesIn(folder, "tree");
     const { lease } = machinePaths(`${folder}/store`, planOf("").name);
-    const recording = probedHost(folder, async (trial) => {
-      tried.push(trial);
+    const recording = probedHost(folder, async (probeFolder) => {
+      tried.push(probeFolder);
       const lock = await recording.host.files.lock(RESERVATION_LOCK);
-      assert.ok(lock !== null, "no trial holds up other machines");
+      assert.ok(lock !== null, "no probe holds up other machines");
       lock.release();
       assert.equal(await recording.host.files.lstat(lease), null);
     });

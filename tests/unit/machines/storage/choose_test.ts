@@ -19,11 +19,11 @@ interface Place {
 }
 
 async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
-  const trials: string[] = [];
+  const probes: string[] = [];
   const { host } = recordingHost({
     answer(argv) {
       if (argv[0] === "sh") return { stdout: `${quotas}\n` };
-      trials.push(argv[0]);
+      probes.push(argv[0]);
       return { code: overlay ? 0 : 32 };
     },
   });
@@ -66,7 +66,7 @@ async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
     });
   const { kind } = await ask();
   assert.equal((await ask()).kind, kind);
-  assert.ok(trials.length <= 1, "tried once per boot");
+  assert.ok(probes.length <= 1, "tried once per boot");
   return kind;
 }
 
@@ -141,12 +141,12 @@ Deno.test("chooseStorage() follows a link to the store", async () => {
 });
 
 for (const [code, kind] of [[0, "overlay"], [32, "tmpfs"]] as const) {
-  Deno.test(`chooseStorage() tries an overlay once, and leaves nothing of the trial that ends with ${code}`, async () => {
+  Deno.test(`chooseStorage() tries an overlay once, and leaves nothing of the probe that ends with ${code}`, async () => {
     await inFolder(async (folder) => {
       const machine = `${folder}/it's :$x`;
       const { host, processes } = standaloneHost(folder, (argv) => {
         if (argv[0] !== "unshare") return;
-        // The folders exist while the trial runs, and their path is an argument, not shell text.
+        // The folders exist while the probe runs, and their path is an argument, not shell text.
         for (const name of ["lower", "upper", "work"]) Deno.statSync(`${machine}/${name}`);
         assert.equal(argv.at(-1), machine);
         assert.ok(!argv[4]!.includes(folder));

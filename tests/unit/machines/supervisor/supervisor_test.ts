@@ -3,8 +3,8 @@ import type { Failure } from "../../../../src/failure.ts";
 import { cannotStart } from "../../../../src/machines/supervisor/supervisor.ts";
 import { specOf } from "../fixture.ts";
 
-function failureOf(output: string, isLate: boolean): Pick<Failure, "message" | "hint"> {
-  const { message, hint } = cannotStart(specOf(), output, isLate) as Failure;
+function failureOf(output: string, timedOut: boolean): Pick<Failure, "message" | "hint"> {
+  const { message, hint } = cannotStart(specOf(), output, timedOut) as Failure;
   return { message, hint };
 }
 
@@ -24,6 +24,9 @@ Deno.test("cannotStart() of a machine that was late names the setting that gives
 
 Deno.test("cannotStart() explains an init that crashes", () => {
   const { hint } = failureOf("Container run-42 terminated by signal SEGV.\n", false);
-  assert.match(hint!, /build the chroot again, by chroot-remove and chroot-create$/);
+  assert.match(
+    hint!,
+    /Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create$/,
+  );
   assert.equal(failureOf("Container run-42 terminated by signal KILL.\n", false).hint, undefined);
 });

@@ -10,7 +10,7 @@ Deno.test("makeShiftedLayer() makes a layer once, and leaves nothing beside it",
   inFolder(async (store) => {
     const { host, commands } = shiftingHost();
     const layer = await layerIn(host, store);
-    const tree = { path: `${store}/tree`, isFixed: true };
+    const tree = { path: `${store}/tree`, isImmutable: true };
     await Promise.all([1, 2].map(() => makeShiftedLayer(host, layer, tree, never)));
     await makeShiftedLayer(host, layer, tree, never);
     assert.equal(countShifts(commands()), 1);
@@ -26,8 +26,8 @@ Deno.test("makeShiftedLayer() makes a layer again after another program changed 
       program === "sh" ? { stdout: state } : undefined
     );
     const layer = await layerIn(host, store);
-    const make = (isFixed = false) =>
-      makeShiftedLayer(host, layer, { path: `${store}/tree`, isFixed }, never);
+    const make = (isImmutable = false) =>
+      makeShiftedLayer(host, layer, { path: `${store}/tree`, isImmutable }, never);
     for (let time = 0; time < 2; time++) await make();
     assert.equal(countShifts(commands()), 1);
     state = "two";
@@ -42,7 +42,7 @@ Deno.test("makeShiftedLayer() that fails or is interrupted leaves no layer that 
     let answer: Answer = { code: 1, stderr: "chown: x\ncp: No space left on device\n" };
     const { host } = shiftingHost(() => answer);
     const layer = await layerIn(host, store);
-    const tree = { path: `${store}/tree`, isFixed: true };
+    const tree = { path: `${store}/tree`, isImmutable: true };
     await assert.rejects(makeShiftedLayer(host, layer, tree, never), {
       kind: "host",
       message: /^Cannot shift the owners of the files in .*\/tree: cp: No space left on device$/,

@@ -3,7 +3,7 @@ import { canShift, shiftArgv } from "../../../../../src/machines/storage/shifted
 import { type Answer, FREE_LOCK, inFolder, recordingHost } from "../../../recording_host.ts";
 import { countShifts, FIRST } from "./shifting_host.ts";
 
-/** nspawn's version, what the trial prints, and the answer of canShift(). */
+/** nspawn's version, what the probe prints, and the answer of canShift(). */
 const TRIALS: readonly (readonly [number, Answer, boolean])[] = [
   [252, { stdout: `${FIRST} 4750\ncontent` }, true],
   [249, { stdout: `${FIRST} 4750\ncontent` }, false],
@@ -14,7 +14,7 @@ const TRIALS: readonly (readonly [number, Answer, boolean])[] = [
 ];
 
 for (const [version, answer, expected] of TRIALS) {
-  Deno.test(`canShift() is ${expected} with nspawn ${version} and a trial that returns ${JSON.stringify(answer)}`, () =>
+  Deno.test(`canShift() is ${expected} with nspawn ${version} and a probe that returns ${JSON.stringify(answer)}`, () =>
     inFolder(async (store) => {
       const { host, commands } = recordingHost({
         answer: ([program]) =>

@@ -1,0 +1,67 @@
+/** What happens on the host before a machine is reserved. */
+
+import assert from "node:assert/strict";
+import type { Host } from "../../../../src/host/host.ts";
+import { writeLease } from "../../../../src/machines/record/lease.ts";
+import { prepareHost } from "../../../../src/machines/start/prepare_host.ts";
+import { inFolder } from "../../recording_host.ts";
+import { leaseOf, planOf, SETTINGS } from "../fixture.ts";
+import { standaloneHost } from "../standalone_host.ts";
+
+const PRIVATE = { settings: { ...SETTINGS, network: "private" } } as const;
+const quiet = new AbortController().signal;
+
+/** Writes the lease of a machine of an earlier boot, and returns a host that calls `onRemove` before its removal. */
+async function withLeftover(host: Host, store: string, onRemove: () => Promise<void>) {
+  const lease = leaseOf(store, "43", { supervisor: "standalone" });
+  await writeLease(host, lease);
+  const remove: Host["files"]["remove"] = async (path) => {
+    if (path.endsWith("/run-43.json")) await onRemove();
+    await host.files.remove(path);
+  };
+  return { ...host, files: { ...host.files, remove } };
+}
+
+Deno.test("prepareHost() removes the leftovers of another boot while the network is prepared", () =>
+  inFolder(async (folder) => {
+    const order: string[] = [];
+    const recording = standaloneHost(folder, ([program]) => {
+      if (program !== "sh") return;
+      order.push("network");
+      network.resolve();
+      return housekeeping.promise.then(() => ({}));
+    });
+    // Each waits for the other one to begin.
+    const network = Promise.withResolvers<void>();
+    const housekeeping = Promise.withResolvers<void>();
+    const store = `${folder}/store`;
+    const host = await withLeftover(recording.host, store, async () => {
+      order.push("housekeeping");
+      housekeeping.resolve();
+      await network.promise;
+    });
+    host.log.verbosity = "verbose";
+    const ready = await prepareHost(host, planOf(store, PRIVATE), quiet);
+    assert.deepEqual(order.sort(), ["housekeeping", "network", "network"]);
+    assert.match(recording.err(), /^Ending machine run-43: the host was rebooted$/m);
+    assert.deepEqual(await host.files.list(`${store}/.leases`), []);
+    assert.equal(ready.kernel.boot, "boot-1");
+    assert.equal(ready.network.kind, "private");
+    assert.equal(ready.supervisor.kind, "standalone");
+    assert.deepEqual([ready.runner, ready.freeBytes], [null, Infinity]);
+  }));
+
+Deno.test("prepareHost() throws the network's failure once the leftovers are removed", () =>
+  inFolder(async (folder) => {
+    const recording = standaloneHost(
+      folder,
+      ([program]) => program === "sh" ? { stdout: "1\n1\nlacks nft\n" } : undefined,
+    );
+    const store = `${folder}/store`;
+    const host = await withLeftover(recording.host, store, async () => {
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+    });
+    await assert.rejects(prepareHost(host, planOf(store, PRIVATE), quiet), /has no nft/);
+    const left = await host.files.list(`${store}/.leases`);
+    assert.deepEqual(left, [], "no removal goes on behind a failure");
+  }));
