@@ -42,6 +42,32 @@ export interface Exec {
   ): Promise<Ending>;
 }
 
+/**
+ * Returns how a stage ended; undefined where it never began. Only its own report tells: a client may return 0 for a
+ * stage that was killed.
+ *
+ * @param isShuttingDown Asks the machine itself, in addition to the supervisor.
+ */
+export async function stageEnding(
+  host: Host,
+  running: RunningMachine,
+  stage: StageRun,
+  isCancelled: boolean,
+  isShuttingDown: (ending: Ending | undefined) => Promise<boolean> = () => Promise.resolve(false),
+): Promise<Ending | undefined> {
+  const ending = await reportedEnding(stage);
+  if (await isMachineLost(host, running, ending)) {
+    return { kind: "lost", reason: "the machine ended while a stage ran in it" };
+  }
+  if (await isShuttingDown(ending)) {
+    return { kind: "lost", reason: "the machine shut down while a stage ran in it" };
+  }
+  return ending ?? (isCancelled ? CANCELLED : undefined);
+}
+
+/** The ending of a stage that was cancelled before it began. */
+const CANCELLED: Ending = { kind: "signalled", signal: 15 };
+
 /** Returns how a stage ended according to its own report; undefined where it never began. */
 export async function reportedEnding(stage: StageRun): Promise<Ending | undefined> {
   const report = await stage.report();
@@ -60,7 +86,7 @@ const SIGKILL = 9;
  *
  * Where PID 1 is killed, the kernel kills all other processes first: a stage ends before the machine's record does.
  */
-export async function isMachineLost(
+async function isMachineLost(
   host: Host,
   running: RunningMachine,
   ending: Ending | undefined,
@@ -111,6 +137,3 @@ export async function waitForClient(
 
 /** Milliseconds between two attempts to stop a stage. */
 const STOP_INTERVAL = 50;
-
-/** The ending of a stage that was cancelled before it began. */
-export const CANCELLED: Ending = { kind: "signalled", signal: 15 };

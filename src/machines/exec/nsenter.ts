@@ -1,20 +1,16 @@
 /** Enters the namespaces of a machine by nsenter(1). */
 
 import { join } from "@std/path/posix";
-import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
-import type { Argv, Host } from "../../host/host.ts";
+import type { Argv } from "../../host/host.ts";
 import { endCgroup, inOwnCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT, nsenterArgv } from "../../linux/nsenter.ts";
 import type { Leader } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import {
-  CANCELLED,
   type Exec,
-  isMachineLost,
-  reportedEnding,
   type RunningMachine,
-  type StageRun,
+  stageEnding,
   STOP_SECONDS,
   waitForClient,
 } from "./exec.ts";
@@ -34,7 +30,12 @@ export const nsenter: Exec = {
     );
     const client = host.processes.start(argv, { env: MINIMAL_ENVIRONMENT, detached: true });
     await waitForClient(host, client, cancel, () => endCgroup(host, [cgroup], STOP_SECONDS));
-    return await stageEnding(host, running, stage, cancel.aborted);
+    const ending = await stageEnding(host, running, stage, cancel.aborted);
+    if (ending !== undefined) return ending;
+    throw hostFailure(
+      `Cannot run the script in machine ${running.lease.machine}: nsenter failed before the script began`,
+      "A plain machine needs sh and env: install them in the chroot or the image",
+    );
   },
 };
 
@@ -71,22 +72,4 @@ const CAP_SYS_ADMIN = 21;
 function boundingSet({ dropped }: Leader): string[] {
   if (dropped.length === 0) return [];
   return [`--bounding-set=${dropped.map((number) => `-cap_${number}`).join(",")}`];
-}
-
-async function stageEnding(
-  host: Host,
-  running: RunningMachine,
-  stage: StageRun,
-  isCancelled: boolean,
-): Promise<Ending> {
-  const ending = await reportedEnding(stage);
-  if (await isMachineLost(host, running, ending)) {
-    return { kind: "lost", reason: "the machine ended while a stage ran in it" };
-  }
-  if (ending !== undefined) return ending;
-  if (isCancelled) return CANCELLED;
-  throw hostFailure(
-    `Cannot run the script in machine ${running.lease.machine}: nsenter failed before the script began`,
-    "A plain machine needs sh and env: install them in the chroot or the image",
-  );
 }

@@ -1,16 +1,13 @@
 /** Runs a stage as a transient unit of the machine's own systemd. */
 
-import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { recordOf } from "../record/paths.ts";
 import {
-  CANCELLED,
   type Exec,
-  isMachineLost,
-  reportedEnding,
   type RunningMachine,
+  stageEnding,
   type StageRun,
   STOP_SECONDS,
   succeeded,
@@ -31,7 +28,19 @@ export const transientUnit: Exec = {
       detached: true,
     });
     const { code } = await waitForClient(host, client, cancel, () => stopUnit(host, running, name));
-    return await stageEnding(host, running, stage, code, cancel.aborted);
+    // A shutdown ends the stage by a signal before the machine itself is gone.
+    const ending = await stageEnding(
+      host,
+      running,
+      stage,
+      cancel.aborted,
+      async (ending) => (!succeeded(ending) || code !== 0) && await isShuttingDown(host, running),
+    );
+    if (ending !== undefined) return ending;
+    throw hostFailure(
+      `Cannot run the script in machine ${running.lease.machine}: ` +
+        `systemd-run ended with ${code} before the script began`,
+    );
   },
 };
 
@@ -69,37 +78,9 @@ async function stopUnit(host: Host, running: RunningMachine, name: string): Prom
   });
 }
 
-/** systemd-run may return 0 for a stage that was killed: only the stage's own report counts. */
-async function stageEnding(
-  host: Host,
-  running: RunningMachine,
-  stage: StageRun,
-  clientCode: number,
-  isCancelled: boolean,
-): Promise<Ending> {
-  const ending = await reportedEnding(stage);
-  if (await isMachineLost(host, running, ending)) {
-    return machineLost("the machine ended while a stage ran in it");
-  }
-  // A shutdown ends the stage by a signal before the machine itself is gone.
-  if ((!succeeded(ending) || clientCode !== 0) && await isShuttingDown(host, running)) {
-    return machineLost("the machine shut down while a stage ran in it");
-  }
-  if (ending !== undefined) return ending;
-  if (isCancelled) return CANCELLED;
-  throw hostFailure(
-    `Cannot run the script in machine ${running.lease.machine}: ` +
-      `systemd-run ended with ${clientCode} before the script began`,
-  );
-}
-
 /** Also true where the machine's systemd does not answer any more. */
 async function isShuttingDown(host: Host, running: RunningMachine): Promise<boolean> {
   const argv = clientArgv(running, "systemctl", ["is-system-running"]);
   const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT });
   return !/^(initializing|starting|running|degraded|maintenance)$/.test(stdout.trim());
-}
-
-function machineLost(reason: string): Ending {
-  return { kind: "lost", reason };
 }
