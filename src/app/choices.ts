@@ -47,7 +47,7 @@ export async function machineOfStage(host: Host, invocation: Invocation): Promis
   }
   if (isMachineName(decided)) return decided;
   throw hostFailure(
-    `Cannot use machine ${JSON.stringify(decided)} of the config stage: it is no valid name`,
+    `Cannot use machine ${JSON.stringify(decided)} of the config stage: it is not a valid name`,
   );
 }
 

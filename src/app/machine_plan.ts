@@ -12,7 +12,7 @@ import type { Host } from "../host/host.ts";
 import type { ProjectFolders } from "../machines/record/caches.ts";
 import { machineName } from "../machines/record/name.ts";
 import type { BaseTree, MachinePlan, PlannedJob } from "../machines/record/plan.ts";
-import { imageLine } from "../machines/report/start_report.ts";
+import { chrootLine } from "../machines/report/start_report.ts";
 import { adminBinds } from "../machines/start/binds.ts";
 import type { ChosenMachine } from "./choices.ts";
 import { helperBinds } from "./job_helper.ts";
@@ -48,7 +48,7 @@ export async function planForJob(
   return planOf(config, {
     name: machine.name,
     tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
-    onReserved: (tree) => host.log.info(imageLine(tree)),
+    onReserved: (tree) => host.log.info(chrootLine(tree)),
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, { machine, job, image, began }),

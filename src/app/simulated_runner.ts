@@ -88,7 +88,11 @@ async function callConfig(runner: Runner): Promise<ConfigAnswer | Ending> {
     return { buildsDir: answer.builds_dir, jobEnv: answer.job_env ?? {} };
   } catch (error) {
     const answer = JSON.stringify(answered.stdout);
-    throw hostFailure(`Cannot read the answer of config: ${answer}`, undefined, error);
+    throw hostFailure(
+      `Cannot read the output of the config stage: ${answer}`,
+      "It must be one JSON object and nothing else",
+      error,
+    );
   }
 }
 

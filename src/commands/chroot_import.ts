@@ -9,7 +9,7 @@ import { usageError } from "../failure.ts";
 export const run: CommandRun = async (invocation, context) => {
   const { file = "", name } = invocation.positionals;
   if (name !== undefined && !isChrootName(name)) {
-    throw usageError(`Cannot use ${JSON.stringify(name)}: it is no name of a chroot`, NAME_RULE);
+    throw usageError(`Cannot use ${JSON.stringify(name)}: it is not a name of a chroot`, NAME_RULE);
   }
   const made = await withChrootHousekeeping(
     context,

@@ -14,7 +14,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (!host.terminal.is("stdout")) {
     return host.terminal.out(rows.map((row) => row.join(" ") + "\n").join(""));
   }
-  if (rows.length === 0) return host.log.info("No machine is there");
+  if (rows.length === 0) return host.log.info("There are no machines");
   host.terminal.out(formatTable(["ID", "IMAGE", "STATE", "AGE", "MEMORY"], rows));
 };
 

@@ -41,8 +41,8 @@ function parseVariable(word: string): [name: string, value: string] {
   const [, name, value] = word.match(/^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s) ?? [];
   if (name !== undefined && value !== undefined) return [name, value];
   throw usageError(
-    `Cannot use --variable ${JSON.stringify(word)}: it is no NAME=VALUE`,
-    "For one: --variable MODE=fast",
+    `Cannot use --variable ${JSON.stringify(word)}: it is not of the form NAME=VALUE`,
+    "Example: --variable MODE=fast",
   );
 }
 

@@ -128,12 +128,15 @@ function networkOf(
   if (text === undefined) return network;
   const choice = NETWORKS.find((choice) => choice === text);
   if (choice === undefined) {
-    throw refused(`Cannot use ${NETWORK}=${quoted(text)}: it must be ${NETWORKS.join(", ")}`);
+    throw refused(
+      `Cannot use ${NETWORK}=${quoted(text)}: it must be one of ${NETWORKS.join(", ")}`,
+    );
   }
   if (bounds.network === undefined) throw notAllowed(NETWORK);
   if (NETWORKS.indexOf(choice) <= NETWORKS.indexOf(bounds.network)) return choice;
   throw refused(
     `Cannot use ${NETWORK}=${quoted(text)}: at most ${bounds.network} is allowed on this host`,
+    `Allowed: ${NETWORKS.slice(0, NETWORKS.indexOf(bounds.network) + 1).join(", ")}`,
   );
 }
 

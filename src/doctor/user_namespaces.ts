@@ -21,8 +21,8 @@ export const userNamespaces: Check = async (host, config, chroots) => {
   if (owner !== null) {
     return weak(
       TOPIC,
-      `${owner} has ids of machines, ${ID_RANGE[0]} to ${ID_RANGE[1] - 1}`,
-      "Assign other ids there",
+      `${owner} has ids that machines use: ${ID_RANGE[0]} to ${ID_RANGE[1] - 1}`,
+      "Change the line in that file to other ids, such as those from 100000",
     );
   }
   const ready = chroots.find(({ state }) => state === "ready");

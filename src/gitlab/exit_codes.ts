@@ -90,7 +90,9 @@ async function writeExitCode(host: Host, code: number): Promise<boolean> {
     await host.files.replace(file, `${code}\n`);
     return true;
   } catch (error) {
-    host.log.warn(`nspawn-runner: cannot write ${file}: ${messageOf(error)}`);
+    host.log.warn(
+      `nspawn-runner: cannot write the exit code of the script to ${file}: ${messageOf(error)}`,
+    );
     return false;
   }
 }

@@ -37,7 +37,7 @@ onEachHost(
       for (const { code, stderr } of denied) {
         assert.equal(code, BUILD_FAILURE);
         assert.match(stderr, /jobs may not use that chroot[^]*allowed_images/);
-        assert.doesNotMatch(stderr, new RegExp(`There are:.*${CHROOT}`));
+        assert.doesNotMatch(stderr, new RegExp(`Jobs may use:.*${CHROOT}`));
       }
     });
     // An image that only prepare knows is decided there, by the same rule.

@@ -82,7 +82,7 @@ onEachHost("a chroot whose build fails does not exist, whatever failed", async (
   ]));
   const cases: readonly (readonly [string, RegExp])[] = [
     [`source = "tar:/no/such.tar"`, /no such file/],
-    [`source = "dir:${folder}"`, /no root file system/],
+    [`source = "dir:${folder}"`, /not a root file system/],
     [
       `source = "dir:${site.store}/${CHROOT}"\nsetup = ["exit 3"]`,
       /cannot provision the tree: a command failed/,

@@ -79,7 +79,7 @@ onEachLimit(
     assert.match(
       full.stderr,
       new RegExp(
-        `^nspawn-runner: Disk full: the machine may write ${MOST} MiB\\. Raise it: limits\\.disk_max$`,
+        `^nspawn-runner: Disk full: the machine may write ${MOST} MiB\\. The administrator can raise limits\\.disk_max$`,
         "m",
       ),
     );

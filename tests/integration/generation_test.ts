@@ -81,7 +81,7 @@ onEachHost(
       await succeed(own, "chroot-rollback", "x", "1");
       const none = await own.call(["chroot-rollback", "x"]);
       assert.equal(none.code, 1);
-      assert.match(none.stderr, /no earlier generation\nThere are: 1, 2; 1 is current/);
+      assert.match(none.stderr, /no earlier generation\nGenerations: 1, 2; 1 is current/);
       await succeed(own, "chroot-maintenance", "x");
       assert.deepEqual((await listed(own, "x"))?.generations, [1, 3], "the bad one is gone");
       assert.equal(await marks(), 2, "made from the first one");

@@ -160,7 +160,7 @@ onEachHost("the Python original's config.toml works unchanged", async (site) => 
       assertDone(await job.config());
       const prepared = await job.prepare();
       assertDone(prepared);
-      assert.match(prepared.stderr, new RegExp(`^Image ${CHROOT} `));
+      assert.match(prepared.stderr, new RegExp(`^Chroot ${CHROOT} `));
       assertDone(await job.run("build_script", "true"));
     }, original);
   }

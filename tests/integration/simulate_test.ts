@@ -65,7 +65,10 @@ onEachHost(
     assert.equal(refused.code, 1, refused.stderr);
     assert.match(refused.stderr, /at most 300 is allowed/);
     const wrong = await simulated("no-name=1");
-    assert.deepEqual([wrong.code, /it is no NAME=VALUE/.test(wrong.stderr)], [2, true]);
+    assert.deepEqual([wrong.code, /it is not of the form NAME=VALUE/.test(wrong.stderr)], [
+      2,
+      true,
+    ]);
   },
 );
 

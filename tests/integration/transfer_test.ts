@@ -22,7 +22,10 @@ const DAMAGES: readonly (readonly [string, RegExp])[] = [
   ["rm SHA256SUMS", /SHA256SUMS is missing/],
   ["echo evil > evil", /evil does not belong there/],
   ["rm root.tar; ln -s /etc/passwd root.tar", /root.tar does not belong there/],
-  ["echo {} > nspawn-runner.json; sha256sum *.* > SHA256SUMS", /it is no export of nspawn-runner/],
+  [
+    "echo {} > nspawn-runner.json; sha256sum *.* > SHA256SUMS",
+    /it is not an export of nspawn-runner/,
+  ],
 ];
 
 onBothHosts(

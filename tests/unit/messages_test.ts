@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { assertUpToDate } from "./generated.ts";
 import { declarationOf, modulesBelow, type Node, visit } from "./source.ts";
 
-/** Functions whose first argument is a message, and the second one a hint where there is one. */
+/** Functions of failures and logs: the first argument is a message, and the second one a hint where there is one. */
 const SPEAKERS: Readonly<Record<string, string>> = {
   usageError: "usage",
   refused: "refused",
@@ -77,6 +77,9 @@ function isWithin(node: Node, ancestors: ReadonlySet<string>): boolean {
   return false;
 }
 
+/** Kind, chroot, message and hint are the arguments of its constructor. */
+const CHROOT_FAILURE = "ChrootFailure";
+
 function messagesOf(file: string): string[] {
   const found: { at: number; line: string }[] = [];
   const covered = new Set<string>();
@@ -85,17 +88,28 @@ function messagesOf(file: string): string[] {
     const line = render(node, sourceOf);
     if (isProse(line) && !declarationOf(node).name.endsWith("_SCRIPT")) loose.push({ node, line });
   };
+  const message = (
+    node: Node,
+    speaker: string,
+    texts: readonly Node[],
+    sourceOf: (node: Node) => string,
+  ) => {
+    covered.add(node.range.join());
+    const [said = "", hint = ""] = texts.map((one) => render(one, sourceOf).trimEnd());
+    if (isVariable(said) && isVariable(hint)) return;
+    const lines = [`${speaker}: ${said}`];
+    if (!isVariable(hint)) lines.push(`  hint: ${hint}`);
+    found.push({ at: node.range[0], line: lines.join("\n") });
+  };
   visit(file, {
     CallExpression(node, sourceOf) {
       const speaker = speakerOf(node["callee"], sourceOf);
-      if (speaker === undefined) return;
-      covered.add(node.range.join());
-      const [message, hint]: string[] = node["arguments"]
-        .map((one: Node) => render(one, sourceOf).trimEnd());
-      if (isVariable(message!)) return;
-      const lines = [`${speaker}: ${message}`];
-      if (hint !== undefined && !isVariable(hint)) lines.push(`  hint: ${hint}`);
-      found.push({ at: node.range[0], line: lines.join("\n") });
+      if (speaker !== undefined) message(node, speaker, node["arguments"], sourceOf);
+    },
+    NewExpression(node, sourceOf) {
+      if (sourceOf(node["callee"]) !== CHROOT_FAILURE) return;
+      const [kind, , ...texts]: Node[] = node["arguments"];
+      message(node, render(kind, sourceOf), texts, sourceOf);
     },
     Literal: (node, sourceOf) => {
       if (!/^(Import|Export)/.test(node.parent?.type ?? "")) text(node, sourceOf);

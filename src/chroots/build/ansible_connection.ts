@@ -45,7 +45,7 @@ class Connection(ConnectionBase):
         if not self._connected:
             self.tree = self.get_option("remote_addr")
             if not os.path.isdir(self.tree):
-                raise AnsibleError("%s is no directory" % self.tree)
+                raise AnsibleError("%s is not a directory" % self.tree)
             super()._connect()
             self._connected = True
         return self

@@ -106,7 +106,7 @@ async function build(
 async function requireRoot(host: Host, tree: string, { origin }: Source): Promise<void> {
   if ((await host.files.stat(`${tree}/usr`))?.kind === "directory") return;
   throw refused(
-    `Cannot use ${origin}: it is no root file system`,
+    `Cannot use ${origin}: it is not a root file system`,
     "It has no folder usr at its top",
   );
 }

@@ -37,5 +37,8 @@ async function folderIn(host: Host, tree: string, folder: string): Promise<strin
   const real = await host.files.real(join(tree, folder));
   if (real === null) return null;
   if (real.startsWith(`${await host.files.real(tree)}/`)) return real;
-  throw refused(`Cannot use the new tree: its ${folder} leads out of it, to ${real}`);
+  throw refused(
+    `Cannot use the new tree: its folder /${folder} leads out of the tree, to ${real}`,
+    "In the source, replace the symlink that leads there by a folder",
+  );
 }

@@ -36,7 +36,7 @@ export async function finishBuild(
   await context.trial({ name, tree, settings, image: result.image }, interrupt);
   const size = await diskUsage(host, tree);
   await syncTree(host, tree);
-  if (interrupt.aborted) throw hostFailure("Cannot go on: interrupted");
+  if (interrupt.aborted) throw hostFailure("Cannot finish the build: interrupted");
   const made = new Date(host.clock.now()).toISOString();
   return await addGeneration(context, name, { ...result, size, made });
 }

@@ -23,7 +23,9 @@ export async function unknownImage(
   const defined = entries.find(({ name }) => names.includes(name))?.name;
   return refused(
     `Cannot use image ${JSON.stringify(image)}: no such chroot`,
-    `${readyNames(entries)}. Make it: nspawn-runner chroot-create ${defined ?? names[0]}`,
+    `${readyNames("Chroots of this host", entries)}. To make it: nspawn-runner chroot-create ${
+      defined ?? names[0]
+    }`,
   );
 }
 
@@ -42,13 +44,13 @@ export async function deniedImage(
   const entries = (await listChroots(host, config)).filter(({ name }) => isAllowed(name));
   return refused(
     `Cannot use image ${JSON.stringify(image)}: jobs may not use that chroot on this host`,
-    entries.length === 0
-      ? "No chroot here is allowed: see allowed_images in the configuration"
-      : `${readyNames(entries)}. See allowed_images in the configuration`,
+    `${
+      readyNames("Jobs may use", entries)
+    }. The administrator decides by allowed_images in the configuration`,
   );
 }
 
-function readyNames(entries: readonly ChrootEntry[]): string {
+function readyNames(intro: string, entries: readonly ChrootEntry[]): string {
   const ready = entries.filter(({ state }) => state === "ready").map(({ name }) => name);
-  return ready.length === 0 ? "There is none yet" : `There are: ${ready.join(", ")}`;
+  return `${intro}: ${ready.length === 0 ? "none" : ready.join(", ")}`;
 }

@@ -41,7 +41,7 @@ async function chooseGeneration(
     );
   }
   const numbers = await generationNumbers(host, store, name);
-  const hint = `There are: ${numbers.join(", ")}; ${current} is current`;
+  const hint = `Generations: ${numbers.join(", ")}; ${current} is current`;
   const number = wanted ?? (await readRecord(host, store, name, current))?.previous ?? null;
   if (number === null || !numbers.includes(number)) {
     const missing = wanted === undefined ? "earlier generation" : `generation ${wanted}`;

@@ -73,7 +73,9 @@ export async function chooseSuite(
   if (playbook !== undefined) return checked(playbook, "given by its playbook");
   if (record !== undefined) return checked(record, "as before");
   for (const candidate of [name, name.replace(/^(debian|ubuntu)-/, "")]) {
-    if (await isSuite(host, candidate)) return { name: candidate, because: "after its own name" };
+    if (await isSuite(host, candidate)) {
+      return { name: candidate, because: "after the chroot's name" };
+    }
   }
   return { name: "unstable", because: "the default; --suite names another" };
 }

@@ -40,5 +40,8 @@ export function parseHeader(text: string | null, file: string): ExportHeader {
   } catch {
     // Not JSON: refused like any other content.
   }
-  throw refused(`Cannot import ${file}: it is no export of nspawn-runner`);
+  throw refused(
+    `Cannot import ${file}: it is not an export of nspawn-runner`,
+    "Make one: nspawn-runner chroot-export IMAGE FILE",
+  );
 }

@@ -57,8 +57,8 @@ export async function evictionCandidates(
     }
     const days = Math.floor((now - used) / 86_400_000);
     const reason = isOld
-      ? `unused for ${days} days, cache_max_age`
-      : `${formatSize(bytes)} above cache_max_size`;
+      ? `unused for ${days} days (cache_max_age)`
+      : `${formatSize(bytes)}; with newer caches more than cache_max_size`;
     candidates.push({ path, reason });
   }
   return candidates;

@@ -48,10 +48,10 @@ export async function refuseFullDisk(host: Host, store: string, reserve: number)
   const free = await freeBytes(host, store);
   if (!(free < reserve)) return; // also where it is unknown
   throw hostFailure(
-    `Cannot start a machine: ${formatSize(free)} are free at ${store}, and disk_reserve is ${
+    `Cannot start a machine: only ${formatSize(free)} are free at ${store}, less than ${
       formatSize(reserve)
-    }`,
-    "Free disk space: nspawn-runner gc, nspawn-runner chroot-remove",
+    } (disk_reserve)`,
+    "Free disk space: nspawn-runner gc, or nspawn-runner chroot-remove IMAGE",
   );
 }
 

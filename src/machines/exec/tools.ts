@@ -49,11 +49,7 @@ rm "$1/list"
  * looked up there.
  */
 export function withToolsAsRoot(folder: string, argv: Argv): Argv {
-  return [
-    ...["unshare", "--mount", "--propagation=slave"] as const,
-    ...["sh", "-c", RUN_IN_TOOLS_FOLDER_SCRIPT, "sh", folder],
-    ...argv,
-  ];
+  return inOwnMounts(["sh", "-c", RUN_IN_TOOLS_FOLDER_SCRIPT, "sh", folder, ...argv]);
 }
 
 /** Arguments: the folder, the command. */

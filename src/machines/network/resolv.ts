@@ -80,11 +80,7 @@ export async function resolvFile(
  */
 export function withResolvConf(file: string | null, argv: Argv): Argv {
   if (file === null) return argv;
-  return [
-    ...["unshare", "--mount", "--propagation=private", "sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh"],
-    file,
-    ...argv,
-  ] as const;
+  return inOwnMounts(["sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh", file, ...argv]);
 }
 
 /** Arguments: the file, the command. */

@@ -114,8 +114,10 @@ export function verifyPrivileges(leader: Leader, machine: PrivilegeSpec): void {
   );
   if (kept === undefined && (machine.ids !== null || leader.noNewPrivileges)) return;
   throw hostFailure(
-    `Cannot start the machine: it has ${kept ?? "set-uid programs"}, which it must not have`,
-    "Update systemd-nspawn",
+    `Cannot start the machine: systemd-nspawn did not ${
+      kept === undefined ? "disable set-uid programs" : `drop ${kept}`
+    }, although it was told to`,
+    "Update systemd-nspawn, in the package systemd-container or systemd",
   );
 }
 

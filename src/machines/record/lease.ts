@@ -111,7 +111,10 @@ export async function readLease(
   if (text === null) return null;
   const lease = parseLease(text);
   if (lease === null || lease.machine !== machine) {
-    throw hostFailure(`Cannot read lease ${path}: it is damaged`, "Remove the file");
+    throw hostFailure(
+      `Cannot read lease ${path}: it is damaged`,
+      "End the machine and remove its lease: nspawn-runner gc",
+    );
   }
   return lease;
 }

@@ -23,7 +23,7 @@ export function machineName(id: string, server: string | undefined): MachineName
   if (isMachineName(name)) return name;
   throw usageError(
     `Cannot use ${JSON.stringify(id)} as a job id: it makes no valid machine name`,
-    "An id has letters, digits, '-' and '.', and begins and ends with a letter or digit; 60 characters at most",
+    "Use at most 60 letters, digits, '-' and '.'; the first and the last are letters or digits",
   );
 }
 

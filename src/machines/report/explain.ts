@@ -75,7 +75,7 @@ async function explainLoss(
   }
   const line =
     "Out of memory: the machine was killed with all that it held. Files in /dev/shm and " +
-    "on a tmpfs are memory, too. Raise it: limits.memory_max, or MemoryMax= of machine-ci.slice";
+    "on a tmpfs are memory, too. The administrator can raise limits.memory_max, or MemoryMax= of machine-ci.slice";
   return { ending: { kind: "out-of-memory", limit: "the machine's" }, lines: [line], ...known };
 }
 
@@ -89,11 +89,11 @@ function isKill(ending: Ending): boolean {
 function outOfMemory(kills: number, usage: Usage): string | null {
   if (kills <= 0) return null;
   const setting = usage.memoryMax === null
-    ? "MemoryMax= of machine-ci.slice, or fewer jobs at once"
+    ? "MemoryMax= of machine-ci.slice, or run fewer jobs at once"
     : "limits.memory_max";
   return `Out of memory: ${times(kills, "process")} killed at ${
     limitOf(usage)
-  }. Raise it: ${setting}`;
+  }. The administrator can raise ${setting}`;
 }
 
 function limitOf({ memoryMax }: Usage): string {
@@ -105,7 +105,7 @@ function outOfTasks(refusals: number, { tasksMax }: Usage): string | null {
   const limit = tasksMax === null ? "the host's limit" : `${tasksMax}`;
   return `Too many processes: refused ${
     times(refusals, "time")
-  } at ${limit}. Raise it: limits.tasks_max`;
+  } at ${limit}. The administrator can raise limits.tasks_max`;
 }
 
 /** With less free than this share and these bytes a disk is full: file systems reserve some space. */
@@ -123,7 +123,7 @@ const BTRFS_FULL_BELOW = 1024 ** 2;
 /** The limit of the machine, which the job can change something about. */
 function outOfOwnDisk(left: Remaining | null, { diskMax }: Lease): string | null {
   if (left === null || diskMax === null) return null;
-  const raise = "Raise it: limits.disk_max";
+  const raise = "The administrator can raise limits.disk_max";
   if (left.bytes < BTRFS_FULL_BELOW || isFull(left.bytes, diskMax)) {
     return `Disk full: the machine may write ${formatSize(diskMax)}. ${raise}`;
   }
@@ -144,10 +144,10 @@ function outOfDisk({ diskFree, diskSize }: Usage, lease: Lease): string | null {
   if (storage === "tmpfs" && diskMax !== null) return null; // its writes are not on that disk
   return storage === "tmpfs"
     ? `Disk full: ${formatSize(diskFree)} left of the memory that holds what the job writes. ` +
-      'Use another storage, as with storage = "overlay"'
+      'The administrator can use the disk instead: storage = "overlay"'
     : `Disk full: ${
       formatSize(diskFree)
-    } left in ${store}. Free some: nspawn-runner gc, or a larger disk`;
+    } left in ${store} on the host. The administrator can free some: nspawn-runner gc`;
 }
 
 /** GitLab Runner cancels a job at its time-out as it does at a person's request. */

@@ -48,7 +48,7 @@ export async function noteFailure(
   }
   if (!failures.own || before.own || lease.keep === 0) return;
   host.log.info(
-    `nspawn-runner: what the job wrote is kept for ${lease.keep} s after its end: ` +
-      `nspawn-runner shell ${idOf(lease.machine)}`,
+    `nspawn-runner: the job's files are kept for ${lease.keep} s after its end. ` +
+      `The administrator can open them: nspawn-runner shell ${idOf(lease.machine)}`,
   );
 }

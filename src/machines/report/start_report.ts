@@ -7,7 +7,7 @@ import type { MachineName } from "../record/name.ts";
 import type { BaseTree } from "../record/plan.ts";
 
 /** Returns the line that names the chroot: which generation, where. */
-export function imageLine({ name, generation, path }: BaseTree): string {
+export function chrootLine({ name, generation, path }: BaseTree): string {
   const number = generation === null ? "" : `, generation ${generation}`;
   return `Chroot ${name}${number} (${path})`;
 }

@@ -48,8 +48,8 @@ for (const dryRun of [true, false]) {
       assert.equal(failures, 0);
       assert.deepEqual(reports, [
         "machine run-1: the host was rebooted",
-        "what is left of machine run-2: no record of it, but its writes",
-        `${store}/.cache/s/3/protected: unused for 1000 days, cache_max_age`,
+        "leftovers of machine run-2: no record of it, but its writes",
+        `${store}/.cache/s/3/protected: unused for 1000 days (cache_max_age)`,
       ]);
       const kept = (...names: string[]) => dryRun ? names : [];
       assert.deepEqual(await left(".leases"), [...kept("run-1.json"), "run-4.json"]);

@@ -15,7 +15,7 @@ Deno.test("prepare starts the trusted job's machine from its image, whatever the
     assert.equal(out(), "");
     const lines = err().trimEnd().split("\n");
     assert.equal(lines.length, 3, err());
-    assert.equal(lines[0], `Image bookworm (${store}/bookworm)`);
+    assert.equal(lines[0], `Chroot bookworm (${store}/bookworm)`);
     assert.equal(
       lines[1],
       "Storage overlay, plain, no limits: systemd is not PID 1 on this host, no user namespace, network of its own",

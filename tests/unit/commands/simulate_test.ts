@@ -234,7 +234,7 @@ Deno.test("simulate refuses what config answers and is no answer", async () => {
   const { code, stages, err } = await simulate({ answer: "hello" });
   assert.equal(code, 125);
   assert.deepEqual(stages, ["gitlab-config", "cleanup"]);
-  assert.match(err(), /Cannot read the answer of config: "hello"/);
+  assert.match(err(), /Cannot read the output of the config stage: "hello"/);
 });
 
 Deno.test("simulate asks for the image that it was given, and for none where it was not", async () => {

@@ -78,7 +78,7 @@ Deno.test("exitCode() is a system failure if the code of a script cannot be writ
   const env = { BUILD_FAILURE_EXIT_CODE: "1", BUILD_EXIT_CODE_FILE: "/nonexistent/code" };
   const { host, err } = recordingHost({ env });
   assert.equal(await exitCode(host, ending({ kind: "exited", code: 9 }), true), 2);
-  assert.match(err(), /cannot write \/nonexistent\/code/);
+  assert.match(err(), /cannot write the exit code of the script to \/nonexistent\/code/);
 });
 
 Deno.test("exitCode() ignores a BUILD_FAILURE_EXIT_CODE above 255", async () => {

@@ -22,7 +22,7 @@ test("createChroot() makes a chroot with a readable root and an empty machine id
   assert.equal(await Deno.readLink(`${f.folder}/store/bookworm`), ".generations/bookworm/1");
   assert.ok((record?.size ?? 0) > 0);
   assert.deepEqual(await left(f), []);
-  assert.match(f.err(), /from bookworm, after its own name/);
+  assert.match(f.err(), /from bookworm, after the chroot's name/);
 });
 
 test(
@@ -123,7 +123,7 @@ test(
     await assert.rejects(createChroot(f.context, named("x"), "sid"), {
       kind: "refused",
       message:
-        `Cannot create chroot x: cannot use the new tree: its etc leads out of it, to ${f.folder}/outside`,
+        `Cannot create chroot x: cannot use the new tree: its folder /etc leads out of the tree, to ${f.folder}/outside`,
     });
     assert.deepEqual(await f.context.host.files.list(`${f.folder}/outside`), ["machine-id"]);
     assert.equal(await Deno.readTextFile(`${f.folder}/outside/machine-id`), "the host's");

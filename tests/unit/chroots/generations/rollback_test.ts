@@ -10,7 +10,7 @@ test("rollBack() goes back to the previous generation, or to the one that is nam
   await assert.rejects(rollBack(f.context, named("x"), undefined), {
     kind: "refused",
     message: "Cannot roll back chroot x: there is no earlier generation",
-    hint: "There are: 3, 4, 5; 3 is current",
+    hint: "Generations: 3, 4, 5; 3 is current",
   });
   assert.equal(await rollBack(f.context, named("x"), 5), 5);
   await assert.rejects(rollBack(f.context, named("x"), 5), /5 is current already/);

@@ -45,7 +45,7 @@ Deno.test("chooseSuite() says why", async () => {
   const because = async (name: string, sources = {}) =>
     (await chooseSuite(host, named(name), sources)).because;
   assert.match(await because("x"), /the default; --suite/);
-  assert.match(await because("sid"), /its own name/);
+  assert.match(await because("sid"), /the chroot's name/);
   assert.match(await because("x", { option: "sid" }), /--suite/);
 });
 

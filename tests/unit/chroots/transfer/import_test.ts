@@ -113,7 +113,7 @@ for (const header of ["", "{}", "[]", '{"format":2,"name":"x"}', '{"format":1,"n
   test(`importChroot() refuses a file with the header ${JSON.stringify(header)}`, async (f) => {
     await assert.rejects(importFile(f), {
       kind: "refused",
-      message: `Cannot import ${f.folder}/x.tar.zst: it is no export of nspawn-runner`,
+      message: `Cannot import ${f.folder}/x.tar.zst: it is not an export of nspawn-runner`,
     });
     assert.deepEqual(await f.context.host.files.list(f.config.store), []);
   }, unpacking({ "nspawn-runner.json": header }));

@@ -70,7 +70,7 @@ Deno.test("endOverdue() ends what nobody watches over, and says why", async () =
     [{ runner: { ...ALIVE, start: 2 } }, {}, /its GitLab Runner has ended/],
     [{ deadline: past }, {}, /its deadline was 20/],
     [{ runner: ALIVE, deadline: past }, {}, /its deadline was 20/],
-    [{ held: past }, {}, /it was kept until/],
+    [{ held: past }, {}, /its files were kept until/],
     [{}, { lock: "left" }, /the call that started or ended it did not finish/],
     [{}, { isRunning: () => Promise.resolve(false) }, /it has ended/],
   ];

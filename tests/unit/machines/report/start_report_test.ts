@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { imageLine, machineLine } from "../../../../src/machines/report/start_report.ts";
+import { chrootLine, machineLine } from "../../../../src/machines/report/start_report.ts";
 import { leaseOf, planOf, SETTINGS } from "../fixture.ts";
 
-Deno.test("imageLine() names the generation, where the tree is one", async () => {
+Deno.test("chrootLine() names the generation, where the tree is one", async () => {
   const tree = await planOf("/store").tree();
   assert.equal(
-    imageLine({ ...tree, generation: 12 }),
-    "Image bookworm, generation 12 (/store/bookworm)",
+    chrootLine({ ...tree, generation: 12 }),
+    "Chroot bookworm, generation 12 (/store/bookworm)",
   );
-  assert.equal(imageLine({ ...tree, generation: null }), "Image bookworm (/store/bookworm)");
+  assert.equal(chrootLine({ ...tree, generation: null }), "Chroot bookworm (/store/bookworm)");
 });
 
 Deno.test("machineLine() lists the limits that are enforced", () => {

@@ -87,7 +87,7 @@ Deno.test("explainFailure() knows a kill for its memory, and names the limit and
   assert.deepEqual(ending, { kind: "out-of-memory", limit: "300 MiB" });
   assert.equal(
     lines[0],
-    "Out of memory: 2 processes killed at 300 MiB. Raise it: limits.memory_max",
+    "Out of memory: 2 processes killed at 300 MiB. The administrator can raise limits.memory_max",
   );
   assert.equal(oomKills, 2);
   const reporter: Ending = { kind: "signalled", signal: 9 };
@@ -137,8 +137,14 @@ Deno.test("explainFailure() knows a machine that was lost for its memory, by wha
 
 Deno.test("explainFailure() says what else the host refused", async () => {
   const { lines } = await explained(TEXT.replace(/^ \d+/m, "4096"), FAILED);
-  assert.equal(lines[1], "Too many processes: refused 5 times at 60. Raise it: limits.tasks_max");
-  assert.match(lines[2]!, /^Disk full: 4 KiB left in \/nonexistent\. Free some: /);
+  assert.equal(
+    lines[1],
+    "Too many processes: refused 5 times at 60. The administrator can raise limits.tasks_max",
+  );
+  assert.match(
+    lines[2]!,
+    /^Disk full: 4 KiB left in \/nonexistent on the host\. The administrator can free some: /,
+  );
   const tmpfs = await explained("0 1000000 9\n", FAILED, { storage: "tmpfs" });
   assert.match(tmpfs.lines[0]!, /memory that holds what the job writes/);
 });
@@ -168,7 +174,7 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
     assert.equal(err(), "", "no machine: cleanup was faster");
     await host.files.makeDirectory(`${folder}/.machines/run-42`);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true });
-    assert.match(err(), /kept for 1800 s after its end: nspawn-runner shell 42\n$/);
+    assert.match(err(), /kept for 1800 s after its end\. .*: nspawn-runner shell 42\n$/);
     const told = err();
     const before = await readFailures(host, lease);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);

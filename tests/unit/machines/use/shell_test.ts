@@ -42,9 +42,9 @@ Deno.test("findMachine() refuses an unknown id and one of several servers, with 
   await assert.rejects(find("7", false), {
     kind: "refused",
     message: /several servers/,
-    hint: "There are: 7-aaaaaaaa, 7-bbbbbbbb",
+    hint: "Machines: 7-aaaaaaaa, 7-bbbbbbbb",
   });
-  await assert.rejects(find("10", false), { kind: "refused", hint: /^There are: / });
+  await assert.rejects(find("10", false), { kind: "refused", hint: /^Machines: / });
   await assert.rejects(find("9", true), { kind: "refused", message: /are not kept$/ });
 });
 
