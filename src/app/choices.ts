@@ -35,8 +35,8 @@ export async function chooseMachine(
 }
 
 /**
- * Returns the machine of a stage that follows config. Config has named it already; the job is read only where it has
- * not.
+ * Returns the machine of a stage after the config stage, which has put the machine's name into the environment. The
+ * job is read only where that name is missing or `--id` is given.
  *
  * @throws {Failure} as {@linkcode chooseMachine}.
  */

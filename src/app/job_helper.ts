@@ -35,8 +35,8 @@ export async function helperBinds(
 }
 
 /**
- * Runs gitlab-runner in a started machine, which is ended where that fails: GitLab Runner's own scripts only
- * warn, and the job would pass without its artifacts.
+ * Checks that gitlab-runner runs in a started machine, and ends the machine where it does not: GitLab Runner's own
+ * scripts would only warn, and the job would pass without its artifacts.
  *
  * @throws {Failure} where the program does not run in the machine.
  */

@@ -17,7 +17,7 @@ export interface StageContext {
 /**
  * Logs why a script failed, where the host knows, and notes the failure for the stages that follow.
  *
- * @returns How the script ended; a kill for its memory is recognised.
+ * @returns How the script ended: `out-of-memory` where the kernel killed it for lack of memory.
  */
 export async function reportFailure(
   host: Host,

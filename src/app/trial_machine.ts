@@ -24,7 +24,6 @@ export interface TrialMachine {
 /**
  * Starts a machine, and ends it when the given function returns or throws.
  *
- * @param interrupt Gives up when aborted.
  * @throws {Failure} `host` where the machine does not start.
  */
 export async function withTrialMachine<T>(

@@ -6,7 +6,7 @@ import type { Host } from "../host/host.ts";
 
 const NAME = "gitlab-runner";
 
-/** Its path in the machine, before one that the chroot's packages installed, perhaps in another version. */
+/** Where the machine sees it: earlier on PATH than a gitlab-runner of the chroot's packages, in /usr/bin. */
 export const HELPER_PATH = "/usr/local/bin/gitlab-runner";
 
 /** A script that exits with 0 if gitlab-runner runs in the machine, and prints why it does not. */

@@ -91,7 +91,7 @@ const ENDED = "while systemctl --quiet is-active tests-dead; do sleep 0.1; done"
 const SLOW_AGAIN = "[ ! -e /srv/made ] || sleep 600; touch /srv/made";
 
 onEachHost(
-  "leftovers of a killed login or maintenance end with the next build, and nothing of a living one",
+  "the next build removes the leftovers of a killed login or maintenance, and nothing of a running one",
   async (site) => {
     await withStore(site, {}, async (own) => {
       const setup = `setup = ["${SLOW_AGAIN}"]`;

@@ -157,7 +157,7 @@ onEachHost("the network is as configured, and named in the log", async (site) =>
 });
 
 onEachHost(
-  "network_deny and network_allow are the administrator's; jobs may only restrict their network",
+  "a machine's network follows network_deny and network_allow, and a job can only restrict it further",
   async (site) => {
     await withPeer(site, async () => {
       const deny = {

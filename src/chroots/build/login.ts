@@ -104,7 +104,7 @@ async function openShell(host: Host, name: ChrootName, tree: string): Promise<nu
 export interface LoginOptions {
   /** Whether stdin and stdout are a terminal. */
   readonly terminal: boolean;
-  /** Whether systemd-machined gets to know of the machine. */
+  /** Whether the machine is registered with systemd-machined. */
   readonly isRegistered: boolean;
   /** This process. */
   readonly pid: number;

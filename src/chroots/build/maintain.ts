@@ -51,8 +51,8 @@ export async function planMaintenance(
 }
 
 /**
- * Tells whether a chroot's source has states that differ by more than their time: images and other
- * chroots.
+ * Tells whether a chroot's source has a pin, by which a changed source is known: images and other chroots do. The
+ * packages of a suite change without one.
  */
 function hasPinnedSource({ build }: Recipe): boolean {
   return build.extends !== undefined || /^(?:docker|oci):/.test(build.source ?? "");

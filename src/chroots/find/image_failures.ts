@@ -1,4 +1,4 @@
-/** Failures for images that mean no chroot, or none that a job may use. */
+/** Failures for an image that leads to no chroot, or to one that the job may not use. */
 
 import { namesOfImage } from "../../config/chroot_name.ts";
 import type { Config } from "../../config/settings.ts";

@@ -1,4 +1,4 @@
-/** What all work on chroots is given. */
+/** The context of commands on chroots: the host, the configuration, the machines, the trial of a new tree. */
 
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Config, MachineSettings } from "../../config/settings.ts";
@@ -6,7 +6,7 @@ import type { Host } from "../../host/host.ts";
 import type { ChrootMachines } from "./chroot_machines.ts";
 import type { ImageConfig } from "./oci_config.ts";
 
-/** What a command on chroots works with. */
+/** Passed to every function that changes chroots. */
 export interface ChrootContext {
   readonly host: Host;
   readonly config: Config;

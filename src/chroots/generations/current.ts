@@ -97,8 +97,8 @@ function stillStarting(name: ChrootName, starting: readonly ChrootMachine[]): Er
 }
 
 /**
- * Returns the path of the tree that a machine was started from: the directory of another program
- * may have become generation 0 since.
+ * Returns where the tree that a machine was started from is now. It was moved if it was a directory of another program
+ * and has become generation 0 meanwhile.
  *
  * @param path The tree's path when the machine was started.
  */

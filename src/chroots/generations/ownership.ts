@@ -1,4 +1,4 @@
-/** Trees in a chroot's place that this program must not replace or remove. */
+/** Refuses to replace or remove a chroot that the administrator made by a symlink or has mounted something in. */
 
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Host } from "../../host/host.ts";

@@ -18,7 +18,7 @@ export interface RetentionPolicy {
   readonly age: number;
 }
 
-/** A folder that the policy gives up. */
+/** A folder that the policy does not keep. */
 export interface EvictionCandidate {
   readonly path: string;
   /** The reason, for a message. */
@@ -36,8 +36,8 @@ interface Folder {
 const REMOVED_PREFIX = ".leaving-";
 
 /**
- * Returns the folders that the policy gives up: those unused for too long, and of the rest the least recently
- * used above the size. Folders that a machine uses are never among them.
+ * Returns the folders that the policy does not keep: those unused for longer than its age; and while the others
+ * exceed its size, the least recently used ones. A folder that a machine uses is never returned.
  */
 export async function evictionCandidates(
   host: Host,

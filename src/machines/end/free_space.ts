@@ -8,7 +8,7 @@ import type { Lease } from "../record/lease.ts";
 import { formatSize } from "../../text/size.ts";
 import { type EndMachine, endUnlessLocked } from "./overdue.ts";
 
-/** The free share of the store's disk and of the host's memory below which machines are evicted. */
+/** Machines are evicted while a smaller share of the store's disk or of the host's memory is free. */
 const MIN_FREE = 0.1;
 
 /**

@@ -1,4 +1,4 @@
-/** Housekeeping before a start: what crashed jobs left is removed, within a bounded time. */
+/** Housekeeping: before a machine starts, the machines that crashed jobs left are removed, within a time limit. */
 
 import type { Host } from "../../host/host.ts";
 import { listLeases } from "../record/lease.ts";
@@ -7,7 +7,7 @@ import { evictHeldMachines } from "./free_space.ts";
 import { endOverdue, type HostState, type Overdue } from "./overdue.ts";
 import { removeMachine } from "./stop.ts";
 
-/** Milliseconds that a job spends on others' leftovers; the rest is left to the next job, or to gc. */
+/** Milliseconds after which no further leftover is removed: the next job or gc removes the rest. */
 const TIME_LIMIT = 10_000;
 
 /**

@@ -76,7 +76,7 @@ export async function removeOrphan(
   await removeExportMount(host, machine);
   const paths = machinePaths(store, machine);
   await closeChannel(host, paths);
-  // Its storage is unknown: an unmounted tmpfs is a folder, and so is an upper layer.
+  // Without a lease the kind of storage is unknown; what an overlay or a tmpfs leaves is a folder in both cases.
   const onBtrfs = fileSystemOf(facts.mounts, await host.files.real(store) ?? store) === "btrfs";
   if (onBtrfs) await storageOf("btrfs").remove(host, paths.folder);
   await storageOf("overlay").remove(host, paths.folder);

@@ -1,4 +1,7 @@
-/** Ends overdue machines: those that a killed runner, a killed call or a power cut left. */
+/**
+ * Ends overdue machines: those whose deadline has passed, and those that were left when their GitLab Runner or a
+ * process of this program was killed, or when the host was rebooted.
+ */
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
@@ -28,8 +31,8 @@ export interface Overdue {
 export type EndMachine = (overdue: Overdue) => Promise<boolean>;
 
 /**
- * Ends overdue machines. One with a living runner and a later deadline is left alone, and one that another
- * process starts or ends. A failure is logged, and the rest goes on.
+ * Ends the overdue machines among those of the given leases. Skips a machine that another process starts or ends.
+ * A failure is logged, and does not keep the other machines from being ended.
  *
  * @returns How many could not be ended.
  */

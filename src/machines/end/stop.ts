@@ -21,7 +21,7 @@ import { storageOf } from "../storage/choose.ts";
 import { isRunning, supervisorOf } from "../supervisor/choose.ts";
 import { stopUnit } from "../supervisor/systemd.ts";
 
-/** The fate of a machine. */
+/** What was done with a machine: removed, or held (its writes are kept); none where there was no machine. */
 export type StopResult = "removed" | "held" | "none";
 
 /**
@@ -46,7 +46,7 @@ export async function stopMachine(
     await removeMachine(host, lease);
     return "removed";
   };
-  // GitLab Runner calls cleanup once: after a failure the next housekeeping goes on.
+  // GitLab Runner calls cleanup only once: after a failure, the lock's file tells the next housekeeping to finish it.
   return await whileMachineLocked(host, name, stop, true);
 }
 
@@ -80,8 +80,10 @@ async function endMachine(host: Host, lease: Lease): Promise<void> {
 }
 
 /**
- * Keeps what a machine wrote under another machine name, since the job may be prepared again. At each instant one
- * of the two leases names the writes. Returns false where they cannot be kept.
+ * Moves a machine's writes to another machine name, under which they are kept: the same job may be prepared again.
+ * One of the two leases names the writes at every moment, so that a kill leaves none without a lease.
+ *
+ * @returns False where they cannot be kept.
  */
 async function holdMachine(host: Host, lease: Lease): Promise<boolean> {
   const machine = heldName(lease.machine);

@@ -46,8 +46,8 @@ export async function openChannel(
 }
 
 /**
- * Reports can be written however full the machine's disk is; and a job that fills this file system, by reports or
- * by /etc/hosts, fills no other.
+ * A file system for the files that are shared with the machine: reports can be written to it when the machine's disk
+ * is full, and a job that fills it, by reports or by /etc/hosts, does not fill the disk of the host.
  */
 const REPORT_TMPFS = ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8,mode=0700,nosuid,nodev,noexec"];
 

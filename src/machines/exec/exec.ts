@@ -31,7 +31,7 @@ export interface Exec {
   /**
    * Runs a stage on our own stdout and stderr, and returns how it ended.
    *
-   * @param cancel When aborted, the stage and all that it started end; the machine keeps running.
+   * @param cancel When aborted, ends the stage and all processes that it started; the machine keeps running.
    * @throws {Failure} `host` where the stage never began.
    */
   run(

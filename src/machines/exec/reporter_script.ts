@@ -4,7 +4,8 @@ import { INSIDE } from "../record/paths.ts";
  * Shell program that runs in the machine: it runs the stage's script and reports how the script ended.
  *
  * Arguments: the nonce, the shells that may run the script (the first one found does), `--`, the shell's
- * arguments. It ignores HUP, INT and TERM, which also reach the script, so that it always reports an exit code.
+ * arguments. It catches HUP, INT and TERM, which also reach the script, and goes on to report the exit code. Ignored
+ * signals would be ignored by the script, too.
  */
 export const REPORTER_SCRIPT = `#!/bin/sh
 nonce=$1

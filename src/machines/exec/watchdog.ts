@@ -4,8 +4,8 @@ import { CHOWN_STREAMS_SCRIPT } from "./streams.ts";
 /**
  * Runs a client, sends it SIGCONT each second, and kills it two seconds after a file is gone.
  *
- * Arguments: the file, the owner of stdout and stderr, the client. The watcher keeps none of the client's streams
- * open and ends with it. The shell's own message about a killed client does not reach the job's log.
+ * Arguments: the file, the owner of stdout and stderr, the client's command line. The loop in the background keeps
+ * no stream of the client open, and ends with the client. Messages of the shell, such as "Killed", are discarded.
  */
 export const WATCHDOG_SCRIPT = `
 record=$1 owner=$2
@@ -34,8 +34,8 @@ exit "$code"
 /**
  * Returns a command line that runs a client of a machine and ends it when the machine is gone.
  *
- * A shutdown stops all processes of a machine first: nsenter stops with its child, and keeps the machine from
- * ending. systemd-run from 257 on tries to reconnect, and was seen to wait for ever.
+ * A shutdown first sends SIGSTOP to all processes of the machine. nsenter stops when its child does, and then the
+ * machine cannot end. systemd-run 257 and later tries to reconnect to a machine that is gone, perhaps for ever.
  *
  * @param record A file that exists as long as the machine does.
  * @param owner The user id that gets stdout and stderr; 0 leaves them alone.

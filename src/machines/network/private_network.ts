@@ -1,4 +1,4 @@
-/** Prepares the host for private networks, and finds out what speaks against them. */
+/** Prepares the host for private networks, and finds the obstacles to them on this host. */
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
@@ -13,7 +13,7 @@ export interface Obstacle {
   readonly topic: "nftables" | "forwarding" | "DNS" | "GitLab";
   readonly reason: string;
   readonly fix: string;
-  /** Whether there can be no private network, one in which jobs fail, or one in which few things fail. */
+  /** Fatal: no private network is possible. Serious: most jobs would fail in it. Minor: few jobs would fail. */
   readonly severity: "fatal" | "serious" | "minor";
 }
 

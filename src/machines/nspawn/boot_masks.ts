@@ -27,8 +27,8 @@ const UNITS = [
 const FSTAB = ["etc/fstab", "systemd-remount-fs.service"] as const;
 
 /**
- * They write units for what a machine never has: a boot loader, hibernation, a partitioned disk, a TPM, a command in
- * the kernel's command line; and for a getty on the console, which is masked.
+ * The masked generators of systemd. They write units for things that a machine never has: a boot loader, hibernation,
+ * a partitioned disk, a TPM, a command in the kernel's command line; and for the console's getty, which is masked.
  */
 const GENERATORS = [
   "systemd-bless-boot-generator",

@@ -120,10 +120,10 @@ export async function readLease(
 }
 
 /**
- * Returns the lease of a machine by its link, so that no configuration has to be read, and a changed one loses no
- * machine; null where there is no such machine.
+ * Returns the lease of a machine; null where there is no such machine. Follows the machine's link, so that a machine
+ * is found without the configuration, and also after its `store` was changed.
  *
- * @param store Called where there is no link, as for machines of an earlier boot.
+ * @param store Called only where there is no link, as for machines of an earlier boot.
  * @throws {Failure} of the host where the file is damaged.
  */
 export async function findLease(

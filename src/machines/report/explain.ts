@@ -120,7 +120,7 @@ async function remainingOf(host: Host, { diskMax, storage, store, machine }: Lea
 /** Bytes below which btrfs refuses even a small file. */
 const BTRFS_FULL_BELOW = 1024 ** 2;
 
-/** The limit of the machine, which the job can change something about. */
+/** Explains a full disk by the machine's own limit. */
 function outOfOwnDisk(left: Remaining | null, { diskMax }: Lease): string | null {
   if (left === null || diskMax === null) return null;
   const raise = "The administrator can raise limits.disk_max";

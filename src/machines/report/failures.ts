@@ -7,9 +7,9 @@ import { machinePaths } from "../record/paths.ts";
 
 /** The failed scripts of a machine. */
 export interface Failures {
-  /** Processes killed for their memory by the last failure. */
+  /** The machine's counter of processes killed for lack of memory, when the last script failed. */
   readonly oomKills: number;
-  /** Processes refused by the limit by the last failure. */
+  /** The machine's counter of processes refused by its limit, when the last script failed. */
   readonly tasksRefused: number;
   /** Whether a script of the user failed, so that the machine's writes may be kept. */
   readonly own: boolean;

@@ -1,4 +1,4 @@
-/** Builds a reserved machine: its storage, the files that it sees, and the description that a supervisor starts. */
+/** Makes the storage and the files of a reserved machine, and the specification by which a supervisor starts it. */
 
 import type { Host } from "../../host/host.ts";
 import { nspawnVersion } from "../../linux/nspawn.ts";
@@ -28,8 +28,7 @@ import type { Reservation } from "./reserve.ts";
 /**
  * Builds a machine. After a failure the caller removes what was made.
  *
- * @param interrupt Gives up when aborted.
- * @throws {Failure} where the host cannot make a part of it.
+ * @throws {Failure} where a part cannot be made, or the start is interrupted.
  */
 export async function buildMachine(
   host: Host,

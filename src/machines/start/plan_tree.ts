@@ -1,4 +1,7 @@
-/** How a machine will start from a tree: decided before the host-wide lock is taken, since it may need trials. */
+/**
+ * Decides how a machine will start from a tree. This may need probes of the host, which take time: it happens before
+ * the host-wide lock is taken.
+ */
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
@@ -37,9 +40,9 @@ export type FileOwners =
   | { readonly kind: "shifted"; readonly layers: string };
 
 /**
- * Decides how the machine starts from a tree. The caller holds the machine's lock: a trial uses its folder.
+ * Decides how the machine starts from a tree. The caller holds the machine's lock, since probes of the host use the
+ * machine's folder.
  *
- * @param interrupt Gives up when aborted.
  * @throws {Failure} where the host or the tree lacks what the settings demand.
  */
 export async function planTree(
@@ -92,7 +95,7 @@ export function diskMaxOf({ settings }: MachinePlan): number | null {
   return parseSize(settings.limits.disk_max) ?? null;
 }
 
-/** A machine boots where its tree has systemd, and a bus to reach it by. */
+/** Returns whether a tree can boot: it needs systemd, and a D-Bus daemon through which stages are started. */
 async function hasInit(host: Host, tree: string): Promise<boolean> {
   const has = async (path: string) => await host.files.lstat(`${tree}/${path}`) !== null;
   return (await has("usr/lib/systemd/systemd") || await has("lib/systemd/systemd")) &&
@@ -107,7 +110,7 @@ async function ownersOf(
   interrupt: AbortSignal,
 ): Promise<FileOwners> {
   if (settings.private_users === "off") return { kind: "host" };
-  // nspawn itself maps the owners of a whole root; below an overlay this program has to.
+  // On btrfs, systemd-nspawn maps the owners itself; below an overlay this program does, which not every host can.
   if (storage.kind === "btrfs" || await canMapOwners(host, path, interrupt)) {
     return { kind: "mapped" };
   }

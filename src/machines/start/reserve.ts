@@ -30,13 +30,13 @@ export interface Reservation {
   readonly binds: readonly Bind[];
 }
 
-/** How often maintenance may replace the tree while the machine is planned. */
+/** How often a machine is planned: again each time that maintenance replaced the tree meanwhile. */
 const ATTEMPTS = 10;
 
 /**
  * Plans the machine on the current tree of its chroot, then reserves what it needs while no other machine does.
- * From then on the lease protects the tree. Trials of the host happen before the host-wide lock is taken; where
- * maintenance replaced the tree meanwhile, it is planned again.
+ * From then on the lease protects the tree. Probes of the host happen before the host-wide lock is taken; if
+ * maintenance replaces the tree meanwhile, the machine is planned again.
  *
  * @throws {Failure} where the host or the tree lacks what the plan demands, or all ids or slots are taken.
  */
@@ -95,7 +95,7 @@ async function writeReservation(
     : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
   const lease = { ...newLease(host, plan, ready, planned, leases), folders: reserved };
   await writeLease(host, lease);
-  // This link finds machines of other stores, too. One of that name may lead to another store.
+  // By this link, commands find the machine in whatever store it is. An old link may lead to another store.
   await host.files.remove(leaseLink(lease.machine));
   await host.files.symlink(machinePaths(store, lease.machine).lease, leaseLink(lease.machine));
   return { lease, tree: planned.tree, binds: [...plan.binds, ...binds] };

@@ -15,10 +15,9 @@ import { type Reservation, reserve } from "./reserve.ts";
 import { verifyMachine } from "./verify.ts";
 
 /**
- * Starts a machine: it takes commands when this returns. After a failure or an interrupt nothing of it is left.
- * A dead machine of that name is removed before.
+ * Starts a machine, and waits until commands can run in it. First removes a dead machine of that name. After a
+ * failure or an interrupt, removes everything that was made.
  *
- * @param interrupt Gives up when aborted.
  * @returns The machine's lease.
  * @throws {Failure} of the host, also where a machine of that name is alive.
  */
@@ -29,7 +28,8 @@ export async function startMachine(
   interrupt: AbortSignal,
 ): Promise<Lease> {
   const { boot } = ready.kernel;
-  // Also before the lock is taken: a call that is killed with the lock marks its machine as one to be ended.
+  // Also checked before the lock is taken: if this process were killed while it holds the lock, the next housekeeping
+  // would end the living machine of that name.
   await refuseLiving(host, await leasesOf(host, plan), boot);
   return await whileMachineLocked(host, plan.name, async () => {
     const dead = await leasesOf(host, plan);

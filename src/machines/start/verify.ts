@@ -13,7 +13,7 @@ import type { BaseTree } from "../record/plan.ts";
  *
  * @param init The machine's PID 1 as the host sees it.
  * @returns The part of it that the lease records.
- * @throws {Failure} of the host where the machine may do more than it was promised.
+ * @throws {Failure} of the host where the machine has more privileges than its settings allow.
  */
 export async function verifyMachine(
   host: Host,

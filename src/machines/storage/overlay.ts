@@ -70,7 +70,7 @@ export function overlayRoot(
     : rootMountedBy(folder, SHIFTED_OVERLAY_SCRIPT, [chroot, metadataCopiesIn(layer)], owners);
 }
 
-/** An overlay that a script mounts in a new mount namespace, which then becomes nspawn's. */
+/** A root on an overlay that a script mounts in a new mount namespace, before it runs systemd-nspawn there. */
 function rootMountedBy(
   folder: string,
   script: string,

@@ -23,7 +23,7 @@ export interface Supervisor {
    * Starts a machine, waits until commands can enter it, and returns its PID 1.
    *
    * @param lease Its lease, already written.
-   * @param signal Gives up when aborted.
+   * @param signal When aborted, the start fails.
    * @throws {Failure} `host` with the last lines of the machine's output.
    */
   start(host: Host, spec: MachineSpec, lease: Lease, signal: AbortSignal): Promise<InitProcess>;

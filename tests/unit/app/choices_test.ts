@@ -25,7 +25,7 @@ const JOB: Job = {
 };
 const config = await loadConfig(recordingHost().host, "/dev/null");
 
-Deno.test("chooseImage() goes by the argument, the job, --default-image, the configuration", () => {
+Deno.test("chooseImage() prefers the argument to the job, the job to --default-image, and that to the configuration", () => {
   const withDefault = { ...config, default_image: "config" };
   const options = { "default-image": "option" };
   const choose = (

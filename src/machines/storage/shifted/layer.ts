@@ -14,9 +14,10 @@ export function shiftedLayersFolder(store: string): string {
 }
 
 /**
- * Returns a key that identifies a tree wherever it is moved to, and no other tree; links are followed.
+ * Returns a key of a tree, which it keeps when it is moved, and which no other tree ever gets. Follows symlinks.
  *
- * Null where the tree does not exist, or its file system records no time of birth to tell it from later trees.
+ * @returns Null where the tree does not exist, or its file system records no time of birth: without that, a later
+ *   tree could have the same key.
  */
 export async function identifyTree(host: Host, tree: string): Promise<string | null> {
   const id = await subvolumeId(host, tree);

@@ -62,7 +62,7 @@ const LACKS = hostThat({ lacks: "nft" });
 const UNABLE = hostThat({ load: { code: 1, stderr: "Operation not supported\n" } });
 
 for (const [recording, reason] of [[LACKS, /has no nft/], [UNABLE, /not supported/]] as const) {
-  Deno.test(`chooseNetwork() falls back by auto, and never by name: ${reason}`, async () => {
+  Deno.test(`chooseNetwork() falls back to the host's network for auto, and fails for private: ${reason}`, async () => {
     const chosen = await chooseNetwork(recording.host, "auto", PLAN, undefined);
     assert.equal(chosen.kind, "host");
     assert.match(chosen.notes.join(), /^Network of the host, since /);

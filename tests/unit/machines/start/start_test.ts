@@ -314,7 +314,7 @@ Deno.test("startMachine() waits for another process that starts or ends that mac
   });
 });
 
-Deno.test("startMachine() sweeps what died, and what another boot or process of that pid left", async () => {
+Deno.test("startMachine() replaces a machine of that name whose process has ended, or lived in another boot", async () => {
   const gone: Partial<Lease>[] = [
     { leader: null },
     { leader: { ...LEADER, start: 8 } },
