@@ -17,7 +17,7 @@ async function imageOf(
   const done = await site.call(["prepare", ...words, "--id", id], { env });
   await site.call(["cleanup", "--id", id]);
   assert.equal(done.code, 0, done.stderr);
-  return done.stderr.match(/^Image (\S+)/m)?.[1];
+  return done.stderr.match(/^Chroot (\S+)/m)?.[1];
 }
 
 /** Returns a site with further chroots, all links to the same tree. */
