@@ -1,6 +1,5 @@
 /** Parses the command line, strictly: what the table of commands does not have is an error. */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { usageError } from "../failure.ts";
 import type { Verbosity } from "../host/host.ts";
 import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
@@ -33,7 +32,9 @@ export type Parsed =
  */
 export function parseCommandLine(argv: readonly string[]): Parsed {
   const { words, rest } = splitRest(argv);
-  const [name] = checkedPositionals(words, GLOBAL_OPTIONS, true);
+  const sorted: SortedWords = { positionals: [], texts: {}, lists: {}, switches: new Set() };
+  const remaining = sortWords(words, GLOBAL_OPTIONS, sorted, true);
+  const [name] = sorted.positionals;
   const command = name === undefined ? undefined : commandOf(name);
   if (command === undefined && rest !== undefined) {
     throw usageError("Cannot use --: no command comes before it", "See nspawn-runner --help");
@@ -42,18 +43,18 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
     return { kind: "help", command };
   }
   if (command === undefined || words.includes("--version")) return { kind: "version" };
-  const [, ...positionals] = checkedPositionals(words, optionsOf(command));
-  const values = valuesOf(words, optionsOf(command));
+  sortWords(remaining, [...GLOBAL_OPTIONS, ...command.options], sorted);
+  const [, ...positionals] = sorted.positionals;
   return {
     kind: "command",
     command,
-    globals: globalsOf(values),
+    globals: globalsOf(sorted),
     invocation: {
       positionals: namedPositionals(command, positionals),
       allPositionals: positionals,
-      options: values.texts,
-      lists: values.lists,
-      switches: values.switches,
+      options: sorted.texts,
+      lists: sorted.lists,
+      switches: sorted.switches,
       rest: checkedRest(command, rest),
     },
   };
@@ -81,42 +82,51 @@ function commandOf(name: string): CommandSpec {
   );
 }
 
-function optionsOf(command: CommandSpec): OptionSpec[] {
-  return [...GLOBAL_OPTIONS, ...command.options];
+/** The words of a command line: its positionals, the first of which is the command, and its options by name. */
+interface SortedWords {
+  readonly positionals: string[];
+  readonly texts: Record<string, string>;
+  readonly lists: Record<string, string[]>;
+  readonly switches: Set<string>;
 }
 
 /**
- * Checks each word against the table, since parseArgs() accepts any option.
+ * Adds words to those that are sorted already.
  *
- * @param early Whether to stop after the first positional, the command's name.
- * @returns The positionals.
+ * @param early Whether to stop after the first positional.
+ * @returns The words after the last one that was sorted.
+ * @throws {Failure} `usage` where an option is not in the table, or its value is wrong.
  */
-function checkedPositionals(
+function sortWords(
   words: readonly string[],
   options: readonly OptionSpec[],
+  { positionals, texts, lists, switches }: SortedWords,
   early = false,
-): string[] {
-  const positionals: string[] = [];
-  const seen = new Set<string>();
+): readonly string[] {
+  for (const { name } of options.filter((option) => option.repeats)) lists[name] ??= [];
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
     if (!word.startsWith("-") || word === "-") {
       positionals.push(word);
-      if (early) break;
+      if (early) return words.slice(at + 1);
       continue;
     }
-    const [option, value] = optionIn(word, options);
+    const [option, attached] = optionIn(word, options);
     if (option.value === undefined) {
-      if (value === undefined) continue;
-      throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
+      if (attached !== undefined) {
+        throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
+      }
+      switches.add(option.name);
+      continue;
     }
-    if (seen.has(option.name) && !option.repeats) {
+    if (texts[option.name] !== undefined) {
       throw usageError(`Cannot use --${option.name} twice: it takes one value`, "Write it once");
     }
-    seen.add(option.name);
-    requireValue(option, value ?? words[++at], value !== undefined);
+    const value = checkedValue(option, attached ?? words[++at], attached !== undefined);
+    if (option.repeats) lists[option.name]!.push(value);
+    else texts[option.name] = value;
   }
-  return positionals;
+  return [];
 }
 
 /** Returns the option that a word names, and the value after `=`. */
@@ -136,42 +146,15 @@ function optionIn(
   );
 }
 
-function requireValue(option: OptionSpec, value: string | undefined, attached: boolean): void {
-  if (value && (attached || !value.startsWith("-"))) return;
+function checkedValue(option: OptionSpec, value: string | undefined, isAttached: boolean): string {
+  if (value && (isAttached || !value.startsWith("-"))) return value;
   throw usageError(
     `Cannot use --${option.name}: its value is missing`,
     `Write --${option.name}=${option.value}`,
   );
 }
 
-interface Values {
-  readonly texts: Readonly<Record<string, string>>;
-  readonly lists: Readonly<Record<string, readonly string[]>>;
-  readonly switches: ReadonlySet<string>;
-}
-
-function valuesOf(words: readonly string[], options: readonly OptionSpec[]): Values {
-  const texts = options.filter((option) => option.value !== undefined && !option.repeats);
-  const lists = options.filter((option) => option.repeats);
-  const switches = options.filter((option) => option.value === undefined);
-  const args: Record<string, unknown> = parseArgs([...words], {
-    string: ["_", ...[...texts, ...lists].map((option) => option.name)],
-    collect: lists.map((option) => option.name),
-    boolean: switches.flatMap(({ name, short }) => short === undefined ? [name] : [name, short]),
-  });
-  return {
-    texts: Object.fromEntries(
-      texts.flatMap(({ name }) => typeof args[name] === "string" ? [[name, args[name]]] : []),
-    ),
-    lists: Object.fromEntries(lists.map(({ name }) => [name, (args[name] ?? []) as string[]])),
-    switches: new Set(
-      switches.filter(({ name, short }) => args[name] === true || (short && args[short] === true))
-        .map(({ name }) => name),
-    ),
-  };
-}
-
-function globalsOf({ texts, switches }: Values): Globals {
+function globalsOf({ texts, switches }: SortedWords): Globals {
   const verbosity = switches.has("debug")
     ? "debug"
     : switches.has("verbose")
