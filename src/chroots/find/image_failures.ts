@@ -23,7 +23,7 @@ export async function unknownImage(
   const defined = entries.find(({ name }) => names.includes(name))?.name;
   return refused(
     `Cannot use image ${JSON.stringify(image)}: no such chroot`,
-    `${readyNames("Chroots of this host", entries)}. To make it: nspawn-runner chroot-create ${
+    `${readyNames("Available chroots", entries)}. To make this one: nspawn-runner chroot-create ${
       defined ?? names[0]
     }`,
   );

@@ -60,7 +60,7 @@ Deno.test("resolveChroot() refuses what is no root file system, and names the ch
       await assert.rejects(resolveChroot(host, config, image), {
         kind: "refused",
         message: `Cannot use image "${image}": no such chroot`,
-        hint: `Chroots of this host: bookworm. To make it: nspawn-runner chroot-create ${image}`,
+        hint: `Available chroots: bookworm. To make this one: nspawn-runner chroot-create ${image}`,
       });
     }
     for (const image of [".hidden", "config", "", "..", "foo:", "/etc"]) {
@@ -83,7 +83,7 @@ Deno.test("resolveChroot() refuses a symlink to a folder that holds the store, a
 Deno.test("resolveChroot() says that there is no chroot where there is no store", () =>
   withStore(async ({ context: { host, config } }) => {
     await assert.rejects(resolveChroot(host, config, "x:y"), {
-      hint: "Chroots of this host: none. To make it: nspawn-runner chroot-create x-y",
+      hint: "Available chroots: none. To make this one: nspawn-runner chroot-create x-y",
     });
   }));
 
