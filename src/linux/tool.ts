@@ -31,7 +31,7 @@ export function toolEnvironment(
   return env;
 }
 
-/** Runs a command if its parent still is the process $0: it may have ended before the kernel knew of the signal. */
+/** Runs a command unless its parent, the process $0, ended before setpriv asked the kernel for the signal. */
 export const LIVING_PARENT_SCRIPT = '[ "$PPID" = "$0" ] && exec "$@"';
 
 /** The kernel kills the tool when this process ends, however it ends. */

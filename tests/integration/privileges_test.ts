@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Result } from "../hosts/command.ts";
-import { onEachHost, onEachMachine } from "../hosts/shared.ts";
+import { onEachBoot, onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 import { skip } from "../skip.ts";
 import { define, linkChroot, outputOf, smallFolder, succeed, withStore } from "./store.ts";
@@ -248,35 +248,73 @@ su nobody -s /bin/sh -c 'echo x >/dev/nrt/zero' 2>/dev/null || echo read-only
 : </dev/nrt/loop && echo opened
 `;
 
-async function useDevices(site: Site): Promise<void> {
-  const hasLoop = (await site.host.exec(["sh", "-c", ": </dev/nrt/loop"])).code === 0;
-  const expected = ` 00 00\n1\nwritten\n1:3\nread-only\n${hasLoop ? "opened\n" : ""}`;
-  const devices = ["/dev/nrt/zero:r", "/dev/nrt/null", "/dev/nrt/loop:rw"];
-  for (const private_users of ["auto", "off"]) {
-    for (const boot of [true, false]) {
-      const own = await (await mapping(site)).with({ boot, private_users, devices });
-      await withMachine(own, async (id) => {
-        const done = await runScript(own, id, USE_DEVICES);
-        assert.equal(done.stdout, expected, done.stderr);
-      });
-    }
-  }
-}
-
-onEachHost(
+onEachBoot(
   "a machine has the devices that the administrator names, for all its users",
   async (site) => {
     await site.host.exec(["sh", "-euc", MAKE_DEVICES]);
     try {
-      await useDevices(site);
-      const refused = await prepared(await site.with({ devices: ["/dev/nrt/none"] }), newJob());
-      assert.match(refused.stderr, /Cannot give device \/dev\/nrt\/none: there is no such device/);
-      assert.equal(refused.code, 1);
+      const hasLoop = (await site.host.exec(["sh", "-c", ": </dev/nrt/loop"])).code === 0;
+      const expected = ` 00 00\n1\nwritten\n1:3\nread-only\n${hasLoop ? "opened\n" : ""}`;
+      const devices = ["/dev/nrt/zero:r", "/dev/nrt/null", "/dev/nrt/loop:rw"];
+      for (const private_users of ["auto", "off"]) {
+        const own = await (await mapping(site)).with({ private_users, devices });
+        await withMachine(own, async (id) => {
+          const done = await runScript(own, id, USE_DEVICES);
+          assert.equal(done.stdout, expected, done.stderr);
+        });
+      }
     } finally {
       await site.host.exec(["rm", "-r", "/dev/nrt"]);
     }
   },
 );
+
+onEachHost("a device that does not exist is refused", async (site) => {
+  const refused = await prepared(await site.with({ devices: ["/dev/nrt/none"] }), newJob());
+  assert.match(refused.stderr, /Cannot give device \/dev\/nrt\/none: there is no such device/);
+  assert.equal(refused.code, 1);
+});
+
+/** A chroot with a node of a device that is harmless to open. */
+const ADD_NODE = 'mv "$1" "$2/nodes" && mknod -m 666 "$2/nodes/srv/zero" c 1 5';
+
+/** Opens the node of the image, and devices that every machine has; some are bind-mounted by nspawn. */
+const OPEN_NODES = `
+test -c /srv/zero && head -c 1 /srv/zero >/dev/null || echo refused
+head -c 1 /dev/zero >/dev/null && echo read; echo x >/dev/null && echo written
+`;
+
+onEachBoot("device nodes of an image cannot be opened, and are not kept", async (site) => {
+  const places = [[site, ["overlay", "tmpfs"]], [await site.onBtrfs(), ["overlay"]]] as const;
+  for (const [place, storages] of places) {
+    if (place === null) {
+      skip("device nodes on btrfs", "no btrfs can be mounted");
+      continue;
+    }
+    await withStore(place, { boot: site.boots }, async (own) => {
+      const folder = await smallFolder(site);
+      await own.host.exec(["mkdir", "-p", own.store]);
+      const added = await own.host.exec(["sh", "-euc", ADD_NODE, "sh", folder, own.store]);
+      assert.equal(added.code, 0, added.stderr);
+      for (const storage of storages) {
+        for (const private_users of ["auto", "off"]) {
+          const machine = await own.with({ storage, private_users });
+          assert.equal(await outputOf(machine, "nodes", OPEN_NODES), "refused\nread\nwritten\n");
+        }
+      }
+      await define(own, "built", `source = "dir:${own.store}/nodes"\n`);
+      await succeed(own, "chroot-create", "built");
+      assert.equal((await own.host.exec(["test", "-e", `${own.store}/built/srv/zero`])).code, 1);
+      if (place === site) return;
+      const { stderr } = await succeed(own, "prepare", "built", "--id", "nodes");
+      assert.match(stderr, /^Storage btrfs/m);
+      await succeed(own, "cleanup", "--id", "nodes");
+      await own.host.exec(["mknod", "-m", "666", `${own.store}/built/srv/zero`, "c", "1", "5"]);
+      assert.equal(await outputOf(own, "built", OPEN_NODES), "refused\nread\nwritten\n");
+      await succeed(own, "chroot-remove", "built");
+    });
+  }
+});
 
 /** Creates a session keyring. */
 const KEYRING = `python3 - <<'END'
