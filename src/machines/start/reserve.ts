@@ -30,7 +30,7 @@ export interface Reservation {
   readonly binds: readonly Bind[];
 }
 
-/** How often a machine is planned: again each time that maintenance replaced the tree meanwhile. */
+/** How often a machine is planned at most: it is planned again where maintenance replaced the tree meanwhile. */
 const ATTEMPTS = 10;
 
 /**
@@ -95,7 +95,7 @@ async function writeReservation(
     : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
   const lease = { ...newLease(host, plan, ready, planned, leases), folders: reserved };
   await writeLease(host, lease);
-  // By this link, commands find the machine in whatever store it is. An old link may lead to another store.
+  // Commands find a lease of any store by this link. An old link of that name may lead to another store.
   await host.files.remove(leaseLink(lease.machine));
   await host.files.symlink(machinePaths(store, lease.machine).lease, leaseLink(lease.machine));
   return { lease, tree: planned.tree, binds: [...plan.binds, ...binds] };
