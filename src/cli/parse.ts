@@ -1,5 +1,6 @@
 /** Parses the command line, strictly: what the table of commands does not have is an error. */
 
+import { parseArgs } from "@std/cli/parse-args";
 import { usageError } from "../failure.ts";
 import type { Verbosity } from "../host/host.ts";
 import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
@@ -32,9 +33,7 @@ export type Parsed =
  */
 export function parseCommandLine(argv: readonly string[]): Parsed {
   const { words, rest } = splitRest(argv);
-  const sorted: SortedWords = { positionals: [], texts: {}, lists: {}, switches: new Set() };
-  const remaining = sortWords(words, GLOBAL_OPTIONS, sorted, true);
-  const [name] = sorted.positionals;
+  const [name] = checkedPositionals(words, GLOBAL_OPTIONS, true);
   const command = name === undefined ? undefined : commandOf(name);
   if (command === undefined && rest !== undefined) {
     throw usageError("Cannot use --: no command comes before it", "See nspawn-runner --help");
@@ -43,18 +42,18 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
     return { kind: "help", command };
   }
   if (command === undefined || words.includes("--version")) return { kind: "version" };
-  sortWords(remaining, [...GLOBAL_OPTIONS, ...command.options], sorted);
-  const [, ...positionals] = sorted.positionals;
+  const [, ...positionals] = checkedPositionals(words, optionsOf(command));
+  const values = valuesOf(words, optionsOf(command));
   return {
     kind: "command",
     command,
-    globals: globalsOf(sorted),
+    globals: globalsOf(values),
     invocation: {
       positionals: namedPositionals(command, positionals),
       allPositionals: positionals,
-      options: sorted.texts,
-      lists: sorted.lists,
-      switches: sorted.switches,
+      options: values.texts,
+      lists: values.lists,
+      switches: values.switches,
       rest: checkedRest(command, rest),
     },
   };
@@ -82,51 +81,42 @@ function commandOf(name: string): CommandSpec {
   );
 }
 
-/** The words of a command line: its positionals, the first of which is the command, and its options by name. */
-interface SortedWords {
-  readonly positionals: string[];
-  readonly texts: Record<string, string>;
-  readonly lists: Record<string, string[]>;
-  readonly switches: Set<string>;
+function optionsOf(command: CommandSpec): OptionSpec[] {
+  return [...GLOBAL_OPTIONS, ...command.options];
 }
 
 /**
- * Adds words to those that are sorted already.
+ * Checks each word against the table, since parseArgs() accepts any option.
  *
- * @param early Whether to stop after the first positional.
- * @returns The words after the last one that was sorted.
- * @throws {Failure} `usage` where an option is not in the table, or its value is wrong.
+ * @param early Whether to stop after the first positional, the command's name.
+ * @returns The positionals.
  */
-function sortWords(
+function checkedPositionals(
   words: readonly string[],
   options: readonly OptionSpec[],
-  { positionals, texts, lists, switches }: SortedWords,
   early = false,
-): readonly string[] {
-  for (const { name } of options.filter((option) => option.repeats)) lists[name] ??= [];
+): string[] {
+  const positionals: string[] = [];
+  const seen = new Set<string>();
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
     if (!word.startsWith("-") || word === "-") {
       positionals.push(word);
-      if (early) return words.slice(at + 1);
+      if (early) break;
       continue;
     }
-    const [option, attached] = optionIn(word, options);
+    const [option, value] = optionIn(word, options);
     if (option.value === undefined) {
-      if (attached !== undefined) {
-        throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
-      }
-      switches.add(option.name);
-      continue;
+      if (value === undefined) continue;
+      throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
     }
-    if (texts[option.name] !== undefined) {
+    if (seen.has(option.name) && !option.repeats) {
       throw usageError(`Cannot use --${option.name} twice: it takes one value`, "Write it once");
     }
-    const value = checkedValue(option, attached ?? words[++at], attached !== undefined);
-    if (option.repeats) lists[option.name]!.push(value);
-    else texts[option.name] = value;
+    seen.add(option.name);
+    requireValue(option, value ?? words[++at], value !== undefined);
   }
-  return [];
+  return positionals;
 }
 
 /** Returns the option that a word names, and the value after `=`. */
@@ -146,15 +136,42 @@ function optionIn(
   );
 }
 
-function checkedValue(option: OptionSpec, value: string | undefined, isAttached: boolean): string {
-  if (value && (isAttached || !value.startsWith("-"))) return value;
+function requireValue(option: OptionSpec, value: string | undefined, attached: boolean): void {
+  if (value && (attached || !value.startsWith("-"))) return;
   throw usageError(
     `Cannot use --${option.name}: its value is missing`,
     `Write --${option.name}=${option.value}`,
   );
 }
 
-function globalsOf({ texts, switches }: SortedWords): Globals {
+interface Values {
+  readonly texts: Readonly<Record<string, string>>;
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+  readonly switches: ReadonlySet<string>;
+}
+
+function valuesOf(words: readonly string[], options: readonly OptionSpec[]): Values {
+  const texts = options.filter((option) => option.value !== undefined && !option.repeats);
+  const lists = options.filter((option) => option.repeats);
+  const switches = options.filter((option) => option.value === undefined);
+  const args: Record<string, unknown> = parseArgs([...words], {
+    string: ["_", ...[...texts, ...lists].map((option) => option.name)],
+    collect: lists.map((option) => option.name),
+    boolean: switches.flatMap(({ name, short }) => short === undefined ? [name] : [name, short]),
+  });
+  return {
+    texts: Object.fromEntries(
+      texts.flatMap(({ name }) => typeof args[name] === "string" ? [[name, args[name]]] : []),
+    ),
+    lists: Object.fromEntries(lists.map(({ name }) => [name, (args[name] ?? []) as string[]])),
+    switches: new Set(
+      switches.filter(({ name, short }) => args[name] === true || (short && args[short] === true))
+        .map(({ name }) => name),
+    ),
+  };
+}
+
+function globalsOf({ texts, switches }: Values): Globals {
   const verbosity = switches.has("debug")
     ? "debug"
     : switches.has("verbose")
