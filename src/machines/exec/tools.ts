@@ -49,7 +49,11 @@ rm "$1/list"
  * looked up there.
  */
 export function withToolsAsRoot(folder: string, argv: Argv): Argv {
-  return inOwnMounts(["sh", "-c", RUN_IN_TOOLS_FOLDER_SCRIPT, "sh", folder, ...argv]);
+  return [
+    ...["unshare", "--mount", "--propagation=slave"] as const,
+    ...["sh", "-c", RUN_IN_TOOLS_FOLDER_SCRIPT, "sh", folder],
+    ...argv,
+  ];
 }
 
 /** Arguments: the folder, the command. */

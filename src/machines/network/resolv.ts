@@ -80,7 +80,11 @@ export async function resolvFile(
  */
 export function withResolvConf(file: string | null, argv: Argv): Argv {
   if (file === null) return argv;
-  return inOwnMounts(["sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh", file, ...argv]);
+  return [
+    ...["unshare", "--mount", "--propagation=private", "sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh"],
+    file,
+    ...argv,
+  ] as const;
 }
 
 /** Arguments: the file, the command. */
