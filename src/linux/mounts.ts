@@ -2,7 +2,15 @@
 
 import { dirname } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
-import type { Host } from "../host/host.ts";
+import type { Argv, Host } from "../host/host.ts";
+
+/**
+ * Returns a command line that runs another one in a mount namespace of its own. Its mounts are invisible outside; what
+ * the host unmounts is unmounted there, too, so that no disk of the host stays busy.
+ */
+export function inOwnMounts(argv: readonly string[]): Argv {
+  return ["unshare", "--mount", "--propagation=slave", ...argv];
+}
 
 /**
  * Runs mount(8).

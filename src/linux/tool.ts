@@ -46,7 +46,7 @@ function dieWithParent(host: Host): Argv {
 const OWN_NAMESPACES = [
   "unshare",
   "--mount",
-  "--propagation=private",
+  "--propagation=slave",
   "--pid",
   "--mount-proc",
   "--kill-child=KILL",

@@ -28,6 +28,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",
   "src/machines/storage/overlay.ts rootMountedBy": [
+    "OVERLAY_SCRIPT",
     "IDMAPPED_OVERLAY_SCRIPT",
     "SHIFTED_OVERLAY_SCRIPT",
   ],

@@ -1,13 +1,13 @@
 /** Prepares a filled tree for machines. */
 
 import { join } from "@std/path/posix";
-import { refused } from "../../failure.ts";
+import { hostFailure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { LOCALHOST_LINES } from "../../linux/localhost.ts";
 
 /**
- * Empties the machine id, adds /etc/hosts where it is missing, and makes the root directory
- * readable for all users.
+ * Empties the machine id, adds /etc/hosts where it is missing, removes device nodes, and makes the
+ * root directory readable for all users.
  *
  * @throws {Failure} where a folder of the tree leads out of it, as it could in an image.
  */
@@ -29,7 +29,18 @@ export async function finalizeTree(host: Host, tree: string): Promise<void> {
   if (copy !== null && (await host.files.lstat(copy))?.kind === "file") {
     await host.files.remove(copy);
   }
+  await removeDevices(host, tree);
   await host.files.chmod(tree, 0o755);
+}
+
+/** Machines get their devices from the host: a device node in an image can only be a way out of a machine. */
+async function removeDevices(host: Host, tree: string): Promise<void> {
+  const devices = ["(", "-type", "b", "-o", "-type", "c", ")"] as const;
+  const argv = ["find", tree, "-xdev", ...devices, "-delete"] as const;
+  const { code, stderr } = await host.processes.capture(argv);
+  if (code !== 0) {
+    throw hostFailure(`Cannot remove device nodes from the new tree: ${stderr.trim()}`);
+  }
 }
 
 /** Returns the path of a tree's folder without symlinks; null where the tree has no such folder. */

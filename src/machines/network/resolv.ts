@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { isAddress } from "../../config/checks.ts";
 import type { Argv, Host } from "../../host/host.ts";
+import { inOwnMounts } from "../../linux/mounts.ts";
 import type { MachinePaths } from "../record/paths.ts";
 
 /** The host's name servers, as in resolv.conf(5). */
@@ -80,11 +81,7 @@ export async function resolvFile(
  */
 export function withResolvConf(file: string | null, argv: Argv): Argv {
   if (file === null) return argv;
-  return [
-    ...["unshare", "--mount", "--propagation=private", "sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh"],
-    file,
-    ...argv,
-  ] as const;
+  return inOwnMounts(["sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh", file, ...argv]);
 }
 
 /** Arguments: the file, the command. */

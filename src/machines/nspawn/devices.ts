@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import type { MachineSettings } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
+import { inOwnMounts } from "../../linux/mounts.ts";
 import type { Device, MachineSpec } from "./spec.ts";
 
 const FUSE = "/dev/fuse";
@@ -52,13 +53,11 @@ const KINDS: Readonly<Record<number, "b" | "c">> = { 0x2000: "c", 0x6000: "b" };
  */
 export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
   if (devices.length === 0) return argv;
-  return [
-    "unshare",
-    ...["--mount", "--propagation=private", "sh", "-euc", CREATE_NODES_SCRIPT, "sh"],
-    ...[devicesIn(paths.folder), `${devices.length}`],
+  return inOwnMounts([
+    ...["sh", "-euc", CREATE_NODES_SCRIPT, "sh", devicesIn(paths.folder), `${devices.length}`],
     ...devices.flatMap(nodeArguments),
     ...argv,
-  ];
+  ]);
 }
 
 /**

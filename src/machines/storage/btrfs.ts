@@ -5,6 +5,7 @@ import {
   remainingInSubvolume,
   removeSubvolumeLimit,
 } from "../../linux/btrfs_quota.ts";
+import { inOwnMounts } from "../../linux/mounts.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { moveFolder } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
@@ -24,6 +25,8 @@ export const btrfs: Storage = {
       // Owners on the disk stay as they are; the machine sees mapped ones.
       ...(ids === null ? [] : ["--private-users-ownership=map"]),
     ],
+    wrap: (argv) =>
+      inOwnMounts(["sh", "-euc", BIND_WITHOUT_DEVICES_SCRIPT, "sh", rootIn(folder), ...argv]),
   }),
   bytesWritten: (host, folder) => exclusiveBytes(host, rootIn(folder)),
   async remaining(host, folder) {
@@ -39,6 +42,13 @@ export const btrfs: Storage = {
     await removeUntrustedTree(host, folder);
   },
 };
+
+/** Arguments: the root, nspawn's command line. A device node in an image would be a device of the host. */
+export const BIND_WITHOUT_DEVICES_SCRIPT = `
+mount --bind -o nodev "$1" "$1"
+shift
+exec "$@"
+`;
 
 function rootIn(folder: string): string {
   return join(folder, "root");

@@ -4,7 +4,7 @@ import { diskUsage } from "../../linux/disk.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { IDS_PER_MACHINE } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
-import { escapeColons } from "../../linux/nspawn.ts";
+import { inOwnMounts } from "../../linux/mounts.ts";
 import { createDisk, moveDisk, remainingOn, removeDisk } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 
@@ -27,7 +27,7 @@ export const overlay: Storage = {
   },
 };
 
-/** Creates the upper layer of a machine, and the mount points of an overlay that is not mounted by nspawn. */
+/** Creates the upper layer of a machine, and the mount points of its overlay. */
 export async function makeUpperLayer(
   host: Host,
   folder: string,
@@ -35,14 +35,13 @@ export async function makeUpperLayer(
 ): Promise<void> {
   const upper = upperLayerIn(folder);
   await host.files.makeDirectory(upper, 0o755);
-  if (ids === null) return;
-  await host.files.chown(upper, ids, ids);
+  if (ids !== null) await host.files.chown(upper, ids, ids);
   for (const name of [LOWER, SHIFTED, WORK, MERGED]) {
     await host.files.makeDirectory(join(folder, name), 0o755);
   }
 }
 
-/** Folders beside the upper layer, of an overlay that is mounted before nspawn starts. */
+/** Folders beside the upper layer. */
 const LOWER = "lower";
 const SHIFTED = "shifted";
 const WORK = "work";
@@ -51,7 +50,8 @@ const MERGED = "root";
 /**
  * Returns an overlay over the chroot as a machine's root. Any number of machines share a chroot.
  *
- * It is mounted in the mount namespace of nspawn, so that no mount is left on the host however the machine ends.
+ * It is mounted in the mount namespace of nspawn, so that no mount is left on the host however the machine ends;
+ * without nodev, a device node in an image would be a device of the host.
  *
  * @param ids The first of the machine's own ids; null where it shares the host's.
  * @param layer The shifted layer that gives the chroot's files those ids; null where mount(8) maps them.
@@ -62,42 +62,42 @@ export function overlayRoot(
   ids: number | null,
   layer: string | null = null,
 ): Root {
-  if (ids !== null) {
-    return layer === null
-      ? rootMountedBy(folder, IDMAPPED_OVERLAY_SCRIPT, [chroot, `${ids}`])
-      : rootMountedBy(folder, SHIFTED_OVERLAY_SCRIPT, [chroot, metadataCopiesIn(layer)]);
-  }
+  if (ids === null) return rootMountedBy(folder, OVERLAY_SCRIPT, [chroot]);
+  // Owners are changed before nspawn starts.
+  const owners = ["--private-users-ownership=off"];
+  return layer === null
+    ? rootMountedBy(folder, IDMAPPED_OVERLAY_SCRIPT, [chroot, `${ids}`], owners)
+    : rootMountedBy(folder, SHIFTED_OVERLAY_SCRIPT, [chroot, metadataCopiesIn(layer)], owners);
+}
+
+/** A root on an overlay that a script mounts in a new mount namespace, before it runs systemd-nspawn there. */
+function rootMountedBy(
+  folder: string,
+  script: string,
+  args: readonly string[],
+  options: readonly string[] = [],
+): Root {
   return {
-    options: [
-      `--directory=${chroot}`,
-      "--read-only",
-      `--overlay=${escapeColons(chroot)}:${escapeColons(upperLayerIn(folder))}:/`,
-    ],
+    options: [`--directory=${join(folder, MERGED)}`, ...options],
+    wrap: (argv) => inOwnMounts(["sh", "-euc", script, "sh", folder, ...args, ...argv]),
   };
 }
 
-/**
- * An overlay over a chroot whose owners are changed, which nspawn cannot mount. A script mounts it in a new mount
- * namespace, which then becomes nspawn's. The host's mounts that are copied into that namespace keep no folder
- * busy: the kernel unmounts them when their folder is removed.
- */
-function rootMountedBy(folder: string, script: string, args: readonly string[]): Root {
-  return {
-    options: [`--directory=${join(folder, MERGED)}`, "--private-users-ownership=off"],
-    wrap: (argv) => [
-      "unshare",
-      ...["--mount", "--propagation=private", "sh", "-euc", script, "sh"],
-      ...[folder, ...args],
-      ...argv,
-    ],
-  };
-}
+/** Arguments: the machine's folder, the chroot, nspawn's command line. */
+export const OVERLAY_SCRIPT = `
+cd -P "$1"
+mount --bind "$2" ${LOWER}
+mount -t overlay -o nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+cd /
+shift 2
+exec "$@"
+`;
 
 /** Arguments: the machine's folder, the chroot, the first id, nspawn's command line. */
 export const IDMAPPED_OVERLAY_SCRIPT = `
 cd -P "$1"
 mount --bind -o "X-mount.idmap=b:0:$3:${IDS_PER_MACHINE}" "$2" ${LOWER}
-mount -t overlay -o lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+mount -t overlay -o nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
 cd /
 shift 3
 exec "$@"
@@ -108,7 +108,7 @@ export const SHIFTED_OVERLAY_SCRIPT = `
 cd -P "$1"
 mount --bind "$2" ${LOWER}
 mount --bind "$3" ${SHIFTED}
-mount -t overlay -o ${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+mount -t overlay -o nodev,${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
 cd /
 shift 3
 exec "$@"

@@ -25,7 +25,7 @@ import {
 } from "../recording_host.ts";
 
 /** Programs that really run. */
-const REAL = ["cat", "cp", "du", "stat", "sync"];
+const REAL = ["cat", "cp", "du", "find", "stat", "sync"];
 
 /** What a test of chroots works with. */
 export interface Fixture extends Recording {

@@ -4,6 +4,7 @@ import { findTree } from "../../../../src/chroots/find/lookup.ts";
 import { tryLock } from "../../../../src/chroots/generations/lock.ts";
 import { readRecord } from "../../../../src/chroots/generations/record.ts";
 import { refused } from "../../../../src/failure.ts";
+import { skip } from "../../../skip.ts";
 import { bootstrap, type Fixture, named, recreateChroot, test } from "../fixture.ts";
 
 const left = async ({ context: { host }, folder }: Fixture) => [
@@ -23,6 +24,23 @@ test("createChroot() makes a chroot with a readable root and an empty machine id
   assert.ok((record?.size ?? 0) > 0);
   assert.deepEqual(await left(f), []);
   assert.match(f.err(), /from bookworm, after the chroot's name/);
+});
+
+test("createChroot() keeps no device nodes of a source", async (f) => {
+  if (Deno.uid() !== 0) return skip("createChroot() keeps no device nodes", "not root");
+  await createChroot(f.context, named("x"), "sid");
+  const tree = `${f.folder}/store/x`;
+  assert.deepEqual(await f.context.host.files.list(`${tree}/srv`), ["null"]);
+  assert.ok((await Deno.lstat(`${tree}/srv/null`)).isSymlink);
+}, {
+  async tool(argv) {
+    await bootstrap(argv);
+    const tree = argv.find((word) => word.endsWith("/root"));
+    await Deno.mkdir(`${tree}/srv`);
+    await Deno.symlink("/dev/null", `${tree}/srv/null`);
+    const mknod = new Deno.Command("mknod", { args: [`${tree}/srv/zero`, "c", "1", "5"] });
+    assert.ok((await mknod.output()).success);
+  },
 });
 
 test(

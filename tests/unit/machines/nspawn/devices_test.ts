@@ -48,7 +48,7 @@ Deno.test("withDevices() creates nodes in the namespace of nspawn, which binds t
   const spec = specOf({ devices: DEVICES });
   const argv = nspawnArgv(spec, "unit");
   const folder = "/store/.machines/run-42/devices";
-  assert.deepEqual(argv.slice(0, 5), ["unshare", "--mount", "--propagation=private", "sh", "-euc"]);
+  assert.deepEqual(argv.slice(0, 5), ["unshare", "--mount", "--propagation=slave", "sh", "-euc"]);
   assert.deepEqual(argv.slice(6, 20), [
     ...["sh", folder, "2"],
     ...["0", "c", "10", "232", "0666"],

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { denoProcesses } from "../../../../src/host/processes.ts";
 import { btrfs } from "../../../../src/machines/storage/btrfs.ts";
+import { skip } from "../../../skip.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { inMachine, MIB, mountingHost } from "./mounting_host.ts";
 
@@ -15,6 +17,25 @@ Deno.test("btrfs.create() makes a snapshot of the chroot, and btrfs.remove() suc
     await btrfs.remove(host, machine);
     assert.equal(commands().length, 1);
     assert.equal(await host.files.lstat(machine), null);
+  });
+});
+
+Deno.test("btrfs.root() opens no device of the chroot, in a namespace that receives what the host unmounts", async () => {
+  const { wrap } = btrfs.root("/c", "/m/run-42", null);
+  const words = wrap!(["systemd-nspawn", "--quiet"]);
+  assert.deepEqual(words.slice(0, 3), ["unshare", "--mount", "--propagation=slave"]);
+  assert.deepEqual(words.slice(-3), ["/m/run-42/root", "systemd-nspawn", "--quiet"]);
+  const name = "btrfs.root() opens no device of the chroot";
+  if (Deno.uid() !== 0) return skip(name, "not root");
+  await inFolder(async (folder) => {
+    const { capture } = denoProcesses(recordingHost().host.log);
+    const root = `${folder}/it's :$x,y/root`;
+    await Deno.mkdir(root, { recursive: true });
+    await capture(["mknod", "-m", "0666", `${root}/zero`, "c", "1", "5"]);
+    assert.equal((await capture(["head", "-c", "1", `${root}/zero`])).code, 0);
+    const open = ["head", "-c", "1", `${root}/zero`] as const;
+    const { stderr } = await capture(btrfs.root("/c", `${folder}/it's :$x,y`, null).wrap!(open));
+    assert.match(stderr, /Permission denied/);
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { IDMAP_PROBE_SCRIPT } from "../../../../src/machines/record/ids.ts";
 import { overlay } from "../../../../src/machines/storage/overlay.ts";
+import type { Root } from "../../../../src/machines/storage/storage.ts";
 import { shiftArgv } from "../../../../src/machines/storage/shifted/shift.ts";
 import { skip } from "../../../skip.ts";
 import { denoProcesses } from "../../../../src/host/processes.ts";
@@ -9,19 +10,42 @@ import { inMachine, MIB, mountingHost } from "./mounting_host.ts";
 
 const FIRST = 0x6000_0000;
 
-Deno.test("overlay.root() is an overlay over the read-only chroot, with the colons of its paths escaped", async () => {
+/** Runs a program where nspawn would start; its argument is the root. */
+function inRoot({ options, wrap }: Root, script: string) {
+  const root = options[0]!.replace("--directory=", "");
+  const { capture } = denoProcesses(recordingHost().host.log);
+  return capture(wrap!(["sh", "-uc", script, "sh", root]));
+}
+
+/** A device that any user may open. */
+async function makeZero(path: string): Promise<void> {
+  const { capture } = denoProcesses(recordingHost().host.log);
+  const { code, stderr } = await capture(["mknod", "-m", "0666", path, "c", "1", "5"]);
+  assert.equal(code, 0, stderr);
+}
+
+/** Whether the node opens, then whether it is there. */
+const OPEN_ZERO = 'head -c 1 "$1/zero" >/dev/null; echo "$?"; test -c "$1/zero"; echo "$?"';
+
+Deno.test("overlay.root() keeps what a machine writes out of the chroot, and opens no device of the chroot", async () => {
+  const name = "overlay.root() opens no device of the chroot";
+  if (Deno.uid() !== 0) return skip(name, "not root");
   await inFolder(async (folder) => {
-    const machine = `${folder}/a:b`;
-    await Deno.mkdir(machine);
-    await overlay.create(recordingHost().host, "/chroots/x:y", machine, null, null);
-    const { options } = overlay.root("/chroots/x:y", machine, null);
-    const escaped = machine.replaceAll(":", "\\:");
-    assert.deepEqual(options, [
-      "--directory=/chroots/x:y",
-      "--read-only",
-      `--overlay=/chroots/x\\:y:${escaped}/upper:/`,
-    ]);
+    const [chroot, machine] = [`${folder}/it's :$x,y`, `${folder}/machine`];
+    for (const path of [chroot, machine]) await Deno.mkdir(path);
+    await Deno.writeTextFile(`${chroot}/file`, "content");
+    await makeZero(`${chroot}/zero`);
+    await overlay.create(recordingHost().host, chroot, machine, null, null);
     assert.equal((await Deno.stat(`${machine}/upper`)).mode! & 0o777, 0o755);
+    const root = overlay.root(chroot, machine, null);
+    assert.deepEqual(root.options, [`--directory=${machine}/root`]);
+    const write = 'cat "$1/file"; echo; echo new >"$1/file";';
+    const { stdout, stderr } = await inRoot(root, write + OPEN_ZERO);
+    if (/mount/.test(stderr)) return skip(name, stderr);
+    assert.equal(stdout, "content\n1\n0\n", stderr);
+    assert.match(stderr, /Permission denied/);
+    assert.equal(await Deno.readTextFile(`${chroot}/file`), "content");
+    assert.equal(await Deno.readTextFile(`${machine}/upper/file`), "new\n");
   });
 });
 
@@ -61,13 +85,12 @@ Deno.test("overlay.root() with own ids starts nspawn where the chroot's owners a
     if ((await capture(["unshare", "--mount", ...mapped])).stdout !== `${FIRST}\n`) {
       return skip(name, "mount(8) maps no owners here");
     }
+    await makeZero(`${chroot}/zero`);
     await overlay.create(host, chroot, machine, FIRST, null);
-    const show = 'stat --format=%u "$1/file"; cat "$1/file"; echo new >"$1/new"';
-    const { wrap } = overlay.root(chroot, machine, FIRST);
-    const { code, stdout, stderr } = await capture(
-      wrap!(["sh", "-euc", show, "sh", `${machine}/root`]),
-    );
-    assert.deepEqual([stdout, code], [`${FIRST}\ncontent`, 0], stderr);
+    const show = 'stat --format=%u "$1/file"; cat "$1/file"; echo; echo new >"$1/new";';
+    const root = overlay.root(chroot, machine, FIRST);
+    const { stdout, stderr } = await inRoot(root, show + OPEN_ZERO);
+    assert.equal(stdout, `${FIRST}\ncontent\n1\n0\n`, stderr);
     assert.equal(await Deno.readTextFile(`${machine}/upper/new`), "new\n");
     assert.deepEqual(await host.files.list(`${machine}/root`), [], "no mount is left on the host");
   });
@@ -116,16 +139,15 @@ Deno.test("overlay.root() with a shifted layer shows shifted owners and the chro
     const [chroot, layer, machine] = ["chroot", "layer", "machine"].map((p) => `${folder}/${p}`);
     for (const path of [chroot!, layer!, machine!]) await Deno.mkdir(path);
     await Deno.writeTextFile(`${chroot}/file`, "content");
+    await makeZero(`${chroot}/zero`);
     const { host } = recordingHost();
     const { capture } = denoProcesses(host.log);
     const shifted = await capture(shiftArgv(layer!, chroot!, FIRST));
     if (shifted.code !== 0) return skip(name, shifted.stderr);
     await overlay.create(host, chroot!, machine!, FIRST, null);
-    const show = 'stat --format=%u "$1/file"; cat "$1/file"';
-    const { wrap } = overlay.root(chroot!, machine!, FIRST, layer);
-    const { code, stdout, stderr } = await capture(
-      wrap!(["sh", "-euc", show, "sh", `${machine}/root`]),
-    );
-    assert.deepEqual([stdout, code], [`${FIRST}\ncontent`, 0], stderr);
+    const show = 'stat --format=%u "$1/file"; cat "$1/file"; echo;';
+    const root = overlay.root(chroot!, machine!, FIRST, layer);
+    const { stdout, stderr } = await inRoot(root, show + OPEN_ZERO);
+    assert.equal(stdout, `${FIRST}\ncontent\n1\n0\n`, stderr);
   });
 });

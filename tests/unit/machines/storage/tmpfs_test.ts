@@ -11,7 +11,7 @@ Deno.test("tmpfs.create() mounts a tmpfs that only root can enter and that allow
     assert.deepEqual(commands(), [
       `mount -t tmpfs -o mode=0700,nodev nspawn-runner ${folder}`,
     ]);
-    assert.equal(options.at(-1), `--overlay=/c:${folder}/upper:/`);
+    assert.deepEqual(options, [`--directory=${folder}/root`]);
   });
 });
 
