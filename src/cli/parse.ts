@@ -208,8 +208,16 @@ function namedPositionals(
 function checkedRest(command: CommandSpec, rest: readonly string[] | undefined): readonly string[] {
   if (rest === undefined) return [];
   if (command.rest === undefined) {
-    throw usageError(`Cannot use --: ${command.name} takes no command`);
+    throw usageError(
+      `Cannot use --: ${command.name} takes no command`,
+      `See nspawn-runner ${command.name} --help`,
+    );
   }
-  if (rest.length === 0) throw usageError(`Cannot run ${command.name}: no command follows --`);
+  if (rest.length === 0) {
+    throw usageError(
+      `Cannot run ${command.name}: no command follows --`,
+      `Example: ${command.example}`,
+    );
+  }
   return rest;
 }

@@ -9,7 +9,10 @@ export const run: CommandRun = async (invocation, context) => {
   const { host, config: load } = context;
   const { image = "", generation } = invocation.positionals;
   if (generation !== undefined && !/^\d{1,9}$/.test(generation)) {
-    throw usageError(`Cannot use ${JSON.stringify(generation)}: a generation is a number`);
+    throw usageError(
+      `Cannot use ${JSON.stringify(generation)}: a generation is a number`,
+      "Example: nspawn-runner chroot-rollback bookworm 3",
+    );
   }
   const { name } = await resolveChroot(host, await load(), image);
   const wanted = generation === undefined ? undefined : Number(generation);

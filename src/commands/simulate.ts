@@ -54,6 +54,11 @@ async function scriptOf(
   if (words.length > 0) return commandScript(words);
   if (path === undefined) return SAMPLE_SCRIPT;
   const text = await host.files.read(path);
-  if (text === null) throw refused(`Cannot simulate script ${path}: no such file`);
+  if (text === null) {
+    throw refused(
+      `Cannot simulate script ${path}: no such file`,
+      "Give the path of a file on this host",
+    );
+  }
   return fileScript(text);
 }

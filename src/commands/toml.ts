@@ -24,7 +24,12 @@ export const run: CommandRun = async (invocation, { host }) => {
 async function readToken(host: Host, path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   const text = (await host.files.read(path))?.trim();
-  if (text === undefined) throw refused(`Cannot read token file ${path}: no such file`);
+  if (text === undefined) {
+    throw refused(
+      `Cannot read token file ${path}: no such file`,
+      "Write the runner's token into it",
+    );
+  }
   if (!/^[\x21-\x7e]+$/.test(text)) {
     throw refused(
       `Cannot use token file ${path}: it does not hold exactly one token`,

@@ -98,7 +98,7 @@ function messagesOf(file: string): string[] {
     const [said = "", hint = ""] = texts.map((one) => render(one, sourceOf).trimEnd());
     if (isVariable(said) && isVariable(hint)) return;
     const lines = [`${speaker}: ${said}`];
-    if (!isVariable(hint)) lines.push(`  hint: ${hint}`);
+    if (hint !== "" && hint !== "{undefined}") lines.push(`  hint: ${hint}`);
     found.push({ at: node.range[0], line: lines.join("\n") });
   };
   visit(file, {

@@ -14,7 +14,10 @@ import type { Source } from "./source.ts";
 export async function dirSource({ host }: ChrootContext, source: string): Promise<Source> {
   const path = source.slice("dir:".length);
   if ((await host.files.stat(path))?.kind !== "directory") {
-    throw refused(`Cannot use source ${source}: no such folder`);
+    throw refused(
+      `Cannot use source ${source}: no such folder`,
+      "Correct source in the definition",
+    );
   }
   return {
     origin: source,

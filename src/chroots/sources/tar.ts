@@ -14,7 +14,7 @@ import type { Source } from "./source.ts";
 export async function tarSource({ host }: ChrootContext, source: string): Promise<Source> {
   const path = source.slice("tar:".length);
   if ((await host.files.stat(path))?.kind !== "file") {
-    throw refused(`Cannot use source ${source}: no such file`);
+    throw refused(`Cannot use source ${source}: no such file`, "Correct source in the definition");
   }
   return {
     origin: source,

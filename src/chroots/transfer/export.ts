@@ -29,7 +29,7 @@ export async function exportChroot(
   const { host } = context;
   await requireProgram(host, "zstd");
   if ((await host.files.stat(dirname(file)))?.kind !== "directory") {
-    throw refused(`Cannot write ${file}: no such folder`);
+    throw refused(`Cannot write ${file}: no such folder`, `Create it: mkdir -p ${dirname(file)}`);
   }
   await whileChrootLocked(context, name, () => exportLocked(context, name, file));
 }

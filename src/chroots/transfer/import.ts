@@ -36,7 +36,10 @@ export async function importChroot(
   const { host, config } = context;
   await requireProgram(host, "zstd");
   if ((await host.files.stat(file))?.kind !== "file") {
-    throw refused(`Cannot import ${file}: no such file`);
+    throw refused(
+      `Cannot import ${file}: no such file`,
+      "Give the path of a file of chroot-export",
+    );
   }
   const name = wanted ?? (await readHeader(host, file)).name;
   await recoverStore(host, config.store);

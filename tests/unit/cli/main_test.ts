@@ -165,7 +165,7 @@ Deno.test("main() prints the section for GitLab Runner with the token of a file"
     }
     const none = await run(["toml", "--token-file", `${folder}/none`]);
     assert.equal(none.code, 1);
-    assert.match(none.err, /none: no such file\n$/);
+    assert.match(none.err, /none: no such file\nWrite the runner's token into it\n$/);
   });
 });
 
