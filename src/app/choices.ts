@@ -4,7 +4,7 @@ import type { Invocation } from "./command.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, refused, usageError } from "../failure.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
-import { type Job, readJob, shortHash } from "../gitlab/job.ts";
+import { type Job, readJob, serverHash } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName, machineName } from "../machines/record/name.ts";
 
@@ -12,7 +12,7 @@ import { isMachineName, type MachineName, machineName } from "../machines/record
 export interface ChosenMachine {
   readonly id: string;
   readonly name: MachineName;
-  /** A short hash of the GitLab server's identity; undefined by hand. */
+  /** A hash of the GitLab server's identity; undefined by hand. */
   readonly server: string | undefined;
 }
 
@@ -30,7 +30,7 @@ export async function chooseMachine(
   if (id === undefined) {
     throw usageError("Cannot choose the machine: no job id is given", "Give one: --id 42");
   }
-  const server = job?.server === undefined ? undefined : await shortHash(job.server);
+  const server = job?.server === undefined ? undefined : await serverHash(job.server);
   return { id, name: machineName(id, server), server };
 }
 
@@ -40,14 +40,18 @@ export async function chooseMachine(
  *
  * @throws {Failure} as {@linkcode chooseMachine}.
  */
-export async function machineOfStage(host: Host, invocation: Invocation): Promise<MachineName> {
-  const decided = decisionsOf(host.env)?.machine;
+export async function machineOfStage(
+  host: Host,
+  invocation: Invocation,
+): Promise<Pick<ChosenMachine, "name" | "server">> {
+  const decided = decisionsOf(host.env);
   if (decided === undefined || invocation.options["id"] !== undefined) {
-    return (await chooseMachine(invocation, await readJob(host))).name;
+    return await chooseMachine(invocation, await readJob(host));
   }
-  if (isMachineName(decided)) return decided;
+  const { machine: name, server } = decided;
+  if (isMachineName(name)) return { name, server };
   throw hostFailure(
-    `Cannot use machine ${JSON.stringify(decided)} of the config stage: it is not a valid name`,
+    `Cannot use machine ${JSON.stringify(name)} of the config stage: it is not a valid name`,
   );
 }
 

@@ -15,6 +15,7 @@ import type { BaseTree, MachinePlan, PlannedJob } from "../machines/record/plan.
 import { chrootLine } from "../machines/report/start_report.ts";
 import { adminBinds } from "../machines/start/binds.ts";
 import type { ChosenMachine } from "./choices.ts";
+import { sha256 } from "../text/hash.ts";
 import { helperBinds } from "./job_helper.ts";
 
 /** Who asks for a machine, and for which image. */
@@ -52,7 +53,7 @@ export async function planForJob(
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, { machine, job, image, began }),
-    folders: foldersOf(config, job, machine),
+    folders: await foldersOf(config, job, machine),
     binds: [
       ...await helperBinds(host, config, job, chroot),
       ...await adminBinds(host, config.store, settings.binds ?? []),
@@ -156,15 +157,21 @@ function plannedJob(
 /** Seconds after its time-out in which GitLab Runner has ended a job for sure. */
 const MARGIN = 1800;
 
-function foldersOf(
+async function foldersOf(
   config: Config,
   job: Job | null,
   { server }: ChosenMachine,
-): ProjectFolders | undefined {
+): Promise<ProjectFolders | undefined> {
   if (job?.project === undefined || server === undefined) return undefined;
   return {
-    owner: { server, project: job.project, isProtected: job.isProtected },
+    owner: { server, project: job.project, refs: await refsOf(job) },
     cache: CACHE_DIR,
     builds: config.persistent_builds ? BUILDS_DIR : undefined,
   };
+}
+
+/** Where GitLab does not tell whether a ref is protected, its jobs share folders with those of no other ref. */
+async function refsOf({ isProtected, ref }: Job): Promise<string> {
+  if (isProtected === undefined) return `unknown-${(await sha256(ref)).slice(0, 32)}`;
+  return isProtected ? "protected" : "unprotected";
 }

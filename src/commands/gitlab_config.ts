@@ -12,12 +12,12 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   let decisions: Decisions | undefined;
   let shell: string | undefined;
   if (job !== null) {
-    const { name } = await chooseMachine(invocation, job);
+    const { name, server } = await chooseMachine(invocation, job);
     // An unknown image is refused here already, since GitLab Runner retries a failed prepare.
     const chroot = job.image === undefined
       ? undefined
       : await resolveForJob(host, await load(), job.image);
-    decisions = { machine: name, chroot: chroot?.name, began };
+    decisions = { machine: name, server, chroot: chroot?.name, began };
     if (chroot !== undefined) shell = await scriptShell(host, chroot);
   }
   const answer = configAnswer({ hostname: host.hostname(), shell, decisions });

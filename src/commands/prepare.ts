@@ -23,6 +23,11 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (job !== null && job.services.length > 0) {
     host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
   }
+  if (plan.folders !== undefined && job?.isProtected === undefined) {
+    host.log.info(
+      "The cache is shared with no other ref: GitLab does not say if this one is protected",
+    );
+  }
   for (const line of unknownOverrides(job?.overrides ?? {})) host.log.warn(line);
   await interruptible(host, async (interrupt) => {
     const ready = await prepareHost(host, plan, interrupt);

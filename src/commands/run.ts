@@ -9,7 +9,7 @@ import { runStage } from "../machines/use/run_script.ts";
 
 /** Runs a script in the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
-  const machine = await machineOfStage(host, invocation);
+  const { name: machine } = await machineOfStage(host, invocation);
   const { script: path = "", stage } = invocation.positionals;
   const script = await host.files.readBytes(path);
   if (script === null) {

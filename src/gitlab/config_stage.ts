@@ -11,6 +11,8 @@ export const CACHE_DIR = "/cache";
 export interface Decisions {
   /** The machine's name. */
   readonly machine: string;
+  /** A hash of the GitLab server's identity; undefined where it has none. */
+  readonly server: string | undefined;
   /** The chroot that the job's image resolves to; undefined for a job without image. */
   readonly chroot: string | undefined;
   /** When the config stage began, in milliseconds since 1970. */
@@ -51,12 +53,14 @@ export function configAnswer({ hostname, shell, decisions }: ConfigFacts): Confi
 
 /** GitLab Runner sets these for later stages, over any variable of the job. */
 const MACHINE = "NSPAWN_RUNNER_MACHINE";
+const SERVER = "NSPAWN_RUNNER_SERVER";
 const CHROOT = "NSPAWN_RUNNER_CHROOT";
 const BEGAN = "NSPAWN_RUNNER_BEGAN";
 
-function variablesOf({ machine, chroot, began }: Decisions): Record<string, string> {
+function variablesOf({ machine, server, chroot, began }: Decisions): Record<string, string> {
   return {
     [MACHINE]: machine,
+    ...(server === undefined ? {} : { [SERVER]: server }),
     ...(chroot === undefined ? {} : { [CHROOT]: chroot }),
     [BEGAN]: String(began),
   };
@@ -70,5 +74,10 @@ function variablesOf({ machine, chroot, began }: Decisions): Record<string, stri
 export function decisionsOf(env: (name: string) => string | undefined): Decisions | undefined {
   const machine = env(MACHINE);
   if (!machine) return undefined;
-  return { machine, chroot: env(CHROOT) || undefined, began: Number(env(BEGAN)) };
+  return {
+    machine,
+    server: env(SERVER) || undefined,
+    chroot: env(CHROOT) || undefined,
+    began: Number(env(BEGAN)),
+  };
 }

@@ -16,8 +16,10 @@ export interface Job {
   readonly url: string | undefined;
   /** Its project's id, unique on its server only; undefined if no trusted source names it. */
   readonly project: string | undefined;
-  /** Whether its branch or tag is protected. */
-  readonly isProtected: boolean;
+  /** Its branch or tag, or the ref of its merge request. */
+  readonly ref: string;
+  /** Whether its branch or tag is protected; undefined where GitLab does not tell. */
+  readonly isProtected: boolean | undefined;
   /** Seconds after which GitLab Runner ends it. */
   readonly timeout: number | undefined;
   /** The images of `services:`. */
@@ -49,7 +51,8 @@ function jobOfEnvironment(host: Host): Job | null {
     server: host.env("CUSTOM_ENV_CI_SERVER_URL") || undefined,
     url: undefined,
     project: undefined,
-    isProtected: false,
+    ref: host.env("CUSTOM_ENV_CI_COMMIT_REF_NAME") ?? "",
+    isProtected: undefined,
     timeout: undefined,
     services: namesOf(jsonOf(host.env("CUSTOM_ENV_CI_JOB_SERVICES") ?? "")),
     overrides: overridesIn(
@@ -67,7 +70,11 @@ interface JobResponse {
   readonly id?: unknown;
   readonly image?: { readonly name?: unknown } | null;
   readonly job_info?: { readonly instance_uuid?: unknown; readonly project_id?: unknown } | null;
-  readonly git_info?: { readonly repo_url?: unknown; readonly protected?: unknown } | null;
+  readonly git_info?: {
+    readonly repo_url?: unknown;
+    readonly ref?: unknown;
+    readonly protected?: unknown;
+  } | null;
   readonly runner_info?: { readonly timeout?: unknown } | null;
   readonly variables?: readonly { readonly key?: unknown; readonly value?: unknown }[] | null;
   readonly services?: unknown;
@@ -88,7 +95,8 @@ function jobOfResponse(text: string): Job {
       originOf(textOf(response.git_info?.repo_url)),
     url: originOf(textOf(response.git_info?.repo_url)) ?? originOf(serverUrl(response)),
     project: idOf(response.job_info?.project_id),
-    isProtected: response.git_info?.protected === true,
+    ref: textOf(response.git_info?.ref) ?? "",
+    isProtected: protectionOf(response),
     timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,
     services: namesOf(response.services),
     overrides: overridesIn(response.variables ?? []),
@@ -124,6 +132,17 @@ function overridesIn(
     if (name?.startsWith("NSPAWN_") && typeof value === "string") overrides[name] = value;
   }
   return overrides;
+}
+
+/**
+ * GitLab 18.3 and GitLab Runner 18.3 added the field; before, a variable tells: IsProtected() in common/spec/job.go. A
+ * job can set a variable of that name in addition to GitLab's, so that one `false` among them counts.
+ */
+function protectionOf({ git_info, variables }: JobResponse): boolean | undefined {
+  if (typeof git_info?.protected === "boolean") return git_info.protected;
+  const values = (variables ?? []).filter((one) => one?.key === "CI_COMMIT_REF_PROTECTED")
+    .map(({ value }) => value);
+  return values.length === 0 ? undefined : values.every((value) => value === "true");
 }
 
 /** GitLab's own variables precede the job's: the first of a name is GitLab's. */
@@ -163,7 +182,7 @@ function unreadableJob(): Error {
   );
 }
 
-/** Returns eight hexadecimal digits that stand for a server in names of machines. */
-export async function shortHash(server: string): Promise<string> {
-  return (await sha256(server)).slice(0, 8);
+/** Returns 32 hexadecimal digits that stand for a server: so many that no server can be chosen to have the same. */
+export async function serverHash(server: string): Promise<string> {
+  return (await sha256(server)).slice(0, 32);
 }

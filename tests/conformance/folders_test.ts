@@ -29,6 +29,13 @@ onEachHost("a cache belongs to one project of one server, protected or not", asy
   assert.equal(await said(own, { ...mine, isProtected: undefined }, LOOK), "nothing");
   assert.equal(await said(own, { ...mine, project: 7002 }, LOOK), "nothing");
   assert.equal(await said(own, { ...mine, instance: "another" }, LOOK), "nothing");
+  // GitLab and GitLab Runner before 18.3 say it in a variable, which no job can make true.
+  const older = { ...mine, isProtected: undefined };
+  assert.equal(await said(own, { ...older, refProtected: "true" }, LOOK), "mine");
+  const overrides = { CI_COMMIT_REF_PROTECTED: "true" };
+  for (const one of [{}, { overrides }]) {
+    assert.equal(await said(own, { ...older, refProtected: "false", ...one }, LOOK), "nothing");
+  }
   // A job of a merge request cannot reach the cache of releases either.
   await said(own, { ...mine, isProtected: false }, "echo evil > /cache/whose");
   assert.equal(await said(own, mine, LOOK), "mine");

@@ -14,6 +14,8 @@ export interface JobPlan {
   readonly project?: number;
   /** Whether its branch or tag is protected; undefined if GitLab does not send it. */
   readonly isProtected?: boolean | undefined;
+  /** GitLab's own variable CI_COMMIT_REF_PROTECTED. */
+  readonly refProtected?: "true" | "false";
   /** Seconds. */
   readonly timeout?: number;
   readonly services?: readonly string[];
@@ -53,6 +55,9 @@ export function responseOf(plan: JobPlan): unknown {
       { key: "CI_JOB_ID", value: `${plan.id}`, public: true, file: false, masked: false },
       { key: "CI_SERVER_URL", value: "https://gitlab.example", public: true, file: false },
       { key: "CONF_FILE", value: "the contents of a file\n", public: false, file: true },
+      ...(plan.refProtected === undefined
+        ? []
+        : [{ key: "CI_COMMIT_REF_PROTECTED", value: plan.refProtected, public: true }]),
       ...Object.entries(plan.overrides ?? {}).map(([key, value]) => ({ key, value, public: true })),
     ],
     steps: [{ name: "script", script: ["make"], timeout: 3600, when: "on_success" }],

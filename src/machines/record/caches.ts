@@ -6,11 +6,12 @@ import { type Lease, listLeases } from "./lease.ts";
 
 /** The owner of folders. Jobs of protected branches share none with others, which could poison a cache. */
 export interface CacheOwner {
-  /** A short hash of the GitLab server's identity. */
+  /** A hash of the GitLab server's identity. */
   readonly server: string;
   /** The project's id, unique on its server. */
   readonly project: string;
-  readonly isProtected: boolean;
+  /** The refs whose jobs share the folders, as one component of a path: `protected` or `unprotected`. */
+  readonly refs: string;
 }
 
 /** A file or folder of the host that is bound into a machine. */
@@ -94,7 +95,6 @@ async function freeBuildsFolder(
   }
 }
 
-function pathParts({ server, project, isProtected }: CacheOwner, uid: number): string[] {
-  const refs = isProtected ? "protected" : "unprotected";
+function pathParts({ server, project, refs }: CacheOwner, uid: number): string[] {
   return [server, project, uid === 0 ? refs : `${refs}-${uid}`];
 }

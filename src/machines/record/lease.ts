@@ -34,7 +34,7 @@ export interface Lease {
   /** When it is ended in any case, as ISO 8601. */
   readonly deadline: string;
   readonly job: string;
-  /** A short hash of the GitLab server's identity; null by hand. */
+  /** A hash of the GitLab server's identity, of eight digits in leases of earlier releases; null by hand. */
   readonly server: string | null;
   /** The job's time-out in seconds; null where GitLab sent none. */
   readonly timeout: number | null;

@@ -15,11 +15,11 @@ const MACHINE_NAME =
  * Returns the name of a job's machine: `run-<id>` by hand, `run-<id>-<server>` under GitLab, since ids are unique on
  * one server only.
  *
- * @param server A short hash of the server's identity.
+ * @param server A hash of the server's identity: eight digits of it keep the name short.
  * @throws {Failure} of usage where the id makes no valid name.
  */
 export function machineName(id: string, server: string | undefined): MachineName {
-  const name = server === undefined ? `run-${id}` : `run-${id}-${server}`;
+  const name = server === undefined ? `run-${id}` : `run-${id}-${server.slice(0, 8)}`;
   if (isMachineName(name)) return name;
   throw usageError(
     `Cannot use ${JSON.stringify(id)} as a job id: it makes no valid machine name`,

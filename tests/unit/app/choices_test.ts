@@ -17,6 +17,7 @@ const JOB: Job = {
   server: "https://git.example",
   url: "https://git.example",
   project: undefined,
+  ref: "main",
   isProtected: false,
   timeout: undefined,
   services: [],

@@ -5,7 +5,7 @@ import { main } from "../../../src/cli/main.ts";
 import { writeLease } from "../../../src/machines/record/lease.ts";
 import { leaseOf } from "../machines/fixture.ts";
 import { inFolder } from "../recording_host.ts";
-import { scene, withMachine } from "./fixture.ts";
+import { MACHINE, scene, SERVER_HASH, withMachine } from "./fixture.ts";
 
 Deno.test("cleanup ends this job's machine and no other, and again is done", async () => {
   await inFolder(async (folder) => {
@@ -18,5 +18,22 @@ Deno.test("cleanup ends this job's machine and no other, and again is done", asy
     assert.equal(err(), "", "what cleanup says would be a warning in the runner's log");
     assert.equal(await main(["-v", "cleanup"], host), 0);
     assert.match(err(), /Nothing to remove/);
+  });
+});
+
+Deno.test("cleanup ends no machine of a server whose hash begins alike", async () => {
+  await inFolder(async (folder) => {
+    const { host, store, err } = await scene(folder);
+    for (
+      const [server, kept] of [[`${SERVER_HASH}${"0".repeat(24)}`, 1], [SERVER_HASH, 0]] as const
+    ) {
+      await writeLease(host, {
+        ...leaseOf(store, "42", { supervisor: "standalone", server }),
+        machine: MACHINE,
+      });
+      assert.equal(await main(["cleanup"], host), 0);
+      assert.equal((await host.files.list(`${store}/.leases`)).length, kept, server);
+    }
+    assert.match(err(), /left alone: its job is of another GitLab server/);
   });
 });

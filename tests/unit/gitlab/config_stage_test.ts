@@ -3,12 +3,13 @@ import { configAnswer, type Decisions, decisionsOf } from "../../../src/gitlab/c
 
 const DECISIONS: Decisions = {
   machine: "run-7-ba7816bf",
+  server: "ba7816bf8f01cfea414140de5dae2223",
   chroot: "bookworm",
   began: 1893456000000,
 };
 
 Deno.test("configAnswer() passes decisions to later stages", () => {
-  for (const decisions of [DECISIONS, { ...DECISIONS, chroot: undefined }]) {
+  for (const decisions of [DECISIONS, { ...DECISIONS, server: undefined, chroot: undefined }]) {
     const answer = configAnswer({ hostname: "h", shell: "bash", decisions });
     const env: Readonly<Record<string, string>> = answer.job_env ?? {};
     assert.deepEqual(decisionsOf((name) => env[name]), decisions);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import { type Job, readJob, shortHash } from "../../../src/gitlab/job.ts";
+import { type Job, readJob, serverHash } from "../../../src/gitlab/job.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 /** Variables that a job can set. */
@@ -49,7 +49,8 @@ Deno.test("readJob() reads the response file, whatever variables a job sets", as
     server: "00000000-0000-4000-8000-000000000001",
     url: "https://git.example:8443",
     project: "42",
-    isProtected: false,
+    ref: "",
+    isProtected: undefined,
     timeout: undefined,
     services: [],
     overrides: {},
@@ -166,8 +167,27 @@ Deno.test("readJob() is null without a job", async () => {
   assert.equal(await readJob(recordingHost({ env: { CUSTOM_ENV_CI_JOB_ID: "" } }).host), null);
 });
 
-Deno.test("shortHash() is eight hexadecimal digits of SHA-256", async () => {
-  assert.equal(await shortHash("abc"), "ba7816bf");
-  assert.equal(await shortHash("3"), "4e074085", "a byte below 16 has two digits as well");
-  assert.notEqual(await shortHash("https://a.example"), await shortHash("https://b.example"));
+Deno.test("serverHash() is 32 hexadecimal digits of SHA-256", async () => {
+  assert.equal(await serverHash("abc"), "ba7816bf8f01cfea414140de5dae2223");
+  assert.notEqual(await serverHash("https://a.example"), await serverHash("https://b.example"));
+});
+
+Deno.test("readJob() reads protection from the response, else from GitLab's variable, which no job can make true", async () => {
+  const KEY = "CI_COMMIT_REF_PROTECTED";
+  const cases: readonly (readonly [unknown, readonly string[], boolean | undefined])[] = [
+    [true, ["false"], true],
+    [false, ["true"], false],
+    [undefined, ["true"], true],
+    [undefined, ["false"], false],
+    [null, ["true"], true],
+    [null, ["false", "true"], false],
+    [null, ["true", "false"], false],
+    [undefined, [], undefined],
+    ["true", [], undefined],
+  ];
+  for (const [field, values, expected] of cases) {
+    const variables = values.map((value) => ({ key: KEY, value }));
+    const job = await jobOf(response({ git_info: { ref: "main", protected: field }, variables }));
+    assert.deepEqual([job?.isProtected, job?.ref], [expected, "main"], `${field} ${values}`);
+  }
 });

@@ -4,7 +4,7 @@ import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
 
-const OWNER: CacheOwner = { server: "ba7816bf", project: "42", isProtected: true };
+const OWNER: CacheOwner = { server: "ba7816bf", project: "42", refs: "protected" };
 
 Deno.test("reserveFolders() shares a cache and gives each machine a builds folder of its own", async () => {
   await inFolder(async (store) => {
@@ -27,7 +27,7 @@ Deno.test("reserveFolders() shares a cache and gives each machine a builds folde
     assert.deepEqual(second.folders.map((path) => path.split("/").at(-1)), ["protected", "1"]);
     const open = await reserveFolders(host, store, {
       ...plan,
-      owner: { ...OWNER, isProtected: false },
+      owner: { ...OWNER, refs: "unprotected" },
     }, 0);
     assert.ok(open.folders.every((path) => path.includes("/unprotected")));
     const user = await reserveFolders(host, store, plan, 1000); // who could not write in root's
