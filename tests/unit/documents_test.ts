@@ -187,13 +187,26 @@ const OF_OTHERS = [
   "mknod: Operation not permitted",
   'The "no new privileges" flag is set',
   "terminated by signal",
+  "argument list too long",
+  "fork: Resource temporarily unavailable",
+  "System has not been booted with systemd as init system (PID 1).",
+  "Failed to connect to bus",
+  "Too many open files",
+  "Function not implemented",
+  "Connection timed out",
+  "Could not resolve host",
+  "Operation not permitted",
+  "Cannot connect to the Docker daemon",
   "Attempted to remove disk file system under …, and we can't allow that.",
   "blob is not correct mediatype",
 ];
 
+/** What the headings of docs/troubleshooting.md name: messages, `…` standing for what differs, and shorter code. */
+const SYMPTOMS = allIn(DOCUMENTS.get("docs/troubleshooting.md")!, /^### (.*)$/gm)
+  .flatMap((heading) => allIn(heading, /`([^`]+)`/g));
+
 Deno.test("every message that docs/troubleshooting.md explains is one of the program's", () => {
-  const headings = allIn(DOCUMENTS.get("docs/troubleshooting.md")!, /^### (.*)$/gm);
-  const messages = headings.flatMap((heading) => allIn(heading, /`([^`]*[A-Za-z] [^`]*)`/g))
+  const messages = SYMPTOMS.filter((symptom) => /[A-Za-z] /.test(symptom))
     .filter((message) => !OF_OTHERS.includes(message));
   assert.ok(messages.length > 30);
   const all = sources();
@@ -201,4 +214,29 @@ Deno.test("every message that docs/troubleshooting.md explains is one of the pro
     .map((part) => part.replace(/^[:,. ]+|[:,. ]+$/g, ""))
     .filter((part) => part.includes(" ") && !all.includes(part));
   assert.deepEqual(wrong, []);
+});
+
+/** The failures without a hint of tests/unit/messages.txt, with `…` for what varies. */
+function failuresWithoutHint(): string[] {
+  const lines = read("tests/unit/messages.txt").split("\n");
+  return lines.filter((_, index) => !lines[index + 1]?.startsWith("    hint: "))
+    .flatMap((line) => allIn(line, /^ {2}(?:usage|refused|host): (.*)$/g))
+    .map((message) => message.replace(/\{[^{}]*\}|<[^<>]*>/g, "…"));
+}
+
+/** Whether a symptom is this failure, or a wider one with words of its own for the reason: `Cannot …: interrupted`. */
+function names(symptom: string, failure: string): boolean {
+  const shape = symptom.split("…").map((part) => part.replace(/[^\w ]/g, "\\$&")).join(".+");
+  const reasonOf = (message: string) => message.slice(message.indexOf(": ") + 1);
+  const isVague = (message: string) => !/\w/.test(reasonOf(message));
+  return new RegExp(`^${shape}$`).test(failure) && (!isVague(symptom) || isVague(failure));
+}
+
+Deno.test("every failure has a hint, or an entry in the page of troubleshooting", () => {
+  const failures = failuresWithoutHint();
+  assert.ok(failures.length > 10);
+  const unexplained = failures.filter((failure) =>
+    !SYMPTOMS.some((symptom) => names(symptom, failure))
+  );
+  assert.deepEqual(unexplained, []);
 });
