@@ -42,9 +42,9 @@ export async function collectGarbage(collection: Collection): Promise<number> {
 
 async function collectMachines(
   { host, config, dryRun, report }: Collection,
-  { boot }: KernelFacts,
+  { boot, uptime }: KernelFacts,
 ): Promise<number> {
-  const state = { boot, runner: null, isRunning: (lease: Lease) => isRunning(host, lease) };
+  const state = { boot, uptime, runner: null, isRunning: (lease: Lease) => isRunning(host, lease) };
   const leases = await listLeases(host, config.store);
   return await endOverdue(host, leases, state, async ({ lease, reason }: Overdue) => {
     report(`machine ${lease.machine}`, reason);

@@ -8,7 +8,7 @@ import type { Host } from "../host/host.ts";
 import { kernelFacts } from "../linux/proc.ts";
 import { endOverdue } from "../machines/end/overdue.ts";
 import { removeMachine } from "../machines/end/stop.ts";
-import { listLeases } from "../machines/record/lease.ts";
+import { leasesOfHost, listLeases } from "../machines/record/lease.ts";
 import { whileReserving } from "../machines/record/lock.ts";
 import {
   removeShiftedLayersOf,
@@ -55,11 +55,11 @@ export async function withChrootHousekeeping<T>(
   }
 }
 
-/** Implements the port through which chroots see machines, by the leases of a store. */
+/** Implements the port through which chroots see machines. A chroot of one store may be a symlink into another. */
 function machinesOfStore(host: Host, store: string): ChrootMachines {
   return {
     list: async () =>
-      (await listLeases(host, store)).map(({ machine, chroot, storage, preparer }) => ({
+      (await leasesOfHost(host, store)).map(({ machine, chroot, storage, preparer }) => ({
         machine,
         chroot,
         storage,
@@ -76,8 +76,8 @@ function machinesOfStore(host: Host, store: string): ChrootMachines {
 async function endOverdueMachines(host: Host, store: string): Promise<void> {
   const leases = await listLeases(host, store);
   if (leases.length === 0) return;
-  const { boot } = await kernelFacts(host);
-  await endOverdue(host, leases, { boot, runner: null }, async ({ lease, reason }) => {
+  const { boot, uptime } = await kernelFacts(host);
+  await endOverdue(host, leases, { boot, uptime, runner: null }, async ({ lease, reason }) => {
     host.log.step(`Ending machine ${lease.machine}: ${reason}`);
     await removeMachine(host, lease);
     return true;

@@ -22,6 +22,7 @@ export function denoHost(): Host {
     files: denoFiles(),
     clock: {
       now: () => Date.now(),
+      monotonic: () => performance.now(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       nap,
     },

@@ -156,6 +156,8 @@ export interface Lock {
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
+  /** Milliseconds since some moment: a change of the host's time does not change it. */
+  monotonic(): number;
   /** Waits without blocking the process. */
   sleep(ms: number): Promise<void>;
   /** Blocks the whole process for a few milliseconds. */

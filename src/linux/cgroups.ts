@@ -51,7 +51,10 @@ processes_in() {
   find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
 signal_all() {
-  for process in $(processes_in "$1"); do kill -s "$2" "$process" 2>/dev/null; done
+  for process in $(processes_in "$1"); do
+    # 0 is a process of another PID namespace; to kill(1) it is this shell's own process group.
+    [ "$process" -eq 0 ] || kill -s "$2" "$process" 2>/dev/null
+  done
 }
 kill_all() {
   { echo 1 >"$1/cgroup.kill"; } 2>/dev/null || signal_all "$1" KILL
@@ -127,6 +130,35 @@ exit "$code"
  */
 export function inOwnCgroup(cgroup: string, grace: number, argv: readonly string[]): Argv {
   return ["sh", "-c", RUN_IN_CGROUP_SCRIPT, "sh", `${grace * 100}`, cgroup, ...argv];
+}
+
+/** Whose processes a cgroup holds; those of another PID namespace belong to another container of the host. */
+export type CgroupState = "empty" | "populated" | "foreign";
+
+/** Arguments: cgroups. Prints the state of each in a line. */
+export const CGROUP_STATES_SCRIPT = `${END_FUNCTIONS}
+for cgroup; do
+  state=empty
+  for process in $(processes_in "$cgroup"); do
+    if [ "$process" -eq 0 ]; then
+      state=foreign
+      break
+    fi
+    state=populated
+  done
+  echo "$state"
+done
+`;
+
+/** Returns whose processes each of some cgroups holds. */
+export async function cgroupStates(
+  host: Host,
+  cgroups: readonly string[],
+): Promise<CgroupState[]> {
+  if (cgroups.length === 0) return [];
+  const argv = ["sh", "-c", CGROUP_STATES_SCRIPT, "sh", ...cgroups] as const;
+  const { stdout } = await host.processes.capture(argv);
+  return stdout.trimEnd().split("\n") as CgroupState[];
 }
 
 /**

@@ -17,6 +17,8 @@ export const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 export interface KernelFacts {
   /** An id that differs at each boot of the host: random(4). */
   readonly boot: string;
+  /** Seconds since the host's boot, by a clock that nobody sets; null where the kernel does not tell. */
+  readonly uptime: number | null;
   /** The line of proc_pid_stat(5) of this process. */
   readonly stat: string;
   /** The cgroup of this process in the unified hierarchy; null where there is none: cgroups(7). */
@@ -39,6 +41,7 @@ export async function kernelFacts(host: Host): Promise<KernelFacts> {
     host,
     BOOT_ID,
     `${own}/stat`,
+    "/proc/uptime",
     `${own}/cgroup`,
     `${own}/mountinfo`,
     `${own}/net/dev`,
@@ -47,6 +50,7 @@ export async function kernelFacts(host: Host): Promise<KernelFacts> {
   return {
     boot,
     stat,
+    uptime: parseUptime(text),
     cgroup: parseCgroup(text),
     mounts: parseMounts(text),
     links: parseLinks(text),
@@ -101,6 +105,12 @@ export function parseMounts(text: string): Mount[] {
     const type = after?.split(" ")[0];
     return point === undefined || type === undefined ? [] : [{ point: unescape(point), type }];
   });
+}
+
+/** Returns the seconds since boot in a text that holds `/proc/uptime`: proc_uptime(5). */
+function parseUptime(text: string): number | null {
+  const seconds = text.match(/^(\d+\.\d\d) \d+\.\d\d$/m)?.[1];
+  return seconds === undefined ? null : Number(seconds);
 }
 
 /** Returns the interfaces in a text that holds `/proc/PID/net/dev`: proc_pid_net(5). */

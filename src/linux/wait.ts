@@ -25,10 +25,10 @@ export async function until<Answer>(
   { timeout = Infinity, interval = 3, signal }: WaitOptions,
   ask: () => Promise<Answer> | Answer,
 ): Promise<Answer> {
-  const end = host.clock.now() + timeout;
+  const end = host.clock.monotonic() + timeout;
   for (;;) {
     const answer = await ask();
-    if (answer || signal?.aborted || host.clock.now() >= end) return answer;
+    if (answer || signal?.aborted || host.clock.monotonic() >= end) return answer;
     if (interval <= MAX_NAP) host.clock.nap(interval);
     else await host.clock.sleep(interval);
     if (signal?.aborted) return answer;

@@ -119,6 +119,7 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
     files: denoFiles(),
     clock: {
       now: () => now,
+      monotonic: () => now,
       sleep(ms) {
         now += ms;
         return Promise.resolve();

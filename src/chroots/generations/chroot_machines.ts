@@ -18,7 +18,7 @@ export interface ChrootMachine {
   readonly starting: boolean;
 }
 
-/** All machines of a store. */
+/** All machines of a host. */
 export interface ChrootMachines {
   /** Lists the machines that exist at this moment. */
   list(): Promise<readonly ChrootMachine[]>;

@@ -7,7 +7,7 @@ import { diskUsages } from "../../linux/disk.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { formatSize } from "../../text/size.ts";
 import { BUILDS, CACHES, foldersInUse } from "../record/caches.ts";
-import { listLeases } from "../record/lease.ts";
+import { listCommonLeases } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
 
 /** How much is kept, and for how long. */
@@ -44,7 +44,7 @@ export async function evictionCandidates(
   store: string,
   policy: RetentionPolicy,
 ): Promise<EvictionCandidate[]> {
-  const inUse = foldersInUse(await listLeases(host, store));
+  const inUse = foldersInUse(await listCommonLeases(host, store));
   const folders = (await listFolders(host, store)).sort((one, other) => other.used - one.used);
   const now = host.clock.now();
   const candidates: EvictionCandidate[] = [];
@@ -95,7 +95,7 @@ async function moveAside(
   candidates: readonly EvictionCandidate[],
 ): Promise<void> {
   await whileReserving(host, async () => {
-    const inUse = foldersInUse(await listLeases(host, store));
+    const inUse = foldersInUse(await listCommonLeases(host, store));
     for (const { path } of candidates) {
       if (inUse.has(path) || await host.files.lstat(path) === null) continue;
       const root = join(

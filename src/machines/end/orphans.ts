@@ -2,10 +2,10 @@
 
 import { EXPORT_MOUNTS, removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import type { Host } from "../../host/host.ts";
-import { endCgroup } from "../../linux/cgroups.ts";
+import { type CgroupState, cgroupStates, endCgroup } from "../../linux/cgroups.ts";
 import { closeChannel } from "../exec/channel.ts";
-import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
-import { readLease } from "../record/lease.ts";
+import { fileSystemOf, isAlive, type KernelFacts, type ProcessId } from "../../linux/proc.ts";
+import { parseCommonLease, readLease } from "../record/lease.ts";
 import { isMachineName, type MachineName } from "../record/name.ts";
 import {
   disksFolder,
@@ -27,9 +27,24 @@ export interface Orphan {
   readonly hasUnit: boolean;
   /** Cgroups that this program made for it. */
   readonly cgroups: readonly string[];
+  /** Whether it has the file of a lease, which is damaged or of another version of this program. */
+  readonly hasUnreadableLease: boolean;
 }
 
-/** Returns the machines that left traces on this host and have no lease in any store, sorted by name. */
+/** A cgroup that this program made for a machine. */
+interface MachineCgroup {
+  readonly path: string;
+  readonly machine: string;
+  readonly state: CgroupState;
+}
+
+/** Whether a store has the lease of a machine, and whether this version of the program can read it. */
+type LeaseState = "whole" | "unreadable" | "none";
+
+/**
+ * Returns the machines that left traces on this host and have no lease in any store, sorted by name. A machine with a
+ * lease that this version of the program cannot read is none of them while it lives.
+ */
 export async function findOrphans(
   host: Host,
   store: string,
@@ -38,7 +53,7 @@ export async function findOrphans(
   const units = await listUnits(host);
   const cgroups = await listCgroups(host, facts);
   const places: readonly (readonly [string, readonly string[]])[] = [
-    ["a damaged record", (await host.files.list(leaseFolder(store))).map(withoutEnding)],
+    ["an unreadable record", (await host.files.list(leaseFolder(store))).map(withoutEnding)],
     ["its writes", await host.files.list(machinesFolder(store))],
     ["its disk", await host.files.list(disksFolder(store))],
     ["files below /run", (await host.files.list(RUNTIME_FOLDER)).map(withoutEnding)],
@@ -52,9 +67,18 @@ export async function findOrphans(
   }
   const orphans: Orphan[] = [];
   for (const [machine, found] of [...traces].sort()) {
-    if (!isMachineOfOurs(machine) || await hasLease(host, store, machine)) continue;
-    const own = cgroups.filter((one) => one.machine === machine).map(({ path }) => path);
-    orphans.push({ machine, traces: [...found], hasUnit: units.includes(machine), cgroups: own });
+    if (!isMachineOfOurs(machine)) continue;
+    const hasUnit = units.includes(machine);
+    const own = cgroups.filter((one) => one.machine === machine);
+    const lease = await leaseState(host, store, machine);
+    if (lease === "whole") continue;
+    const hasUnreadableLease = lease === "unreadable";
+    if (hasUnreadableLease) {
+      const hasProcesses = hasUnit || own.some(({ state }) => state === "populated");
+      if (hasProcesses || await isInUse(host, store, machine, facts)) continue;
+    }
+    const paths = own.map(({ path }) => path);
+    orphans.push({ machine, traces: [...found], hasUnit, cgroups: paths, hasUnreadableLease });
   }
   return orphans;
 }
@@ -68,9 +92,10 @@ export async function removeOrphan(
   host: Host,
   store: string,
   facts: KernelFacts,
-  { machine, hasUnit, cgroups }: Orphan,
+  { machine, hasUnit, cgroups, hasUnreadableLease }: Orphan,
 ): Promise<void> {
-  if (await hasLease(host, store, machine)) return; // prepare was faster
+  const lease = await leaseState(host, store, machine);
+  if (lease !== (hasUnreadableLease ? "unreadable" : "none")) return; // prepare was faster
   if (hasUnit) await stopUnit(host, machine);
   for (const cgroup of cgroups) await endCgroup(host, [cgroup], 0);
   await removeExportMount(host, machine);
@@ -88,28 +113,56 @@ function isMachineOfOurs(name: string): name is MachineName {
   return isMachineName(name) && /^(?:run|held)-/.test(name);
 }
 
-/** Whether a store has its lease; that of another store is found by its link. */
-async function hasLease(host: Host, store: string, machine: MachineName): Promise<boolean> {
+/** The lease of another store is found by its link. */
+async function leaseState(host: Host, store: string, machine: MachineName): Promise<LeaseState> {
   const elsewhere = await host.files.real(leaseLink(machine));
-  if (elsewhere !== null && elsewhere !== machinePaths(store, machine).lease) return true;
-  // A damaged lease does not count.
-  return await readLease(host, store, machine).catch(() => null) !== null;
+  if (elsewhere !== null && elsewhere !== machinePaths(store, machine).lease) return "whole";
+  try {
+    return await readLease(host, store, machine) === null ? "none" : "whole";
+  } catch {
+    return "unreadable";
+  }
+}
+
+/** Whether a lease of another version names a process that lives, or files that are still kept. */
+async function isInUse(
+  host: Host,
+  store: string,
+  machine: MachineName,
+  { boot }: KernelFacts,
+): Promise<boolean> {
+  const lease = parseCommonLease(await host.files.read(machinePaths(store, machine).lease) ?? "");
+  if (lease === null || lease.boot !== boot) return false;
+  if (lease.held !== null) return !(host.clock.now() > Date.parse(lease.held));
+  const processes: (ProcessId | null)[] = [lease.leader, lease.preparer];
+  for (const process of processes) {
+    if (process !== null && await isAlive(host, process)) return true;
+  }
+  return false;
 }
 
 function withoutEnding(entry: string): string {
   return entry.replace(/\.(?:log|lease|lock|failures|json)$/, "");
 }
 
-/** Returns the cgroups that this program makes for machines on hosts without systemd. */
-async function listCgroups(host: Host, { mounts }: KernelFacts) {
+/**
+ * Returns the cgroups that this program makes for machines on hosts without systemd, without those of other containers
+ * that share the hierarchy.
+ */
+async function listCgroups(host: Host, { mounts }: KernelFacts): Promise<MachineCgroup[]> {
   const points = mounts.filter(({ type }) => type === "cgroup2" || type === "cgroup")
     .map(({ point }) => point);
   if (points.length === 0) return [];
   const { stdout } = await host.processes.capture(
     ["find", ...points, "-type", "d", "-name", "nspawn-runner-run-*", "-prune", "-print0"],
   );
-  return stdout.split("\0").filter((path) => path !== "" && !path.endsWith(".service"))
-    .map((path) => ({ path, machine: path.slice(path.lastIndexOf("/") + 1 + PREFIX) }));
+  const paths = stdout.split("\0").filter((path) => path !== "" && !path.endsWith(".service"));
+  const states = await cgroupStates(host, paths);
+  return paths.map((path, index) => ({
+    path,
+    machine: path.slice(path.lastIndexOf("/") + 1 + PREFIX),
+    state: states[index]!,
+  })).filter(({ state }) => state !== "foreign");
 }
 
 const PREFIX = "nspawn-runner-".length;

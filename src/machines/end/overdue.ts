@@ -14,6 +14,8 @@ import { parseStat, type ProcessId } from "../../linux/proc.ts";
 export interface HostState {
   /** The id of this boot. */
   readonly boot: string;
+  /** Seconds since boot; null where the kernel does not tell. */
+  readonly uptime: number | null;
   /** The GitLab Runner that called this program, and so is alive. */
   readonly runner: ProcessId | null;
   /** Returns whether a machine without a GitLab Runner runs; where undefined, such a machine counts as running. */
@@ -90,7 +92,7 @@ export async function endUnlessLocked(
 async function overdueReason(
   host: Host,
   lease: Lease,
-  { boot, isRunning }: HostState,
+  { boot, uptime, isRunning }: HostState,
   alive: ReadonlySet<string>,
   wasKilled: boolean,
 ): Promise<string | null> {
@@ -106,15 +108,23 @@ async function overdueReason(
   if (lease.runner !== null) {
     // A living runner calls cleanup itself, and writes to the job's log.
     return alive.has(keyOf(lease.runner))
-      ? deadlineReason(lease, now)
+      ? deadlineReason(lease, now, uptime)
       : "its GitLab Runner has ended";
   }
   if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";
-  return deadlineReason(lease, now);
+  return deadlineReason(lease, now, uptime);
 }
 
-function deadlineReason({ deadline }: Lease, now: number): string | null {
-  return now > Date.parse(deadline) ? `its deadline was ${deadline}` : null;
+/** In the boot in which the lease was made, the time since boot counts: nobody can set it. */
+function deadlineReason(
+  { deadline, deadlineUptime }: Lease,
+  now: number,
+  uptime: number | null,
+): string | null {
+  const isOver = uptime !== null && deadlineUptime !== null
+    ? uptime > deadlineUptime
+    : now > Date.parse(deadline);
+  return isOver ? `its deadline was ${deadline}` : null;
 }
 
 /** Returns the living processes among those that leases of this boot name. */

@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { type Lease, listLeases } from "./lease.ts";
+import { type CommonLease, listCommonLeases } from "./lease.ts";
 
 /** The owner of folders. Jobs of protected branches share none with others, which could poison a cache. */
 export interface CacheOwner {
@@ -79,7 +79,7 @@ export async function reserveFolders(
 const DATA_FOLDER = "data";
 
 /** Returns the folders that leases name. */
-export function foldersInUse(leases: readonly Lease[]): Set<string> {
+export function foldersInUse(leases: readonly CommonLease[]): Set<string> {
   return new Set(leases.flatMap(({ folders }) => folders));
 }
 
@@ -88,7 +88,7 @@ async function freeBuildsFolder(
   store: string,
   parts: readonly string[],
 ): Promise<string> {
-  const taken = foldersInUse(await listLeases(host, store));
+  const taken = foldersInUse(await listCommonLeases(host, store));
   for (let slot = 0;; slot++) {
     const folder = join(store, BUILDS.name, ...parts, `${slot}`);
     if (!taken.has(folder)) return folder;

@@ -2,7 +2,7 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { Lease } from "./lease.ts";
+import type { CommonLease } from "./lease.ts";
 import { probe, probeResult } from "./host_probe.ts";
 
 /** Ids per machine: the range of 16-bit ids, which most programs expect. */
@@ -21,7 +21,7 @@ export const ID_RANGE = [FIRST_ID, FIRST_ID + RANGE_COUNT * IDS_PER_MACHINE] as 
  * @param leases Those of all machines of the host.
  * @throws {Failure} of the host where all ranges are taken.
  */
-export function freeIds(leases: readonly Lease[]): number {
+export function freeIds(leases: readonly Pick<CommonLease, "ids">[]): number {
   const taken = new Set(leases.map(({ ids }) => ids));
   for (let slot = 0; slot < RANGE_COUNT; slot++) {
     const first = FIRST_ID + slot * IDS_PER_MACHINE;

@@ -33,6 +33,8 @@ export interface Lease {
   readonly began: string;
   /** When it is ended in any case, as ISO 8601. */
   readonly deadline: string;
+  /** The same in seconds since boot, which counts where it is known: the host's time may be set meanwhile. */
+  readonly deadlineUptime: number | null;
   readonly job: string;
   /** A hash of the GitLab server's identity, of eight digits in leases of earlier releases; null by hand. */
   readonly server: string | null;
@@ -69,6 +71,26 @@ export interface Lease {
   readonly held: string | null;
 }
 
+/**
+ * What is reserved for a machine, and by which its processes are found: the part of a lease that every version of this
+ * program writes alike, so that no version gives it away while another one uses it.
+ */
+export type CommonLease = Pick<
+  Lease,
+  | "machine"
+  | "store"
+  | "boot"
+  | "chroot"
+  | "storage"
+  | "ids"
+  | "layer"
+  | "network"
+  | "folders"
+  | "preparer"
+  | "leader"
+  | "held"
+>;
+
 /** The chroot that a machine started from. */
 export interface UsedChroot {
   readonly name: string;
@@ -99,7 +121,7 @@ export async function writeLease(host: Host, lease: Lease): Promise<void> {
 /**
  * Returns the lease of a machine; null where there is no such machine.
  *
- * @throws {Failure} of the host where the file is damaged.
+ * @throws {Failure} of the host where the file is damaged, or another version of this program wrote it.
  */
 export async function readLease(
   host: Host,
@@ -111,9 +133,12 @@ export async function readLease(
   if (text === null) return null;
   const lease = parseLease(text);
   if (lease === null || lease.machine !== machine) {
+    const isOfAnotherVersion = parseCommonLease(text)?.machine === machine;
     throw hostFailure(
-      `Cannot read lease ${path}: it is damaged`,
-      "End the machine and remove its lease: nspawn-runner gc",
+      `Cannot read lease ${path}: ${
+        isOfAnotherVersion ? "another version of nspawn-runner wrote it" : "it is damaged"
+      }`,
+      "When the machine has ended, remove what is left of it: nspawn-runner gc",
     );
   }
   return lease;
@@ -135,24 +160,40 @@ export async function findLease(
   return lease?.machine === machine ? lease : await readLease(host, await store(), machine);
 }
 
-/** Returns the leases of a store, sorted by machine, without damaged ones. */
-export async function listLeases(host: Host, store: string): Promise<Lease[]> {
-  const leases: Lease[] = [];
+/** Returns the leases of a store, sorted by machine, without damaged ones and those of other versions. */
+export function listLeases(host: Host, store: string): Promise<Lease[]> {
+  return listParsed(host, store, parseLease);
+}
+
+/** Returns what all leases of a store reserve, also those of other versions, sorted by machine. */
+export function listCommonLeases(host: Host, store: string): Promise<CommonLease[]> {
+  return listParsed(host, store, parseCommonLease);
+}
+
+async function listParsed<T extends CommonLease>(
+  host: Host,
+  store: string,
+  parse: (text: string) => T | null,
+): Promise<T[]> {
+  const leases: T[] = [];
   for (const file of await host.files.list(leaseFolder(store))) {
     const name = file.replace(/\.json$/, "");
     if (name === file || !isMachineName(name)) continue;
-    const lease = parseLease(await host.files.read(machinePaths(store, name).lease) ?? "");
+    const lease = parse(await host.files.read(machinePaths(store, name).lease) ?? "");
     if (lease?.machine === name) leases.push(lease);
   }
   return leases;
 }
 
-/** Returns the leases of a store, and those of other stores whose machines were started in this boot. */
-export async function leasesOfHost(host: Host, store: string): Promise<Lease[]> {
-  const leases = await listLeases(host, store);
+/**
+ * Returns what the leases of a store reserve, and those of other stores whose machines were started in this boot; also
+ * leases of other versions.
+ */
+export async function leasesOfHost(host: Host, store: string): Promise<CommonLease[]> {
+  const leases = await listCommonLeases(host, store);
   for (const entry of await host.files.list(RUNTIME_FOLDER)) {
     if (!entry.endsWith(".lease")) continue;
-    const lease = parseLease(await host.files.read(join(RUNTIME_FOLDER, entry)) ?? "");
+    const lease = parseCommonLease(await host.files.read(join(RUNTIME_FOLDER, entry)) ?? "");
     if (lease !== null && lease.store !== store) leases.push(lease);
   }
   return leases;
@@ -174,6 +215,34 @@ function parseLease(text: string): Lease | null {
   }
 }
 
+/** Returns what a lease of any version reserves; null where the file is damaged. */
+export function parseCommonLease(text: string): CommonLease | null {
+  const whole = parseLease(text);
+  if (whole !== null) return whole;
+  try {
+    const lease = JSON.parse(text);
+    if (!isMachineName(lease.machine) || typeof lease.store !== "string") return null;
+    return {
+      machine: lease.machine,
+      store: lease.store,
+      boot: String(lease.boot),
+      chroot: { name: String(lease.chroot?.name), path: String(lease.chroot?.path) },
+      storage: lease.storage,
+      ids: Number.isInteger(lease.ids) ? lease.ids : null,
+      layer: typeof lease.layer === "string" ? lease.layer : null,
+      network: Number.isInteger(lease.network?.slot)
+        ? { kind: "private", slot: lease.network.slot }
+        : { kind: "host" },
+      folders: Array.isArray(lease.folders) ? lease.folders : [],
+      preparer: Number.isInteger(lease.preparer?.pid) ? lease.preparer : null,
+      leader: Number.isInteger(lease.leader?.pid) ? lease.leader : null,
+      held: typeof lease.held === "string" ? lease.held : null,
+    };
+  } catch {
+    return null;
+  }
+}
+
 /** The fields that leases of earlier releases lack. */
 const DEFAULTS = {
   user: null,
@@ -181,6 +250,7 @@ const DEFAULTS = {
   layer: null,
   diskMax: null,
   network: { kind: "host" },
+  deadlineUptime: null,
 } as const;
 
 /** Checked since a lease may have been edited, or be of another version. */

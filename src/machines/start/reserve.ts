@@ -6,7 +6,7 @@ import type { Host } from "../../host/host.ts";
 import { parseStat } from "../../linux/proc.ts";
 import { type Bind, reserveFolders } from "../record/caches.ts";
 import { freeIds } from "../record/ids.ts";
-import { type Lease, leasesOfHost, writeLease } from "../record/lease.ts";
+import { type CommonLease, type Lease, leasesOfHost, writeLease } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
 import { interfaceName, slotCount } from "../network/address.ts";
 import type { NetworkPlan } from "../record/network.ts";
@@ -106,7 +106,7 @@ function newLease(
   plan: MachinePlan,
   { kernel, runner, supervisor, network }: PreparedHost,
   { tree, storage, booted, user, owners }: TreePlan,
-  leases: readonly Lease[],
+  leases: readonly CommonLease[],
 ): Lease {
   const { name, store, settings, job } = plan;
   return {
@@ -115,6 +115,7 @@ function newLease(
     store,
     boot: kernel.boot,
     ...jobFields(job, host.clock.now()),
+    deadlineUptime: kernel.uptime === null ? null : Math.ceil(kernel.uptime + job.lifetime),
     runner,
     chroot: { name: tree.name, path: tree.path },
     storage: storage.kind,
@@ -147,7 +148,7 @@ function jobFields(job: PlannedJob, now: number) {
   };
 }
 
-function idsFor(owners: FileOwners, leases: readonly Lease[]): Pick<Lease, "ids" | "layer"> {
+function idsFor(owners: FileOwners, leases: readonly CommonLease[]): Pick<Lease, "ids" | "layer"> {
   if (owners.kind === "host") return { ids: null, layer: null };
   const ids = freeIds(leases);
   return { ids, layer: owners.kind === "shifted" ? join(owners.layers, `${ids}`) : null };
@@ -156,7 +157,7 @@ function idsFor(owners: FileOwners, leases: readonly Lease[]): Pick<Lease, "ids"
 /** The interface of a slot may belong to another store, or to a machine that has only just ended. */
 function freeSlot(
   { network_range }: NetworkPlan,
-  leases: readonly Lease[],
+  leases: readonly CommonLease[],
   links: readonly string[],
 ): number {
   const taken = new Set(

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import type { Argv } from "../../../src/host/host.ts";
-import { cgroupPaths, endCgroup, inCgroup, inOwnCgroup } from "../../../src/linux/cgroups.ts";
+import {
+  cgroupPaths,
+  cgroupStates,
+  END_FUNCTIONS,
+  endCgroup,
+  inCgroup,
+  inOwnCgroup,
+} from "../../../src/linux/cgroups.ts";
 import type { KernelFacts } from "../../../src/linux/proc.ts";
 import { parseCgroup, parseMounts, readKernel } from "../../../src/linux/proc.ts";
 import { skip } from "../../skip.ts";
@@ -9,7 +16,7 @@ import { inFolder, recordingHost } from "../recording_host.ts";
 const UNIFIED = { point: "/sys/fs/cgroup", type: "cgroup2" };
 
 function facts(cgroup: string | null, mounts = [UNIFIED]): KernelFacts {
-  return { boot: "b", stat: "", cgroup, mounts, links: [] };
+  return { boot: "b", stat: "", uptime: null, cgroup, mounts, links: [] };
 }
 
 Deno.test("cgroupPaths() are below the own cgroup, with a twin for each older hierarchy", () => {
@@ -183,4 +190,32 @@ Deno.test("inOwnCgroup() ends left processes by SIGTERM, then by SIGKILL", async
   const script = `(${left}) >/dev/null 2>&1 & exit 0`;
   const ran = await runInOwn("inOwnCgroup() ends what is left", script);
   if (ran) assert.ok(ran.code === 0 && ran.took > 900 && ran.took < 8_000, JSON.stringify(ran));
+});
+
+Deno.test("cgroupStates() tells processes of another PID namespace, which no signal is sent to", async () => {
+  await inFolder(async (folder) => {
+    const { host } = recordingHost({ real: ["sh"] });
+    const procs: Readonly<Record<string, string>> = {
+      none: "",
+      own: "7\n8\n",
+      other: "0\n0\n",
+      both: "7\n0\n",
+    };
+    for (const [name, text] of Object.entries(procs)) {
+      await Deno.mkdir(`${folder}/${name}/payload`, { recursive: true });
+      await Deno.writeTextFile(`${folder}/${name}/payload/cgroup.procs`, text);
+    }
+    const paths = Object.keys(procs).map((name) => `${folder}/${name}`);
+    assert.deepEqual(await cgroupStates(host, [...paths, `${folder}/gone`]), [
+      "empty",
+      "populated",
+      "foreign",
+      "foreign",
+      "empty",
+    ]);
+    const script = `${END_FUNCTIONS}\nsignal_all "$1" KILL\necho here`;
+    const args = ["--wait", "sh", "-c", script, "sh", `${folder}/other`];
+    const { stdout } = await new Deno.Command("setsid", { args }).output();
+    assert.equal(new TextDecoder().decode(stdout), "here\n", "it did not kill its own group");
+  });
 });

@@ -109,6 +109,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     created: "2030-01-01T00:00:00.000Z",
     began: "2030-01-01T00:00:00.000Z",
     deadline: "2030-01-02T00:00:00.000Z",
+    deadlineUptime: null,
     job: id,
     server: null,
     timeout: null,

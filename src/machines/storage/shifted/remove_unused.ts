@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import { messageOf } from "../../../failure.ts";
 import type { Host } from "../../../host/host.ts";
 import { removeUntrustedTree } from "../../../linux/untrusted_tree.ts";
-import { listLeases } from "../../record/lease.ts";
+import { listCommonLeases } from "../../record/lease.ts";
 import { unlessProbing, whileReserving } from "../../record/lock.ts";
 import {
   identifyTree,
@@ -64,7 +64,7 @@ export async function removeShiftedLayersOf(
   const folder = shiftedLayersFolder(store);
   if (key === null || await host.files.lstat(join(folder, key)) === null) return;
   const moved = await whileReserving(host, async () => {
-    const leases = await listLeases(host, store);
+    const leases = await listCommonLeases(host, store);
     const isNeeded = leases.some(({ layer }) => layer !== null && treeKeyOf(layer) === key);
     return isNeeded ? null : await moveAside(host, folder, join(folder, key));
   });
@@ -80,7 +80,7 @@ function reasonOf(entry: string): string {
 
 async function treeKeysInUse(host: Host, store: string, trees: ListTrees): Promise<Set<string>> {
   const keysInUse = new Set<string>();
-  for (const { layer } of await listLeases(host, store)) {
+  for (const { layer } of await listCommonLeases(host, store)) {
     if (layer !== null) keysInUse.add(treeKeyOf(layer));
   }
   for await (const tree of trees()) {

@@ -12,6 +12,7 @@ import { standaloneHost } from "../standalone_host.ts";
 const FACTS: KernelFacts = {
   boot: "boot-1",
   stat: "",
+  uptime: null,
   cgroup: "/",
   mounts: [{ point: "/", type: "ext4" }, { point: "/sys/fs/cgroup", type: "cgroup2" }],
   links: [],
@@ -45,7 +46,7 @@ Deno.test(
     assert.deepEqual(orphans.map(({ machine, traces }) => [machine, traces.join()]), [
       ["held-6", "files below /run"],
       ["run-3", "its writes,its disk"],
-      ["run-4", "a damaged record"],
+      ["run-4", "an unreadable record"],
       ["run-5", "files below /run"],
       ["run-7", "a mount of nspawn's"],
       ["run-8", "a cgroup"],
@@ -85,6 +86,7 @@ const ORPHAN: Orphan = {
   traces: ["its writes"],
   hasUnit: false,
   cgroups: [],
+  hasUnreadableLease: false,
 };
 
 Deno.test(
@@ -95,7 +97,7 @@ Deno.test(
     await host.files.makeDirectory(`${store}/.leases`);
     await host.files.write(`${store}/.leases/run-3.json`, "{ damaged");
     await host.files.write("/run/nspawn-runner/run-3.log", "");
-    await removeOrphan(host, store, FACTS, ORPHAN);
+    await removeOrphan(host, store, FACTS, { ...ORPHAN, hasUnreadableLease: true });
     for (const path of paths(3)) assert.equal(await host.files.lstat(path), null, path);
     for (const path of paths(33)) assert.notEqual(await host.files.lstat(path), null, path);
     assert.deepEqual(await host.files.list(`${store}/.leases`), []);

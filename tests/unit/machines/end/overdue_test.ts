@@ -12,6 +12,8 @@ const NOW = Date.UTC(2030, 0, 1);
 
 interface Scene {
   readonly runner?: Lease["runner"];
+  /** Seconds since boot. */
+  readonly uptime?: number;
   readonly isRunning?: (lease: Lease) => Promise<boolean>;
   /** What happens to the lock of the machine before the sweep. */
   readonly lock?: "held" | "left";
@@ -35,6 +37,7 @@ async function reason(change: Partial<Lease>, scene: Scene = {}): Promise<string
     if (scene.lock === "left") lock?.release();
     const present = {
       boot: "now",
+      uptime: scene.uptime ?? null,
       runner: scene.runner ?? null,
       ...(scene.isRunning === undefined ? {} : { isRunning: scene.isRunning }),
     };
@@ -86,4 +89,15 @@ Deno.test("endOverdue() leaves alone what somebody works on at this moment", asy
 Deno.test("endOverdue() looks again before it ends anything", async () => {
   // The first look came between two moments of a prepare that went well.
   assert.equal(await reason({ preparer: ALIVE }, { answers: ["", statOf(91, 1)] }), undefined);
+});
+
+Deno.test("endOverdue() goes by the time since boot, whatever the host's time is set to", async () => {
+  const past = new Date(NOW - 1000).toISOString();
+  const future = new Date(NOW + 1000).toISOString();
+  const early = { deadline: past, deadlineUptime: 100 };
+  assert.equal(await reason(early, { uptime: 99 }), undefined, "the host's time was set forward");
+  assert.equal(await reason({ ...early, runner: ALIVE }, { uptime: 99 }), undefined);
+  const late = { deadline: future, deadlineUptime: 100 };
+  assert.match(await reason(late, { uptime: 101 }) ?? "", /its deadline was/);
+  assert.match(await reason({ ...early, deadlineUptime: null }, { uptime: 99 }) ?? "", /deadline/);
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
+import { foldersInUse } from "../../../../src/machines/record/caches.ts";
+import { freeIds } from "../../../../src/machines/record/ids.ts";
 import {
   findLease,
   leasesOfHost,
@@ -85,5 +87,39 @@ Deno.test("findLease() ignores a link that leads to another machine's lease", as
     const own = { ...leaseOf(store, "42"), machine };
     await writeLease(host, own);
     assert.deepEqual(await findLease(host, machine, () => Promise.resolve(store)), own);
+  });
+});
+
+Deno.test("leases of another version keep what they reserve, and are named as such", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const store = `${folder}/store`;
+    const reserved = {
+      ids: 65536,
+      layer: "/layer",
+      network: { kind: "private", slot: 3 },
+      folders: ["/folder"],
+      preparer: { pid: 7, start: 1 },
+    } as const;
+    const { storage: _, ...lease } = leaseOf(store, "1", reserved);
+    await host.files.makeDirectory(`${store}/.leases`);
+    const path = machinePaths(store, lease.machine).lease;
+    const next = { ...lease, version: 2, store, held: undefined, job: 7, unknown: {} };
+    await host.files.write(path, JSON.stringify(next));
+    assert.deepEqual(await listLeases(host, store), []);
+    const [common] = await leasesOfHost(host, store);
+    for (const [key, value] of Object.entries(reserved)) {
+      assert.deepEqual(common?.[key as keyof typeof reserved], value, key);
+    }
+    assert.deepEqual(common?.chroot, lease.chroot);
+    assert.deepEqual([...foldersInUse([common!])], ["/folder"]);
+    assert.equal(freeIds([common!]), freeIds([]));
+    assert.notEqual(freeIds([{ ids: freeIds([]) }]), freeIds([]));
+    await assert.rejects(
+      readLease(host, store, lease.machine),
+      /another version of nspawn-runner wrote it/,
+    );
+    await host.files.write(path, JSON.stringify({ ...next, ids: "x", folders: 7, network: null }));
+    assert.deepEqual((await leasesOfHost(host, store)).map(({ ids }) => ids), [null]);
   });
 });

@@ -51,6 +51,7 @@ async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
   };
   const facts: KernelFacts = {
     boot: "b",
+    uptime: null,
     stat: "",
     cgroup: "/",
     mounts: [{ point: "/", type: "ext4" }, { point: "/store", type }],
@@ -117,7 +118,7 @@ Deno.test("chooseStorage() refuses btrfs where no snapshot can be made", async (
 
 Deno.test("chooseStorage() follows a link to the store", async () => {
   const mounts = [{ point: "/", type: "ext4" }, { point: "/data", type: "btrfs" }];
-  const facts: KernelFacts = { boot: "b", stat: "", cgroup: "/", mounts, links: [] };
+  const facts: KernelFacts = { boot: "b", stat: "", uptime: null, cgroup: "/", mounts, links: [] };
   const { host } = recordingHost();
   const chosen = (store: string, real: string | null) => {
     const stat = { kind: "directory", ino: 256 } as Stat;
@@ -154,6 +155,7 @@ for (const [code, kind] of [[0, "overlay"], [32, "tmpfs"]] as const) {
       });
       const facts = {
         boot: "b",
+        uptime: null,
         stat: "",
         cgroup: "/",
         mounts: [{ point: "/", type: "ext4" }],
