@@ -8,12 +8,12 @@ export interface DiskSpace {
   readonly free: number;
   /** Bytes in total. */
   readonly size: number;
-  /** Files that can still be made; null where the file system has no such limit, as btrfs. */
+  /** Files that can still be made; null where the file system has no such limit, as btrfs: it tells none in total. */
   readonly freeInodes: number | null;
 }
 
 /** Prints what {@linkcode parseDiskSpace} reads; a path follows. */
-export const DF = ["df", "--block-size=1", "--output=avail,size,iavail"] as const;
+export const DF = ["df", "--block-size=1", "--output=avail,size,iavail,itotal"] as const;
 
 /** Returns the space of the file system that holds a path; null where df(1) does not tell. */
 export async function diskSpace(host: Host, path: string): Promise<DiskSpace | null> {
@@ -22,9 +22,9 @@ export async function diskSpace(host: Host, path: string): Promise<DiskSpace | n
 
 /** Returns the space in a text that holds what df(1) printed; null where there is none. */
 export function parseDiskSpace(text: string): DiskSpace | null {
-  const [, free, size, inodes] = text.match(/^ *(\d+) +(\d+) +(\d+|-)$/m) ?? [];
+  const [, free, size, inodes, allInodes] = text.match(/^ *(\d+) +(\d+) +(\d+|-) +(\d+|-)$/m) ?? [];
   if (free === undefined) return null;
-  const freeInodes = inodes === "-" ? null : Number(inodes);
+  const freeInodes = Number(allInodes) > 0 ? Number(inodes) : null;
   return { free: Number(free), size: Number(size), freeInodes };
 }
 

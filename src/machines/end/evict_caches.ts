@@ -23,6 +23,8 @@ export interface EvictionCandidate {
   readonly path: string;
   /** The reason, for a message. */
   readonly reason: string;
+  /** When a job last used it, in milliseconds since 1970. */
+  readonly used: number;
 }
 
 interface Folder {
@@ -58,10 +60,28 @@ export async function evictionCandidates(
     const days = Math.floor((now - used) / 86_400_000);
     const reason = isOld
       ? `unused for ${days} days (cache_max_age)`
-      : `${formatSize(bytes)}; with newer caches more than cache_max_size`;
-    candidates.push({ path, reason });
+      : `${formatSize(bytes)}; newer caches already fill cache_max_size`;
+    candidates.push({ path, reason, used });
   }
   return candidates;
+}
+
+/**
+ * Removes folders that no machine uses, the least recently used one first, until enough is free.
+ *
+ * @param isEnough Asked before each removal.
+ */
+export async function evictUnusedFolders(
+  host: Host,
+  store: string,
+  isEnough: () => Promise<boolean>,
+): Promise<void> {
+  const candidates = await evictionCandidates(host, store, { size: -1, age: Infinity });
+  for (const candidate of candidates.reverse()) {
+    if (await isEnough()) return;
+    host.log.info(`Removing ${candidate.path}: disk space is short (disk_reserve)`);
+    await evictFolders(host, store, [candidate]);
+  }
 }
 
 /** Removes the candidates that no job has taken since, and what an interrupted removal left. */
@@ -96,8 +116,9 @@ async function moveAside(
 ): Promise<void> {
   await whileReserving(host, async () => {
     const inUse = foldersInUse(await listCommonLeases(host, store));
-    for (const { path } of candidates) {
-      if (inUse.has(path) || await host.files.lstat(path) === null) continue;
+    for (const { path, used } of candidates) {
+      // A job may have used it since, and ended by now.
+      if (inUse.has(path) || await lastUse(host, path) !== used) continue;
       const root = join(
         store,
         path.startsWith(join(store, CACHES.name)) ? CACHES.name : BUILDS.name,
@@ -118,10 +139,14 @@ async function listFolders(host: Host, store: string): Promise<Folder[]> {
   const bytes = await diskUsages(host, paths);
   const folders: Folder[] = [];
   for (const path of paths) {
-    const used = (await host.files.lstat(path))?.modified?.getTime();
+    const used = await lastUse(host, path);
     if (used !== undefined) folders.push({ path, used, bytes: bytes.get(path) ?? 0 });
   }
   return folders;
+}
+
+async function lastUse(host: Host, path: string): Promise<number | undefined> {
+  return (await host.files.lstat(path))?.modified?.getTime();
 }
 
 /** Returns the folders at a depth below one. */

@@ -59,7 +59,7 @@ Deno.test("diskLimit() is broken where a loop device has no node", async () => {
 
 Deno.test("freeDisk() is weak where less than a tenth is free", async () => {
   const df = (free: number) => ({
-    answer: () => ({ stdout: `Avail 1B-blocks IFree\n${free} 1000 5\n` }),
+    answer: () => ({ stdout: `Avail 1B-blocks IFree Inodes\n${free} 1000 5 9\n` }),
   });
   assert.equal((await find(freeDisk, df(100)))[0]?.state, "ok");
   assert.equal((await find(freeDisk, df(99)))[0]?.state, "weak");

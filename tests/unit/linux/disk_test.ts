@@ -5,18 +5,20 @@ import { inFolder, recordingHost } from "../recording_host.ts";
 Deno.test("diskSpace() reads bytes and inodes from df(1)", async () => {
   const space = (stdout: string) =>
     diskSpace(recordingHost({ answer: () => ({ stdout }) }).host, "/m");
-  const head = "  Avail 1B-blocks IFree\n";
-  assert.deepEqual(await space(`${head}  4096      8192    12\n`), {
+  const head = "  Avail 1B-blocks IFree Inodes\n";
+  assert.deepEqual(await space(`${head}  4096      8192    12  20\n`), {
     free: 4096,
     size: 8192,
     freeInodes: 12,
   });
-  assert.deepEqual(await space(`${head}     0      8192     0\n`), {
+  assert.deepEqual(await space(`${head}     0      8192     0  20\n`), {
     free: 0,
     size: 8192,
     freeInodes: 0,
   });
-  assert.equal((await space(`${head}  4096      8192     -\n`))?.freeInodes, null);
+  for (const inodes of ["- -", "0 0"]) {
+    assert.equal((await space(`${head}  4096      8192     ${inodes}\n`))?.freeInodes, null);
+  }
   for (const text of ["", head]) assert.equal(await space(text), null);
 });
 

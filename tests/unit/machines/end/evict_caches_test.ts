@@ -31,10 +31,13 @@ Deno.test("evictionCandidates() returns old folders, and the least recently used
     assert.deepEqual(await candidates(2000, 30), paths.slice(2));
     await writeLease(host, leaseOf(store, "1", { folders: [paths[3]!] }));
     assert.deepEqual(await candidates(2000, 30), [paths[2]], "one is in use");
-    await evictFolders(host, store, [{ path: paths[2]!, reason: "" }, {
-      path: paths[3]!,
+    const at = (index: number, used = now - index * DAY) => ({
+      path: paths[index]!,
       reason: "",
-    }]);
+      used,
+    });
+    await evictFolders(host, store, [at(1, now - 2 * DAY), at(2), at(3)]);
+    assert.ok(await host.files.lstat(paths[1]!), "a job used it since, and has ended");
     assert.equal(await host.files.lstat(paths[2]!), null);
     assert.ok(await host.files.lstat(paths[3]!), "a job took it");
     assert.deepEqual(await host.files.list(`${store}/.cache`), ["s"]);

@@ -16,7 +16,7 @@ for (const [disk, memory, ended] of ROOM) {
   Deno.test(`evictHeldMachines() with ${disk} and ${memory} of 1000 ends ${ended.length} that are kept`, async () => {
     await inFolder(async (folder) => {
       const { host } = standaloneHost(folder, (argv): Answer | void => {
-        if (argv[0] === "df") return { stdout: `Avail 1B-blocks IFree\n  ${disk} 1000 9\n` };
+        if (argv[0] === "df") return { stdout: `Avail 1B-blocks IFree Inodes\n  ${disk} 1000 9 9\n` };
         if (!argv.includes("/proc/meminfo")) return;
         return { stdout: `MemTotal:   1000 kB\nMemAvailable:  ${memory} kB\n` };
       });
@@ -45,11 +45,11 @@ const RESERVES: readonly (readonly [string, number, boolean])[] = [
 
 for (const [free, reserve, may] of RESERVES) {
   Deno.test(`refuseFullDisk() ${may ? "lets" : "refuses"} ${free || "what nobody tells"} of ${reserve}`, async () => {
-    const stdout = `Avail 1B-blocks IFree\n${free} 9999 9\n`;
+    const stdout = `Avail 1B-blocks IFree Inodes\n${free} 9999 9 9\n`;
     const { host, commands } = recordingHost({ answer: () => ({ stdout }) });
     const refusal = refuseFullDisk(host, "/store", reserve);
     if (may) await refusal;
     else await assert.rejects(refusal, { kind: "host", message: /disk_reserve/, hint: /gc/ });
-    assert.deepEqual(commands(), ["df --block-size=1 --output=avail,size,iavail /store"]);
+    assert.deepEqual(commands(), ["df --block-size=1 --output=avail,size,iavail,itotal /store"]);
   });
 }

@@ -21,7 +21,7 @@ for (const [bytes, files, line] of DISKS) {
   Deno.test(`explainFailure() of a limited disk with ${bytes} bytes and ${files} files left`, async () => {
     const { host } = recordingHost({
       answer: ([program]) =>
-        program === "df" ? { stdout: `A B I\n${bytes} ${bytes} ${files}\n` } : {},
+        program === "df" ? { stdout: `A B I\n${bytes} ${bytes} ${files} 999\n` } : {},
     });
     const lease = leaseOf("/nonexistent", "42", { diskMax: 96 * MIB });
     const { lines } = await explainFailure(host, lease, { kind: "exited", code: 1 }, 0, false);
@@ -35,8 +35,8 @@ Deno.test("explainFailure() of a limited machine knows the host's disk, too, but
     const { host, processes } = recordingHost({
       answer: ([program]) =>
         program === "sh"
-          ? { stdout: "0 1000000000 9\n" }
-          : { stdout: "A B I\n99999999 99999999 9\n" },
+          ? { stdout: "0 1000000000 9 9\n" }
+          : { stdout: "A B I\n99999999 99999999 9 99\n" },
     });
     const lease = leaseOf("/store", "42", { diskMax: 96 * MIB, storage });
     const { lines } = await explainFailure(host, lease, { kind: "exited", code: 1 }, 0, false);

@@ -11,8 +11,8 @@ import { standaloneHost } from "../standalone_host.ts";
 
 const GIB = 1024 ** 3;
 
-const TEXT = `      Avail    1B-blocks IFree
- ${20 * GIB} ${100 * GIB} 1234
+const TEXT = `      Avail    1B-blocks IFree Inodes
+ ${20 * GIB} ${100 * GIB} 1234 5678
 memory.current 1048576
 memory.peak ${300 * 1024 ** 2}
 memory.max ${300 * 1024 ** 2}
@@ -145,7 +145,7 @@ Deno.test("explainFailure() says what else the host refused", async () => {
     lines[2]!,
     /^Disk full: 4 KiB left in \/nonexistent on the host\. The administrator can free some: /,
   );
-  const tmpfs = await explained("0 1000000 9\n", FAILED, { storage: "tmpfs" });
+  const tmpfs = await explained("0 1000000 9 9\n", FAILED, { storage: "tmpfs" });
   assert.match(tmpfs.lines[0]!, /memory that holds what the job writes/);
 });
 

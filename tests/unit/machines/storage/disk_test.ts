@@ -13,11 +13,11 @@ import { inMachine, MIB } from "./mounting_host.ts";
 Deno.test("remainingOn() reads bytes and files from df(1)", async () => {
   const remaining = (stdout: string) =>
     remainingOn(recordingHost({ answer: () => ({ stdout }) }).host, "/m");
-  assert.deepEqual(await remaining("  Avail 1B-blocks IFree\n  4096  8192 12\n"), {
+  assert.deepEqual(await remaining("  Avail 1B-blocks IFree Inodes\n  4096  8192 12 20\n"), {
     bytes: 4096,
     files: 12,
   });
-  assert.deepEqual(await remaining("  Avail 1B-blocks IFree\n     0  8192  0\n"), {
+  assert.deepEqual(await remaining("  Avail 1B-blocks IFree Inodes\n     0  8192  0 20\n"), {
     bytes: 0,
     files: 0,
   });
