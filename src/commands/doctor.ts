@@ -1,6 +1,7 @@
 import type { CommandRun } from "../app/command.ts";
 import { asReport, checkHost } from "../doctor/doctor.ts";
 import { refused } from "../failure.ts";
+import { printable } from "../text/printable.ts";
 
 /** Checks this host, and with --machine also a machine. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
@@ -12,7 +13,9 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     findings.push(...await checkMachineOf(host, config, image));
   }
   const json = invocation.switches.has("json");
-  host.terminal.out(json ? JSON.stringify(findings, null, 2) + "\n" : asReport(findings));
+  host.terminal.out(
+    json ? JSON.stringify(findings, null, 2) + "\n" : printable(asReport(findings)),
+  );
   const broken = findings.filter(({ state }) => state === "broken").map(({ topic }) => topic);
   if (broken.length > 0) {
     throw refused(

@@ -2,7 +2,7 @@
 
 import type { Host } from "../host/host.ts";
 import { isSubvolume } from "../linux/btrfs.ts";
-import { canMapOwners, ID_RANGE } from "../machines/record/ids.ts";
+import { canMapOwners, ID_RANGE, IDS_PER_MACHINE } from "../machines/record/ids.ts";
 import { canShift } from "../machines/storage/shifted/shift.ts";
 import { type Check, ok, weak } from "./finding.ts";
 
@@ -22,7 +22,7 @@ export const userNamespaces: Check = async (host, config, chroots) => {
     return weak(
       TOPIC,
       `${owner} has ids that machines use: ${ID_RANGE[0]} to ${ID_RANGE[1] - 1}`,
-      "Change the line in that file to other ids, such as those from 100000",
+      "Give that user or group other ids, such as those from 100000",
     );
   }
   const ready = chroots.find(({ state }) => state === "ready");
@@ -44,7 +44,7 @@ export const userNamespaces: Check = async (host, config, chroots) => {
   );
 };
 
-/** Returns the user or group, with its file, that has ids of machines: subuid(5), subgid(5). */
+/** Returns the user or group, with its source, that has ids of machines: subuid(5), subgid(5), getent(1). */
 async function ownerOfIds(host: Host): Promise<string | null> {
   for (const file of ["/etc/subuid", "/etc/subgid"]) {
     const lines = (await host.files.read(file).catch(() => null) ?? "").split("\n");
@@ -53,6 +53,12 @@ async function ownerOfIds(host: Host): Promise<string | null> {
       return Number(first) < ID_RANGE[1] && Number(first) + Number(count) > ID_RANGE[0];
     });
     if (line !== undefined) return `${line.split(":")[0]} in ${file}`;
+  }
+  // A directory such as LDAP may have users there; of each machine's range the first ids are asked for.
+  const ids = Array.from({ length: 64 }, (_, slot) => `${ID_RANGE[0] + slot * IDS_PER_MACHINE}`);
+  for (const database of ["passwd", "group"]) {
+    const asked = await host.processes.capture(["getent", database, ...ids]).catch(() => null);
+    if (asked?.stdout) return `${asked.stdout.split(":")[0]} in ${database} of nsswitch.conf`;
   }
   return null;
 }

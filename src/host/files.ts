@@ -82,7 +82,9 @@ async function list(path: string): Promise<string[]> {
   try {
     for await (const entry of Deno.readDir(path)) names.push(entry.name);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const isNone = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (!isNone) throw error;
   }
   return names.sort();
 }

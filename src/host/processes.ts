@@ -78,8 +78,18 @@ function spawn(argv: Argv, options: Deno.CommandOptions): Deno.ChildProcess {
   }
 }
 
+/** A job's variables, which are secret and may take megabytes, are for no tool. */
 function environment(env: CaptureOptions["env"]): Deno.CommandOptions {
-  return env === undefined ? {} : { env: { ...env }, clearEnv: true };
+  return { env: env === undefined ? ownEnvironment() : { ...env }, clearEnv: true };
+}
+
+function ownEnvironment(): Record<string, string> {
+  const own: Record<string, string> = { LANG: "C.UTF-8" };
+  for (const name of ["PATH", "HOME", "TMPDIR"]) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) own[name] = value;
+  }
+  return own;
 }
 
 async function writeInput(child: Deno.ChildProcess, text: string): Promise<void> {

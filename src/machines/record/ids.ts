@@ -19,10 +19,14 @@ export const ID_RANGE = [FIRST_ID, FIRST_ID + RANGE_COUNT * IDS_PER_MACHINE] as 
  * Returns the first id of a range that no machine has.
  *
  * @param leases Those of all machines of the host.
+ * @param others First ids that other containers of the host have.
  * @throws {Failure} of the host where all ranges are taken.
  */
-export function freeIds(leases: readonly Pick<CommonLease, "ids">[]): number {
-  const taken = new Set(leases.map(({ ids }) => ids));
+export function freeIds(
+  leases: readonly Pick<CommonLease, "ids">[],
+  others: readonly number[] = [],
+): number {
+  const taken = new Set([...leases.map(({ ids }) => ids), ...others]);
   for (let slot = 0; slot < RANGE_COUNT; slot++) {
     const first = FIRST_ID + slot * IDS_PER_MACHINE;
     if (!taken.has(first)) return first;
@@ -31,6 +35,11 @@ export function freeIds(leases: readonly Pick<CommonLease, "ids">[]): number {
     "Cannot give the machine user ids of its own: all are taken",
     "Remove leftovers of machines: nspawn-runner gc",
   );
+}
+
+/** Returns the first ids that systemd-nspawn itself has chosen: a lock's file of each, in uid_range_unit of nspawn.c. */
+export async function idsOfNspawn(host: Host): Promise<number[]> {
+  return (await host.files.list("/run/systemd/nspawn-uid")).map(Number);
 }
 
 /**

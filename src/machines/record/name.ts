@@ -29,7 +29,7 @@ export function machineName(id: string, server: string | undefined): MachineName
 
 /** Returns the name under which the writes of an ended machine are kept; no running machine has such a name. */
 export function heldName(machine: MachineName): MachineName {
-  return `held-${idOf(machine)}`.slice(0, 64) as MachineName;
+  return `held-${idOf(machine)}`.slice(0, 64).replace(/[-.]+$/, "") as MachineName;
 }
 
 /** Returns the id that `--id` takes. For a machine of GitLab it differs from the job's id by the server's hash. */

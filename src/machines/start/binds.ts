@@ -1,5 +1,6 @@
 /** Checks the files and folders of the host that the configuration binds into machines. */
 
+import { dirname, normalize } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
@@ -17,6 +18,7 @@ export async function adminBinds(
   wanted: readonly string[],
 ): Promise<Bind[]> {
   const binds: Bind[] = [];
+  const roots = await writableFolders(host, wanted);
   for (const bind of wanted) {
     const [from = "", to = "", mode] = bind.split(":");
     const real = await host.files.real(from);
@@ -28,9 +30,37 @@ export async function adminBinds(
         throw unusable(bind, `${own} is the runner's own`);
       }
     }
+    const parents = [dirname(real), ...await realParents(host, from)];
+    const root = roots.find((root) => parents.some((parent) => contains(root, parent)));
+    if (root !== undefined) {
+      throw unusable(bind, `jobs can replace it, since they write to ${root}`);
+    }
     binds.push({ from: real, to, readOnly: mode === "ro", keepsDiskOwners: true });
   }
   return binds;
+}
+
+/** Returns the folders that machines write to: what lies below one may be a job's link to any file of the host. */
+async function writableFolders(host: Host, wanted: readonly string[]): Promise<string[]> {
+  const folders: string[] = [];
+  for (const bind of wanted) {
+    const [from = "", , mode] = bind.split(":");
+    if (mode !== "ro") folders.push(await host.files.real(from) ?? from);
+  }
+  return folders;
+}
+
+/** Returns the folders that a path leads through. */
+async function realParents(host: Host, path: string): Promise<string[]> {
+  const parents: string[] = [];
+  for (
+    let parent = dirname(normalize(path));
+    parent !== "/" && parent !== ".";
+    parent = dirname(parent)
+  ) {
+    parents.push(await host.files.real(parent) ?? parent);
+  }
+  return parents;
 }
 
 function contains(folder: string, path: string): boolean {

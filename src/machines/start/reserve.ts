@@ -5,7 +5,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { parseStat } from "../../linux/proc.ts";
 import { type Bind, reserveFolders } from "../record/caches.ts";
-import { freeIds } from "../record/ids.ts";
+import { freeIds, idsOfNspawn } from "../record/ids.ts";
 import { type CommonLease, type Lease, leasesOfHost, writeLease } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
 import { interfaceName, slotCount } from "../network/address.ts";
@@ -43,24 +43,24 @@ const ATTEMPTS = 10;
 export async function reserve(
   host: Host,
   plan: MachinePlan,
-  ready: PreparedHost,
+  prepared: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<Reservation> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const planned = await planCurrentTree(host, plan, ready, interrupt);
+    const planned = await planCurrentTree(host, plan, prepared, interrupt);
     if (planned === null) continue;
     const reservation = await whileReserving(
       host,
       async () =>
         await isCurrent(host, plan, planned)
-          ? await writeReservation(host, plan, ready, planned)
+          ? await writeReservation(host, plan, prepared, planned)
           : null,
       interrupt,
     );
     if (reservation !== null) return reservation;
   }
   throw hostFailure(
-    `Cannot start machine ${plan.name}: its chroot is replaced again and again`,
+    `Cannot start machine ${plan.name}: its chroot was replaced during each of ${ATTEMPTS} attempts`,
     "Try again when no process changes it: nspawn-runner chroot-list",
   );
 }
@@ -93,7 +93,8 @@ async function writeReservation(
   const { folders: reserved, binds } = folders === undefined
     ? { folders: [], binds: [] }
     : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
-  const lease = { ...newLease(host, plan, ready, planned, leases), folders: reserved };
+  const others = await idsOfNspawn(host);
+  const lease = { ...newLease(host, plan, ready, planned, { leases, others }), folders: reserved };
   await writeLease(host, lease);
   // Commands find a lease of any store by this link. An old link of that name may lead to another store.
   await host.files.remove(leaseLink(lease.machine));
@@ -101,12 +102,19 @@ async function writeReservation(
   return { lease, tree: planned.tree, binds: [...plan.binds, ...binds] };
 }
 
+/** What other machines have. */
+interface Taken {
+  readonly leases: readonly CommonLease[];
+  /** First ids of containers of other programs. */
+  readonly others: readonly number[];
+}
+
 function newLease(
   host: Host,
   plan: MachinePlan,
   { kernel, runner, supervisor, network }: PreparedHost,
   { tree, storage, booted, user, owners }: TreePlan,
-  leases: readonly CommonLease[],
+  taken: Taken,
 ): Lease {
   const { name, store, settings, job } = plan;
   return {
@@ -123,9 +131,9 @@ function newLease(
     booted,
     shell: settings.shell,
     user,
-    ...idsFor(owners, leases),
+    ...idsFor(owners, taken),
     network: network.kind === "private"
-      ? { kind: "private", slot: freeSlot(plan.networks, leases, kernel.links) }
+      ? { kind: "private", slot: freeSlot(plan.networks, taken.leases, kernel.links) }
       : { kind: network.kind },
     diskMax: diskMaxOf(plan),
     folders: [],
@@ -148,9 +156,9 @@ function jobFields(job: PlannedJob, now: number) {
   };
 }
 
-function idsFor(owners: FileOwners, leases: readonly CommonLease[]): Pick<Lease, "ids" | "layer"> {
+function idsFor(owners: FileOwners, { leases, others }: Taken): Pick<Lease, "ids" | "layer"> {
   if (owners.kind === "host") return { ids: null, layer: null };
-  const ids = freeIds(leases);
+  const ids = freeIds(leases, others);
   return { ids, layer: owners.kind === "shifted" ? join(owners.layers, `${ids}`) : null };
 }
 

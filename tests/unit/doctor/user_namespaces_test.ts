@@ -48,3 +48,14 @@ Deno.test("userNamespaces() is ok with a shifted layer where machines see the ow
     assert.equal(finding?.state, version === 252 ? "ok" : "weak");
   }
 });
+
+Deno.test("userNamespaces() finds users of a directory service that have ids of machines", async () => {
+  for (const database of ["passwd", "group"]) {
+    const answer = (argv: readonly string[]) =>
+      argv[0] === "getent" && argv[1] === database
+        ? { stdout: "ldap-user:*:1610612736:\n" }
+        : undefined;
+    const [finding] = await find(userNamespaces, { answer });
+    assert.match(`${finding?.found}`, new RegExp(`^ldap-user in ${database} of nsswitch`));
+  }
+});

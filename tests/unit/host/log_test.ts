@@ -30,3 +30,15 @@ Deno.test("terminalLog() colours warnings only where it may", () => {
     assert.equal(written.includes("\x1b["), color);
   }
 });
+
+Deno.test("terminalLog() lets no message control a terminal, and changes none for a file", () => {
+  for (const isTerminal of [true, false]) {
+    let written = "";
+    const err = (text: string) => void (written += text);
+    const ask = () => Promise.resolve(null);
+    const log = terminalLog({ out: err, err, ask, is: () => isTerminal }, false);
+    log.warn("x\x1b]0;y\x07");
+    log.info("x\x9b2J");
+    assert.equal(written.includes("\x1b") || written.includes("\x9b"), !isTerminal);
+  }
+});

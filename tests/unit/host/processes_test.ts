@@ -149,3 +149,15 @@ Deno.test("processes names a missing program", async () => {
   await assert.rejects(capture(["no-such-program"]), isMissing);
   assert.throws(() => start(["no-such-program"]), isMissing);
 });
+
+Deno.test("processes pass on no variable of a job where no environment is given", async () => {
+  const { capture } = processes();
+  Deno.env.set("CUSTOM_ENV_TOKEN", "secret");
+  try {
+    const { stdout } = await capture(["env"]);
+    assert.doesNotMatch(stdout, /CUSTOM_ENV_TOKEN/);
+    assert.match(stdout, new RegExp(`^PATH=${Deno.env.get("PATH")}$`, "m"));
+  } finally {
+    Deno.env.delete("CUSTOM_ENV_TOKEN");
+  }
+});

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { freeIds, IDS_PER_MACHINE } from "../../../../src/machines/record/ids.ts";
+import { freeIds, IDS_PER_MACHINE, idsOfNspawn } from "../../../../src/machines/record/ids.ts";
+import { inFolder } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
+import { standaloneHost } from "../standalone_host.ts";
 
 const FIRST = 0x6000_0000;
 
@@ -23,4 +25,13 @@ Deno.test("freeIds() stays in what systemd keeps for containers, and says so whe
   );
   assert.throws(() => freeIds(leases), { kind: "host", message: /all are taken/ });
   assert.ok(leases.every(({ ids }) => ids! + IDS_PER_MACHINE - 1 <= 0x6fff_ffff));
+});
+
+Deno.test("freeIds() takes none that systemd-nspawn has chosen for another container", async () => {
+  await inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    await host.files.makeDirectory("/run/systemd/nspawn-uid");
+    await host.files.write(`/run/systemd/nspawn-uid/${FIRST}`, "");
+    assert.equal(freeIds([], await idsOfNspawn(host)), FIRST + IDS_PER_MACHINE);
+  });
 });

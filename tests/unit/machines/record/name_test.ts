@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
-import { idOf, isMachineName, machineName } from "../../../../src/machines/record/name.ts";
+import {
+  heldName,
+  idOf,
+  isMachineName,
+  machineName,
+} from "../../../../src/machines/record/name.ts";
 
 Deno.test("machineName() is run-ID by hand and tells servers apart under GitLab", () => {
   assert.equal(machineName("42", undefined), "run-42");
@@ -47,4 +52,9 @@ Deno.test("idOf() is what makes the same machine by hand", () => {
 Deno.test("isMachineName() takes what machineName() makes, and no path", () => {
   assert.ok(isMachineName("run-42-ba7816bf"));
   for (const name of [".", "..", "a/b", ".json", "-a", "a-", ""]) assert.ok(!isMachineName(name));
+});
+
+Deno.test("heldName() is a valid name, also for the longest id", () => {
+  const long = machineName(`${"a".repeat(58)}-b`, undefined);
+  assert.ok(isMachineName(heldName(long)), heldName(long));
 });

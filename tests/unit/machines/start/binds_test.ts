@@ -37,3 +37,35 @@ Deno.test("adminBinds() refuses what is not there, the store, what holds it, and
       });
     }
   }));
+
+Deno.test("adminBinds() refuses what lies in a folder that jobs write to, also through links", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/store`);
+    await Deno.mkdir(`${folder}/data/sub`, { recursive: true });
+    await Deno.mkdir(`${folder}/other`);
+    await Deno.symlink(`${folder}/other`, `${folder}/data/link`);
+    await Deno.symlink("data", `${folder}/alias`);
+    await Deno.symlink("data/sub", `${folder}/inner`);
+    const bind = (...wanted: string[]) =>
+      adminBinds(host, `${folder}/store`, wanted.map((path) => `${folder}/${path}`));
+    for (
+      const inner of [
+        "data/sub:/s",
+        "data/sub:/s:ro",
+        "data/link:/s:ro",
+        "alias/sub:/s",
+        "alias/link:/s",
+        "inner:/s",
+      ]
+    ) {
+      for (const outer of ["data:/d", "alias:/d"]) {
+        await assert.rejects(bind(outer, inner), {
+          kind: "refused",
+          message: /jobs can replace it/,
+        });
+        await assert.rejects(bind(inner, outer), { message: /jobs can replace it/ });
+      }
+    }
+    assert.equal((await bind("data:/d:ro", "data/sub:/s")).length, 2);
+    assert.equal((await bind("data:/d", "data:/e:ro", "other:/o")).length, 3);
+  }));
