@@ -3,6 +3,7 @@
 import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { ChrootContext } from "../chroots/generations/context.ts";
 import type { ChrootMachines } from "../chroots/generations/chroot_machines.ts";
+import { refuseUnmounted } from "../chroots/generations/refuse_unmounted.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { kernelFacts } from "../linux/proc.ts";
@@ -27,6 +28,7 @@ export async function withChroots<T>(
   act: (context: ChrootContext) => Promise<T>,
 ): Promise<T> {
   const config = await load();
+  await refuseUnmounted(host, config.store);
   const machines = machinesOfStore(host, config.store);
   const trial = chrootTrial(host, config);
   return await interruptible(

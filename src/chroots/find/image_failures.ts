@@ -4,6 +4,7 @@ import { namesOfImage } from "../../config/chroot_name.ts";
 import type { Config } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { refuseUnmounted } from "../generations/refuse_unmounted.ts";
 import { type ChrootEntry, listChroots } from "./list.ts";
 
 /**
@@ -11,6 +12,7 @@ import { type ChrootEntry, listChroots } from "./list.ts";
  *
  * @param image The image as it was written.
  * @param isShown Which chroots the message may name.
+ * @throws {Failure} of the host where the store's disk is not mounted.
  */
 export async function unknownImage(
   host: Host,
@@ -18,6 +20,7 @@ export async function unknownImage(
   image: string,
   isShown: (name: string) => boolean = () => true,
 ): Promise<Error> {
+  await refuseUnmounted(host, config.store);
   const entries = (await listChroots(host, config)).filter(({ name }) => isShown(name));
   const names = namesOfImage(image);
   const defined = entries.find(({ name }) => names.includes(name))?.name;

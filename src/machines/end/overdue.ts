@@ -5,7 +5,7 @@
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { type Lease, readLease } from "../record/lease.ts";
+import { isOfOtherHost, type Lease, machineId, readLease } from "../record/lease.ts";
 import { lockedMachines, unlessMachineLocked } from "../record/lock.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { parseStat, type ProcessId } from "../../linux/proc.ts";
@@ -97,6 +97,7 @@ async function overdueReason(
   wasKilled: boolean,
 ): Promise<string | null> {
   const now = host.clock.now();
+  if (isOfOtherHost(lease, await machineId(host))) return deadlineReason(lease, now, null);
   if (lease.boot !== boot) return "the host was rebooted";
   if (lease.held !== null) {
     return now > Date.parse(lease.held) ? `its files were kept until ${lease.held}` : null;

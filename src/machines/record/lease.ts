@@ -25,6 +25,8 @@ export interface Lease {
   readonly machine: MachineName;
   /** The folder of its store. */
   readonly store: string;
+  /** The id of its host, as machine-id(5); null where the host has none, and in leases of earlier releases. */
+  readonly host: string | null;
   /** The boot of the host in which it was made: after another boot nothing of it runs. */
   readonly boot: string;
   /** When it was reserved, as ISO 8601. */
@@ -79,6 +81,7 @@ export type CommonLease = Pick<
   Lease,
   | "machine"
   | "store"
+  | "host"
   | "boot"
   | "chroot"
   | "storage"
@@ -199,6 +202,16 @@ export async function leasesOfHost(host: Host, store: string): Promise<CommonLea
   return leases;
 }
 
+/** Returns the id of this host; null where it has none. */
+export async function machineId(host: Host): Promise<string | null> {
+  return (await host.files.read("/etc/machine-id"))?.trim() || null;
+}
+
+/** Returns whether a lease is of another host, which sees the same store. */
+export function isOfOtherHost(lease: Pick<Lease, "host">, own: string | null): boolean {
+  return lease.host !== null && own !== null && lease.host !== own;
+}
+
 /** Removes a lease, if it exists. */
 export function removeLease(host: Host, { store, machine }: Lease): Promise<void> {
   return host.files.remove(machinePaths(store, machine).lease);
@@ -225,6 +238,7 @@ export function parseCommonLease(text: string): CommonLease | null {
     return {
       machine: lease.machine,
       store: lease.store,
+      host: typeof lease.host === "string" ? lease.host : null,
       boot: String(lease.boot),
       chroot: { name: String(lease.chroot?.name), path: String(lease.chroot?.path) },
       storage: lease.storage,
@@ -251,6 +265,7 @@ const DEFAULTS = {
   diskMax: null,
   network: { kind: "host" },
   deadlineUptime: null,
+  host: null,
 } as const;
 
 /** Checked since a lease may have been edited, or be of another version. */

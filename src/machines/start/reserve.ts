@@ -6,7 +6,14 @@ import type { Host } from "../../host/host.ts";
 import { parseStat } from "../../linux/proc.ts";
 import { type Bind, reserveFolders } from "../record/caches.ts";
 import { freeIds, idsOfNspawn } from "../record/ids.ts";
-import { type CommonLease, type Lease, leasesOfHost, writeLease } from "../record/lease.ts";
+import {
+  type CommonLease,
+  isOfOtherHost,
+  type Lease,
+  leasesOfHost,
+  machineId,
+  writeLease,
+} from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
 import { interfaceName, slotCount } from "../network/address.ts";
 import type { NetworkPlan } from "../record/network.ts";
@@ -90,11 +97,16 @@ async function writeReservation(
 ): Promise<Reservation> {
   const { store, folders } = plan;
   const leases = await leasesOfHost(host, store);
+  const hostId = await machineId(host);
+  refuseOtherHost(leases, hostId);
   const { folders: reserved, binds } = folders === undefined
     ? { folders: [], binds: [] }
     : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
   const others = await idsOfNspawn(host);
-  const lease = { ...newLease(host, plan, ready, planned, { leases, others }), folders: reserved };
+  const lease = {
+    ...newLease(host, plan, ready, planned, { leases, others, hostId }),
+    folders: reserved,
+  };
   await writeLease(host, lease);
   // Commands find a lease of any store by this link. An old link of that name may lead to another store.
   await host.files.remove(leaseLink(lease.machine));
@@ -107,6 +119,20 @@ interface Taken {
   readonly leases: readonly CommonLease[];
   /** First ids of containers of other programs. */
   readonly others: readonly number[];
+  /** The id of this host. */
+  readonly hostId: string | null;
+}
+
+/** Locks, ids and boots are those of one host: two hosts that share a store would end each other's machines. */
+function refuseOtherHost(leases: readonly CommonLease[], hostId: string | null): void {
+  const other = leases.find((lease) => isOfOtherHost(lease, hostId));
+  if (other === undefined) return;
+  throw hostFailure(
+    `Cannot start a machine: another host uses store ${other.store}, for machine ${other.machine}`,
+    `Give each host a store of its own. If that host is gone: rm ${
+      machinePaths(other.store, other.machine).lease
+    }`,
+  );
 }
 
 function newLease(
@@ -121,6 +147,7 @@ function newLease(
     version: 1,
     machine: name,
     store,
+    host: taken.hostId,
     boot: kernel.boot,
     ...jobFields(job, host.clock.now()),
     deadlineUptime: kernel.uptime === null ? null : Math.ceil(kernel.uptime + job.lifetime),

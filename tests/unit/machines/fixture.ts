@@ -105,6 +105,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     version: 1,
     machine: machineName(id, undefined),
     store,
+    host: null,
     boot: "b",
     created: "2030-01-01T00:00:00.000Z",
     began: "2030-01-01T00:00:00.000Z",

@@ -30,6 +30,8 @@ async function reason(change: Partial<Lease>, scene: Scene = {}): Promise<string
       if (argv[0] === "cat") return { stdout: answers.shift() ?? statOf(ALIVE.pid, ALIVE.start) };
     });
     const store = `${folder}/store`;
+    const read = host.files.read;
+    host.files.read = (path) => path === "/etc/machine-id" ? Promise.resolve("this\n") : read(path);
     await writeLease(host, leaseOf(store, "42", { boot: "now", ...change }));
     await host.files.makeDirectory("/run/nspawn-runner");
     const path = "/run/nspawn-runner/run-42.lock";
@@ -74,7 +76,7 @@ Deno.test("endOverdue() ends what nobody watches over, and says why", async () =
     [{ deadline: past }, {}, /its deadline was 20/],
     [{ runner: ALIVE, deadline: past }, {}, /its deadline was 20/],
     [{ held: past }, {}, /its files were kept until/],
-    [{}, { lock: "left" }, /the call that started or ended it did not finish/],
+    [{}, { lock: "left" }, /its prepare or cleanup was killed/],
     [{}, { isRunning: () => Promise.resolve(false) }, /it has ended/],
   ];
   for (const [change, scene, expected] of reasons) {
@@ -100,4 +102,12 @@ Deno.test("endOverdue() goes by the time since boot, whatever the host's time is
   const late = { deadline: future, deadlineUptime: 100 };
   assert.match(await reason(late, { uptime: 101 }) ?? "", /its deadline was/);
   assert.match(await reason({ ...early, deadlineUptime: null }, { uptime: 99 }) ?? "", /deadline/);
+});
+
+Deno.test("endOverdue() leaves alone what another host runs in the same store, until its deadline", async () => {
+  const other = { host: "another", boot: "before", runner: DEAD };
+  assert.equal(await reason(other), undefined);
+  const past = new Date(NOW - 1000).toISOString();
+  assert.match(await reason({ ...other, deadline: past }) ?? "", /its deadline was/);
+  assert.match(await reason({ ...other, host: "this" }) ?? "", /rebooted/);
 });

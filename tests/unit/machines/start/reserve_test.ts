@@ -1,12 +1,13 @@
 /** Reservations: what is decided before the host-wide lock, and what under it. */
 
 import assert from "node:assert/strict";
+import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import type { BaseTree, MachinePlan } from "../../../../src/machines/record/plan.ts";
 import { prepareHost } from "../../../../src/machines/start/prepare_host.ts";
 import { reserve } from "../../../../src/machines/start/reserve.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
-import { planOf, SETTINGS } from "../fixture.ts";
+import { leaseOf, planOf, SETTINGS } from "../fixture.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
 const RESERVATION_LOCK = "/run/nspawn-runner/.taking.lock";
@@ -96,7 +97,7 @@ Deno.test("reserve() gives up where the tree is replaced again and again, and re
     const treeAt = async (call: number) => (await treesIn(folder, `${call}`))[0]!;
     await assert.rejects(reserveWith(folder, treeAt, recording), {
       kind: "host",
-      message: /replaced again and again/,
+      message: /replaced during each of 10 attempts/,
     });
     assert.deepEqual(await recording.host.files.list(`${folder}/store/.leases`), []);
   }));
@@ -119,4 +120,30 @@ Deno.test("reserve() tries what the host can do without the host-wide lock, and 
     const before = tried.length;
     await reserveWith(folder, () => tree, recording);
     assert.equal(tried.length, before, "once a boot");
+  }));
+
+Deno.test("reserve() refuses a store that another host uses", () =>
+  inFolder(async (folder) => {
+    const [tree = ""] = await treesIn(folder, "tree");
+    const recording = probedHost(folder, () => Promise.resolve());
+    const { host } = recording;
+    const read = host.files.read;
+    const files = {
+      ...host.files,
+      read: (path: string) => path === "/etc/machine-id" ? Promise.resolve("this\n") : read(path),
+    };
+    const own = { ...recording, host: { ...host, files } };
+    const foreign = leaseOf(`${folder}/store`, "7", {
+      host: "another",
+      deadline: "2040-01-01T00:00:00.000Z",
+    });
+    await writeLease(host, { ...foreign, host: "this", boot: "boot-1" });
+    const { lease } = await reserveWith(folder, () => tree, own);
+    assert.equal(lease.host, "this");
+    await writeLease(host, foreign);
+    await assert.rejects(reserveWith(folder, () => tree, own), {
+      kind: "host",
+      message: /another host uses store .* for machine run-7$/,
+      hint: /If that host is gone: rm .*run-7.json$/,
+    });
   }));
