@@ -1,13 +1,14 @@
-/** Plans machines: of jobs, of the trial of a new chroot, and of the doctor. */
+/** Plans machines: of jobs, of builds, of the trial of a new chroot, and of the doctor. */
 
 import { type ChrootTree, currentTree } from "../chroots/find/lookup.ts";
 import { resolveForJob } from "../chroots/find/resolve.ts";
-import type { Candidate } from "../chroots/generations/context.ts";
+import type { BuildRequest, Candidate } from "../chroots/generations/context.ts";
 import { settingsFor } from "../config/load.ts";
 import { applyOverrides } from "../config/overrides.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
 import { BUILDS_DIR, CACHE_DIR, decisionsOf } from "../gitlab/config_stage.ts";
 import type { Job } from "../gitlab/job.ts";
+import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ProjectFolders } from "../machines/record/caches.ts";
 import { machineName } from "../machines/record/name.ts";
@@ -82,6 +83,58 @@ export function planForTrial(host: Host, config: Config, candidate: Candidate): 
       keepSeconds: 0,
     },
   });
+}
+
+/**
+ * Plans the machine in which a chroot is built: as its jobs get it, but with the tree itself as its root.
+ *
+ * The machine does not start where a stranger's programs would run as root of the host.
+ */
+export function planForBuild(host: Host, config: Config, request: BuildRequest): MachinePlan {
+  const { name, tree, image, files, stranger } = request;
+  const settings = {
+    ...request.settings,
+    boot: false,
+    user: "root",
+    // Packages come from somewhere.
+    network: request.settings.network === "none" ? "auto" : request.settings.network,
+    limits: { ...request.settings.limits, disk_max: "infinity" },
+  } as const;
+  const id = `build-${host.pid()}`;
+  const base = baseTree(name, { path: tree, generation: null, image }, settings);
+  return planOf(config, {
+    name: machineName(id, undefined),
+    tree: () => Promise.resolve({ ...base, environment: [] }),
+    changesTree: true,
+    onReserved(_tree, ids) {
+      if (ids === null && stranger !== null) throw untrusted(stranger);
+    },
+    settings,
+    diskReserve: 0, // the tree is on the disk already
+    binds: files === null
+      ? []
+      : [{ from: files.from, to: files.to, readOnly: true, keepsDiskOwners: true }],
+    job: {
+      id,
+      server: undefined,
+      url: undefined,
+      watcher: "self",
+      began: host.clock.now(),
+      timeout: undefined,
+      lifetime: Math.max(config.deadline, DAY),
+      keepSeconds: 0,
+    },
+  });
+}
+
+/** Seconds. */
+const DAY = 86_400;
+
+function untrusted(stranger: string): Error {
+  return refused(
+    `Cannot run programs of ${stranger}: they would be root of the host, since the machine has no user ids of its own`,
+    "nspawn-runner doctor names the reason; or set trust_images = true in the configuration",
+  );
 }
 
 /**

@@ -1,14 +1,11 @@
-/** Machines that run for a moment: for the trial of a new chroot, and for the doctor. */
+/** Machines in which scripts run as in a job: for the trial of a new chroot, and for the doctor. */
 
 import type { Ending } from "../ending.ts";
-import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { stopMachine } from "../machines/end/stop.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
-import { prepareHost } from "../machines/start/prepare_host.ts";
-import { startMachine } from "../machines/start/start.ts";
 import { runStage } from "../machines/use/run_script.ts";
+import { withMachine } from "./short_machine.ts";
 
 /** A machine that runs, until {@linkcode withTrialMachine} ends it. */
 export interface TrialMachine {
@@ -32,15 +29,13 @@ export async function withTrialMachine<T>(
   interrupt: AbortSignal,
   act: (machine: TrialMachine) => Promise<T>,
 ): Promise<T> {
-  const ready = await prepareHost(host, plan, interrupt);
-  const lease = await startMachine(host, plan, ready, interrupt);
   const store = () => Promise.resolve(plan.store);
   const runOn = async (host: Host, script: string) => {
     const stage = { script: new TextEncoder().encode(script), shell: undefined };
     return (await runStage(host, store, plan.name, stage, interrupt)).ending;
   };
-  try {
-    return await act({
+  return await withMachine(host, plan, interrupt, ({ lease, ready }) =>
+    act({
       lease,
       enforcesLimits: ready.supervisor.enforcesLimits,
       run: (script) => runOn(host, script),
@@ -49,10 +44,7 @@ export async function withTrialMachine<T>(
         await runOn(capturing.host, script);
         return capturing.stdout();
       },
-    });
-  } finally {
-    await stopMachine(host, store, plan.name).catch((error) => host.log.warn(messageOf(error)));
-  }
+    }));
 }
 
 /** Returns a host that captures the output of the processes that are started on it. */

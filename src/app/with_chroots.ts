@@ -15,6 +15,7 @@ import {
   removeShiftedLayersOf,
   removeUnusedShiftedLayers,
 } from "../machines/storage/shifted/remove_unused.ts";
+import { buildMachines } from "./build_machine.ts";
 import type { Context } from "./command.ts";
 import { interruptible } from "./interrupt.ts";
 import { chrootTrial } from "./trial.ts";
@@ -31,9 +32,10 @@ export async function withChroots<T>(
   await refuseUnmounted(host, config.store);
   const machines = machinesOfStore(host, config.store);
   const trial = chrootTrial(host, config);
+  const withBuildMachine = buildMachines(host, config);
   return await interruptible(
     host,
-    (interrupt) => act({ host, config, machines, trial, interrupt }),
+    (interrupt) => act({ host, config, machines, trial, withBuildMachine, interrupt }),
   );
 }
 

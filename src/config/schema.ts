@@ -129,6 +129,14 @@ export const FIELDS = [
     check: listOf((text) => /^[a-z0-9][a-z0-9.\/-]*$/.test(text)),
   },
   {
+    key: "trust_images",
+    where: "config",
+    default: false,
+    allowed: FLAG,
+    help: "Whether builds may run programs of images as the host's root",
+    check: flag,
+  },
+  {
     key: "packages",
     where: "definition",
     default: undefined,

@@ -81,7 +81,10 @@ export const diskLimit: Check = async (host, config, chroots) => {
   if (limits.disk_max === "infinity" || await host.files.stat(store) === null) return [];
   const expected = await expectedStorage(host, config, chroots).catch(() => null);
   if (expected === null) return []; // the finding of storage()
-  if (expected.kind !== "overlay") return ok(topic, `${limits.disk_max}, ${BY[expected.kind]}`);
+  if (expected.kind !== "overlay") {
+    const how = expected.kind === "btrfs" ? "by simple quotas" : "the size of a tmpfs";
+    return ok(topic, `${limits.disk_max}, ${how}`);
+  }
   const probe = await host.processes.capture(["sh", "-c", DISK_PROBE_SCRIPT]);
   if (probe.code !== 0) {
     return broken(
@@ -99,8 +102,6 @@ export const diskLimit: Check = async (host, config, chroots) => {
     )
     : ok(topic, `${limits.disk_max}, by disks of their own`);
 };
-
-const BY = { btrfs: "by simple quotas", tmpfs: "the size of a tmpfs" } as const;
 
 /** In a container, the kernel may offer a loop device that has no node in /dev. */
 export const DISK_PROBE_SCRIPT = `

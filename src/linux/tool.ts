@@ -58,10 +58,24 @@ export const TO_STDERR_SCRIPT = 'exec "$@" >&2';
 
 const TO_STDERR = ["sh", "-c", TO_STDERR_SCRIPT, "sh"] as const;
 
+/**
+ * Passes a tool's output on to stderr through a pipe, and exits with the tool's code: the tool could read from a
+ * terminal, or truncate a file, that it has as its stderr.
+ */
+export const THROUGH_PIPE_SCRIPT = `
+exec 4>&2
+code=$({ { "$@" 2>&1 3>&- 4>&-; echo $? >&3; } | cat >&4; } 3>&1)
+exit "$code"
+`;
+
+const THROUGH_PIPE = ["sh", "-c", THROUGH_PIPE_SCRIPT, "sh"] as const;
+
 /** How a tool runs. */
 export interface ToolOptions {
-  /** Whether the tool has its own namespaces; false for one that registers its processes with the host's systemd. */
+  /** Whether the tool has its own namespaces; false for one that enters a machine by its process id. */
   readonly confined?: boolean;
+  /** Whether the tool does not get this process's stderr, but a pipe. */
+  readonly piped?: boolean;
 }
 
 /**
@@ -76,11 +90,16 @@ export async function runTool(
   argv: Argv,
   more: Readonly<Record<string, string>>,
   interrupt: AbortSignal,
-  { confined = true }: ToolOptions = {},
+  { confined = true, piped = false }: ToolOptions = {},
 ): Promise<void> {
   if (interrupt.aborted) throw interrupted(argv);
   const child = host.processes.start(
-    [...dieWithParent(host), ...(confined ? OWN_NAMESPACES : []), ...TO_STDERR, ...argv],
+    [
+      ...dieWithParent(host),
+      ...(confined ? OWN_NAMESPACES : []),
+      ...(piped ? THROUGH_PIPE : TO_STDERR),
+      ...argv,
+    ],
     // In a session of its own, a tool gets no Ctrl-C, and cannot ask the terminal a question.
     { env: toolEnvironment(host, more), cwd: "/", detached: true },
   );
@@ -112,7 +131,7 @@ async function killConfined(host: Host, child: Child): Promise<void> {
 /** Longest wait for killed processes to be gone, in milliseconds: their reaper may be slow. */
 const KILL_TIMEOUT = 3000;
 
-/** Sends SIGTERM first: a killed nspawn leaves its machine registered, and mounts behind. */
+/** Sends SIGTERM first, which a shell in the group may use to tidy up. */
 async function killGroup(host: Host, child: Child): Promise<void> {
   const group = -child.pid;
   host.processes.signal(group, "SIGTERM");

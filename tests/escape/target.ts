@@ -6,7 +6,9 @@ import { runScript, type Settings, type Site, withMachine } from "../hosts/site.
 import type { Bait } from "./escape.ts";
 
 /** Runs a script in a machine. */
-export type RunIn = (script: string) => Promise<Result>;
+export type RunIn = (
+  script: string,
+) => Promise<Pick<Result, "code" | "stdout" | "stderr">>;
 
 /** A host with machines to escape from. */
 export interface Target {

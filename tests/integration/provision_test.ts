@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { until } from "../hosts/init_process.ts";
 import { onEachBoot, onEachHost } from "../hosts/shared.ts";
-import { CHROOT } from "../hosts/site.ts";
+import { CHROOT, newJob } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import {
   define,
@@ -149,5 +149,68 @@ onEachHost(
       await define(own, "x", `source = "dir:${folder}"\nsetup = ["${SET_ZONE}"]\n`);
       await succeed(own, "chroot-maintenance", "x");
     });
+  },
+);
+
+/** A setup that shows who runs it, and leaves files of several owners. */
+const OWNERS = `setup = ["cat /proc/self/uid_map >/srv/map; touch /srv/root /srv/user",
+  "chown 1000:1000 /srv/user; echo changed >>/srv/user", "env >/srv/environment"]`;
+
+onEachHost(
+  "a chroot is set up by user ids of its own, with true owners on the disk, and with the proxies",
+  async (site) => {
+    await withStore(site, {}, async (own) => {
+      const folder = await smallFolder(site);
+      await own.host.exec([
+        "sh",
+        "-c",
+        `touch ${folder}/srv/large; chown 100000:100000 ${folder}/srv/large`,
+      ]);
+      await define(own, "x", `source = "dir:${folder}"\n${OWNERS}\n`);
+      const proxy = "http://proxy.example:3128";
+      const options = { ...PATIENCE, env: { https_proxy: proxy } };
+      const created = await own.call(["chroot-create", "x"], options);
+      assert.equal(created.code, 0, created.stderr);
+      const look =
+        `cd ${own.store}/x/srv && stat --format=%u:%g large root user && cat map environment`;
+      const { stdout } = await own.host.exec(["sh", "-c", look]);
+      assert.match(stdout, /^100000:100000\n0:0\n1000:1000\n *0 +1[0-9]{9} +65536\n/);
+      for (const line of [`https_proxy=${proxy}`, "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]) {
+        assert.ok(stdout.split("\n").includes(line), `${line}: ${stdout}`);
+      }
+    });
+  },
+);
+
+onEachHost(
+  "a stranger's programs are not set up as the host's root, unless the configuration trusts images",
+  async (site) => {
+    const tar = `${site.store}/.tests/small-${newJob()}.tar`;
+    const packed = await site.host.exec(["tar", "-C", await smallFolder(site), "-cf", tar, "."]);
+    assert.equal(packed.code, 0, packed.stderr);
+    await withStore(site, { private_users: "off" }, async (own) => {
+      await define(own, "x", `source = "tar:${tar}"\n`);
+      await succeed(own, "chroot-create", "x"); // nothing of it runs but in a job's machine
+      await define(
+        own,
+        "x",
+        `source = "tar:${tar}"\nsetup = ["cat /proc/self/uid_map >/srv/map"]\n`,
+      );
+      const refused = await own.call(["chroot-maintenance", "x"], PATIENCE);
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, new RegExp(`annot run programs of tar:${tar}: .*no user ids`));
+      assert.deepEqual((await listed(own, "x"))?.generations, [1]);
+      const login = await own.call(["chroot-login", "x"], { ...PATIENCE, stdin: "echo in\n" });
+      assert.deepEqual([login.code, login.stdout], [1, ""], login.stderr);
+      const trusting = await own.with({ trust_images: true });
+      await define(
+        trusting,
+        "x",
+        `source = "tar:${tar}"\nsetup = ["cat /proc/self/uid_map >/srv/map"]\n`,
+      );
+      await succeed(trusting, "chroot-maintenance", "x");
+      assert.match(await outputOf(trusting, "x", "cat /srv/map"), /^ *0 +0 +4294967295$/m);
+    });
+    await site.host.exec(["rm", tar]);
   },
 );

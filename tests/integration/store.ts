@@ -90,7 +90,7 @@ export async function unfinishedTrees(own: Site): Promise<string> {
 
 /** Lists machined's records and nspawn's mounts of build machines. */
 const WORKED_IN = `cd /run/systemd && find machines nspawn/unix-export -maxdepth 1 \\
-  -name "nspawn-runner-*" 2>/dev/null | sort`;
+  -name "run-build-*" 2>/dev/null | sort`;
 
 /** Returns what exists of machines that build or change chroots, a line each; only on hosts with systemd. */
 export async function buildLeftovers(own: Site): Promise<string> {

@@ -1,43 +1,46 @@
-/** Runs an Ansible playbook on a tree that is not booted. */
+/** Runs an Ansible playbook on a tree, through the tree's build machine. */
 
 import { join } from "@std/path/posix";
 import type { ChrootName } from "../../config/chroot_name.ts";
 import { hostFailure } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
-import { commonNspawnArgv } from "../../linux/nspawn.ts";
-import { BUILD_MACHINE_PREFIX } from "../../linux/nspawn_leftovers.ts";
-import { isSystemdHost } from "../../linux/systemd.ts";
-import { timezoneOptions } from "../../linux/time_zone.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import { runTool } from "../../linux/tool.ts";
+import { quoteCommand } from "../../text/quote.ts";
+import type { Playbook } from "../definition/playbook.ts";
+import type { BuildMachine } from "../generations/context.ts";
 import { CONNECTION_PLUGIN } from "./ansible_connection.ts";
 
 /** The program that runs playbooks. */
 export const ANSIBLE_PLAYBOOK = "ansible-playbook";
 
-/**
- * Runs a playbook on a tree. Each task enters the tree by systemd-nspawn.
- *
- * @param name The chroot, which is also the host's name in the inventory.
- */
+/** A playbook to run on a tree. */
+export interface Play {
+  /** The chroot, which is also the host's name in the inventory. */
+  readonly name: ChrootName;
+  readonly tree: string;
+  readonly playbook: Playbook;
+  /** The machine that has the tree as its root. */
+  readonly machine: BuildMachine;
+}
+
+/** Runs a playbook on a tree. Each task enters the tree's machine. */
 export async function runPlaybook(
   host: Host,
-  name: ChrootName,
-  tree: string,
-  playbook: string,
+  play: Play,
   interrupt: AbortSignal,
 ): Promise<void> {
-  host.log.info(`Running playbook ${playbook}`);
+  const { playbook: { path } } = play;
+  host.log.info(`Running playbook ${path}`);
   const folder = await host.files.temporaryDirectory("nspawn-runner-ansible-");
-  const isRegistered = await isSystemdHost(host);
   try {
-    const inventory = await prepareFolder(host, folder, name, tree, isRegistered);
+    const inventory = await prepareFolder(host, folder, play);
     const env = { ANSIBLE_CONFIG: join(folder, "ansible.cfg"), ANSIBLE_NOCOLOR: "1" };
-    const argv = [ANSIBLE_PLAYBOOK, "--inventory", inventory, "--", playbook] as const;
-    // To register a scope, nspawn needs its real pid.
-    await runTool(host, argv, env, interrupt, { confined: !isRegistered });
+    const argv = [ANSIBLE_PLAYBOOK, "--inventory", inventory, "--", path] as const;
+    // To enter the machine takes the host's process ids.
+    await runTool(host, argv, env, interrupt, { confined: false });
   } catch (error) {
     if (interrupt.aborted) throw error;
-    throw hostFailure(`Cannot run playbook ${playbook}: it failed`, "See its output above", error);
+    throw hostFailure(`Cannot run playbook ${path}: it failed`, "See its output above", error);
   } finally {
     await host.files.removeTree(folder);
   }
@@ -46,20 +49,14 @@ export async function runPlaybook(
 async function prepareFolder(
   host: Host,
   folder: string,
-  name: ChrootName,
-  tree: string,
-  isRegistered: boolean,
+  { name, tree, machine }: Play,
 ): Promise<string> {
   const plugins = join(folder, "connection");
   const wrapper = join(folder, "enter");
   const inventory = join(folder, "inventory.yaml");
   await host.files.makeDirectory(plugins);
   await host.files.write(join(plugins, "chroot.py"), CONNECTION_PLUGIN);
-  await host.files.write(
-    wrapper,
-    wrapperScript(isRegistered, host.pid(), await timezoneOptions(host, tree)),
-    0o700,
-  );
+  await host.files.write(wrapper, wrapperScript(host.pid(), machine.enter([])), 0o700);
   await host.files.write(inventory, inventoryOf(name, tree, wrapper));
   await host.files.write(join(folder, "ansible.cfg"), settingsOf(folder, plugins));
   return inventory;
@@ -68,23 +65,14 @@ async function prepareFolder(
 /**
  * Returns the program that Ansible calls in place of chroot(8), with the tree and a command.
  *
- * @param pid This process.
- * @param timezone nspawn's options for the time zone.
+ * @param pid This process: Ansible's workers may outlive it, and must not go on then.
+ * @param enter The beginning of a command line that runs a command in the tree's machine.
  */
-export function wrapperScript(
-  isRegistered: boolean,
-  pid: number,
-  timezone: readonly string[],
-): string {
-  const argv = commonNspawnArgv({
-    machine: `${BUILD_MACHINE_PREFIX}playbook-$$-${pid}`, // the shell replaces $$ by its own pid
-    registration: isRegistered ? "scope" : "none",
-    timezone,
-  });
-  // Ansible's workers may outlive this process; confined ones cannot, and do not see its pid.
-  const guard = isRegistered ? `[ -e /proc/${pid} ] || exit 1\n` : "";
+export function wrapperScript(pid: number, enter: Argv): string {
   return `#!/bin/sh
-${guard}exec ${argv.join(" ")} --as-pid2 --directory "$@"
+[ -e /proc/${pid} ] || exit 1
+shift
+exec ${quoteCommand(enter)} "$@"
 `;
 }
 

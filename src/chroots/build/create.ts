@@ -15,7 +15,7 @@ import { recoverStore } from "../generations/recover.ts";
 import { chooseSource, type SuiteHints } from "../sources/choose.ts";
 import type { Source } from "../sources/source.ts";
 import { finishBuild } from "./finish_build.ts";
-import { installPackages, provisionTree, requirePlaybookProgram } from "./provision.ts";
+import { provisionTree, requirePlaybookProgram } from "./provision.ts";
 
 /**
  * Creates a chroot.
@@ -93,11 +93,9 @@ async function build(
   await makeTree(host, tree);
   const image = await source.fill(host, folder, interrupt);
   await requireRoot(host, tree, source);
-  if (!source.installsPackages) {
-    await installPackages(host, tree, recipe.build.packages ?? [], interrupt);
-  }
-  await provisionTree(host, name, tree, recipe, interrupt);
   const { origin, pin } = source;
+  const packages = source.installsPackages ? [] : recipe.build.packages ?? [];
+  await provisionTree(context, { name, tree, image, origin, recipe, packages, upgrades: false });
   const { settings } = recipe;
   await finishBuild(context, name, { origin, pin, image, recipe: await hashOf(recipe), settings });
 }

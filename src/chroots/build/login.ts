@@ -1,23 +1,18 @@
-/** Opens a shell in a chroot that is not booted. */
+/** Opens a shell in a chroot, in a machine that has the chroot's tree as its root. */
 
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Ending } from "../../ending.ts";
-import type { Argv, Host } from "../../host/host.ts";
-import { runInForeground } from "../../linux/foreground.ts";
-import { commonNspawnArgv } from "../../linux/nspawn.ts";
-import { BUILD_MACHINE_PREFIX } from "../../linux/nspawn_leftovers.ts";
-import { isSystemdHost } from "../../linux/systemd.ts";
-import { timezoneOptions } from "../../linux/time_zone.ts";
-import { toolEnvironment } from "../../linux/tool.ts";
 import { readRecipe } from "../definition/recipe.ts";
 import type { Chroot } from "../find/chroot.ts";
 import { currentTree } from "../find/lookup.ts";
 import { openBuildFolder } from "../generations/build_folder.ts";
 import { changeChroot } from "../generations/change_chroot.ts";
-import type { ChrootContext } from "../generations/context.ts";
+import type { BuildRequest, ChrootContext } from "../generations/context.ts";
 import { inUse } from "../generations/chroot_machines.ts";
 import { requireOwned } from "../generations/ownership.ts";
+import { currentRecord, UNKNOWN_ORIGIN } from "../generations/record.ts";
 import { recoverStore } from "../generations/recover.ts";
+import { strangerOf } from "../generations/stranger.ts";
 import { finishBuild } from "./finish_build.ts";
 import { copyCurrent } from "./update.ts";
 
@@ -37,10 +32,12 @@ export async function logIn(context: ChrootContext, { name }: Chroot): Promise<E
     await requireOwned(host, config.store, name, "log in to a copy of");
     const { settings } = await readRecipe(host, config, name);
     await using folder = await openBuildFolder(host, config.store, name);
-    const origin = await copyCurrent(context, name, folder.tree);
-    const code = await openShell(host, name, folder.tree);
+    const { tree } = folder;
+    const build = await copyCurrent(context, name, tree);
+    const { image } = build;
+    const code = await openShell(context, { name, tree, image, settings }, build.origin);
     if (await wantsToKeep(context, name, code)) {
-      const number = await finishBuild(context, name, { ...origin, settings });
+      const number = await finishBuild(context, name, { ...build, settings });
       host.log.info(`Chroot ${name} has generation ${number} now`);
     } else {
       host.log.info(`Chroot ${name} is as it was: the changes are discarded`);
@@ -68,10 +65,13 @@ async function wantsToKeep(
  * @throws {Failure} where machines run from the tree, or another process changes the chroot.
  */
 export async function logInDirectly(context: ChrootContext, { name }: Chroot): Promise<Ending> {
-  const { host, config: { store }, machines } = context;
+  const { host, config, machines } = context;
+  const { store } = config;
   await recoverStore(host, store);
   return await changeChroot(context, name, "log in to", async () => {
-    const { path: tree } = await currentTree(host, store, name);
+    const { path: tree, image } = await currentTree(host, store, name);
+    const { settings } = await readRecipe(host, config, name);
+    const origin = (await currentRecord(host, store, name))?.origin ?? UNKNOWN_ORIGIN;
     // A machine on a btrfs snapshot does not see the changes.
     const readers = (await machines.list()).filter(({ chroot, storage }) =>
       chroot.path === tree && storage !== "btrfs"
@@ -82,53 +82,21 @@ export async function logInDirectly(context: ChrootContext, { name }: Chroot): P
     // Layers do not notice the changes. They go before, too, since this process may be killed with
     // the shell.
     await machines.dropLayers(tree);
-    const code = await openShell(host, name, tree);
+    const code = await openShell(context, { name, tree, image, settings }, origin);
     await machines.dropLayers(tree);
     return { kind: "exited", code };
   });
 }
 
-async function openShell(host: Host, name: ChrootName, tree: string): Promise<number> {
-  const term = host.env("TERM");
-  const env = toolEnvironment(host, term === undefined ? {} : { TERM: term });
-  const argv = loginArgv(name, tree, {
-    terminal: host.terminal.is("stdin") && host.terminal.is("stdout"),
-    isRegistered: await isSystemdHost(host),
-    pid: host.pid(),
-    timezone: await timezoneOptions(host, tree),
-  });
-  return await runInForeground(host, argv, env);
-}
-
-/** What the command line of a shell depends on. */
-export interface LoginOptions {
-  /** Whether stdin and stdout are a terminal. */
-  readonly terminal: boolean;
-  /** Whether the machine is registered with systemd-machined. */
-  readonly isRegistered: boolean;
-  /** This process. */
-  readonly pid: number;
-  /** nspawn's options for the time zone. */
-  readonly timezone: readonly string[];
-}
-
-/** Returns the command line that opens a shell in a tree. */
-export function loginArgv(
-  name: ChrootName,
-  tree: string,
-  { terminal, isRegistered, pid, timezone }: LoginOptions,
-): Argv {
-  // A machine's name allows fewer characters than a chroot's, and at most 64.
-  const chroot = name.replaceAll(/[^A-Za-z0-9]+/g, "-").slice(0, 36).replace(/-+$/, "");
-  return [
-    ...commonNspawnArgv({
-      machine: `${BUILD_MACHINE_PREFIX}login-${chroot}-${pid}`,
-      registration: isRegistered ? "scope" : "none",
-      terminal,
-      timezone,
-    }),
-    `--hostname=login-${chroot}`,
-    `--directory=${tree}`,
-    "--as-pid2",
-  ];
+async function openShell(
+  context: ChrootContext,
+  request: Omit<BuildRequest, "stranger" | "files">,
+  origin: string,
+): Promise<number> {
+  const stranger = await strangerOf(context, origin);
+  return await context.withBuildMachine(
+    { ...request, stranger, files: null },
+    context.interrupt,
+    (machine) => machine.openShell(),
+  );
 }

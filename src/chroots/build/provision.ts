@@ -1,14 +1,13 @@
 /** Provisions a tree that its source has filled: packages, files, commands, a playbook. */
 
-import type { ChrootName } from "../../config/chroot_name.ts";
+import { join } from "@std/path/posix";
 import { hostFailure, refused } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
-import { commonNspawnArgv } from "../../linux/nspawn.ts";
-import { BUILD_MACHINE_PREFIX } from "../../linux/nspawn_leftovers.ts";
-import { isSystemdHost } from "../../linux/systemd.ts";
-import { timezoneOptions } from "../../linux/time_zone.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 import type { Recipe } from "../definition/recipe.ts";
+import type { BuildMachine, Candidate, ChrootContext } from "../generations/context.ts";
+import { chrootPaths } from "../generations/paths.ts";
+import { strangerOf } from "../generations/stranger.ts";
 import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
 
 /** Refuses a recipe with a playbook where ansible-playbook is missing, before anything is built. */
@@ -16,43 +15,85 @@ export async function requirePlaybookProgram(host: Host, { playbook }: Recipe): 
   if (playbook !== null) await requireProgram(host, ANSIBLE_PLAYBOOK);
 }
 
-/** Provisions a tree: copies files, then runs the commands of `setup`, then the playbook. */
-export async function provisionTree(
-  host: Host,
-  name: ChrootName,
-  tree: string,
-  { build, playbook }: Recipe,
-  interrupt: AbortSignal,
-): Promise<void> {
-  for (const [from, to] of Object.entries(build.copy ?? {})) {
-    host.log.info(`Copying ${from} to ${to}`);
-    // Copied inside of the tree, so that a symlink of the tree cannot lead out of it.
-    const options = [`--bind-ro=${from}:${COPIED}`];
-    await runInside(host, tree, options, ["sh", "-euc", COPY_SCRIPT, "sh", to], interrupt);
-  }
-  for (const command of build.setup ?? []) {
-    host.log.info(`Running ${command.trim().split("\n")[0]}`);
-    await runInside(host, tree, [], ["sh", "-euc", command], interrupt);
-  }
-  if (playbook !== null) await runPlaybook(host, name, tree, playbook.path, interrupt);
+/** A tree to provision. */
+export interface Provisioning extends Omit<Candidate, "settings"> {
+  /** What the tree was made from, as records have it. */
+  readonly origin: string;
+  readonly recipe: Recipe;
+  /** Packages to install, where the source did not bring them. */
+  readonly packages: readonly string[];
+  /** Whether the packages of the tree are upgraded before. */
+  readonly upgrades: boolean;
 }
 
-/** The path in the tree at which the file to be copied is mounted. */
+/**
+ * Provisions a tree in a machine that has it as its root: upgrades and installs packages, copies files, then runs the
+ * commands of `setup`, then the playbook. Starts no machine where there is nothing to do.
+ *
+ * @throws {Failure} where the tree has no apt for the packages, or a step fails.
+ */
+export async function provisionTree(
+  context: ChrootContext,
+  { name, tree, image, origin, recipe, packages, upgrades }: Provisioning,
+): Promise<void> {
+  const { host, config, interrupt } = context;
+  const { build: { copy = {}, setup = [] }, playbook, settings } = recipe;
+  if (packages.length > 0) await requireApt(host, tree);
+  const copies = Object.entries(copy);
+  const steps = [upgrades, packages.length > 0, copies.length > 0, setup.length > 0];
+  if (playbook === null && !steps.includes(true)) return;
+  const stranger = await strangerOf(context, origin);
+  const folder = join(chrootPaths(config.store, name).scratch, "copy");
+  const files = copies.length === 0 ? null : { from: folder, to: COPIED };
+  await collectFiles(host, copies.map(([from]) => from), folder, interrupt);
+  const request = { name, tree, image, settings, stranger, files };
+  await context.withBuildMachine(request, interrupt, async (machine) => {
+    const run = (script: string, ...words: string[]) =>
+      runIn(host, machine, ["sh", "-euc", script, "sh", ...words], interrupt);
+    if (upgrades) {
+      host.log.info("Upgrading packages");
+      await run(UPGRADE_SCRIPT, ...packages);
+    } else if (packages.length > 0) {
+      host.log.info(`Installing ${packages.join(", ")}`);
+      await run(INSTALL_SCRIPT, ...packages);
+    }
+    for (const [index, [from, to]] of copies.entries()) {
+      host.log.info(`Copying ${from} to ${to}`);
+      await run(COPY_SCRIPT, `${COPIED}/${index}`, to);
+    }
+    for (const command of setup) {
+      host.log.info(`Running ${command.trim().split("\n")[0]}`);
+      await runIn(host, machine, ["sh", "-euc", command], interrupt);
+    }
+    if (playbook !== null) await runPlaybook(host, { name, tree, playbook, machine }, interrupt);
+  });
+}
+
+/** The path in the machine at which the files to be copied are mounted. */
 const COPIED = "/run/nspawn-runner-copy";
 
-/** Arguments: the target in the tree. */
-export const COPY_SCRIPT = `mkdir -p "$(dirname "$1")" && cp -RpT ${COPIED} "$1"`;
-
-/** Upgrades the packages of a tree with apt, and installs packages that are missing. */
-export async function upgradeTree(
+/**
+ * Copies files of the host beside the tree: a machine with user ids of its own sees them with their owners only on a
+ * file system that can map these.
+ */
+async function collectFiles(
   host: Host,
-  tree: string,
-  packages: readonly string[],
+  files: readonly string[],
+  folder: string,
   interrupt: AbortSignal,
 ): Promise<void> {
-  host.log.info("Upgrading packages");
-  await runInside(host, tree, [], ["sh", "-euc", UPGRADE_SCRIPT, "sh", ...packages], interrupt);
+  if (files.length === 0) return;
+  await host.files.makeDirectory(folder);
+  for (const [index, file] of files.entries()) {
+    const argv: Argv = ["cp", "-RH", ...PRESERVE, "--", file, join(folder, `${index}`)];
+    await provisioning(runTool(host, argv, {}, interrupt), interrupt);
+  }
 }
+
+const PRESERVE = ["--preserve=all", "--reflink=auto", "--no-target-directory"] as const;
+
+/** Arguments: the file, its target. It runs in the machine, so that no symlink of the tree leads out of it. */
+export const COPY_SCRIPT = 'mkdir -p "$(dirname "$2")" && cp -RpT "$1" "$2"';
 
 const APT = "apt-get -q -y -o Dpkg::Options::=--force-confold";
 
@@ -69,26 +110,12 @@ ${APT} dist-upgrade
 apt-get -q clean
 `;
 
-/**
- * Installs packages with apt in a tree whose source did not bring them.
- *
- * @throws {Failure} where the tree has no apt, or apt fails.
- */
-export async function installPackages(
-  host: Host,
-  tree: string,
-  packages: readonly string[],
-  interrupt: AbortSignal,
-): Promise<void> {
-  if (packages.length === 0) return;
-  if (!await hasApt(host, tree)) {
-    throw refused(
-      "Cannot install packages: the chroot has no apt",
-      "Install them by commands in setup of the definition",
-    );
-  }
-  host.log.info(`Installing ${packages.join(", ")}`);
-  await runInside(host, tree, [], ["sh", "-euc", INSTALL_SCRIPT, "sh", ...packages], interrupt);
+async function requireApt(host: Host, tree: string): Promise<void> {
+  if (await hasApt(host, tree)) return;
+  throw refused(
+    "Cannot install packages: the chroot has no apt",
+    "Install them by commands in setup of the definition",
+  );
 }
 
 /** Tells whether a tree has apt. */
@@ -96,36 +123,21 @@ export async function hasApt(host: Host, tree: string): Promise<boolean> {
   return await host.files.lstat(`${tree}/usr/bin/apt-get`) !== null;
 }
 
-async function runInside(
+/** Runs a command in the machine; the environment of tools, with the proxies, goes with it. */
+function runIn(
   host: Host,
-  tree: string,
-  options: readonly string[],
+  machine: BuildMachine,
   argv: readonly string[],
   interrupt: AbortSignal,
 ): Promise<void> {
-  const isRegistered = await isSystemdHost(host);
+  // To enter the machine takes the host's process ids.
+  const options = { confined: false, piped: true };
+  return provisioning(runTool(host, machine.enter(argv), {}, interrupt, options), interrupt);
+}
+
+async function provisioning(step: Promise<void>, interrupt: AbortSignal): Promise<void> {
   try {
-    await runTool(
-      host,
-      [
-        ...commonNspawnArgv({
-          machine: `${BUILD_MACHINE_PREFIX}setup-${host.pid()}`,
-          registration: isRegistered ? "scope" : "none",
-          timezone: await timezoneOptions(host, tree),
-        }),
-        `--directory=${tree}`,
-        "--as-pid2",
-        "--resolv-conf=replace-host",
-        "--setenv=DEBIAN_FRONTEND=noninteractive",
-        ...options,
-        "--",
-        ...argv,
-      ],
-      {},
-      interrupt,
-      // To register a scope, nspawn needs its real pid.
-      { confined: !isRegistered },
-    );
+    await step;
   } catch (error) {
     if (interrupt.aborted) throw error;
     throw hostFailure("Cannot provision the tree: a command failed", "See its output above", error);

@@ -10,32 +10,25 @@ import type { ChrootContext } from "../generations/context.ts";
 import { requireOwned } from "../generations/ownership.ts";
 import { currentRecord, UNKNOWN_ORIGIN } from "../generations/record.ts";
 import { type BuildResult, finishBuild } from "./finish_build.ts";
-import {
-  hasApt,
-  installPackages,
-  provisionTree,
-  requirePlaybookProgram,
-  upgradeTree,
-} from "./provision.ts";
+import { hasApt, provisionTree, requirePlaybookProgram } from "./provision.ts";
 
 /**
  * Updates a chroot on a copy, which becomes its new generation: upgrades the packages, then does
  * what the definition and the playbook say. The caller holds the chroot's lock.
  */
 export async function update(context: ChrootContext, name: ChrootName): Promise<void> {
-  const { host, config, interrupt } = context;
+  const { host, config } = context;
   const recipe = await readRecipe(host, config, name);
   await requireOwned(host, config.store, name, "update");
   await requirePlaybookProgram(host, recipe);
   await using folder = await openBuildFolder(host, config.store, name);
   const { tree } = folder;
-  const origin = await copyCurrent(context, name, tree);
-  const { packages = [] } = recipe.build;
-  if (await hasApt(host, tree)) await upgradeTree(host, tree, packages, interrupt);
-  else await installPackages(host, tree, packages, interrupt); // refuses packages: there is no apt
-  await provisionTree(host, name, tree, recipe, interrupt);
-  const { settings } = recipe;
-  await finishBuild(context, name, { ...origin, recipe: await hashOf(recipe), settings });
+  const build = await copyCurrent(context, name, tree);
+  const { settings, build: { packages = [] } } = recipe;
+  const upgrades = await hasApt(host, tree);
+  const { origin, image } = build;
+  await provisionTree(context, { name, tree, image, origin, recipe, packages, upgrades });
+  await finishBuild(context, name, { ...build, recipe: await hashOf(recipe), settings });
 }
 
 /**

@@ -1,8 +1,8 @@
-/** The context of commands on chroots: the host, the configuration, the machines, the trial of a new tree. */
+/** The context of commands on chroots: the host, the configuration, the machines, for builds and for trials of trees. */
 
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Config, MachineSettings } from "../../config/settings.ts";
-import type { Host } from "../../host/host.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import type { ChrootMachines } from "./chroot_machines.ts";
 import type { ImageConfig } from "./oci_config.ts";
 
@@ -12,6 +12,7 @@ export interface ChrootContext {
   readonly config: Config;
   readonly machines: ChrootMachines;
   readonly trial: Trial;
+  readonly withBuildMachine: WithBuildMachine;
   /** Aborted by a signal: the command gives up, and the chroot stays as it was. */
   readonly interrupt: AbortSignal;
 }
@@ -31,3 +32,34 @@ export interface Candidate {
  * @throws {Failure} where jobs could not run in it.
  */
 export type Trial = (candidate: Candidate, interrupt: AbortSignal) => Promise<void>;
+
+/** A tree that programs of its own are to change. */
+export interface BuildRequest extends Candidate {
+  /**
+   * The source of the tree, where it was made by strangers and the configuration does not trust it; else null. Its
+   * programs run only where the machine has user ids of its own.
+   */
+  readonly stranger: string | null;
+  /** A folder of the host that the machine sees read-only, with the owners that it has on the disk; null for none. */
+  readonly files: { readonly from: string; readonly to: string } | null;
+}
+
+/** A machine as jobs get it, but with the tree itself as its root: what its programs write stays in the tree. */
+export interface BuildMachine {
+  /** Returns the command line that runs a command in the machine as root, with the caller's environment. */
+  enter(argv: readonly string[]): Argv;
+  /** Opens a shell on the streams of this process, and returns its exit code. */
+  openShell(): Promise<number>;
+}
+
+/**
+ * Starts a build machine, and ends it with all its processes when `act` returns or throws.
+ *
+ * @param interrupt Ends the start when aborted.
+ * @throws {Failure} where the machine does not start or end, or a stranger's programs would be root of the host.
+ */
+export type WithBuildMachine = <T>(
+  request: BuildRequest,
+  interrupt: AbortSignal,
+  act: (machine: BuildMachine) => Promise<T>,
+) => Promise<T>;

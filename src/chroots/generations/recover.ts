@@ -4,7 +4,6 @@ import { join } from "@std/path/posix";
 import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { endAbandonedMachines } from "../../linux/nspawn_leftovers.ts";
 import { removeTrees } from "../../linux/tree.ts";
 import { switchTo } from "./current.ts";
 import { tryLock } from "./lock.ts";
@@ -19,10 +18,10 @@ import { currentNumber, generationNumbers } from "./record.ts";
 
 /**
  * Finishes what killed processes began: removes half-made builds and half-removed trees, and
- * restores the symlinks of chroots. Chroots that a process works on are left alone.
+ * restores the symlinks of chroots. Chroots that a process works on are left alone. Machines of killed builds have been
+ * ended before: they are overdue.
  */
 export async function recoverStore(host: Host, store: string): Promise<void> {
-  await endAbandonedMachines(host);
   for (const name of await host.files.list(buildsFolder(store))) {
     if (!isChrootName(name)) continue;
     const { build } = chrootPaths(store, name);

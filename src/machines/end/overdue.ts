@@ -110,6 +110,8 @@ async function overdueReason(
     // A living runner calls cleanup itself, and writes to the job's log.
     return alive.has(keyOf(lease.runner))
       ? deadlineReason(lease, now, uptime)
+      : lease.storage === "tree"
+      ? "the build that used it was killed"
       : "its GitLab Runner has ended";
   }
   if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";

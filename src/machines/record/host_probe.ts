@@ -16,7 +16,7 @@ import { whileProbing } from "./lock.ts";
  */
 export async function probe(
   host: Host,
-  topic: "idmap" | "overlay" | "shift",
+  topic: "idmap" | "overlay" | "shift" | "tree",
   path: string,
   attempt: () => Promise<boolean>,
   interrupt?: AbortSignal,

@@ -10,8 +10,8 @@ import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import type { ProcessId } from "../../linux/proc.ts";
 import type { MachineUser } from "./user.ts";
 
-/** How the machine's writes are kept apart from its chroot. */
-export type StorageKind = "overlay" | "btrfs" | "tmpfs";
+/** How the machine's writes are kept apart from its chroot; `tree` where they change the chroot's tree itself. */
+export type StorageKind = "overlay" | "btrfs" | "tmpfs" | "tree";
 
 /** What keeps the machine alive. */
 export type SupervisorKind = "systemd" | "standalone";

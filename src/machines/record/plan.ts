@@ -12,8 +12,14 @@ export interface MachinePlan {
   readonly store: string;
   /** Returns the tree to start from as it is now: maintenance may replace it until a lease names it. */
   readonly tree: () => Promise<BaseTree>;
-  /** Called with that tree once it is reserved, before the machine is built. */
-  readonly onReserved?: (tree: BaseTree) => void;
+  /** Whether the machine's root is the tree itself: a chroot is built in it. */
+  readonly changesTree?: boolean;
+  /**
+   * Called once the tree is reserved, before anything of it runs; may refuse the start.
+   *
+   * @param ids The first of the machine's own ids; null where it shares the host's.
+   */
+  readonly onReserved?: (tree: BaseTree, ids: number | null) => void;
   readonly settings: MachineSettings;
   readonly job: PlannedJob;
   /** Folders in the machine that belong to the user of its scripts. */

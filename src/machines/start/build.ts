@@ -40,7 +40,8 @@ export async function buildMachine(
   const { name, settings, job } = plan;
   const { lease } = reservation;
   const { booted, ids, layer, chroot, store } = lease;
-  refuseUnsafeNesting(settings, ids);
+  // A build needs no containers: where it cannot have them, it goes without.
+  if (!plan.changesTree) refuseUnsafeNesting(settings, ids);
   const paths = machinePaths(store, name);
   const [devices, bootMasks, timezone, version] = await Promise.all([
     machineDevices(host, settings),
@@ -79,7 +80,7 @@ async function createStorage(
 /** Makes the program's own files that the machine sees, and returns all of its binds. */
 async function createFiles(
   host: Host,
-  { settings, name, owned }: MachinePlan,
+  { settings, name, owned, changesTree }: MachinePlan,
   { lease, tree, binds }: Reservation,
   bootMasks: BootMasks,
 ): Promise<readonly Bind[]> {
@@ -88,9 +89,10 @@ async function createFiles(
   const paths = machinePaths(lease.store, name);
   await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
   await writeGeneratorMasks(host, paths.stage, bootMasks);
+  await copyEntryTools(host, { settings, ...lease }, paths.tools);
+  if (changesTree) return binds; // what is written to /etc/hosts belongs to the tree
   const hosts = await hostsFile(host, tree.path, paths, name);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
-  await copyEntryTools(host, { settings, ...lease }, paths.tools);
   return [hosts, ...binds];
 }
 

@@ -10,7 +10,7 @@ import { canMapOwners } from "../record/ids.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { BaseTree, MachinePlan } from "../record/plan.ts";
 import { findUser, type MachineUser } from "../record/user.ts";
-import { chooseStorage } from "../storage/choose.ts";
+import { chooseStorage, storageOf } from "../storage/choose.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { PreparedHost } from "./prepare_host.ts";
 
@@ -48,13 +48,13 @@ export type FileOwners =
 export async function planTree(
   host: Host,
   plan: MachinePlan,
-  { kernel }: PreparedHost,
+  ready: PreparedHost,
   found: TreeSnapshot,
   interrupt: AbortSignal,
 ): Promise<TreePlan> {
   const { store, name, settings } = plan;
   const { tree } = found;
-  const storage = await chooseStorage(host, kernel, {
+  const storage = plan.changesTree ? storageOf("tree") : await chooseStorage(host, ready.kernel, {
     choice: settings.storage,
     store,
     folder: machinePaths(store, name).folder,
@@ -69,7 +69,7 @@ export async function planTree(
     storage,
     booted,
     user,
-    owners: await ownersOf(host, plan, tree, storage, interrupt),
+    owners: await ownersOf(host, plan, ready, tree, storage, interrupt),
   };
 }
 
@@ -104,12 +104,18 @@ async function hasInit(host: Host, tree: string): Promise<boolean> {
 
 async function ownersOf(
   host: Host,
-  { settings, store }: MachinePlan,
+  plan: MachinePlan,
+  ready: PreparedHost,
   { path }: BaseTree,
   storage: Storage,
   interrupt: AbortSignal,
 ): Promise<FileOwners> {
+  const { settings, store } = plan;
   if (settings.private_users === "off") return { kind: "host" };
+  if (storage.kind === "tree") {
+    // What the machine writes has to land with true owners: a shifted layer would not do.
+    return { kind: await canMapOwnersOf(host, plan, ready, path, interrupt) ? "mapped" : "host" };
+  }
   // On btrfs, systemd-nspawn maps the owners itself; below an overlay this program does, which not every host can.
   if (storage.kind === "btrfs" || await canMapOwners(host, path, interrupt)) {
     return { kind: "mapped" };
@@ -122,4 +128,22 @@ async function ownersOf(
   return id === null
     ? { kind: "host" }
     : { kind: "shifted", layers: join(shiftedLayersFolder(store), id) };
+}
+
+/** Returns whether nspawn can map the owners of a tree that it runs in. */
+async function canMapOwnersOf(
+  host: Host,
+  { store, name }: MachinePlan,
+  { kernel, supervisor }: PreparedHost,
+  tree: string,
+  interrupt: AbortSignal,
+): Promise<boolean> {
+  const isInStore = tree.startsWith(`${store}/`) ||
+    tree.startsWith(`${await host.files.real(store) ?? store}/`);
+  // An administrator's symlink may lead to another file system.
+  if (!isInStore) return await canMapOwners(host, tree, interrupt);
+  const { canMapTree } = await import("../storage/map_tree.ts");
+  const { folder } = machinePaths(store, name);
+  const probe = { store, folder, cgroups: supervisor.cgroupsFor(kernel, name) };
+  return await canMapTree(host, probe, interrupt);
 }

@@ -13,8 +13,9 @@ import { btrfs } from "./btrfs.ts";
 import { overlay } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 import { tmpfs } from "./tmpfs.ts";
+import { tree } from "./tree.ts";
 
-const STORAGES: Readonly<Record<StorageKind, Storage>> = { overlay, btrfs, tmpfs };
+const STORAGES: Readonly<Record<StorageKind, Storage>> = { overlay, btrfs, tmpfs, tree };
 
 /** Returns the storage of a kind that a lease records. */
 export function storageOf(kind: StorageKind): Storage {

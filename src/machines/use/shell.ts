@@ -102,6 +102,9 @@ function heldShellArgv(lease: Lease, tree: string, terminal: boolean): Argv {
 export const LOGIN_SHELL_SCRIPT =
   "if command -v bash >/dev/null; then exec bash -l; fi; exec sh -l";
 
+/** The same in the user's home. */
+export const HOME_SHELL_SCRIPT = `cd 2>/dev/null || :; ${LOGIN_SHELL_SCRIPT}`;
+
 const LOGIN_SHELL = ["/bin/sh", "-c", LOGIN_SHELL_SCRIPT];
 
 function runningShellArgv(
@@ -126,8 +129,13 @@ function runningShellArgv(
   const leader = lease.leader!;
   const cgroup = join(leader.cgroup, `shell-${host.pid()}`);
   const argv = inOwnCgroup(cgroup, 1, enterArgv({ lease, leader }, LOGIN_SHELL));
-  // script(1) gives it a terminal of its own: a process of the job could type into this one, ioctl_tty(2).
-  return terminal
-    ? ["script", "--quiet", "--return", "--command", quoteCommand(argv), "/dev/null"]
-    : argv;
+  return terminal ? onOwnTerminal(argv) : argv;
+}
+
+/**
+ * Returns a command line that runs a shell on a terminal of its own, by script(1): a process of the machine could type
+ * into this program's terminal, ioctl_tty(2).
+ */
+export function onOwnTerminal(argv: Argv): Argv {
+  return ["script", "--quiet", "--return", "--command", quoteCommand(argv), "/dev/null"];
 }

@@ -12,10 +12,11 @@ import {
   writeRecord,
 } from "../../../src/chroots/generations/record.ts";
 import { type ChrootName, isChrootName } from "../../../src/config/chroot_name.ts";
+import type { BuildRequest } from "../../../src/chroots/generations/context.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import type { Argv, Host } from "../../../src/host/host.ts";
-import { TO_STDERR_SCRIPT } from "../../../src/linux/tool.ts";
+import { THROUGH_PIPE_SCRIPT, TO_STDERR_SCRIPT } from "../../../src/linux/tool.ts";
 import {
   type Answer,
   inFolder,
@@ -36,6 +37,8 @@ export interface Fixture extends Recording {
   readonly machines: ChrootMachine[];
   /** Trees for which a trial was called. */
   readonly tested: Candidate[];
+  /** The machines in which trees were built. */
+  readonly built: BuildRequest[];
   /** Trees whose layers were dropped. */
   readonly dropped: string[];
   readonly controller: AbortController;
@@ -60,11 +63,16 @@ export interface FixtureOptions {
   ) => Answer | void | Promise<Answer | void>;
   /** The trial of new trees; default: they pass. */
   readonly trial?: (candidate: Candidate) => Promise<void>;
+  /** A shell in a build machine; default: it changes nothing and ends with 0. */
+  readonly shell?: (request: BuildRequest, fixture: Fixture) => Promise<number>;
   /** The answer of the person at the terminal. */
   readonly answer?: string | null;
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
   readonly env?: Readonly<Record<string, string>>;
 }
+
+/** Stands for the command line that enters a build machine; the tree follows, then the command. */
+export const ENTER = "enter-machine";
 
 /** Runs a test with a store of its own. */
 export function withStore(
@@ -74,7 +82,7 @@ export function withStore(
   return inFolder(async (folder) => {
     let fixture: Fixture | undefined = undefined;
     const answer = (argv: Argv) => {
-      const wrapper = argv.indexOf(TO_STDERR_SCRIPT);
+      const wrapper = Math.max(argv.indexOf(TO_STDERR_SCRIPT), argv.indexOf(THROUGH_PIPE_SCRIPT));
       const tool = wrapper === -1 ? argv : argv.slice(wrapper + 2);
       if (tool[0] === "cp") return copy(tool);
       return (options.tool ?? bootstrap)(tool, fixture!);
@@ -84,6 +92,7 @@ export function withStore(
     const controller = new AbortController();
     const machines: ChrootMachine[] = [];
     const tested: Candidate[] = [];
+    const built: BuildRequest[] = [];
     const file = `${folder}/config.toml`;
     await Deno.writeTextFile(file, configOf(folder));
     const config = await loadConfig(recording.host, file);
@@ -99,6 +108,7 @@ export function withStore(
       config,
       machines,
       tested,
+      built,
       dropped: [],
       controller,
       context: {
@@ -115,6 +125,13 @@ export function withStore(
         trial: async (candidate) => {
           tested.push(candidate);
           await options.trial?.(candidate);
+        },
+        withBuildMachine: async (request, _interrupt, act) => {
+          built.push(request);
+          return await act({
+            enter: (argv) => [ENTER, request.tree, ...argv],
+            openShell: async () => await options.shell?.(request, fixture!) ?? 0,
+          });
         },
         interrupt: controller.signal,
       },

@@ -39,6 +39,7 @@ const DEFAULTS: Config = {
   definitions: "/etc/nspawn-runner",
   default_image: undefined,
   allowed_images: ["*"],
+  trust_images: false,
   deadline: 86_400,
   keep_failed: undefined,
   gitlab_runner: undefined,
@@ -131,6 +132,7 @@ Deno.test("loadConfig() takes every key", async () => {
     definitions = "/etc/ci"   # ours
     default_image = "registry.example:5000/ci/debian:bookworm"
     allowed_images = ["debian-*", "book[a-z]orm"]
+    trust_images = true
     deadline = "2h"
     keep_failed = "30min"
     gitlab_runner = "/opt/gitlab-runner"
@@ -179,6 +181,7 @@ Deno.test("loadConfig() takes every key", async () => {
     definitions: "/etc/ci",
     default_image: "registry.example:5000/ci/debian:bookworm",
     allowed_images: ["debian-*", "book[a-z]orm"],
+    trust_images: true,
     deadline: 7200,
     keep_failed: 1800,
     keep_generations: 5,

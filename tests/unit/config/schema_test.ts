@@ -62,6 +62,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   keep_failed: { good: [1, "30min", "7d"], bad: ["0s", "4000d", "soon", true] },
   gitlab_runner: { good: ["/usr/bin/gitlab-runner"], bad: ["gitlab-runner", "/a/../b", true] },
   persistent_builds: { good: [true, false], bad: ["yes", 1] },
+  trust_images: { good: [true, false], bad: ["yes", 1] },
   cache_max_size: {
     good: ["infinity", "20G", 1048576, "1T"],
     bad: ["80%", "0", "20GB", "inf", true],

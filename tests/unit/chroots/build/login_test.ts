@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { logIn, loginArgv, logInDirectly } from "../../../../src/chroots/build/login.ts";
-import { isMachineName } from "../../../../src/machines/record/name.ts";
-import type { Answer } from "../../recording_host.ts";
+import { logIn, logInDirectly } from "../../../../src/chroots/build/login.ts";
+import type { BuildRequest } from "../../../../src/chroots/generations/context.ts";
 import { type Fixture, machine, named, withStore } from "../fixture.ts";
 
 const chroot = ({ folder }: Fixture, path = "store/x") => ({
@@ -13,33 +12,10 @@ const chroot = ({ folder }: Fixture, path = "store/x") => ({
 });
 
 /** A shell that changes the tree that it works in, and ends with a code. */
-const shell = (code: number) => async (argv: readonly string[]): Promise<Answer | void> => {
-  if (argv[0] !== "systemd-nspawn") return;
-  const tree = argv.find((word) => word.startsWith("--directory="))?.slice("--directory=".length);
+const shell = (code: number) => async ({ tree }: BuildRequest): Promise<number> => {
   await Deno.writeTextFile(`${tree}/usr/mark`, "changed");
-  return { code };
+  return code;
 };
-
-const HERE = { terminal: false, isRegistered: true, pid: 4194304, timezone: [] } as const;
-
-Deno.test("loginArgv() makes a valid machine name of every chroot's name", () => {
-  for (const name of ["bookworm", "a_b", "a-", "x.y", "a".repeat(64), "a_.-_", "9"]) {
-    const argv = loginArgv(named(name), "/tree", { ...HERE, terminal: true });
-    const machine = argv.find((word) => word.startsWith("--machine="))?.slice("--machine=".length);
-    assert.ok(isMachineName(machine ?? ""), machine);
-  }
-});
-
-Deno.test("loginArgv() passes a terminal on, and registers where systemd is PID 1", () => {
-  const [terminal, pipe] = [
-    loginArgv(named("x"), "/tree", { ...HERE, terminal: true }),
-    loginArgv(named("x"), "/tree", { ...HERE, isRegistered: false, timezone: ["--timezone=off"] }),
-  ];
-  assert.ok(terminal.includes("--console=interactive") && !terminal.includes("--register=no"));
-  assert.ok(pipe.includes("--console=pipe") && pipe.includes("--register=no"));
-  assert.ok(pipe.includes("--timezone=off"));
-  assert.ok(!terminal.includes("--boot"));
-});
 
 Deno.test("logIn() changes a copy, tests it, makes it current, and keeps the old generation", () =>
   withStore(async (f) => {
@@ -49,11 +25,10 @@ Deno.test("logIn() changes a copy, tests it, makes it current, and keeps the old
     assert.equal(await f.mark("x"), "changed");
     assert.equal(await f.mark(".generations/x/3"), "mark 3");
     assert.deepEqual(f.tested.map(({ tree }) => tree), [`${f.folder}/store/.making/x/root`]);
-    const started = f.processes.find(({ argv }) => argv[0] === "systemd-nspawn")!;
-    assert.ok("stdin" in started.options && started.options.stdin === "inherit");
-    assert.equal(started.options.env?.["TERM"], "xterm");
-    assert.equal(f.handlers(), 0);
-  }, { tool: shell(0), env: { TERM: "xterm" } }));
+    assert.deepEqual(f.built.map(({ tree, files }) => [tree, files]), [
+      [`${f.folder}/store/.making/x/root`, null],
+    ]);
+  }, { shell: shell(0) }));
 
 Deno.test("logIn() discards the changes of a failed shell without a terminal, and returns its exit code", () =>
   withStore(async (f) => {
@@ -63,7 +38,7 @@ Deno.test("logIn() discards the changes of a failed shell without a terminal, an
     assert.equal(await f.mark("x"), "mark 3");
     assert.deepEqual(await f.context.host.files.list(`${f.folder}/store/.making`), []);
     assert.match(f.err(), /the changes are discarded/);
-  }, { tool: shell(7) }));
+  }, { shell: shell(7) }));
 
 /** A person's answer, and whether the changes are kept; the shell's last command failed. */
 const ANSWERS: readonly (readonly [string | null, boolean])[] = [
@@ -81,7 +56,7 @@ for (const [answer, keeps] of ANSWERS) {
       await logIn(f.context, chroot(f));
       assert.deepEqual(await f.generations("x"), keeps ? [[3, 4], 4] : [[3], 3]);
       assert.match(f.err(), /Keep the changes, as the new generation of x\? \[Y\/n\] /);
-    }, { tool: shell(1), terminals: ["stdin", "stdout", "stderr"], answer }));
+    }, { shell: shell(1), terminals: ["stdin", "stdout", "stderr"], answer }));
 }
 
 Deno.test("logIn() discards the changes when it is interrupted, whatever the answer", () =>
@@ -90,8 +65,9 @@ Deno.test("logIn() discards the changes when it is interrupted, whatever the ans
     await logIn(f.context, chroot(f));
     assert.deepEqual(await f.generations("x"), [[3], 3]);
   }, {
-    tool: (argv, { controller }) => {
-      if (argv[0] === "systemd-nspawn") controller.abort();
+    shell: (_request, { controller }) => {
+      controller.abort();
+      return Promise.resolve(0);
     },
     terminals: ["stdin", "stderr"],
     answer: "y",
@@ -102,7 +78,7 @@ Deno.test("logIn() keeps the old generation when jobs could not run in the chang
     await f.generation("x", 3);
     await assert.rejects(logIn(f.context, chroot(f)), /no git/);
     assert.deepEqual(await f.generations("x"), [[3], 3]);
-  }, { tool: shell(0), trial: () => Promise.reject(new Error("no git")) }));
+  }, { shell: shell(0), trial: () => Promise.reject(new Error("no git")) }));
 
 Deno.test("logIn() keeps the trees that running jobs read", () =>
   withStore(async (f) => {
@@ -110,7 +86,7 @@ Deno.test("logIn() keeps the trees that running jobs read", () =>
     f.machines.push(machine("x", `${f.folder}/store/.generations/x/1`));
     await logIn(f.context, chroot(f));
     assert.deepEqual(await f.generations("x"), [[1, 3, 4], 4]);
-  }, { tool: shell(0) }));
+  }, { shell: shell(0) }));
 
 Deno.test("logInDirectly() refuses while jobs read the tree, but not while they have copies", () =>
   withStore(async (f) => {
@@ -127,4 +103,16 @@ Deno.test("logInDirectly() refuses while jobs read the tree, but not while they 
     assert.deepEqual(f.dropped, [path, path], "before and after the shell");
     assert.equal(await f.mark("x"), "changed");
     assert.equal(f.tested.length, 0);
-  }, { tool: shell(7) }));
+  }, { shell: shell(7) }));
+
+Deno.test("logIn() and logInDirectly() name the image that a chroot was made from, since its programs run", () =>
+  withStore(async (f) => {
+    await f.generation("x", 1, { origin: "docker:registry.example/x:1" });
+    await logIn(f.context, chroot(f));
+    await logInDirectly(f.context, chroot(f));
+    assert.deepEqual(f.built.map(({ stranger }) => stranger), [
+      "docker:registry.example/x:1",
+      "docker:registry.example/x:1",
+    ]);
+    assert.match(f.built[1]!.tree, /\.generations\/x\/2$/);
+  }));

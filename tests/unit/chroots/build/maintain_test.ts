@@ -5,7 +5,7 @@ import {
   maintainChroot,
   maintainChroots,
 } from "../../../../src/chroots/build/maintain.ts";
-import { bootstrap, type Fixture, named, test } from "../fixture.ts";
+import { bootstrap, ENTER, type Fixture, named, test } from "../fixture.ts";
 
 const PLAYBOOK = "- hosts: all\n  tasks: []\n";
 
@@ -63,8 +63,8 @@ test("maintainChroot() does nothing without apt, setup and playbook", async (f) 
 
 /** The commands that ran in a tree, in their order. */
 const inside = ({ processes }: Fixture) =>
-  processes.filter(({ argv }) => argv.includes("systemd-nspawn"))
-    .map(({ argv }) => argv.slice(argv.lastIndexOf("--") + 1).join(" "));
+  processes.filter(({ argv }) => argv.includes(ENTER))
+    .map(({ argv }) => argv.slice(argv.indexOf(ENTER) + 2).join(" "));
 
 test("maintainChroot() upgrades packages on a copy, then copies files, runs setup and the playbook", async (f) => {
   await f.tree("x");
@@ -75,9 +75,10 @@ test("maintainChroot() upgrades packages on a copy, then copies files, runs setu
   assert.equal(await maintainChroot(f.context, named("x")), "updated");
   const [upgrade, copy, ...setup] = inside(f);
   assert.match(upgrade!, /apt-get .*dist-upgrade/s);
-  assert.match(copy!, /^sh -euc mkdir .* sh \/srv\/hosts$/s);
+  assert.match(copy!, /^sh -euc mkdir .* sh \/\S+\/0 \/srv\/hosts$/s);
   assert.deepEqual(setup, ["sh -euc one", "sh -euc two"]);
   assert.deepEqual(tools(f), [
+    "cp",
     "cp",
     undefined,
     undefined,
@@ -94,7 +95,7 @@ test("maintainChroot() keeps the chroot when a command of its setup fails", asyn
     message: "Cannot maintain chroot x: cannot provision the tree: a command failed",
   });
   assert.equal(await f.mark("x"), "old");
-}, { tool: (argv) => ({ code: argv.includes("systemd-nspawn") ? 1 : 0 }) });
+}, { tool: (argv) => ({ code: argv.includes(ENTER) ? 1 : 0 }) });
 
 test("maintainChroot() follows `recreate` of the definition before that of the playbook", async (f) => {
   await f.tree("x");

@@ -383,3 +383,33 @@ Deno.test("startMachine() refuses a machine that runs, and leaves its lease alon
     assert.equal((await recordsIn(folder)).length, 1, "the lease stays");
   });
 });
+
+Deno.test("startMachine() starts nothing where the plan refuses the reserved ids, and leaves nothing", () =>
+  inFolder(async (folder) => {
+    const { host, commands } = standaloneHost(folder, (argv): Answer | void => {
+      if (argv.includes("--version")) return { stdout: "systemd 252 (252)\n" };
+    });
+    const given: (number | null)[] = [];
+    const plan = planOf(`${folder}/store`, {
+      changesTree: true,
+      onReserved(_tree, ids) {
+        given.push(ids);
+        throw new Failure("refused", "not with these");
+      },
+    });
+    await assert.rejects(start(host, plan, quiet), /not with these/);
+    assert.deepEqual(given, [null]);
+    const started = commands().filter((line) => /systemd-nspawn .*--directory/.test(line));
+    assert.deepEqual([started, await leftIn(`${folder}/store`)], [[], []]);
+  }));
+
+Deno.test("startMachine() starts a machine that changes a tree on it, without a hosts file of its own", () =>
+  inFolder(async (folder) => {
+    const { host, commands } = await systemdHost(folder);
+    const plan = planOf(`${folder}/store`, { changesTree: true });
+    await chrootWith(folder, "etc/hosts");
+    await assert.rejects(start(host, plan, quiet)); // it has no init
+    const [run = ""] = commands().filter((line) => line.startsWith("systemd-run"));
+    assert.match(run, new RegExp(`--directory=${folder}/store/bookworm `));
+    assert.doesNotMatch(run, /etc\/hosts/);
+  }));
