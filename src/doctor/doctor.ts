@@ -4,12 +4,11 @@ import { listChroots } from "../chroots/find/list.ts";
 import type { Config } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
 import { formatTable } from "../text/table.ts";
-import { buildNamespaces } from "./builds.ts";
 import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
 import { network } from "./network.ts";
 import { chroots, diskLimit, freeDisk, storage, store } from "./store.ts";
-import { limits, nspawn, seccomp, timers } from "./systemd.ts";
+import { inotify, limits, nspawn, seccomp, timers } from "./systemd.ts";
 import { userNamespaces } from "./user_namespaces.ts";
 
 /** All checks, in the order in which a job meets what they check. */
@@ -17,13 +16,13 @@ const CHECKS: readonly Check[] = [
   nspawn,
   seccomp,
   limits,
+  inotify,
   store,
   storage,
   diskLimit,
   freeDisk,
   chroots,
   userNamespaces,
-  buildNamespaces,
   network,
   gitlabRunner,
   runners,

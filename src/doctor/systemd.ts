@@ -2,6 +2,7 @@
 
 import { hasSeccomp, nspawnVersion } from "../linux/nspawn.ts";
 import { isSystemdHost } from "../linux/systemd.ts";
+import { INOTIFY_FILE, INOTIFY_INSTANCES } from "../machines/supervisor/host_tables.ts";
 import { messageOf } from "../failure.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
 
@@ -58,6 +59,23 @@ export const limits: Check = async (host) => {
     "Boot with systemd.unified_cgroup_hierarchy=1; in a container, delegate the controllers to it",
   );
 };
+
+/** How many inotify instances there can be: booted machines and the host's own services share them. */
+export const inotify: Check = async (host) => {
+  const topic = "inotify";
+  const { stdout, code } = await host.processes.capture(["sh", "-c", INOTIFY_SCRIPT]);
+  const found = `${stdout.trim()} instances`;
+  if (Number(stdout) >= INOTIFY_INSTANCES) return ok(topic, found);
+  if (code === 0) return ok(topic, `${found}; the next machine raises that`);
+  return weak(
+    topic,
+    `${found} for the host and all machines: one job can take all of them`,
+    `sysctl fs.inotify.max_user_instances=${INOTIFY_INSTANCES}; in a container, on its host`,
+  );
+};
+
+/** Exits with 0 where the number can be changed. */
+export const INOTIFY_SCRIPT = `cat ${INOTIFY_FILE}; [ -w ${INOTIFY_FILE} ]`;
 
 /** Whether the timers for gc and chroot-maintenance are active. */
 export const timers: Check = async (host) => {

@@ -51,6 +51,32 @@ exit 9
   ],
 };
 
+/** Tables of the kernel that a host shares with its machines: the machine's own limits are met first. */
+const TABLES: BombSet = {
+  limits: '[limits]\nmemory_max = "300M"\ntasks_max = "400"\n',
+  bombs: [
+    {
+      name: "inotify",
+      script: `python3 - <<'END'
+import ctypes
+libc, made = ctypes.CDLL(None), 0
+while made < 900 and libc.inotify_init() >= 0: made += 1
+print("made", made)
+END
+`,
+      output: /^0 made 900\b/, // the kernel's default for a whole host is 128
+    },
+    {
+      name: "cgroups",
+      script: `cd /sys/fs/cgroup && mkdir many && cd many && i=0
+while mkdir "$i" 2>/dev/null; do i=$((i + 1)); done
+[ "$i" -gt 0 ] && [ "$i" -le 4096 ] && echo limited
+`,
+      output: /^0 limited\b/,
+    },
+  ],
+};
+
 const DISK: BombSet = {
   limits: 'storage = "overlay"\n[limits]\ndisk_max = "64M"\n',
   bombs: [
@@ -72,4 +98,4 @@ python3 -c 'for i in range(12000): open(str(i), "w").close()'
 };
 
 /** All programs. */
-export const BOMB_SETS: readonly BombSet[] = [DISK, MEMORY];
+export const BOMB_SETS: readonly BombSet[] = [DISK, TABLES, MEMORY];

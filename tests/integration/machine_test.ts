@@ -222,6 +222,34 @@ onEachHost("binds that lead to the runner's own files or to nothing are refused"
   }
 });
 
+/** Creates cgroups until the kernel refuses; prints the error, and whether there are no more than allowed. */
+const MAKE_CGROUPS = `python3 - <<'END'
+import os
+base, made = "/sys/fs/cgroup/many", []
+try:
+    os.mkdir(base)
+    for number in range(6000):
+        os.mkdir(f"{base}/{number}")
+        made.append(number)
+except OSError as error:
+    print(error.errno)
+print(len(made) <= 4096)
+for number in made: os.rmdir(f"{base}/{number}")
+END
+`;
+
+onEachHost(
+  "a machine's cgroups are limited, and inotify instances are enough for all",
+  async (site) => {
+    await withMachine(await site.with({ boot: true }), async (id) => {
+      const done = await runScript(site, id, MAKE_CGROUPS);
+      assert.match(done.stdout, /^11\nTrue\n$/, done.stderr); // EAGAIN
+      const instances = await runScript(site, id, "cat /proc/sys/fs/inotify/max_user_instances\n");
+      assert.ok(Number(instances.stdout) >= 1_048_576, instances.stdout);
+    });
+  },
+);
+
 onEachHost("a job changes its machine inside the administrator's bounds", async (site) => {
   const own = await site.with({ "overrides.boot": true, "overrides.tasks_max": 300 });
   const call = (id: string, wishes: Record<string, string>) => {

@@ -6,6 +6,7 @@ import { inCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
+import { withTableLimits } from "./host_tables.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 
@@ -41,12 +42,15 @@ exec "$@" >&5 2>&1 4<&- 5>&-
 /** Starts nspawn in a cgroup, and returns its process id. It keeps running when this process ends. */
 export function startLogged(host: Host, spec: MachineSpec, cgroup: string): number {
   const logged = ["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", spec.paths.log, logCgroup(cgroup)];
-  const child = host.processes.start(inCgroup(cgroup, [...logged, ...nspawnArgv(spec, "none")]), {
-    env: { ...MINIMAL_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
-    stdout: "null",
-    stderr: "null",
-    detached: true,
-  });
+  const child = host.processes.start(
+    inCgroup(cgroup, [...logged, ...withTableLimits(nspawnArgv(spec, "none"))]),
+    {
+      env: { ...MINIMAL_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
+      stdout: "null",
+      stderr: "null",
+      detached: true,
+    },
+  );
   child.unref();
   return child.pid;
 }

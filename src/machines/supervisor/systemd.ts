@@ -1,5 +1,6 @@
 /** Keeps machines alive by transient units of systemd, registered with systemd-machined. */
 
+import { join } from "@std/path/posix";
 import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
@@ -10,13 +11,15 @@ import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
 import { leaseLink, recordOf } from "../record/paths.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { until } from "../../linux/wait.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
+import { withTableLimits } from "./host_tables.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 import { isPlainMachineReady } from "./plain.ts";
 import { cannotStart, MAX_LOG_LINES, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
 
-/** All machines together: at least 10 % of the memory is left to the host. */
-const SLICE = "machine-ci.slice";
-const SLICE_MEMORY = "MemoryMax=90%";
+/** All machines together: a part of the memory and of the processes that the kernel can have is left to the host. */
+export const SLICE = "machine-ci.slice";
+const SLICE_LIMITS = ["MemoryMax=90%", "TasksMax=70%"] as const;
 
 /** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
 const UNIT_GONE_TIMEOUT = 2_000;
@@ -30,7 +33,7 @@ export const systemd: Supervisor = {
   enforcesLimits: true,
   cgroupsFor: () => [],
   async start(host, spec, _lease, signal) {
-    await limitSliceMemory(host);
+    await limitSlice(host);
     const findPid = () => recordedPid(host, spec.name);
     await connectWhileStarting(host, spec.link, findPid, () => startUnit(host, spec, signal));
     // Not earlier: until then nspawn still drops capabilities of PID 1.
@@ -108,7 +111,7 @@ function startArgv(spec: MachineSpec): Argv {
     ...unitProperties(spec).map((property) => `--property=${property}`),
     ...environment.map(([name, value]) => `--setenv=${name}=${value}`),
     "--",
-    ...nspawnArgv(spec, "unit"), // the unit's limits would not bind a scope
+    ...withTableLimits(nspawnArgv(spec, "unit")), // the unit's limits would not bind a scope
   ];
 }
 
@@ -116,9 +119,6 @@ function unitProperties(spec: MachineSpec): string[] {
   return [
     "Type=notify",
     "KillMode=mixed",
-    // nspawn ends with 133 when its machine reboots: systemd-nspawn@.service
-    "RestartForceExitStatus=133",
-    "SuccessExitStatus=133",
     "Delegate=yes",
     // Where this process is killed, systemd-run may still start a unit whose lease is removed by then.
     `AssertPathExists=${leaseLink(spec.name)}`,
@@ -153,13 +153,26 @@ export function limitProperties(limits: Limits): string[] {
   ];
 }
 
-/** Once per boot: systemd keeps the setting in a drop-in below /run. */
-async function limitSliceMemory(host: Host): Promise<void> {
-  const dropIn = `/run/systemd/system.control/${SLICE}.d/50-MemoryMaxScale.conf`;
-  if (await host.files.lstat(dropIn) !== null) return;
-  const argv: Argv = ["systemctl", "set-property", "--runtime", SLICE, SLICE_MEMORY];
+/** Arguments: the slice, properties with their values. What an administrator set before stays. */
+export const LIMIT_SLICE_SCRIPT = `
+slice=$1
+shift
+for limit; do
+  property=\${limit%%=*}
+  [ "$(systemctl show --property="$property" "$slice")" = "$property=infinity" ] || continue
+  systemctl set-property --runtime "$slice" "$limit"
+done
+`;
+
+/** Once per boot: systemd keeps the settings below /run. */
+async function limitSlice(host: Host): Promise<void> {
+  const mark = join(RUNTIME_FOLDER, ".slice");
+  if (await host.files.lstat(mark) !== null) return;
+  const argv: Argv = ["sh", "-euc", LIMIT_SLICE_SCRIPT, "sh", SLICE, ...SLICE_LIMITS];
   const { code, stderr } = await host.processes.capture(argv);
-  if (code !== 0) host.log.warn(`Cannot limit ${SLICE}: ${stderr.trim()}`);
+  if (code !== 0) return host.log.warn(`Cannot limit ${SLICE}: ${stderr.trim()}`);
+  await host.files.makeDirectory(RUNTIME_FOLDER);
+  await host.files.write(mark, "");
 }
 
 async function findInitProcess(host: Host, machine: string): Promise<InitProcess> {

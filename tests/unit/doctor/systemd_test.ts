@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { limits, nspawn, seccomp, timers } from "../../../src/doctor/systemd.ts";
+import { inotify, limits, nspawn, seccomp, timers } from "../../../src/doctor/systemd.ts";
 import { find, state } from "./fixture.ts";
 
 Deno.test("nspawn() is broken where systemd-nspawn is too old", async () => {
@@ -32,6 +32,19 @@ Deno.test("limits() names the controllers that are missing", async () => {
     "weak",
     "no cgroup v2 controller for memory, io",
   ]);
+});
+
+Deno.test("inotify() is weak where one job can take all instances, and nothing can raise them", async () => {
+  for (
+    const [stdout, code, expected] of [["1048576\n", 1, "ok"], ["128\n", 0, "ok"], [
+      "128\n",
+      1,
+      "weak",
+    ]] as const
+  ) {
+    const [finding] = await find(inotify, { answer: () => ({ stdout, code }) });
+    assert.equal(finding?.state, expected, stdout);
+  }
 });
 
 Deno.test("timers() names the timers that are not active", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Veth, vethFor } from "../../../../src/machines/network/veth.ts";
+import { LIMIT_TABLES_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
 import { standalone } from "../../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, type KernelFiles, processFiles, statOf } from "../fake_kernel.ts";
@@ -115,7 +116,10 @@ Deno.test("standalone.start() gives nspawn arguments, a log and none of our envi
     const nspawn = argv.indexOf("systemd-nspawn");
     assert.deepEqual(argv.slice(3, 7), ["sh", "/cg/m", "sh", "-euc"]);
     assert.match(argv[7]!, /^mkfifo .*^exec "\$@" >&5 2>&1 /ms);
-    assert.deepEqual(argv.slice(8, nspawn), ["sh", spec.paths.log, "/cg/m/log"]);
+    assert.deepEqual(argv.slice(8, nspawn), [
+      ...["sh", spec.paths.log, "/cg/m/log"],
+      ...["sh", "-c", LIMIT_TABLES_SCRIPT, "sh"],
+    ]);
     assert.deepEqual(argv.slice(nspawn, nspawn + 5), [
       ...["systemd-nspawn", "--quiet", "--machine=run-42", "--register=no", "--keep-unit"],
     ]);

@@ -3,14 +3,20 @@ import { Failure } from "../../../../src/failure.ts";
 import type { Stat } from "../../../../src/host/host.ts";
 import { vethFor } from "../../../../src/machines/network/veth.ts";
 import type { MachineSpec } from "../../../../src/machines/nspawn/spec.ts";
-import { limitProperties, systemd, unitOf } from "../../../../src/machines/supervisor/systemd.ts";
-import { type Answer, PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
+import { LIMIT_TABLES_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
+import {
+  LIMIT_SLICE_SCRIPT,
+  limitProperties,
+  systemd,
+  unitOf,
+} from "../../../../src/machines/supervisor/systemd.ts";
+import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
 import { leaseOf, SETTINGS, specOf } from "../fixture.ts";
 
 const RECORD = "/run/systemd/machines/run-42";
 const UNIT = "/run/systemd/transient/nspawn-runner-run-42.service";
-const SLICE_LIMIT = "/run/systemd/system.control/machine-ci.slice.d/50-MemoryMaxScale.conf";
+const SLICE_LIMIT = "/run/nspawn-runner/.slice";
 const never = new AbortController().signal;
 
 const LEADER = {
@@ -61,6 +67,8 @@ function sceneHost(scene: Scene = {}) {
       },
       files: {
         ...host.files,
+        makeDirectory: () => Promise.resolve(),
+        write: (path: string) => Promise.resolve(void files.set(path, "")),
         read: (path: string) => Promise.resolve(files.get(path) ?? null),
         lstat: (path: string) => Promise.resolve(files.has(path) ? there : null),
         readEnd: () => Promise.resolve(scene.result?.(++reads) ?? null),
@@ -94,8 +102,6 @@ Deno.test("systemd.start() gives a unit exactly these properties", async () => {
     "--description=CI machine run-42",
     "--property=Type=notify",
     "--property=KillMode=mixed",
-    "--property=RestartForceExitStatus=133",
-    "--property=SuccessExitStatus=133",
     "--property=Delegate=yes",
     "--property=AssertPathExists=/run/nspawn-runner/run-42.lease",
     "--property=TimeoutStartSec=120s",
@@ -115,6 +121,7 @@ Deno.test("systemd.start() gives a unit exactly these properties", async () => {
     "--setenv=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1",
     "--setenv=SYSTEMD_SECCOMP=1",
     "--",
+    ...["sh", "-c", LIMIT_TABLES_SCRIPT, "sh"],
     "systemd-nspawn",
   ]);
   assert.ok(argv.includes("--keep-unit"), "the unit's limits apply to the machine");
@@ -140,24 +147,50 @@ Deno.test("systemd.start() allows a machine its devices", async () => {
 });
 
 Deno.test("systemd.start() passes no word that systemd would expand", async () => {
-  for (const word of await systemdRunArgv()) assert.doesNotMatch(word, /\$|%[a-zA-Z]/, word);
+  // A dollar sign with braces in any word, without them only in a word of its own: systemd.service(5).
+  const expanded = /\$\{|\$\$|^\$\w+$|%[a-zA-Z]/;
+  for (const word of await systemdRunArgv()) assert.doesNotMatch(word, expanded, word);
 });
 
-Deno.test("systemd.start() limits the slice of all machines once per boot", async () => {
-  const { started, host, commands, files } = start();
-  assert.equal((await started).pid, 77);
-  const limit = "systemctl set-property --runtime machine-ci.slice MemoryMax=90%";
-  assert.equal(commands()[0], limit);
+const sliceAnswer = (argv: readonly string[]) =>
+  argv[2] === LIMIT_SLICE_SCRIPT ? { code: 1, stderr: "Access denied\n" } : undefined;
+
+Deno.test("systemd.start() limits the slice once per boot", async () => {
+  const { host, started, files, processes } = start();
+  await started;
+  const limits = () => processes.filter(({ argv }) => argv[2] === LIMIT_SLICE_SCRIPT);
+  assert.deepEqual(limits()[0]!.argv.slice(4), [
+    "machine-ci.slice",
+    "MemoryMax=90%",
+    "TasksMax=70%",
+  ]);
   files.set(SLICE_LIMIT, "");
   await systemd.start(host, specOf(), LEASE, never);
-  assert.equal(commands().filter((line) => line === limit).length, 1);
+  assert.equal(limits().length, 1);
+});
+
+Deno.test("LIMIT_SLICE_SCRIPT keeps a limit that an administrator set", async () => {
+  await inFolder(async (folder) => {
+    const systemctl = `#!/bin/sh
+case $1 in
+  show) [ "$2" = --property=MemoryMax ] && echo MemoryMax=8589934592 || echo TasksMax=infinity ;;
+  *) echo "$@" >>"${folder}/set" ;;
+esac
+`;
+    await Deno.writeTextFile(`${folder}/systemctl`, systemctl, { mode: 0o755 });
+    const argv = [LIMIT_SLICE_SCRIPT, "sh", "machine-ci.slice", "MemoryMax=90%", "TasksMax=70%"];
+    const env = { PATH: `${folder}:${Deno.env.get("PATH")}` };
+    const ran = await new Deno.Command("sh", { args: ["-euc", ...argv], env }).output();
+    assert.ok(ran.success);
+    assert.equal(
+      await Deno.readTextFile(`${folder}/set`),
+      "set-property --runtime machine-ci.slice TasksMax=70%\n",
+    );
+  });
 });
 
 Deno.test("systemd.start() continues when the slice cannot be limited, and logs the reason", async () => {
-  const { started, err } = start({
-    answer: ([, verb]) =>
-      verb === "set-property" ? { code: 1, stderr: "Access denied\n" } : undefined,
-  });
+  const { started, err } = start({ answer: sliceAnswer });
   assert.equal((await started).pid, 77);
   assert.equal(err(), "Cannot limit machine-ci.slice: Access denied\n");
 });
@@ -167,8 +200,8 @@ Deno.test("systemd.start() connects a machine by the PID 1 that machined records
     spec: specOf({ link: vethFor("10.231.0.0/19", 3, false, 10) }),
   });
   await started;
-  const { argv } = processes.find(({ argv }) => argv[0] === "sh")!;
-  assert.deepEqual(argv.slice(4, 6), ["nr-3", "77"]);
+  const { argv } = processes.find(({ argv }) => argv[4] === "nr-3")!;
+  assert.equal(argv[5], "77");
 });
 
 Deno.test("systemd.start() asks machined for a PID 1 that is missing in its record", async () => {

@@ -1,0 +1,47 @@
+/** Tables of the kernel that all machines share, and that no limit of memory or processes bounds. */
+
+import type { Argv } from "../../host/host.ts";
+
+/**
+ * Inotify instances that root of the host may have; the kernel's default is 128. Those of user namespaces count as
+ * their creator's, and a booted machine needs about 6: a machine's memory has to be the limit that it meets first.
+ */
+export const INOTIFY_INSTANCES = 1_048_576;
+
+/** The file with that number: inotify(7). */
+export const INOTIFY_FILE = "/proc/sys/fs/inotify/max_user_instances";
+
+/** Cgroups that one machine may create; the kernel has about 65,000 with a controller of memory. */
+const CGROUPS_PER_MACHINE = 4_096;
+
+/** Cgroups of all machines together. */
+const CGROUPS_OF_SLICE = 20_000;
+
+/**
+ * Raises the limit of inotify instances, and limits the cgroups below a machine's and below its slice: without a process
+ * of its own, since it delays each start. A host that does not allow it keeps what it has: doctor(8) names the former.
+ *
+ * Arguments: the command. systemd-run(1) would expand a dollar sign with braces.
+ */
+export const LIMIT_TABLES_SCRIPT = `
+{
+  read -r instances <${INOTIFY_FILE}
+  [ "$instances" -ge ${INOTIFY_INSTANCES} ] || echo ${INOTIFY_INSTANCES} >${INOTIFY_FILE}
+  while IFS=: read -r hierarchy _ cgroup; do
+    [ "$hierarchy" = 0 ] || continue
+    for root in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+      [ -e "$root$cgroup/cgroup.max.descendants" ] || continue
+      echo ${CGROUPS_PER_MACHINE} >"$root$cgroup/cgroup.max.descendants"
+      case $cgroup in
+        */machine-ci.slice/*) echo ${CGROUPS_OF_SLICE} >"$root$cgroup/../cgroup.max.descendants" ;;
+      esac
+    done
+  done </proc/self/cgroup
+} 2>/dev/null
+exec "$@"
+`;
+
+/** Returns a command line that runs another one in the cgroup of a machine, with these limits. */
+export function withTableLimits(argv: readonly string[]): Argv {
+  return ["sh", "-c", LIMIT_TABLES_SCRIPT, "sh", ...argv];
+}
