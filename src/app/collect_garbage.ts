@@ -7,8 +7,9 @@ import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
 import { evictFolders, evictionCandidates } from "../machines/end/evict_caches.ts";
-import { findOrphans, removeOrphan } from "../machines/end/orphans.ts";
+import { findOrphans, moveOrphanAside } from "../machines/end/orphans.ts";
 import { endOverdue, type Overdue } from "../machines/end/overdue.ts";
+import { finishRemoval, isBeingRemoved, listOldRemovals } from "../machines/end/removal.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
 import { unlessMachineLocked } from "../machines/record/lock.ts";
@@ -28,13 +29,13 @@ export interface Collection {
 /**
  * Removes what no job needs any more. A failure is logged, and the rest goes on.
  *
- * @returns How many machines could not be removed.
+ * @returns How many machines, or their writes, could not be removed.
  */
 export async function collectGarbage(collection: Collection): Promise<number> {
   const { host } = collection;
   const facts = await kernelFacts(host);
-  const failures = await collectMachines(collection, facts) +
-    await collectOrphans(collection, facts);
+  const failures = await collectRemovals(collection) +
+    await collectMachines(collection, facts) + await collectOrphans(collection, facts);
   await collectFolders(collection);
   await collectTrees(collection);
   return failures;
@@ -60,12 +61,33 @@ async function collectOrphans(
   let failures = 0;
   for (const orphan of await findOrphans(host, store, facts)) {
     const { machine, traces } = orphan;
+    let aside: string | null = null;
     try {
       await unlessMachineLocked(host, machine, async () => {
         report(`leftovers of machine ${machine}`, `no record of it, but ${traces.join(", ")}`);
-        if (!dryRun) await removeOrphan(host, store, facts, orphan);
+        if (!dryRun) aside = await moveOrphanAside(host, store, orphan);
         return dryRun ? "open" : "settled";
       });
+      if (aside !== null) await finishRemoval(host, aside);
+    } catch (error) {
+      failures++;
+      host.log.warn(messageOf(error));
+    }
+  }
+  return failures;
+}
+
+/** Finishes removals that were interrupted. */
+async function collectRemovals(
+  { host, config: { store }, dryRun, report }: Collection,
+): Promise<number> {
+  let failures = 0;
+  for (const folder of await listOldRemovals(host, store)) {
+    if (await isBeingRemoved(host, folder)) continue;
+    report(folder, "its removal was interrupted");
+    if (dryRun) continue;
+    try {
+      await finishRemoval(host, folder);
     } catch (error) {
       failures++;
       host.log.warn(messageOf(error));

@@ -51,18 +51,6 @@ export async function snapshotSubvolume(host: Host, from: string, to: string): P
 }
 
 /**
- * Deletes a subvolume with all subvolumes in it, as systemd creates some at boot. Does nothing where there is no
- * subvolume.
- */
-export async function deleteSubvolume(host: Host, path: string): Promise<void> {
-  if (!await isSubvolume(host, path)) return;
-  if ((await host.processes.capture(["btrfs", "subvolume", "delete", path])).code === 0) return;
-  // Inner subvolumes are rare: the search costs a process.
-  for (const inner of await innerSubvolumes(host, path)) await deleteSubvolume(host, inner);
-  await btrfs(host, "delete", path, [path]);
-}
-
-/**
  * Returns how many bytes were written to a snapshot: those that it shares with no other subvolume.
  *
  * @returns Null where btrfs(8) takes longer than 5 seconds.
@@ -74,17 +62,9 @@ export async function exclusiveBytes(host: Host, path: string): Promise<number |
   return exclusive !== undefined && /^\d+$/.test(exclusive) ? Number(exclusive) : null;
 }
 
-async function innerSubvolumes(host: Host, path: string): Promise<string[]> {
-  const inode = `${SUBVOLUME_INODE}`;
-  // Without -xdev: each subvolume is a device of its own.
-  const argv: Argv = ["find", path, "-mindepth", "1", "-inum", inode, "-type", "d"];
-  const found = await host.processes.capture([...argv, "-prune", "-print0"]);
-  return found.stdout.split("\0").filter((inner) => inner !== "");
-}
-
 async function btrfs(
   host: Host,
-  verb: "create" | "snapshot" | "delete",
+  verb: "create" | "snapshot",
   path: string,
   args: readonly string[],
 ): Promise<void> {

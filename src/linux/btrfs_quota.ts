@@ -41,22 +41,20 @@ export async function limitSubvolume(host: Host, path: string, bytes: number): P
 }
 
 /**
- * Argument: the subvolume. Neither a full subvolume can be deleted, nor a group with members. A full subvolume
- * refuses all requests for paths in it, so that they name the folder above.
+ * Shell function that removes the limit of the subvolume in its first argument. Neither a full subvolume can be
+ * deleted, nor a group with members. A full subvolume refuses all requests for paths in it, so that they name the
+ * folder above.
  */
-export const REMOVE_LIMIT_SCRIPT = `
-id=$(btrfs inspect-internal rootid "$1") || exit 0
-btrfs qgroup limit none "1/$id" "$1/.."
-btrfs qgroup show -p --raw "$1/.." | while read -r member _ _ group _; do
-  [ "$group" != "1/$id" ] || btrfs qgroup remove --no-rescan "$member" "$group" "$1/.."
-done
-btrfs qgroup destroy "1/$id" "$1/.."
-`;
-
-/** Removes the limit of a subvolume; does nothing where it has none. */
-export async function removeSubvolumeLimit(host: Host, path: string): Promise<void> {
-  await host.processes.capture(["sh", "-c", REMOVE_LIMIT_SCRIPT, "sh", path]);
+export const REMOVE_LIMIT_FUNCTION = `
+remove_limit() {
+  id=$(btrfs inspect-internal rootid "$1") || return 0
+  btrfs qgroup limit none "1/$id" "$1/.."
+  btrfs qgroup show -p --raw "$1/.." | while read -r member _ _ group _; do
+    [ "$group" != "1/$id" ] || btrfs qgroup remove --no-rescan "$member" "$group" "$1/.."
+  done
+  btrfs qgroup destroy "1/$id" "$1/.."
 }
+`;
 
 /** Argument: the subvolume. */
 export const SHOW_QUOTA_SCRIPT = `

@@ -4,7 +4,7 @@ import { dirname, join } from "@std/path/posix";
 import { hostFailure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { removeUntrustedTree } from "./untrusted_tree.ts";
-import { createSubvolume, deleteSubvolume, isSubvolume, snapshotSubvolume } from "./btrfs.ts";
+import { createSubvolume, isSubvolume, snapshotSubvolume } from "./btrfs.ts";
 import { parseMounts, readKernel } from "./proc.ts";
 import { runTool } from "./tool.ts";
 
@@ -101,7 +101,6 @@ export async function removeTree(host: Host, path: string): Promise<void> {
       `Unmount it: umount ${mount}`,
     );
   }
-  if (await isOnBtrfs(host, path)) await deleteSubvolume(host, path);
   await removeFiles(host, path);
 }
 

@@ -169,6 +169,69 @@ onEachHost("a subvolume that a job creates counts towards the machine's limit", 
   assert.ok(Number(done.stdout) <= MOST * MIB, done.stdout);
 });
 
+/** Creates subvolumes as root of a machine can, so that btrfs(8) and rm(1) each fail on some of them. */
+const HIDE_SUBVOLUMES = `python3 - <<'END'
+import fcntl, os, struct
+def create(folder, name):
+    fcntl.ioctl(folder, 0x5000940E, bytearray(struct.pack("q4088s", 0, name)))
+    return os.open(name, os.O_RDONLY, dir_fd=folder)
+def lock(subvolume):
+    fcntl.ioctl(subvolume, 0x4008941A, struct.pack("Q", 2))
+root = os.open("/", os.O_RDONLY)
+os.mkdir("/many")
+many = os.open("/many", os.O_RDONLY)
+for number in range(1000): os.close(create(many, b"-\\xff\\n%d" % number))
+nested, chain = root, []
+for number in range(5):
+    nested = create(nested, b"in \\xfe%d" % number)
+    os.close(os.open("file", os.O_CREAT, dir_fd=nested))
+    chain.append(nested)
+deep = root
+for number in range(30):
+    os.mkdir("d" * 200, dir_fd=deep)
+    deep = os.open("d" * 200, os.O_RDONLY, dir_fd=deep)
+deep = create(deep, b"deep")
+os.close(create(deep, b"inner"))
+for subvolume in [*chain, deep, root]: lock(subvolume)
+print("hidden")
+END
+`;
+
+/** Returns the folders of a store in which a machine's writes are, were, or are removed. */
+async function writesIn({ host, store }: Site): Promise<string> {
+  return (await host.exec(["find", `${store}/.machines`, "-mindepth", "1", "-maxdepth", "2"]))
+    .stdout;
+}
+
+onEachBoot("a job cannot make what it wrote undeletable, nor keep others waiting", async (site) => {
+  const name = "a job cannot make what it wrote undeletable";
+  const btrfs = await site.onBtrfs();
+  if (btrfs === null) return skipReal(name, "no btrfs can be mounted here");
+  for (const private_users of ["auto", "off"]) {
+    const own: Site = await btrfs.with({ private_users });
+    const id = newJob();
+    await succeed(own, "prepare", CHROOT, "--id", id);
+    const done = await runScript(own, id, HIDE_SUBVOLUMES);
+    assert.equal(done.stdout, "hidden\n", done.stderr);
+    await succeed(own, "cleanup", "--id", id);
+    const leaving: string = `${own.store}/.machines/.leaving`;
+    const isAside = new RegExp(`^${leaving}(\n${leaving}/run-${id}-\\d+)?\n$`);
+    assert.match(await writesIn(own), isAside, "its name is free at once");
+    for (let tries = 0; tries < 300 && await writesIn(own) !== `${leaving}\n`; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal(await writesIn(own), `${leaving}\n`);
+    const { stdout } = await own.host.exec(["btrfs", "subvolume", "list", own.store]);
+    assert.doesNotMatch(stdout, /leaving|DELETED/);
+  }
+  // What an interrupted removal left: gc finishes it, and so does the next prepare.
+  const left = `${btrfs.store}/.machines/.leaving/run-1-1000`;
+  await btrfs.host.exec(["mkdir", "-p", `${left}/deep`]);
+  await btrfs.host.exec(["btrfs", "subvolume", "create", `${left}/root`]);
+  assert.match((await succeed(btrfs, "gc")).stdout, /^Removing .*run-1-1000: its removal was/m);
+  assert.equal((await btrfs.host.exec(["test", "-e", left])).code, 1);
+});
+
 onEachHost(
   "storage btrfs without simple quotas refuses a limit, and auto ignores the limit",
   async (site) => {

@@ -56,7 +56,7 @@ async function machineFolders(site: Site): Promise<string[]> {
   const entries = await Array.fromAsync(
     Deno.readDir(site.host.outerPath(`${site.store}/.machines`)),
   );
-  return entries.map(({ name }) => name);
+  return entries.map(({ name }) => name).filter((name) => name !== ".leaving");
 }
 
 for (const boot of [true, false]) {

@@ -17,6 +17,8 @@ import type {
 } from "../../src/host/host.ts";
 import { terminalLog } from "../../src/host/log.ts";
 import { denoProcesses } from "../../src/host/processes.ts";
+import { REMOVAL_SCRIPT } from "../../src/machines/end/removal.ts";
+import { REMOVE_TREE_SCRIPT } from "../../src/linux/untrusted_tree.ts";
 
 /** How a recorded process ends; by default with success and no output. */
 export type Answer = Partial<Captured>;
@@ -88,8 +90,10 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
   const handlers = new Set<readonly [readonly Deno.Signal[], (signal: Deno.Signal) => void]>();
   let now = options.now ?? Date.UTC(2030, 0, 1);
   const run = async (argv: Argv, given: CaptureOptions | StartOptions): Promise<Captured> => {
-    // Files are real, so rm(1) has to run.
-    if (argv[0] === "rm") return await denoProcesses(log).capture(argv);
+    // Files are real, so they are really removed.
+    if (argv[0] === "rm" || argv[2] === REMOVE_TREE_SCRIPT || argv[2] === REMOVAL_SCRIPT) {
+      return await denoProcesses(log).capture(argv);
+    }
     processes.push({ argv, options: given });
     if (options.real?.includes(argv[0])) {
       const { signal, stdin } = given as CaptureOptions;
@@ -104,6 +108,7 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
     processes: {
       capture: (argv, given = {}) => run(argv, given),
       start(argv, given = {}) {
+        if (argv.includes(REMOVAL_SCRIPT)) removeNow(argv);
         const pid = 1000 + processes.length;
         const ended: Promise<Ended> = run(argv, given).then(({ code, signal }) => ({
           code,
@@ -124,6 +129,7 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
         now += ms;
         return Promise.resolve();
       },
+      after: () => () => {}, // a test that needs it brings its own
       nap(ms) {
         now += ms;
       },
@@ -156,6 +162,12 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
     },
     handlers: () => handlers.size,
   };
+}
+
+/** Really removes what a removal in the background would, before the test looks. */
+function removeNow(argv: Argv): void {
+  const args = argv.slice(argv.indexOf(REMOVAL_SCRIPT) - 1);
+  new Deno.Command("sh", { args }).outputSync();
 }
 
 function captured(written: { out: string; err: string }, options: RecordingOptions): Terminal {

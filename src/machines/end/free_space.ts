@@ -2,11 +2,13 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { diskSpace } from "../../linux/disk.ts";
+import { type DiskSpace, diskSpace } from "../../linux/disk.ts";
 import { readKernel } from "../../linux/proc.ts";
 import type { Lease } from "../record/lease.ts";
 import { formatSize } from "../../text/size.ts";
+import { until } from "../../linux/wait.ts";
 import { type EndMachine, endUnlessLocked } from "./overdue.ts";
+import { listRemovals } from "./removal.ts";
 
 /** Machines are evicted while a smaller share of the store's disk or of the host's memory is free. */
 const MIN_FREE = 0.1;
@@ -29,28 +31,78 @@ export async function evictHeldMachines(
     const short = await shortage(host, store);
     if (short === "disk space" || (short === "memory" && lease.storage === "tmpfs")) {
       await endUnlessLocked(host, lease, end, () => Promise.resolve(`evicted to free ${short}`));
+      await waitForRemovals(
+        host,
+        store,
+        EVICTION_TIMEOUT,
+        async () => await shortage(host, store) === null,
+      );
     }
   }
 }
 
-/** Returns the free bytes on the disk of a store; NaN where df(1) does not know. */
+/** Bytes for which a file counts: mke2fs(8) makes as many inodes by default. */
+const BYTES_PER_FILE = 16_384;
+
+/**
+ * Returns the free bytes on the disk of a store, or less where it can hold few further files; NaN where df(1) does not
+ * know.
+ */
 export async function freeBytes(host: Host, store: string): Promise<number> {
-  return (await diskSpace(host, store))?.free ?? NaN;
+  const space = await diskSpace(host, store);
+  return space === null ? NaN : Math.min(space.free, bytesOfFiles(space));
+}
+
+function bytesOfFiles({ freeInodes }: DiskSpace): number {
+  return (freeInodes ?? Infinity) * BYTES_PER_FILE;
+}
+
+/** Longest wait for the files of one evicted machine to be removed, in milliseconds. */
+const EVICTION_TIMEOUT = 5_000;
+
+/** Longest wait before a machine is refused, in milliseconds. */
+const REFUSAL_TIMEOUT = 60_000;
+
+/** Waits until nothing is left of what ended machines wrote, or enough of it is removed. */
+async function waitForRemovals(
+  host: Host,
+  store: string,
+  timeout: number,
+  isEnough: () => Promise<boolean>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const isOver = async () => (await listRemovals(host, store)).length === 0 || await isEnough();
+  await until(host, { timeout, interval: 250, signal }, isOver);
 }
 
 /**
- * Refuses a new machine where less than the reserve is free.
+ * Refuses a new machine where less than the reserve is free, after all else that can be freed: what ended machines
+ * wrote, for a minute, and then the caches that no machine uses, the least recently used ones first.
  *
  * @param reserve Bytes.
+ * @param interrupt Ends the wait when aborted.
  * @throws {Failure} of the host, since GitLab Runner tries again, and other jobs may have ended by then.
  */
-export async function refuseFullDisk(host: Host, store: string, reserve: number): Promise<void> {
-  const free = await freeBytes(host, store);
-  if (!(free < reserve)) return; // also where it is unknown
+export async function refuseFullDisk(
+  host: Host,
+  store: string,
+  reserve: number,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const isEnough = async () => !(await freeBytes(host, store) < reserve);
+  await waitForRemovals(host, store, REFUSAL_TIMEOUT, isEnough, interrupt);
+  if (!await isEnough()) {
+    const { evictUnusedFolders } = await import("./evict_caches.ts");
+    await evictUnusedFolders(host, store, async () => interrupt.aborted || await isEnough());
+  }
+  const space = await diskSpace(host, store);
+  if (space === null || await isEnough()) return;
+  const files = Math.ceil(reserve / BYTES_PER_FILE);
+  const found = bytesOfFiles(space) < space.free
+    ? `only ${space.freeInodes} files can be made at ${store}, fewer than ${files}`
+    : `only ${formatSize(space.free)} are free at ${store}, less than ${formatSize(reserve)}`;
   throw hostFailure(
-    `Cannot start a machine: only ${formatSize(free)} are free at ${store}, less than ${
-      formatSize(reserve)
-    } (disk_reserve)`,
+    `Cannot start a machine: ${found} (disk_reserve)`,
     "Free disk space: nspawn-runner gc, or nspawn-runner chroot-remove IMAGE",
   );
 }

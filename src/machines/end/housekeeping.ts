@@ -1,10 +1,11 @@
 /** Housekeeping: before a machine starts, the machines that crashed jobs left are removed, within a time limit. */
 
 import type { Host } from "../../host/host.ts";
-import { listLeases } from "../record/lease.ts";
+import { type Lease, listLeases } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import { evictHeldMachines } from "./free_space.ts";
 import { endOverdue, type HostState, type Overdue } from "./overdue.ts";
+import { listOldRemovals, startRemoval } from "./removal.ts";
 import { removeMachine } from "./stop.ts";
 
 /** Milliseconds after which no further leftover is removed: the next job or gc removes the rest. */
@@ -19,7 +20,7 @@ const TIME_LIMIT = 10_000;
 export async function removeLeftovers(
   host: Host,
   store: string,
-  state: HostState,
+  state: HostState & Pick<Lease, "supervisor">,
   except: MachineName,
   interrupt: AbortSignal,
 ): Promise<void> {
@@ -30,6 +31,7 @@ export async function removeLeftovers(
     await removeMachine(host, lease);
     return true;
   };
+  startRemoval(host, state.supervisor, await listOldRemovals(host, store));
   const leases = (await listLeases(host, store)).filter(({ machine }) => machine !== except);
   await endOverdue(host, leases, state, endMachine);
   await evictHeldMachines(host, store, leases, endMachine);

@@ -4,7 +4,7 @@ import { EXPORT_MOUNTS, removeExportMount } from "../../linux/nspawn_leftovers.t
 import type { Host } from "../../host/host.ts";
 import { type CgroupState, cgroupStates, endCgroup } from "../../linux/cgroups.ts";
 import { closeChannel } from "../exec/channel.ts";
-import { fileSystemOf, isAlive, type KernelFacts, type ProcessId } from "../../linux/proc.ts";
+import { isAlive, type KernelFacts, type ProcessId } from "../../linux/proc.ts";
 import { parseCommonLease, readLease } from "../record/lease.ts";
 import { isMachineName, type MachineName } from "../record/name.ts";
 import {
@@ -15,7 +15,7 @@ import {
   machinesFolder,
 } from "../record/paths.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
-import { storageOf } from "../storage/choose.ts";
+import { moveAside } from "./removal.ts";
 import { listUnits, stopUnit } from "../supervisor/systemd.ts";
 
 /** A machine without a lease that left traces. */
@@ -84,29 +84,28 @@ export async function findOrphans(
 }
 
 /**
- * Removes all traces of an orphan, unless it has a lease by now. The caller holds the machine's lock.
+ * Removes all traces of an orphan, unless it has a lease by now, and moves what it wrote aside. The caller holds the
+ * machine's lock.
  *
+ * @returns The path of what it wrote; null where it wrote nothing.
  * @throws {Failure} of the host when something could not be removed.
  */
-export async function removeOrphan(
+export async function moveOrphanAside(
   host: Host,
   store: string,
-  facts: KernelFacts,
   { machine, hasUnit, cgroups, hasUnreadableLease }: Orphan,
-): Promise<void> {
+): Promise<string | null> {
   const lease = await leaseState(host, store, machine);
-  if (lease !== (hasUnreadableLease ? "unreadable" : "none")) return; // prepare was faster
+  if (lease !== (hasUnreadableLease ? "unreadable" : "none")) return null; // prepare was faster
   if (hasUnit) await stopUnit(host, machine);
   for (const cgroup of cgroups) await endCgroup(host, [cgroup], 0);
   await removeExportMount(host, machine);
   const paths = machinePaths(store, machine);
   await closeChannel(host, paths);
-  // Without a lease the kind of storage is unknown; what an overlay or a tmpfs leaves is a folder in both cases.
-  const onBtrfs = fileSystemOf(facts.mounts, await host.files.real(store) ?? store) === "btrfs";
-  if (onBtrfs) await storageOf("btrfs").remove(host, paths.folder);
-  await storageOf("overlay").remove(host, paths.folder);
+  const aside = await moveAside(host, store, machine);
   await host.files.remove(leaseLink(machine));
   await host.files.remove(paths.lease);
+  return aside;
 }
 
 function isMachineOfOurs(name: string): name is MachineName {

@@ -17,6 +17,7 @@ import {
 import { unlessMachineLocked, whileMachineLocked } from "../record/lock.ts";
 import { heldName, type MachineName } from "../record/name.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
+import { moveAside, startRemoval } from "./removal.ts";
 import { storageOf } from "../storage/choose.ts";
 import { isRunning, supervisorOf } from "../supervisor/choose.ts";
 import { stopUnit } from "../supervisor/systemd.ts";
@@ -51,16 +52,18 @@ export async function stopMachine(
 }
 
 /**
- * Ends a machine and removes everything of it; the lease goes last.
+ * Ends a machine and removes everything of it. The lease goes before what the machine wrote is removed, which happens in
+ * the background.
  *
  * @throws {Failure} of the host when something could not be removed.
  */
 export async function removeMachine(host: Host, lease: Lease): Promise<void> {
-  const { folder } = machinePaths(lease.store, lease.machine);
   await endMachine(host, lease);
-  host.log.step(`Removing what it wrote: ${folder}`);
-  await storageOf(lease.storage).remove(host, folder);
+  const aside = await moveAside(host, lease.store, lease.machine);
   await removeLease(host, lease);
+  if (aside === null) return;
+  host.log.step(`Removing what it wrote, in the background: ${aside}`);
+  startRemoval(host, lease.supervisor, [aside]);
 }
 
 /** Whether a script of the user failed, in a machine that still runs. */

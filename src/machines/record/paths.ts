@@ -52,6 +52,11 @@ export function machinesFolder(store: string): string {
   return join(store, ".machines");
 }
 
+/** Returns the folder of what ended machines wrote, where it is removed: on the same file system, to be moved there. */
+export function removalsFolder(store: string): string {
+  return join(machinesFolder(store), ".leaving");
+}
+
 /** Returns the folder of the image files that are disks of machines. */
 export function disksFolder(store: string): string {
   return join(store, ".disks");

@@ -39,8 +39,8 @@ export async function prepareHost(
   const { name, store, settings, networks, job } = plan;
   const surveyAndClean = async () => {
     const survey = await surveyHost(host, plan);
-    const { kernel: { boot, uptime }, runner } = survey;
-    await removeLeftovers(host, store, { boot, uptime, runner }, name, interrupt);
+    const { kernel: { boot, uptime }, runner, supervisor: { kind: supervisor } } = survey;
+    await removeLeftovers(host, store, { boot, uptime, runner, supervisor }, name, interrupt);
     return survey;
   };
   // The network takes longest, so it begins first.

@@ -24,25 +24,25 @@ import { verifyMachine } from "./verify.ts";
 export async function startMachine(
   host: Host,
   plan: MachinePlan,
-  ready: PreparedHost,
+  prepared: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<Lease> {
-  const { boot } = ready.kernel;
+  const { boot } = prepared.kernel;
   // Also checked before the lock is taken: if this process were killed while it holds the lock, the next housekeeping
   // would end the living machine of that name.
   await refuseLiving(host, await leasesOf(host, plan), boot);
   return await whileMachineLocked(host, plan.name, async () => {
-    const dead = await leasesOf(host, plan);
-    await refuseLiving(host, dead, boot);
-    for (const lease of dead) await removeMachine(host, lease);
-    if (ready.freeBytes < plan.diskReserve) {
-      await refuseFullDisk(host, plan.store, plan.diskReserve);
+    const existing = await leasesOf(host, plan);
+    await refuseLiving(host, existing, boot);
+    for (const lease of existing) await removeMachine(host, lease);
+    if (prepared.freeBytes < plan.diskReserve) {
+      await refuseFullDisk(host, plan.store, plan.diskReserve, interrupt);
     }
     if (interrupt.aborted) throw interrupted(plan);
     await host.files.makeDirectory(plan.store, 0o755);
-    const reservation = await reserve(host, plan, ready, interrupt);
+    const reservation = await reserve(host, plan, prepared, interrupt);
     try {
-      return await startReserved(host, plan, reservation, ready, interrupt);
+      return await startReserved(host, plan, reservation, prepared, interrupt);
     } catch (error) {
       await undo(host, reservation.lease);
       throw interrupt.aborted ? interrupted(plan) : error;

@@ -1,12 +1,7 @@
 import { join } from "@std/path/posix";
-import { deleteSubvolume, exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
-import {
-  limitSubvolume,
-  remainingInSubvolume,
-  removeSubvolumeLimit,
-} from "../../linux/btrfs_quota.ts";
+import { exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
+import { limitSubvolume, remainingInSubvolume } from "../../linux/btrfs_quota.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
-import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { moveFolder } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
 
@@ -16,7 +11,7 @@ export const btrfs: Storage = {
   async create(host, chroot, folder, _ids, diskMax) {
     await snapshotSubvolume(host, chroot, rootIn(folder));
     if (diskMax === null) return;
-    await host.files.write(limitMarkerIn(folder), "");
+    await host.files.write(join(folder, LIMIT_MARKER), "");
     await limitSubvolume(host, rootIn(folder), diskMax);
   },
   root: (_chroot, folder, ids) => ({
@@ -34,14 +29,13 @@ export const btrfs: Storage = {
     return bytes === null ? null : { bytes, files: null };
   },
   move: moveFolder,
-  async remove(host, folder) {
-    if (await host.files.lstat(limitMarkerIn(folder)) !== null) {
-      await removeSubvolumeLimit(host, rootIn(folder));
-    }
-    await deleteSubvolume(host, rootIn(folder));
-    await removeUntrustedTree(host, folder);
-  },
 };
+
+/** The snapshot in the machine's own folder. */
+export const SNAPSHOT = "root";
+
+/** An empty file that exists where the snapshot may have a limit: asking btrfs would cost a process. */
+export const LIMIT_MARKER = "limited";
 
 /** Arguments: the root, nspawn's command line. A device node in an image would be a device of the host. */
 export const BIND_WITHOUT_DEVICES_SCRIPT = `
@@ -51,10 +45,5 @@ exec "$@"
 `;
 
 function rootIn(folder: string): string {
-  return join(folder, "root");
-}
-
-/** An empty file that exists where the snapshot may have a limit: asking btrfs would cost a process. */
-function limitMarkerIn(folder: string): string {
-  return join(folder, "limited");
+  return join(folder, SNAPSHOT);
 }

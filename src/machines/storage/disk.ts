@@ -6,7 +6,7 @@ import type { Host } from "../../host/host.ts";
 import { diskSpace } from "../../linux/disk.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { formatSize } from "../../text/size.ts";
-import { moveMount, unmountAll } from "../../linux/mounts.ts";
+import { moveMount } from "../../linux/mounts.ts";
 import { diskOf } from "../record/paths.ts";
 import type { Remaining } from "./storage.ts";
 
@@ -62,16 +62,6 @@ export async function moveDisk(host: Host, from: string, to: string): Promise<bo
   await moveMount(host, from, to);
   await removeUntrustedTree(host, from);
   return true;
-}
-
-/**
- * Unmounts a disk, which frees its loop device, and removes its file; succeeds also where there is none.
- *
- * @throws {Failure} `host` where it cannot be unmounted.
- */
-export async function removeDisk(host: Host, folder: string): Promise<void> {
-  await unmountAll(host, folder);
-  await host.files.remove(diskOf(folder));
 }
 
 /** Returns what can still be written on the file system mounted on a folder; null where df(1) does not tell. */

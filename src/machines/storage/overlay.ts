@@ -1,11 +1,10 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { diskUsage } from "../../linux/disk.ts";
-import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { IDS_PER_MACHINE } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
-import { createDisk, moveDisk, remainingOn, removeDisk } from "./disk.ts";
+import { createDisk, moveDisk, remainingOn } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 
 /** Keeps a machine's writes in a folder on the store, or on its own disk: the upper layer over the read-only chroot. */
@@ -20,10 +19,6 @@ export const overlay: Storage = {
   remaining: remainingOn,
   async move(host, from, to) {
     if (!await moveDisk(host, from, to)) await moveFolder(host, from, to);
-  },
-  async remove(host, folder) {
-    await removeDisk(host, folder);
-    await removeUntrustedTree(host, folder);
   },
 };
 

@@ -53,10 +53,4 @@ export interface Storage {
    * @throws {Failure} `host` where it cannot be moved.
    */
   move(host: Host, from: string, to: string): Promise<void>;
-  /**
-   * Removes what a machine wrote, and its folder; succeeds also where there is nothing.
-   *
-   * @throws {Failure} `host` where something stays.
-   */
-  remove(host: Host, folder: string): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { mount, moveMount, unmountAll } from "../../linux/mounts.ts";
+import { mount, moveMount } from "../../linux/mounts.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { BYTES_PER_FILE, remainingOn } from "./disk.ts";
 import { bytesInUpperLayer, makeUpperLayer, overlayRoot } from "./overlay.ts";
@@ -18,10 +18,6 @@ export const tmpfs: Storage = {
   async move(host, from, to) {
     await moveMount(host, from, to);
     await removeUntrustedTree(host, from);
-  },
-  async remove(host, folder) {
-    await unmountAll(host, folder);
-    await removeUntrustedTree(host, folder);
   },
 };
 

@@ -20,7 +20,8 @@ async function storeIn(folder: string, host: Host): Promise<Config> {
     `store = "${store}"\ndefinitions = "${folder}"\n`,
   );
   await writeLease(host, leaseOf(store, "1", { supervisor: "standalone" }));
-  await host.files.makeDirectory(`${store}/.machines/run-2`);
+  await host.files.makeDirectory(`${store}/.machines/run-2/upper`);
+  await host.files.makeDirectory(`${store}/.machines/.leaving/run-5/upper`);
   const caches = ["3", "4"].map((project) => `${store}/.cache/s/${project}/protected`);
   for (const cache of caches) {
     await host.files.makeDirectory(cache);
@@ -37,7 +38,8 @@ async function collectIn(folder: string, dryRun: boolean, change: (host: Host) =
   const reports: string[] = [];
   const report = (what: string, why: string) => void reports.push(`${what}: ${why}`);
   const failures = await collectGarbage({ host: change(host), config, dryRun, report });
-  const left = async (path: string) => await host.files.list(`${config.store}/${path}`);
+  const left = async (path: string) =>
+    (await host.files.list(`${config.store}/${path}`)).filter((name) => name !== ".leaving");
   return { failures, reports, left, err, store: config.store };
 }
 
@@ -47,6 +49,7 @@ for (const dryRun of [true, false]) {
       const { failures, reports, left, store } = await collectIn(folder, dryRun);
       assert.equal(failures, 0);
       assert.deepEqual(reports, [
+        `${store}/.machines/.leaving/run-5: its removal was interrupted`,
         "machine run-1: the host was rebooted",
         "leftovers of machine run-2: no record of it, but its writes",
         `${store}/.cache/s/3/protected: unused for 1000 days (cache_max_age)`,
@@ -54,6 +57,7 @@ for (const dryRun of [true, false]) {
       const kept = (...names: string[]) => dryRun ? names : [];
       assert.deepEqual(await left(".leases"), [...kept("run-1.json"), "run-4.json"]);
       assert.deepEqual(await left(".machines"), kept("run-2"));
+      assert.deepEqual(await left(".machines/.leaving"), kept("run-5"));
       assert.deepEqual(await left(".cache/s/3"), kept("protected"));
       assert.deepEqual(await left(".cache/s/4"), ["protected"]);
     }));

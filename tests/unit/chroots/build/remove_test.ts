@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { removeChroot } from "../../../../src/chroots/build/remove.ts";
+import { REMOVE_TREE_SCRIPT } from "../../../../src/linux/untrusted_tree.ts";
 import { tryLock } from "../../../../src/chroots/generations/lock.ts";
 import { machine, named, withStore } from "../fixture.ts";
 
@@ -103,7 +104,9 @@ for (const step of ["its link", "its trees"]) {
       const killed = () => Promise.reject(new Error("killed"));
       const files = { ...host.files, ...(step === "its link" ? { remove: killed } : {}) };
       const capture: typeof host.processes.capture = (argv, options) =>
-        argv[0] === "rm" && step !== "its link" ? killed() : host.processes.capture(argv, options);
+        argv[2] === REMOVE_TREE_SCRIPT && step !== "its link"
+          ? killed()
+          : host.processes.capture(argv, options);
       const dying = { ...host, files, processes: { ...host.processes, capture } };
       await assert.rejects(removeChroot({ ...context, host: dying }, "x", false), /killed/);
       assert.equal(await mark("x"), null);

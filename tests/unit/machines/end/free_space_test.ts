@@ -16,7 +16,9 @@ for (const [disk, memory, ended] of ROOM) {
   Deno.test(`evictHeldMachines() with ${disk} and ${memory} of 1000 ends ${ended.length} that are kept`, async () => {
     await inFolder(async (folder) => {
       const { host } = standaloneHost(folder, (argv): Answer | void => {
-        if (argv[0] === "df") return { stdout: `Avail 1B-blocks IFree Inodes\n  ${disk} 1000 9 9\n` };
+        if (argv[0] === "df") {
+          return { stdout: `Avail 1B-blocks IFree Inodes\n  ${disk} 1000 9 9\n` };
+        }
         if (!argv.includes("/proc/meminfo")) return;
         return { stdout: `MemTotal:   1000 kB\nMemAvailable:  ${memory} kB\n` };
       });
@@ -35,6 +37,8 @@ for (const [disk, memory, ended] of ROOM) {
   });
 }
 
+const NEVER = new AbortController().signal;
+
 /** Free bytes as df(1) says them, the reserve, whether a machine may start. */
 const RESERVES: readonly (readonly [string, number, boolean])[] = [
   ["1000", 1000, true],
@@ -47,9 +51,55 @@ for (const [free, reserve, may] of RESERVES) {
   Deno.test(`refuseFullDisk() ${may ? "lets" : "refuses"} ${free || "what nobody tells"} of ${reserve}`, async () => {
     const stdout = `Avail 1B-blocks IFree Inodes\n${free} 9999 9 9\n`;
     const { host, commands } = recordingHost({ answer: () => ({ stdout }) });
-    const refusal = refuseFullDisk(host, "/store", reserve);
+    const refusal = refuseFullDisk(host, "/store", reserve, NEVER);
     if (may) await refusal;
     else await assert.rejects(refusal, { kind: "host", message: /disk_reserve/, hint: /gc/ });
-    assert.deepEqual(commands(), ["df --block-size=1 --output=avail,size,iavail,itotal /store"]);
+    assert.equal(commands()[0], "df --block-size=1 --output=avail,size,iavail,itotal /store");
   });
+}
+
+Deno.test("refuseFullDisk() counts files that can be made, and names them", async () => {
+  for (const [inodes, all, refused] of [[63, 99, true], [64, 99, false], [0, 0, false]] as const) {
+    const stdout = `Avail 1B-blocks IFree Inodes\n99999999 99999999 ${inodes} ${all}\n`;
+    const { host } = recordingHost({ answer: () => ({ stdout }) });
+    const refusal = refuseFullDisk(host, "/store", 1024 * 1024, NEVER);
+    if (!refused) await refusal;
+    else {
+      await assert.rejects(refusal, {
+        message: "Cannot start a machine: only 63 files can be made at /store, fewer than 64 " +
+          "(disk_reserve)",
+      });
+    }
+  }
+});
+
+Deno.test("refuseFullDisk() first removes caches that no machine uses, the oldest first, until there is enough", async () => {
+  await inFolder(async (folder) => {
+    const store = `${folder}/store`;
+    const cache = (name: string) => `${store}/.cache/server/${name}/protected`;
+    const { host, err } = standaloneHost(folder, (argv): Answer | void => {
+      if (argv[0] !== "df") return;
+      const left = ["old", "used", "middle", "new"].filter((name) => exists(cache(name))).length;
+      return { stdout: `Avail 1B-blocks IFree Inodes\n ${1000 - left * 100} 1000 99 99\n` };
+    });
+    for (const [index, name] of ["old", "used", "middle", "new"].entries()) {
+      await host.files.makeDirectory(`${cache(name)}/data`);
+      await host.files.touch(cache(name), index * 1000);
+    }
+    await writeLease(host, leaseOf(store, "1", { folders: [cache("used")] }));
+    await refuseFullDisk(host, store, 800, NEVER);
+    assert.deepEqual(["old", "used", "middle", "new"].filter((name) => exists(cache(name))), [
+      "used",
+      "new",
+    ]);
+    assert.match(err(), /Removing .*old.protected: disk space is short/);
+  });
+});
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
 }

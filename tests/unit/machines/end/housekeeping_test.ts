@@ -9,7 +9,7 @@ import { inFolder } from "../../recording_host.ts";
 import { leaseOf } from "../fixture.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
-const STATE = { boot: "boot-1", uptime: null, runner: null };
+const STATE = { boot: "boot-1", uptime: null, runner: null, supervisor: "standalone" } as const;
 const OWN = machineName("42", undefined);
 const quiet = new AbortController().signal;
 

@@ -1,11 +1,13 @@
 /** Leftovers of machines without a lease: what counts as one, and what is removed of it. */
 
 import assert from "node:assert/strict";
+import { CGROUP_STATES_SCRIPT, type CgroupState } from "../../../../src/linux/cgroups.ts";
 import type { KernelFacts } from "../../../../src/linux/proc.ts";
-import { findOrphans, type Orphan, removeOrphan } from "../../../../src/machines/end/orphans.ts";
+import { findOrphans, moveOrphanAside, type Orphan } from "../../../../src/machines/end/orphans.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { inFolder, type Recording } from "../../recording_host.ts";
+import { statOf } from "../fake_kernel.ts";
 import { leaseOf } from "../fixture.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
@@ -19,8 +21,10 @@ const FACTS: KernelFacts = {
 };
 
 /** A host with one cgroup of machine run-8, one of a service, and none else. */
-function orphanHost(folder: string): Recording {
-  return standaloneHost(folder, ([program]) => {
+function orphanHost(folder: string, state: CgroupState = "empty", stat = ""): Recording {
+  return standaloneHost(folder, ([program, , script]) => {
+    if (program === "cat") return { stdout: stat };
+    if (script === CGROUP_STATES_SCRIPT) return { stdout: `${state}\n` };
     if (program !== "find") return;
     const paths = ["nspawn-runner-run-8", "nspawn-runner-run-1.service"];
     return { stdout: paths.map((path) => `/sys/fs/cgroup/${path}\0`).join("") };
@@ -90,14 +94,14 @@ const ORPHAN: Orphan = {
 };
 
 Deno.test(
-  "removeOrphan() removes all traces of its machine, and nothing of another one",
+  "moveOrphanAside() removes all traces of its machine, and nothing of another one",
   onHost(async ({ host }, store) => {
     const paths = (id: number) => [`${store}/.machines/run-${id}`, `/run/nspawn-runner/run-${id}`];
     for (const path of [...paths(3), ...paths(33)]) await host.files.makeDirectory(path);
     await host.files.makeDirectory(`${store}/.leases`);
     await host.files.write(`${store}/.leases/run-3.json`, "{ damaged");
     await host.files.write("/run/nspawn-runner/run-3.log", "");
-    await removeOrphan(host, store, FACTS, { ...ORPHAN, hasUnreadableLease: true });
+    await moveOrphanAside(host, store, { ...ORPHAN, hasUnreadableLease: true });
     for (const path of paths(3)) assert.equal(await host.files.lstat(path), null, path);
     for (const path of paths(33)) assert.notEqual(await host.files.lstat(path), null, path);
     assert.deepEqual(await host.files.list(`${store}/.leases`), []);
@@ -106,11 +110,11 @@ Deno.test(
 );
 
 Deno.test(
-  "removeOrphan() leaves a machine alone that has a lease by now",
+  "moveOrphanAside() leaves a machine alone that has a lease by now",
   onHost(async ({ host, commands }, store) => {
     await writeLease(host, leaseOf(store, "3"));
     await host.files.makeDirectory(`${store}/.machines/run-3`);
-    await removeOrphan(host, store, FACTS, { ...ORPHAN, hasUnit: true, cgroups: ["/cg"] });
+    await moveOrphanAside(host, store, { ...ORPHAN, hasUnit: true, cgroups: ["/cg"] });
     assert.notEqual(await host.files.lstat(`${store}/.machines/run-3`), null);
     assert.deepEqual(await host.files.list(`${store}/.leases`), ["run-3.json"]);
     assert.deepEqual(commands(), []);
@@ -118,14 +122,49 @@ Deno.test(
 );
 
 Deno.test(
-  "removeOrphan() follows no link out of the machine's folder",
+  "moveOrphanAside() follows no link out of the machine's folder",
   onHost(async ({ host }, store, folder) => {
     await Deno.mkdir(`${folder}/precious`);
     await Deno.writeTextFile(`${folder}/precious/file`, "x");
     await host.files.makeDirectory(`${store}/.machines/run-3`);
     await Deno.symlink(`${folder}/precious`, `${store}/.machines/run-3/upper`);
-    await removeOrphan(host, store, FACTS, ORPHAN);
+    await moveOrphanAside(host, store, ORPHAN);
     assert.equal(await host.files.lstat(`${store}/.machines/run-3`), null);
     assert.equal(await Deno.readTextFile(`${folder}/precious/file`), "x");
   }),
 );
+
+Deno.test("findOrphans() leaves a machine alone whose lease it cannot read, while the machine lives", async () => {
+  const next = { ...leaseOf("/store", "8", { boot: FACTS.boot }), version: 2 };
+  const leader = { pid: 77, start: 9 };
+  const held = new Date(Date.UTC(2031, 0, 1)).toISOString();
+  const cases: readonly (readonly [unknown, CgroupState, string, boolean])[] = [
+    [next, "populated", "", false],
+    ["{ damaged", "populated", "", false],
+    [{ ...next, leader }, "empty", statOf(77, 9), false],
+    [{ ...next, preparer: leader }, "empty", statOf(77, 9), false],
+    [{ ...next, leader }, "empty", statOf(77, 10), true],
+    [{ ...next, leader, boot: "before" }, "empty", statOf(77, 9), true],
+    [{ ...next, held }, "empty", "", false],
+    [{ ...next, held: "2020-01-01T00:00:00.000Z" }, "empty", "", true],
+    [next, "empty", "", true],
+    ["{ damaged", "empty", "", true],
+    [null, "populated", "", true],
+    [null, "foreign", "", false],
+  ];
+  for (const [lease, state, stat, expected] of cases) {
+    await inFolder(async (folder) => {
+      const { host } = orphanHost(folder, state, stat);
+      const store = `${folder}/store`;
+      await host.files.makeDirectory(`${store}/.leases`);
+      const text = typeof lease === "string" ? lease : JSON.stringify(lease);
+      if (lease !== null) await host.files.write(`${store}/.leases/run-8.json`, text);
+      const orphans = await findOrphans(host, store, FACTS);
+      assert.deepEqual(
+        orphans.map(({ machine }) => machine),
+        expected ? ["run-8"] : [],
+        text + state,
+      );
+    });
+  }
+});

@@ -37,7 +37,7 @@ async function systemdHost(
     const given = answer(argv);
     if (given) return given;
     if (argv[0] === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
-    if (argv[0] === "systemd-run") {
+    if (argv[0] === "systemd-run" && argv.includes("systemd-nspawn")) {
       for (const path of [UNIT, RECORD]) await Deno.writeTextFile(folder + path, "LEADER=77\n");
     }
     if (argv[0] === "systemctl" && argv[1] === "kill") {
@@ -109,7 +109,6 @@ for (const [there, boot, boots] of BOOTS) {
 /** Where a start fails, the process that fails there, and what it then has to undo. */
 const STEPS: readonly (readonly [string, string, readonly string[]])[] = [
   ["its storage", "mount", []],
-  ["its version", "systemd-nspawn", []],
   ["its unit", "systemd-run", ["umount"]],
 ];
 
@@ -121,14 +120,16 @@ for (const [step, program, undone] of STEPS) {
       const plan = bootedPlan(folder, { storage: "tmpfs" });
       let leased = false;
       const { host, commands } = await systemdHost(folder, ([name]) => {
-        if (name !== program) return;
+        if (name !== program || leased) return;
         leased = JSON.parse(Deno.readTextFileSync(`${plan.store}/.leases/${BOOTED}.json`)) !== null;
         return { code: 1, stderr: `${name} says why\n` };
       });
       await assert.rejects(start(host, plan, quiet), { kind: "host" });
       assert.ok(leased, "the lease is first");
       assert.deepEqual(await leftIn(folder), precious);
-      assert.deepEqual(await host.files.list(`${plan.store}/.machines`), []);
+      for (const name of await host.files.list(`${plan.store}/.machines`)) {
+        assert.equal(name, ".leaving");
+      }
       const undoing = commands().map((line) => line.split(" ")[0]!);
       assert.deepEqual(undoing.filter((name) => name === "umount"), undone);
     });
@@ -142,7 +143,7 @@ Deno.test("startMachine() that fails where its channel is opened leaves nothing"
     const files = { ...host.files, write };
     await assert.rejects(start({ ...host, files }, bootedPlan(folder), quiet), /disk full/);
     assert.deepEqual(await leftIn(folder), []);
-    assert.deepEqual(await host.files.list(`${folder}/store/.machines`), []);
+    assert.deepEqual(await host.files.list(`${folder}/store/.machines/.leaving`), []);
   });
 });
 
@@ -274,7 +275,8 @@ Deno.test("startMachine() that is interrupted when all is done already undoes al
     const late = new AbortController();
     const { host, commands } = startingHost(folder, () => late.abort());
     await assert.rejects(start(host, plan, late.signal), /interrupted/);
-    assert.match(commands().at(-1)!, new RegExp(`/nspawn-runner-${NAME}$`), "its cgroup is ended");
+    const isEnd = (line: string) => line.endsWith(`/nspawn-runner-${NAME}`);
+    assert.ok(commands().slice(-3).some(isEnd), "its cgroup is ended");
     assert.deepEqual(await host.files.list(`${plan.store}/.leases`), []);
   });
 });

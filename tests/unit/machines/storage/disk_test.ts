@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
+import { moveAside } from "../../../../src/machines/end/removal.ts";
+import type { MachineName } from "../../../../src/machines/record/name.ts";
 import { denoProcesses } from "../../../../src/host/processes.ts";
-import {
-  createDisk,
-  moveDisk,
-  remainingOn,
-  removeDisk,
-} from "../../../../src/machines/storage/disk.ts";
+import { createDisk, moveDisk, remainingOn } from "../../../../src/machines/storage/disk.ts";
 import { skip } from "../../../skip.ts";
 import { recordingHost } from "../../recording_host.ts";
 import { inMachine, MIB } from "./mounting_host.ts";
@@ -24,7 +21,7 @@ Deno.test("remainingOn() reads bytes and files from df(1)", async () => {
   assert.equal(await remaining(""), null);
 });
 
-Deno.test("createDisk() mounts a file system of that size, which moveDisk() moves and removeDisk() frees", async () => {
+Deno.test("createDisk() mounts a file system of that size, which moveDisk() moves and moveAside() frees", async () => {
   const name = "createDisk() mounts a file system of that size";
   if (Deno.uid() !== 0) return skip(name, "not root");
   await inMachine(async (folder) => {
@@ -40,8 +37,9 @@ Deno.test("createDisk() mounts a file system of that size, which moveDisk() move
       assert.ok(await moveDisk(host, folder, held));
       assert.equal(await Deno.readTextFile(`${held}/file`), "content");
     } finally {
-      await removeDisk(host, held);
-      await removeDisk(host, folder);
+      for (const id of ["held-42", "run-42"]) {
+        await moveAside(host, folder.replace("/.machines/run-42", ""), id as MachineName);
+      }
     }
     const { stdout } = await denoProcesses(host.log).capture(["losetup", "--list"]);
     assert.ok(!stdout.includes(folder.replace(".machines/run-42", "")), "no loop device is left");
