@@ -105,7 +105,7 @@ async function overdueReason(
   if (lease.preparer !== null) {
     return alive.has(keyOf(lease.preparer)) ? null : "its prepare was killed";
   }
-  if (wasKilled) return "the call that started or ended it did not finish";
+  if (wasKilled) return "its prepare or cleanup was killed";
   if (lease.runner !== null) {
     // A living runner calls cleanup itself, and writes to the job's log.
     return alive.has(keyOf(lease.runner))
