@@ -4,6 +4,7 @@ import { listChroots } from "../chroots/find/list.ts";
 import type { Config } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
 import { formatTable } from "../text/table.ts";
+import { buildNamespaces } from "./builds.ts";
 import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
 import { network } from "./network.ts";
@@ -23,6 +24,7 @@ const CHECKS: readonly Check[] = [
   freeDisk,
   chroots,
   userNamespaces,
+  buildNamespaces,
   network,
   gitlabRunner,
   runners,

@@ -129,7 +129,6 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
         now += ms;
         return Promise.resolve();
       },
-      after: () => () => {}, // a test that needs it brings its own
       nap(ms) {
         now += ms;
       },
