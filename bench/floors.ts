@@ -94,7 +94,6 @@ function nspawn(setup: Setup, name: string, options: readonly string[]): string[
     `--machine=${name}`,
     "--console=pipe",
     "--link-journal=no",
-    "--suppress-sync=yes",
     ...options,
     ...(setup.booted ? ["--boot", "--notify-ready=yes"] : ["--as-pid2", "sleep", "infinity"]),
   ];

@@ -203,6 +203,14 @@ export const FIELDS = [
     check: oneOf("auto", "overlay", "btrfs", "tmpfs"),
   },
   {
+    key: "tmp",
+    where: "both",
+    default: "storage",
+    allowed: '"storage" or "tmpfs"',
+    help: "Where a machine's /tmp is: on its storage, or in memory",
+    check: oneOf("storage", "tmpfs"),
+  },
+  {
     key: "boot",
     where: "both",
     default: true,

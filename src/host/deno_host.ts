@@ -24,6 +24,10 @@ export function denoHost(): Host {
       now: () => Date.now(),
       monotonic: () => performance.now(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      after(ms, call) {
+        const timer = setTimeout(call, ms);
+        return () => clearTimeout(timer);
+      },
       nap,
     },
     signals: denoSignals(),

@@ -160,6 +160,8 @@ export interface Clock {
   monotonic(): number;
   /** Waits without blocking the process. */
   sleep(ms: number): Promise<void>;
+  /** Calls a function once after that time, unless the returned function is called before. */
+  after(ms: number, call: () => void): () => void;
   /** Blocks the whole process for a few milliseconds. */
   nap(ms: number): void;
 }

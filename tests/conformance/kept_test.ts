@@ -27,15 +27,15 @@ async function states(site: Site): Promise<Record<string, string>> {
 async function keepsWith(site: Site): Promise<void> {
   const id = newJob();
   assert.equal((await site.call(["prepare", CHROOT, "--id", id])).code, 0);
-  const failed = await runScript(site, id, "echo trace > /root/trace; exit 3");
+  const failed = await runScript(site, id, "echo trace | tee /root/trace >/tmp/trace; exit 3");
   assert.equal(failed.code, 3);
   assert.match(failed.stderr, new RegExp(`kept for 1800 s .*: nspawn-runner shell ${id}$`, "m"));
   assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
   assert.deepEqual(await states(site), { [id]: "held" });
   assert.deepEqual(await leftovers(site.host, /^(?!process|unit)/), []);
 
-  const look = await site.call(["shell", id], { stdin: "cat /root/trace; exit 5\n" });
-  assert.deepEqual([look.code, look.stdout], [5, "trace\n"], look.stderr);
+  const look = await site.call(["shell", id], { stdin: "cat /root/trace /tmp/trace; exit 5\n" });
+  assert.deepEqual([look.code, look.stdout], [5, "trace\ntrace\n"], look.stderr);
   assert.equal((await site.call(["gc"])).stdout, "", "its time is not over");
 
   // The job's id can be used again, and a machine that succeeds is not kept.

@@ -14,13 +14,27 @@ export interface BootMasks {
 /** For plain machines, which start no units. */
 export const NO_BOOT_MASKS: BootMasks = { units: [], generators: [] };
 
-/** They save state for the next boot, or wait for a person. */
+/**
+ * They save state for the next boot, or wait for a person; `tmp.mount` would hide /tmp of the machine's storage. The
+ * network is configured before the machine boots: services that manage it would take its address away, or wait for it.
+ */
 const UNITS = [
+  "NetworkManager-wait-online.service",
+  "NetworkManager.service",
+  "connman-wait-online.service",
+  "connman.service",
   "console-getty.service",
+  "dhcpcd.service",
+  "ifupdown-wait-online.service",
   "ldconfig.service",
+  "networking.service",
   "systemd-firstboot.service",
   "systemd-hwdb-update.service",
   "systemd-journal-flush.service",
+  "systemd-networkd-wait-online.service",
+  "systemd-networkd.service",
+  "systemd-networkd.socket",
+  "tmp.mount",
 ];
 
 /** A table, and the unit that applies its options to file systems that are already mounted. */

@@ -1,5 +1,6 @@
 /** The command line of systemd-nspawn(1) for a machine. */
 
+import type { MachineSettings } from "../../config/settings.ts";
 import type { Argv } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
 import { generatorMaskOptions } from "./boot_masks.ts";
@@ -20,7 +21,7 @@ export const PLAIN_READY = "ready";
  * /proc, and fill the host's journal.
  */
 export const PLAIN_INIT_SCRIPT =
-  `sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`;
+  `[ -d /tmp ] || mkdir -m 1777 /tmp; sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`;
 
 const PLAIN_PAYLOAD = ["/bin/sh", "-c", PLAIN_INIT_SCRIPT];
 
@@ -34,7 +35,6 @@ export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv 
     ...deviceNodes(spec).map(({ from, to }) => `--bind=${escapeColons(from)}:${to}`),
     ...networkOptions(spec),
     "--link-journal=no",
-    ...(spec.nspawnVersion >= 250 ? ["--suppress-sync=yes"] : []),
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
     ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
@@ -43,6 +43,9 @@ export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv 
   const inRoot = withDevices(spec, spec.root.wrap?.(argv) ?? argv);
   return withResolvConf(spec.resolvConf, inRoot);
 }
+
+/** Else nspawn hides /tmp of the root by a tmpfs. */
+export const TMP_ON_STORAGE = { SYSTEMD_NSPAWN_TMPFS_TMP: "0" };
 
 /** With a link, nspawn also creates a network namespace. */
 function networkOptions({ network, link }: MachineSpec): string[] {
@@ -69,13 +72,12 @@ function bootOptions({ name, bootMasks }: MachineSpec): string[] {
   ];
 }
 
-/**
- * Returns the environment of nspawn, in variables of systemd's docs/ENVIRONMENT.md.
- *
- * @param seccomp Whether system calls are filtered.
- */
-export function nspawnEnvironment(seccomp: boolean): Record<string, string> {
+/** Returns the environment of nspawn, in variables of systemd's docs/ENVIRONMENT.md. */
+export function nspawnEnvironment(
+  { seccomp, tmp }: Pick<MachineSettings, "seccomp" | "tmp">,
+): Record<string, string> {
   return {
+    ...(tmp === "tmpfs" ? {} : TMP_ON_STORAGE),
     // Also on hosts whose cgroup hierarchy is a mixed one, the machine's systemd needs the unified one.
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
     // Always set: the host's environment may switch it off.

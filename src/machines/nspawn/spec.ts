@@ -42,6 +42,4 @@ export interface MachineSpec {
   readonly lifetime: number;
   /** nspawn's options for its time zone. */
   readonly timezone: readonly string[];
-  /** The version of systemd-nspawn on this host. */
-  readonly nspawnVersion: number;
 }

@@ -1,7 +1,6 @@
 /** Makes the storage and the files of a reserved machine, and the specification by which a supervisor starts it. */
 
 import type { Host } from "../../host/host.ts";
-import { nspawnVersion } from "../../linux/nspawn.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { openChannel } from "../exec/channel.ts";
 import { copyEntryTools } from "../exec/tools.ts";
@@ -43,15 +42,14 @@ export async function buildMachine(
   // A build needs no containers: where it cannot have them, it goes without.
   if (!plan.changesTree) refuseUnsafeNesting(settings, ids);
   const paths = machinePaths(store, name);
-  const [devices, bootMasks, timezone, version] = await Promise.all([
+  const [devices, bootMasks, timezone] = await Promise.all([
     machineDevices(host, settings),
     booted ? bootMasksFor(host, chroot.path) : NO_BOOT_MASKS,
     timezoneOptions(host, chroot.path),
-    nspawnVersion(host),
   ]);
   await createStorage(host, reservation, interrupt);
   return {
-    ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone, nspawnVersion: version },
+    ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone },
     binds: await createFiles(host, plan, reservation, bootMasks),
     root: storageOf(lease.storage).root(chroot.path, paths.folder, ids, layer),
     network: lease.network.kind,

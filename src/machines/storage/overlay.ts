@@ -78,11 +78,23 @@ function rootMountedBy(
   };
 }
 
+/**
+ * A shell function that mounts the overlay by its argument, the options. Where the kernel can (Linux 5.10), it is
+ * volatile: fsync(2) in the machine does not wait for the disk. A volatile overlay leaves a mark that forbids another
+ * mount, which the files of a held machine need: the kernel's filesystems/overlayfs.
+ */
+export const MOUNT_OVERLAY_SCRIPT = `mount_overlay() {
+  [ ! -e ${WORK}/work/incompat ] || rm -r ${WORK}/work/incompat
+  mount -t overlay -o "volatile,$1" overlay ${MERGED} 2>/dev/null ||
+    mount -t overlay -o "$1" overlay ${MERGED}
+}`;
+
 /** Arguments: the machine's folder, the chroot, nspawn's command line. */
 export const OVERLAY_SCRIPT = `
 cd -P "$1"
 mount --bind "$2" ${LOWER}
-mount -t overlay -o nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+${MOUNT_OVERLAY_SCRIPT}
+mount_overlay nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK}
 cd /
 shift 2
 exec "$@"
@@ -92,7 +104,8 @@ exec "$@"
 export const IDMAPPED_OVERLAY_SCRIPT = `
 cd -P "$1"
 mount --bind -o "X-mount.idmap=b:0:$3:${IDS_PER_MACHINE}" "$2" ${LOWER}
-mount -t overlay -o nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+${MOUNT_OVERLAY_SCRIPT}
+mount_overlay nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK}
 cd /
 shift 3
 exec "$@"
@@ -103,7 +116,8 @@ export const SHIFTED_OVERLAY_SCRIPT = `
 cd -P "$1"
 mount --bind "$2" ${LOWER}
 mount --bind "$3" ${SHIFTED}
-mount -t overlay -o nodev,${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK} overlay ${MERGED}
+${MOUNT_OVERLAY_SCRIPT}
+mount_overlay nodev,${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK}
 cd /
 shift 3
 exec "$@"

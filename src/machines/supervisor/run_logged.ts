@@ -45,7 +45,7 @@ export function startLogged(host: Host, spec: MachineSpec, cgroup: string): numb
   const child = host.processes.start(
     inCgroup(cgroup, [...logged, ...withTableLimits(nspawnArgv(spec, "none"))]),
     {
-      env: { ...MINIMAL_ENVIRONMENT, ...nspawnEnvironment(spec.settings.seccomp) },
+      env: { ...MINIMAL_ENVIRONMENT, ...nspawnEnvironment(spec.settings) },
       stdout: "null",
       stderr: "null",
       detached: true,

@@ -13,7 +13,7 @@ import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Lease } from "../record/lease.ts";
 import { isPlainMachineReady } from "./plain.ts";
 import { readLog, startLogged } from "./run_logged.ts";
-import { cannotStart, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
+import { cannotStart, reportWhileStarting, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
 
 /**
  * Each nspawn gets its own cgroup: two in one cgroup would both take it for theirs. It has no limits.
@@ -25,10 +25,14 @@ export const standalone: Supervisor = {
   async start(host, spec, lease, signal) {
     const nspawn = startLogged(host, spec, lease.cgroups[0]!);
     const findPid = untilFound(() => findInitProcess(host, nspawn));
-    return await connectWhileStarting(host, spec.link, findPid, async () => {
-      const start: Start = { spec, lease, signal, nspawn, findPid };
-      return await waitUntilReady(host, start) ?? await failStart(host, start);
-    });
+    const start: Start = { spec, lease, signal, nspawn, findPid };
+    const wait = async () => await waitUntilReady(host, start) ?? await failStart(host, start);
+    return await connectWhileStarting(
+      host,
+      spec.link,
+      findPid,
+      () => reportWhileStarting(host, spec, lease, findPid, wait),
+    );
   },
   isAlive,
   ranOutOfMemory: () => Promise.resolve(false), // there is no limit of memory

@@ -1,6 +1,6 @@
 /** The interface `Supervisor`: what keeps a machine alive and enforces its limits. */
 
-import { hostFailure } from "../../failure.ts";
+import { hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { KernelFacts } from "../../linux/proc.ts";
 import type { InitProcess } from "../nspawn/init_process.ts";
@@ -42,6 +42,45 @@ export interface Supervisor {
    * @throws {Failure} `host` where it does not end.
    */
   stop(host: Host, lease: Lease): Promise<void>;
+}
+
+/** Milliseconds of a boot after which the log names what it waits for, again and again. */
+const SLOW_BOOT = 10_000;
+
+/**
+ * Starts a machine; where its boot takes long, logs the units that its systemd waits for.
+ *
+ * @param findPid Finds the process id of the machine's PID 1.
+ */
+export async function reportWhileStarting<T>(
+  host: Host,
+  spec: MachineSpec,
+  lease: Lease,
+  findPid: () => Promise<number | null>,
+  start: () => Promise<T>,
+): Promise<T> {
+  if (!spec.booted) return await start();
+  let hasEnded = false;
+  let reported = "";
+  const report = async () => {
+    const { runningBootJobs } = await import("./boot_jobs.ts");
+    const units = (await runningBootJobs(host, lease, await findPid())).join(", ");
+    if (hasEnded || units === "" || units === reported) return;
+    reported = units;
+    host.log.info(`Machine ${spec.name} is still booting. Its systemd waits for ${units}`);
+  };
+  const next = () =>
+    host.clock.after(SLOW_BOOT, () => {
+      cancel = next();
+      report().catch((error) => host.log.warn(messageOf(error)));
+    });
+  let cancel = next();
+  try {
+    return await start();
+  } finally {
+    hasEnded = true;
+    cancel();
+  }
 }
 
 /** How many lines of a machine's output a failure contains at most. */

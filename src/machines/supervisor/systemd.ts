@@ -15,7 +15,13 @@ import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { withTableLimits } from "./host_tables.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 import { isPlainMachineReady } from "./plain.ts";
-import { cannotStart, MAX_LOG_LINES, STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
+import {
+  cannotStart,
+  MAX_LOG_LINES,
+  reportWhileStarting,
+  STOP_TIMEOUT,
+  type Supervisor,
+} from "./supervisor.ts";
 
 /** All machines together: a part of the memory and of the processes that the kernel can have is left to the host. */
 export const SLICE = "machine-ci.slice";
@@ -32,10 +38,16 @@ export const systemd: Supervisor = {
   kind: "systemd",
   enforcesLimits: true,
   cgroupsFor: () => [],
-  async start(host, spec, _lease, signal) {
+  async start(host, spec, lease, signal) {
     await limitSlice(host);
     const findPid = () => recordedPid(host, spec.name);
-    await connectWhileStarting(host, spec.link, findPid, () => startUnit(host, spec, signal));
+    const start = () => startUnit(host, spec, signal);
+    await connectWhileStarting(
+      host,
+      spec.link,
+      findPid,
+      () => reportWhileStarting(host, spec, lease, findPid, start),
+    );
     // Not earlier: until then nspawn still drops capabilities of PID 1.
     return await findInitProcess(host, spec.name);
   },
@@ -100,7 +112,7 @@ async function startUnit(host: Host, spec: MachineSpec, signal: AbortSignal): Pr
 }
 
 function startArgv(spec: MachineSpec): Argv {
-  const environment = Object.entries(nspawnEnvironment(spec.settings.seccomp));
+  const environment = Object.entries(nspawnEnvironment(spec.settings));
   return [
     "systemd-run",
     "--quiet",

@@ -15,6 +15,7 @@ import { type Lease, listLeases, readLease } from "../record/lease.ts";
 import { whileMachineLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
+import { TMP_ON_STORAGE } from "../nspawn/command_line.ts";
 import { DEFAULT_PRIVILEGES, privilegeOptions } from "../nspawn/privileges.ts";
 import { storageOf } from "../storage/choose.ts";
 import { isRunning } from "../supervisor/choose.ts";
@@ -63,7 +64,10 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
       if (await readLease(host, lease.store, lease.machine) === null) {
         throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
       }
-      return await runInForeground(host, heldShellArgv(lease, tree, terminal), env);
+      return await runInForeground(host, heldShellArgv(lease, tree, terminal), {
+        ...env,
+        ...TMP_ON_STORAGE,
+      });
     });
   }
   if (!await isRunning(host, lease)) {

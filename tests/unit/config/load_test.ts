@@ -47,6 +47,7 @@ const DEFAULTS: Config = {
   cache_max_size: Infinity,
   cache_max_age: 2_592_000,
   storage: "auto",
+  tmp: "storage",
   boot: true,
   user: undefined,
   private_users: "auto",
@@ -149,6 +150,7 @@ Deno.test("loadConfig() takes every key", async () => {
     network_deny = ["10.0.0.0/8"]
     network_allow = ["10.1.2.3", "fd00::/8"]
     storage = "tmpfs"
+    tmp = "tmpfs"
     boot = false
     shell = '/bin/sh'
     seccomp = false
@@ -206,6 +208,7 @@ Deno.test("loadConfig() takes every key", async () => {
     cache_max_size: 20 * 2 ** 30,
     cache_max_age: 604_800,
     storage: "tmpfs",
+    tmp: "tmpfs",
     boot: false,
     shell: "/bin/sh",
     seccomp: false,

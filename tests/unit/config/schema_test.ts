@@ -189,6 +189,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
     bad: ["a", ["a/b"], ["../x"], [""], [1], ["config"], ["a", "config"]],
   },
   storage: { good: ["auto", "overlay", "btrfs", "tmpfs"], bad: ["zfs", "Auto", true] },
+  tmp: { good: ["storage", "tmpfs"], bad: ["memory", "", true] },
   boot: { good: [true, false], bad: ["true", 1] },
   seccomp: { good: [true, false], bad: ["no", 1] },
   capabilities: {

@@ -13,6 +13,7 @@ import type { MachineSpec } from "../../../src/machines/nspawn/spec.ts";
 /** Settings with values that are easy to find in command lines. */
 export const SETTINGS: MachineSettings = {
   storage: "auto",
+  tmp: "storage",
   limits: {
     cpu_weight: 50,
     memory_high: "80%",
@@ -94,7 +95,6 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
     link: null,
     lifetime: 5400,
     timezone: ["--timezone=off"],
-    nspawnVersion: 252,
     ...changes,
   };
 }

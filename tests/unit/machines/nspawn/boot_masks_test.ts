@@ -40,6 +40,18 @@ Deno.test("bootMasksFor() does not mask the remount unit where fstab(5) has an e
   });
 });
 
+Deno.test("bootMasksFor() masks what would hide /tmp, manage the network, or wait for it", async () => {
+  await inFolder(async (folder) => {
+    const { units } = await bootMasksFor(host, folder);
+    const expected = [
+      "tmp.mount",
+      "systemd-networkd.service",
+      "NetworkManager-wait-online.service",
+    ];
+    assert.deepEqual(expected.filter((unit) => !units.includes(unit)), []);
+  });
+});
+
 Deno.test("bootMasksFor() follows no link to a table of the host", async () => {
   await inFolder(async (folder) => {
     const hosts = await treeWith(`${folder}/hosts`, { fstab: "#\n" });

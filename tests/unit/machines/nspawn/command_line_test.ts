@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import { nspawnArgv, nspawnEnvironment } from "../../../../src/machines/nspawn/command_line.ts";
-import { specOf } from "../fixture.ts";
+import { SETTINGS, specOf } from "../fixture.ts";
 
 const FIRST = 0x6000_0000;
 
@@ -18,7 +18,6 @@ Deno.test("nspawnArgv() boots a machine that reports when it is ready", () => {
     "--private-users=1610612736:65536",
     "--resolv-conf=replace-host",
     "--link-journal=no",
-    "--suppress-sync=yes",
     "--bind-ro=/run/nspawn-runner/run-42:/run/nspawn-runner",
     "--bind=/store/.machines/run-42/own/result:/run/nspawn-runner/result",
     "--setenv=SYSTEMD_GENERATOR_PATH=/run/nspawn-runner/generators:",
@@ -37,15 +36,9 @@ Deno.test("nspawnArgv() gives a plain machine an init that only waits", () => {
     "--",
     "/bin/sh",
     "-c",
-    "sleep 0 && echo ready >>/run/nspawn-runner/result && exec sleep infinity >/dev/null 2>&1",
+    "[ -d /tmp ] || mkdir -m 1777 /tmp; sleep 0 && echo ready >>/run/nspawn-runner/result && exec sleep infinity >/dev/null 2>&1",
   ]);
   assert.ok(!argv.includes("--boot"));
-});
-
-Deno.test("nspawnArgv() uses --suppress-sync from nspawn 250 on", () => {
-  const has = (nspawnVersion: number) =>
-    nspawnArgv(specOf({ nspawnVersion }), "unit").includes("--suppress-sync=yes");
-  assert.deepEqual([has(249), has(250)], [false, true]);
 });
 
 Deno.test("nspawnArgv() escapes colons and backslashes of paths", () => {
@@ -69,6 +62,13 @@ Deno.test("nspawnArgv() with own ids maps the owners of binds whose owners are k
 });
 
 Deno.test("nspawnEnvironment() always sets SYSTEMD_SECCOMP", () => {
-  assert.equal(nspawnEnvironment(true)["SYSTEMD_SECCOMP"], "1");
-  assert.equal(nspawnEnvironment(false)["SYSTEMD_SECCOMP"], "0");
+  const seccomp = (seccomp: boolean) =>
+    nspawnEnvironment({ ...SETTINGS, seccomp })["SYSTEMD_SECCOMP"];
+  assert.deepEqual([seccomp(true), seccomp(false)], ["1", "0"]);
+});
+
+Deno.test("nspawnEnvironment() leaves /tmp to the machine's storage unless a tmpfs is configured", () => {
+  const tmpfs = (tmp: "storage" | "tmpfs") =>
+    nspawnEnvironment({ ...SETTINGS, tmp })["SYSTEMD_NSPAWN_TMPFS_TMP"];
+  assert.deepEqual([tmpfs("storage"), tmpfs("tmpfs")], ["0", undefined]);
 });

@@ -49,6 +49,27 @@ Deno.test("overlay.root() keeps what a machine writes out of the chroot, and ope
   });
 });
 
+Deno.test("overlay.root() waits for no disk on fsync(2), also when it is mounted again", async () => {
+  const name = "overlay.root() waits for no disk on fsync(2)";
+  if (Deno.uid() !== 0) return skip(name, "not root");
+  await inFolder(async (folder) => {
+    const [chroot, machine] = [`${folder}/chroot`, `${folder}/machine`];
+    for (const path of [chroot, machine]) await Deno.mkdir(path);
+    await overlay.create(recordingHost().host, chroot, machine, null, null);
+    const root = overlay.root(chroot, machine, null);
+    const write = 'dd if=/dev/zero of="$1/file" bs=1 count=1 oflag=sync status=none; ';
+    for (let time = 0; time < 2; time++) {
+      const { code, stdout, stderr } = await inRoot(
+        root,
+        `${write} grep "^overlay $1 " /proc/mounts`,
+      );
+      if (/mount/.test(stderr)) return skip(name, stderr);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /\bvolatile\b/, "Linux 5.10");
+    }
+  });
+});
+
 Deno.test("overlay.root() with own ids is mounted in a namespace, and its paths are arguments, not shell text", () => {
   const root = overlay.root("/chroots/$(x)", "/m/run-42", FIRST);
   const [program, ...words] = root.wrap!(["systemd-nspawn", "--quiet"]);
@@ -81,7 +102,7 @@ Deno.test("overlay.root() with own ids starts nspawn where the chroot's owners a
     await Deno.writeTextFile(`${chroot}/file`, "content");
     const { host } = recordingHost();
     const { capture } = denoProcesses(host.log);
-    const mapped = ["sh", "-c", IDMAP_PROBE_SCRIPT, "sh", chroot, `${FIRST}`];
+    const mapped = ["sh", "-c", IDMAP_PROBE_SCRIPT, "sh", chroot, `${FIRST}`, machine];
     if ((await capture(["unshare", "--mount", ...mapped])).stdout !== `${FIRST}\n`) {
       return skip(name, "mount(8) maps no owners here");
     }

@@ -126,6 +126,7 @@ Deno.test("standalone.start() gives nspawn arguments, a log and none of our envi
     assert.deepEqual(options.env, {
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       LANG: "C.UTF-8",
+      SYSTEMD_NSPAWN_TMPFS_TMP: "0",
       SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
       SYSTEMD_SECCOMP: "1",
     });

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import type { Failure } from "../../../../src/failure.ts";
-import { cannotStart } from "../../../../src/machines/supervisor/supervisor.ts";
-import { specOf } from "../fixture.ts";
+import {
+  cannotStart,
+  reportWhileStarting,
+} from "../../../../src/machines/supervisor/supervisor.ts";
+import { recordingHost } from "../../recording_host.ts";
+import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
+import { leaseOf, specOf } from "../fixture.ts";
 
 function failureOf(output: string, timedOut: boolean): Pick<Failure, "message" | "hint"> {
   const { message, hint } = cannotStart(specOf(), output, timedOut) as Failure;
@@ -29,4 +34,44 @@ Deno.test("cannotStart() explains an init that crashes", () => {
     /Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create$/,
   );
   assert.equal(failureOf("Container run-42 terminated by signal KILL.\n", false).hint, undefined);
+});
+
+const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 2));
+
+Deno.test("reportWhileStarting() names what a slow boot waits for, once, and not after the start", async () => {
+  const jobs = "  7 multi-user.target start waiting\n 95 slow.service     start running\n";
+  const recording = recordingHost({
+    answer: (argv) =>
+      argv.includes("list-jobs") ? { stdout: jobs } : answerCat(argv, {
+        ...HOST_FILES,
+        ...processFiles({ pid: 77, start: 9, isInit: true }),
+      }),
+  });
+  const timers: (() => void)[] = [];
+  const clock = {
+    ...recording.host.clock,
+    after(ms: number, call: () => void) {
+      assert.equal(ms, 10_000);
+      const at = timers.push(call) - 1;
+      return () => void delete timers[at];
+    },
+  };
+  const host = { ...recording.host, clock };
+  const lease = leaseOf("/store", "42", { ids: 0x6000_0000 });
+  const start = async () => {
+    for (const at of [0, 1]) {
+      timers[at]!();
+      const asked = () => recording.commands().filter((line) => /list-jobs/.test(line)).length;
+      for (let turn = 0; turn < 500 && asked() <= at; turn++) await nextTurn();
+      await nextTurn();
+    }
+    return "started";
+  };
+  const find = () => Promise.resolve(77);
+  assert.equal(await reportWhileStarting(host, specOf(), lease, find, start), "started");
+  assert.equal(
+    recording.err(),
+    "Machine run-42 is still booting. Its systemd waits for slow.service\n",
+  );
+  assert.deepEqual(Object.keys(timers), ["0", "1"], "the last timer is cancelled");
 });

@@ -118,6 +118,7 @@ Deno.test("systemd.start() gives a unit exactly these properties", async () => {
     "--property=CPUQuota=150%",
     "--property=IOWeight=20",
     "--property=TasksMax=100",
+    "--setenv=SYSTEMD_NSPAWN_TMPFS_TMP=0",
     "--setenv=SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1",
     "--setenv=SYSTEMD_SECCOMP=1",
     "--",
