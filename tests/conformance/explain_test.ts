@@ -80,15 +80,33 @@ onEachHost("a script that fails on a full disk logs that", async (site) => {
 onEachHost(
   "no machine starts where the host has too little free disk, and its job is retried",
   async (site) => {
-    const own = await site.with({ disk_reserve: "900T" });
-    await withAttempt(own, planOf(CHROOT), async (job) => {
-      const prepared = await job.prepare();
-      assert.equal(prepared.code, SYSTEM_FAILURE, prepared.stderr);
-      assert.match(prepared.stderr, /only .* are free at .*, less than .* \(disk_reserve\)/);
-      assert.deepEqual(await leasesOf(own), []);
+    await onSmallDisk(site, async (small, disk) => {
+      const own = await small.with({ store: disk, disk_reserve: "900T" });
+      await withAttempt(own, planOf(CHROOT), async (job) => {
+        const prepared = await job.prepare();
+        assert.equal(prepared.code, SYSTEM_FAILURE, prepared.stderr);
+        assert.match(prepared.stderr, /only .* are free at .*, less than .* \(disk_reserve\)/);
+        assert.deepEqual(await leasesOf(own), []);
+      });
     });
   },
 );
+
+onEachHost("prepare removes caches that no job uses before it refuses a job", async (site) => {
+  await onSmallDisk(site, async (small, disk) => {
+    const own = await small.with({ store: disk, disk_reserve: "2M" });
+    await withAttempt(own, { ...planOf(CHROOT), project: 7101 }, async (job) => {
+      await begin(job);
+      assertDone(await job.run("build_script", "head -c 3000000 /dev/zero >/cache/big"));
+    });
+    await withAttempt(own, { ...planOf(CHROOT), project: 7102 }, async (job) => {
+      assertDone(await job.config());
+      const prepared = await job.prepare();
+      assertDone(prepared);
+      assert.match(prepared.stderr, /Removing .*7101.*: disk space is short \(disk_reserve\)/);
+    });
+  });
+});
 
 onEachHost(
   "a full disk makes prepare fail as a system failure, and leaves nothing",

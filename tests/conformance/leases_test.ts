@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Lease } from "../../src/machines/record/lease.ts";
 import { timed } from "../hosts/command.ts";
+import { until } from "../hosts/init_process.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
@@ -86,7 +87,10 @@ async function age(site: Site, change: Partial<Record<keyof Lease, unknown>>): P
 
 for (
   const [what, change, reason] of [
-    ["a deadline that is over", { deadline: "2020-01-01T00:00:00.000Z" }, /its deadline was 2020/],
+    ["a deadline that is over", {
+      deadline: "2020-01-01T00:00:00.000Z",
+      deadlineUptime: 0,
+    }, /its deadline was 2020/],
     ["another boot", { boot: "another" }, /the host was rebooted/],
   ] as const
 ) {
@@ -114,14 +118,68 @@ for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
     const id = newJob();
     assert.equal((await own.call(["prepare", CHROOT, "--id", id])).code, 0);
     const lease = `${own.store}/.leases/run-${id}.json`;
-    // The lease is missing or damaged.
-    await own.host.exec(own.boots ? ["rm", lease] : ["truncate", "--size=20", lease]);
-    const done = await own.call(["gc"]);
+    if (own.boots) await own.host.exec(["rm", lease]);
+    else {
+      const [{ leader }] = await leasesOf(own) as [Lease];
+      await own.host.exec(["truncate", "--size=20", lease]);
+      assert.equal((await own.call(["gc"])).stdout, "", "a damaged lease, and its machine lives");
+      await own.host.exec(["sh", "-c", 'kill -s KILL "$1"', "sh", `${leader!.pid}`]);
+    }
+    const collect = async () => {
+      const collected = await own.call(["gc"]);
+      return collected.stdout === "" ? null : collected;
+    };
+    const done = await until(collect, 20_000);
+    assert.ok(done);
     assert.equal(done.code, 0, done.stderr);
     assert.match(done.stdout, new RegExp(`run-${id}: no record of it, but .*its writes`));
     assert.deepEqual(await leftovers(own.host), []);
   });
 }
+
+onEachHost(
+  "a job goes on while another version of the program starts and removes machines",
+  async (site) => {
+    const own = await site.with({ boot: false });
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      const [lease] = await leasesOf(own) as [Lease];
+      const path = own.host.outerPath(`${own.store}/.leases/${lease.machine}.json`);
+      const write = (one: unknown) => Deno.writeTextFile(path, JSON.stringify(one));
+      // A later version wrote it, with other fields.
+      await write({ ...lease, version: 2, deadline: undefined, new: {} });
+      assert.equal((await own.call(["gc"])).stdout, "");
+      await withAttempt(own, planOf(CHROOT), async (next) => {
+        await begin(next);
+        const other = (await leasesOf(own)).find(({ machine }) => machine !== lease.machine)!;
+        if (lease.ids !== null) assert.notEqual(other.ids, lease.ids);
+        if (lease.network.kind === "private") assert.notDeepEqual(other.network, lease.network);
+        assertDone(await next.run("build_script", "echo next > /whose"));
+      });
+      // An earlier version wrote it, which did not know some of the fields.
+      const { deadlineUptime: _, ...earlier } = lease;
+      await write(earlier);
+      assertDone(await job.run("build_script", "test ! -e /whose && echo here"));
+    });
+    assert.deepEqual(await leftovers(own.host), []);
+  },
+);
+
+onEachHost("gc ends no machine of another container in the same cgroup hierarchy", async (site) => {
+  const folder = `${site.host.cgroup}/nspawn-runner-run-99999`;
+  // This test is in another PID namespace than the host: there, the process is 0.
+  const neighbour = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  await Deno.mkdir(folder);
+  try {
+    await Deno.writeTextFile(`${folder}/cgroup.procs`, `${neighbour.pid}`);
+    assert.equal((await site.call(["gc"])).stdout, "");
+    assert.equal((await Deno.readTextFile(`${folder}/cgroup.procs`)).trim(), `${neighbour.pid}`);
+  } finally {
+    neighbour.kill("SIGKILL");
+    await neighbour.status;
+    await Deno.remove(folder);
+  }
+}, ["standalone"]);
 
 onEachHost("gc touches no machine of another store", async (site) => {
   await withMachine(await site.with({ boot: false }), async (id) => {

@@ -23,6 +23,8 @@ export interface TestHost {
   signalAlone(running: Running, signal: Deno.Signal): Promise<void>;
   /** Returns the path by which the tests themselves reach a path of the host. */
   outerPath(path: string): string;
+  /** Path of the cgroup of all its processes, as the tests see it. */
+  readonly cgroup: string;
   /** Returns the pids of its processes, as the tests see them. */
   processes(): Promise<number[]>;
   /** Ends and removes it. */
@@ -74,6 +76,7 @@ export function hostOf(folder: Folder, inside: RunningHost): TestHost {
       for (const pid of await childrenOf(nsenter)) kill(pid, signal);
     },
     outerPath: (path) => `/proc/${leader}/root${path}`,
+    cgroup: folder.cgroup,
     processes: () => processesOf(folder.cgroup),
     close: folder.close,
   };
