@@ -42,8 +42,9 @@ export async function planForJob(
 ): Promise<MachinePlan> {
   const chroot = await resolveForJob(host, config, image);
   const { name, own } = chroot;
+  const defined = settingsFor(config, ...own);
   const settings = applyOverrides(
-    settingsFor(config, ...own),
+    defined,
     config.overrides,
     job?.overrides ?? {},
   );
@@ -52,6 +53,7 @@ export async function planForJob(
     tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
     onReserved: (tree) => host.log.info(chrootLine(tree)),
     settings,
+    isBootedByJob: settings.boot && !defined.boot,
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, { machine, job, image, began }),
     folders: await foldersOf(config, job, machine),

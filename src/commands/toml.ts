@@ -4,7 +4,7 @@ import { runnerToml } from "../gitlab/runner_toml.ts";
 import type { Host } from "../host/host.ts";
 
 /** Prints the `[[runners]]` section for GitLab Runner's config.toml. */
-export const run: CommandRun = async (invocation, { host }) => {
+export const run: CommandRun = async (invocation, { host, config: load }) => {
   const [executable, ...interpreted] = await host.self();
   if (interpreted.length > 0) {
     throw refused(
@@ -12,10 +12,20 @@ export const run: CommandRun = async (invocation, { host }) => {
       "Install it: sudo ./install.sh",
     );
   }
+  const defaultImage = invocation.options["default-image"];
+  // Users other than root may not read the configuration.
+  const configured = await load().then((config) => config.default_image, () => "");
+  if (defaultImage === undefined && configured === undefined) {
+    host.log.warn(
+      "Jobs without image: will fail, since no default is named: give one by --default-image " +
+        "bookworm, or set default_image in the configuration",
+    );
+  }
   host.terminal.out(runnerToml({
     executable,
     name: "nspawn-runner",
     url: invocation.options["url"],
+    defaultImage,
     token: await readToken(host, invocation.options["token-file"]),
   }));
 };

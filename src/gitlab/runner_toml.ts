@@ -7,6 +7,8 @@ export interface RunnerSection {
   readonly name: string;
   readonly url: string | undefined;
   readonly token: string | undefined;
+  /** The image of jobs without `image:`; undefined for the one of the configuration. */
+  readonly defaultImage: string | undefined;
 }
 
 /**
@@ -23,6 +25,9 @@ export function runnerToml(section: RunnerSection): string {
   const executable = tomlString(section.executable);
   const url = section.url ?? "https://gitlab.example.com/";
   const token = section.token ?? "glrt-REPLACE-ME";
+  const image = section.defaultImage === undefined
+    ? ""
+    : `, "--default-image", ${tomlString(section.defaultImage)}`;
   const fillIn = [
     ...(section.url === undefined ? ["url"] : []),
     ...(section.token === undefined ? ["token"] : []),
@@ -42,7 +47,7 @@ export function runnerToml(section: RunnerSection): string {
     `    config_args = ["gitlab-config"]`,
     `    config_exec_timeout = ${SHORT_STAGE_SECONDS}`,
     `    prepare_exec = ${executable}`,
-    `    prepare_args = ["prepare"]`,
+    `    prepare_args = ["prepare"${image}]`,
     `    prepare_exec_timeout = ${PREPARE_SECONDS}`,
     `    run_exec = ${executable}`,
     `    run_args = ["run"]`,

@@ -21,6 +21,8 @@ export interface MachinePlan {
    */
   readonly onReserved?: (tree: BaseTree, ids: number | null) => void;
   readonly settings: MachineSettings;
+  /** Whether the job asks for a booted machine, and its chroot has plain ones. */
+  readonly isBootedByJob?: boolean;
   readonly job: PlannedJob;
   /** Folders in the machine that belong to the user of its scripts. */
   readonly owned: readonly string[];
@@ -48,7 +50,7 @@ export interface BaseTree extends UsedChroot {
 /** The job that a machine is for. */
 export interface PlannedJob {
   readonly id: string;
-  /** A short hash of the GitLab server's identity; undefined by hand. */
+  /** A hash of the GitLab server's identity; undefined by hand. */
   readonly server: string | undefined;
   /** The origin of the repository's URL; undefined without a repository. */
   readonly url: string | undefined;

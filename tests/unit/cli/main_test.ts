@@ -169,6 +169,15 @@ Deno.test("main() prints the section for GitLab Runner with the token of a file"
   });
 });
 
+Deno.test("main() says in toml that jobs without image need a default", async () => {
+  const without = await run(["toml"]);
+  assert.equal(without.code, 0);
+  assert.match(without.err, /Jobs without image: will fail.*--default-image bookworm/);
+  const given = await run(["toml", "--default-image", "bookworm"]);
+  assert.equal(given.err, "");
+  assert.match(given.out, /prepare_args = \["prepare", "--default-image", "bookworm"\]/);
+});
+
 Deno.test("main() refuses toml where the program is not installed", async () => {
   const recording = recordingHost();
   const self = () => Promise.resolve(["deno", "run", "mod.ts"] as const);

@@ -250,3 +250,13 @@ Deno.test("simulate takes a code file that GitLab Runner could not read for a fa
     assert.equal(code, 125, JSON.stringify(own));
   }
 });
+
+Deno.test("simulate refuses a variable that Linux passes to no program", async () => {
+  // "CUSTOM_ENV_X=" and the final zero count.
+  const most = "x".repeat(131_072 - 14);
+  const good = await simulate({ argv: ["--variable", `X=${most}`] });
+  assert.equal(good.code, 0);
+  const bad = await simulate({ argv: ["--variable", `X=${most}x`] });
+  assert.deepEqual([bad.code, bad.stages], [1, []]);
+  assert.match(bad.err(), /Cannot simulate variable X: .*128 KiB/);
+});

@@ -24,7 +24,13 @@ const FILE = "/etc/gitlab-runner/config.toml";
 
 const PROGRAM = "/usr/local/bin/nspawn-runner";
 
-const OURS = runnerToml({ executable: PROGRAM, name: "ci", url: undefined, token: undefined });
+const OURS = runnerToml({
+  executable: PROGRAM,
+  name: "ci",
+  url: undefined,
+  token: undefined,
+  defaultImage: undefined,
+});
 
 /** GitLab Runner's configuration, and the finding. */
 const CONFIGURATIONS: readonly (readonly [string, string, RegExp])[] = [

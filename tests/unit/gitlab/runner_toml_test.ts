@@ -21,7 +21,13 @@ const EXECUTABLE = "/usr/local/bin/nspawn-runner";
 
 Deno.test("runnerToml() returns TOML with all four stages of the executable", () => {
   const { executor, shell, custom } = read(
-    runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined }),
+    runnerToml({
+      executable: EXECUTABLE,
+      name: "x",
+      url: undefined,
+      token: undefined,
+      defaultImage: undefined,
+    }),
   );
   assert.equal(executor, "custom");
   assert.equal(shell, "bash");
@@ -36,7 +42,13 @@ Deno.test("runnerToml() returns TOML with all four stages of the executable", ()
 
 Deno.test("runnerToml() leaves time for cleanup before GitLab Runner ends after 30 s", () => {
   const { custom } = read(
-    runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined }),
+    runnerToml({
+      executable: EXECUTABLE,
+      name: "x",
+      url: undefined,
+      token: undefined,
+      defaultImage: undefined,
+    }),
   );
   const graceful = custom["graceful_kill_timeout"] as number;
   const force = custom["force_kill_timeout"] as number;
@@ -48,11 +60,29 @@ Deno.test("runnerToml() leaves time for cleanup before GitLab Runner ends after 
 });
 
 Deno.test("runnerToml() names the lines to fill in, if any", () => {
-  const both = runnerToml({ executable: EXECUTABLE, name: "x", url: undefined, token: undefined });
+  const both = runnerToml({
+    executable: EXECUTABLE,
+    name: "x",
+    url: undefined,
+    token: undefined,
+    defaultImage: undefined,
+  });
   assert.match(both, /^# Fill in: url and token\.$/m);
-  const one = runnerToml({ executable: EXECUTABLE, name: "x", url: "https://g", token: undefined });
+  const one = runnerToml({
+    executable: EXECUTABLE,
+    name: "x",
+    url: "https://g",
+    token: undefined,
+    defaultImage: undefined,
+  });
   assert.match(one, /^# Fill in: token\.$/m);
-  const none = runnerToml({ executable: EXECUTABLE, name: "x", url: "https://g", token: "t" });
+  const none = runnerToml({
+    executable: EXECUTABLE,
+    name: "x",
+    url: "https://g",
+    token: "t",
+    defaultImage: undefined,
+  });
   assert.doesNotMatch(none, /Fill in/);
   assert.equal(read(none).url, "https://g");
   assert.equal(read(none).token, "t");
@@ -60,9 +90,28 @@ Deno.test("runnerToml() names the lines to fill in, if any", () => {
 
 Deno.test("runnerToml() escapes special characters", () => {
   const odd = 'a"b\\c\n]x = 1\u007f\u0001ü';
-  const section = read(runnerToml({ executable: `/opt/${odd}`, name: odd, url: odd, token: odd }));
+  const section = read(
+    runnerToml({
+      executable: `/opt/${odd}`,
+      name: odd,
+      url: odd,
+      token: odd,
+      defaultImage: undefined,
+    }),
+  );
   assert.equal(section.custom["run_exec"], `/opt/${odd}`);
   assert.equal(section.name, odd);
   assert.equal(section.token, odd);
   assert.equal(section.url, odd);
+});
+
+Deno.test("runnerToml() names the image of jobs that name none", () => {
+  const { custom } = read(runnerToml({
+    executable: EXECUTABLE,
+    name: "x",
+    url: undefined,
+    token: undefined,
+    defaultImage: "bookworm",
+  }));
+  assert.deepEqual(custom["prepare_args"], ["prepare", "--default-image", "bookworm"]);
 });

@@ -17,7 +17,9 @@ const quiet = new AbortController().signal;
 function probedHost(folder: string, onTrial: (folder: string) => Promise<void>): Recording {
   return standaloneHost(folder, ([program, ...words]): Answer | Promise<Answer> | void => {
     if (program === "systemd-nspawn") return { stdout: "systemd 252 (252)\n" };
-    if (program === "unshare") return onTrial(words.at(-1)!).then(() => ({ code: 1 }));
+    if (program === "unshare") {
+      return onTrial(words.at(-1)!).then(() => ({ code: 1, stderr: "control succeeded\n" }));
+    }
   });
 }
 
@@ -146,4 +148,26 @@ Deno.test("reserve() refuses a store that another host uses", () =>
       message: /another host uses store .* for machine run-7$/,
       hint: /If that host is gone: rm .*run-7.json$/,
     });
+  }));
+
+Deno.test("reserve() boots no machine without a user namespace because a job asks for it", () =>
+  inFolder(async (folder) => {
+    const [path = ""] = await treesIn(folder, "tree");
+    for (const program of ["usr/lib/systemd/systemd", "usr/bin/dbus-daemon"]) {
+      await Deno.mkdir(`${path}/${program}`, { recursive: true });
+    }
+    const { host } = probedHost(folder, () => Promise.resolve());
+    const base = { ...await planOf(`${folder}/store`).tree(), path };
+    await host.files.makeDirectory(`${folder}/store`);
+    for (const isBootedByJob of [true, false]) {
+      const plan = planOf(`${folder}/store`, {
+        tree: () => Promise.resolve(base),
+        settings: { ...SETTINGS, storage: "tmpfs", private_users: "off", boot: true },
+        isBootedByJob,
+      });
+      const reserved = reserve(host, plan, await prepareHost(host, plan, quiet), quiet);
+      if (isBootedByJob) {
+        await assert.rejects(reserved, { kind: "refused", message: /NSPAWN_BOOT=true/ });
+      } else assert.equal((await reserved).lease.booted, true);
+    }
   }));
