@@ -9,7 +9,8 @@ const FILES: readonly Escape[] = [
   {
     name: "create a device",
     language: "sh",
-    program: "mknod null c 1 3 && echo x >null",
+    // In /dev: nowhere else a device can be opened.
+    program: "mknod /dev/escaped c 1 3 && echo x >/dev/escaped",
     where: "anywhere",
     refusal: DENIED,
     opened: "unprotected",
