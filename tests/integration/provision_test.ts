@@ -175,6 +175,17 @@ onEachHost(
         `cd ${own.store}/x/srv && stat --format=%u:%g large root user && cat map environment`;
       const { stdout } = await own.host.exec(["sh", "-c", look]);
       assert.match(stdout, /^100000:100000\n0:0\n1000:1000\n *0 +1[0-9]{9} +65536\n/);
+      const foreign = [
+        "find",
+        `${own.store}/x/`,
+        "-xdev",
+        "-uid",
+        "+65535",
+        "-not",
+        "-name",
+        "large",
+      ];
+      assert.equal((await own.host.exec(foreign)).stdout, "", "nspawn leaves no other owners");
       for (const line of [`https_proxy=${proxy}`, "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]) {
         assert.ok(stdout.split("\n").includes(line), `${line}: ${stdout}`);
       }

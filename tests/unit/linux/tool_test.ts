@@ -5,6 +5,7 @@ import {
   LIVING_PARENT_SCRIPT,
   requireProgram,
   runTool,
+  THROUGH_PIPE_SCRIPT,
   toolEnvironment,
 } from "../../../src/linux/tool.ts";
 import { skip } from "../../skip.ts";
@@ -62,6 +63,18 @@ Deno.test("LIVING_PARENT_SCRIPT runs a command only while its parent is the give
     (await processes.capture(["sh", "-c", LIVING_PARENT_SCRIPT, `${parent}`, "true"])).code;
   assert.equal(await codeWith(Deno.pid), 0);
   assert.equal(await codeWith(1), 1);
+});
+
+Deno.test("THROUGH_PIPE_SCRIPT gives the command a pipe as stdout and stderr, and ends with its code", async () => {
+  await inFolder(async (folder) => {
+    const script = "readlink /proc/self/fd/1; echo message >&2; exit 7";
+    const words = ["-c", 'exec "$@" 2>"$0"', `${folder}/log`, "sh", "-c", THROUGH_PIPE_SCRIPT];
+    const { code } = await new Deno.Command("sh", {
+      args: [...words, "sh", "sh", "-c", script],
+    }).output();
+    assert.equal(code, 7);
+    assert.match(await Deno.readTextFile(`${folder}/log`), /^pipe:.*\nmessage\n$/);
+  });
 });
 
 Deno.test("runTool() does not start a tool that was interrupted before", async () => {
