@@ -53,5 +53,5 @@ export async function verifyHelper(
   if (ending.kind === "exited" && !interrupt.aborted) {
     throw helperMissing("it does not run in the machine");
   }
-  throw hostFailure(`Cannot start machine ${name}: it was ended while gitlab-runner was tried`);
+  throw hostFailure(`Cannot start machine ${name}: interrupted while gitlab-runner was tested in it`);
 }

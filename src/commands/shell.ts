@@ -1,4 +1,4 @@
-import { locateTree } from "../chroots/generations/current.ts";
+import { locateTree } from "../chroots/generations/publish.ts";
 import type { CommandRun } from "../app/command.ts";
 import { findMachine, openShell } from "../machines/use/shell.ts";
 import { readLease } from "../machines/record/lease.ts";

@@ -45,7 +45,7 @@ exit 9
       // No process owns this memory, so that the kernel kills all of them, the machine's own too.
       name: "files in memory",
       script: "head -c 600M /dev/zero >/root/x\n",
-      output: /^137 [^]*Out of memory: the machine was killed with all that it held\./,
+      output: /^137 [^]*Out of memory: the kernel killed the machine\./,
       unlimited: /^0 $/,
     },
   ],

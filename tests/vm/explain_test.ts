@@ -37,7 +37,7 @@ for (const boot of [true, false]) {
       assert.match(last.stderr, /CPU \d+\.\d s, memory at most (29\d|300) MiB, /);
       const files = await site.runScript(id, HOLD_500_MIB);
       assert.equal(files.code, 137, files.stderr);
-      assert.match(files.stderr, /^nspawn-runner: Out of memory: the machine was killed /m);
+      assert.match(files.stderr, /^nspawn-runner: Out of memory: the kernel killed the machine/m);
     });
   });
 

@@ -6,7 +6,7 @@ import { hostFailure } from "../../failure.ts";
 import { diskUsage } from "../../linux/disk.ts";
 import { syncTree } from "../../linux/tree.ts";
 import type { ChrootContext } from "../generations/context.ts";
-import { addGeneration } from "../generations/current.ts";
+import { addGeneration } from "../generations/publish.ts";
 import { chrootPaths } from "../generations/paths.ts";
 import type { GenerationRecord } from "../generations/record.ts";
 import { finalizeTree } from "./finalize_tree.ts";

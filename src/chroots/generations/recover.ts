@@ -5,7 +5,7 @@ import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { removeTrees } from "../../linux/tree.ts";
-import { switchTo } from "./current.ts";
+import { switchTo } from "./publish.ts";
 import { tryLock } from "./lock.ts";
 import {
   buildsFolder,

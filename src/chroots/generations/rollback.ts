@@ -4,7 +4,7 @@ import type { ChrootName } from "../../config/chroot_name.ts";
 import { refused } from "../../failure.ts";
 import { changeChroot } from "./change_chroot.ts";
 import type { ChrootContext } from "./context.ts";
-import { switchTo } from "./current.ts";
+import { switchTo } from "./publish.ts";
 import { currentNumber, generationNumbers, readRecord } from "./record.ts";
 import { restoreLink } from "./recover.ts";
 
@@ -37,7 +37,7 @@ async function chooseGeneration(
   if (current === null) {
     throw refused(
       "it has no generations",
-      "Another program made its tree; the first maintenance of a directory makes a generation",
+      `Create one: nspawn-runner chroot-maintenance ${name}`,
     );
   }
   const numbers = await generationNumbers(host, store, name);

@@ -73,7 +73,7 @@ export async function reportedEnding(stage: StageRun): Promise<Ending | undefine
   const report = await stage.report();
   const code = report.match(new RegExp(`^${stage.nonce} (\\d{1,3})$`, "m"))?.[1];
   if (code !== undefined) return { kind: "exited", code: Number(code) };
-  // Only SIGKILL ends the reporter itself: it survives every signal that can be caught.
+  // It catches the signals by which scripts are ended; another one that ends it counts as SIGKILL.
   return report.includes(`${stage.nonce} started\n`)
     ? { kind: "signalled", signal: SIGKILL }
     : undefined;

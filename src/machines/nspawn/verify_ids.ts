@@ -23,6 +23,6 @@ export async function verifyIds(
   throw hostFailure(
     `Cannot start the machine: its user namespace is not the requested one ` +
       `(map ${map}; files of ${ownerOnDisk} belong to ${rootOwner})`,
-    'Set private_users = "off" in the configuration',
+    "Check the host: nspawn-runner doctor",
   );
 }

@@ -1,4 +1,4 @@
-/** Leases: the record that a machine exists, written before anything is created, removed last. */
+/** Leases: the record that a machine exists. It is written before anything is created. */
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";

@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host, Lock } from "../../host/host.ts";
 import { until, type WaitOptions } from "../../linux/wait.ts";
-import { idOf, type MachineName } from "./name.ts";
+import type { MachineName } from "./name.ts";
 import { machineLock } from "./paths.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 
@@ -34,7 +34,7 @@ export async function whileMachineLocked<T>(
   if (lock === null) {
     throw hostFailure(
       `Cannot change machine ${machine}: another process starts or ends it`,
-      `Wait, or end it: nspawn-runner cleanup --id ${idOf(machine)}`,
+      `Try again in a minute; find the process: fuser -v ${machineLock(machine)}`,
     );
   }
   let failed = true;

@@ -3,7 +3,7 @@
 import { recreate } from "../../../src/chroots/build/create.ts";
 import { changeChroot } from "../../../src/chroots/generations/change_chroot.ts";
 import type { Candidate, ChrootContext } from "../../../src/chroots/generations/context.ts";
-import { switchTo } from "../../../src/chroots/generations/current.ts";
+import { switchTo } from "../../../src/chroots/generations/publish.ts";
 import type { ChrootMachine } from "../../../src/chroots/generations/chroot_machines.ts";
 import {
   currentNumber,

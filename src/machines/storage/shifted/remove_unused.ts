@@ -72,10 +72,10 @@ export async function removeShiftedLayersOf(
 }
 
 function reasonOf(entry: string): string {
-  if (entry.startsWith(REMOVED_PREFIX)) return "its removal was killed";
+  if (entry.startsWith(REMOVED_PREFIX)) return "its removal was interrupted";
   return entry.startsWith(PROBE_PREFIX)
     ? "a probe of the host that was killed"
-    : "its tree is gone";
+    : "its generation was removed";
 }
 
 async function treeKeysInUse(host: Host, store: string, trees: ListTrees): Promise<Set<string>> {
@@ -104,7 +104,9 @@ async function moveUnfinishedAside(
     const lock = await host.files.lock(shiftedLayerLock(join(folder, key, firstId)));
     if (lock === null) continue;
     const path = join(folder, key, entry);
-    if (confirm(path, "its making was killed")) moved.push(await moveAside(host, folder, path));
+    if (confirm(path, "its creation was interrupted")) {
+      moved.push(await moveAside(host, folder, path));
+    }
     await lock.remove();
   }
   return moved;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { addGeneration } from "../../../../src/chroots/generations/current.ts";
+import { addGeneration } from "../../../../src/chroots/generations/publish.ts";
 import { rollBack } from "../../../../src/chroots/generations/rollback.ts";
 import { machine, named, recreateChroot, test } from "../fixture.ts";
 

@@ -1,4 +1,4 @@
-/** Which generation of a chroot is current. */
+/** Makes a tree the current generation of its chroot; adopts directories that other programs made. */
 
 import { basename, join } from "@std/path/posix";
 import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
