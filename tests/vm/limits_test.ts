@@ -5,7 +5,7 @@ import { CHROOT } from "../hosts/site.ts";
 import { onVm, type VmSite } from "./site.ts";
 
 const MIB = 1024 ** 2;
-const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
+const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\ncpu_quota = "100%"\n';
 
 /** The kernel kills this in a machine with 300 MiB. */
 const TAKE_500_MIB = "python3 -c 'x = bytearray(500 * 1024 * 1024)'";
@@ -35,6 +35,7 @@ for (const boot of [true, false]) {
     await site.define(`boot = ${boot}\n${LIMITS}`);
     await site.withMachine(async (id) => {
       const unit = await isSetUp(site, id);
+      await seesItsLimits(site, id);
       await killsWhoTakesTooMuch(site, id);
       await stopsForks(site, id);
       await staysUsable(site, id, boot);
@@ -70,6 +71,13 @@ async function isSetUp(site: VmSite, id: string): Promise<string> {
   assert.ok(Math.abs(Number(all) - share) <= 4096, `${all} is 90 % of ${total} kB`);
   assert.ok(Math.abs(Number(bound) - share) <= 4096, `${bound} is 90 % of ${total} kB`);
   return unit!;
+}
+
+/** As the JVM, Go, Node and make look for them. */
+async function seesItsLimits(site: VmSite, id: string): Promise<void> {
+  const script = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max; nproc\n";
+  const { stdout, stderr } = await site.runScript(id, script);
+  assert.equal(stdout, `${300 * MIB}\n100000 100000\n1\n`, stderr);
 }
 
 async function killsWhoTakesTooMuch(site: VmSite, id: string): Promise<void> {

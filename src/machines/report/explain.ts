@@ -47,6 +47,7 @@ export async function explainFailure(
   const tasksRefused = usage.tasksRefused ?? 0;
   const lines = [
     outOfMemory(oomKills - before.oomKills, usage),
+    slowedDown(usage, cancelled),
     outOfTasks(tasksRefused - before.tasksRefused, usage),
     outOfOwnDisk(left, lease) ?? outOfDisk(usage, lease),
     outOfTime(host, lease, cancelled),
@@ -94,6 +95,20 @@ function outOfMemory(kills: number, usage: Usage): string | null {
   return `Out of memory: ${times(kills, "process")} killed at ${
     limitOf(usage)
   }. The administrator can raise ${setting}`;
+}
+
+/** Seconds of waiting for memory that explain why a job was slow. */
+const LONG_STALL = 10;
+
+/** Above `memory_high` the kernel lets processes wait for memory: a job may crawl until its time-out. */
+function slowedDown({ memoryHigh, slowedDown, memoryStalled }: Usage, cancelled: boolean) {
+  if ((slowedDown ?? 0) === 0) return null;
+  const seconds = memoryStalled === null ? null : Math.round(memoryStalled / 1e6);
+  if (seconds === null ? !cancelled : seconds < LONG_STALL) return null;
+  const limit = memoryHigh === null ? "" : `, ${formatSize(memoryHigh)}`;
+  return `Slowed down: the job waited ${seconds === null ? "" : `${seconds} s `}for memory above ` +
+    `limits.memory_high${limit}. The administrator can raise it, ` +
+    "or set limits.memory_max below it, which ends such a job";
 }
 
 function limitOf({ memoryMax }: Usage): string {

@@ -14,6 +14,12 @@ export interface Usage {
   readonly memoryPeak: number | null;
   /** Bytes above which processes are killed; also null where there is no limit. */
   readonly memoryMax: number | null;
+  /** Bytes above which processes are slowed down; also null where there is no such limit. */
+  readonly memoryHigh: number | null;
+  /** How often processes were slowed down by that limit. */
+  readonly slowedDown: number | null;
+  /** Microseconds in which all processes at once waited for memory; null also without `psi` in the kernel. */
+  readonly memoryStalled: number | null;
   /** Processes killed for their memory. */
   readonly oomKills: number | null;
   /** The limit of processes and threads; also null where there is no limit. */
@@ -44,6 +50,8 @@ const CGROUP_FILES = [
   "memory.current",
   "memory.peak",
   "memory.max",
+  "memory.high",
+  "memory.pressure",
   "memory.events",
   "pids.max",
   "pids.events",
@@ -83,6 +91,9 @@ export function parseUsage(text: string): Usage {
     memory: find("memory\\.current (\\d+)"),
     memoryPeak: find("memory\\.peak (\\d+)"),
     memoryMax: find("memory\\.max (\\d+)"),
+    memoryHigh: find("memory\\.high (\\d+)"),
+    slowedDown: find("memory\\.events high (\\d+)"),
+    memoryStalled: find("memory\\.pressure full .*total=(\\d+)"),
     oomKills: find("memory\\.events oom_kill (\\d+)"),
     tasksMax: find("pids\\.max (\\d+)"),
     tasksRefused: find("pids\\.events max (\\d+)"),

@@ -1,5 +1,6 @@
 /** Makes the storage and the files of a reserved machine, and the specification by which a supervisor starts it. */
 
+import type { Limits } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { openChannel } from "../exec/channel.ts";
@@ -83,7 +84,7 @@ async function createFiles(
   bootMasks: BootMasks,
 ): Promise<readonly Bind[]> {
   const { user, ids, diskMax } = lease;
-  const { environment } = tree;
+  const environment = [...tree.environment, ...threadLimit(lease, settings.limits)];
   const paths = machinePaths(lease.store, name);
   await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
   await writeGeneratorMasks(host, paths.stage, bootMasks);
@@ -92,6 +93,15 @@ async function createFiles(
   const hosts = await hostsFile(host, tree.path, paths, name);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
   return [hosts, ...binds];
+}
+
+/**
+ * Returns the variable by which nproc(1) and OpenMP keep to the machine's quota of the CPU, rounded up; they do not
+ * read cgroups. The last one of a name has the least weight: the image's own prevails.
+ */
+function threadLimit({ supervisor }: Lease, { cpu_quota }: Limits): string[] {
+  if (cpu_quota === "infinity" || supervisor !== "systemd") return [];
+  return [`OMP_THREAD_LIMIT=${Math.ceil(parseInt(cpu_quota) / 100)}`];
 }
 
 function vethOf(

@@ -49,7 +49,9 @@ export const systemd: Supervisor = {
       () => reportWhileStarting(host, spec, lease, findPid, start),
     );
     // Not earlier: until then nspawn still drops capabilities of PID 1.
-    return await findInitProcess(host, spec.name);
+    const init = await findInitProcess(host, spec.name);
+    await showLimits(host, spec, init);
+    return init;
   },
   async isAlive(host, lease) {
     return lease.leader !== null && await recordedPid(host, lease.machine) === lease.leader.pid;
@@ -186,6 +188,31 @@ async function limitSlice(host: Host): Promise<void> {
   await host.files.makeDirectory(RUNTIME_FOLDER);
   await host.files.write(mark, "");
 }
+
+/**
+ * Copies the limits of the unit to the cgroup that the machine sees as the root: runtimes such as JVM, Go and Node
+ * choose the size of their heap and the number of threads by it.
+ */
+async function showLimits(
+  host: Host,
+  { name, settings: { limits } }: MachineSpec,
+  { cgroup }: InitProcess,
+): Promise<void> {
+  if (limits.memory_max === "infinity" && limits.cpu_quota === "infinity") return;
+  const [unit] = cgroup.split(`/${PAYLOAD}`, 1);
+  if (!unit?.endsWith(`/${unitOf(name)}`)) return;
+  await host.processes.capture(["sh", "-c", SHOW_LIMITS_SCRIPT, "sh", unit, `${unit}/${PAYLOAD}`]);
+}
+
+/** nspawn's cgroup for a machine below its unit, with --keep-unit. */
+const PAYLOAD = "payload";
+
+/** Arguments: the cgroup of the unit, the cgroup of the machine. A controller that the host lacks has no file. */
+export const SHOW_LIMITS_SCRIPT = `
+for limit in memory.max memory.swap.max cpu.max; do
+  if [ -e "$1/$limit" ] && [ -e "$2/$limit" ]; then cat "$1/$limit" >"$2/$limit"; fi
+done
+`;
 
 async function findInitProcess(host: Host, machine: string): Promise<InitProcess> {
   const pid = await recordedPid(host, machine) ?? await askMachined(host, machine);

@@ -49,3 +49,27 @@ Deno.test("explainFailure() of a limited machine knows the host's disk, too, but
     assert.ok(processes.some(({ argv }) => argv[0] === "sh" && argv[4] === "/store"));
   }
 });
+
+/** Counters of the kernel, whether the job was cancelled, what it hears. */
+const STALLS: readonly (readonly [string, boolean, RegExp | null])[] = [
+  [
+    "memory.high 268435456\nmemory.events high 9\nmemory.pressure full total=42000000\n",
+    true,
+    /^Slowed down: the job waited 42 s for memory above limits\.memory_high, 256 MiB\. .*memory_max/,
+  ],
+  ["memory.events high 9\nmemory.pressure full total=9000000\n", true, null],
+  ["memory.events high 0\nmemory.pressure full total=42000000\n", true, null],
+  ["memory.events high 9\n", true, /^Slowed down: the job waited for memory/],
+  ["memory.events high 9\n", false, null],
+];
+
+for (const [stdout, cancelled, line] of STALLS) {
+  Deno.test(`explainFailure() with ${stdout.replaceAll("\n", ", ")}cancelled ${cancelled}`, async () => {
+    const { host } = recordingHost({ answer: ([program]) => program === "sh" ? { stdout } : {} });
+    const lease = leaseOf("/nonexistent", "42", {});
+    const ending = { kind: "signalled", signal: 15 } as const;
+    const { lines } = await explainFailure(host, lease, ending, 0, cancelled);
+    assert.equal(lines.length, line === null ? 0 : 1, lines.join());
+    if (line !== null) assert.match(lines[0]!, line);
+  });
+}

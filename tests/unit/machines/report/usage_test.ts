@@ -16,7 +16,11 @@ const TEXT = `      Avail    1B-blocks IFree Inodes
 memory.current 1048576
 memory.peak ${300 * 1024 ** 2}
 memory.max ${300 * 1024 ** 2}
+memory.high ${200 * 1024 ** 2}
+memory.pressure some avg10=0.00 avg60=0.00 avg300=0.00 total=99000000
+memory.pressure full avg10=0.00 avg60=0.00 avg300=0.00 total=2000000
 memory.events low 0
+memory.events high 31
 memory.events oom 7
 memory.events oom_kill 2
 memory.events oom_group_kill 0
@@ -40,6 +44,9 @@ Deno.test("parseUsage() reads what the kernel counts, and null for the rest", ()
     memory: 1048576,
     memoryPeak: 300 * 1024 ** 2,
     memoryMax: 300 * 1024 ** 2,
+    memoryHigh: 200 * 1024 ** 2,
+    slowedDown: 31,
+    memoryStalled: 2000000,
     oomKills: 2,
     tasksMax: 60,
     tasksRefused: 5,

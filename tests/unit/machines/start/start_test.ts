@@ -106,6 +106,26 @@ for (const [there, boot, boots] of BOOTS) {
   });
 }
 
+Deno.test("startMachine() tells scripts the CPU quota, unless the image does, where it is enforced", async () => {
+  const told = async (cpu_quota: string) => {
+    let environment: string | undefined;
+    await inFolder(async (folder) => {
+      await chrootWith(folder, SYSTEMD, BUS);
+      const { host } = await systemdHost(folder);
+      const write = async (path: string, text: string | Uint8Array, mode?: number) => {
+        if (path.endsWith("/environment")) environment = String(text);
+        await host.files.write(path, text, mode);
+      };
+      const limits = { ...SETTINGS.limits, cpu_quota };
+      const plan = bootedPlan(folder, { limits });
+      await start({ ...host, files: { ...host.files, write } }, plan, quiet);
+    });
+    return environment;
+  };
+  assert.equal(await told("150%"), "OMP_THREAD_LIMIT=2\n");
+  assert.equal(await told("infinity"), undefined);
+});
+
 /** Where a start fails, the process that fails there, and what it then has to undo. */
 const STEPS: readonly (readonly [string, string, readonly string[]])[] = [
   ["its storage", "mount", []],

@@ -7,6 +7,7 @@ import { LIMIT_TABLES_SCRIPT } from "../../../../src/machines/supervisor/host_ta
 import {
   LIMIT_SLICE_SCRIPT,
   limitProperties,
+  SHOW_LIMITS_SCRIPT,
   systemd,
   unitOf,
 } from "../../../../src/machines/supervisor/systemd.ts";
@@ -390,4 +391,42 @@ Deno.test("systemd.ranOutOfMemory() looks for systemd's message about the machin
     assert.equal(await systemd.ranOutOfMemory(host, LEASE, 1_000), stdout !== "");
     assert.match(commands().at(-1)!, /--since=@1 .* _PID=1 UNIT=nspawn-runner-run-42\.service /);
   }
+});
+
+Deno.test("systemd.start() copies limits to the cgroup that the machine sees, where there are any", async () => {
+  const unit = "/machine.slice/nspawn-runner-run-42.service";
+  const shown = async (limits: Partial<typeof SETTINGS.limits>) => {
+    const settings = { ...SETTINGS, limits: { ...SETTINGS.limits, ...limits } };
+    const kernel = {
+      ...KERNEL,
+      "/proc/77/cgroup": `0::${unit}/payload/init.scope\n`,
+    };
+    const { started, processes } = start({
+      spec: specOf({ settings }),
+      answer: (argv) => argv[0] === "cat" ? answerCat(argv, kernel) : undefined,
+    });
+    await started;
+    return processes.find(({ argv }) => argv[2] === SHOW_LIMITS_SCRIPT)?.argv.slice(4);
+  };
+  const [from, to] = await shown({}) ?? [];
+  assert.ok(from?.endsWith(unit), from);
+  assert.equal(to, `${from}/payload`);
+  assert.equal(await shown({ memory_max: "infinity", cpu_quota: "infinity" }), undefined);
+});
+
+Deno.test("SHOW_LIMITS_SCRIPT copies what both cgroups have", async () => {
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/payload`);
+    for (const file of ["memory.max", "cpu.max"]) {
+      await Deno.writeTextFile(`${folder}/${file}`, file);
+    }
+    await Deno.writeTextFile(`${folder}/payload/memory.max`, "max");
+    const args = ["-euc", SHOW_LIMITS_SCRIPT, "sh", folder, `${folder}/payload`];
+    const { success } = await new Deno.Command("sh", { args }).output();
+    assert.ok(success);
+    assert.equal(await Deno.readTextFile(`${folder}/payload/memory.max`), "memory.max");
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(`${folder}/payload`), ({ name }) => name), [
+      "memory.max",
+    ]);
+  });
 });
