@@ -116,7 +116,10 @@ export const freeDisk: Check = async (host, { store }) => {
   const topic = "free disk";
   const space = await diskSpace(host, store);
   if (space === null) return []; // the store does not exist yet
-  const found = `${formatSize(space.free)} of ${formatSize(space.size)}`;
+  const [own, root] = [await host.files.stat(store), await host.files.stat("/")];
+  // Caches and writable binds have no limit.
+  const shared = own !== null && own.dev === root?.dev ? ", on the host's root file system" : "";
+  const found = `${formatSize(space.free)} of ${formatSize(space.size)}${shared}`;
   return space.free < space.size * MIN_FREE
     ? weak(
       topic,

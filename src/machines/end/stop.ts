@@ -111,10 +111,14 @@ async function moveToHeld(host: Host, lease: Lease, machine: MachineName): Promi
   const nothing = { leader: null, cgroups: [], folders: [], network: { kind: "none" } } as const;
   const held: Lease = { ...lease, ...nothing, machine, held: until };
   await writeLease(host, held);
+  // Its files keep the machine's user ids, which other stores learn by the link.
+  await host.files.remove(leaseLink(machine));
+  await host.files.symlink(machinePaths(lease.store, machine).lease, leaseLink(machine));
   const [from, to] = [lease.machine, machine].map((name) => machinePaths(lease.store, name).folder);
   try {
     await storageOf(lease.storage).move(host, from!, to!);
   } catch (error) {
+    await host.files.remove(leaseLink(machine));
     await removeLease(host, held);
     throw error;
   }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { stopMachine } from "../../../../src/machines/end/stop.ts";
-import { writeLease } from "../../../../src/machines/record/lease.ts";
+import { removeMachine, stopMachine } from "../../../../src/machines/end/stop.ts";
+import { leasesOfHost, writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { inFolder } from "../../recording_host.ts";
+import { answerCat, HOST_FILES, statOf } from "../fake_kernel.ts";
 import { leaseOf, start } from "../fixture.ts";
 import { NAME, planIn, startingHost } from "../plain_machine.ts";
 import { standaloneHost } from "../standalone_host.ts";
@@ -64,5 +65,43 @@ Deno.test("stopMachine() takes away what a killed nspawn left of its machine", a
     assert.ok(await stopMachine(host, () => Promise.resolve(lease.store), NAME));
     assert.ok(commands().includes(`umount --quiet ${left}`));
     assert.equal(await host.files.lstat(left), null);
+  });
+});
+
+Deno.test("stopMachine() that keeps what a machine wrote keeps its ids, also for other stores", async () => {
+  await inFolder(async (folder) => {
+    let stat = statOf(77, 9);
+    const { host } = standaloneHost(folder, (argv) => {
+      if (argv.includes("/proc/77/stat")) {
+        return answerCat(argv, { ...HOST_FILES, "/proc/77/stat": () => stat });
+      }
+    });
+    const kill = () => {
+      stat = "";
+      return true;
+    };
+    const own = { ...host, processes: { ...host.processes, signal: kill } };
+    const leader = {
+      ...{ pid: 77, start: 9, cgroup: "/cg" },
+      ...{ dropped: [], noNewPrivileges: false, filtered: true },
+    };
+    const store = `${folder}/store`;
+    const plan = {
+      supervisor: "standalone",
+      boot: "boot-1",
+      leader,
+      keep: 60,
+      ids: 65536,
+    } as const;
+    const lease = leaseOf(store, "42", plan);
+    await writeLease(host, lease);
+    await host.files.makeDirectory(`${store}/.machines/run-42/upper`);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.write("/run/nspawn-runner/run-42.failures", '{"own": true}');
+    assert.equal(await stopMachine(own, () => Promise.resolve(store), lease.machine), "held");
+    const [held] = await leasesOfHost(host, `${folder}/other`);
+    assert.deepEqual([held?.machine, held?.ids], ["held-42", 65536]);
+    await removeMachine(own, { ...lease, ...held! });
+    assert.deepEqual(await leasesOfHost(host, `${folder}/other`), []);
   });
 });
