@@ -230,9 +230,9 @@ export const FIELDS = [
     key: "private_users",
     where: "both",
     default: "auto",
-    allowed: '"auto" or "off"',
+    allowed: '"auto", "required" or "off"',
     help: "Own user ids for each machine, so that its root has no rights on the host",
-    check: oneOf("auto", "off"),
+    check: oneOf("auto", "required", "off"),
   },
   {
     key: "network",
@@ -253,14 +253,7 @@ export const FIELDS = [
   {
     key: "network_deny",
     where: "config",
-    default: [
-      "169.254.0.0/16",
-      "100.100.100.200",
-      "168.63.129.16",
-      "192.0.0.192",
-      "fd00:ec2::254",
-      "fd20:ce::254",
-    ],
+    default: [],
     allowed: 'a list of addresses and networks like ["169.254.0.0/16", "fd00::/8"]',
     help: "Addresses that private networks cannot reach, but for DNS",
     check: networks,
@@ -270,7 +263,7 @@ export const FIELDS = [
     where: "config",
     default: [],
     allowed: "a list like that of network_deny",
-    help: "Addresses that are exempt from `network_deny`",
+    help: "Addresses that private networks reach in any case",
     check: networks,
   },
   {

@@ -19,7 +19,9 @@ export const buildNamespaces: Check = async (host, { store, private_users, trust
   try {
     const facts = await kernelFacts(host);
     const cgroups = (await supervisorOfHost(host)).cgroupsFor(facts, machine);
-    if (await canMapTree(host, { store, folder, cgroups })) return ok(TOPIC, "by nspawn");
+    if (await canMapTree(host, { store, folder, cgroups, boot: facts.boot })) {
+      return ok(TOPIC, "by nspawn");
+    }
   } catch (error) {
     return unknown(TOPIC, messageOf(error));
   }

@@ -45,7 +45,7 @@ function finding(
   if (obstacle === undefined) return ok(topic, found);
   const { reason, fix, severity } = obstacle;
   if (network === "private" && severity === "fatal") return broken(topic, reason, fix);
-  const fallsBack = network === "auto" && severity !== "minor";
+  const fallsBack = network === "auto" && (severity === "fatal" || severity === "serious");
   return weak(topic, reason, fallsBack ? `${fix}. Machines have the host's network` : fix);
 }
 

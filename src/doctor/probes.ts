@@ -106,7 +106,7 @@ echo "$(readlink /proc/self/ns/net)" $names`,
       if (hostLine === "reached") return ["kept", "out of reach; the host reaches it"];
       return ["unknown", `nothing at ${METADATA} answers the host or the machine`];
     },
-    fix: 'Set network = "private", and keep 169.254.0.0/16 in network_deny',
+    fix: 'Set network = "private", and remove the address from network_allow',
   },
   {
     topic: "kernel",

@@ -2,9 +2,10 @@
 
 import type { Host } from "../host/host.ts";
 import { isSubvolume } from "../linux/btrfs.ts";
+import { kernelFacts } from "../linux/proc.ts";
 import { canMapOwners, ID_RANGE, IDS_PER_MACHINE } from "../machines/record/ids.ts";
 import { canShift } from "../machines/storage/shifted/shift.ts";
-import { type Check, ok, weak } from "./finding.ts";
+import { broken, type Check, ok, weak } from "./finding.ts";
 
 const TOPIC = "user namespaces";
 
@@ -32,12 +33,14 @@ export const userNamespaces: Check = async (host, config, chroots) => {
   if (snapshots && await isSubvolume(host, `${await host.files.real(ready.path)}`)) {
     return ok(TOPIC, "by nspawn, on btrfs");
   }
-  if (await canMapOwners(host, ready.path)) return ok(TOPIC, "by mount(8)");
+  const { boot } = await kernelFacts(host);
+  if (await canMapOwners(host, ready.path, boot)) return ok(TOPIC, "by mount(8)");
   // A missing nspawn is the finding of another check.
-  if (await canShift(host, config.store).catch(() => false)) {
+  if (await canShift(host, config.store, boot).catch(() => false)) {
     return ok(TOPIC, "by a shifted layer; not needed with util-linux 2.39 or newer");
   }
-  return weak(
+  const lacking = config.private_users === "required" ? broken : weak;
+  return lacking(
     TOPIC,
     "neither mount(8) nor the file system can map owners",
     "Install util-linux 2.39 or newer, or put the store on btrfs",

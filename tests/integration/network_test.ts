@@ -168,7 +168,14 @@ onEachHost(
       await withMachine(own, async (id) => {
         assert.equal(
           await asked(own, id, "192.0.2.9", "2001:db8::9", "169.254.169.254"),
-          "192.0.2.9 none\n2001:db8::9 2001:db8::1\n169.254.169.254 ::ffff:192.0.2.1\n",
+          "192.0.2.9 none\n2001:db8::9 2001:db8::1\n169.254.169.254 none\n",
+        );
+      });
+      const open = await site.with({ network_deny: [], network_allow: ["169.254.169.254"] });
+      await withMachine(open, async (id) => {
+        assert.equal(
+          await asked(open, id, "169.254.169.254"),
+          "169.254.169.254 ::ffff:192.0.2.1\n",
         );
       });
       const prepare = (id: string, wish: string) =>
@@ -248,6 +255,102 @@ ${IN_PEER} bash -c '${ASK(address).replaceAll("'", "'\\''")}'`;
   });
 });
 
+/** Lets root of a machine send to the host's loopback, as far as the host lets it; the argument is the gateway. */
+const TO_LOOPBACK = `
+echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet
+ip address del 127.0.0.1/8 dev lo
+ip route add 127.0.0.1 via "$1" dev eth0
+`;
+
+/** Prints what arrives within some seconds at the host's ports 5353, 5355 and 7778, each once. */
+const RECEIVE = `import select, socket, time
+sockets = []
+for port in (5353, 5355, 7778):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("0.0.0.0", port))
+    sockets.append(s)
+print("ready", flush=True)
+seen, end = set(), time.time() + 600
+while "last" not in seen and time.time() < end:
+    for s in select.select(sockets, [], [], 1)[0]:
+        seen.add(s.recv(99).decode())
+print(sorted(seen), flush=True)
+`;
+
+/** Sends datagrams to the gateway, which is the argument: to each name port, from one of them, and one that may pass. */
+const SEND_NAMES = `import socket, sys, time
+def send(text, to, source=0):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", source))
+    s.sendto(text.encode(), (sys.argv[1], to))
+for _ in range(3):
+    send("mdns", 5353); send("llmnr", 5355); send("answer", 7778, 5355); time.sleep(0.2)
+for _ in range(5):
+    send("last", 7778); time.sleep(0.2)`;
+
+onEachHost(
+  "no machine reaches the host's loopback or answers its questions for names, and users of the host do not call machines",
+  async (site) => {
+    await withPeer(site, async () => {
+      const own = await site.with({ network: "private", boot: false });
+      await withMachine(own, async (id) => {
+        const address = await addressOf(own, id);
+        const gateway = address.replace(/\.\d+\.\d+$/, ".0.1");
+        const link = await site.host.exec(["sh", "-c", "ip -o link | grep nr-"]);
+        assert.doesNotMatch(link.stdout, /MULTICAST/);
+
+        const script = await site.put(RECEIVE);
+        const receiving = site.host.exec(["python3", script], { timeout: 900_000 });
+        const sent = await runScript(own, id, `sleep 5\npython3 -c '${SEND_NAMES}' ${gateway}\n`);
+        assert.equal(sent.code, 0, sent.stderr);
+        assert.match((await receiving).stdout, /^ready\n\['last'\]$/m);
+
+        const listening = own.start([
+          "run",
+          "--id",
+          id,
+          await own.put(`python3 - <<'END'\n${ANSWER}END\n`),
+          "step_script",
+        ], { timeout: 600_000 });
+        const ask = ["bash", "-c", ASK(address)];
+        assert.ok(
+          await until(
+            async () => /none/.test((await site.host.exec(ask)).stdout) ? null : true,
+            60_000,
+          ),
+          "root of the host reaches the machine",
+        );
+        const asNobody = await site.host.exec([
+          "setpriv",
+          "--reuid=65534",
+          "--clear-groups",
+          ...ask,
+        ]);
+        assert.equal(asNobody.stdout, `${address} none\n`);
+        await site.host.signal(listening, "SIGTERM");
+        await listening.ended;
+
+        const path = site.host.outerPath(`${own.store}/.leases/run-${id}.json`);
+        const { leader } = JSON.parse(await Deno.readTextFile(path));
+        const localnet = "/proc/sys/net/ipv4/conf/all/route_localnet";
+        await site.host.exec(["sh", "-c", `echo 1 >${localnet}`]);
+        try {
+          const enter = ["nsenter", `--net=/proc/${leader.pid}/ns/net`, "sh", "-euc"];
+          const opened = await site.host.exec([...enter, TO_LOOPBACK, "sh", gateway]);
+          assert.equal(opened.code, 0, opened.stderr);
+          assert.equal(await asked(own, id, "127.0.0.1"), "127.0.0.1 none\n");
+          // Only the table keeps the machine off; the next prepare loads it again.
+          await site.host.exec(["nft", "delete", "table", "inet", "nspawn-runner"]);
+          assert.match(await asked(own, id, "127.0.0.1"), /^127\.0\.0\.1 ::ffff:/);
+        } finally {
+          await site.host.exec(["sh", "-c", `echo 0 >${localnet}`]);
+        }
+      });
+    });
+  },
+);
+
 onEachHost("nothing of a network is left, however its machine ends", async (site) => {
   const links = async () =>
     (await site.host.exec(["sh", "-c", "ip -o link | grep -o 'nr-[0-9]*'"])).stdout;
@@ -282,12 +385,50 @@ async function processesIn(site: Site, cgroups: readonly string[]): Promise<stri
   return (await site.host.exec(["sh", "-c", script, "sh", ...cgroups])).stdout;
 }
 
+/** Removes what the host found out about private networks in this boot. */
+const FORGET = "rm -f /run/nspawn-runner/.network";
+
+/** Fails each time as nft(8) does where memory is short. */
+const FAILING_NFT = `
+cat >/run/nft <<'END'
+#!/bin/sh
+echo "netlink: Error: cache initialization failed: Cannot allocate memory" >&2
+exit 1
+END
+chmod 755 /run/nft
+mount --bind /run/nft "$(readlink -f "$(command -v nft)")"
+`;
+
+onEachHost(
+  "auto is a failure of the host where nft fails, and not the host's network",
+  async (site) => {
+    const own = await site.with({ network: "auto" });
+    await site.host.exec(["sh", "-c", FORGET]);
+    const set = await site.host.exec(["sh", "-euc", FAILING_NFT]);
+    assert.equal(set.code, 0, set.stderr);
+    try {
+      const { code, stderr } = await own.call(["prepare", CHROOT, "--id", newJob()]);
+      assert.notEqual(code, 0);
+      assert.match(
+        stderr,
+        /Cannot give the machine a network of its own: nft cannot list chains: .*memory/,
+      );
+    } finally {
+      await site.host.exec([
+        "sh",
+        "-c",
+        'umount "$(readlink -f "$(command -v nft)")"; rm /run/nft',
+      ]);
+    }
+  },
+);
+
 onEachHost(
   "auto logs why a machine has the host's network, and private never has it",
   async (site) => {
     const drop =
       "nft add table ip x && nft add chain ip x f '{ type filter hook forward priority 0; policy drop; }'";
-    await site.host.exec(["sh", "-c", drop]);
+    await site.host.exec(["sh", "-c", `${drop}; ${FORGET}`]);
     try {
       const prepared = async (network: string) => {
         const own = await site.with({ network });
@@ -302,10 +443,14 @@ onEachHost(
         auto,
         /^Network of the host, since table ip x drops what machines send\. Let it pass: /m,
       );
+      assert.match(await prepared("auto"), /, network of the host$/m);
       const named = await prepared("private");
       assert.match(named, /, network of its own$/m);
       assert.match(named, /^Network: table ip x drops what machines send\./m);
       await site.host.exec(["nft", "add", "rule", "ip", "x", "f", "iifname", '"nr-*"', "accept"]);
+      assert.match(await prepared("auto"), /, network of its own$/m);
+      // A network of its own worked in this boot: auto does not give it up.
+      await site.host.exec(["nft", "flush", "table", "ip", "x"]);
       assert.match(await prepared("auto"), /, network of its own$/m);
     } finally {
       await site.host.exec(["nft", "delete", "table", "ip", "x"]);

@@ -1,5 +1,6 @@
 /** Other firewalls on this host: a packet of a machine passes only where the chains of all tables accept it. */
 
+import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { INTERFACE_PREFIX } from "./address.ts";
 
@@ -69,14 +70,25 @@ function dropsForwarded(table: string): boolean {
     (/^table inet firewalld /.test(table) && /hook forward/.test(table));
 }
 
-/** Returns the tables without a rule for the interfaces of machines. */
+/**
+ * Returns the tables without a rule for the interfaces of machines.
+ *
+ * @throws {Failure} of the host where a table cannot be listed, as while its program loads it again.
+ */
 export async function blockingFirewalls(
   host: Host,
   candidates: readonly Firewall[],
 ): Promise<Firewall[]> {
   const found = await Promise.all(candidates.map(async (firewall) => {
     const [family = "", name = ""] = firewall.table.split(" ");
-    const { stdout } = await host.processes.capture(["nft", "list", "table", family, name]);
+    const argv = ["nft", "list", "table", family, name] as const;
+    const { code, stdout, stderr } = await host.processes.capture(argv);
+    if (code !== 0 || stdout.trim() === "") {
+      throw hostFailure(
+        `Cannot list table ${firewall.table}: ${stderr.trim().split("\n")[0] || "no output"}`,
+        "Try again, and see nft list ruleset",
+      );
+    }
     return stdout.includes(`"${INTERFACE_PREFIX}`) ? [] : [firewall];
   }));
   return found.flat();

@@ -1,7 +1,10 @@
 /** Prepares the host for private networks, and finds the obstacles to them on this host. */
 
-import { messageOf } from "../../failure.ts";
+import { join } from "@std/path/posix";
+import { hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { BOOT_ID } from "../../linux/proc.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { blockingFirewalls, droppingTables } from "./firewalls.ts";
 import type { NetworkPlan } from "../record/network.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
@@ -13,8 +16,11 @@ export interface Obstacle {
   readonly topic: "nftables" | "forwarding" | "DNS" | "GitLab";
   readonly reason: string;
   readonly fix: string;
-  /** Fatal: no private network is possible. Serious: most jobs would fail in it. Minor: few jobs would fail. */
-  readonly severity: "fatal" | "serious" | "minor";
+  /**
+   * Fatal: this host cannot have private networks. Serious: most jobs would fail in one. Minor: few jobs would fail.
+   * Failure: this attempt failed, which proves nothing about the host.
+   */
+  readonly severity: "fatal" | "serious" | "minor" | "failure";
 }
 
 /** What the host offers to private networks. */
@@ -25,6 +31,10 @@ export interface PrivateNetworkState {
   readonly ipv6: boolean;
   /** Whether the host forwarded packets before this call. */
   readonly forwarded: boolean;
+  /** The id of this boot: random(4). */
+  readonly boot: string;
+  /** What {@linkcode rememberVerdict} recorded in this boot; null for nothing. */
+  readonly verdict: string | null;
 }
 
 /** Whether the host is changed, or only tested. */
@@ -32,30 +42,41 @@ export type Mode = "change" | "try";
 
 const FORWARD4 = "/proc/sys/net/ipv4/ip_forward";
 const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without IPv6
+const VERDICT_FILE = join(RUNTIME_FOLDER, ".network");
 
 /**
- * Prints whether each address family is forwarded, default routes of IPv6, missing programs, and chains. Two calls of
- * nft: with both lists in one, it prints the chains of our table only.
+ * Prints whether each address family is forwarded, the boot's id, the recorded verdict, default routes of IPv6, missing
+ * programs, chains, and why nft(8) failed. Two calls of nft: with both lists in one, it prints the chains of our table
+ * only. Any exit code but 0 means that the script itself could not run, such as where no process can be started.
  */
 export const FACTS_SCRIPT = `
 cat ${FORWARD4} ${FORWARD6} 2>/dev/null
+read -r boot <${BOOT_ID} && echo "boot $boot"
+[ ! -e ${VERDICT_FILE} ] || { read -r verdict <${VERDICT_FILE} && echo "verdict $verdict"; }
 ip -6 route show default 2>/dev/null
 [ $? -ne 127 ] || echo "lacks ip"
-nft list chains 2>/dev/null
-[ $? -ne 127 ] || echo "lacks nft"
+chains=$(nft list chains 2>&1)
+case $? in
+  0) printf '%s\\n' "$chains" ;;
+  127) echo "lacks nft" ;;
+  *) printf 'nft failed: %s\\n' "$chains" ;;
+esac
 nft list chain ${TABLE} forward 2>/dev/null
+exit 0
 `;
 
 /**
  * Loads the rules. Arguments: an option of nft, whether to turn on forwarding of IPv4, and of IPv6. A host that forwards
- * accepts router advertisements only where accept_ra is 2: the kernel's networking/ip-sysctl.
+ * accepts router advertisements only where accept_ra is 2: the kernel's networking/ip-sysctl. Only links change that
+ * have a default route from an advertisement, and did not forward: on others a neighbour could newly advertise routes.
  */
 export const LOAD_RULES_SCRIPT = `
 nft \${1:+"$1"} -f - || exit
 [ "$2" = no ] || echo 1 >${FORWARD4} || exit
 if [ "$3" = yes ]; then
-  for file in /proc/sys/net/ipv6/conf/*/accept_ra; do
-    [ "$(cat "$file")" != 1 ] || echo 2 >"$file"
+  ip -6 route show default proto ra | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | while read -r link; do
+    folder=/proc/sys/net/ipv6/conf/$link
+    [ "$(cat "$folder/forwarding" "$folder/accept_ra" | tr -d '\\n')" != 01 ] || echo 2 >"$folder/accept_ra"
   done
   echo 1 >${FORWARD6}
 fi
@@ -71,23 +92,46 @@ export async function preparePrivateNetwork(
   mode: Mode,
 ): Promise<PrivateNetworkState> {
   const [facts, resolvers] = await Promise.all([readFacts(host), readResolvers(host)]);
-  const { missing, ipv6, needsForward4, needsForward6 } = facts;
-  const obstacles = missing !== undefined ? [missingProgram(missing)] : [
-    ...await loadRules(host, rulesFor(plan, resolvers.servers), facts, mode),
-    ...await firewallObstacles(host, facts.chains),
-  ];
+  const { missing, nftFailure, ipv6, needsForward4, needsForward6, boot, verdict } = facts;
+  const obstacles = missing !== undefined
+    ? [missingProgram(missing)]
+    : nftFailure !== undefined
+    ? [nftObstacle("nft cannot list chains", nftFailure)]
+    : [
+      ...await loadRules(host, rulesFor(plan, resolvers.servers), facts, mode),
+      ...await firewallObstacles(host, facts.chains),
+    ];
   return {
     obstacles: [...obstacles, ...dnsObstacles(resolvers)],
     resolvers,
     ipv6,
     forwarded: !needsForward4 && !needsForward6,
+    boot,
+    verdict,
   };
 }
 
+/**
+ * Records for this boot what was found out about private networks.
+ *
+ * @param verdict One line.
+ */
+export async function rememberVerdict(
+  host: Host,
+  { boot, verdict: known }: Pick<PrivateNetworkState, "boot" | "verdict">,
+  verdict: string,
+): Promise<void> {
+  if (boot === "" || known === verdict) return;
+  await host.files.makeDirectory(RUNTIME_FOLDER);
+  await host.files.replace(VERDICT_FILE, `${boot} ${verdict}\n`);
+}
+
 /** The state of the host's network. */
-interface Facts {
+interface Facts extends Pick<PrivateNetworkState, "boot" | "verdict"> {
   /** A program that is not installed. */
   readonly missing: string | undefined;
+  /** What nft(8) printed when it could not list the chains. */
+  readonly nftFailure: string | undefined;
   readonly ipv6: boolean;
   /** Whether forwarding of an address family has to be turned on. */
   readonly needsForward4: boolean;
@@ -97,14 +141,23 @@ interface Facts {
 }
 
 async function readFacts(host: Host): Promise<Facts> {
-  const { stdout } = await host.processes.capture(["sh", "-c", FACTS_SCRIPT]);
+  const { code, stdout, stderr } = await host.processes.capture(["sh", "-c", FACTS_SCRIPT]);
+  if (code !== 0) {
+    const reason = stderr.trim().split("\n")[0] || `sh ended with ${code}`;
+    throw hostFailure(`Cannot examine the host's network: ${reason}`, "Try again");
+  }
   const [forward4, forward6] = stdout.split("\n");
   const ipv6 = /^default /m.test(stdout);
+  const boot = stdout.match(/^boot (.*)$/m)?.[1] ?? "";
+  const [, of, verdict = null] = stdout.match(/^verdict (\S+) (.*)$/m) ?? [];
   return {
     missing: stdout.match(/^lacks (.*)$/m)?.[1],
+    nftFailure: stdout.match(/^nft failed: (.*)$/m)?.[1],
     ipv6,
     needsForward4: forward4 === "0",
     needsForward6: ipv6 && forward6 === "0",
+    boot,
+    verdict: of === boot ? verdict : null,
     chains: stdout,
   };
 }
@@ -140,12 +193,23 @@ async function loadRules(
     stdin: text,
   });
   if (code === 0) return [];
-  return [{
+  return [nftObstacle("the rules of nftables cannot be loaded", stderr)];
+}
+
+/**
+ * What nft(8) prints where the kernel has no nf_tables, NAT or fib, or this host may not change its rules. Anything else,
+ * such as a busy kernel or a lack of memory, is a failure of this attempt.
+ */
+const INCAPABLE =
+  /Operation not supported|Protocol not supported|No such file or directory|Operation not permitted/;
+
+function nftObstacle(problem: string, printed: string): Obstacle {
+  return {
     topic: "nftables",
-    reason: `the rules of nftables cannot be loaded: ${stderr.trim().split("\n")[0]}`,
+    reason: `${problem}: ${printed.trim().split("\n")[0]}`,
     fix: "Use a kernel with nf_tables, NAT and fib, and allow this host to change its rules",
-    severity: "fatal",
-  }];
+    severity: INCAPABLE.test(printed) ? "fatal" : "failure",
+  };
 }
 
 async function firewallObstacles(host: Host, chains: string): Promise<Obstacle[]> {
@@ -161,20 +225,23 @@ async function firewallObstacles(host: Host, chains: string): Promise<Obstacle[]
     return [{
       topic: "forwarding",
       reason: messageOf(error),
-      fix: "See nft list ruleset",
-      severity: "serious",
+      fix: "Try again, and see nft list ruleset",
+      severity: "failure",
     }];
   }
 }
 
-function dnsObstacles({ onlyStubs, hasFile }: Resolvers): Obstacle[] {
+function dnsObstacles({ onlyStubs, isStubOfResolved, hasFile }: Resolvers): Obstacle[] {
   if (onlyStubs) {
     return [{
       topic: "DNS",
-      reason:
-        "the host's only name server is on its loopback, and its upstream servers are not known",
-      fix: "Name one in /etc/resolv.conf that machines can reach",
-      severity: "serious",
+      reason: isStubOfResolved
+        ? "systemd-resolved knows no name server at this moment"
+        : "the host's only name server is on its loopback, and its upstream servers are not known",
+      fix: isStubOfResolved
+        ? "See resolvectl status"
+        : "Name one in /etc/resolv.conf that machines can reach",
+      severity: isStubOfResolved ? "minor" : "serious", // the host has none either, until it has a link
     }];
   }
   if (hasFile) return [];

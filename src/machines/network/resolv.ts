@@ -16,6 +16,8 @@ export interface Resolvers {
   readonly isHostFile: boolean;
   /** Whether all servers of the host are on its loopback. */
   readonly onlyStubs: boolean;
+  /** Whether the host's first file names only the stub of systemd-resolved(8), whose servers come and go with links. */
+  readonly isStubOfResolved: boolean;
   /** The lines `search`, `domain` and `options`. */
   readonly options: readonly string[];
 }
@@ -36,7 +38,7 @@ export async function readResolvers(host: Host): Promise<Resolvers> {
   const hasFile = texts[0] !== null;
   return best === all[0] || best === undefined
     ? { ...all[0]!, onlyStubs, hasFile }
-    : { ...best, isHostFile: false, hasFile };
+    : { ...best, isHostFile: false, hasFile, isStubOfResolved: all[0]!.isStubOfResolved };
 }
 
 function parseResolvConf(text: string): Omit<Resolvers, "hasFile"> {
@@ -48,10 +50,13 @@ function parseResolvConf(text: string): Omit<Resolvers, "hasFile"> {
     servers,
     isHostFile: servers.length === named.length,
     onlyStubs: servers.length === 0 && named.length > 0,
+    isStubOfResolved: named.length > 0 && named.every((server) => RESOLVED_STUB.test(server)),
     options: lines.filter(([word = ""]) => ["search", "domain", "options"].includes(word))
       .map((words) => words.join(" ")),
   };
 }
+
+const RESOLVED_STUB = /^127\.0\.0\.5[34]$/;
 
 /** Not reachable from machines. (An address with a zone, fe80::1%eth0, is none for isAddress().) */
 const LOOPBACK = /^(?:127\.|0\.|::1$)/;

@@ -8,6 +8,19 @@ export const TABLE = "inet nspawn-runner";
 
 const ANY = `"${INTERFACE_PREFIX}*"`;
 
+/** Metadata services of clouds, which hand out credentials of the host. */
+const METADATA = [
+  "169.254.0.0/16",
+  "100.100.100.200",
+  "168.63.129.16",
+  "192.0.0.192",
+  "fd00:ec2::254",
+  "fd20:ce::254",
+];
+
+/** Ports of mDNS and LLMNR: the host asks its neighbours for names there, and machines must not answer. */
+const NAME_PORTS = "{ 5353, 5355 }";
+
 /** The table as text. */
 export interface Rules {
   /** The input of nft(8). */
@@ -23,7 +36,7 @@ export interface Rules {
  */
 export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
   const sets = set("dns", servers) + set("allowed", plan.network_allow) +
-    set("denied", plan.network_deny);
+    set("denied", [...METADATA, ...plan.network_deny]);
   const rules = (mark: string) =>
     `table ${TABLE}\ndelete table ${TABLE}\ntable ${TABLE} {${sets}
 ${chains(plan.network_range, mark)}}\n`;
@@ -36,8 +49,12 @@ function chains(range: string, mark: string): string {
     type filter hook prerouting priority -300; policy accept;
     iifname ${ANY} jump arriving
   }
-  # No machine uses the address of another one, and none changes the routes of the host.
+  # No machine uses the address of another one or of a loopback, and none changes the routes of the host.
   chain arriving {
+    ip saddr 127.0.0.0/8 drop
+    ip daddr 127.0.0.0/8 drop
+    ip6 saddr ::1 drop
+    ip6 daddr ::1 drop
     ip6 hoplimit 255 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     icmpv6 type { nd-router-advert, nd-redirect } drop
     icmp type redirect drop
@@ -45,7 +62,21 @@ function chains(range: string, mark: string): string {
   }
   chain input {
     type filter hook input priority -10; policy accept;
+    iifname ${ANY} jump names
     iifname ${ANY} jump leaving
+  }
+  # No machine answers when the host asks its neighbours for a name, and the host does not ask machines.
+  chain names {
+    meta l4proto igmp drop
+    meta l4proto { tcp, udp } th sport ${NAME_PORTS} drop
+    meta l4proto { tcp, udp } th dport ${NAME_PORTS} drop
+  }
+  # Of the host's users only root calls machines; all may answer them.
+  chain output {
+    type filter hook output priority -10; policy accept;
+    oifname ${ANY} jump names
+    oifname ${ANY} ct state { established, related } accept
+    oifname ${ANY} meta skuid != 0 reject with icmpx type admin-prohibited
   }
   # No machine reaches another one, and none is reached from outside.
   chain forward {

@@ -32,7 +32,7 @@ export function vethFor(range: string, slot: number, ipv6: boolean, timeout: num
     name,
     timeout,
     outside: [
-      `link set ${name} up`,
+      `link set ${name} multicast off up`,
       `address replace ${four.gateway} peer ${four.own} dev ${name}`,
       ...when(ipv6, [
         `address replace ${six.gateway}/128 dev ${name} nodad`,
@@ -76,6 +76,7 @@ for key in accept_ra accept_redirects; do
   file=/proc/sys/net/ipv6/conf/$link/$key
   [ ! -e "$file" ] || echo 0 >"$file"
 done
+echo 0 >"/proc/sys/net/ipv4/conf/$link/route_localnet"
 # That pid may belong to a process of the host by now, whose routes must not change.
 # shellcheck disable=SC3013 # every sh has it, and POSIX since 2024
 [ ! "/proc/$leader/ns/net" -ef "/proc/$$/ns/net" ] || {

@@ -2,31 +2,45 @@
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
-import type { Captured, Host } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { whileProbing } from "./lock.ts";
+
+/** What is probed, on which file system. */
+export interface ProbeRequest {
+  readonly topic: "idmap" | "overlay" | "shift" | "tree";
+  /** A path on the file system. */
+  readonly path: string;
+  /** The id of this boot: an answer of another boot does not count. */
+  readonly boot: string;
+  /** When aborted, ends the wait for another process's attempt. */
+  readonly interrupt?: AbortSignal | undefined;
+}
+
+/** Says in which boot a machine could have user ids of its own, on any file system. */
+const OWN_IDS_FILE = join(RUNTIME_FOLDER, ".own-ids");
+
+/** A folder in which attempts mount. */
+export const PROBE_MOUNT_POINT = join(RUNTIME_FOLDER, ".probe");
 
 /**
  * Returns whether the host can do something on a file system, by one attempt. The answer is stored until the host
  * reboots; of several processes that need it at once, one makes the attempt and the others wait.
  *
- * @param path A path on the file system.
- * @param interrupt When aborted, ends the wait for another process's attempt.
- * @throws {Failure} of the host where the attempt was interrupted, or the path was removed meanwhile.
+ * @throws {Failure} of the host where the attempt proved nothing, or the path was removed meanwhile.
  */
 export async function probe(
   host: Host,
-  topic: "idmap" | "overlay" | "shift" | "tree",
-  path: string,
+  { topic, path, boot, interrupt }: ProbeRequest,
   attempt: () => Promise<boolean>,
-  interrupt?: AbortSignal,
 ): Promise<boolean> {
-  const answer = join(RUNTIME_FOLDER, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
-  const known = await host.files.read(answer);
-  if (known !== null) return known === YES;
+  const file = join(RUNTIME_FOLDER, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
+  const known = await readAnswer(host, file, boot);
+  if (known !== null) return known;
   return await whileProbing(host, async () => {
-    const known = await host.files.read(answer);
-    if (known !== null) return known === YES; // another process was faster
+    const known = await readAnswer(host, file, boot);
+    if (known !== null) return known; // another process was faster
+    await host.files.makeDirectory(PROBE_MOUNT_POINT);
     const can = await attempt();
     if (!can && await host.files.stat(path) === null) {
       throw hostFailure(
@@ -34,19 +48,62 @@ export async function probe(
         "Try again",
       );
     }
-    await host.files.replace(answer, can ? YES : "no");
+    await host.files.replace(file, `${can ? YES : NO} ${boot}\n`);
+    // A tree that is built may have mapped owners where the layers of jobs cannot.
+    if (can && topic !== "overlay" && topic !== "tree") {
+      await host.files.replace(OWN_IDS_FILE, `${boot}\n`);
+    }
     return can;
   }, interrupt);
 }
 
 const YES = "yes";
+const NO = "no";
+
+async function readAnswer(host: Host, file: string, boot: string): Promise<boolean | null> {
+  const [answer, of] = (await host.files.read(file) ?? "").trim().split(" ");
+  return of !== boot ? null : answer === YES ? true : answer === NO ? false : null;
+}
+
+/** Returns whether machines could have user ids of their own earlier in this boot. */
+export async function couldOwnIds(host: Host, boot: string): Promise<boolean> {
+  return (await host.files.read(OWN_IDS_FILE))?.trim() === boot;
+}
 
 /**
- * Returns whether the process of an attempt succeeded and printed the right output.
- *
- * @throws {Failure} of the host where the process was killed by a signal, so that the attempt proves nothing.
+ * Shows first that a file system can be mounted, so that a failure after that is the host's inability. Arguments: an
+ * empty folder, the command.
  */
-export function probeResult({ code }: Pick<Captured, "code">, isRight: boolean): boolean {
-  if (code > 128) throw hostFailure("Cannot find out what this host can do: interrupted");
-  return code === 0 && isRight;
+export const CONTROL_SCRIPT =
+  'mount -t tmpfs control "$1" && umount "$1" && echo "control succeeded" >&2 || exit 1; shift; exec "$@"';
+
+/** What programs print where the host lacks something for a moment: ENOSPC, ENOMEM, EAGAIN, EMFILE, ENFILE. */
+const SHORTAGE =
+  /No space left on device|Cannot allocate memory|Resource temporarily unavailable|Too many open files|[Cc]annot fork/;
+
+/**
+ * Runs an attempt in a mount namespace of its own.
+ *
+ * @param argv The command; it may mount on {@linkcode PROBE_MOUNT_POINT}.
+ * @param isRight Returns whether the output shows that the host can do it.
+ * @throws {Failure} of the host where the attempt proves nothing: it was killed, nothing at all can be mounted, or the
+ *   host lacks memory, processes or namespaces at this moment.
+ */
+export async function attemptInOwnMounts(
+  host: Host,
+  argv: readonly string[],
+  isRight: (stdout: string) => boolean,
+): Promise<boolean> {
+  const control = ["sh", "-c", CONTROL_SCRIPT, "sh", PROBE_MOUNT_POINT] as const;
+  const { code, stdout, stderr } = await host.processes.capture(
+    ["unshare", "--mount", "--propagation=private", ...control, ...argv],
+  );
+  if (code === 0) return isRight(stdout);
+  const reason = code > 128
+    ? "interrupted"
+    : !stderr.includes("control succeeded") || SHORTAGE.test(stderr)
+    ? stderr.replace("control succeeded", "").trim().split("\n")[0] || `mount ended with ${code}`
+    : null;
+  if (reason === null) return false;
+  throw hostFailure(`Cannot find out what this host can do: ${reason}`, "Try again");
 }

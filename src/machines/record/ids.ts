@@ -3,7 +3,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { CommonLease } from "./lease.ts";
-import { probe, probeResult } from "./host_probe.ts";
+import { attemptInOwnMounts, probe, PROBE_MOUNT_POINT } from "./host_probe.ts";
 
 /** Ids per machine: the range of 16-bit ids, which most programs expect. */
 export const IDS_PER_MACHINE = 65_536;
@@ -46,30 +46,27 @@ export async function idsOfNspawn(host: Host): Promise<number[]> {
  * Returns whether an idmapped mount, mount_setattr(2), can give a chroot's files other owners. It takes support by the
  * kernel, the file system and mount(8); without it the mount succeeds, and the owners stay. The answer is kept until
  * the host reboots.
+ *
+ * @param boot The id of this boot.
+ * @param interrupt When aborted, ends the wait for another process's attempt.
+ * @throws {Failure} of the host where the attempt proved nothing.
  */
 export async function canMapOwners(
   host: Host,
   chroot: string,
+  boot: string,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
-  const argv = [
-    "unshare",
-    "--mount",
-    "sh",
-    "-c",
-    IDMAP_PROBE_SCRIPT,
-    "sh",
-    chroot,
-    `${FIRST_ID}`,
-  ] as const;
-  const attempt = async () => {
-    const done = await host.processes.capture(argv);
-    return probeResult(done, done.stdout.trim() === `${FIRST_ID}`);
-  };
-  return await probe(host, "idmap", chroot, attempt, interrupt);
+  const words = ["sh", "-c", IDMAP_PROBE_SCRIPT, "sh", chroot, `${FIRST_ID}`, PROBE_MOUNT_POINT];
+  const isRight = (stdout: string) => stdout.trim() === `${FIRST_ID}`;
+  return await probe(
+    host,
+    { topic: "idmap", path: chroot, boot, interrupt },
+    () => attemptInOwnMounts(host, words, isRight),
+  );
 }
 
-/** Arguments: a folder of root, the first id. Prints the folder's owner in the idmapped mount. */
+/** Arguments: a folder of root, the first id, an empty folder. Prints the folder's owner in the idmapped mount. */
 export const IDMAP_PROBE_SCRIPT = `
-mount --bind -o "X-mount.idmap=b:0:$2:${IDS_PER_MACHINE}" "$1" /mnt && stat --format=%u /mnt
+mount --bind -o "X-mount.idmap=b:0:$2:${IDS_PER_MACHINE}" "$1" "$3" && stat --format=%u "$3"
 `;

@@ -4,8 +4,10 @@
  */
 
 import { join } from "@std/path/posix";
+import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { parseSize } from "../../text/size.ts";
+import { couldOwnIds } from "../record/host_probe.ts";
 import { canMapOwners } from "../record/ids.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { BaseTree, MachinePlan } from "../record/plan.ts";
@@ -110,24 +112,44 @@ async function ownersOf(
   storage: Storage,
   interrupt: AbortSignal,
 ): Promise<FileOwners> {
-  const { settings, store } = plan;
-  if (settings.private_users === "off") return { kind: "host" };
+  const { settings: { private_users }, store } = plan;
+  const { boot } = ready.kernel;
+  if (private_users === "off") return { kind: "host" };
   if (storage.kind === "tree") {
     // What the machine writes has to land with true owners: a shifted layer would not do.
-    return { kind: await canMapOwnersOf(host, plan, ready, path, interrupt) ? "mapped" : "host" };
+    if (await canMapOwnersOf(host, plan, ready, path, interrupt)) return { kind: "mapped" };
+    if (private_users === "required") {
+      throw cannotOwnIds("nspawn cannot map the owners of the tree");
+    }
+    return { kind: "host" };
   }
   // On btrfs, systemd-nspawn maps the owners itself; below an overlay this program does, which not every host can.
-  if (storage.kind === "btrfs" || await canMapOwners(host, path, interrupt)) {
+  if (storage.kind === "btrfs" || await canMapOwners(host, path, boot, interrupt)) {
     return { kind: "mapped" };
   }
   const [{ canShift }, { identifyTree, shiftedLayersFolder }] = await Promise.all([
     import("../storage/shifted/shift.ts"),
     import("../storage/shifted/layer.ts"),
   ]);
-  const id = await canShift(host, store, interrupt) ? await identifyTree(host, path) : null;
-  return id === null
-    ? { kind: "host" }
-    : { kind: "shifted", layers: join(shiftedLayersFolder(store), id) };
+  const id = await identifyTree(host, path);
+  if (id !== null && await canShift(host, store, boot, interrupt)) {
+    return { kind: "shifted", layers: join(shiftedLayersFolder(store), id) };
+  }
+  if (private_users === "required") {
+    throw cannotOwnIds("this host can neither map owners nor hold a shifted layer");
+  }
+  // A job must not be able to bring a host to this by using up what the probes need.
+  if (await couldOwnIds(host, boot)) {
+    throw cannotOwnIds("other machines had them since the host started");
+  }
+  return { kind: "host" };
+}
+
+function cannotOwnIds(reason: string): Error {
+  return hostFailure(
+    `Cannot give the machine user ids of its own: ${reason}`,
+    'See nspawn-runner doctor; machines without user ids of their own need private_users = "off"',
+  );
 }
 
 /** Returns whether nspawn can map the owners of a tree that it runs in. */
@@ -141,9 +163,9 @@ async function canMapOwnersOf(
   const isInStore = tree.startsWith(`${store}/`) ||
     tree.startsWith(`${await host.files.real(store) ?? store}/`);
   // An administrator's symlink may lead to another file system.
-  if (!isInStore) return await canMapOwners(host, tree, interrupt);
+  if (!isInStore) return await canMapOwners(host, tree, kernel.boot, interrupt);
   const { canMapTree } = await import("../storage/map_tree.ts");
   const { folder } = machinePaths(store, name);
-  const probe = { store, folder, cgroups: supervisor.cgroupsFor(kernel, name) };
-  return await canMapTree(host, probe, interrupt);
+  const cgroups = supervisor.cgroupsFor(kernel, name);
+  return await canMapTree(host, { store, folder, cgroups, boot: kernel.boot }, interrupt);
 }

@@ -8,7 +8,7 @@ import { ENABLE_SIMPLE_QUOTAS, hasSimpleQuotas } from "../../linux/btrfs_quota.t
 import { isSubvolume } from "../../linux/btrfs.ts";
 import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
 import type { StorageKind } from "../record/lease.ts";
-import { probe, probeResult } from "../record/host_probe.ts";
+import { attemptInOwnMounts, probe } from "../record/host_probe.ts";
 import { btrfs } from "./btrfs.ts";
 import { overlay } from "./overlay.ts";
 import type { Storage } from "./storage.ts";
@@ -53,7 +53,7 @@ export async function chooseStorage(
     if (!isLimited || await hasSimpleQuotas(host, store)) return btrfs;
     if (choice === "btrfs") throw cannotLimitSnapshots(store);
   }
-  if (choice === "overlay" || await canHoldUpperLayer(host, store, folder, interrupt)) {
+  if (choice === "overlay" || await canHoldUpperLayer(host, store, folder, facts.boot, interrupt)) {
     return overlay;
   }
   return tmpfs;
@@ -83,18 +83,19 @@ function canHoldUpperLayer(
   host: Host,
   store: string,
   folder: string,
+  boot: string,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
-  return probe(host, "overlay", store, () => tryOverlay(host, folder), interrupt);
+  const request = { topic: "overlay", path: store, boot, interrupt } as const;
+  return probe(host, request, () => tryOverlay(host, folder));
 }
 
 async function tryOverlay(host: Host, folder: string): Promise<boolean> {
   const [lower, upper, work] = ["lower", "upper", "work"].map((name) => join(folder, name));
   try {
     for (const path of [lower, upper, work]) await host.files.makeDirectory(path!);
-    const script = ["sh", "-c", OVERLAY_PROBE_SCRIPT, "sh", folder];
-    const tried = await host.processes.capture(["unshare", "--mount", ...script]);
-    return probeResult(tried, true);
+    const words = ["sh", "-c", OVERLAY_PROBE_SCRIPT, "sh", folder];
+    return await attemptInOwnMounts(host, words, () => true);
   } finally {
     await host.files.removeTree(folder);
   }

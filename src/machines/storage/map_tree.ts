@@ -1,12 +1,13 @@
 /** Tries whether systemd-nspawn can map the owners of a tree that a machine changes. */
 
 import { basename, join } from "@std/path/posix";
+import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { endCgroup, inCgroup } from "../../linux/cgroups.ts";
 import { commonNspawnArgv, nspawnVersion } from "../../linux/nspawn.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { KEEP_TIME_ZONE } from "../../linux/time_zone.ts";
-import { probe, probeResult } from "../record/host_probe.ts";
+import { probe } from "../record/host_probe.ts";
 import { ID_RANGE, IDS_PER_MACHINE } from "../record/ids.ts";
 import { tree } from "./tree.ts";
 
@@ -20,6 +21,8 @@ export interface MappingProbe {
   readonly folder: string;
   /** The cgroups of that machine; none where systemd makes them. */
   readonly cgroups: readonly string[];
+  /** The id of this boot. */
+  readonly boot: string;
 }
 
 /**
@@ -29,12 +32,12 @@ export interface MappingProbe {
  */
 export async function canMapTree(
   host: Host,
-  { store, folder, cgroups }: MappingProbe,
+  { store, folder, cgroups, boot }: MappingProbe,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
   const attempt = async () =>
     await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryMapping(host, folder, cgroups);
-  return await probe(host, "tree", store, attempt, interrupt);
+  return await probe(host, { topic: "tree", path: store, boot, interrupt }, attempt);
 }
 
 /**
@@ -57,7 +60,6 @@ async function tryMapping(
       }),
       ...tree.root(root, folder, ID_RANGE[0]).options,
       `--private-users=${ID_RANGE[0]}:${IDS_PER_MACHINE}`,
-      "--settings=no",
       "--resolv-conf=off",
       "--link-journal=no",
       "--as-pid2",
@@ -65,13 +67,17 @@ async function tryMapping(
       "/run/none",
     ];
     const [cgroup] = cgroups;
-    const { code } = await host.processes.capture(
-      cgroup === undefined ? argv : inCgroup(cgroup, argv),
-    );
-    const owner = (await host.files.stat(join(root, "proc")))?.uid;
-    return probeResult({ code: code > 128 ? code : 0 }, owner === 0);
+    const words = cgroup === undefined ? argv : inCgroup(cgroup, argv);
+    const { code, stderr } = await host.processes.capture(words);
+    if ((await host.files.stat(join(root, "proc")))?.uid === 0) return true;
+    if (code <= 128 && CANNOT_MAP.test(stderr)) return false;
+    const reason = stderr.trim().split("\n")[0] || `systemd-nspawn ended with ${code}`;
+    throw hostFailure(`Cannot find out what this host can do: ${reason}`, "Try again");
   } finally {
     await endCgroup(host, cgroups, 0);
     await host.files.removeTree(folder);
   }
 }
+
+/** nspawn's own message, and the errors of mount_setattr(2) where the kernel or the file system cannot map owners. */
+const CANNOT_MAP = /ID mapped mounts|not supported|not permitted|Invalid argument/;

@@ -148,7 +148,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
     bad: ["", "0", "a b", "a:b", "-x", "$x", -1, 1.5, true],
   },
   disk_reserve: { good: ["256M", "10G", 1048576, 1], bad: ["infinity", "0", "10%", "1GB", true] },
-  private_users: { good: ["auto", "off"], bad: ["on", "pick", true, false] },
+  private_users: { good: ["auto", "required", "off"], bad: ["on", "pick", true, false] },
   network: { good: ["auto", "private", "host", "none"], bad: ["bridge", true, ""] },
   network_range: {
     good: ["10.231.0.0/19", "192.168.1.0/28", "172.16.0.0/16"],

@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import type { Host } from "../../../host/host.ts";
 import { ID_RANGE } from "../../record/ids.ts";
 import { nspawnVersion } from "../../../linux/nspawn.ts";
-import { probe, probeResult } from "../../record/host_probe.ts";
+import { attemptInOwnMounts, probe } from "../../record/host_probe.ts";
 import { METACOPY, PROBE_PREFIX, shiftedLayersFolder } from "./layer.ts";
 import { SHIFT_OWNERS_SCRIPT } from "./shift_script.ts";
 
@@ -41,11 +41,12 @@ const MIN_NSPAWN_VERSION = 250;
 export async function canShift(
   host: Host,
   store: string,
+  boot: string,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
   const attempt = async () =>
     await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryShift(host, store);
-  return await probe(host, "shift", store, attempt, interrupt);
+  return await probe(host, { topic: "shift", path: store, boot, interrupt }, attempt);
 }
 
 async function tryShift(host: Host, store: string): Promise<boolean> {
@@ -55,8 +56,8 @@ async function tryShift(host: Host, store: string): Promise<boolean> {
     for (const path of [folder, tree]) await host.files.makeDirectory(path);
     await host.files.write(join(tree, "file"), "content", 0o4750);
     const argv = shiftArgv(folder, tree, ID_RANGE[0], READ_SHIFTED_SCRIPT);
-    const done = await host.processes.capture(argv);
-    return probeResult(done, done.stdout === `${ID_RANGE[0]} 4750\ncontent`);
+    const isRight = (stdout: string) => stdout === `${ID_RANGE[0]} 4750\ncontent`;
+    return await attemptInOwnMounts(host, argv, isRight);
   } finally {
     await host.files.removeTree(probeFolder);
   }

@@ -2,11 +2,15 @@
 
 import assert from "node:assert/strict";
 import { chooseNetwork } from "../../../../src/machines/network/choose.ts";
-import { LOAD_RULES_SCRIPT } from "../../../../src/machines/network/private_network.ts";
+import {
+  FACTS_SCRIPT,
+  LOAD_RULES_SCRIPT,
+} from "../../../../src/machines/network/private_network.ts";
 import { rulesFor } from "../../../../src/machines/network/rules.ts";
 import { readResolvers } from "../../../../src/machines/network/resolv.ts";
 import type { Answer, Recording } from "../../recording_host.ts";
-import { recordingHost } from "../../recording_host.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
+import { withOwnRun } from "../standalone_host.ts";
 import type { Argv } from "../../../../src/host/host.ts";
 
 const PLAN = { network_range: "10.1.0.0/16", network_deny: [], network_allow: [] };
@@ -111,4 +115,112 @@ Deno.test("chooseNetwork() goes on where the host has no name server for anybody
   const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, undefined);
   assert.equal(chosen.kind, "private");
   assert.match(chosen.notes.join(), /no \/etc\/resolv\.conf.*Make one, or link it/);
+});
+
+const DROP =
+  "table ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n";
+
+/** Failures of one attempt, by the answers to the examination, the rules, and a firewall's table. */
+const FAILURES: readonly (readonly [string, { facts?: Answer; load?: Answer; table?: Answer }])[] =
+  [
+    ["no process can be started", { facts: { code: 2, stderr: "sh: Cannot fork\n" } }],
+    ["chains are busy", { facts: { stdout: "1\n1\nnft failed: Device or resource busy\n" } }],
+    ["no memory for rules", {
+      load: { code: 1, stderr: "Could not process rule: Cannot allocate memory" },
+    }],
+    ["nft is killed", { load: { code: 137 } }],
+    ["a table is gone", {
+      facts: { stdout: `1\n1\n${DROP}` },
+      table: { code: 1, stderr: "No such file" },
+    }],
+    ["a table is empty", { facts: { stdout: `1\n1\n${DROP}` }, table: { stdout: "" } }],
+  ];
+
+for (const [what, { facts = { stdout: "1\n1\n" }, load = {}, table = {} }] of FAILURES) {
+  for (const choice of ["auto", "private"] as const) {
+    Deno.test(`chooseNetwork() for ${choice} is a failure of the host where ${what}`, async () => {
+      const { host } = recordingHost({
+        answer: ([, , script, , name]) =>
+          script === FACTS_SCRIPT
+            ? facts
+            : script === LOAD_RULES_SCRIPT
+            ? load
+            : name === "x"
+            ? table
+            : {},
+      });
+      await assert.rejects(chooseNetwork(host, choice, PLAN, undefined), { kind: "host" });
+    });
+  }
+}
+
+Deno.test("chooseNetwork() does not fall back for an obstacle that only the first of two looks finds", async () => {
+  let looks = 0;
+  const { host } = recordingHost({
+    answer: (argv) =>
+      argv[2] === FACTS_SCRIPT
+        ? { stdout: `1\n1\n${looks++ === 0 ? DROP : ""}` }
+        : { stdout: DROP },
+  });
+  await assert.rejects(chooseNetwork(host, "auto", PLAN, undefined), { kind: "host" });
+  assert.equal(looks, 2);
+});
+
+/** A host whose examination finds `facts`, and that keeps its verdict. */
+function rememberingHost(folder: string, facts: () => string, boot: () => string) {
+  const { host, commands } = recordingHost({
+    async answer(argv) {
+      if (argv[2] !== FACTS_SCRIPT) return { stdout: DROP };
+      const known = await Deno.readTextFile(`${folder}/run/nspawn-runner/.network`).catch(() => "");
+      return { stdout: `1\n1\nboot ${boot()}\n${known && `verdict ${known}`}${facts()}` };
+    },
+  });
+  return { host: withOwnRun(host, folder), commands };
+}
+
+Deno.test("chooseNetwork() never falls back once a private network worked in this boot", () =>
+  inFolder(async (folder) => {
+    const found = { facts: "", boot: "a" };
+    const { host } = rememberingHost(folder, () => found.facts, () => found.boot);
+    const kind = async () => (await chooseNetwork(host, "auto", PLAN, undefined)).kind;
+    assert.equal(await kind(), "private");
+    found.facts = DROP;
+    assert.equal(
+      await kind(),
+      "private",
+      "jobs without a network are better than jobs in the host's",
+    );
+    found.facts = "lacks nft\n";
+    await assert.rejects(kind(), { kind: "host", message: /has no nft/ });
+    found.boot = "b";
+    assert.equal(await kind(), "host");
+  }));
+
+Deno.test("chooseNetwork() looks twice and writes to the system's log once in a boot", () =>
+  inFolder(async (folder) => {
+    const { host, commands } = rememberingHost(folder, () => DROP, () => "a");
+    for (let job = 0; job < 3; job++) {
+      assert.equal((await chooseNetwork(host, "auto", PLAN, undefined)).kind, "host");
+    }
+    const logged = commands().filter((command) => command.startsWith("logger "));
+    assert.equal(logged.length, 1);
+    assert.match(
+      logged[0]!,
+      /^logger --tag=nspawn-runner -- Network of the host, since table ip x drops/,
+    );
+    assert.equal(commands().filter((command) => command.includes("nft list chains")).length, 4);
+  }));
+
+Deno.test("chooseNetwork() gives a private network while systemd-resolved knows no server", async () => {
+  const { host } = hostThat({});
+  const read = (path: string) =>
+    Promise.resolve(path === "/etc/resolv.conf" ? "nameserver 127.0.0.53\n" : null);
+  const chosen = await chooseNetwork(
+    { ...host, files: { ...host.files, read } },
+    "auto",
+    PLAN,
+    undefined,
+  );
+  assert.equal(chosen.kind, "private");
+  assert.match(chosen.notes.join(), /knows no name server at this moment/);
 });

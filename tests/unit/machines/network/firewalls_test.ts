@@ -63,10 +63,17 @@ for (const [chains, owner, fix] of TABLES) {
 Deno.test("blockingFirewalls() leaves out tables with a rule for machines", async () => {
   const candidates = droppingTables(`${DOCKER}${OTHER}`);
   const { host, commands } = recordingHost({
-    answer: (argv) => ({ stdout: argv.includes("mine") ? 'iifname "nr-*" accept' : "" }),
+    answer: (argv) => ({ stdout: argv.includes("mine") ? 'iifname "nr-*" accept' : DOCKER }),
   });
   assert.deepEqual((await blockingFirewalls(host, candidates)).map(({ owner }) => owner), [
     "Docker",
   ]);
   assert.deepEqual(commands(), ["nft list table ip filter", "nft list table inet mine"]);
 });
+
+for (const answer of [{ code: 1, stderr: "No such file or directory" }, { stdout: "" }]) {
+  Deno.test(`blockingFirewalls() blames no firewall where nft ends with ${JSON.stringify(answer)}`, async () => {
+    const { host } = recordingHost({ answer: () => answer });
+    await assert.rejects(blockingFirewalls(host, droppingTables(DOCKER)), { kind: "host" });
+  });
+}

@@ -21,6 +21,7 @@ Deno.test("readResolvers() returns the host's servers with their options", async
     hasFile: true,
     isHostFile: true,
     onlyStubs: false,
+    isStubOfResolved: false,
     options: ["search a.example b", "options ndots:2"],
   });
 });
@@ -36,6 +37,7 @@ Deno.test("readResolvers() returns the upstream servers of a stub, without link-
     hasFile: true,
     isHostFile: false,
     onlyStubs: false,
+    isStubOfResolved: true,
     options: ["search lan"],
   });
 });
@@ -47,6 +49,7 @@ Deno.test("readResolvers() tells a host with only stubs from one without servers
     hasFile: true,
     isHostFile: false,
     onlyStubs: true,
+    isStubOfResolved: false,
     options: [],
   });
   assert.deepEqual(await readResolvers(hostWith({})), {
@@ -54,6 +57,7 @@ Deno.test("readResolvers() tells a host with only stubs from one without servers
     hasFile: false,
     isHostFile: true,
     onlyStubs: false,
+    isStubOfResolved: false,
     options: [],
   });
 });

@@ -11,8 +11,8 @@ const PLAN = {
 
 Deno.test("rulesFor() puts each address into the set of its family, and writes no empty elements", () => {
   const { text } = rulesFor(PLAN, ["9.9.9.9"]);
-  assert.match(text, /set denied4 \{\n[^}]*elements = \{ 1\.2\.3\.4 \}/);
-  assert.match(text, /set denied6 \{\n[^}]*elements = \{ fd00::1 \}/);
+  assert.match(text, /set denied4 \{\n[^}]*elements = \{ 169\.254\.0\.0\/16, [^}]*, 1\.2\.3\.4 \}/);
+  assert.match(text, /set denied6 \{\n[^}]*elements = \{ fd00:ec2::254, [^}]*, fd00::1 \}/);
   assert.match(text, /set dns4 \{\n[^}]*elements = \{ 9\.9\.9\.9 \}/);
   assert.match(text, /set dns6 \{\n[^}]*auto-merge;\n/);
 });

@@ -24,7 +24,7 @@ async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
     answer(argv) {
       if (argv[0] === "sh") return { stdout: `${quotas}\n` };
       probes.push(argv[0]);
-      return { code: overlay ? 0 : 32 };
+      return { code: overlay ? 0 : 32, stderr: "control succeeded\n" };
     },
   });
   const answers = new Map<string, string>();
@@ -151,7 +151,7 @@ for (const [code, kind] of [[0, "overlay"], [32, "tmpfs"]] as const) {
         for (const name of ["lower", "upper", "work"]) Deno.statSync(`${machine}/${name}`);
         assert.equal(argv.at(-1), machine);
         assert.ok(!argv[4]!.includes(folder));
-        return { code };
+        return { code, stderr: "control succeeded\n" };
       });
       const facts = {
         boot: "b",
