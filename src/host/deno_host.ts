@@ -3,6 +3,7 @@
 import { fromFileUrl } from "@std/path/posix";
 import { denoFiles } from "./files.ts";
 import type { Argv, Host, Signals, Terminal } from "./host.ts";
+import { refused } from "../failure.ts";
 import { terminalLog } from "./log.ts";
 import { denoProcesses } from "./processes.ts";
 
@@ -33,13 +34,26 @@ export function denoHost(): Host {
     signals: denoSignals(),
     terminal,
     log,
-    env: (name) => Deno.env.get(name),
+    env: readVariable,
     environment: () => Deno.env.toObject(),
     hostname: () => Deno.hostname(),
     uid: () => Deno.uid() ?? -1,
     pid: () => Deno.pid,
     self,
   };
+}
+
+/** @throws {Failure} where its value is not UTF-8, of which Deno says no name. */
+function readVariable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    throw refused(
+      `Cannot read variable ${name}: it is not UTF-8`,
+      `Set it anew, or without it: env --unset=${name} nspawn-runner doctor`,
+      error,
+    );
+  }
 }
 
 /** Unlike setTimeout(), it loads no timers, which would take longer than the nap. */

@@ -29,6 +29,7 @@ export async function evictHeldMachines(
     .sort((one, other) => one.held! < other.held! ? -1 : 1);
   for (const lease of held) {
     const short = await shortage(host, store);
+    if (short === null) return;
     if (short === "disk space" || (short === "memory" && lease.storage === "tmpfs")) {
       await endUnlessLocked(host, lease, end, () => Promise.resolve(`evicted to free ${short}`));
       await waitForRemovals(

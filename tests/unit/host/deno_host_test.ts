@@ -130,3 +130,11 @@ host.terminal.out(stdout);`;
     assert.equal((await Deno.stat(`${folder}/upper`)).mode! & 0o777, 0o755);
   });
 });
+
+Deno.test("denoHost() names a variable that is not UTF-8", async () => {
+  await inFolder(async (folder) => {
+    const body = 'try { host.env("ODD"); } catch (error) { console.log(error.message); }';
+    const said = await play(folder, body, "export ODD=$'a\\377'; PROGRAM");
+    assert.equal(said, "Cannot read variable ODD: it is not UTF-8\n");
+  });
+});
