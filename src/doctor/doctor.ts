@@ -9,7 +9,7 @@ import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
 import { network } from "./network.ts";
 import { chroots, diskLimit, freeDisk, storage, store } from "./store.ts";
-import { inotify, limits, nspawn, seccomp, timers } from "./systemd.ts";
+import { inotify, limits, nspawn, runnerService, seccomp, timers } from "./systemd.ts";
 import { userNamespaces } from "./user_namespaces.ts";
 
 /** All checks, in the order in which a job meets what they check. */
@@ -27,6 +27,7 @@ const CHECKS: readonly Check[] = [
   buildNamespaces,
   network,
   gitlabRunner,
+  runnerService,
   runners,
   timers,
 ];

@@ -77,6 +77,24 @@ export const inotify: Check = async (host) => {
 /** Exits with 0 where the number can be changed. */
 export const INOTIFY_SCRIPT = `cat ${INOTIFY_FILE}; [ -w ${INOTIFY_FILE} ]`;
 
+/** Whether GitLab Runner finishes its jobs when its service is stopped, as by an upgrade of its package. */
+export const runnerService: Check = async (host) => {
+  const topic = "gitlab-runner service";
+  const argv = ["--property=LoadState", "--property=KillSignal", "gitlab-runner.service"];
+  const { stdout } = await host.processes.capture(["systemctl", "show", ...argv])
+    .catch(() => ({ stdout: "" })); // no systemctl
+  if (!/^LoadState=loaded$/m.test(stdout)) return [];
+  const SIGQUIT = 3;
+  if (new RegExp(`^KillSignal=${SIGQUIT}$`, "m").test(stdout)) {
+    return ok(topic, "finishes its jobs when it is stopped");
+  }
+  return weak(
+    topic,
+    "aborts its jobs when it is stopped or restarted",
+    "systemctl edit gitlab-runner, and below [Service] write KillSignal=SIGQUIT and TimeoutStopSec=2h",
+  );
+};
+
 /** Whether the timers for gc and chroot-maintenance are active. */
 export const timers: Check = async (host) => {
   const topic = "timers";

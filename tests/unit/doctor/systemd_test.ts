@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { inotify, limits, nspawn, seccomp, timers } from "../../../src/doctor/systemd.ts";
+import {
+  inotify,
+  limits,
+  nspawn,
+  runnerService,
+  seccomp,
+  timers,
+} from "../../../src/doctor/systemd.ts";
 import { find, state } from "./fixture.ts";
 
 Deno.test("nspawn() is broken where systemd-nspawn is too old", async () => {
@@ -32,6 +39,14 @@ Deno.test("limits() names the controllers that are missing", async () => {
     "weak",
     "no cgroup v2 controller for memory, io",
   ]);
+});
+
+Deno.test("runnerService() is weak where a stop of GitLab Runner aborts its jobs", async () => {
+  const states = async (stdout: string) =>
+    (await find(runnerService, { answer: () => ({ stdout }) })).map(state);
+  assert.deepEqual(await states("LoadState=loaded\nKillSignal=15\n"), [["weak", true]]);
+  assert.deepEqual(await states("KillSignal=3\nLoadState=loaded\n"), [["ok", false]]);
+  assert.deepEqual(await states("LoadState=not-found\nKillSignal=15\n"), []);
 });
 
 Deno.test("inotify() is weak where one job can take all instances, and nothing can raise them", async () => {
