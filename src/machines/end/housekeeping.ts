@@ -24,9 +24,9 @@ export async function removeLeftovers(
   except: MachineName,
   interrupt: AbortSignal,
 ): Promise<void> {
-  const end = host.clock.now() + TIME_LIMIT;
+  const end = host.clock.monotonic() + TIME_LIMIT;
   const endMachine = async ({ lease, reason }: Overdue) => {
-    if (interrupt.aborted || host.clock.now() > end) return false;
+    if (interrupt.aborted || host.clock.monotonic() > end) return false;
     host.log.step(`Ending machine ${lease.machine}: ${reason}`);
     await removeMachine(host, lease);
     return true;

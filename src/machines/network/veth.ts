@@ -130,7 +130,7 @@ async function connect(
   find: () => Promise<readonly [hasStarted: boolean, leader: number | null]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const end = host.clock.now() + timeout * 1000;
+  const end = host.clock.monotonic() + timeout * 1000;
   let leader: number | null = null;
   await until(host, { timeout: timeout * 1000, signal }, async () => {
     const [hasStarted, found] = await find();
@@ -142,7 +142,7 @@ async function connect(
     throw hostFailure("Cannot connect the machine to its network: its PID 1 is unknown");
   }
   const batches = [outside.join("\n"), inside.join("\n")];
-  const tries = Math.ceil(Math.max(0, end - host.clock.now()) / CHECK_INTERVAL);
+  const tries = Math.ceil(Math.max(0, end - host.clock.monotonic()) / CHECK_INTERVAL);
   const words = [name, `${leader}`, ...batches, `${host.pid()}`, `${tries}`];
   const argv: Argv = ["sh", "-c", CONNECT_SCRIPT, "sh", ...words];
   const { code, stderr } = await host.processes.capture(argv, { signal });
