@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly stdout?: Stdio;
   /** Default: inherit. */
   readonly stderr?: Stdio;
+  /** Whether stdout and stderr of the child are pipes to those of this process, so that it does not get a terminal. */
+  readonly relay?: boolean;
   /** Starts the child in a session of its own, which signals to this process's group do not reach. */
   readonly detached?: boolean;
 }

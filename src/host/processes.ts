@@ -51,10 +51,14 @@ function start(log: Log, argv: Argv, options: StartOptions): Child {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.detached ? { detached: true } : {}),
     stdin: options.stdin ?? "null",
-    stdout: options.stdout ?? "inherit",
-    stderr: options.stderr ?? "inherit",
+    stdout: options.relay ? "piped" : options.stdout ?? "inherit",
+    stderr: options.relay ? "piped" : options.stderr ?? "inherit",
   });
-  const ended = child.status.then(({ code, signal }) => {
+  const relayed = options.relay
+    ? Promise.all([relay(child.stdout, Deno.stdout), relay(child.stderr, Deno.stderr)])
+    : undefined;
+  const ended = child.status.then(async ({ code, signal }) => {
+    await relayed;
     logEnd(log, argv, code, began);
     return { code, signal };
   });
@@ -64,6 +68,12 @@ function start(log: Log, argv: Argv, options: StartOptions): Child {
     kill: (signal) => void sendSignal(child.pid, signal),
     unref: () => child.unref(),
   };
+}
+
+async function relay(from: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Promise<void> {
+  for await (const chunk of from) {
+    for (let at = 0; at < chunk.length;) at += to.writeSync(chunk.subarray(at));
+  }
 }
 
 function spawn(argv: Argv, options: Deno.CommandOptions): Deno.ChildProcess {

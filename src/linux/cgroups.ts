@@ -50,11 +50,27 @@ export const END_FUNCTIONS = `
 processes_in() {
   find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null
 }
+# Second argument: whether to freeze, 1 or 0. Meanwhile no process ends, and no process id passes to another one; from
+# Linux 5.2 on.
+freeze() {
+  [ -e "$1/cgroup.freeze" ] || return 0
+  echo "$2" >"$1/cgroup.freeze" || return 0
+  tries=0
+  while [ "$2" = 1 ] && [ "$tries" -lt 20 ]; do
+    while read -r key value; do
+      [ "$key $value" != "frozen 1" ] || return 0
+    done <"$1/cgroup.events"
+    sleep 0.01
+    tries=$((tries + 1))
+  done
+}
 signal_all() {
+  freeze "$1" 1
   for process in $(processes_in "$1"); do
     # 0 is a process of another PID namespace; to kill(1) it is this shell's own process group.
     [ "$process" -eq 0 ] || kill -s "$2" "$process" 2>/dev/null
   done
+  freeze "$1" 0
 }
 kill_all() {
   { echo 1 >"$1/cgroup.kill"; } 2>/dev/null || signal_all "$1" KILL

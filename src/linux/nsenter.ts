@@ -8,6 +8,9 @@ export const MINIMAL_ENVIRONMENT: Readonly<Record<string, string>> = {
   LANG: "C.UTF-8",
 };
 
+/** How many files a process of a machine may have open: systemd's default for services. */
+export const OPEN_FILES = { soft: 1024, hard: 524_288 } as const;
+
 /**
  * Returns the beginning of a command line that runs in all namespaces of a machine; the command follows.
  *

@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
+import { OPEN_FILES } from "./nsenter.ts";
 import { RUNTIME_FOLDER } from "../runtime_folder.ts";
 
 /**
@@ -28,6 +29,16 @@ const REGISTRATION: Readonly<Record<Registration, readonly string[]>> = {
   none: ["--register=no", "--keep-unit"],
 };
 
+/**
+ * The limits of open files and core dumps, whatever the caller's are: nspawn takes the closest that the host allows.
+ * With a limit of exactly 1 byte the kernel starts no handler of the host for core dumps, which would store the memory
+ * and the environment of a job's programs on the host: do_coredump() in fs/coredump.c.
+ */
+const RESOURCE_LIMITS = [
+  `--rlimit=RLIMIT_NOFILE=${OPEN_FILES.soft}:${OPEN_FILES.hard}`,
+  "--rlimit=RLIMIT_CORE=1",
+];
+
 /** Returns the beginning of a command line of systemd-nspawn; the caller's own options follow. */
 export function commonNspawnArgv(
   { machine, registration, terminal = false, timezone }: CommonOptions,
@@ -39,6 +50,8 @@ export function commonNspawnArgv(
     ...REGISTRATION[registration],
     ...timezone,
     `--console=${terminal ? "interactive" : "pipe"}`,
+    "--settings=no", // no file on the host or beside the tree changes the machine
+    ...RESOURCE_LIMITS,
   ];
 }
 

@@ -250,6 +250,45 @@ onEachHost(
   },
 );
 
+const SHOW_LIMITS = "ulimit -Sn; ulimit -Hn; grep core /proc/self/limits\n";
+
+onEachBoot(
+  "a job's limits of open files and core dumps are the same from every caller",
+  async (site) => {
+    for (const private_users of ["auto", "off"]) {
+      const own = await site.with({ private_users });
+      const id = newJob();
+      await own.call(["prepare", CHROOT, "--id", id]);
+      const script = await own.put(SHOW_LIMITS);
+      const run = own.words(["run", "--id", id, script, "step_script"]);
+      const shown: string[] = [];
+      for (const caller of ["ulimit -S -n 700", "ulimit -S -c 0", ":"]) {
+        const done = await own.host.exec(["sh", "-c", `${caller}; exec "$@"`, "sh", ...run]);
+        shown.push(done.stdout.replaceAll(/ +/g, " "));
+      }
+      await own.call(["cleanup", "--id", id]);
+      const [soft, hard, core] = shown[0]!.split("\n");
+      assert.deepEqual([soft, core?.trim()], ["1024", "Max core file size 1 1 bytes"], shown[0]);
+      const { stdout } = await own.host.exec(["sh", "-c", "ulimit -H -n 524288; ulimit -H -n"]);
+      assert.equal(Number(hard), Math.min(524_288, Number(stdout) || 524_288));
+      assert.ok(shown.every((text) => text === shown[0]), shown.join());
+    }
+  },
+);
+
+/** Prints where the standard input of a stage leads. */
+const SHOW_INPUT = "stat -Lc %d:%i /proc/$PPID/fd/0 /dev/null\n";
+
+onEachHost("a plain machine without a user namespace holds no device of the host", async (site) => {
+  const own = await site.with({ boot: false, private_users: "off" });
+  const { stdout } = await site.host.exec(["stat", "-Lc", "%d:%i", "/dev/null"]);
+  await withMachine(own, async (id) => {
+    const done = await runScript(own, id, SHOW_INPUT);
+    assert.equal(done.stdout.split("\n").length, 3, done.stderr);
+    assert.ok(!done.stdout.split("\n").includes(stdout.trim()), `${done.stdout} and ${stdout}`);
+  });
+});
+
 onEachHost("a job changes its machine inside the administrator's bounds", async (site) => {
   const own = await site.with({ "overrides.boot": true, "overrides.tasks_max": 300 });
   const call = (id: string, wishes: Record<string, string>) => {

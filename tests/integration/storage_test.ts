@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { skipReal } from "../skip.ts";
 import { onEachHost } from "../hosts/shared.ts";
-import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
+import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 
 const NO_BTRFS = "no btrfs can be mounted: no mkfs.btrfs, or no loop device";
 
@@ -106,5 +106,26 @@ onEachHost("a store that can hold no upper layer uses tmpfs by default", async (
     assert.match(done.stderr, /^Storage tmpfs\b/m);
   } finally {
     await site.host.exec(["umount", `${base}/store`]);
+  }
+});
+
+/** Argument: a mark. Counts the processes that see a mount with it. */
+const COUNT_MOUNTS = 'cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -c " $1 "; :';
+
+onEachHost("what the host unmounts stays mounted in no machine", async (site) => {
+  const mark = `nrt-unmounted-${newJob()}`;
+  const folder = `${site.store}/.tests/${mark}`;
+  const count = async () =>
+    Number((await site.host.exec(["sh", "-c", COUNT_MOUNTS, "sh", mark])).stdout);
+  await site.host.exec(["mkdir", "-p", folder]);
+  await site.host.exec(["mount", "-t", "tmpfs", mark, folder]);
+  try {
+    await withMachine(await site.with({ boot: false }), async () => {
+      assert.ok(await count() > 0);
+      await site.host.exec(["umount", folder]);
+      assert.equal(await count(), 0);
+    });
+  } finally {
+    await site.host.exec(["umount", "--quiet", folder]);
   }
 });

@@ -13,6 +13,7 @@ shift
 report=${INSIDE}/result
 echo "$nonce started" >>"$report"
 trap : HUP INT TERM
+exec </dev/null
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 wanted=$1

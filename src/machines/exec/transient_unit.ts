@@ -2,7 +2,7 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { MINIMAL_ENVIRONMENT, OPEN_FILES } from "../../linux/nsenter.ts";
 import { recordOf } from "../record/paths.ts";
 import {
   type Exec,
@@ -26,6 +26,7 @@ export const transientUnit: Exec = {
     const client = host.processes.start(systemdRunArgv(running, name, stage), {
       env: MINIMAL_ENVIRONMENT,
       detached: true,
+      relay: host.terminal.is("stdout") || host.terminal.is("stderr"),
     });
     const { code } = await waitForClient(host, client, cancel, () => stopUnit(host, running, name));
     // A shutdown ends the stage by a signal before the machine itself is gone.
@@ -55,6 +56,9 @@ function systemdRunArgv(running: RunningMachine, name: string, stage: StageRun):
     "--property=IgnoreSIGPIPE=no",
     // Where the kernel kills a child of the script for lack of memory, the script itself goes on.
     "--property=OOMPolicy=continue",
+    // As in a plain machine: a machine's systemd has other limits for itself.
+    `--property=LimitNOFILE=${OPEN_FILES.soft}:${OPEN_FILES.hard}`,
+    "--property=LimitCORE=1",
     `--property=TimeoutStopSec=${STOP_SECONDS}s`,
     "--",
     ...stage.argv,
@@ -78,9 +82,17 @@ async function stopUnit(host: Host, running: RunningMachine, name: string): Prom
   });
 }
 
+/** Returns a command line whose output has a bound: a job can replace what answers, and this process collects it. */
+export function withShortOutput(argv: Argv): Argv {
+  return ["sh", "-c", SHORT_OUTPUT_SCRIPT, "sh", ...argv];
+}
+
+/** Arguments: the command. */
+export const SHORT_OUTPUT_SCRIPT = '"$@" 2>/dev/null | head -c 4096';
+
 /** Also true where the machine's systemd does not answer any more. */
 async function isShuttingDown(host: Host, running: RunningMachine): Promise<boolean> {
-  const argv = clientArgv(running, "systemctl", ["is-system-running"]);
+  const argv = withShortOutput(clientArgv(running, "systemctl", ["is-system-running"]));
   const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT });
   return !/^(initializing|starting|running|degraded|maintenance)$/.test(stdout.trim());
 }

@@ -21,7 +21,7 @@ export const PLAIN_READY = "ready";
  * /proc, and fill the host's journal.
  */
 export const PLAIN_INIT_SCRIPT =
-  `[ -d /tmp ] || mkdir -m 1777 /tmp; sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`;
+  `[ -d /tmp ] || mkdir -m 1777 /tmp; exec </dev/null; sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`;
 
 const PLAIN_PAYLOAD = ["/bin/sh", "-c", PLAIN_INIT_SCRIPT];
 

@@ -7,6 +7,7 @@ import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { BOOT_ID, identify, parseStat, readKernel } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
 import { enterArgv } from "../exec/nsenter.ts";
+import { withShortOutput } from "../exec/transient_unit.ts";
 import { connectWhileStarting } from "../network/veth.ts";
 import { type InitProcess, inspectInitProcess } from "../nspawn/init_process.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
@@ -116,9 +117,9 @@ async function acceptsCommands(host: Host, start: Start, pid: number): Promise<b
   if (leader === null || spec.ids === null && !leader.noNewPrivileges) return false;
   // Fails at once until the machine has a bus, then waits until it has booted.
   const enter = enterArgv({ lease, leader }, ["systemctl", "is-system-running", "--wait"]);
-  const wait = ["timeout", `${spec.settings.prepare_timeout}`, ...enter];
+  const wait = ["timeout", `${spec.settings.prepare_timeout}`, ...enter] as const;
   // In the machine's cgroup, it ends with the machine also where this process is killed.
-  const argv = inCgroup(join(lease.cgroups[0]!, "prepare"), wait);
+  const argv = inCgroup(join(lease.cgroups[0]!, "prepare"), withShortOutput(wait));
   const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT, signal });
   return /^(running|degraded)$/m.test(stdout);
 }

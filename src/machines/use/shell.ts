@@ -94,7 +94,6 @@ function heldShellArgv(lease: Lease, tree: string, terminal: boolean): Argv {
     ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${IDS_PER_MACHINE}`]),
     ...privilegeOptions({ settings: DEFAULT_PRIVILEGES, booted: false, ids: lease.ids }),
     "--private-network", // its programs are not trusted, and files are read without a network
-    "--settings=no",
     "--as-pid2",
     "--",
     ...LOGIN_SHELL,

@@ -161,3 +161,26 @@ Deno.test("processes pass on no variable of a job where no environment is given"
     Deno.env.delete("CUSTOM_ENV_TOKEN");
   }
 });
+
+Deno.test("processes.start() gives a child pipes instead of its own streams where they are relayed", async () => {
+  const script = `
+import { denoProcesses } from "${new URL("../../../src/host/processes.ts", import.meta.url)}";
+const log = { verbosity: "normal", info() {}, warn() {}, step() {}, debug() {} };
+const show = "readlink /proc/self/fd/1 /proc/self/fd/2; echo err >&2; exit 3";
+const { ended } = denoProcesses(log).start(["sh", "-c", show], { relay: true });
+Deno.exit((await ended).code);
+`;
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/main.ts`, script);
+    const output = await Deno.open(`${folder}/output`, { create: true, write: true });
+    const map = new URL("../../../npm/import_map.json", import.meta.url).pathname;
+    const child = new Deno.Command("sh", {
+      args: ["-c", `exec "$@" >"${folder}/output" 2>&1`, "sh", Deno.execPath(), "run"]
+        .concat(["--allow-all", "--no-check", "-q", `--import-map=${map}`, `${folder}/main.ts`]),
+    });
+    output.close();
+    assert.equal((await child.output()).code, 3);
+    const written = await Deno.readTextFile(`${folder}/output`);
+    assert.match(written, /^pipe:[^]*\npipe:[^]*err\n|err\n[^]*pipe:/);
+  });
+});

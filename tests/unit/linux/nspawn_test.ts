@@ -85,12 +85,21 @@ Deno.test("commonNspawnArgv() registers a machine as its caller says, and hands 
       registration,
       timezone: ["--timezone=off"],
       ...(terminal === undefined ? {} : { terminal }),
-    }).slice(2);
+    }).slice(2, -3);
   const [name, zone, pipe] = ["--machine=m", "--timezone=off", "--console=pipe"];
   assert.deepEqual(argv("scope"), [name, zone, pipe]);
   assert.deepEqual(argv("unit"), [name, "--keep-unit", zone, pipe]);
   assert.deepEqual(argv("none"), [name, "--register=no", "--keep-unit", zone, pipe]);
   assert.deepEqual(argv("scope", true), [name, zone, "--console=interactive"]);
+});
+
+Deno.test("commonNspawnArgv() reads no settings of other files, and limits core dumps and open files", () => {
+  const argv = commonNspawnArgv({ machine: "m", registration: "unit", timezone: [] });
+  assert.deepEqual(argv.slice(-3), [
+    "--settings=no",
+    "--rlimit=RLIMIT_NOFILE=1024:524288",
+    "--rlimit=RLIMIT_CORE=1",
+  ]);
 });
 
 Deno.test("escapeColons() escapes what separates paths, and the escape itself", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nsenter } from "../../../../src/machines/exec/nsenter.ts";
+import { nsenter, RUN_WITH_LIMITS_SCRIPT } from "../../../../src/machines/exec/nsenter.ts";
 import { leaseOf } from "../fixture.ts";
 import { LEADER, NONCE, reportOf, runScene } from "./stage_scene.ts";
 
@@ -10,6 +10,7 @@ Deno.test("nsenter.run() runs a stage in its own cgroup, with the capabilities o
     "sh",
     "200", // hundredths of a second between SIGTERM and SIGKILL for what it leaves running
     `/cg/m/stage-${NONCE}`,
+    ...["sh", "-c", RUN_WITH_LIMITS_SCRIPT, "sh"],
     "setpriv",
     "--bounding-set=-cap_12,-cap_14",
     "--inh-caps=-all",
@@ -36,7 +37,7 @@ Deno.test("nsenter.run() drops no capability where the machine's PID 1 has dropp
 Deno.test("nsenter.run() drops CAP_SYS_ADMIN after it has entered, by tools that no job can change", async () => {
   const leader = { ...LEADER, dropped: [21] };
   const { processes } = await runScene({ exec: nsenter, report: reportOf(0), leader });
-  const words = processes[0]!.argv.slice(6);
+  const words = processes[0]!.argv.slice(10);
   assert.deepEqual(words.slice(0, 5), [
     "unshare",
     "--mount",
@@ -62,4 +63,20 @@ Deno.test("nsenter.run() drops CAP_SYS_ADMIN after it has entered, by tools that
     "/bin/sh",
     "reporter",
   ]);
+});
+
+Deno.test("RUN_WITH_LIMITS_SCRIPT gives a script the same limits from every caller, and a pipe without input", async () => {
+  const show =
+    "ulimit -S -n; ulimit -H -n; grep core /proc/self/limits; readlink /proc/$$/fd/0; cat";
+  const script = RUN_WITH_LIMITS_SCRIPT;
+  const limits = async (more: string) => {
+    const args = ["-c", `${more}exec "$@"`, "sh", "sh", "-c", script, "sh", "sh", "-c", show];
+    const { stdout } = await new Deno.Command("sh", { args, stdin: "null" }).output();
+    return new TextDecoder().decode(stdout).replaceAll(/ +/g, " ");
+  };
+  // A host may allow fewer open files; none of its own limits is lower than systemd's soft one.
+  const expected = /^1024\n\d+\nMax core file size 1 1 bytes *\npipe:\[\d+\]\n$/;
+  for (const callers of ["", "ulimit -S -n 2000; ", "ulimit -S -c 0; "]) {
+    assert.match(await limits(callers), expected);
+  }
 });

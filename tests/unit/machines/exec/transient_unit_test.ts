@@ -18,6 +18,8 @@ Deno.test("transientUnit.run() runs a stage as a named unit of the machine, thro
     `--unit=nspawn-runner-${NONCE}.service`,
     "--property=IgnoreSIGPIPE=no",
     "--property=OOMPolicy=continue",
+    "--property=LimitNOFILE=1024:524288",
+    "--property=LimitCORE=1",
     "--property=TimeoutStopSec=2s",
     "--",
     "/bin/sh",

@@ -14,6 +14,9 @@ Deno.test("nspawnArgv() boots a machine that reports when it is ready", () => {
     "--keep-unit",
     "--timezone=off",
     "--console=pipe",
+    "--settings=no",
+    "--rlimit=RLIMIT_NOFILE=1024:524288",
+    "--rlimit=RLIMIT_CORE=1",
     "--directory=/root",
     "--private-users=1610612736:65536",
     "--resolv-conf=replace-host",
@@ -36,7 +39,7 @@ Deno.test("nspawnArgv() gives a plain machine an init that only waits", () => {
     "--",
     "/bin/sh",
     "-c",
-    "[ -d /tmp ] || mkdir -m 1777 /tmp; sleep 0 && echo ready >>/run/nspawn-runner/result && exec sleep infinity >/dev/null 2>&1",
+    "[ -d /tmp ] || mkdir -m 1777 /tmp; exec </dev/null; sleep 0 && echo ready >>/run/nspawn-runner/result && exec sleep infinity >/dev/null 2>&1",
   ]);
   assert.ok(!argv.includes("--boot"));
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Veth, vethFor } from "../../../../src/machines/network/veth.ts";
+import { SHORT_OUTPUT_SCRIPT } from "../../../../src/machines/exec/transient_unit.ts";
 import { LIMIT_TABLES_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
 import { standalone } from "../../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
@@ -76,7 +77,7 @@ Deno.test("standalone.start() waits until the machine's systemd has booted, from
     const asked = processes.filter(({ argv }) => argv.includes("is-system-running"));
     assert.equal(asked.length, 3);
     assert.deepEqual(asked[0]!.argv.slice(3), [
-      ...["sh", "/cg/m/prepare", "timeout", "1"],
+      ...["sh", "/cg/m/prepare", "sh", "-c", SHORT_OUTPUT_SCRIPT, "sh", "timeout", "1"],
       ...["setpriv", "--inh-caps=-all", "--no-new-privs", "--"],
       ...["nsenter", "--target=77", "--all", "--"],
       ...["systemctl", "is-system-running", "--wait"],
