@@ -140,6 +140,15 @@ export const range = (value: unknown) => {
   return isNetwork(text) && !text.includes(":") && bits >= 16 && bits <= 28 ? text : undefined;
 };
 
+/** Names of hosts(5), each with its address; the list may be empty. */
+export const extraHosts = (value: unknown) =>
+  isListOf(value, (one) => {
+      const [, name = "", address = ""] = one.match(/^([^:]*):(.*)$/) ?? [];
+      return /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$/.test(name) && isAddress(address);
+    })
+    ? value
+    : undefined;
+
 /** Names of capabilities(7), but not `all`. */
 export const capabilities = listOf((name) => CAPABILITIES.includes(name));
 

@@ -10,6 +10,7 @@ import {
   DISK,
   disk,
   DURATION,
+  extraHosts,
   flag,
   listOf,
   LONGEST,
@@ -265,6 +266,14 @@ export const FIELDS = [
     allowed: "a list like that of network_deny",
     help: "Addresses that private networks reach in any case",
     check: networks,
+  },
+  {
+    key: "extra_hosts",
+    where: "both",
+    default: [],
+    allowed: 'a list of "NAME:ADDRESS" like ["gitlab.lan:192.0.2.10"]',
+    help: "Names in the /etc/hosts of machines, before those of the chroot and the host",
+    check: extraHosts,
   },
   {
     key: "binds",

@@ -90,7 +90,7 @@ async function createFiles(
   await writeGeneratorMasks(host, paths.stage, bootMasks);
   await copyEntryTools(host, { settings, ...lease }, paths.tools);
   if (changesTree) return binds; // what is written to /etc/hosts belongs to the tree
-  const hosts = await hostsFile(host, tree.path, paths, name);
+  const hosts = await hostsFile(host, tree.path, paths, name, settings.extra_hosts);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
   return [hosts, ...binds];
 }

@@ -1,6 +1,7 @@
-/** The hosts(5) file of a machine: that of its chroot, and the machine's own name. */
+/** The hosts(5) file of a machine: configured names, those of its chroot, the machine's own, and those of the host. */
 
 import { join } from "@std/path/posix";
+import { isAddress } from "../../config/checks.ts";
 import type { Host } from "../../host/host.ts";
 import { LOCALHOST_LINES } from "../../linux/localhost.ts";
 import type { Bind } from "../record/caches.ts";
@@ -13,8 +14,9 @@ const MAX_SIZE = 65_536;
 
 /**
  * Writes a machine's hosts file, which jobs may change. It names the machine itself, since no name server of a
- * private network knows that name.
+ * private network knows that name. The last names are those of the host, which has names that no name server knows.
  *
+ * @param extra Names with addresses, `NAME:ADDRESS`.
  * @returns The bind of the file.
  */
 export async function hostsFile(
@@ -22,10 +24,12 @@ export async function hostsFile(
   tree: string,
   paths: MachinePaths,
   name: string,
+  extra: readonly string[],
 ): Promise<Bind> {
   const from = join(paths.own, "hosts");
-  const own = `127.0.1.1\t${name}\n`;
-  await host.files.write(from, `${await readHosts(host, tree)}${own}`, 0o644);
+  const [own, ofHost] = await Promise.all([readHosts(host, tree), namesOfHost(host)]);
+  const configured = extra.map((one) => one.replace(/^([^:]*):(.*)$/, "$2\t$1\n")).join("");
+  await host.files.write(from, `${configured}${own}127.0.1.1\t${name}\n${ofHost}`, 0o644);
   return { from, to: HOSTS_PATH, readOnly: false, keepsDiskOwners: false };
 }
 
@@ -38,4 +42,18 @@ async function readHosts(host: Host, tree: string): Promise<string> {
   if (stat?.kind !== "file" || stat.size > MAX_SIZE) return LOCALHOST_LINES;
   const text = await host.files.read(path) ?? "";
   return text === "" || text.endsWith("\n") ? text : `${text}\n`;
+}
+
+/** Addresses that mean something else in a machine, or that every hosts file has: loopback, unspecified, multicast. */
+const LOCAL = /^(?:127\.|0\.|::1?$|f[ef])/i;
+
+/** Returns the lines of the host's own file that are right in a machine as well. */
+async function namesOfHost(host: Host): Promise<string> {
+  const text = await host.files.read(HOSTS_PATH).catch(() => null) ?? "";
+  if (text.length > MAX_SIZE) return "";
+  const lines = text.split("\n").map((line) => line.replace(/#.*/, "").trim().split(/\s+/));
+  return lines.filter(([address = "", name]) =>
+    isAddress(address) && !LOCAL.test(address) && name !== undefined
+  )
+    .map(([address, ...names]) => `${address}\t${names.join(" ")}\n`).join("");
 }

@@ -55,6 +55,7 @@ const DEFAULTS: Config = {
   network_range: "10.231.0.0/19",
   network_deny: [],
   network_allow: [],
+  extra_hosts: [],
   binds: undefined,
   keep_generations: 2,
   disk_reserve: 268_435_456,
@@ -136,6 +137,7 @@ Deno.test("loadConfig() takes every key", async () => {
     keep_generations = 5
     disk_reserve = "2G"
     user = 1000
+    extra_hosts = ["gitlab.lan:192.0.2.10"]
     binds = ["/srv/data:/data:ro"]
     private_users = "off"
     network = "private"
@@ -194,6 +196,7 @@ Deno.test("loadConfig() takes every key", async () => {
     network_range: "10.9.0.0/24",
     network_deny: ["10.0.0.0/8"],
     network_allow: ["10.1.2.3", "fd00::/8"],
+    extra_hosts: ["gitlab.lan:192.0.2.10"],
     binds: ["/srv/data:/data:ro"],
     private_users: "off",
     gitlab_runner: "/opt/gitlab-runner",

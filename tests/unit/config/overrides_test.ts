@@ -57,7 +57,7 @@ const REFUSED: readonly (readonly [string, string, RegExp])[] = [
   ["NSPAWN_CPU_QUOTA", "infinity", /must be a share/],
   ["NSPAWN_TASKS_MAX", "1001", /at most 1000 is allowed/],
   ["NSPAWN_TASKS_MAX", "10\nMemoryMax=infinity", /must be a whole number/],
-  ["NSPAWN_NETWORK", "host", /at most private is allowed/],
+  ["NSPAWN_NETWORK", "host", /the widest network .* is private/],
   ["NSPAWN_NETWORK", "auto", /must be one of none, private, host/],
   ["NSPAWN_DISK_MAX", "2049M", /at most 2G is allowed/],
   ["NSPAWN_DISK_MAX", "15M", /must be at least 16M/],

@@ -162,6 +162,12 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   },
   network_allow: { good: [[], ["10.1.2.3"]], bad: [["10.1.2.3/x"], ["10.1.2.3/1/2"], true] },
   "overrides.network": { good: ["none", "private", "host"], bad: ["auto", true] },
+  extra_hosts: {
+    good: [[], ["gitlab.lan:192.0.2.10", "a:2001:db8::1"]],
+    bad: ["a:1.2.3.4", ["a"], ["a:b"], ["a b:1.2.3.4"], [":1.2.3.4"], ["a:1.2.3.4\n9.9.9.9 b"], [
+      1,
+    ]],
+  },
   binds: {
     good: [["/srv/data:/data"], ["/srv/a:/b:ro", "/c:/d"]],
     bad: ["/a:/b", ["/a"], ["/a:b"], ["a:/b"], ["/a:/b:rw"], ["/a:/b:ro:x"], ["/:/b"], [

@@ -33,6 +33,7 @@ export const SETTINGS: MachineSettings = {
   user: undefined,
   private_users: "off",
   network: "host",
+  extra_hosts: [],
   binds: undefined,
   shell: "bash",
   prepare_timeout: 120,

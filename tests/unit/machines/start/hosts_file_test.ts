@@ -4,12 +4,19 @@ import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import { hostsFile } from "../../../../src/machines/start/hosts_file.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
-const { host } = recordingHost();
-
-async function hostsIn(folder: string): Promise<string> {
+/** Writes the file on a host with that /etc/hosts. */
+async function hostsIn(
+  folder: string,
+  ofHost = "",
+  extra: readonly string[] = [],
+): Promise<string> {
+  const { host: real } = recordingHost();
+  const read = (path: string) =>
+    path === "/etc/hosts" ? Promise.resolve(ofHost) : real.files.read(path);
+  const host = { ...real, files: { ...real.files, read } };
   const paths = machinePaths(folder, machineName("42", undefined));
   await Deno.mkdir(paths.own, { recursive: true });
-  const { from, to, readOnly } = await hostsFile(host, `${folder}/tree`, paths, "run-42");
+  const { from, to, readOnly } = await hostsFile(host, `${folder}/tree`, paths, "run-42", extra);
   assert.deepEqual([to, readOnly], ["/etc/hosts", false]);
   return await Deno.readTextFile(from);
 }
@@ -32,4 +39,17 @@ Deno.test("hostsFile() follows no link out of the chroot", () =>
     await Deno.mkdir(`${folder}/tree/etc`);
     await Deno.symlink("../../outside/hosts", `${folder}/tree/etc/hosts`);
     assert.doesNotMatch(await hostsIn(folder), /secret/);
+  }));
+
+Deno.test("hostsFile() adds the names of the host but those of its loopback, after the configured ones", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/tree/etc`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/tree/etc/hosts`, "10.0.0.1 cache\n");
+    const ofHost = `127.0.0.1 localhost\n127.0.1.1 git.lan\n::1 ip6-localhost\nff02::1 ip6-allnodes
+0.0.0.0 ads.example\nnonsense here\n192.0.2.7  nas.lan nas # the disk\n2001:db8::7 nas.lan\n192.0.2.8\n`;
+    assert.equal(
+      await hostsIn(folder, ofHost, ["gitlab.lan:192.0.2.10", "six:2001:db8::1"]),
+      "192.0.2.10\tgitlab.lan\n2001:db8::1\tsix\n10.0.0.1 cache\n127.0.1.1\trun-42\n" +
+        "192.0.2.7\tnas.lan nas\n2001:db8::7\tnas.lan\n",
+    );
   }));
