@@ -60,11 +60,11 @@ const TO_STDERR = ["sh", "-c", TO_STDERR_SCRIPT, "sh"] as const;
 
 /**
  * Passes a tool's output on to stderr through a pipe, and exits with the tool's code: the tool could read from a
- * terminal, or truncate a file, that it has as its stderr.
+ * terminal, or truncate a file, that it has as its stderr, and change the host's /dev/null that it has as its stdin.
  */
 export const THROUGH_PIPE_SCRIPT = `
 exec 4>&2
-code=$({ { "$@" 2>&1 3>&- 4>&-; echo $? >&3; } | cat >&4; } 3>&1)
+code=$({ { : | "$@" 2>&1 3>&- 4>&-; echo $? >&3; } | cat >&4; } 3>&1)
 exit "$code"
 `;
 

@@ -65,15 +65,15 @@ Deno.test("LIVING_PARENT_SCRIPT runs a command only while its parent is the give
   assert.equal(await codeWith(1), 1);
 });
 
-Deno.test("THROUGH_PIPE_SCRIPT gives the command a pipe as stdout and stderr, and ends with its code", async () => {
+Deno.test("THROUGH_PIPE_SCRIPT gives the command pipes as its streams, and ends with its code", async () => {
   await inFolder(async (folder) => {
-    const script = "readlink /proc/self/fd/1; echo message >&2; exit 7";
+    const script = "cat; readlink /proc/self/fd/0 /proc/self/fd/1; echo message >&2; exit 7";
     const words = ["-c", 'exec "$@" 2>"$0"', `${folder}/log`, "sh", "-c", THROUGH_PIPE_SCRIPT];
     const { code } = await new Deno.Command("sh", {
       args: [...words, "sh", "sh", "-c", script],
     }).output();
     assert.equal(code, 7);
-    assert.match(await Deno.readTextFile(`${folder}/log`), /^pipe:.*\nmessage\n$/);
+    assert.match(await Deno.readTextFile(`${folder}/log`), /^pipe:.*\npipe:.*\nmessage\n$/);
   });
 });
 
