@@ -7,6 +7,7 @@ import { formatTable } from "../text/table.ts";
 import { buildNamespaces } from "./builds.ts";
 import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
+import { hostUsers } from "./host_users.ts";
 import { network } from "./network.ts";
 import { chroots, diskLimit, freeDisk, storage, store } from "./store.ts";
 import { inotify, limits, nspawn, runnerService, seccomp, timers } from "./systemd.ts";
@@ -25,6 +26,7 @@ const CHECKS: readonly Check[] = [
   chroots,
   userNamespaces,
   buildNamespaces,
+  hostUsers,
   network,
   gitlabRunner,
   runnerService,
