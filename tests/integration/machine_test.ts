@@ -279,15 +279,18 @@ onEachBoot(
 /** Prints where the standard input of a stage leads. */
 const SHOW_INPUT = "stat -Lc %d:%i /proc/$PPID/fd/0 /dev/null\n";
 
-onEachHost("a plain machine without a user namespace holds no device of the host", async (site) => {
-  const own = await site.with({ boot: false, private_users: "off" });
-  const { stdout } = await site.host.exec(["stat", "-Lc", "%d:%i", "/dev/null"]);
-  await withMachine(own, async (id) => {
-    const done = await runScript(own, id, SHOW_INPUT);
-    assert.equal(done.stdout.split("\n").length, 3, done.stderr);
-    assert.ok(!done.stdout.split("\n").includes(stdout.trim()), `${done.stdout} and ${stdout}`);
-  });
-});
+onEachHost(
+  "a script in a plain machine without a user namespace gets no device of the host",
+  async (site) => {
+    const own = await site.with({ boot: false, private_users: "off" });
+    const { stdout } = await site.host.exec(["stat", "-Lc", "%d:%i", "/dev/null"]);
+    await withMachine(own, async (id) => {
+      const done = await runScript(own, id, SHOW_INPUT);
+      assert.equal(done.stdout.split("\n").length, 3, done.stderr);
+      assert.ok(!done.stdout.split("\n").includes(stdout.trim()), `${done.stdout} and ${stdout}`);
+    });
+  },
+);
 
 onEachHost("a job changes its machine inside the administrator's bounds", async (site) => {
   const own = await site.with({ "overrides.boot": true, "overrides.tasks_max": 300 });

@@ -128,4 +128,4 @@ onEachHost("what the host unmounts stays mounted in no machine", async (site) =>
   } finally {
     await site.host.exec(["umount", "--quiet", folder]);
   }
-});
+}, ["systemd"]);
