@@ -135,3 +135,36 @@ onEachHost("machines of two stores on one host share no ids and no addresses", a
     });
   });
 }, ["systemd"]);
+
+/** Lets each mount namespace fail, as where jobs have used up all; and forgets what the host can do. */
+const WITHOUT_NAMESPACES = `
+rm -f /run/nspawn-runner/.idmap-* /run/nspawn-runner/.shift-* /run/nspawn-runner/.overlay-* /run/nspawn-runner/.own-ids
+cat >/run/unshare <<'END'
+#!/bin/sh
+echo "unshare: unshare failed: No space left on device" >&2
+exit 1
+END
+chmod 755 /run/unshare
+mount --bind /run/unshare "$(readlink -f "$(command -v unshare)")"
+`;
+
+onEachHost(
+  "no machine loses its user namespace where mount namespaces are used up",
+  async (site) => {
+    const own = await site.with({ private_users: "auto", boot: false });
+    const set = await site.host.exec(["sh", "-euc", WITHOUT_NAMESPACES]);
+    assert.equal(set.code, 0, set.stderr);
+    try {
+      const { code, stderr } = await own.call(["prepare", CHROOT, "--id", newJob()]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /Cannot find out what this host can do: unshare: .*No space left/);
+    } finally {
+      const restore = 'umount "$(readlink -f "$(command -v unshare)")"; rm /run/unshare';
+      await site.host.exec(["sh", "-c", restore]);
+    }
+    await withMachine(own, async (id) => {
+      const map = await runScript(own, id, "cat /proc/self/uid_map\n");
+      assert.doesNotMatch(map.stdout, /^ *0 +0 /, "the failure was not remembered");
+    });
+  },
+);
