@@ -81,6 +81,7 @@ Deno.test("couldOwnIds() is true in the boot in which owners could be mapped or 
     const { host } = standaloneHost(folder, () => {});
     const { ask } = asks(host, folder);
     await ask("overlay", "a", yes);
+    await ask("tree", "a", yes);
     await ask("idmap", "a", no);
     assert.equal(await couldOwnIds(host, "a"), false);
     await ask("shift", "a", yes);
