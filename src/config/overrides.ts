@@ -135,7 +135,9 @@ function networkOf(
   if (bounds.network === undefined) throw notAllowed(NETWORK);
   if (NETWORKS.indexOf(choice) <= NETWORKS.indexOf(bounds.network)) return choice;
   throw refused(
-    `Cannot use ${NETWORK}=${quoted(text)}: the widest network that jobs may choose here is ${bounds.network}`,
+    `Cannot use ${NETWORK}=${
+      quoted(text)
+    }: the widest network that jobs may choose here is ${bounds.network}`,
     `Allowed: ${NETWORKS.slice(0, NETWORKS.indexOf(bounds.network) + 1).join(", ")}`,
   );
 }
