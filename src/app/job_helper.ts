@@ -53,5 +53,7 @@ export async function verifyHelper(
   if (ending.kind === "exited" && !interrupt.aborted) {
     throw helperMissing("it does not run in the machine");
   }
-  throw hostFailure(`Cannot start machine ${name}: interrupted while gitlab-runner was tested in it`);
+  throw hostFailure(
+    `Cannot start machine ${name}: interrupted while gitlab-runner was tested in it`,
+  );
 }

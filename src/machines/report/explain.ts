@@ -74,8 +74,7 @@ async function explainLoss(
   if (!await supervisorOf(lease).ranOutOfMemory(host, lease, began)) {
     return { ending, lines: [], ...known };
   }
-  const line =
-    "Out of memory: the kernel killed the machine. Files in /dev/shm and " +
+  const line = "Out of memory: the kernel killed the machine. Files in /dev/shm and " +
     "on a tmpfs are memory, too. The administrator can raise limits.memory_max, or MemoryMax= of machine-ci.slice";
   return { ending: { kind: "out-of-memory", limit: "the machine's" }, lines: [line], ...known };
 }

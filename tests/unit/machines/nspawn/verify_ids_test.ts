@@ -33,6 +33,10 @@ for (const [idMap, rootOwner, isRight] of CASES) {
       const { host } = recordingHost();
       const verified = verifyIds(host, { ...INIT, idMap, rootOwner }, FIRST, tree);
       if (isRight) await verified;
-      else await assert.rejects(verified, { kind: "host", message: /user namespace/, hint: /doctor$/ });
+      else {await assert.rejects(verified, {
+          kind: "host",
+          message: /user namespace/,
+          hint: /doctor$/,
+        });}
     }));
 }

@@ -128,7 +128,10 @@ Deno.test("explainFailure() knows a machine that was lost for its memory, by wha
   };
   const killed = await explainLoss("A process of this unit has been killed\n");
   assert.equal(killed.ending.kind, "out-of-memory");
-  assert.match(killed.lines.join(), /^Out of memory: the kernel killed the machine.*limits\.memory_max/);
+  assert.match(
+    killed.lines.join(),
+    /^Out of memory: the kernel killed the machine.*limits\.memory_max/,
+  );
   const [sync, asked] = killed.asked;
   assert.equal(sync, "journalctl --sync");
   assert.match(asked!, / --since=@1893456000 /);
