@@ -3,7 +3,8 @@
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { nearest } from "../text/nearest.ts";
-import { type Field, FIELDS, type Value } from "./schema.ts";
+import { SETTINGS } from "./schema.ts";
+import type { Setting, Value } from "./setting.ts";
 import type { BuildSettings, ChrootSettings, Config, Definition, OwnSettings } from "./settings.ts";
 import { repeatedKey } from "./repeated_key.ts";
 
@@ -34,7 +35,7 @@ export async function loadConfig(host: Host, path: string | undefined): Promise<
 
 function defaults(): Values {
   return Object.fromEntries(
-    FIELDS.filter(({ where }) => where !== "definition")
+    SETTINGS.filter(({ where }) => where !== "definition")
       .map(({ key, default: value, check }) => [key, value && check(value)]),
   );
 }
@@ -52,7 +53,7 @@ export async function parseDefinition(text: string, path: string): Promise<Defin
   if (origins.length > 1) {
     throw refused(`Cannot use ${path}: ${origins.join(" and ")} exclude each other`, "Keep one");
   }
-  const part = (where: Field["where"]) =>
+  const part = (where: Setting["where"]) =>
     Object.fromEntries(Object.entries(values).filter(([key]) => hasField(key, where)));
   return {
     build: typed(part("definition"), isBuildSettings),
@@ -84,7 +85,7 @@ export function settingsOfVariables(
   for (const [variable, key] of Object.entries(VARIABLES)) {
     const text = variables[variable];
     if (text === undefined) continue;
-    const field = FIELDS.find((field) => field.key === key)!;
+    const field = SETTINGS.find((field) => field.key === key)!;
     const checked = field.check(scalar(text));
     if (checked === undefined) {
       throw refused(`Cannot use ${path}: ${variable} must be ${field.allowed}`);
@@ -131,7 +132,7 @@ async function checkedValues(
   file: string,
   where: "config" | "definition",
 ): Promise<Values> {
-  const fields = FIELDS.filter((field) => field.where === "both" || field.where === where);
+  const fields = SETTINGS.filter((field) => field.where === "both" || field.where === where);
   const values: Record<string, unknown> = {};
   for (const [key, value] of leaves(await parseToml(text, file))) {
     values[key] = checkedValue(fieldOf(fields, key, file), value, file);
@@ -169,18 +170,18 @@ function isTable(value: unknown): value is Values {
 }
 
 function isPrefix(dotted: string): boolean {
-  return FIELDS.some(({ key }) => key.startsWith(`${dotted}.`));
+  return SETTINGS.some(({ key }) => key.startsWith(`${dotted}.`));
 }
 
-function fieldOf(fields: readonly Field[], key: string, file: string): Field {
+function fieldOf(fields: readonly Setting[], key: string, file: string): Setting {
   const field = fields.find((field) => field.key === key);
   if (field !== undefined) return field;
   if (isPrefix(key)) throw refused(`Cannot use ${file}: ${key} must be a table`, `Write [${key}]`);
   throw refused(`Cannot use ${file}: unknown key ${key}`, keyHint(fields, key));
 }
 
-function keyHint(fields: readonly Field[], key: string): string {
-  const elsewhere = FIELDS.find((field) => field.key === key)?.where;
+function keyHint(fields: readonly Setting[], key: string): string {
+  const elsewhere = SETTINGS.find((field) => field.key === key)?.where;
   if (elsewhere === "config") return "Write it into the configuration, config.toml";
   if (elsewhere === "definition") return "Write it into the definition of a chroot";
   const keys = fields.map((field) => field.key);
@@ -188,7 +189,7 @@ function keyHint(fields: readonly Field[], key: string): string {
   return near === undefined ? `Known keys: ${keys.join(", ")}` : `Did you mean ${near}?`;
 }
 
-function checkedValue(field: Field, value: unknown, file: string): Value {
+function checkedValue(field: Setting, value: unknown, file: string): Value {
   const checked = field.check(value);
   if (checked !== undefined) return checked;
   throw refused(`Cannot use ${file}: ${field.key} must be ${field.allowed}`);
@@ -213,7 +214,7 @@ function typed<T extends Values>(values: Values, hasKeys: (values: Values) => va
 
 function isConfig(values: Values): values is Config {
   const keys = new Set(leaves(values).map(([key]) => key));
-  return FIELDS.every(({ key, where }) => keys.has(key) !== (where === "definition"));
+  return SETTINGS.every(({ key, where }) => keys.has(key) !== (where === "definition"));
 }
 
 function isBuildSettings(values: Values): values is BuildSettings {
@@ -224,6 +225,6 @@ function isOwnSettings(values: Values): values is OwnSettings {
   return leaves(values).every(([key]) => hasField(key, "both"));
 }
 
-function hasField(key: string, where: Field["where"]): boolean {
-  return FIELDS.some((field) => field.key === key && field.where === where);
+function hasField(key: string, where: Setting["where"]): boolean {
+  return SETTINGS.some((field) => field.key === key && field.where === where);
 }

@@ -1,8 +1,8 @@
 /** The types of the configuration and of definitions, inferred from the table of settings. */
 
-import type { FIELDS } from "./schema.ts";
+import type { SETTINGS } from "./schema.ts";
 
-type Entry = typeof FIELDS[number];
+type Entry = typeof SETTINGS[number];
 
 /** The checked value of a setting. */
 type Checked<E extends Entry> = Exclude<ReturnType<E["check"]>, undefined>;

@@ -1,7 +1,8 @@
 /** Compares the reference of the configuration with the table of settings. */
 
 import assert from "node:assert/strict";
-import { type Field, FIELDS } from "../../src/config/schema.ts";
+import { SETTINGS } from "../../src/config/schema.ts";
+import type { Setting } from "../../src/config/setting.ts";
 
 const DOCUMENT = new URL("../../docs/reference/configuration.md", import.meta.url);
 
@@ -11,20 +12,20 @@ const WIDTH = 120;
 /** A longer default has a paragraph of its own in the document. */
 const LONGEST_DEFAULT = 30;
 
-function defaultOf({ default: value }: Field): string {
+function defaultOf({ default: value }: Setting): string {
   if (value === undefined) return "none";
   const text = JSON.stringify(value);
   return text.length > LONGEST_DEFAULT ? "see below" : `\`${text}\``;
 }
 
-function settingsTable(where: Field["where"]): string {
-  const rows = FIELDS.filter((field) => field.where === where)
+function settingsTable(where: Setting["where"]): string {
+  const rows = SETTINGS.filter((field) => field.where === where)
     .map((field) => `| \`${field.key}\` | ${defaultOf(field)} | ${field.help} |`);
   return ["| key | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
 function valuesTable(): string {
-  const rows = FIELDS.map(({ key, allowed }) => `| \`${key}\` | ${allowed} |`);
+  const rows = SETTINGS.map(({ key, allowed }) => `| \`${key}\` | ${allowed} |`);
   return ["| key | allowed |", "| --- | --- |", ...rows].join("\n");
 }
 
@@ -48,7 +49,7 @@ for (const [name, table] of Object.entries(TABLES)) {
 
 Deno.test("configuration.md has each default that is too long for its table", async () => {
   const document = await Deno.readTextFile(DOCUMENT);
-  for (const field of FIELDS.filter((field) => defaultOf(field) === "see below")) {
+  for (const field of SETTINGS.filter((field) => defaultOf(field) === "see below")) {
     assert.ok(Array.isArray(field.default));
     for (const value of field.default) assert.ok(document.includes(`\`${value}\``), value);
   }

@@ -23,7 +23,10 @@ const SPEAKERS: Readonly<Record<string, string>> = {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   "src/cli/commands.ts": "docs/reference/commands.md",
   "src/cli/help.ts": "the snapshot of help_test.ts",
-  "src/config/schema.ts": "docs/reference/configuration.md",
+  "src/config/config_settings.ts": "docs/reference/configuration.md",
+  "src/config/definition_settings.ts": "docs/reference/configuration.md",
+  "src/config/machine_settings.ts": "docs/reference/configuration.md",
+  "src/config/setting.ts": "docs/reference/configuration.md",
 };
 
 /** Whether a text is prose: it has two words, of which one has three letters. */

@@ -1,4 +1,4 @@
-/** Finds and reads the definition of a chroot; its keys are in src/config/schema.ts. */
+/** Finds and reads the definition of a chroot; its keys are in src/config/definition_settings.ts. */
 
 import { join } from "@std/path/posix";
 import type { ChrootName } from "../../config/chroot_name.ts";

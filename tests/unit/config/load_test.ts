@@ -251,7 +251,7 @@ Deno.test("loadConfig() refuses an unknown key and names the nearest one", async
   );
   assert.match(
     await complaint(load("something_else = 1")),
-    /Known keys: store, .*overrides\.network$/,
+    /Known keys: store, .*limits\.disk_max$/,
   );
   assert.match(await complaint(load("[runners]\nx = 1")), /unknown key runners /);
   assert.match(await complaint(load("constructor = 1")), /unknown key constructor/);

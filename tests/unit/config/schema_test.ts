@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FIELDS } from "../../../src/config/schema.ts";
+import { SETTINGS } from "../../../src/config/schema.ts";
 
 /** Values that every field must refuse: other types, and text that could set something else where it is inserted. */
 const NEVER: readonly unknown[] = [
@@ -278,13 +278,13 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   },
 };
 
-for (const { key, check, default: standard } of FIELDS) {
-  Deno.test(`FIELDS: ${key} takes allowed values`, () => {
+for (const { key, check, default: standard } of SETTINGS) {
+  Deno.test(`SETTINGS: ${key} takes allowed values`, () => {
     for (const value of TABLE[key]!.good) assert.notEqual(check(value), undefined, String(value));
     if (standard !== undefined) assert.notEqual(check(standard), undefined);
   });
 
-  Deno.test(`FIELDS: ${key} refuses other values`, () => {
+  Deno.test(`SETTINGS: ${key} refuses other values`, () => {
     const { good, bad } = TABLE[key]!;
     const mayBeEmpty = good.some((value) => Array.isArray(value) && value.length === 0);
     const never = NEVER.filter((value) => !mayBeEmpty || !Array.isArray(value));
@@ -294,12 +294,12 @@ for (const { key, check, default: standard } of FIELDS) {
   });
 }
 
-Deno.test("FIELDS: the table of this test has all keys", () => {
-  assert.deepEqual(Object.keys(TABLE).sort(), FIELDS.map(({ key }) => key).sort());
+Deno.test("SETTINGS: the table of this test has all keys", () => {
+  assert.deepEqual(Object.keys(TABLE).sort(), SETTINGS.map(({ key }) => key).sort());
 });
 
-Deno.test("FIELDS: prepare_timeout is in seconds", () => {
-  const { check } = FIELDS.find(({ key }) => key === "prepare_timeout")!;
+Deno.test("SETTINGS: prepare_timeout is in seconds", () => {
+  const { check } = SETTINGS.find(({ key }) => key === "prepare_timeout")!;
   assert.deepEqual([45, "90", "90s", "2min", "1h"].map((value) => check(value)), [
     45,
     90,
@@ -309,8 +309,8 @@ Deno.test("FIELDS: prepare_timeout is in seconds", () => {
   ]);
 });
 
-Deno.test("FIELDS: limits are strings for systemd, cpu_weight is a number", () => {
-  const check = (key: string) => FIELDS.find((field) => field.key === key)!.check;
+Deno.test("SETTINGS: limits are strings for systemd, cpu_weight is a number", () => {
+  const check = (key: string) => SETTINGS.find((field) => field.key === key)!.check;
   assert.equal(check("limits.memory_max")(1024), "1024");
   assert.equal(check("limits.tasks_max")(5), "5");
   assert.equal(check("limits.cpu_weight")(5), 5);

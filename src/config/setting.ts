@@ -1,0 +1,31 @@
+/** One setting of the configuration or of a definition. */
+
+/** A checked value. */
+export type Value =
+  | string
+  | number
+  | boolean
+  | readonly string[]
+  | Readonly<Record<string, string>>;
+
+/** One setting. */
+export interface Setting {
+  /** Dotted: `limits.memory_max`. */
+  readonly key: string;
+  /** The files that may hold it: `config.toml`, definitions of chroots, or both. */
+  readonly where: "both" | "config" | "definition";
+  /** As an administrator would write it; undefined for none. */
+  readonly default: Value | undefined;
+  /** The allowed values, for messages and the documentation. */
+  readonly allowed: string;
+  /** The meaning, for the documentation. */
+  readonly help: string;
+  /** Returns the checked value, or undefined for a value that is not allowed. */
+  readonly check: (value: unknown) => Value | undefined;
+}
+
+/** Allowed values that several settings have. */
+export const PATH = "an absolute path of letters, digits and . _ @ + = ~ -";
+export const BYTES = "bytes with an optional K, M, G or T";
+export const FLAG = "true or false";
+export const WEIGHT = "a whole number from 1 to 10000";
