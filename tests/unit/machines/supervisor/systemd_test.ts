@@ -367,6 +367,15 @@ Deno.test("systemd.stop() kills the unit of a machine that machined never knew",
   assert.deepEqual(scene.commands(), [`systemctl kill --signal=SIGKILL ${unitOf("run-42")}`]);
 });
 
+Deno.test("systemd.stop() wakes a machined that still has the record of a machine that ended", async () => {
+  const scene = sceneHost({
+    files: RUNNING,
+    answer: ([program]) => program === "machinectl" ? void scene.files.clear() : undefined,
+  });
+  await systemd.stop(scene.host, LEASE);
+  assert.deepEqual(scene.commands().map((line) => line.split(" ")[0]), ["systemctl", "machinectl"]);
+});
+
 Deno.test("systemd.stop() does nothing for a machine that is gone", async () => {
   const { host, commands } = sceneHost({ files: {} });
   await systemd.stop(host, LEASE);
