@@ -196,8 +196,12 @@ getent hosts added
 
 onEachBoot("machines have the administrator's binds, and their own host names", async (site) => {
   const folder = `${site.store}/.tests/data-${newJob()}`;
-  await site.host.exec(["sh", "-c", `mkdir -p ${folder} && echo data > ${folder}/file`]);
-  const binds = [`${folder}:/srv/data`, `${folder}/file:/srv/file:ro`];
+  await site.host.exec([
+    "sh",
+    "-c",
+    `mkdir -p ${folder}/data && echo data | tee ${folder}/data/file >${folder}/file`,
+  ]);
+  const binds = [`${folder}/data:/srv/data`, `${folder}/file:/srv/file:ro`];
   await withStore(site, { boot: site.boots, binds }, async (own) => {
     await linkChroot(own, site); // a store that does not contain the bound files
     await withMachine(own, async (id) => {
@@ -206,7 +210,7 @@ onEachBoot("machines have the administrator's binds, and their own host names", 
       assert.deepEqual([first, second, third], ["data", "data", "read-only"], done.stderr);
       assert.match(self, new RegExp(`^127\\.0\\.1\\.1 +run-${id}$`));
       assert.match(added, /^10\.0\.0\.1 +added$/);
-      const written = await Deno.readTextFile(site.host.outerPath(`${folder}/written`));
+      const written = await Deno.readTextFile(site.host.outerPath(`${folder}/data/written`));
       assert.equal(written, "written\n");
     });
   });
