@@ -16,8 +16,9 @@ async function withoutMaps(
 ): Promise<void> {
   const { dev } = await Deno.stat(site.host.outerPath(site.store));
   const answer = `/run/nspawn-runner/.idmap-${dev}`;
-  await site.host.exec(["sh", "-c", `mkdir -p /run/nspawn-runner && echo no >${answer}.test`]);
-  await site.host.exec(["sh", "-c", `tr -d '\\n' <${answer}.test >${answer}; rm ${answer}.test`]);
+  const boot = await Deno.readTextFile("/proc/sys/kernel/random/boot_id");
+  await site.host.exec(["mkdir", "-p", "/run/nspawn-runner"]);
+  await site.put(`no ${boot}`, answer);
   try {
     await withStore(site, { private_users: "auto", ...settings }, body);
   } finally {
