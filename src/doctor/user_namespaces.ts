@@ -34,7 +34,9 @@ export const userNamespaces: Check = async (host, config, chroots) => {
     return ok(TOPIC, "by nspawn, on btrfs");
   }
   const { boot } = await kernelFacts(host);
-  if (await canMapOwners(host, ready.path, boot)) return ok(TOPIC, "by mount(8)");
+  if (await canMapOwners(host, { store: config.store, chroot: ready.path }, boot)) {
+    return ok(TOPIC, "by mount(8)");
+  }
   // A missing nspawn is the finding of another check.
   if (await canShift(host, config.store, boot).catch(() => false)) {
     return ok(TOPIC, "by a shifted layer; not needed with util-linux 2.39 or newer");

@@ -138,7 +138,7 @@ onEachHost("machines of two stores on one host share no ids and no addresses", a
 
 /** Lets each mount namespace fail, as where jobs have used up all; and forgets what the host can do. */
 const WITHOUT_NAMESPACES = `
-rm -f /run/nspawn-runner/.idmap-* /run/nspawn-runner/.shift-* /run/nspawn-runner/.overlay-* /run/nspawn-runner/.own-ids
+rm -f /run/nspawn-runner/.idmap-* /run/nspawn-runner/.shift-* /run/nspawn-runner/.overlay-* /run/nspawn-runner/.own-ids-*
 cat >/run/unshare <<'END'
 #!/bin/sh
 echo "unshare: unshare failed: No space left on device" >&2

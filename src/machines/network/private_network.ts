@@ -91,7 +91,10 @@ export async function preparePrivateNetwork(
   plan: NetworkPlan,
   mode: Mode,
 ): Promise<PrivateNetworkState> {
-  const [facts, resolvers] = await Promise.all([readFacts(host), readResolvers(host)]);
+  const reading = readResolvers(host);
+  // No read is left behind where the examination fails.
+  const facts = await readFacts(host).finally(() => reading.catch(() => {}));
+  const resolvers = await reading;
   const { missing, nftFailure, ipv6, needsForward4, needsForward6, boot, verdict } = facts;
   const obstacles = missing !== undefined
     ? [missingProgram(missing)]

@@ -11,14 +11,18 @@ export interface ProbeRequest {
   readonly topic: "idmap" | "overlay" | "shift" | "tree";
   /** A path on the file system. */
   readonly path: string;
+  /** The store of the machines that need the answer. */
+  readonly store: string;
   /** The id of this boot: an answer of another boot does not count. */
   readonly boot: string;
   /** When aborted, ends the wait for another process's attempt. */
   readonly interrupt?: AbortSignal | undefined;
 }
 
-/** Says in which boot a machine could have user ids of its own, on any file system. */
-const OWN_IDS_FILE = join(RUNTIME_FOLDER, ".own-ids");
+/** Returns the file that says in which boot machines of a store could have user ids of their own. */
+async function ownIdsFile(host: Host, store: string): Promise<string> {
+  return join(RUNTIME_FOLDER, `.own-ids-${(await host.files.stat(store))?.dev ?? 0}`);
+}
 
 /** A folder in which attempts mount. */
 export const PROBE_MOUNT_POINT = join(RUNTIME_FOLDER, ".probe");
@@ -31,7 +35,7 @@ export const PROBE_MOUNT_POINT = join(RUNTIME_FOLDER, ".probe");
  */
 export async function probe(
   host: Host,
-  { topic, path, boot, interrupt }: ProbeRequest,
+  { topic, path, store, boot, interrupt }: ProbeRequest,
   attempt: () => Promise<boolean>,
 ): Promise<boolean> {
   const file = join(RUNTIME_FOLDER, `.${topic}-${(await host.files.stat(path))?.dev ?? 0}`);
@@ -51,7 +55,7 @@ export async function probe(
     await host.files.replace(file, `${can ? YES : NO} ${boot}\n`);
     // A tree that is built may have mapped owners where the layers of jobs cannot.
     if (can && topic !== "overlay" && topic !== "tree") {
-      await host.files.replace(OWN_IDS_FILE, `${boot}\n`);
+      await host.files.replace(await ownIdsFile(host, store), `${boot}\n`);
     }
     return can;
   }, interrupt);
@@ -65,9 +69,9 @@ async function readAnswer(host: Host, file: string, boot: string): Promise<boole
   return of !== boot ? null : answer === YES ? true : answer === NO ? false : null;
 }
 
-/** Returns whether machines could have user ids of their own earlier in this boot. */
-export async function couldOwnIds(host: Host, boot: string): Promise<boolean> {
-  return (await host.files.read(OWN_IDS_FILE))?.trim() === boot;
+/** Returns whether machines of a store could have user ids of their own earlier in this boot. */
+export async function couldOwnIds(host: Host, store: string, boot: string): Promise<boolean> {
+  return (await host.files.read(await ownIdsFile(host, store)))?.trim() === boot;
 }
 
 /**

@@ -53,7 +53,7 @@ export async function idsOfNspawn(host: Host): Promise<number[]> {
  */
 export async function canMapOwners(
   host: Host,
-  chroot: string,
+  { store, chroot }: { readonly store: string; readonly chroot: string },
   boot: string,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
@@ -61,7 +61,7 @@ export async function canMapOwners(
   const isRight = (stdout: string) => stdout.trim() === `${FIRST_ID}`;
   return await probe(
     host,
-    { topic: "idmap", path: chroot, boot, interrupt },
+    { topic: "idmap", path: chroot, store, boot, interrupt },
     () => attemptInOwnMounts(host, words, isRight),
   );
 }

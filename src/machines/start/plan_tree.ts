@@ -124,7 +124,9 @@ async function ownersOf(
     return { kind: "host" };
   }
   // On btrfs, systemd-nspawn maps the owners itself; below an overlay this program does, which not every host can.
-  if (storage.kind === "btrfs" || await canMapOwners(host, path, boot, interrupt)) {
+  if (
+    storage.kind === "btrfs" || await canMapOwners(host, { store, chroot: path }, boot, interrupt)
+  ) {
     return { kind: "mapped" };
   }
   const [{ canShift }, { identifyTree, shiftedLayersFolder }] = await Promise.all([
@@ -139,7 +141,7 @@ async function ownersOf(
     throw cannotOwnIds("this host can neither map owners nor hold a shifted layer");
   }
   // A job must not be able to bring a host to this by using up what the probes need.
-  if (await couldOwnIds(host, boot)) {
+  if (await couldOwnIds(host, store, boot)) {
     throw cannotOwnIds("other machines had them since the host started");
   }
   return { kind: "host" };
@@ -163,7 +165,7 @@ async function canMapOwnersOf(
   const isInStore = tree.startsWith(`${store}/`) ||
     tree.startsWith(`${await host.files.real(store) ?? store}/`);
   // An administrator's symlink may lead to another file system.
-  if (!isInStore) return await canMapOwners(host, tree, kernel.boot, interrupt);
+  if (!isInStore) return await canMapOwners(host, { store, chroot: tree }, kernel.boot, interrupt);
   const { canMapTree } = await import("../storage/map_tree.ts");
   const { folder } = machinePaths(store, name);
   const cgroups = supervisor.cgroupsFor(kernel, name);

@@ -86,7 +86,7 @@ function canHoldUpperLayer(
   boot: string,
   interrupt?: AbortSignal,
 ): Promise<boolean> {
-  const request = { topic: "overlay", path: store, boot, interrupt } as const;
+  const request = { topic: "overlay", path: store, store, boot, interrupt } as const;
   return probe(host, request, () => tryOverlay(host, folder));
 }
 

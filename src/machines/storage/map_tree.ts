@@ -37,7 +37,7 @@ export async function canMapTree(
 ): Promise<boolean> {
   const attempt = async () =>
     await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryMapping(host, folder, cgroups);
-  return await probe(host, { topic: "tree", path: store, boot, interrupt }, attempt);
+  return await probe(host, { topic: "tree", path: store, store, boot, interrupt }, attempt);
 }
 
 /**

@@ -46,7 +46,7 @@ export async function canShift(
 ): Promise<boolean> {
   const attempt = async () =>
     await nspawnVersion(host) >= MIN_NSPAWN_VERSION && await tryShift(host, store);
-  return await probe(host, { topic: "shift", path: store, boot, interrupt }, attempt);
+  return await probe(host, { topic: "shift", path: store, store, boot, interrupt }, attempt);
 }
 
 async function tryShift(host: Host, store: string): Promise<boolean> {

@@ -53,7 +53,7 @@ function asks(host: Host, path: string) {
   return {
     attempts: () => attempts,
     ask: (topic: ProbeRequest["topic"], boot: string, attempt: () => Promise<boolean>) =>
-      probe(host, { topic, path, boot }, () => {
+      probe(host, { topic, path, store: path, boot }, () => {
         attempts++;
         return attempt();
       }),
@@ -83,10 +83,11 @@ Deno.test("couldOwnIds() is true in the boot in which owners could be mapped or 
     await ask("overlay", "a", yes);
     await ask("tree", "a", yes);
     await ask("idmap", "a", no);
-    assert.equal(await couldOwnIds(host, "a"), false);
+    assert.equal(await couldOwnIds(host, folder, "a"), false);
     await ask("shift", "a", yes);
-    assert.equal(await couldOwnIds(host, "a"), true);
-    assert.equal(await couldOwnIds(host, "b"), false);
+    assert.equal(await couldOwnIds(host, folder, "a"), true);
+    assert.equal(await couldOwnIds(host, folder, "b"), false);
+    assert.equal(await couldOwnIds(host, `${folder}/none`, "a"), false, "another store");
   }));
 
 Deno.test("probe() keeps no answer where the path was removed during the attempt", () =>
