@@ -16,7 +16,7 @@ async function withoutMaps(
 ): Promise<void> {
   const { dev } = await Deno.stat(site.host.outerPath(site.store));
   const answer = `/run/nspawn-runner/.idmap-${dev}`;
-  const boot = await Deno.readTextFile("/proc/sys/kernel/random/boot_id");
+  const { stdout: boot } = await site.host.exec(["cat", "/proc/sys/kernel/random/boot_id"]);
   await site.host.exec(["mkdir", "-p", "/run/nspawn-runner"]);
   await site.put(`no ${boot}`, answer);
   try {
