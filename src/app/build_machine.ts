@@ -41,7 +41,7 @@ function buildMachine(host: Host, lease: Lease): BuildMachine {
       const argv = enter(["/bin/sh", "-c", HOME_SHELL_SCRIPT]);
       const isTerminal = host.terminal.is("stdin") && host.terminal.is("stdout");
       const env = toolEnvironment(host, { TERM: host.env("TERM") ?? "dumb" });
-      return await runInForeground(host, isTerminal ? onOwnTerminal(argv) : argv, env);
+      return await runInForeground(host, isTerminal ? onOwnTerminal(argv) : argv, env, isTerminal);
     },
   };
 }

@@ -70,7 +70,7 @@ END
       name: "cgroups",
       script: `cd /sys/fs/cgroup && mkdir many && cd many && i=0
 while mkdir "$i" 2>/dev/null; do i=$((i + 1)); done
-[ "$i" -gt 0 ] && [ "$i" -le 4096 ] && echo limited
+[ "$i" -gt 0 ] && [ "$i" -le 1024 ] && echo limited
 `,
       output: /^0 limited\b/,
     },

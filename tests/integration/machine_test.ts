@@ -237,7 +237,7 @@ try:
         made.append(number)
 except OSError as error:
     print(error.errno)
-print(len(made) <= 4096)
+print(len(made) <= 1024)
 for number in made: os.rmdir(f"{base}/{number}")
 END
 `;

@@ -1,5 +1,6 @@
 /** Finds and removes leftovers of machines that no lease records. */
 
+import { isSystemdHost } from "../../linux/systemd.ts";
 import { EXPORT_MOUNTS, removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import type { Host } from "../../host/host.ts";
 import { type CgroupState, cgroupStates, endCgroup } from "../../linux/cgroups.ts";
@@ -149,6 +150,8 @@ function withoutEnding(entry: string): string {
  * that share the hierarchy.
  */
 async function listCgroups(host: Host, { mounts }: KernelFacts): Promise<MachineCgroup[]> {
+  // There systemd makes all cgroups of machines; others are those of machines in containers.
+  if (await isSystemdHost(host)) return [];
   const points = mounts.filter(({ type }) => type === "cgroup2" || type === "cgroup")
     .map(({ point }) => point);
   if (points.length === 0) return [];

@@ -204,7 +204,7 @@ async function loadRules(
  * such as a busy kernel or a lack of memory, is a failure of this attempt.
  */
 const INCAPABLE =
-  /Operation not supported|Protocol not supported|No such file or directory|Operation not permitted/;
+  /Operation not supported|Protocol not supported|No such file or directory|Operation not permitted|Read-only file system|Permission denied/;
 
 function nftObstacle(problem: string, printed: string): Obstacle {
   return {

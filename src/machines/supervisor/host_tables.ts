@@ -12,7 +12,7 @@ export const INOTIFY_INSTANCES = 1_048_576;
 export const INOTIFY_FILE = "/proc/sys/fs/inotify/max_user_instances";
 
 /** Cgroups that one machine may create; the kernel has about 65,000 with a controller of memory. */
-const CGROUPS_PER_MACHINE = 4_096;
+const CGROUPS_PER_MACHINE = 1_024;
 
 /** Cgroups of all machines together. */
 const CGROUPS_OF_SLICE = 20_000;

@@ -67,7 +67,7 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
       return await runInForeground(host, heldShellArgv(lease, tree, terminal), {
         ...env,
         ...TMP_ON_STORAGE,
-      });
+      }, terminal);
     });
   }
   if (!await isRunning(host, lease)) {
@@ -76,7 +76,7 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
       "List machines: nspawn-runner list",
     );
   }
-  return await runInForeground(host, runningShellArgv(host, lease, terminal, env), env);
+  return await runInForeground(host, runningShellArgv(host, lease, terminal, env), env, terminal);
 }
 
 /** Starts nothing but a shell: the job is inspected, not continued. */
