@@ -127,8 +127,8 @@ export function parseRecord(value: unknown): GenerationRecord | null {
   return isRecord ? { ...record, image: checkedImage(record.image) } : null;
 }
 
-/** Excludes control characters, which a terminal would interpret. */
-const PRINTABLE = /^[\x20-\x7e]{1,512}$/;
+/** Excludes control characters, which a terminal would interpret. A path may have letters of any script. */
+const PRINTABLE = /^[\x20-\x7e\p{L}\p{N}]{1,512}$/u;
 
 function checkedImage(image: ImageConfig | null | undefined): ImageConfig | null {
   if (image === null || image === undefined) return null;

@@ -17,6 +17,7 @@ const MIN_FREE = 0.1;
  * Ends machines that are kept for inspection, while disk or memory is short: first those that would be kept for the
  * shortest time. Memory is freed by machines on a tmpfs alone.
  *
+ * @param end Returns false where no further machine is to be ended.
  * @param leases All machines of the store, as they were read without locks.
  */
 export async function evictHeldMachines(
@@ -27,11 +28,23 @@ export async function evictHeldMachines(
 ): Promise<void> {
   const held = leases.filter((lease) => lease.held !== null)
     .sort((one, other) => one.held! < other.held! ? -1 : 1);
+  let isOver = false;
+  const endInTime: EndMachine = async (overdue) => {
+    const hasEnded = await end(overdue);
+    isOver = !hasEnded;
+    return hasEnded;
+  };
   for (const lease of held) {
     const short = await shortage(host, store);
     if (short === null) return;
     if (short === "disk space" || (short === "memory" && lease.storage === "tmpfs")) {
-      await endUnlessLocked(host, lease, end, () => Promise.resolve(`evicted to free ${short}`));
+      await endUnlessLocked(
+        host,
+        lease,
+        endInTime,
+        () => Promise.resolve(`evicted to free ${short}`),
+      );
+      if (isOver) return;
       await waitForRemovals(
         host,
         store,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findTree } from "../../../../src/chroots/find/lookup.ts";
-import { readRecord } from "../../../../src/chroots/generations/record.ts";
+import { parseRecord, readRecord } from "../../../../src/chroots/generations/record.ts";
 import { type Fixture, machine, named, recreateChroot, test } from "../fixture.ts";
 
 const left = async ({ context: { host }, folder }: Fixture) => [
@@ -79,3 +79,11 @@ for (const [step, isStep] of SWITCHES) {
     assert.deepEqual(await left(f), []);
   });
 }
+
+Deno.test("parseRecord() reads a path with letters of any script, and no control characters", () => {
+  const record = (origin: string) =>
+    parseRecord({ version: 1, origin, made: "now", pin: null, recipe: null, image: null });
+  assert.equal(record("tar:/srv/b\u00fccher/root.tar")?.origin, "tar:/srv/b\u00fccher/root.tar");
+  assert.equal(record("tar:/srv/\u001b[2J"), null);
+  assert.equal(record("tar:/srv/\u202e"), null);
+});

@@ -37,6 +37,22 @@ for (const [disk, memory, ended] of ROOM) {
   });
 }
 
+Deno.test("evictHeldMachines() ends no further machine once its caller gives up", () =>
+  inFolder(async (folder) => {
+    const df = { stdout: "Avail 1B-blocks IFree Inodes\n  1 1000 9 9\n" };
+    const { host } = standaloneHost(folder, ([program]) => program === "df" ? df : undefined);
+    for (const name of ["one", "two"]) {
+      const lease = leaseOf(folder, name, { held: "2030-01-01T01:00:00.000Z", storage: "overlay" });
+      await writeLease(host, lease);
+    }
+    let calls = 0;
+    await evictHeldMachines(host, folder, await listLeases(host, folder), () => {
+      calls++;
+      return Promise.resolve(false);
+    });
+    assert.equal(calls, 1);
+  }));
+
 const NEVER = new AbortController().signal;
 
 /** Free bytes as df(1) says them, the reserve, whether a machine may start. */
