@@ -74,16 +74,7 @@ export function planForTrial(host: Host, config: Config, candidate: Candidate): 
     tree: () => Promise.resolve({ ...base, isImmutable: true }),
     settings,
     diskReserve: 0, // the tree that it tries is on the disk already
-    job: {
-      id,
-      server: undefined,
-      url: undefined,
-      watcher: "self",
-      began: host.clock.now(),
-      timeout: undefined,
-      lifetime: settings.prepare_timeout + TRIAL_LIFETIME,
-      keepSeconds: 0,
-    },
+    job: ownJob(host, id, settings.prepare_timeout + TRIAL_LIFETIME),
   });
 }
 
@@ -116,21 +107,26 @@ export function planForBuild(host: Host, config: Config, request: BuildRequest):
     binds: files === null
       ? []
       : [{ from: files.from, to: files.to, readOnly: true, keepsDiskOwners: true }],
-    job: {
-      id,
-      server: undefined,
-      url: undefined,
-      watcher: "self",
-      began: host.clock.now(),
-      timeout: undefined,
-      lifetime: Math.max(config.deadline, DAY),
-      keepSeconds: 0,
-    },
+    job: ownJob(host, id, Math.max(config.deadline, DAY)),
   });
 }
 
 /** Seconds. */
 const DAY = 86_400;
+
+/** Returns the job of a machine that this process needs for itself. */
+function ownJob(host: Host, id: string, lifetime: number): PlannedJob {
+  return {
+    id,
+    server: undefined,
+    url: undefined,
+    watcher: "self",
+    began: host.clock.now(),
+    timeout: undefined,
+    lifetime,
+    keepSeconds: 0,
+  };
+}
 
 function untrusted(stranger: string): Error {
   return refused(

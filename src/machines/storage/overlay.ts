@@ -84,7 +84,9 @@ function rootMountedBy(
  * mount, which the files of a held machine need: the kernel's filesystems/overlayfs.
  */
 export const MOUNT_OVERLAY_SCRIPT = `mount_overlay() {
-  [ ! -e ${WORK}/work/incompat ] || rm -r ${WORK}/work/incompat
+  for mark in ${WORK}/*/incompat; do
+    [ ! -e "$mark" ] || rm -r "$mark"
+  done
   mount -t overlay -o "volatile,$1" overlay ${MERGED} 2>/dev/null ||
     mount -t overlay -o "$1" overlay ${MERGED}
 }`;

@@ -19,15 +19,17 @@ function read(text: string): Section["runners"][0] {
 
 const EXECUTABLE = "/usr/local/bin/nspawn-runner";
 
+const SECTION = {
+  executable: EXECUTABLE,
+  name: "x",
+  url: undefined,
+  token: undefined,
+  defaultImage: undefined,
+};
+
 Deno.test("runnerToml() returns TOML with all four stages of the executable", () => {
   const { executor, shell, custom } = read(
-    runnerToml({
-      executable: EXECUTABLE,
-      name: "x",
-      url: undefined,
-      token: undefined,
-      defaultImage: undefined,
-    }),
+    runnerToml(SECTION),
   );
   assert.equal(executor, "custom");
   assert.equal(shell, "bash");
@@ -42,13 +44,7 @@ Deno.test("runnerToml() returns TOML with all four stages of the executable", ()
 
 Deno.test("runnerToml() leaves time for cleanup before GitLab Runner ends after 30 s", () => {
   const { custom } = read(
-    runnerToml({
-      executable: EXECUTABLE,
-      name: "x",
-      url: undefined,
-      token: undefined,
-      defaultImage: undefined,
-    }),
+    runnerToml(SECTION),
   );
   const graceful = custom["graceful_kill_timeout"] as number;
   const force = custom["force_kill_timeout"] as number;
