@@ -1,6 +1,7 @@
 /** Networks of machines, with peers inside of the tests' hosts. */
 
 import assert from "node:assert/strict";
+import type { Running } from "../hosts/command.ts";
 import { until } from "../hosts/init_process.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
@@ -44,6 +45,16 @@ const ASK = (...addresses: string[]) =>
   echo "$address \${answer:-none}"
 done
 `;
+
+/** Starts a server in a machine, and returns it once root of the host reaches it. */
+async function listen(site: Site, id: string, address: string): Promise<Running> {
+  const script = await site.put(`python3 - <<'END'\n${ANSWER}END\n`);
+  const listening = site.start(["run", "--id", id, script, "step_script"], { timeout: 600_000 });
+  const ask = async () => (await site.host.exec(["bash", "-c", ASK(address)])).stdout;
+  const answered = await until(async () => /none/.test(await ask()) ? null : true, 60_000);
+  assert.ok(answered, "root of the host reaches the machine");
+  return listening;
+}
 
 async function withPeer(site: Site, body: () => Promise<void>): Promise<void> {
   const set = await site.host.exec(["sh", "-eu"], { stdin: PEER });
@@ -232,20 +243,7 @@ onEachHost("no machine sends as another one, and none is reached from outside", 
         await new Promise((resolve) => setTimeout(resolve, 300)); // time for one that must not arrive
         assert.equal(await counted(), arrived, `from ${from}`);
       }
-      const listening = own.start([
-        "run",
-        "--id",
-        id,
-        await own.put(`python3 - <<'END'\n${ANSWER}END\n`),
-        "step_script",
-      ], { timeout: 600_000 });
-      const fromHost = ["bash", "-c", ASK(address)];
-      assert.ok(
-        await until(
-          async () => /none/.test((await site.host.exec(fromHost)).stdout) ? null : true,
-          60_000,
-        ),
-      );
+      const listening = await listen(own, id, address);
       const call = `${IN_PEER} ip route replace ${address} via 192.0.2.1
 ${IN_PEER} bash -c '${ASK(address).replaceAll("'", "'\\''")}'`;
       assert.equal((await site.host.exec(["sh", "-c", call])).stdout, `${address} none\n`);
@@ -306,26 +304,14 @@ onEachHost(
         assert.equal(sent.code, 0, sent.stderr);
         assert.match((await receiving).stdout, /^ready\n\['last'\]$/m);
 
-        const listening = own.start([
-          "run",
-          "--id",
-          id,
-          await own.put(`python3 - <<'END'\n${ANSWER}END\n`),
-          "step_script",
-        ], { timeout: 600_000 });
-        const ask = ["bash", "-c", ASK(address)];
-        assert.ok(
-          await until(
-            async () => /none/.test((await site.host.exec(ask)).stdout) ? null : true,
-            60_000,
-          ),
-          "root of the host reaches the machine",
-        );
+        const listening = await listen(own, id, address);
         const asNobody = await site.host.exec([
           "setpriv",
           "--reuid=65534",
           "--clear-groups",
-          ...ask,
+          "bash",
+          "-c",
+          ASK(address),
         ]);
         assert.equal(asNobody.stdout, `${address} none\n`);
         await site.host.signal(listening, "SIGTERM");
