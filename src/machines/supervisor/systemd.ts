@@ -53,8 +53,10 @@ export const systemd: Supervisor = {
     await showLimits(host, spec, init);
     return init;
   },
-  async isAlive(host, lease) {
-    return lease.leader !== null && await recordedPid(host, lease.machine) === lease.leader.pid;
+  async isAlive(host, { machine, leader }) {
+    // A machined that ended with the host's D-Bus keeps records of machines that have ended since.
+    return leader !== null && await recordedPid(host, machine) === leader.pid &&
+      await hasUnit(host, machine);
   },
   async ranOutOfMemory(host, lease, since) {
     // systemd logs the kill before the unit is gone.
@@ -243,8 +245,26 @@ async function askMachined(host: Host, machine: string): Promise<number | null> 
 
 async function killInitProcess(host: Host, machine: string): Promise<boolean> {
   const pid = await recordedPid(host, machine);
-  return pid !== null && host.processes.signal(pid, "SIGKILL");
+  if (pid === null) return false;
+  const argv: Argv = ["sh", "-c", KILL_IN_UNIT_SCRIPT, "sh", unitOf(machine), `${pid}`];
+  return (await host.processes.capture(argv)).code === 0;
 }
+
+/**
+ * Kills a process if it is one of a unit: the process id in an outdated record may be another process's by now.
+ * Arguments: the unit, the process id.
+ */
+export const KILL_IN_UNIT_SCRIPT = `
+while read -r line; do
+  case $line/ in
+    */"$1"/*)
+      kill -s KILL "$2"
+      exit
+      ;;
+  esac
+done <"/proc/$2/cgroup"
+exit 1
+`;
 
 /** nspawn reports a plain machine as ready before its init runs, which may fail to start. */
 async function waitForPlainMachine(
@@ -264,8 +284,12 @@ async function waitForPlainMachine(
 async function isGone(host: Host, machine: string): Promise<boolean> {
   // Reading files costs no process.
   if (await host.files.lstat(recordOf(machine)) !== null) return false;
-  const unit = await host.files.lstat(`/run/systemd/transient/${unitOf(machine)}`);
-  return unit === null;
+  return !await hasUnit(host, machine);
+}
+
+/** Whether systemd has a machine's unit, which ends after its machine. */
+async function hasUnit(host: Host, machine: string): Promise<boolean> {
+  return await host.files.lstat(`/run/systemd/transient/${unitOf(machine)}`) !== null;
 }
 
 async function killUnit(host: Host, machine: string): Promise<void> {

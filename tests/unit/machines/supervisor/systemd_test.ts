@@ -5,6 +5,7 @@ import { vethFor } from "../../../../src/machines/network/veth.ts";
 import type { MachineSpec } from "../../../../src/machines/nspawn/spec.ts";
 import { LIMIT_TABLES_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
 import {
+  KILL_IN_UNIT_SCRIPT,
   LIMIT_SLICE_SCRIPT,
   limitProperties,
   SHOW_LIMITS_SCRIPT,
@@ -40,32 +41,31 @@ interface Scene {
   /** What a plain machine's init has written, at each read. */
   readonly result?: (read: number) => string;
   readonly signal?: AbortSignal;
-  /** Whether SIGKILL to the machine's PID 1 ends the machine and its unit. */
-  readonly endsBySignal?: boolean;
+  /** How SIGKILL to the machine's PID 1 ends; by default it also ends the machine and its unit. */
+  readonly kill?: () => Answer;
 }
 
 /** A host whose systemd and machined have these files. */
 function sceneHost(scene: Scene = {}) {
   const files = new Map(Object.entries(scene.files ?? { [RECORD]: "LEADER=77\n" }));
+  const kills: (readonly string[])[] = [];
   const recording = recordingHost({
-    answer: (argv) => scene.answer?.(argv) ?? answerCat(argv, KERNEL),
+    answer(argv) {
+      if (argv[2] !== KILL_IN_UNIT_SCRIPT) return scene.answer?.(argv) ?? answerCat(argv, KERNEL);
+      kills.push(argv.slice(4));
+      if (scene.kill !== undefined) return scene.kill();
+      files.clear();
+    },
   });
   const { host } = recording;
   const there: Stat = PROGRAM_FILE;
   let reads = 0;
   return {
     ...recording,
+    kills,
     files,
     host: {
       ...host,
-      processes: {
-        ...host.processes,
-        signal(pid: number, signal: Deno.Signal) {
-          if (scene.endsBySignal) files.clear();
-          host.processes.signal(pid, signal);
-          return true;
-        },
-      },
       files: {
         ...host.files,
         makeDirectory: () => Promise.resolve(),
@@ -316,11 +316,12 @@ Deno.test("systemd.start() of a plain machine that has ended, or is interrupted,
   }
 });
 
-Deno.test("systemd.isAlive() compares the machine's PID 1 with machined's record", async () => {
+Deno.test("systemd.isAlive() compares the machine's PID 1 with machined's record, and looks for its unit", async () => {
   const isAlive = (files: Readonly<Record<string, string>>) =>
     systemd.isAlive(sceneHost({ files }).host, LEASE);
-  assert.ok(await isAlive({ [RECORD]: "LEADER=77\n" }));
-  assert.ok(!await isAlive({ [RECORD]: "LEADER=78\n" }));
+  assert.ok(await isAlive({ [RECORD]: "LEADER=77\n", [UNIT]: "" }));
+  assert.ok(!await isAlive({ [RECORD]: "LEADER=78\n", [UNIT]: "" }));
+  assert.ok(!await isAlive({ [RECORD]: "LEADER=77\n" }), "an outdated record");
   assert.ok(!await isAlive({}));
 });
 
@@ -330,50 +331,79 @@ Deno.test("systemd.isAlive() is false for a machine that never ran", async () =>
 
 const RUNNING = { [RECORD]: "LEADER=77\n", [UNIT]: "" };
 
+const KILL = [unitOf("run-42"), "77"];
+
+/** The first words of the commands that a host ran, without the shell that kills PID 1. */
+const programs = (processes: readonly { readonly argv: readonly string[] }[]) =>
+  processes.map(({ argv }) => argv[0]).filter((program) => program !== "sh");
+
 Deno.test("systemd.stop() kills the machine's PID 1, after which nspawn removes its mounts", async () => {
-  const { host, killed, commands } = sceneHost({ files: RUNNING, endsBySignal: true });
+  const { host, kills, processes } = sceneHost({ files: RUNNING });
   await systemd.stop(host, LEASE);
-  assert.deepEqual(killed, [{ pid: 77, signal: "SIGKILL" }]);
-  assert.deepEqual(commands(), []);
+  assert.deepEqual(kills, [KILL]);
+  assert.equal(processes.length, 1);
 });
 
 Deno.test("systemd.stop() kills the unit when the end of PID 1 does not end it", async () => {
   const scene = sceneHost({
     files: RUNNING,
+    kill: () => ({}),
     answer: ([program]) => program === "systemctl" ? void scene.files.clear() : undefined,
   });
-  const { host, killed, commands } = scene;
+  const { host, kills, commands } = scene;
   const began = host.clock.now();
   await systemd.stop(host, LEASE);
-  assert.deepEqual(killed, [{ pid: 77, signal: "SIGKILL" }]);
-  assert.deepEqual(commands(), [`systemctl kill --signal=SIGKILL ${unitOf("run-42")}`]);
+  assert.deepEqual(kills, [KILL]);
+  assert.equal(commands().at(-1), `systemctl kill --signal=SIGKILL ${unitOf("run-42")}`);
   assert.ok(host.clock.now() - began < 11_000);
 });
 
-Deno.test("systemd.stop() kills the unit at once when its PID 1 is gone already", async () => {
-  const scene = sceneHost({ files: RUNNING, answer: () => void scene.files.clear() });
-  const { host, commands } = scene;
-  const processes = { ...host.processes, signal: () => false };
+Deno.test("systemd.stop() kills the unit at once where the recorded PID 1 is no process of it", async () => {
+  const scene = sceneHost({
+    files: RUNNING,
+    kill: () => ({ code: 1 }),
+    answer: () => void scene.files.clear(),
+  });
+  const { host, processes } = scene;
   const began = host.clock.now();
-  await systemd.stop({ ...host, processes }, LEASE);
-  assert.equal(commands().length, 1);
+  await systemd.stop(host, LEASE);
+  assert.deepEqual(programs(processes), ["systemctl"]);
   assert.equal(host.clock.now(), began);
+});
+
+Deno.test("KILL_IN_UNIT_SCRIPT kills a process of the unit, and no other one", async () => {
+  const read = await new Deno.Command("cat", { args: ["/proc/self/cgroup"] }).output();
+  const [, unit] = new TextDecoder().decode(read.stdout).match(/\/([^/\n]+)$/m) ?? [];
+  const kill = async (unit: string) => {
+    const child = new Deno.Command("sleep", { args: ["60"] }).spawn();
+    const args = ["-c", KILL_IN_UNIT_SCRIPT, "sh", unit, `${child.pid}`];
+    const { code } = await new Deno.Command("sh", { args, stderr: "null" }).output();
+    if (code !== 0) child.kill("SIGTERM");
+    const { signal } = await child.status;
+    return { code, signal };
+  };
+  assert.deepEqual(await kill(unitOf("run-42")), { code: 1, signal: "SIGTERM" });
+  if (unit !== undefined) {
+    assert.deepEqual(await kill(unit.slice(1)), { code: 1, signal: "SIGTERM" }, "a part of a name");
+    assert.deepEqual(await kill(unit), { code: 0, signal: "SIGKILL" });
+  }
 });
 
 Deno.test("systemd.stop() kills the unit of a machine that machined never knew", async () => {
   const scene = sceneHost({ files: { [UNIT]: "" }, answer: () => void scene.files.clear() });
   await systemd.stop(scene.host, leaseOf("/store", "42"));
-  assert.deepEqual(scene.killed, []);
+  assert.deepEqual(scene.kills, []);
   assert.deepEqual(scene.commands(), [`systemctl kill --signal=SIGKILL ${unitOf("run-42")}`]);
 });
 
 Deno.test("systemd.stop() wakes a machined that still has the record of a machine that ended", async () => {
   const scene = sceneHost({
     files: RUNNING,
+    kill: () => ({ code: 1 }),
     answer: ([program]) => program === "machinectl" ? void scene.files.clear() : undefined,
   });
   await systemd.stop(scene.host, LEASE);
-  assert.deepEqual(scene.commands().map((line) => line.split(" ")[0]), ["systemctl", "machinectl"]);
+  assert.deepEqual(programs(scene.processes), ["systemctl", "machinectl"]);
 });
 
 Deno.test("systemd.stop() does nothing for a machine that is gone", async () => {
