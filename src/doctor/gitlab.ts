@@ -1,7 +1,10 @@
 /** Checks of GitLab Runner and of its configuration. */
 
-import { findHelper } from "../gitlab/helper.ts";
+import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
+import { findHelper } from "../gitlab/helper.ts";
+import type { Host } from "../host/host.ts";
+import { loopbackObstacles } from "../machines/network/gitlab_on_loopback.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
 
 const FILE = "/etc/gitlab-runner/config.toml";
@@ -24,7 +27,7 @@ export const gitlabRunner: Check = async (host, config) => {
 };
 
 /** Whether GitLab Runner calls this program at every stage. */
-export const runners: Check = async (host, { prepare_timeout }) => {
+export const runners: Check = async (host, config) => {
   const topic = "config.toml";
   const append = `nspawn-runner toml >>${FILE}`;
   const text = await host.files.read(FILE).catch(() => null);
@@ -42,9 +45,11 @@ export const runners: Check = async (host, { prepare_timeout }) => {
     const name = `runner ${section.name ?? "without a name"}`;
     const executable = `${section.custom?.run_exec}`;
     const exists = await host.files.stat(executable) !== null;
-    return exists
-      ? findingFrom(name, section, prepare_timeout)
-      : broken(name, `${executable} does not exist`, "Run install.sh");
+    if (!exists) return broken(name, `${executable} does not exist`, "Run install.sh");
+    const finding = findingFrom(name, section, config.prepare_timeout);
+    return finding.state === "ok"
+      ? await loopbackFinding(host, config, name, section) ?? finding
+      : finding;
   }));
 };
 
@@ -53,9 +58,29 @@ function customRunners(runners: unknown): Section[] {
   return all.filter((section) => section?.executor === "custom") as Section[];
 }
 
+/** Whether machines reach the runner's GitLab. */
+async function loopbackFinding(
+  host: Host,
+  { network, extra_hosts }: Config,
+  name: string,
+  { url }: Section,
+): Promise<Finding | undefined> {
+  if (network === "host" || network === "none" || typeof url !== "string") return;
+  const [obstacle] = await loopbackObstacles(host, url, extra_hosts);
+  if (obstacle === undefined) return;
+  const { reason, fix, severity } = obstacle;
+  const fallsBack = network === "auto" && severity === "serious";
+  return weak(
+    name,
+    reason,
+    fallsBack ? `${fix}. Jobs of this runner have the host's network` : fix,
+  );
+}
+
 /** The keys of a `[[runners]]` section that are checked. */
 interface Section {
   readonly name?: unknown;
+  readonly url?: unknown;
   readonly executor?: unknown;
   readonly shell?: unknown;
   readonly custom?: Readonly<Record<string, unknown>>;

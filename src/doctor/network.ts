@@ -3,6 +3,7 @@
 import type { Config } from "../config/settings.ts";
 import type { Argv, Host } from "../host/host.ts";
 import { INTERFACE_PREFIX, isWithinNetwork } from "../machines/network/address.ts";
+import { type NetworkOfJobs, networkOfJobs } from "../machines/network/choose.ts";
 import {
   type Obstacle,
   preparePrivateNetwork,
@@ -22,12 +23,29 @@ export const network: Check = async (host, config) => {
     );
   }
   const state = await preparePrivateNetwork(host, config, "try");
+  const { kind } = networkOfJobs(config.network, state);
   return [
-    finding(config, state, "nftables", "NAT, in a table of its own"),
-    finding(config, state, "forwarding", forwarding(state)),
-    finding(config, state, "DNS", state.resolvers.servers.join(", ") || "no name server"),
+    RESULTS[kind],
+    finding(kind, state, "nftables", "NAT, in a table of its own"),
+    finding(kind, state, "forwarding", forwarding(state)),
+    finding(kind, state, "DNS", state.resolvers.servers.join(", ") || "no name server"),
     ...await rangeConflicts(host, config),
   ];
+};
+
+/** What jobs get; the rows that follow give the reasons. */
+const RESULTS: Readonly<Record<NetworkOfJobs["kind"], Finding>> = {
+  private: ok("network", "a private one for each machine"),
+  host: weak(
+    "network",
+    "the host's, for the reasons below: machines reach its loopback and each other",
+    'Fix what the rows below name; network = "private" refuses such jobs instead',
+  ),
+  refused: broken(
+    "network",
+    "jobs are refused, for the reasons below",
+    "Fix what the rows below name",
+  ),
 };
 
 function forwarding({ ipv6, forwarded }: PrivateNetworkState): string {
@@ -36,7 +54,7 @@ function forwarding({ ipv6, forwarded }: PrivateNetworkState): string {
 }
 
 function finding(
-  { network }: Config,
+  kind: NetworkOfJobs["kind"],
   { obstacles }: PrivateNetworkState,
   topic: Obstacle["topic"],
   found: string,
@@ -44,9 +62,8 @@ function finding(
   const obstacle = obstacles.find((one) => one.topic === topic);
   if (obstacle === undefined) return ok(topic, found);
   const { reason, fix, severity } = obstacle;
-  if (network === "private" && severity === "fatal") return broken(topic, reason, fix);
-  const fallsBack = network === "auto" && (severity === "fatal" || severity === "serious");
-  return weak(topic, reason, fallsBack ? `${fix}. Machines have the host's network` : fix);
+  const isRefused = kind === "refused" && (severity === "fatal" || severity === "failure");
+  return (isRefused ? broken : weak)(topic, reason, fix);
 }
 
 /**

@@ -1,11 +1,18 @@
 /** Chooses the network of a new machine: by the configuration, else by what the host can do. */
 
-import type { NetworkChoice } from "../../config/settings.ts";
+import { join } from "@std/path/posix";
+import type { MachineSettings } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { loopbackObstacles } from "./gitlab_on_loopback.ts";
 import type { Network, NetworkPlan } from "../record/network.ts";
-import { type Obstacle, preparePrivateNetwork, rememberVerdict } from "./private_network.ts";
+import {
+  type Obstacle,
+  preparePrivateNetwork,
+  type PrivateNetworkState,
+  rememberVerdict,
+} from "./private_network.ts";
 import type { Resolvers } from "./resolv.ts";
 
 /** The network of one new machine. */
@@ -37,9 +44,16 @@ const WORKS = "private";
 /** Milliseconds between two looks at an obstacle: a firewall's program may be loading its rules again. */
 const SECOND_LOOK = 1000;
 
+/** What was last logged of a GitLab on the host's loopback: it differs from job to job, unlike the verdict on the host. */
+const LOGGED_FILE = join(RUNTIME_FOLDER, ".network-of-gitlab");
+
+/** The settings that choose a network. */
+export type NetworkSettings = Pick<MachineSettings, "network" | "extra_hosts">;
+
 /**
- * Chooses a network, and prepares the host for a private one. `auto` gives the host's network only for an obstacle that
- * two looks find, and never after a private network worked in this boot: anything else is a failure.
+ * Chooses a network, and prepares the host for a private one. `auto` gives the host's network for a GitLab on the host's
+ * loopback, which its name proves, or for an obstacle that two looks find, but the latter never after a private network
+ * worked in this boot. Anything else is a failure.
  *
  * @param server The origin of the repository's URL; undefined without a repository.
  * @throws {Failure} of the host where `private` is configured, and this host cannot have it, or where it could not be
@@ -47,20 +61,27 @@ const SECOND_LOOK = 1000;
  */
 export async function chooseNetwork(
   host: Host,
-  choice: NetworkChoice,
+  { network: choice, extra_hosts }: NetworkSettings,
   plan: NetworkPlan,
   server: string | undefined,
 ): Promise<ChosenNetwork> {
   if (choice === "host" || choice === "none") return { kind: choice, ...HOST_NETWORK };
+  const ofServer = await loopbackObstacles(host, server, extra_hosts);
+  if (choice === "auto" && ofServer.some(isSerious)) {
+    const line = describe(ofServer);
+    if (await host.files.read(LOGGED_FILE).catch(() => null) !== line) {
+      await host.files.makeDirectory(RUNTIME_FOLDER);
+      await host.files.replace(LOGGED_FILE, line);
+      await log(host, line);
+    }
+    return hostNetwork(ofServer);
+  }
   const state = await preparePrivateNetwork(host, plan, "change");
-  const { obstacles, resolvers, ipv6, verdict } = state;
-  const ofServer = await loopbackObstacles(host, server);
-  if (choice === "auto" && ofServer.some(isSerious)) return fallBack(ofServer.filter(isSerious));
-  const serious = obstacles.filter(isSerious);
-  if (choice === "auto" && verdict !== WORKS && serious.length > 0) {
-    const why = describe(serious);
-    if (verdict !== why) {
-      refuseFailures(obstacles);
+  const { kind, obstacles } = networkOfJobs(choice, state);
+  if (kind === "refused") throw cannotHave(obstacles[0]!.reason, obstacles[0]!.fix);
+  if (kind === "host") {
+    const why = describe(obstacles);
+    if (state.verdict !== why) {
       await host.clock.sleep(SECOND_LOOK);
       const again = await preparePrivateNetwork(host, plan, "change");
       const second = describe(again.obstacles.filter(isSerious));
@@ -68,30 +89,54 @@ export async function chooseNetwork(
         throw cannotHave(second === "" ? "its rules changed just now" : second, "Try again");
       }
       await rememberVerdict(host, again, why);
-      await host.processes.capture(["logger", "--tag=nspawn-runner", "--", `${NOT_PRIVATE} ${why}`])
-        .catch(() => {}); // there may be no logger(1)
+      await log(host, why);
     }
-    return fallBack(serious);
+    return hostNetwork(obstacles);
   }
-  refuseFailures(obstacles, "fatal");
-  if (serious.length === 0) await rememberVerdict(host, state, WORKS);
+  if (!obstacles.some(isSerious)) await rememberVerdict(host, state, WORKS);
   const all = [...obstacles, ...ofServer];
   const notes = all.length === 0 ? [] : [`Network: ${describe(all)}`];
-  return { kind: "private", resolvers, ipv6, notes };
+  return { kind, resolvers: state.resolvers, ipv6: state.ipv6, notes };
+}
+
+/** The network of jobs on a host, and the obstacles that decide it; with a private one, those that jobs are told. */
+export interface NetworkOfJobs {
+  readonly kind: "private" | "host" | "refused";
+  readonly obstacles: readonly Obstacle[];
+}
+
+/** Returns the network that jobs get, as far as the host decides it; `auto` takes a second look before the host's. */
+export function networkOfJobs(
+  choice: "auto" | "private",
+  { obstacles, verdict }: Pick<PrivateNetworkState, "obstacles" | "verdict">,
+): NetworkOfJobs {
+  const serious = obstacles.filter(isSerious);
+  const failures = obstacles.filter(({ severity }) => severity === "failure");
+  if (choice === "auto" && verdict !== WORKS && serious.length > 0) {
+    const isKnown = verdict === describe(serious);
+    if (isKnown || failures.length === 0) return { kind: "host", obstacles: serious };
+  }
+  const refusing = obstacles.filter(({ severity }) =>
+    severity === "failure" || severity === "fatal"
+  );
+  return refusing.length > 0
+    ? { kind: "refused", obstacles: refusing }
+    : { kind: "private", obstacles };
 }
 
 const NOT_PRIVATE = "Network of the host, since";
 
-function fallBack(obstacles: readonly Obstacle[]): ChosenNetwork {
+function hostNetwork(obstacles: readonly Obstacle[]): ChosenNetwork {
   return { kind: "host", ...HOST_NETWORK, notes: [`${NOT_PRIVATE} ${describe(obstacles)}`] };
 }
 
-const isSerious = ({ severity }: Obstacle) => severity === "fatal" || severity === "serious";
-
-function refuseFailures(obstacles: readonly Obstacle[], also?: Obstacle["severity"]): void {
-  const first = obstacles.find(({ severity }) => severity === "failure" || severity === also);
-  if (first !== undefined) throw cannotHave(first.reason, first.fix);
+/** Writes to the system's log. */
+async function log(host: Host, why: string): Promise<void> {
+  await host.processes.capture(["logger", "--tag=nspawn-runner", "--", `${NOT_PRIVATE} ${why}`])
+    .catch(() => {}); // there may be no logger(1)
 }
+
+const isSerious = ({ severity }: Obstacle) => severity === "fatal" || severity === "serious";
 
 function cannotHave(reason: string, fix: string): Error {
   return hostFailure(`Cannot give the machine a network of its own: ${reason}`, fix);

@@ -45,7 +45,7 @@ export async function prepareHost(
   };
   // The network takes longest, so it begins first.
   const both = [
-    chooseNetwork(host, settings.network, networks, job.url),
+    chooseNetwork(host, settings, networks, job.url),
     surveyAndClean(),
   ] as const;
   await Promise.allSettled(both); // where one fails, the other must not go on in the background

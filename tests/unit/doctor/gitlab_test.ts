@@ -47,6 +47,11 @@ const CONFIGURATIONS: readonly (readonly [string, string, RegExp])[] = [
     /prepare_exec_timeout is 60 s/,
   ],
   [OURS.replace('shell = "bash"', 'shell = "pwsh"'), "weak", /shell = "pwsh"/],
+  [
+    OURS.replace("https://gitlab.example.com/", "http://localhost:8080"),
+    "weak",
+    /localhost is the host's own loopback/,
+  ],
   [OURS.replace('executor = "custom"', 'executor = "docker"'), "weak", /no runner calls/],
   ["[[runners]", "broken", /config\.toml/],
   ["", "weak", /no runner calls/],

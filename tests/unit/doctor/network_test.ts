@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { network } from "../../../src/doctor/network.ts";
 import type { Answer } from "../recording_host.ts";
+import { FACTS_SCRIPT } from "../../../src/machines/network/private_network.ts";
 import { find, state } from "./fixture.ts";
+
+const DROP =
+  "table ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n";
 
 Deno.test("network() tries the rules without loading them, and names obstacles", async () => {
   const asked: string[] = [];
@@ -12,15 +16,40 @@ Deno.test("network() tries the rules without loading them, and names obstacles",
   };
   const files = { "/etc/resolv.conf": "nameserver 192.0.2.1\n" };
   const good = await find(network, { files, answer: look("0\n") });
-  assert.deepEqual(good.map(state), [["ok", false], ["ok", false], ["ok", false]]);
-  assert.match(good[1]!.found, /^IPv4, turned on with the first machine$/);
+  assert.deepEqual(good.map(state), Array(4).fill(["ok", false]));
+  assert.match(good[2]!.found, /^IPv4, turned on with the first machine$/);
   assert.ok(asked.some((command) => command.endsWith(" sh --check no no")), "nothing is changed");
   const bare = await find(network, { answer: look("1\n", "nft") });
-  assert.deepEqual(state(bare[0]!), ["weak", true]);
+  assert.deepEqual(bare.slice(0, 2).map(state), [["weak", true], ["weak", true]]);
   const stub = { "/etc/resolv.conf": "nameserver 127.0.0.1\n" };
-  const [, , dns] = await find(network, { files: stub, answer: look("1\n") });
+  const [, , , dns] = await find(network, { files: stub, answer: look("1\n") });
   assert.deepEqual(state(dns!), ["weak", true]);
 });
+
+/** What is found on a host, and the states of the rows "network", "nftables" and "forwarding". */
+const HOSTS: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ["auto", "", "lacks nft\n", ["weak", "weak", "ok"]],
+  ["auto", "private", "lacks nft\n", ["broken", "broken", "ok"]],
+  ["auto", "", DROP, ["weak", "ok", "weak"]],
+  ["auto", "private", DROP, ["ok", "ok", "weak"]],
+  ["auto", "", "nft failed: Device or resource busy\n", ["broken", "broken", "ok"]],
+  ["private", "", "lacks nft\n", ["broken", "broken", "ok"]],
+  ["private", "", DROP, ["ok", "ok", "weak"]],
+];
+
+for (const [choice, verdict, facts, states] of HOSTS) {
+  Deno.test(`network() shows what jobs get with network = "${choice}" and ${facts.trim()}${verdict && ", after a private network worked"}`, async () => {
+    const files = { "/etc/resolv.conf": "nameserver 192.0.2.1\n" };
+    const stdout = `1\n1\nboot a\n${verdict && `verdict a ${verdict}\n`}${facts}`;
+    const found = await find(
+      network,
+      { files, answer: (argv) => ({ stdout: argv[2] === FACTS_SCRIPT ? stdout : DROP }) },
+      (folder) =>
+        Deno.writeTextFile(`${folder}/config.toml`, `network = "${choice}"\n`, { append: true }),
+    );
+    assert.deepEqual(found.slice(0, 3).map(({ state }) => state), states);
+  });
+}
 
 /** A line of ip-route(8) or ip-address(8), and its part that conflicts with the machines' range, 10.231.0.0/19. */
 const USES: readonly (readonly ["route" | "address", string, string | null])[] = [
@@ -47,7 +76,7 @@ for (const [kind, line, expected] of USES) {
     const answer = (argv: readonly string[]): Answer => ({
       stdout: argv[0] !== "ip" ? "1\n" : argv.includes(kind) ? `${line}\n` : "",
     });
-    const [use, ...more] = (await find(network, { answer })).slice(3);
+    const [use, ...more] = (await find(network, { answer })).slice(4);
     const found = expected === null ? undefined : `10.231.0.0/19 is in use here: ${expected}`;
     assert.equal(use?.found, found);
     assert.deepEqual(more, []);

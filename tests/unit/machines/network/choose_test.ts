@@ -1,7 +1,7 @@
 /** Which network a machine gets. */
 
 import assert from "node:assert/strict";
-import { chooseNetwork } from "../../../../src/machines/network/choose.ts";
+import { chooseNetwork, type NetworkSettings } from "../../../../src/machines/network/choose.ts";
 import {
   FACTS_SCRIPT,
   LOAD_RULES_SCRIPT,
@@ -11,9 +11,12 @@ import { readResolvers } from "../../../../src/machines/network/resolv.ts";
 import type { Answer, Recording } from "../../recording_host.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { withOwnRun } from "../standalone_host.ts";
-import type { Argv } from "../../../../src/host/host.ts";
+import type { Argv, Host } from "../../../../src/host/host.ts";
 
 const PLAN = { network_range: "10.1.0.0/16", network_deny: [], network_allow: [] };
+
+const choose = (host: Host, network: NetworkSettings["network"], server?: string) =>
+  chooseNetwork(host, { network, extra_hosts: [] }, PLAN, server);
 
 /** What a host says when it is asked. */
 interface Said {
@@ -45,20 +48,20 @@ const loads = ({ processes }: Recording) =>
 Deno.test("chooseNetwork() starts no process for the host's network or none", async () => {
   for (const choice of ["host", "none"] as const) {
     const recording = hostThat({});
-    assert.equal((await chooseNetwork(recording.host, choice, PLAN, undefined)).kind, choice);
+    assert.equal((await choose(recording.host, choice)).kind, choice);
     assert.deepEqual(recording.commands(), []);
   }
 });
 
 Deno.test("chooseNetwork() loads the rules and forwards, once", async () => {
   const fresh = hostThat({ forwards: "0\n0\n", route6: "default via fe80::1\n" });
-  const chosen = await chooseNetwork(fresh.host, "auto", PLAN, undefined);
+  const chosen = await choose(fresh.host, "auto");
   assert.deepEqual([chosen.kind, chosen.ipv6, chosen.notes], ["private", true, []]);
   assert.match(loads(fresh)[0]!, / sh +yes yes$/);
   const { servers } = await readResolvers(fresh.host);
   const { mark } = rulesFor(PLAN, servers);
   const ready = hostThat({ forwards: "1\n0\n", chains: `\t\tdrop comment "${mark}"\n` });
-  assert.equal((await chooseNetwork(ready.host, "private", PLAN, undefined)).kind, "private");
+  assert.equal((await choose(ready.host, "private")).kind, "private");
   assert.deepEqual(loads(ready), [], "a host without IPv6 need not forward it");
 });
 
@@ -67,11 +70,11 @@ const UNABLE = hostThat({ load: { code: 1, stderr: "Operation not supported\n" }
 
 for (const [recording, reason] of [[LACKS, /has no nft/], [UNABLE, /not supported/]] as const) {
   Deno.test(`chooseNetwork() falls back to the host's network for auto, and fails for private: ${reason}`, async () => {
-    const chosen = await chooseNetwork(recording.host, "auto", PLAN, undefined);
+    const chosen = await choose(recording.host, "auto");
     assert.equal(chosen.kind, "host");
     assert.match(chosen.notes.join(), /^Network of the host, since /);
     assert.match(chosen.notes.join(), reason);
-    await assert.rejects(chooseNetwork(recording.host, "private", PLAN, undefined), {
+    await assert.rejects(choose(recording.host, "private"), {
       kind: "host",
       message: reason,
     });
@@ -83,25 +86,35 @@ Deno.test("chooseNetwork() names the firewall that blocks machines; private goes
     chains:
       "table ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n",
   });
-  const named = await chooseNetwork(host, "private", PLAN, undefined);
+  const named = await choose(host, "private");
   assert.equal(named.kind, "private");
   assert.match(named.notes.join(), /table ip x drops what machines send\. Let it pass: /);
-  assert.equal((await chooseNetwork(host, "auto", PLAN, undefined)).kind, "host");
+  assert.equal((await choose(host, "auto")).kind, "host");
 });
 
 for (const server of ["http://localhost:8080", "http://127.0.0.1", "https://[::1]/"]) {
-  Deno.test(`chooseNetwork() names network = "host" as the way to ${server}`, async () => {
-    const { host } = hostThat({});
-    const { kind, notes } = await chooseNetwork(host, "auto", PLAN, server);
-    assert.equal(kind, "host");
-    assert.match(notes.join(), /own loopback.*network = "host"/);
-  });
+  Deno.test(`chooseNetwork() gives and logs the host's network for ${server}, and changes no host for it`, () =>
+    inFolder(async (folder) => {
+      const { host, commands } = recordingHost();
+      const own = withOwnRun(host, folder);
+      for (let job = 0; job < 3; job++) {
+        const { kind, notes } = await choose(own, "auto", server);
+        assert.equal(kind, "host");
+        assert.match(notes.join(), /^Network of the host, since .* own loopback.*network = "host"/);
+      }
+      const [logged, ...more] = commands();
+      assert.match(logged!, /^logger --tag=nspawn-runner -- Network of the host, since .*loopback/);
+      assert.deepEqual(more, []);
+      const { kind, notes } = await choose(hostThat({}).host, "private", server);
+      assert.equal(kind, "private");
+      assert.match(notes.join(), /^Network: .* own loopback/);
+    }));
 }
 
 Deno.test("chooseNetwork() gives a private network where a name server may know the server better", async () => {
   const { host } = hostThat({});
   const files = { ...host.files, read: () => Promise.resolve("127.0.1.1 git.example\n") };
-  const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, "https://git.example");
+  const chosen = await choose({ ...host, files }, "auto", "https://git.example");
   assert.equal(chosen.kind, "private");
   assert.match(
     chosen.notes.join(),
@@ -112,7 +125,7 @@ Deno.test("chooseNetwork() gives a private network where a name server may know 
 Deno.test("chooseNetwork() goes on where the host has no name server for anybody", async () => {
   const { host } = hostThat({});
   const files = { ...host.files, read: () => Promise.resolve(null) };
-  const chosen = await chooseNetwork({ ...host, files }, "auto", PLAN, undefined);
+  const chosen = await choose({ ...host, files }, "auto");
   assert.equal(chosen.kind, "private");
   assert.match(chosen.notes.join(), /no \/etc\/resolv\.conf.*Make one, or link it/);
 });
@@ -149,7 +162,7 @@ for (const [what, { facts = { stdout: "1\n1\n" }, load = {}, table = {} }] of FA
             ? table
             : {},
       });
-      await assert.rejects(chooseNetwork(host, choice, PLAN, undefined), { kind: "host" });
+      await assert.rejects(choose(host, choice), { kind: "host" });
     });
   }
 }
@@ -162,7 +175,7 @@ Deno.test("chooseNetwork() does not fall back for an obstacle that only the firs
         ? { stdout: `1\n1\n${looks++ === 0 ? DROP : ""}` }
         : { stdout: DROP },
   });
-  await assert.rejects(chooseNetwork(host, "auto", PLAN, undefined), { kind: "host" });
+  await assert.rejects(choose(host, "auto"), { kind: "host" });
   assert.equal(looks, 2);
 });
 
@@ -182,7 +195,7 @@ Deno.test("chooseNetwork() never falls back once a private network worked in thi
   inFolder(async (folder) => {
     const found = { facts: "", boot: "a" };
     const { host } = rememberingHost(folder, () => found.facts, () => found.boot);
-    const kind = async () => (await chooseNetwork(host, "auto", PLAN, undefined)).kind;
+    const kind = async () => (await choose(host, "auto")).kind;
     assert.equal(await kind(), "private");
     found.facts = DROP;
     assert.equal(
@@ -200,7 +213,7 @@ Deno.test("chooseNetwork() looks twice and writes to the system's log once in a 
   inFolder(async (folder) => {
     const { host, commands } = rememberingHost(folder, () => DROP, () => "a");
     for (let job = 0; job < 3; job++) {
-      assert.equal((await chooseNetwork(host, "auto", PLAN, undefined)).kind, "host");
+      assert.equal((await choose(host, "auto")).kind, "host");
     }
     const logged = commands().filter((command) => command.startsWith("logger "));
     assert.equal(logged.length, 1);
@@ -215,12 +228,7 @@ Deno.test("chooseNetwork() gives a private network while systemd-resolved knows 
   const { host } = hostThat({});
   const read = (path: string) =>
     Promise.resolve(path === "/etc/resolv.conf" ? "nameserver 127.0.0.53\n" : null);
-  const chosen = await chooseNetwork(
-    { ...host, files: { ...host.files, read } },
-    "auto",
-    PLAN,
-    undefined,
-  );
+  const chosen = await choose({ ...host, files: { ...host.files, read } }, "auto");
   assert.equal(chosen.kind, "private");
   assert.match(chosen.notes.join(), /knows no name server at this moment/);
 });
