@@ -6,7 +6,7 @@ import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
-import { evictFolders, evictionCandidates } from "../machines/end/evict_caches.ts";
+import { evictionCandidates, moveFoldersAside } from "../machines/end/evict_caches.ts";
 import { findOrphans, moveOrphanAside } from "../machines/end/orphans.ts";
 import { endOverdue, type Overdue } from "../machines/end/overdue.ts";
 import { finishRemoval, isBeingRemoved, listOldRemovals } from "../machines/end/removal.ts";
@@ -29,16 +29,18 @@ export interface Collection {
 /**
  * Removes what no job needs any more. A failure is logged, and the rest goes on.
  *
- * @returns How many machines, or their writes, could not be removed.
+ * @returns How many machines, or folders that jobs wrote, could not be removed.
  */
 export async function collectGarbage(collection: Collection): Promise<number> {
   const { host } = collection;
   const facts = await kernelFacts(host);
-  const failures = await collectRemovals(collection) +
-    await collectMachines(collection, facts) + await collectOrphans(collection, facts);
-  await collectFolders(collection);
+  // Removals come last: how long one takes is up to the job that wrote the files.
+  const removals = await interruptedRemovals(collection);
+  const failures = await collectMachines(collection, facts) +
+    await collectOrphans(collection, facts, removals);
+  removals.push(...await collectFolders(collection));
   await collectTrees(collection);
-  return failures;
+  return failures + await finishRemovals(collection, removals);
 }
 
 async function collectMachines(
@@ -54,21 +56,23 @@ async function collectMachines(
   });
 }
 
+/** Moves what orphans wrote aside, and adds it to the removals. */
 async function collectOrphans(
   { host, config: { store }, dryRun, report }: Collection,
   facts: KernelFacts,
+  removals: string[],
 ): Promise<number> {
   let failures = 0;
   for (const orphan of await findOrphans(host, store, facts)) {
     const { machine, traces } = orphan;
-    let aside: string | null = null;
     try {
       await unlessMachineLocked(host, machine, async () => {
         report(`leftovers of machine ${machine}`, `no record of it, but ${traces.join(", ")}`);
-        if (!dryRun) aside = await moveOrphanAside(host, store, orphan);
-        return dryRun ? "open" : "settled";
+        if (dryRun) return "open";
+        const aside = await moveOrphanAside(host, store, orphan);
+        if (aside !== null) removals.push(aside);
+        return "settled";
       });
-      if (aside !== null) await finishRemoval(host, aside);
     } catch (error) {
       failures++;
       host.log.warn(messageOf(error));
@@ -77,15 +81,25 @@ async function collectOrphans(
   return failures;
 }
 
-/** Finishes removals that were interrupted. */
-async function collectRemovals(
-  { host, config: { store }, dryRun, report }: Collection,
-): Promise<number> {
-  let failures = 0;
+/** Returns the folders that were moved aside and that no process removes. */
+async function interruptedRemovals(
+  { host, config: { store }, report }: Collection,
+): Promise<string[]> {
+  const folders: string[] = [];
   for (const folder of await listOldRemovals(host, store)) {
     if (await isBeingRemoved(host, folder)) continue;
     report(folder, "its removal was interrupted");
-    if (dryRun) continue;
+    folders.push(folder);
+  }
+  return folders;
+}
+
+async function finishRemovals(
+  { host, dryRun }: Collection,
+  folders: readonly string[],
+): Promise<number> {
+  let failures = 0;
+  for (const folder of dryRun ? [] : folders) {
     try {
       await finishRemoval(host, folder);
     } catch (error) {
@@ -96,11 +110,12 @@ async function collectRemovals(
   return failures;
 }
 
-async function collectFolders({ host, config, dryRun, report }: Collection): Promise<void> {
+/** Moves folders that the policy does not keep aside, and returns their new paths. */
+async function collectFolders({ host, config, dryRun, report }: Collection): Promise<string[]> {
   const { store, cache_max_size: size, cache_max_age: age } = config;
   const candidates = await evictionCandidates(host, store, { size, age });
   for (const { path, reason } of candidates) report(path, reason);
-  if (!dryRun) await evictFolders(host, store, candidates);
+  return dryRun ? [] : await moveFoldersAside(host, store, candidates);
 }
 
 async function collectTrees({ host, config, dryRun, report }: Collection): Promise<void> {

@@ -1,12 +1,10 @@
 /** Evicts caches and builds folders: the unused ones by age, the others by their total size. */
 
-import { basename, join } from "@std/path/posix";
-import { messageOf } from "../../failure.ts";
+import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { diskUsages } from "../../linux/disk.ts";
-import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { formatSize } from "../../text/size.ts";
-import { BUILDS, CACHES, foldersInUse } from "../record/caches.ts";
+import { BUILDS, CACHES, foldersInUse, REMOVED_PREFIX } from "../record/caches.ts";
 import { listCommonLeases } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
 
@@ -27,15 +25,7 @@ export interface EvictionCandidate {
   readonly used: number;
 }
 
-interface Folder {
-  readonly path: string;
-  /** When a job last used it, in milliseconds since 1970. */
-  readonly used: number;
-  readonly bytes: number;
-}
-
-/** Prefix of folders that are being removed; no hash of a server begins so. */
-const REMOVED_PREFIX = ".leaving-";
+type Folder = Omit<EvictionCandidate, "reason">;
 
 /**
  * Returns the folders that the policy does not keep: those unused for longer than its age; and while the others
@@ -47,11 +37,13 @@ export async function evictionCandidates(
   policy: RetentionPolicy,
 ): Promise<EvictionCandidate[]> {
   const inUse = foldersInUse(await listCommonLeases(host, store));
-  const folders = (await listFolders(host, store)).sort((one, other) => other.used - one.used);
+  const folders = await listFolders(host, store);
+  const sizes = await diskUsages(host, folders.map(({ path }) => path));
   const now = host.clock.now();
   const candidates: EvictionCandidate[] = [];
   let kept = 0;
-  for (const { path, used, bytes } of folders) {
+  for (const { path, used } of folders.reverse()) {
+    const bytes = sizes.get(path) ?? 0;
     const isOld = now - used > policy.age * 1000;
     if (inUse.has(path) || (!isOld && kept + bytes <= policy.size)) {
       kept += bytes;
@@ -66,83 +58,50 @@ export async function evictionCandidates(
   return candidates;
 }
 
+/** Returns the folders that no machine uses, the least recently used one first; their size is not read. */
+export async function unusedFolders(host: Host, store: string): Promise<EvictionCandidate[]> {
+  const inUse = foldersInUse(await listCommonLeases(host, store));
+  return (await listFolders(host, store)).filter(({ path }) => !inUse.has(path))
+    .map((folder) => ({ ...folder, reason: "disk space is short (disk_reserve)" }));
+}
+
 /**
- * Removes folders that no machine uses, the least recently used one first, until enough is free.
+ * Moves the candidates that no job has taken since aside, to be removed: meanwhile no job can take one, and none waits
+ * for the removal.
  *
- * @param isEnough Asked before each removal.
+ * @returns The new paths.
  */
-export async function evictUnusedFolders(
-  host: Host,
-  store: string,
-  isEnough: () => Promise<boolean>,
-): Promise<void> {
-  const candidates = await evictionCandidates(host, store, { size: -1, age: Infinity });
-  for (const candidate of candidates.reverse()) {
-    if (await isEnough()) return;
-    host.log.info(`Removing ${candidate.path}: disk space is short (disk_reserve)`);
-    await evictFolders(host, store, [candidate]);
-  }
-}
-
-/** Removes the candidates that no job has taken since, and what an interrupted removal left. */
-export async function evictFolders(
+export async function moveFoldersAside(
   host: Host,
   store: string,
   candidates: readonly EvictionCandidate[],
-): Promise<void> {
-  if (candidates.length > 0) await moveAside(host, store, candidates);
-  for (const { name } of [CACHES, BUILDS]) {
-    const root = join(store, name);
-    for (const entry of await host.files.list(root)) {
-      if (entry.startsWith(REMOVED_PREFIX)) await removeOne(host, join(root, entry));
-    }
-  }
-}
-
-/** A failure is logged, so that the other folders are removed all the same. */
-async function removeOne(host: Host, path: string): Promise<void> {
-  try {
-    await removeUntrustedTree(host, path);
-  } catch (error) {
-    host.log.warn(messageOf(error));
-  }
-}
-
-/** Renames folders while no job can take one; removing them would hold up all jobs. */
-async function moveAside(
-  host: Host,
-  store: string,
-  candidates: readonly EvictionCandidate[],
-): Promise<void> {
+): Promise<string[]> {
+  if (candidates.length === 0) return [];
+  const moved: string[] = [];
   await whileReserving(host, async () => {
     const inUse = foldersInUse(await listCommonLeases(host, store));
     for (const { path, used } of candidates) {
       // A job may have used it since, and ended by now.
       if (inUse.has(path) || await lastUse(host, path) !== used) continue;
-      const root = join(
-        store,
-        path.startsWith(join(store, CACHES.name)) ? CACHES.name : BUILDS.name,
-      );
-      await host.files.rename(
-        path,
-        join(root, REMOVED_PREFIX + crypto.randomUUID() + basename(path)),
-      );
+      const { name } = path.startsWith(join(store, CACHES.name)) ? CACHES : BUILDS;
+      const aside = `${REMOVED_PREFIX}${crypto.randomUUID()}-${host.clock.now()}`;
+      await host.files.rename(path, join(store, name, aside));
+      moved.push(join(store, name, aside));
     }
   });
+  return moved;
 }
 
+/** Returns all folders, the least recently used one first. */
 async function listFolders(host: Host, store: string): Promise<Folder[]> {
-  const paths: string[] = [];
-  for (const { name, depth } of [CACHES, BUILDS]) {
-    paths.push(...await foldersBelow(host, join(store, name), depth));
-  }
-  const bytes = await diskUsages(host, paths);
   const folders: Folder[] = [];
-  for (const path of paths) {
-    const used = await lastUse(host, path);
-    if (used !== undefined) folders.push({ path, used, bytes: bytes.get(path) ?? 0 });
+  for (const { name, depth } of [CACHES, BUILDS]) {
+    for (const path of await foldersBelow(host, join(store, name), depth)) {
+      const used = await lastUse(host, path);
+      if (used !== undefined) folders.push({ path, used });
+    }
   }
-  return folders;
+  return folders.sort((one, other) => one.used - other.used);
 }
 
 async function lastUse(host: Host, path: string): Promise<number | undefined> {

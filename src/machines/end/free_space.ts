@@ -4,11 +4,11 @@ import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { type DiskSpace, diskSpace } from "../../linux/disk.ts";
 import { readKernel } from "../../linux/proc.ts";
-import type { Lease } from "../record/lease.ts";
+import type { Lease, SupervisorKind } from "../record/lease.ts";
 import { formatSize } from "../../text/size.ts";
 import { until } from "../../linux/wait.ts";
 import { type EndMachine, endUnlessLocked } from "./overdue.ts";
-import { listRemovals } from "./removal.ts";
+import { listRemovals, startRemoval } from "./removal.ts";
 
 /** Machines are evicted while a smaller share of the store's disk or of the host's memory is free. */
 const MIN_FREE = 0.1;
@@ -74,8 +74,11 @@ function bytesOfFiles({ freeInodes }: DiskSpace): number {
 /** Longest wait for the files of one evicted machine to be removed, in milliseconds. */
 const EVICTION_TIMEOUT = 5_000;
 
-/** Longest wait before a machine is refused, in milliseconds. */
-const REFUSAL_TIMEOUT = 60_000;
+/**
+ * Longest wait for what ended machines wrote, and then for evicted caches, in milliseconds. How long a removal takes is
+ * up to the job that wrote the files.
+ */
+const REFUSAL_TIMEOUT = 30_000;
 
 /** Waits until nothing is left of what ended machines wrote, or enough of it is removed. */
 async function waitForRemovals(
@@ -90,8 +93,8 @@ async function waitForRemovals(
 }
 
 /**
- * Refuses a new machine where less than the reserve is free, after all else that can be freed: what ended machines
- * wrote, for a minute, and then the caches that no machine uses, the least recently used ones first.
+ * Refuses a new machine where less than the reserve is free, after all else that can be freed in a minute: what ended
+ * machines wrote, and then the caches that no machine uses, the least recently used ones first.
  *
  * @param reserve Bytes.
  * @param interrupt Ends the wait when aborted.
@@ -101,14 +104,12 @@ export async function refuseFullDisk(
   host: Host,
   store: string,
   reserve: number,
+  supervisor: SupervisorKind,
   interrupt: AbortSignal,
 ): Promise<void> {
   const isEnough = async () => !(await freeBytes(host, store) < reserve);
   await waitForRemovals(host, store, REFUSAL_TIMEOUT, isEnough, interrupt);
-  if (!await isEnough()) {
-    const { evictUnusedFolders } = await import("./evict_caches.ts");
-    await evictUnusedFolders(host, store, async () => interrupt.aborted || await isEnough());
-  }
+  if (!await isEnough()) await evictUnusedFolders(host, store, supervisor, isEnough, interrupt);
   const space = await diskSpace(host, store);
   if (space === null || await isEnough()) return;
   const files = Math.ceil(reserve / BYTES_PER_FILE);
@@ -119,6 +120,28 @@ export async function refuseFullDisk(
     `Cannot start a machine: ${found} (disk_reserve)`,
     "Free disk space: nspawn-runner gc, or nspawn-runner chroot-remove IMAGE",
   );
+}
+
+/** Removes caches in the background, one after the other, until enough is free or the time is over. */
+async function evictUnusedFolders(
+  host: Host,
+  store: string,
+  supervisor: SupervisorKind,
+  isEnough: () => Promise<boolean>,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const { moveFoldersAside, unusedFolders } = await import("./evict_caches.ts");
+  const end = host.clock.monotonic() + REFUSAL_TIMEOUT;
+  for (const candidate of await unusedFolders(host, store)) {
+    const timeout = end - host.clock.monotonic();
+    if (interrupt.aborted || timeout <= 0 || await isEnough()) return;
+    host.log.info(`Removing ${candidate.path}: ${candidate.reason}`);
+    const [aside] = await moveFoldersAside(host, store, [candidate]);
+    if (aside === undefined) continue;
+    startRemoval(host, supervisor, [aside]);
+    const isOver = async () => await host.files.lstat(aside) === null || await isEnough();
+    await until(host, { timeout, interval: 250, signal: interrupt }, isOver);
+  }
 }
 
 async function shortage(host: Host, store: string): Promise<"disk space" | "memory" | null> {

@@ -10,6 +10,7 @@ import { REMOVE_LIMIT_FUNCTION } from "../../linux/btrfs_quota.ts";
 import { unmountAll } from "../../linux/mounts.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { REMOVE_TREE_FUNCTIONS } from "../../linux/untrusted_tree.ts";
+import { BUILDS, CACHES, REMOVED_PREFIX } from "../record/caches.ts";
 import type { SupervisorKind } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import { machinePaths, removalsFolder } from "../record/paths.ts";
@@ -42,20 +43,20 @@ export async function moveAside(
   return path;
 }
 
-/** The exit code where another process removes the last of the folders: EX_TEMPFAIL of sysexits.h. */
-const BUSY = 75;
-
-/** Arguments: folders that were moved aside. Each is locked while it is removed. */
+/**
+ * Arguments: folders that were moved aside. Each is locked while it is removed; one that another process removes is left
+ * alone. Fails where something stays.
+ */
 export const REMOVAL_SCRIPT = `${REMOVE_TREE_FUNCTIONS}${REMOVE_LIMIT_FUNCTION}
+code=0
 for folder; do
-  code=0
   [ -d "$folder" ] || continue
   # shellcheck disable=SC2094 # the descriptor is for the lock alone
   (
-    flock --nonblock 9 || exit ${BUSY}
+    flock --nonblock 9 || exit 0
     [ ! -e "$folder/${LIMIT_MARKER}" ] || remove_limit "$folder/${SNAPSHOT}" >/dev/null 2>&1
     remove_tree "$folder"
-  ) 9<"$folder" || code=$?
+  ) 9<"$folder" || [ ! -d "$folder" ] || code=1
 done
 exit "$code"
 `;
@@ -101,10 +102,22 @@ function removalArgv(folders: readonly string[]): Argv {
   return ["sh", "-c", REMOVAL_SCRIPT, "sh", ...folders];
 }
 
-/** Returns the folders of a store that were moved aside and are not removed yet. */
+/** Returns the folders of a store that were moved aside and are not removed yet, also those of evicted caches. */
 export async function listRemovals(host: Host, store: string): Promise<string[]> {
-  const folder = removalsFolder(store);
-  return (await host.files.list(folder)).map((entry) => join(folder, entry));
+  const removals: string[] = [];
+  for (
+    const [folder, prefix] of [
+      [removalsFolder(store), ""],
+      [join(store, CACHES.name), REMOVED_PREFIX],
+      [join(store, BUILDS.name), REMOVED_PREFIX],
+    ] as const
+  ) {
+    const entries = await host.files.list(folder);
+    removals.push(
+      ...entries.filter((entry) => entry.startsWith(prefix)).map((entry) => join(folder, entry)),
+    );
+  }
+  return removals;
 }
 
 /** Milliseconds in which a removal that was begun has taken its lock. */
@@ -124,6 +137,9 @@ export async function isBeingRemoved(host: Host, folder: string): Promise<boolea
   return (await host.processes.capture(argv)).code === BUSY;
 }
 
+/** The exit code where another process removes a folder: EX_TEMPFAIL of sysexits.h. */
+const BUSY = 75;
+
 /** Argument: the folder. */
 export const TRY_LOCK_SCRIPT = `flock --nonblock 9 9<"$1" || exit ${BUSY}`;
 
@@ -134,6 +150,6 @@ export const TRY_LOCK_SCRIPT = `flock --nonblock 9 9<"$1" || exit ${BUSY}`;
  */
 export async function finishRemoval(host: Host, folder: string): Promise<void> {
   const { code, stderr } = await host.processes.capture(removalArgv([folder]));
-  if (code === 0 || code === BUSY) return;
+  if (code === 0) return;
   throw hostFailure(`Cannot remove ${folder}: ${stderr.trim().split("\n")[0]}`);
 }

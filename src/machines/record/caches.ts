@@ -75,6 +75,9 @@ export async function reserveFolders(
   return { folders: wanted.map(({ folder }) => folder), binds };
 }
 
+/** Prefix of folders that are being removed, beside those of servers: the hash of a server does not begin so. */
+export const REMOVED_PREFIX = ".leaving-";
+
 /** The part of a folder that machines see; the folder itself holds the time of its last use. */
 const DATA_FOLDER = "data";
 

@@ -27,7 +27,7 @@ export async function startMachine(
   prepared: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<Lease> {
-  const { boot } = prepared.kernel;
+  const { kernel: { boot }, supervisor } = prepared;
   // Also checked before the lock is taken: if this process were killed while it holds the lock, the next housekeeping
   // would end the living machine of that name.
   await refuseLiving(host, await leasesOf(host, plan), boot);
@@ -36,7 +36,7 @@ export async function startMachine(
     await refuseLiving(host, existing, boot);
     for (const lease of existing) await removeMachine(host, lease);
     if (prepared.freeBytes < plan.diskReserve) {
-      await refuseFullDisk(host, plan.store, plan.diskReserve, interrupt);
+      await refuseFullDisk(host, plan.store, plan.diskReserve, supervisor.kind, interrupt);
     }
     if (interrupt.aborted) throw interrupted(plan);
     await host.files.makeDirectory(plan.store, 0o755);
@@ -58,7 +58,7 @@ async function startReserved(
   interrupt: AbortSignal,
 ): Promise<Lease> {
   const { lease, tree } = reservation;
-  plan.onReserved?.(tree, lease.ids);
+  plan.onReserved?.(tree);
   const spec = await buildMachine(host, plan, reservation, network, interrupt);
   host.log.step(`Starting machine ${plan.name} from ${tree.path}`);
   const init = await supervisor.start(host, spec, lease, interrupt);

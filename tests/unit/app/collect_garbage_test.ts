@@ -5,6 +5,7 @@ import { collectGarbage } from "../../../src/app/collect_garbage.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Host } from "../../../src/host/host.ts";
+import { REMOVAL_SCRIPT } from "../../../src/machines/end/removal.ts";
 import { writeLease } from "../../../src/machines/record/lease.ts";
 import { leaseOf } from "../machines/fixture.ts";
 import { standaloneHost } from "../machines/standalone_host.ts";
@@ -62,6 +63,22 @@ for (const dryRun of [true, false]) {
       assert.deepEqual(await left(".cache/s/4"), ["protected"]);
     }));
 }
+
+Deno.test("collectGarbage() removes what jobs wrote when all machines have ended", () =>
+  inFolder(async (folder) => {
+    const leases: string[][] = [];
+    await collectIn(folder, false, (host) => {
+      const capture: typeof host.processes.capture = async (argv, options) => {
+        if (argv[2] === REMOVAL_SCRIPT) {
+          leases.push(await host.files.list(`${folder}/store/.leases`));
+          assert.deepEqual(await host.files.list(`${folder}/store/.machines`), [".leaving"]);
+        }
+        return await host.processes.capture(argv, options);
+      };
+      return { ...host, processes: { ...host.processes, capture } };
+    });
+    assert.deepEqual(leases, Array(3).fill(["run-4.json"]), "an old removal, an orphan, a cache");
+  }));
 
 Deno.test("collectGarbage() logs a failure, counts it, and goes on", () =>
   inFolder(async (folder) => {

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { evictFolders, evictionCandidates } from "../../../../src/machines/end/evict_caches.ts";
+import {
+  evictionCandidates,
+  moveFoldersAside,
+  unusedFolders,
+} from "../../../../src/machines/end/evict_caches.ts";
+import { listRemovals } from "../../../../src/machines/end/removal.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { withOwnRun } from "../standalone_host.ts";
@@ -31,24 +36,23 @@ Deno.test("evictionCandidates() returns old folders, and the least recently used
     assert.deepEqual(await candidates(2000, 30), paths.slice(2));
     await writeLease(host, leaseOf(store, "1", { folders: [paths[3]!] }));
     assert.deepEqual(await candidates(2000, 30), [paths[2]], "one is in use");
+    assert.deepEqual((await unusedFolders(host, store)).map(({ path }) => path), [
+      paths[2],
+      paths[1],
+      paths[0],
+    ]);
     const at = (index: number, used = now - index * DAY) => ({
       path: paths[index]!,
       reason: "",
       used,
     });
-    await evictFolders(host, store, [at(1, now - 2 * DAY), at(2), at(3)]);
+    const moved = await moveFoldersAside(host, store, [at(1, now - 2 * DAY), at(2), at(3)]);
     assert.ok(await host.files.lstat(paths[1]!), "a job used it since, and has ended");
     assert.equal(await host.files.lstat(paths[2]!), null);
     assert.ok(await host.files.lstat(paths[3]!), "a job took it");
-    assert.deepEqual(await host.files.list(`${store}/.cache`), ["s"]);
-  });
-});
-
-Deno.test("evictFolders() finishes an interrupted removal", async () => {
-  await inFolder(async (store) => {
-    const { host } = recordingHost();
-    await host.files.makeDirectory(`${store}/.builds/.leaving-x/deep`);
-    await evictFolders(host, store, []);
-    assert.deepEqual(await host.files.list(`${store}/.builds`), []);
+    assert.equal(moved.length, 1);
+    assert.match(moved[0]!, new RegExp(`/\\.cache/\\.leaving-[-0-9a-f]+-${now}$`));
+    assert.deepEqual(await listRemovals(host, store), moved);
+    assert.deepEqual(await candidates(0, 0), [paths[1], paths[0]].reverse(), "no removal is one");
   });
 });

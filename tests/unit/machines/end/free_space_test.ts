@@ -67,7 +67,7 @@ for (const [free, reserve, may] of RESERVES) {
   Deno.test(`refuseFullDisk() ${may ? "lets" : "refuses"} ${free || "what nobody tells"} of ${reserve}`, async () => {
     const stdout = `Avail 1B-blocks IFree Inodes\n${free} 9999 9 9\n`;
     const { host, commands } = recordingHost({ answer: () => ({ stdout }) });
-    const refusal = refuseFullDisk(host, "/store", reserve, NEVER);
+    const refusal = refuseFullDisk(host, "/store", reserve, "systemd", NEVER);
     if (may) await refusal;
     else await assert.rejects(refusal, { kind: "host", message: /disk_reserve/, hint: /gc/ });
     assert.equal(commands()[0], "df --block-size=1 --output=avail,size,iavail,itotal /store");
@@ -78,7 +78,7 @@ Deno.test("refuseFullDisk() counts files that can be made, and names them", asyn
   for (const [inodes, all, refused] of [[63, 99, true], [64, 99, false], [0, 0, false]] as const) {
     const stdout = `Avail 1B-blocks IFree Inodes\n99999999 99999999 ${inodes} ${all}\n`;
     const { host } = recordingHost({ answer: () => ({ stdout }) });
-    const refusal = refuseFullDisk(host, "/store", 1024 * 1024, NEVER);
+    const refusal = refuseFullDisk(host, "/store", 1024 * 1024, "systemd", NEVER);
     if (!refused) await refusal;
     else {
       await assert.rejects(refusal, {
@@ -103,12 +103,38 @@ Deno.test("refuseFullDisk() first removes caches that no machine uses, the oldes
       await host.files.touch(cache(name), index * 1000);
     }
     await writeLease(host, leaseOf(store, "1", { folders: [cache("used")] }));
-    await refuseFullDisk(host, store, 800, NEVER);
+    await refuseFullDisk(host, store, 800, "systemd", NEVER);
     assert.deepEqual(["old", "used", "middle", "new"].filter((name) => exists(cache(name))), [
       "used",
       "new",
     ]);
     assert.match(err(), /Removing .*old.protected: disk space is short/);
+  });
+});
+
+Deno.test("refuseFullDisk() waits a minute at most for removals that do not end, and reads no file of a job", async () => {
+  await inFolder(async (folder) => {
+    const store = `${folder}/store`;
+    const { host, commands } = standaloneHost(folder, ([program]): Answer | void => {
+      if (program === "df") return { stdout: "Avail 1B-blocks IFree Inodes\n 1 1000 99 99\n" };
+    });
+    const removals: (readonly string[])[] = [];
+    const start: typeof host.processes.start = (argv) => {
+      removals.push(argv);
+      return { pid: 7, ended: new Promise(() => {}), kill() {}, unref() {} };
+    };
+    await host.files.makeDirectory(`${store}/.machines/.leaving/run-1-0`);
+    for (const project of ["1", "2"]) {
+      await host.files.makeDirectory(`${store}/.cache/server/${project}/protected/data`);
+    }
+    const began = host.clock.monotonic();
+    const slow = { ...host, processes: { ...host.processes, start } };
+    const refusal = refuseFullDisk(slow, store, 800, "systemd", NEVER);
+    await assert.rejects(refusal, { message: /disk_reserve/ });
+    const waited = host.clock.monotonic() - began;
+    assert.ok(waited >= 60_000 && waited < 61_000, `${waited} ms`);
+    assert.equal(removals.length, 1, "the second cache stays");
+    assert.deepEqual(commands().filter((line) => !line.startsWith("df ")), []);
   });
 });
 
