@@ -6,12 +6,14 @@
  */
 
 import { type Bootstrap, bootstrapArgv } from "../src/chroots/sources/bootstrap.ts";
-import { print, runMain } from "./entry.ts";
-import { pause, type Samples, succeed } from "./measure.ts";
-import { CREATE_USAGE, type CreateOptions, readCreateOptions } from "./options.ts";
-import { type Conditions, CREATE, createTargets, jsonOf, tableOf } from "./report.ts";
+import { runMain } from "./entry.ts";
+import { pause, succeed } from "./measure.ts";
+import { readTask, type Task } from "./options.ts";
+import { printReport } from "./report.ts";
 import { playRounds, playSteps } from "./rounds.ts";
-import { describeHost, findProgram } from "./system.ts";
+import type { Samples } from "./samples.ts";
+import { describeHost } from "./system.ts";
+import { CREATE, createTarget } from "./targets.ts";
 
 /** The name of the chroot, and its suite. */
 const NAME = "bookworm";
@@ -29,35 +31,39 @@ interface Bench {
 }
 
 async function main(): Promise<number> {
-  const options = readCreateOptions(Deno.args);
-  if (options === null) return print(CREATE_USAGE);
+  const task = await readTask();
   // One folder for both, on the same file system and without existing chroots.
-  const folder = await Deno.makeTempDir({ dir: options.store, prefix: ".bench-" });
+  const folder = await Deno.makeTempDir({ dir: task.store, prefix: ".bench-" });
   try {
     await Deno.chmod(folder, 0o755); // for apt, which downloads as its own user
-    const bench = await prepareBench(options, folder);
+    const bench = await prepareBench(task, folder);
     const samples = await playRounds(
       WARM_UP,
-      options.rounds,
+      task.rounds,
       (round, samples) =>
         playSteps(round, [() => create(bench, samples), () => createByHand(bench, samples)]),
     );
-    const report = options.json ? jsonOf : tableOf;
-    return print(
-      report(samples, await conditionsOf(bench, options), createTargets(samples), []),
-    );
+    await printReport({
+      samples,
+      targets: [createTarget(samples)],
+      beside: [],
+      conditions: await conditionsOf(bench, task),
+      notes: [],
+      unit: "s",
+    }, task.json);
+    return 0;
   } finally {
     await removeTree(folder);
   }
 }
 
-async function prepareBench(options: CreateOptions, folder: string): Promise<Bench> {
+async function prepareBench({ forms }: Task, folder: string): Promise<Bench> {
   const [store, config] = [`${folder}/store`, `${folder}/config.toml`];
   // Definitions of this host could ask for other packages.
   const settings = { store, definitions: `${folder}/definitions`, tool: "mmdebstrap" };
   const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
   await Deno.writeTextFile(config, lines.join("\n") + "\n");
-  const program = [await findProgram(options.program), "--config", config];
+  const program = [forms[0]!.program, "--config", config];
   return { program, store, tree: `${folder}/tree`, packages: undefined };
 }
 
@@ -67,11 +73,12 @@ async function create(bench: Bench, samples: Samples): Promise<void> {
   await checkPackages(bench, `${bench.store}/${NAME}`);
   await succeed([...bench.program, "chroot-remove", NAME]);
   const fill = spentIn(stderr, "mmdebstrap");
-  samples.add(CREATE.ours, ms);
-  samples.add(CREATE.fill, fill);
-  samples.add(CREATE.others, ms - fill);
-  samples.add(CREATE.du, spentIn(stderr, "du"));
-  samples.add(CREATE.sync, spentIn(stderr, "sync"));
+  const add = (step: string, ms: number) => samples.add(CREATE.ours, step, { ms, cpu: null });
+  add(CREATE.step, ms);
+  add("mmdebstrap in it", fill);
+  add("all else in it", ms - fill);
+  add("du in it", spentIn(stderr, "du"));
+  add("sync in it", spentIn(stderr, "sync"));
 }
 
 async function createByHand(bench: Bench, samples: Samples): Promise<void> {
@@ -79,7 +86,7 @@ async function createByHand(bench: Bench, samples: Samples): Promise<void> {
   const { ms } = await succeed(byHand(bench.tree));
   await checkPackages(bench, bench.tree);
   await removeTree(bench.tree);
-  samples.add(CREATE.floor, ms);
+  samples.add(CREATE.raw, CREATE.step, { ms, cpu: null });
 }
 
 /** Returns the command; the mirror is the same, too: mmdebstrap's default. */
@@ -122,18 +129,16 @@ async function removeTree(tree: string): Promise<void> {
   await succeed(["rm", "--recursive", "--force", "--one-file-system", "--", tree]);
 }
 
-async function conditionsOf(bench: Bench, { rounds }: CreateOptions): Promise<Conditions> {
+async function conditionsOf(bench: Bench, { rounds }: Task): Promise<string[]> {
   const argv = ["stat", "--file-system", "--format=%T", bench.store];
   const disk = (await succeed(argv)).stdout.trim();
   const count = bench.packages?.match(/^Package: /gm)?.length;
   const mmdebstrap = (await succeed(["mmdebstrap", "--version"])).stdout.trim();
-  return {
-    program: (await succeed([...bench.program, "--version"])).stdout.trim(),
-    host: await describeHost(),
-    machine: `chroot ${NAME}, ${count} packages, ${mmdebstrap}, on ${disk}`,
-    rounds,
-    unit: "s",
-  };
+  return [
+    await describeHost(),
+    (await succeed([...bench.program, "--version"])).stdout.trim(),
+    `chroot ${NAME}, ${count} packages, ${mmdebstrap}, on ${disk}; ${rounds} rounds, in s`,
+  ];
 }
 
 await runMain(main);

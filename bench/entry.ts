@@ -1,6 +1,6 @@
-/** Runs the main function of a benchmark, and prints its report. */
+/** Runs the main function of a benchmark. */
 
-/** Runs a main function and exits with its result; an error is printed to stderr, with exit code 1. */
+/** Runs a main function and exits; an error is printed to stderr, with exit code 1. */
 export async function runMain(main: () => Promise<number>): Promise<never> {
   try {
     Deno.exit(await main());
@@ -9,10 +9,4 @@ export async function runMain(main: () => Promise<number>): Promise<never> {
     await Deno.stderr.write(new TextEncoder().encode(`bench: ${message}\n`));
     Deno.exit(1);
   }
-}
-
-/** Prints a report to stdout and returns exit code 0. */
-export function print(text: string): number {
-  Deno.stdout.writeSync(new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`));
-  return 0;
 }

@@ -1,11 +1,10 @@
 /** The floors: a machine that is started, entered and ended by commands as a careful person would type them. */
 
-import { SCRIPT } from "./driver.ts";
+import { cgroupOf } from "./cgroups.ts";
+import { checkOutput, type Driver, type Job, type Kind, SCRIPT } from "./driver.ts";
 import { succeed } from "./measure.ts";
 import {
-  cgroupOf,
   endStandalone,
-  INTO_CGROUP,
   poll,
   type Standalone,
   startStandalone,
@@ -21,12 +20,10 @@ export interface Setup {
   readonly chroot: string;
   /** Path of the folder for the machines' writes. */
   readonly folder: string;
-  /** Whether systemd is PID 1 in the machine. */
-  readonly booted: boolean;
 }
 
 /** A running machine that was started by hand. */
-export interface RawMachine {
+interface RawMachine {
   readonly name: string;
   readonly leader: number;
   /** Path of its PID 1's cgroup. */
@@ -40,29 +37,44 @@ const UNIFIED = "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY";
 
 const unitOf = (name: string) => `${name}.service`;
 
-/**
- * Starts a machine and waits until it accepts commands.
- *
- * @returns The machine, and the milliseconds until then, including the storage.
- */
-export async function bootRaw(setup: Setup, name: string): Promise<[RawMachine, number]> {
-  const began = performance.now();
+/** Returns the driver of machines that are started, entered and ended by hand. */
+export function raw(setup: Setup, kind: Kind): Driver {
+  return {
+    label: `raw ${kind}`,
+    kind,
+    open: (id) => Promise.resolve(jobOf(setup, `bench-${id}`, kind === "booted")),
+  };
+}
+
+function jobOf(setup: Setup, name: string, booted: boolean): Job {
+  let machine: RawMachine | undefined;
+  return {
+    prepare: async () => {
+      const began = performance.now();
+      machine = await start(setup, name, booted);
+      return performance.now() - began;
+    },
+    run: () => enter(machine!),
+    cleanup: async () => machine === undefined ? 0 : await end(setup, machine),
+  };
+}
+
+/** Starts a machine, with its storage, and waits until it accepts commands. */
+async function start(setup: Setup, name: string, booted: boolean): Promise<RawMachine> {
   const folder = `${setup.folder}/${name}`;
   await Deno.mkdir(folder);
   const options = await openStorage(setup.storage, setup.chroot, folder);
-  const argv = nspawn(setup, name, options);
+  const argv = nspawn(setup, name, options, booted);
   if (!setup.systemd) {
-    const standalone = await startStandalone(name, argv, { [UNIFIED]: "1" }, setup.booted);
-    const ms = performance.now() - began;
+    const standalone = await startStandalone(name, argv, { [UNIFIED]: "1" }, booted);
     const { leader } = standalone;
-    return [{ name, leader, cgroup: await cgroupOf(leader), standalone }, ms];
+    return { name, leader, cgroup: await cgroupOf(leader), standalone };
   }
   await succeed([...SYSTEMD_RUN, `--unit=${unitOf(name)}`, ...argv]);
   const leader = await leaderOf(name);
   // nspawn reports a machine without an init as ready before its command runs.
-  if (!setup.booted) await untilPayload(leader);
-  const ms = performance.now() - began;
-  return [{ name, leader, cgroup: await cgroupOf(leader) }, ms];
+  if (!booted) await untilPayload(leader);
+  return { name, leader, cgroup: await cgroupOf(leader) };
 }
 
 /** Reads PID 1 from machined's record: machinectl(1) would be one process more. */
@@ -85,7 +97,12 @@ const SYSTEMD_RUN = [
   `--setenv=${UNIFIED}=1`,
 ];
 
-function nspawn(setup: Setup, name: string, options: readonly string[]): string[] {
+function nspawn(
+  setup: Setup,
+  name: string,
+  options: readonly string[],
+  booted: boolean,
+): string[] {
   return [
     "systemd-nspawn",
     "--quiet",
@@ -95,48 +112,63 @@ function nspawn(setup: Setup, name: string, options: readonly string[]): string[
     "--console=pipe",
     "--link-journal=no",
     ...options,
-    ...(setup.booted ? ["--boot", "--notify-ready=yes"] : ["--as-pid2", "sleep", "infinity"]),
+    ...(booted ? ["--boot", "--notify-ready=yes"] : ["--as-pid2", "sleep", "infinity"]),
   ];
 }
 
-const enter = (leader: number) => ["nsenter", `--target=${leader}`, "--all", "--"];
+/** Waits in a cgroup until a line comes, then runs a command; the cgroup's path and the command follow. */
+const WAITING = [
+  ...["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && echo waits && read -r line && exec "$@"'],
+  "sh",
+];
 
-/** Runs the script by the systemd of a booted machine; returns milliseconds. */
-export async function execRaw(setup: Setup, machine: RawMachine): Promise<number> {
-  const run = ["--quiet", "--pipe", "--wait", "--collect", "/bin/bash"];
-  const argv = setup.systemd
-    ? ["systemd-run", `--machine=${machine.name}`, ...run]
-    : [...enter(machine.leader), "systemd-run", ...run];
-  return (await succeed(argv, { stdin: SCRIPT })).ms;
+/** Runs the script by an nsenter(1) that waits in the machine's cgroup, so that the machine's limits apply. */
+async function enter({ leader, cgroup }: RawMachine): Promise<number> {
+  const [program, ...words] = WAITING;
+  const child = new Deno.Command(program!, {
+    args: [...words, cgroup, "nsenter", `--target=${leader}`, "--all", "--", "/bin/bash"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  await output.read();
+  const began = performance.now();
+  const input = child.stdin.getWriter();
+  await input.write(new TextEncoder().encode(`now\n${SCRIPT}`));
+  await input.close();
+  let stdout = "";
+  for (let piece = await output.read(); !piece.done; piece = await output.read()) {
+    stdout += piece.value;
+  }
+  await child.status;
+  const ms = performance.now() - began;
+  checkOutput("nsenter", stdout);
+  return ms;
 }
-
-/** Runs the script by nsenter(1), in the machine's cgroup so that its limits apply; returns milliseconds. */
-export async function enterRaw(machine: RawMachine): Promise<number> {
-  const argv = [...INTO_CGROUP, machine.cgroup, ...enter(machine.leader), "/bin/bash"];
-  return (await succeed(argv, { stdin: SCRIPT })).ms;
-}
-
-/** How a machine is ended. */
-export type End = "kill" | "terminate";
 
 /**
- * Ends a machine, by SIGKILL to its PID 1 or by machinectl(1), waits until nothing of it is left, and removes its writes.
+ * Ends a machine by SIGKILL to its PID 1, which ends when no other process is left, and removes what is left.
  *
- * @returns Milliseconds.
+ * @returns Milliseconds until PID 1 has ended.
  */
-export async function endRaw(setup: Setup, machine: RawMachine, end: End): Promise<number> {
+async function end(setup: Setup, machine: RawMachine): Promise<number> {
   const began = performance.now();
-  if (end === "terminate") await succeed(["machinectl", "terminate", machine.name]);
-  else Deno.kill(machine.leader, "SIGKILL");
+  Deno.kill(machine.leader, "SIGKILL");
+  await poll("end", () => isMissing(`/proc/${machine.leader}`));
+  const ms = performance.now() - began;
   if (machine.standalone !== undefined) await endStandalone(machine.standalone);
   else await poll("go", () => isGone(machine.name));
   await closeStorage(setup.storage, `${setup.folder}/${machine.name}`);
-  return performance.now() - began;
+  return ms;
 }
 
 /** machined's record goes with the machine, the file of a transient unit when the unit is unloaded. */
 async function isGone(name: string): Promise<true | null> {
   const files = [`/run/systemd/machines/${name}`, `/run/systemd/transient/${unitOf(name)}`];
-  const looks = files.map((path) => Deno.lstat(path).then(() => false, () => true));
-  return (await Promise.all(looks)).every(Boolean) || null;
+  return (await Promise.all(files.map(isMissing))).every(Boolean) || null;
+}
+
+async function isMissing(path: string): Promise<true | null> {
+  return await Deno.lstat(path).then(() => null, () => true);
 }

@@ -1,16 +1,15 @@
 /**
  * Installs the program on a host, runs job.ts or, for `--create`, create.ts there, and removes everything afterwards.
- * `--host` is a Debian suite, for a host container that boots it, or `here`.
  *
  * @module
  */
 
 import { must } from "../tests/hosts/command.ts";
-import { installed } from "../tests/hosts/installed.ts";
 import { jobChroot } from "../tests/hosts/roots.ts";
 import { runMain } from "./entry.ts";
-import { openPlace, type Place } from "./place.ts";
-import { takeOption } from "./words.ts";
+import { installForms } from "./forms.ts";
+import { type Options, readOptions, type Task } from "./options.ts";
+import { openContainer, openHere, type Place } from "./place.ts";
 
 /** The chroot that all machines start from. */
 const IMAGE = "bookworm";
@@ -19,80 +18,64 @@ const IMAGE = "bookworm";
 const PATIENCE = 4 * 3_600_000;
 
 async function main(): Promise<number> {
-  const { value: where = "here", rest } = takeOption(Deno.args, "--host");
-  const words = rest.filter((word) => word !== "--create");
-  const isCreate = words.length < rest.length;
-  const tools = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "nr-bench-" });
+  const options = readOptions(Deno.args);
+  const isCreate = options.mode === "create";
+  const folder = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "nr-bench-" });
   try {
-    const { prefix, program } = await installed();
-    await bundle(tools, isCreate ? "create" : "job");
-    const bring = isCreate ? bringCreate : bringJob;
-    const place = await openPlace(where, tools, prefix);
+    await Deno.chmod(folder, 0o755);
+    const forms = await installForms(folder, isCreate || options.only.startsWith("script"));
+    const peer = await findPeer(options, folder);
+    await bundle(folder, isCreate ? "create" : "job");
+    const place = options.host === "here"
+      ? await openHere()
+      : await openContainer(options.host, options.peer === "docker");
     try {
-      const more = await bring(place, tools, words, program);
+      const store = isCreate ? place.store : await layChroot(place, options);
+      const task: Task = { ...options, ...forms, store, image: IMAGE, ...peer };
+      await Deno.writeTextFile(`${folder}/task.json`, JSON.stringify(task));
+      for (const path of [folder, ...peer.folders]) await place.bring(path);
       return await runBench(place, [
-        ...[`${tools}/deno`, "run", "--allow-all", "--no-config", `${tools}/bench.js`],
-        ...["--program", program, ...more],
+        ...[`${folder}/deno`, "run", "--allow-all", "--no-config", `${folder}/bench.js`],
+        `${folder}/task.json`,
       ]);
     } finally {
       await place.close();
     }
   } finally {
-    await Deno.remove(tools, { recursive: true });
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
+/** What compares: its program, and the folders that it needs on the host. */
+interface PeerFiles extends Pick<Task, "peer" | "isPeerOurs"> {
+  readonly folders: readonly string[];
+}
+
+/** Copies a peer that is one file to the folder; the prefix of an installation keeps its path, which its files name. */
+async function findPeer({ peer }: Options, folder: string): Promise<PeerFiles> {
+  if (peer === undefined || peer === "docker") return { peer, isPeerOurs: false, folders: [] };
+  const path = await Deno.realPath(peer);
+  if ((await Deno.stat(path)).isDirectory) {
+    const folders = [`${path}/bin`, `${path}/lib/nspawn-runner`];
+    return { peer: `${path}/bin/nspawn-runner`, isPeerOurs: true, folders };
+  }
+  await must(["install", "--mode=755", path, `${folder}/peer`]);
+  return { peer: `${folder}/peer`, isPeerOurs: false, folders: [] };
+}
+
 /** Bundles the benchmark and copies Deno, so that the host needs neither Deno nor a checkout. */
-async function bundle(tools: string, name: string): Promise<void> {
-  await Deno.chmod(tools, 0o755);
+async function bundle(folder: string, name: string): Promise<void> {
   const route = (Deno.env.get("ROUTE") ?? "").split(" ").filter(Boolean);
   const bench = new URL(".", import.meta.url).pathname;
-  const argv = [Deno.execPath(), "bundle", ...route, "-o", `${tools}/bench.js`];
+  const argv = [Deno.execPath(), "bundle", ...route, "-o", `${folder}/bench.js`];
   await must([...argv, `${bench}${name}.ts`], { cwd: `${bench}..`, env: Deno.env.toObject() });
-  await Deno.copyFile(Deno.execPath(), `${tools}/deno`);
-}
-
-/** Returns the words of create.ts, whose store is empty. */
-function bringCreate({ store }: Place, _tools: string, words: readonly string[]): string[] {
-  return ["--store", store, ...words];
-}
-
-async function bringJob(
-  place: Place,
-  tools: string,
-  words: readonly string[],
-  program: string,
-): Promise<string[]> {
-  const empty = await isScript(program) ? [] : ["--empty", await compileEmpty(tools)];
-  const store = await layChroot(place, words);
-  return ["--store", store, "--image", IMAGE, ...empty, ...await bringPeer(tools, words)];
-}
-
-async function isScript(program: string): Promise<boolean> {
-  using file = await Deno.open(program);
-  const start = new Uint8Array(2);
-  await file.read(start);
-  return new TextDecoder().decode(start) === "#!";
-}
-
-/** Compiles an empty program; job.ts itself creates one that is a script. */
-async function compileEmpty(tools: string): Promise<string> {
-  await Deno.writeTextFile(`${tools}/empty.js`, "");
-  await must(
-    [
-      ...[Deno.execPath(), "compile", "--no-config", "--no-code-cache", "--no-prompt"],
-      ...["--allow-read", "--allow-write", "--allow-env", "--allow-run", "--allow-sys"],
-      ...["-o", `${tools}/empty`, `${tools}/empty.js`],
-    ],
-    { env: Deno.env.toObject(), timeout: 300_000 },
-  );
-  return `${tools}/empty`;
+  await Deno.copyFile(Deno.execPath(), `${folder}/deno`);
 }
 
 /** Puts the chroot into the place's store, and returns the store. */
-async function layChroot(place: Place, words: readonly string[]): Promise<string> {
+async function layChroot(place: Place, { storage }: Options): Promise<string> {
   const chroot = await jobChroot();
-  if (takeOption(words, "--storage").value !== "btrfs") {
+  if (storage !== "btrfs") {
     await must(["cp", "--archive", chroot, place.outerPath(`${place.store}/${IMAGE}`)]);
     return place.store;
   }
@@ -101,14 +84,6 @@ async function layChroot(place: Place, words: readonly string[]): Promise<string
   await must(["btrfs", "subvolume", "create", path]);
   await must(["cp", "--archive", `${chroot}/.`, path]);
   return place.btrfs;
-}
-
-/** Copies a peer to a folder that the host has, and replaces its path in the words. */
-async function bringPeer(tools: string, words: readonly string[]): Promise<readonly string[]> {
-  const { value: path, rest } = takeOption(words, "--peer");
-  if (path === undefined) return words;
-  await must(["install", "--mode=755", path, `${tools}/peer`]);
-  return [...rest, `--peer=${tools}/peer`];
 }
 
 async function runBench(place: Place, argv: readonly string[]): Promise<number> {

@@ -1,204 +1,216 @@
 /**
- * The benchmark of whole jobs: jobs by the installed program and the same work by hand (the floors), in alternation,
- * so that changes of the machine's speed affect all alike. bench/run.sh runs it.
+ * The benchmarks of jobs: jobs by the installed program and the same work by hand (the floors), in alternation, so that
+ * changes of the machine's speed affect all alike. bench/run.sh runs it.
  *
  * @module
  */
 
-import { type Driver, type JobTimes, playJob } from "./driver.ts";
-import { print, runMain } from "./entry.ts";
-import { bootRaw, type End, endRaw, enterRaw, execRaw, type Setup } from "./floors.ts";
-import { pause, type Samples, succeed } from "./measure.ts";
-import { type Options, readOptions, USAGE } from "./options.ts";
-import { CALLS, type Conditions, FLOOR, jsonOf, LIMITED, tableOf, targets } from "./report.ts";
+import { playAlive } from "./alive.ts";
+import { messageOf } from "../src/failure.ts";
+import { costOf, type CpuClock, cpuClock } from "./cpu.ts";
+import { playCrowds } from "./crowd.ts";
+import { openDocker } from "./docker.ts";
+import { type Driver, type Kind, playJob } from "./driver.ts";
+import { runMain } from "./entry.ts";
+import { executor } from "./executor.ts";
+import { raw } from "./floors.ts";
+import { settle, succeed } from "./measure.ts";
+import { type Form, readTask, type Task } from "./options.ts";
+import { printReport, type Report } from "./report.ts";
 import { playRounds, playSteps } from "./rounds.ts";
-import { canMakeDisks, describeHost, findProgram, hasSystemd, isThere } from "./system.ts";
+import type { Samples } from "./samples.ts";
+import { describeHost, hasSystemd, isThere } from "./system.ts";
+import { type Ours, STEP, targets } from "./targets.ts";
 
 /** Rounds that fill the caches and are not counted. */
 const WARM_UP = 2;
-/** Number of run stages in each machine. */
-const RUNS = 4;
-/** Starts of the program and of the empty program before each machine. */
-const STARTS = 3;
+/** Starts of the program and of the empty program before each job. */
+const STARTS = 2;
 
 /** Everything that a round needs. */
 interface Bench {
-  readonly options: Options;
-  readonly setup: Setup;
-  readonly ours: Driver;
-  /** The program with a limit of a machine's writes, which needs a disk; undefined if the host has no loop devices. */
-  readonly limited: Driver | undefined;
-  readonly peer: Driver | undefined;
-  /** Path of an empty program in the form of the installed one. */
-  readonly empty: string;
+  readonly task: Task;
+  readonly ours: readonly (Ours & Driver)[];
+  readonly peers: readonly Driver[];
+  readonly floors: readonly Driver[];
+  readonly clock: CpuClock;
   readonly notes: Set<string>;
+  close(): Promise<void>;
 }
 
 async function main(): Promise<number> {
-  const options = readOptions(Deno.args);
-  if (options === null) return print(USAGE);
+  const task = await readTask();
   const folder = await Deno.makeTempDir({ prefix: "nspawn-runner-bench" });
-  const writes = await Deno.makeTempDir({ dir: options.store, prefix: ".bench-" });
+  const writes = await Deno.makeTempDir({ dir: task.store, prefix: ".bench-" });
   try {
-    const bench = await prepareBench(options, folder, writes);
-    const samples = await playRounds(
-      WARM_UP,
-      options.rounds,
-      (round, samples) => playRound(bench, round, samples),
-    );
-    const where = await conditionsOf(bench);
-    const found = targets(samples, bench.setup.booted);
-    const report = options.json ? jsonOf : tableOf;
-    return print(report(samples, where, found, [...bench.notes]));
+    const bench = await openBench(task, folder, writes);
+    try {
+      await printReport(await reportOf(bench, await play(bench)), task.json);
+      return 0;
+    } finally {
+      await bench.close();
+    }
   } finally {
     await Deno.remove(writes, { recursive: true });
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function prepareBench(options: Options, folder: string, writes: string): Promise<Bench> {
-  const program = await findProgram(options.program);
-  const drive = async (label: string, ...more: string[]): Promise<Driver> => {
-    const config = `${folder}/config-${more.length}.toml`;
-    await Deno.writeTextFile(config, configOf(options, more));
-    return { label, argv: [program, "--config", config] };
-  };
-  const hasDisks = options.storage === "overlay" && await canMakeDisks();
-  const peer = options.peer === undefined ? undefined : await findProgram(options.peer);
+async function openBench(task: Task, folder: string, writes: string): Promise<Bench> {
+  const { forms, image, storage, only, peer, isPeerOurs } = task;
+  const notes = new Set(task.notes);
+  const configs = await writeConfigs(task, folder, notes);
+  const kinds = ["booted", "plain"] as const;
+  const ours = forms.flatMap((form) =>
+    kinds.map((kind) => ({
+      ...executor(`${form.name} ${kind}`, kind, [form.program, ...configs[kind]], image),
+      form: form.name,
+      kind,
+    }))
+  ).filter(({ label }) => label.includes(only));
+  if (ours.length === 0) throw new Error(`Cannot run drivers named "${only}": there are none`);
+  const chroot = await Deno.realPath(`${task.store}/${image}`);
+  const setup = { systemd: await hasSystemd(), storage, chroot, folder: writes };
+  const used = kinds.filter((kind) => ours.some((driver) => driver.kind === kind));
+  const docker = peer === "docker" ? await openDocker(chroot) : undefined;
+  const peers = docker !== undefined
+    ? [docker.driver]
+    : peer === undefined
+    ? []
+    : isPeerOurs
+    ? used.map((kind) => executor(`peer ${kind}`, kind, [peer, ...configs[kind]], image))
+    : [executor("peer", null, [peer], image)];
   return {
-    options,
-    setup: {
-      systemd: await hasSystemd(),
-      storage: options.storage,
-      chroot: await Deno.realPath(`${options.store}/${options.image}`),
-      folder: writes,
-      booted: !options.plain,
-    },
-    ours: await drive("ours"),
-    limited: hasDisks ? await drive(LIMITED, "[limits]", 'disk_max = "2G"') : undefined,
-    peer: peer === undefined ? undefined : { label: "peer", argv: [peer] },
-    empty: options.empty ?? await emptyLike(program, folder),
-    notes: new Set(),
+    task,
+    ours,
+    peers,
+    floors: used.map((kind) => raw(setup, kind)),
+    clock: await cpuClock(),
+    notes,
+    close: async () => await docker?.close(),
   };
 }
 
-function configOf({ store, storage, plain }: Options, more: readonly string[]): string {
-  const lines = [
-    `store = ${JSON.stringify(store)}`,
-    `storage = ${JSON.stringify(storage)}`,
-    `boot = ${!plain}`,
-    ...more,
-  ];
-  return lines.map((line) => `${line}\n`).join("");
-}
-
-/** Creates an empty program with the same first line as the installed one. */
-async function emptyLike(program: string, folder: string): Promise<string> {
-  using file = await Deno.open(program);
-  const start = new Uint8Array(256);
-  await file.read(start);
-  const line = new TextDecoder().decode(start).match(/^#!.*\n/)?.[0];
-  if (line === undefined) {
-    throw new Error("Cannot make an empty program like a compiled one: name one with --empty");
+/** Returns the words that name the configuration of each kind of machine. */
+async function writeConfigs(
+  task: Task,
+  folder: string,
+  notes: Set<string>,
+): Promise<Record<Kind, string[]>> {
+  const write = async (kind: Kind, network: readonly string[]) => {
+    const lines = [
+      `store = ${JSON.stringify(task.store)}`,
+      `storage = ${JSON.stringify(task.storage)}`,
+      `boot = ${kind === "booted"}`,
+      ...network,
+      ...(task.disk ? ["[limits]", 'disk_max = "2G"'] : []),
+    ];
+    await Deno.writeTextFile(`${folder}/${kind}.toml`, lines.map((line) => `${line}\n`).join(""));
+    return ["--config", `${folder}/${kind}.toml`];
+  };
+  const argv = [task.forms[0]!.program, ...await write("plain", ['network = "private"'])];
+  const network: string[] = [];
+  try {
+    await playJob(executor("trial", "plain", argv, task.image), (_call, act) => act());
+  } catch (error) {
+    network.push('network = "host"');
+    const [, reason] = messageOf(error).split("\n");
+    notes.add(`Machines have the host's network (network = "host"). ${reason}`);
   }
-  await Deno.writeTextFile(`${folder}/empty`, line, { mode: 0o755 });
-  return `${folder}/empty`;
+  return { booted: await write("booted", network), plain: await write("plain", network) };
 }
 
-/** Runs one machine of each kind. */
+async function play(bench: Bench): Promise<Samples> {
+  const { task: { mode, rounds }, ours, peers, clock } = bench;
+  switch (mode) {
+    case "crowd":
+      return await playRounds(
+        0,
+        rounds,
+        (round, samples) => playCrowds(round, [...ours, ...peers], clock, samples),
+      );
+    case "alive":
+      return await playAlive(ours, rounds);
+    default:
+      return await playRounds(
+        WARM_UP,
+        rounds,
+        (round, samples) => playRound(bench, round, samples),
+      );
+  }
+}
+
+/** Runs one job of each driver. */
 async function playRound(bench: Bench, round: number, samples: Samples): Promise<void> {
-  const { ours, limited, peer, setup } = bench;
-  const steps = [
-    () => drive(bench, ours, samples),
-    ...(limited === undefined ? [] : [() => driveLimited(bench, limited, samples)]),
-    () => rawMachine(bench, "kill", samples),
-    ...(peer === undefined ? [] : [() => drive(bench, peer, samples)]),
-    ...(setup.systemd ? [() => rawMachine(bench, "terminate", samples)] : []),
-  ];
-  const whole = steps.map((step) => async () => {
-    await starts(bench, samples);
-    await step();
-  });
-  await playSteps(round, whole);
+  const { ours, peers, floors, task: { forms } } = bench;
+  await playSteps(round, [
+    ...ours.map((driver) => async () => {
+      await starts(bench, forms.find(({ name }) => name === driver.form)!, samples);
+      await measureJob(bench, driver, samples);
+    }),
+    ...[...floors, ...peers].map((driver) => () => measureJob(bench, driver, samples)),
+  ]);
 }
 
-async function starts({ empty, ours }: Bench, samples: Samples): Promise<void> {
-  for (let start = 0; start < STARTS; start++) {
-    await pause();
-    samples.add(FLOOR.empty, (await succeed([empty])).ms);
-    await pause();
-    samples.add("ours start", (await succeed([...ours.argv, "--version"])).ms);
-  }
-}
-
-async function drive(bench: Bench, driver: Driver, samples: Samples): Promise<void> {
-  const times = await playNoted(bench, driver, RUNS);
-  for (const call of CALLS) samples.add(`${driver.label} ${call}`, ...[times[call]].flat());
-}
-
-async function playNoted(
-  { options: { image }, notes }: Bench,
-  driver: Driver,
-  runs: number,
-): Promise<JobTimes> {
-  const before = await machinesThere();
-  const times = await playJob(driver, { id: nextId(), image, runs });
-  if (await machinesThere() > before) {
-    notes.add(`${driver.label}: cleanup returned while the machine was still there`);
-  }
-  return times;
-}
-
-/** Measures prepare and cleanup alone: scripts take as long as in any other machine. */
-async function driveLimited(
-  bench: Bench,
-  driver: Driver,
+async function starts(
+  { clock }: Bench,
+  { name, program, empty }: Form,
   samples: Samples,
 ): Promise<void> {
-  const { prepare, cleanup } = await playNoted(bench, driver, 0);
-  samples.add(`${driver.label} prepare`, prepare);
-  samples.add(`${driver.label} cleanup`, cleanup);
-}
-
-async function rawMachine({ setup }: Bench, end: End, samples: Samples): Promise<void> {
-  await pause();
-  const [machine, boot] = await bootRaw(setup, `bench-${nextId()}`);
-  const times: [string, number][] = [[FLOOR.boot, boot]];
-  try {
-    for (let run = 0; run < RUNS; run++) {
-      await pause();
-      if (setup.booted) times.push([FLOOR.exec, await execRaw(setup, machine)]);
-      await pause();
-      times.push([FLOOR.nsenter, await enterRaw(machine)]);
-    }
-    await pause();
-  } finally {
-    times.push([FLOOR[end], await endRaw(setup, machine, end)]);
+  for (let start = 0; start < STARTS; start++) {
+    const cost = (argv: string[]) => costOf(clock, async () => (await succeed(argv)).ms);
+    samples.add(name, STEP.empty, await cost([empty]));
+    samples.add(name, STEP.start, await cost([program, "--version"]));
   }
-  for (const [name, ms] of times) samples.add(name, ms);
 }
 
-let id = Date.now() * 100;
+async function measureJob({ clock, notes }: Bench, driver: Driver, samples: Samples) {
+  const { label, client } = driver;
+  const [machines, began] = [await countMachines(), await clock()];
+  let ms = 0;
+  await playJob(driver, async (call, act) => {
+    const cost = await costOf(clock, act);
+    samples.add(label, call, cost);
+    ms += cost.ms;
+  });
+  await settle();
+  const job = { ms, cpu: await clock() - began };
+  samples.add(label, STEP.job, job);
+  if (await countMachines() > machines) {
+    notes.add(`${label}: a machine was still there after its cleanup`);
+  }
+  if (client === undefined) return;
+  const one = await costOf(clock, async () => (await succeed(client.argv)).ms);
+  samples.add(label, STEP.client, one);
+  samples.add(label, STEP.withoutClient, {
+    ms: job.ms - client.calls * one.ms,
+    cpu: job.cpu - client.calls * one.cpu,
+  });
+}
 
-const nextId = () => ++id;
-
-async function machinesThere(): Promise<number> {
-  let count = 0;
+async function countMachines(): Promise<number> {
   if (!await isThere("/run/systemd/machines")) return 0;
-  for await (const _ of Deno.readDir("/run/systemd/machines")) count++;
-  return count;
+  return (await Array.fromAsync(Deno.readDir("/run/systemd/machines"))).length;
 }
 
-async function conditionsOf({ options, setup, ours, empty }: Bench): Promise<Conditions> {
-  const version = (await succeed([...ours.argv, "--version"])).stdout.trim();
-  const form = options.empty === undefined && empty !== "" ? "script" : "executable";
+async function reportOf(bench: Bench, samples: Samples): Promise<Report> {
+  const { task: { forms, image, storage, disk, rounds }, ours, peers, notes } = bench;
+  const versions = await Promise.all(forms.map(async ({ name, program }) => {
+    return `${name}: ${(await succeed([program, "--version"])).stdout.trim()}`;
+  }));
   return {
-    program: `${version} (${form})`,
-    host: await describeHost(),
-    machine: `image ${options.image}, storage ${options.storage}, ${
-      setup.booted ? "booted" : "plain"
-    }`,
-    rounds: options.rounds,
+    samples,
+    targets: targets(samples, ours, disk),
+    beside: ours.flatMap(({ label, kind }) =>
+      peers.filter((peer) => peer.kind === null || peer.kind === kind)
+        .map((peer) => [label, peer.label] as const)
+    ),
+    conditions: [
+      await describeHost(),
+      ...versions,
+      `image ${image}, storage ${storage}${disk ? " with a disk" : ""}; ${rounds} rounds, in ms`,
+    ],
+    notes: [...notes],
     unit: "ms",
   };
 }

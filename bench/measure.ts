@@ -61,43 +61,18 @@ export async function succeed(
 }
 
 /**
- * Pauses before each measurement. GitLab Runner's calls do not come back to back; if they did, processors and daemons
+ * Pauses after each measurement. GitLab Runner's calls do not come back to back; if they did, processors and daemons
  * would still be awake, and the shortest commands would take half of their time in a job.
  */
 export function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 50));
+  return sleep(50);
 }
 
-/** Measured times in milliseconds, by name. */
-export class Samples {
-  readonly #times = new Map<string, number[]>();
-
-  /** Adds times under a name. */
-  add(name: string, ...times: readonly number[]): void {
-    this.#times.set(name, [...(this.#times.get(name) ?? []), ...times]);
-  }
-
-  /** Returns the times of a name, in the order in which they were measured. */
-  of(name: string): readonly number[] {
-    return this.#times.get(name) ?? [];
-  }
-
-  /** Returns the names that have times. */
-  names(): string[] {
-    return [...this.#times.keys()];
-  }
+/** Waits until what the end of a machine left to be done in the background is finished. */
+export function settle(): Promise<void> {
+  return sleep(300);
 }
 
-/**
- * Returns a quantile, interpolated between neighbours.
- *
- * @param times At least one, in any order.
- * @param share 0.5 for the median.
- */
-export function quantile(times: readonly number[], share: number): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  const place = (sorted.length - 1) * share;
-  const low = sorted[Math.floor(place)] ?? NaN;
-  const high = sorted[Math.ceil(place)] ?? NaN;
-  return low + (high - low) * (place - Math.floor(place));
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,90 +1,71 @@
-/** The command lines of the benchmarks. */
+/** The command line of bench/run.sh, which explains the options, and what the programs on the host get of it. */
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { StorageKind } from "./storage.ts";
 
-/** The usage of job.ts. */
-export const USAGE = `Usage: job.ts [--program PATH] [--image NAME] [--store DIR] [--rounds N]
-              [--storage overlay|btrfs|tmpfs] [--plain] [--peer PATH] [--empty PATH] [--json]
-
-  --program PATH  the installed nspawn-runner (default: from PATH)
-  --image NAME    a chroot in the store (default: bookworm)
-  --store DIR     the folder of chroots and machines (default: /var/lib/nspawn-runner)
-  --rounds N      jobs to run, after two that are not counted (default: 20)
-  --storage KIND  how writes are kept apart from the chroot (default: overlay)
-  --plain         machines without systemd
-  --peer PATH     another driver of the same contract, called in alternation, with its own
-                  configuration
-  --empty PATH    an empty program in the form of --program (created if that is a script)
-  --json          every measured time, as JSON
-`;
-
-/** Options of job.ts. */
+/** The options as they are given. */
 export interface Options {
-  readonly program: string;
-  readonly image: string;
-  readonly store: string;
+  readonly host: "trixie" | "bookworm" | "here";
+  readonly mode: "jobs" | "crowd" | "alive" | "create";
   readonly rounds: number;
   readonly storage: StorageKind;
-  readonly plain: boolean;
+  /** Whether each machine gets a disk of its own. */
+  readonly disk: boolean;
+  /** Part of the labels of the drivers to run. */
+  readonly only: string;
+  /** A program, the prefix of an installed nspawn-runner, or `docker`. */
   readonly peer: string | undefined;
-  readonly empty: string | undefined;
   readonly json: boolean;
 }
 
-const VALUES = ["program", "image", "store", "rounds", "storage", "peer", "empty"];
-const SWITCHES = ["plain", "json", "help"];
-
-/** Reads the command line of job.ts; returns null for --help. */
-export function readOptions(argv: readonly string[]): Options | null {
-  const args = parse(argv, VALUES, SWITCHES);
-  if (args["help"]) return null;
-  return {
-    program: args["program"] ?? "nspawn-runner",
-    image: args["image"] ?? "bookworm",
-    store: args["store"] ?? "/var/lib/nspawn-runner",
-    rounds: roundsOf(args["rounds"] ?? "20"),
-    storage: storageOf(args["storage"] ?? "overlay"),
-    plain: Boolean(args["plain"]),
-    peer: args["peer"],
-    empty: args["empty"],
-    json: Boolean(args["json"]),
-  };
+/** One form of the installed program. */
+export interface Form {
+  readonly name: "script" | "executable";
+  readonly program: string;
+  /** An empty program in the same form. */
+  readonly empty: string;
 }
 
-/** The usage of create.ts. */
-export const CREATE_USAGE = `Usage: create.ts [--program PATH] [--store DIR] [--rounds N] [--json]
-
-  --program PATH  the installed nspawn-runner (default: from PATH)
-  --store DIR     a folder on the file system for the chroots
-                  (default: /var/lib/nspawn-runner)
-  --rounds N      chroots to create, after one that is not counted (default: 3)
-  --json          every measured time, as JSON
-`;
-
-/** Options of create.ts. */
-export type CreateOptions = Pick<Options, "program" | "store" | "rounds" | "json">;
-
-/** Reads the command line of create.ts; returns null for --help. */
-export function readCreateOptions(argv: readonly string[]): CreateOptions | null {
-  const args = parse(argv, ["program", "store", "rounds"], ["json", "help"]);
-  if (args["help"]) return null;
-  return {
-    program: args["program"] ?? "nspawn-runner",
-    store: args["store"] ?? "/var/lib/nspawn-runner",
-    rounds: roundsOf(args["rounds"] ?? "3"),
-    json: Boolean(args["json"]),
-  };
+/** What the program on the host is told. */
+export interface Task extends Options {
+  readonly forms: readonly Form[];
+  readonly store: string;
+  readonly image: string;
+  /** Whether the peer is an nspawn-runner, which gets the same configuration. */
+  readonly isPeerOurs: boolean;
+  readonly notes: readonly string[];
 }
 
-function parse(argv: readonly string[], values: readonly string[], switches: readonly string[]) {
-  const args = parseArgs([...argv], { string: [...values], boolean: [...switches] });
-  const unknown = Object.keys(args).filter((name) =>
-    name !== "_" && !values.includes(name) && !switches.includes(name)
-  );
+const VALUES = ["host", "rounds", "storage", "only", "peer"];
+const SWITCHES = ["create", "crowd", "alive", "disk", "json"];
+
+/** Reads the command line. */
+export function readOptions(argv: readonly string[]): Options {
+  const args = parseArgs([...argv], { string: VALUES, boolean: SWITCHES });
+  const unknown = Object.keys(args).filter((name) => ![...VALUES, ...SWITCHES, "_"].includes(name));
   const [wrong] = [...unknown.map((name) => `--${name}`), ...args._.map(String)];
   if (wrong !== undefined) throw new Error(`Cannot understand "${wrong}": see --help`);
-  return args;
+  const modes = (["create", "crowd", "alive"] as const).filter((mode) => args[mode]);
+  if (modes.length > 1) throw new Error(`Cannot measure both --${modes.join(" and --")}`);
+  const mode = modes[0] ?? "jobs";
+  return {
+    host: oneOf("--host", args["host"] ?? "here", ["trixie", "bookworm", "here"]),
+    mode,
+    rounds: roundsOf(args["rounds"] ?? String(ROUNDS[mode])),
+    storage: oneOf("--storage", args["storage"] ?? "overlay", ["overlay", "btrfs", "tmpfs"]),
+    disk: Boolean(args["disk"]),
+    only: args["only"] ?? "",
+    peer: args["peer"],
+    json: Boolean(args["json"]),
+  };
+}
+
+const ROUNDS = { jobs: 20, alive: 10, crowd: 3, create: 3 } as const;
+
+function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw new Error(`Cannot use ${option} ${value}: it must be one of ${allowed.join(", ")}`);
 }
 
 function roundsOf(text: string): number {
@@ -92,7 +73,7 @@ function roundsOf(text: string): number {
   throw new Error(`Cannot run ${text} rounds: give a number from 1 to 9999`);
 }
 
-function storageOf(text: string): StorageKind {
-  if (text === "overlay" || text === "btrfs" || text === "tmpfs") return text;
-  throw new Error(`Cannot use storage ${text}: it must be overlay, btrfs or tmpfs`);
+/** Reads the task of a program on the host from the file that its only argument names. */
+export async function readTask(): Promise<Task> {
+  return JSON.parse(await Deno.readTextFile(Deno.args[0]!));
 }

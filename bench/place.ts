@@ -2,6 +2,8 @@
 
 import { killGroup, must, type Options, type Running, start } from "../tests/hosts/command.ts";
 import { fileSystem, openFolder } from "../tests/hosts/folder.ts";
+import type { TestHost } from "../tests/hosts/host.ts";
+import type { Suite } from "../tests/hosts/roots.ts";
 import { bootSystemd } from "../tests/hosts/systemd.ts";
 
 /** A host with a store, which is removed with it. */
@@ -11,23 +13,15 @@ export interface Place {
   readonly btrfs: string | null;
   /** Returns the path by which this process reaches a path of the place. */
   outerPath(path: string): string;
+  /** Makes a folder of this machine available at the same path. */
+  bring(path: string): Promise<void>;
   start(argv: readonly string[], options: Options): Running;
   signal(running: Running, signal: Deno.Signal): Promise<void>;
   close(): Promise<void>;
 }
 
-/**
- * Opens a place, which has to be closed.
- *
- * @param where `here`, or the Debian suite of a host container.
- * @param tools A folder that it has at the same path.
- * @param prefix The prefix of the installed program.
- */
-export async function openPlace(where: string, tools: string, prefix: string): Promise<Place> {
-  return where === "here" ? await openHere() : await openContainer(where, tools, prefix);
-}
-
-async function openHere(): Promise<Place> {
+/** Opens this machine as a place, which has to be closed. */
+export async function openHere(): Promise<Place> {
   const folder = await openFolder();
   const enter = ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh"];
   const btrfs = `${folder.path}/btrfs`;
@@ -35,21 +29,40 @@ async function openHere(): Promise<Place> {
     store: `${folder.path}/store`,
     btrfs: await fileSystem(btrfs) === "btrfs" ? btrfs : null,
     outerPath: (path) => path,
+    bring: () => Promise.resolve(),
     start: (argv, options) => start([...enter, folder.cgroup, ...argv], options),
     signal: ({ pid }, signal) => Promise.resolve(killGroup(pid, signal)),
     close: folder.close,
   };
 }
 
-async function openContainer(suite: string, tools: string, prefix: string): Promise<Place> {
-  if (suite !== "trixie" && suite !== "bookworm") {
-    throw new Error(`Cannot make a host "${suite}": it is trixie, bookworm or here`);
+/** Boots a host container, which has to be closed. */
+export async function openContainer(suite: Suite, withDocker: boolean): Promise<Place> {
+  const host = await bootSystemd(suite, []);
+  try {
+    if (withDocker) await installDocker(host);
+    // A copy: in a read-only folder Deno cannot write its cache, and starts slower.
+    const bring = async (path: string) => {
+      await must(["mkdir", "--parents", host.outerPath(path)]);
+      await must(["cp", "--archive", `${path}/.`, host.outerPath(path)]);
+    };
+    return { ...host, bring };
+  } catch (error) {
+    await host.close();
+    throw error;
   }
-  await must(["cp", "--archive", prefix, `${tools}/prefix`]);
-  const host = await bootSystemd(suite, [tools]);
-  // A copy: in a read-only folder Deno cannot write its cache, and starts slower.
-  const parent = prefix.slice(0, prefix.lastIndexOf("/"));
-  await host.exec(["mkdir", "--parents", parent]);
-  await host.exec(["cp", "--archive", `${tools}/prefix`, prefix]);
-  return host;
+}
+
+/** Docker's files are on the store's disk: the upper layer of an overlay cannot be on an overlay. */
+async function installDocker(host: TestHost): Promise<void> {
+  const script = `
+for name in docker containerd; do
+  mkdir "$1/.$name"
+  ln -s "$1/.$name" "/var/lib/$name"
+done
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+apt-get -q -y install --no-install-recommends docker.io docker-cli`;
+  const { code, stdout, stderr } = await host.exec(["sh", "-euc", script, "sh", host.store]);
+  if (code !== 0) throw new Error(`Cannot install Docker: ${stdout}${stderr}`);
 }

@@ -1,22 +1,24 @@
 /** Rounds of a benchmark. */
 
-import { Samples } from "./measure.ts";
+import { Samples } from "./samples.ts";
 
 /**
  * Runs rounds one after another. SIGINT and SIGTERM end the benchmark after the current round, so that nothing is
  * left behind.
  *
  * @param warmUp The number of rounds that come first and are not counted.
- * @param play Runs one round, given its number from 0 and the samples for its times.
- * @returns The times of the counted rounds.
+ * @param play Runs one round, given its number from 0 and the samples for its costs.
+ * @param samples Receives those of the counted rounds.
+ * @returns It.
  * @throws {Error} where it was interrupted, or a round failed.
  */
 export async function playRounds(
   warmUp: number,
   rounds: number,
   play: (round: number, samples: Samples) => Promise<void>,
+  samples = new Samples(),
 ): Promise<Samples> {
-  const [warm, samples] = [new Samples(), new Samples()];
+  const warm = new Samples();
   let stopped = false;
   const stop = () => void (stopped = true);
   Deno.addSignalListener("SIGINT", stop);

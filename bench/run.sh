@@ -9,21 +9,30 @@ unset CDPATH
 usage() {
   cat <<'END'
 Usage: sudo bench/run.sh [--host trixie|bookworm|here] [--rounds N] [--storage overlay|btrfs|tmpfs]
-                         [--plain] [--peer PATH] [--json]
+                         [--disk] [--only WORDS] [--peer PATH|PREFIX|docker] [--json]
+       sudo bench/run.sh --crowd | --alive [the same options]
        sudo bench/run.sh --create [--host trixie|bookworm|here] [--rounds N] [--json]
 
-Installs nspawn-runner temporarily and prints how long config, prepare, run and cleanup take,
-compared with the same work by hand, in alternation. With --create it compares chroot-create with
-mmdebstrap.
+Installs nspawn-runner temporarily, as a script and, where a denort can be had, as an executable.
+Prints how long the calls of a job take and how much CPU time, in booted and plain machines,
+compared with the same work by hand, in alternation.
 
+  --crowd         24 jobs, 4 at once: time and CPU time per job
+  --alive         prepare beside 1, 8 and 64 machines
+  --create        chroot-create compared with mmdebstrap
   --host HOST     a container that boots Debian 13 or 12 with systemd, or this machine as it is
                   (default: here)
-  --rounds N      jobs to run, after two that are not counted (default: 20); with --create chroots
-                  to create, after one that is not counted (default: 3)
+  --rounds N      jobs of each kind, after two that are not counted (default: 20); crowds
+                  (default: 3); prepares beside each number of machines (default: 10); chroots to
+                  create, after one that is not counted (default: 3)
   --storage KIND  how writes are kept apart from the chroot (default: overlay)
-  --plain         machines without systemd
-  --peer PATH     another driver of the same contract, one file, called in alternation
-  --json          every measured time, as JSON
+  --disk          each machine has a disk of its own (disk_max)
+  --only WORDS    only drivers whose names contain these words, such as "script plain"
+  --peer PATH     another driver of the same contract, one file, with its own configuration
+  --peer PREFIX   another nspawn-runner that install.sh installed there, with the same configuration
+  --peer docker   the containers of GitLab Runner's docker executor, by docker(1); in a container
+                  of --host Docker is installed, elsewhere an engine must answer
+  --json          every measured cost, as JSON
   -h, --help      show this
 END
 }
@@ -62,6 +71,7 @@ install_needs() {
   # shellcheck disable=SC2034 # read by install_missing()
   DEPS=yes
   set_needs
+  case "$*" in *trixie* | *bookworm*) NEEDS="$NEEDS mmdebstrap slirp4netns" ;; esac
   # shellcheck disable=SC2086 # a list of words
   install_missing "$LOG" $NEEDS btrfs
   find_deno "$CACHE" "$CACHE/deno"
@@ -82,7 +92,7 @@ main() {
   reason=$(no_machines_because)
   [ -z "$reason" ] || die "Cannot run: no machine can run here: $reason"
   open_folders
-  install_needs
+  install_needs "$@"
   # shellcheck disable=SC2086 # a list of words
   "$DENO" run $ROUTE --no-prompt --allow-all bench/host.ts "$@" 9<&-
 }

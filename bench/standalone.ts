@@ -1,5 +1,6 @@
 /** nspawn by hand on a host without systemd as PID 1, in its own cgroup, polled until it is ready. */
 
+import { cgroupOf, INTO_CGROUP, twinsOf } from "./cgroups.ts";
 import { timed } from "./measure.ts";
 
 /** A running nspawn process. */
@@ -84,28 +85,6 @@ async function hasPayload(leader: number): Promise<true | null> {
 
 async function childrenOf(pid: number): Promise<string[]> {
   return (await read(`/proc/${pid}/task/${pid}/children`)).split(" ").filter(Boolean);
-}
-
-/** Returns the path of a process's cgroup in the unified hierarchy: cgroups(7). */
-export async function cgroupOf(process: number | "self"): Promise<string> {
-  const [root] = await hierarchies("cgroup2");
-  const path = (await read(`/proc/${process}/cgroup`)).match(/^0::(\/.*)$/m)?.[1];
-  if (root === undefined || path === undefined) throw new Error("No cgroup2 is mounted here");
-  return path === "/" ? root : root + path;
-}
-
-/** Runs a command in a cgroup; the cgroup's path and the command follow. */
-export const INTO_CGROUP = ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh"];
-
-/** In a hybrid hierarchy nspawn creates the same folders below the mounts of version 1. */
-async function twinsOf(cgroup: string): Promise<string[]> {
-  const [root = ""] = await hierarchies("cgroup2");
-  return (await hierarchies("cgroup")).map((point) => point + cgroup.slice(root.length));
-}
-
-async function hierarchies(type: string): Promise<string[]> {
-  const lines = (await read("/proc/self/mounts")).split("\n").map((line) => line.split(" "));
-  return lines.filter((words) => words[2] === type).map((words) => words[1]!);
 }
 
 function read(path: string): Promise<string> {
