@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   try {
     await Deno.chmod(folder, 0o755);
     const forms = await installForms(folder, isCreate || options.only.startsWith("script"));
-    const peer = await findPeer(options, folder);
+    const { folders, ...peer } = await findPeer(options, folder);
     await bundle(folder, isCreate ? "create" : "job");
     const place = options.host === "here"
       ? await openHere()
@@ -33,7 +33,7 @@ async function main(): Promise<number> {
       const store = isCreate ? place.store : await layChroot(place, options);
       const task: Task = { ...options, ...forms, store, image: IMAGE, ...peer };
       await Deno.writeTextFile(`${folder}/task.json`, JSON.stringify(task));
-      for (const path of [folder, ...peer.folders]) await place.bring(path);
+      for (const path of [folder, ...folders]) await place.bring(path);
       return await runBench(place, [
         ...[`${folder}/deno`, "run", "--allow-all", "--no-config", `${folder}/bench.js`],
         `${folder}/task.json`,

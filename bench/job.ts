@@ -73,9 +73,7 @@ async function openBench(task: Task, folder: string, writes: string): Promise<Be
   const setup = { systemd: await hasSystemd(), storage, chroot, folder: writes };
   const used = kinds.filter((kind) => ours.some((driver) => driver.kind === kind));
   const docker = peer === "docker" ? await openDocker(chroot) : undefined;
-  const peers = docker !== undefined
-    ? [docker.driver]
-    : peer === undefined
+  const programs = peer === undefined || docker !== undefined
     ? []
     : isPeerOurs
     ? used.map((kind) => executor(`peer ${kind}`, kind, [peer, ...configs[kind]], image))
@@ -83,7 +81,7 @@ async function openBench(task: Task, folder: string, writes: string): Promise<Be
   return {
     task,
     ours,
-    peers,
+    peers: docker === undefined ? programs : [docker.driver],
     floors: used.map((kind) => raw(setup, kind)),
     clock: await cpuClock(),
     notes,
