@@ -1,7 +1,7 @@
 /** Finds and removes leftovers of machines that no lease records. */
 
 import { isSystemdHost } from "../../linux/systemd.ts";
-import { EXPORT_MOUNTS, removeExportMount } from "../../linux/nspawn_leftovers.ts";
+import { removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import type { Host } from "../../host/host.ts";
 import { type CgroupState, cgroupStates, endCgroup } from "../../linux/cgroups.ts";
 import { closeChannel } from "../exec/channel.ts";
@@ -59,7 +59,6 @@ export async function findOrphans(
     ["its disk", await host.files.list(disksFolder(store))],
     ["files below /run", (await host.files.list(RUNTIME_FOLDER)).map(withoutEnding)],
     ["a unit", units],
-    ["a mount of nspawn's", await host.files.list(EXPORT_MOUNTS)],
     ["a cgroup", cgroups.map(({ machine }) => machine)],
   ];
   const traces = new Map<string, Set<string>>();

@@ -39,6 +39,7 @@ export const systemd: Supervisor = {
   enforcesLimits: true,
   cgroupsFor: () => [],
   async start(host, spec, lease, signal) {
+    await refuseTakenName(host, spec.name);
     await limitSlice(host);
     const findPid = () => recordedPid(host, spec.name);
     const start = () => startUnit(host, spec, signal);
@@ -103,6 +104,17 @@ export async function listUnits(host: Host): Promise<string[]> {
 /** Returns the name of a machine's unit. */
 export function unitOf(machine: string): string {
   return `nspawn-runner-${machine}.service`;
+}
+
+/** An nspawn that cannot start for the name's sake would unmount what the other machine of that name has mounted. */
+async function refuseTakenName(host: Host, machine: string): Promise<void> {
+  const isTaken = await host.files.lstat(recordOf(machine)) !== null &&
+    await readRecord(host, machine) === null;
+  if (!isTaken) return;
+  throw hostFailure(
+    `Cannot start machine ${machine}: the host has another machine of that name`,
+    `See whose it is: machinectl status ${machine}`,
+  );
 }
 
 /** Starts a machine's unit, and returns when the machine is ready. */
@@ -226,14 +238,21 @@ async function findInitProcess(host: Host, machine: string): Promise<InitProcess
   );
 }
 
-/**
- * Reads a machine's PID 1 from machined's record of the machine. The file exists as long as the machine runs, and
- * reading it costs no process.
- */
+/** Reads a machine's PID 1 from machined's record of the machine. */
 async function recordedPid(host: Host, machine: string): Promise<number | null> {
-  const record = await host.files.read(recordOf(machine));
-  const pid = record?.match(/^LEADER=([0-9]+)$/m)?.[1];
+  const pid = (await readRecord(host, machine))?.match(/^LEADER=([0-9]+)$/m)?.[1];
   return pid === undefined ? null : Number(pid);
+}
+
+/**
+ * Reads machined's record of a machine, which exists as long as the machine runs; reading it costs no process.
+ *
+ * @returns Null where there is none, or where it is of a machine of that name that somebody else started.
+ */
+async function readRecord(host: Host, machine: string): Promise<string | null> {
+  const record = await host.files.read(recordOf(machine));
+  const unit = record?.match(/^SCOPE=(.*)$/m)?.[1];
+  return unit === undefined || unit === unitOf(machine) ? record : null;
 }
 
 async function askMachined(host: Host, machine: string): Promise<number | null> {
@@ -275,16 +294,14 @@ async function waitForPlainMachine(
   const timeout = spec.settings.prepare_timeout * 1000;
   const state = await until(host, { timeout }, async () => {
     if (await isPlainMachineReady(host, spec)) return "ready";
-    const hasEnded = signal.aborted || await host.files.lstat(recordOf(spec.name)) === null;
+    const hasEnded = signal.aborted || await readRecord(host, spec.name) === null;
     return hasEnded ? "ended" : null;
   });
   return state === "ready";
 }
 
 async function isGone(host: Host, machine: string): Promise<boolean> {
-  // Reading files costs no process.
-  if (await host.files.lstat(recordOf(machine)) !== null) return false;
-  return !await hasUnit(host, machine);
+  return await readRecord(host, machine) === null && !await hasUnit(host, machine);
 }
 
 /** Whether systemd has a machine's unit, which ends after its machine. */

@@ -320,6 +320,7 @@ Deno.test("systemd.isAlive() compares the machine's PID 1 with machined's record
   const isAlive = (files: Readonly<Record<string, string>>) =>
     systemd.isAlive(sceneHost({ files }).host, LEASE);
   assert.ok(await isAlive({ [RECORD]: "LEADER=77\n", [UNIT]: "" }));
+  assert.ok(await isAlive({ [RECORD]: `SCOPE=${unitOf("run-42")}\nLEADER=77\n`, [UNIT]: "" }));
   assert.ok(!await isAlive({ [RECORD]: "LEADER=78\n", [UNIT]: "" }));
   assert.ok(!await isAlive({ [RECORD]: "LEADER=77\n" }), "an outdated record");
   assert.ok(!await isAlive({}));
@@ -404,6 +405,22 @@ Deno.test("systemd.stop() wakes a machined that still has the record of a machin
   });
   await systemd.stop(scene.host, LEASE);
   assert.deepEqual(programs(scene.processes), ["systemctl", "machinectl"]);
+});
+
+/** machined's record of somebody else's machine of that name. */
+const FOREIGN = "NAME=run-42\nSCOPE=machine-run\\x2d42.scope\nLEADER=77\n";
+
+Deno.test("systemd.start() refuses the name of a machine that somebody else started", async () => {
+  const { started, processes } = start({ files: { [RECORD]: FOREIGN } });
+  await assert.rejects(started, { kind: "host", message: /another machine of that name/ });
+  assert.deepEqual(processes, []);
+});
+
+Deno.test("systemd.stop() leaves a machine of the same name alone that somebody else started", async () => {
+  const { host, processes } = sceneHost({ files: { [RECORD]: FOREIGN } });
+  assert.ok(!await systemd.isAlive(host, LEASE));
+  await systemd.stop(host, LEASE);
+  assert.deepEqual(processes, []);
 });
 
 Deno.test("systemd.stop() does nothing for a machine that is gone", async () => {
