@@ -76,7 +76,7 @@ export const PROBES: readonly Probe[] = [
     machineScript: 'read -r first host count </proc/self/uid_map && echo "map $first $host $count"',
     judge: (
       machineLine,
-    ) => [/^map 0 [1-9]\d* 65536$/.test(machineLine) ? "kept" : "open", machineLine],
+    ) => [/^map 0 [1-9]\d* (65536|1048576)$/.test(machineLine) ? "kept" : "open", machineLine],
     fix: NO_NAMESPACE,
   },
   {

@@ -3,7 +3,14 @@
 import type { Host } from "../host/host.ts";
 import { isSubvolume } from "../linux/btrfs.ts";
 import { kernelFacts } from "../linux/proc.ts";
-import { canMapOwners, ID_RANGE, IDS_PER_MACHINE } from "../machines/record/ids.ts";
+import {
+  canMapOwners,
+  firstIds,
+  freeIds,
+  ID_AREA,
+  idsOfUsers,
+  overlapping,
+} from "../machines/record/ids.ts";
 import { canShift } from "../machines/storage/shifted/shift.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
 
@@ -22,7 +29,7 @@ export const userNamespaces: Check = async (host, config, chroots) => {
   if (owner !== null) {
     return weak(
       TOPIC,
-      `${owner} has ids that machines use: ${ID_RANGE[0]} to ${ID_RANGE[1] - 1}`,
+      `${owner} has ids that machines use: ${ID_AREA[0]} to ${ID_AREA[1] - 1}`,
       "Give that user or group other ids, such as those from 100000",
     );
   }
@@ -49,18 +56,13 @@ export const userNamespaces: Check = async (host, config, chroots) => {
   );
 };
 
-/** Returns the user or group, with its source, that has ids of machines: subuid(5), subgid(5), getent(1). */
+/** Returns the user or group, with its source, that has ids which a machine would get: getent(1) for directories. */
 async function ownerOfIds(host: Host): Promise<string | null> {
-  for (const file of ["/etc/subuid", "/etc/subgid"]) {
-    const lines = (await host.files.read(file).catch(() => null) ?? "").split("\n");
-    const line = lines.find((line) => {
-      const [, first = "", count = ""] = line.split(":");
-      return Number(first) < ID_RANGE[1] && Number(first) + Number(count) > ID_RANGE[0];
-    });
-    if (line !== undefined) return `${line.split(":")[0]} in ${file}`;
-  }
+  const users = await idsOfUsers(host);
+  const owned = overlapping(freeIds({ leases: [], users }), users);
+  if (owned !== undefined) return `${owned.owner} in ${owned.file}`;
   // A directory such as LDAP may have users there; of each machine's range the first ids are asked for.
-  const ids = Array.from({ length: 64 }, (_, slot) => `${ID_RANGE[0] + slot * IDS_PER_MACHINE}`);
+  const ids = [...firstIds().take(64)].map(String);
   for (const database of ["passwd", "group"]) {
     const asked = await host.processes.capture(["getent", database, ...ids]).catch(() => null);
     if (asked?.stdout) return `${asked.stdout.split(":")[0]} in ${database} of nsswitch.conf`;

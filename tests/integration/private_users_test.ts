@@ -6,7 +6,7 @@ import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site
 import { skipReal } from "../skip.ts";
 import { define, linkChroot, outputOf, succeed, withStore } from "./store.ts";
 
-const IDS = /^0 (\d+) 65536$/;
+const IDS = /^0 (\d+) 1048576$/;
 
 /** Usual commands of a job as root. */
 const AS_ROOT = `tr -s ' ' </proc/self/uid_map | sed 's/^ //'
@@ -19,7 +19,7 @@ echo data > /srv/data/written && stat -c %u /srv/data/written /srv/data
 `;
 
 const SEEN = (ids: number) =>
-  `0 ${ids} 65536
+  `0 ${ids} 1048576
 0
 0
 0
@@ -77,6 +77,65 @@ for (const boot of [true, false]) {
         });
       }
       await site.host.exec(["rm", "-rf", data]);
+    });
+  }
+}
+
+/**
+ * What people do with owners above 65535, as root: unpack an archive, create a user, write a file of the chroot; too
+ * large an id is refused. Last, a user's own namespace with ids of subuid(5): root maps them as newuidmap(1) would.
+ */
+const LARGE_IDS = `cd /root
+stat -c %u:%g /srv/large
+echo changed >>/srv/large && stat -c %u:%g /srv/large
+mkdir -p from to && touch from/a && chown 197609:197121 from/a
+tar -cf - -C from . | tar -xf - -C to && stat -c %u:%g to/a
+useradd -u 200000 -m big && stat -c %u /home/big
+touch huge && ! chown 1516583083 huge 2>refused && grep -o 'Invalid argument' refused
+useradd -u 1000 builder
+mkdir -m 700 /tmp/nested && chown 100000:100000 /tmp/nested
+setpriv --reuid=1000 --regid=1000 --clear-groups unshare --user --mount --pid --fork sleep 300 &
+while [ "$(readlink /proc/$!/ns/user)" = "$(readlink /proc/self/ns/user)" ]; do sleep 0.1; done
+echo 0 100000 65536 >/proc/$!/gid_map && echo 0 100000 65536 >/proc/$!/uid_map
+nsenter --user --mount --target $! --setuid 0 --setgid 0 sh -euc '
+  touch /tmp/nested/theirs && chown 65535:65535 /tmp/nested/theirs && stat -c %u:%g /tmp/nested/theirs
+  mount -t tmpfs t /mnt && echo mounted
+'
+kill $!
+stat -c %u:%g /tmp/nested/theirs
+`;
+
+const LARGE_IDS_SEEN = `197609:197121
+197609:197121
+197609:197121
+200000
+Invalid argument
+65535:65535
+mounted
+165535:165535
+`;
+
+for (const boot of [true, false]) {
+  for (const storage of ["overlay", "btrfs"] as const) {
+    const kind = boot ? "booted" : "plain";
+    onEachHost(`owners above 65535 are those on the disk, ${storage}, ${kind}`, async (site) => {
+      const there = storage === "btrfs" ? await site.onBtrfs() : site;
+      if (there === null) {
+        return skipReal(`large ids on ${storage}`, "no btrfs can be mounted here");
+      }
+      await withStore(there, { boot, storage }, async (own) => {
+        await define(
+          own,
+          "x",
+          `source = "dir:${there.store}/${CHROOT}"
+setup = ["touch /srv/large; chown 197609:197121 /srv/large"]
+`,
+        );
+        await succeed(own, "chroot-create", "x");
+        const tree = await own.host.exec(["stat", "-c", "%u:%g", `${own.store}/x/srv/large`]);
+        assert.equal(tree.stdout, "197609:197121\n");
+        assert.equal(await outputOf(own, "x", `set -eu\n${LARGE_IDS}`), LARGE_IDS_SEEN);
+      });
     });
   }
 }

@@ -174,7 +174,7 @@ onEachHost(
       const look =
         `cd ${own.store}/x/srv && stat --format=%u:%g large root user && cat map environment`;
       const { stdout } = await own.host.exec(["sh", "-c", look]);
-      assert.match(stdout, /^100000:100000\n0:0\n1000:1000\n *0 +1[0-9]{9} +65536\n/);
+      assert.match(stdout, /^100000:100000\n0:0\n1000:1000\n *0 +1[0-9]{9} +1048576\n/);
       const foreign = [
         "find",
         `${own.store}/x/`,

@@ -37,7 +37,8 @@ cp usr/bin/cat 'srv/odd name\\
 ln -s roots usr/bin/link && chown --no-dereference 33:42 usr/bin/link
 mkdir srv/group && chown 7:8 srv/group && chmod 3775 srv/group
 mkfifo srv/pipe && chown 9:10 srv/pipe
-echo data >srv/data && chmod 644 srv/data && chown 70000:65535 srv/data
+echo data >srv/data && chmod 644 srv/data && chown 2000000:65535 srv/data
+echo large >srv/large && chown 197609:1048575 srv/large
 exec python3 -c 'import os, struct
 # cap_net_raw, permitted and effective: capabilities(7)
 os.setxattr("usr/bin/capable", "security.capability", struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0))'
@@ -85,7 +86,7 @@ async function layersOf(own: Site): Promise<string[]> {
   return done.stdout.split("\n").filter((line) => line !== "").sort();
 }
 
-const FIRST = 0x6000_0000;
+const FIRST = 0x4000_0000;
 
 const AS_USER = `
 as() { setpriv --reuid="$1" --regid="$1" --clear-groups "$2" $3; }
@@ -102,8 +103,11 @@ for (const storage of ["overlay", "tmpfs"] as const) {
       await succeed(own, "chroot-create", "x");
       const tree = `${own.store}/.generations/x/1`;
       const before = await stateOf(own, tree);
-      // 70000 is no id of the machine, so this file alone belongs to nobody.
-      const expected = (await listed(own, tree)).map((line) => line.replace(/ 70000:/, " 65534:"));
+      // 2000000 is no id of the machine, so this file alone belongs to nobody.
+      const expected = (await listed(own, tree)).map((line) =>
+        line.replace(/ 2000000:/, " 65534:")
+      );
+      assert.ok(expected.some((line) => line.startsWith("srv/large f 197609:1048575 ")));
       assert.ok(expected.some((line) => line.startsWith("usr/bin/theirs f 1000:1001 6751 ")));
       assert.deepEqual(sorted(await outputOf(own, "x", `cd /\n${LIST}`)), expected);
       assert.equal(await outputOf(own, "x", AS_USER), "0\n1000\n1001\nCapEff:\t0000000000002000\n");
@@ -124,7 +128,7 @@ onEachHost("shifted layers are created and removed with a generation", async (si
     const first = await layersOf(own);
     assert.equal(first.length, 3, first.join());
     const [key] = first;
-    assert.deepEqual(first, [key, `${key}/${FIRST}`, `${key}/${FIRST + 65536}`]);
+    assert.deepEqual(first, [key, `${key}/${FIRST}`, `${key}/${FIRST + 1_048_576}`]);
     const id = newJob();
     const prepared = await succeed(own, "-v", "prepare", "x", "--id", id);
     assert.match(prepared.stderr, /user ids of its own/);

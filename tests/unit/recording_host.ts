@@ -121,7 +121,7 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
         return false;
       },
     },
-    files: denoFiles(),
+    files: withoutEtc(denoFiles()),
     clock: {
       now: () => now,
       monotonic: () => now,
@@ -161,6 +161,24 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
       for (const [signals, handler] of handlers) if (signals.includes(signal)) handler(signal);
     },
     handlers: () => handlers.size,
+  };
+}
+
+/** Tests may run as root: none of them may write configuration of this machine. */
+function withoutEtc(files: Host["files"]): Host["files"] {
+  const refuse = (path: string) => {
+    if (path.startsWith("/etc/")) throw new Error(`A unit test would write ${path}`);
+  };
+  return {
+    ...files,
+    async write(path, content, mode) {
+      refuse(path);
+      await files.write(path, content, mode);
+    },
+    async replace(path, text, mode) {
+      refuse(path);
+      await files.replace(path, text, mode);
+    },
   };
 }
 

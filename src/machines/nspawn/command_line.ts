@@ -4,7 +4,7 @@ import type { MachineSettings } from "../../config/settings.ts";
 import type { Argv } from "../../host/host.ts";
 import type { Bind } from "../record/caches.ts";
 import { generatorMaskOptions } from "./boot_masks.ts";
-import { IDS_PER_MACHINE } from "../record/ids.ts";
+import { idCount } from "../record/ids.ts";
 import { MACHINE_INTERFACE } from "../network/address.ts";
 import { withResolvConf } from "../network/resolv.ts";
 import { INSIDE } from "../record/paths.ts";
@@ -30,7 +30,7 @@ export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv 
   const argv: Argv = [
     ...commonNspawnArgv({ machine: spec.name, registration, timezone: spec.timezone }),
     ...spec.root.options,
-    ...(spec.ids === null ? [] : [`--private-users=${spec.ids}:${IDS_PER_MACHINE}`]),
+    ...(spec.ids === null ? [] : [`--private-users=${spec.ids}:${idCount(spec.ids)}`]),
     ...privilegeOptions(spec),
     ...deviceNodes(spec).map(({ from, to }) => `--bind=${escapeColons(from)}:${to}`),
     ...networkOptions(spec),

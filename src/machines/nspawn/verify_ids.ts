@@ -1,7 +1,7 @@
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { IDS_PER_MACHINE } from "../record/ids.ts";
+import { idCount } from "../record/ids.ts";
 import type { InitProcess } from "./init_process.ts";
 
 /**
@@ -19,7 +19,7 @@ export async function verifyIds(
 ): Promise<void> {
   const ownerOnDisk = (await host.files.stat(join(tree, "usr")))?.uid ?? 0;
   const map = idMap.join(", ");
-  if (map === `0 ${ids} ${IDS_PER_MACHINE}` && rootOwner === `${ids + ownerOnDisk}`) return;
+  if (map === `0 ${ids} ${idCount(ids)}` && rootOwner === `${ids + ownerOnDisk}`) return;
   throw hostFailure(
     `Cannot start the machine: its user namespace is not the requested one ` +
       `(map ${map}; files of ${ownerOnDisk} belong to ${rootOwner})`,

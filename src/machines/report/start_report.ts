@@ -2,6 +2,7 @@
 
 import type { MachineSettings } from "../../config/settings.ts";
 import { weakenedProtections } from "../nspawn/privileges.ts";
+import { ID_AREA, idCount } from "../record/ids.ts";
 import type { Lease } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import type { BaseTree } from "../record/plan.ts";
@@ -27,7 +28,7 @@ export function machineLine(lease: Lease, settings: MachineSettings, limits: boo
     lease.booted ? "booted" : "plain",
     limits ? limitsOf(settings) : `no ${disk.length === 0 ? "" : "other "}${NO_LIMITS}`,
     ...weakenedProtections(settings),
-    lease.ids === null ? "no user namespace" : "user ids of its own",
+    lease.ids === null ? "no user namespace" : `${numberOf(lease.ids)}user ids of its own`,
     NETWORKS[lease.network.kind],
   ].join(", ");
 }
@@ -35,6 +36,12 @@ export function machineLine(lease: Lease, settings: MachineSettings, limits: boo
 /** Returns the line that ends the report of a start. */
 export function readyLine(machine: MachineName, milliseconds: number): string {
   return `Machine ${machine} ready in ${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** Named where it is not the usual one: programs in the job may fail for lack of ids. */
+function numberOf(ids: number): string {
+  const count = idCount(ids);
+  return count === idCount(ID_AREA[0]) ? "" : `only ${count} `;
 }
 
 const NETWORKS = {

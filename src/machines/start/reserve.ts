@@ -5,7 +5,7 @@ import { hostFailure, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { parseStat } from "../../linux/proc.ts";
 import { type Bind, reserveFolders } from "../record/caches.ts";
-import { freeIds, idsOfNspawn } from "../record/ids.ts";
+import { freeIds, idsOfContainers, idsOfUsers, type TakenIds } from "../record/ids.ts";
 import {
   type CommonLease,
   isOfOtherHost,
@@ -112,9 +112,9 @@ async function writeReservation(
   const { folders: reserved, binds } = folders === undefined
     ? { folders: [], binds: [] }
     : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
-  const others = await idsOfNspawn(host);
+  const [containers, users] = await Promise.all([idsOfContainers(host), idsOfUsers(host)]);
   const lease = {
-    ...newLease(host, plan, ready, planned, { leases, others, hostId }),
+    ...newLease(host, plan, ready, planned, { leases, containers, users, hostId }),
     folders: reserved,
   };
   await writeLease(host, lease);
@@ -124,11 +124,9 @@ async function writeReservation(
   return { lease, tree: planned.tree, binds: [...plan.binds, ...binds] };
 }
 
-/** What other machines have. */
-interface Taken {
+/** What other machines, containers and users have. */
+interface Taken extends TakenIds {
   readonly leases: readonly CommonLease[];
-  /** First ids of containers of other programs. */
-  readonly others: readonly number[];
   /** The id of this host. */
   readonly hostId: string | null;
 }
@@ -193,9 +191,9 @@ function jobFields(job: PlannedJob, now: number) {
   };
 }
 
-function idsFor(owners: FileOwners, { leases, others }: Taken): Pick<Lease, "ids" | "layer"> {
+function idsFor(owners: FileOwners, taken: Taken): Pick<Lease, "ids" | "layer"> {
   if (owners.kind === "host") return { ids: null, layer: null };
-  const ids = freeIds(leases, others);
+  const ids = freeIds(taken);
   return { ids, layer: owners.kind === "shifted" ? join(owners.layers, `${ids}`) : null };
 }
 

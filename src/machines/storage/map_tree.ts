@@ -8,7 +8,7 @@ import { commonNspawnArgv, nspawnVersion } from "../../linux/nspawn.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { KEEP_TIME_ZONE } from "../../linux/time_zone.ts";
 import { probe } from "../record/host_probe.ts";
-import { ID_RANGE, IDS_PER_MACHINE } from "../record/ids.ts";
+import { ID_AREA, idCount } from "../record/ids.ts";
 import { tree } from "./tree.ts";
 
 /** nspawn from this version on maps the owners of a root itself. */
@@ -50,6 +50,7 @@ async function tryMapping(
   cgroups: readonly string[],
 ): Promise<boolean> {
   const root = join(folder, "root");
+  const [ids] = ID_AREA;
   try {
     await host.files.makeDirectory(join(root, "usr"), 0o755);
     const argv: Argv = [
@@ -58,8 +59,8 @@ async function tryMapping(
         registration: await isSystemdHost(host) ? "scope" : "none",
         timezone: KEEP_TIME_ZONE,
       }),
-      ...tree.root(root, folder, ID_RANGE[0]).options,
-      `--private-users=${ID_RANGE[0]}:${IDS_PER_MACHINE}`,
+      ...tree.root(root, folder, ids).options,
+      `--private-users=${ids}:${idCount(ids)}`,
       "--resolv-conf=off",
       "--link-journal=no",
       "--as-pid2",

@@ -1,7 +1,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { diskUsage } from "../../linux/disk.ts";
-import { IDS_PER_MACHINE } from "../record/ids.ts";
+import { idCount } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
 import { createDisk, moveDisk, remainingOn } from "./disk.ts";
@@ -61,7 +61,7 @@ export function overlayRoot(
   // Owners are changed before nspawn starts.
   const owners = ["--private-users-ownership=off"];
   return layer === null
-    ? rootMountedBy(folder, IDMAPPED_OVERLAY_SCRIPT, [chroot, `${ids}`], owners)
+    ? rootMountedBy(folder, IDMAPPED_OVERLAY_SCRIPT, [chroot, `${ids}:${idCount(ids)}`], owners)
     : rootMountedBy(folder, SHIFTED_OVERLAY_SCRIPT, [chroot, metadataCopiesIn(layer)], owners);
 }
 
@@ -102,10 +102,10 @@ shift 2
 exec "$@"
 `;
 
-/** Arguments: the machine's folder, the chroot, the first id, nspawn's command line. */
+/** Arguments: the machine's folder, the chroot, `FIRST:COUNT` of ids, nspawn's command line. */
 export const IDMAPPED_OVERLAY_SCRIPT = `
 cd -P "$1"
-mount --bind -o "X-mount.idmap=b:0:$3:${IDS_PER_MACHINE}" "$2" ${LOWER}
+mount --bind -o "X-mount.idmap=b:0:$3" "$2" ${LOWER}
 ${MOUNT_OVERLAY_SCRIPT}
 mount_overlay nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK}
 cd /

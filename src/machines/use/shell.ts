@@ -10,7 +10,7 @@ import { KEEP_TIME_ZONE } from "../../linux/time_zone.ts";
 import { inOwnCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { enterArgv } from "../exec/nsenter.ts";
-import { IDS_PER_MACHINE } from "../record/ids.ts";
+import { idCount } from "../record/ids.ts";
 import { type Lease, listLeases, readLease } from "../record/lease.ts";
 import { whileMachineLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
@@ -91,7 +91,7 @@ function heldShellArgv(lease: Lease, tree: string, terminal: boolean): Argv {
       timezone: KEEP_TIME_ZONE,
     }),
     ...root.options,
-    ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${IDS_PER_MACHINE}`]),
+    ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${idCount(lease.ids)}`]),
     ...privilegeOptions({ settings: DEFAULT_PRIVILEGES, booted: false, ids: lease.ids }),
     "--private-network", // its programs are not trusted, and files are read without a network
     "--as-pid2",

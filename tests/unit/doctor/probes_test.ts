@@ -9,6 +9,7 @@ const SHOWN: readonly (readonly [string, string | undefined, string, State])[] =
   ["git", "git version 2.39.5", "", "ok"],
   ["git", "sh: 1: git: not found", "", "broken"],
   ["git", undefined, "", "broken"],
+  ["user ids", "map 0 1073741824 1048576", "", "ok"],
   ["user ids", "map 0 1610612736 65536", "", "ok"],
   ["user ids", "map 0 0 4294967295", "", "weak"],
   ["network", "net:[2] lo eth0", "net:[1] net:[1]", "ok"],

@@ -5,7 +5,7 @@ import { hostFailure } from "../../../failure.ts";
 import type { Host, Lock } from "../../../host/host.ts";
 import { removeUntrustedTree } from "../../../linux/untrusted_tree.ts";
 import { until } from "../../../linux/wait.ts";
-import { ID_RANGE, IDS_PER_MACHINE } from "../../record/ids.ts";
+import { firstIds } from "../../record/ids.ts";
 import { firstIdOf, shiftedLayerLock, shiftedLayerPath, UNFINISHED_PREFIX } from "./layer.ts";
 import { shiftArgv } from "./shift.ts";
 
@@ -54,8 +54,8 @@ export async function makeFirstShiftedLayers(
   tree: string,
   interrupt: AbortSignal,
 ): Promise<void> {
-  for (let slot = 0; slot < FIRST_LAYERS; slot++) {
-    const layer = await shiftedLayerPath(host, store, tree, ID_RANGE[0] + slot * IDS_PER_MACHINE);
+  for (const ids of firstIds().take(FIRST_LAYERS)) {
+    const layer = await shiftedLayerPath(host, store, tree, ids);
     if (layer !== null) {
       await makeShiftedLayer(host, layer, { path: tree, isImmutable: true }, interrupt);
     }

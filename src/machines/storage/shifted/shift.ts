@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../../host/host.ts";
-import { ID_RANGE } from "../../record/ids.ts";
+import { ID_AREA, idCount } from "../../record/ids.ts";
 import { nspawnVersion } from "../../../linux/nspawn.ts";
 import { attemptInOwnMounts, probe } from "../../record/host_probe.ts";
 import { METACOPY, PROBE_PREFIX, shiftedLayersFolder } from "./layer.ts";
@@ -28,7 +28,7 @@ const NAMESPACE = ["unshare", "--mount", "--propagation=private"] as const;
  */
 export function shiftArgv(folder: string, tree: string, ids: number, more = "") {
   const script = ["sh", "-euc", SHIFT_OWNERS_SCRIPT + more, "sh"] as const;
-  return [...NAMESPACE, ...script, folder, tree, `${ids}`] as const;
+  return [...NAMESPACE, ...script, folder, tree, `${ids}`, `${idCount(ids)}`] as const;
 }
 
 /** nspawn from this version on accepts a root whose owners are shifted already, and maps the owners of binds. */
@@ -55,8 +55,8 @@ async function tryShift(host: Host, store: string): Promise<boolean> {
   try {
     for (const path of [folder, tree]) await host.files.makeDirectory(path);
     await host.files.write(join(tree, "file"), "content", 0o4750);
-    const argv = shiftArgv(folder, tree, ID_RANGE[0], READ_SHIFTED_SCRIPT);
-    const isRight = (stdout: string) => stdout === `${ID_RANGE[0]} 4750\ncontent`;
+    const argv = shiftArgv(folder, tree, ID_AREA[0], READ_SHIFTED_SCRIPT);
+    const isRight = (stdout: string) => stdout === `${ID_AREA[0]} 4750\ncontent`;
     return await attemptInOwnMounts(host, argv, isRight);
   } finally {
     await host.files.removeTree(probeFolder);

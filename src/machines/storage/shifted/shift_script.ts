@@ -1,9 +1,9 @@
-import { IDS_PER_MACHINE } from "../../record/ids.ts";
 import { METACOPY } from "./layer.ts";
 
 /**
- * Makes metadata-only copies of a tree's files whose owners are shifted: ids below 65536 are added to the first id.
- * Arguments: an empty folder, the tree, the first id. Leaves the copies in the folder `upper`.
+ * Makes metadata-only copies of a tree's files whose owners are shifted: those that the machine has are added to its
+ * first id. Arguments: an empty folder, the tree, the first id, how many ids it has. Leaves the copies in the folder
+ * `upper`.
  *
  * Files are changed by their path in the tree, so that all names of a hard link are copied; index=on keeps them one
  * file. chown(2) clears set-uid bits and file capabilities: chmod restores the former; tar, which reads no content
@@ -18,12 +18,12 @@ mount --bind "$2" lower
 mount -t overlay -o ${METACOPY},index=on,lowerdir=lower,upperdir=upper,workdir=work overlay merged
 cd lower
 shifted() {
-  if [ "$1" -lt ${IDS_PER_MACHINE} ]; then echo "$(($1 + $2))"; else echo "$1"; fi
+  if [ "$1" -lt "$3" ]; then echo "$(($1 + $2))"; else echo "$1"; fi
 }
 find . -printf '%U %G\\n' >../owners
 sort -u -o ../owners ../owners
 while read -r uid gid; do
-  to=$(shifted "$uid" "$3"):$(shifted "$gid" "$3")
+  to=$(shifted "$uid" "$3" "$4"):$(shifted "$gid" "$3" "$4")
   find . -uid "$uid" -gid "$gid" -print0 >../names
   (cd ../merged && xargs --null --arg-file=../names chown --no-dereference "$to" --)
 done <../owners

@@ -4,10 +4,10 @@ import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import { nspawnArgv, nspawnEnvironment } from "../../../../src/machines/nspawn/command_line.ts";
 import { SETTINGS, specOf } from "../fixture.ts";
 
-const FIRST = 0x6000_0000;
+const FIRST = 0x4000_0000;
 
 Deno.test("nspawnArgv() boots a machine that reports when it is ready", () => {
-  assert.deepEqual(nspawnArgv(specOf({ ids: 1_610_612_736 }), "unit"), [
+  assert.deepEqual(nspawnArgv(specOf({ ids: FIRST }), "unit"), [
     "systemd-nspawn",
     "--quiet",
     "--machine=run-42",
@@ -18,7 +18,7 @@ Deno.test("nspawnArgv() boots a machine that reports when it is ready", () => {
     "--rlimit=RLIMIT_NOFILE=1024:524288",
     "--rlimit=RLIMIT_CORE=1",
     "--directory=/root",
-    "--private-users=1610612736:65536",
+    "--private-users=1073741824:1048576",
     "--resolv-conf=replace-host",
     "--link-journal=no",
     "--bind-ro=/run/nspawn-runner/run-42:/run/nspawn-runner",
@@ -56,8 +56,10 @@ Deno.test("nspawnArgv() with own ids maps the owners of binds whose owners are k
     { from: "/h", to: "/etc/hosts", readOnly: false, keepsDiskOwners: false },
   ];
   const mapped = nspawnArgv(specOf({ ids: FIRST, binds }), "unit");
-  assert.ok(mapped.includes(`--private-users=${FIRST}:65536`));
+  assert.ok(mapped.includes(`--private-users=${FIRST}:1048576`));
   assert.ok(mapped.includes("--bind=/c:/cache:idmap") && mapped.includes("--bind=/h:/etc/hosts"));
+  const small = nspawnArgv(specOf({ ids: 0x6000_0000 }), "unit");
+  assert.ok(small.includes("--private-users=1610612736:65536"), "as earlier releases gave them");
   const plain = nspawnArgv(specOf({ binds }), "unit");
   assert.ok(
     plain.includes("--bind=/c:/cache") && !plain.some((word) => /private-users/.test(word)),

@@ -3,7 +3,7 @@ import { verifyIds } from "../../../../src/machines/nspawn/verify_ids.ts";
 import { skip } from "../../../skip.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
-const FIRST = 0x6000_0000;
+const FIRST = 0x4000_0000;
 const INIT = {
   pid: 77,
   start: 9,
@@ -15,12 +15,12 @@ const INIT = {
 
 /** A machine's id map and the owner of its root, and whether verifyIds() accepts them. */
 const CASES: readonly (readonly [readonly string[], string, boolean])[] = [
-  [[`0 ${FIRST} 65536`], `${FIRST}`, true],
+  [[`0 ${FIRST} 1048576`], `${FIRST}`, true],
   [["0 0 4294967295"], "0", false],
-  [[`0 ${FIRST} 65536`], "0", false],
-  [[`0 ${FIRST} 65536`], "65534", false],
-  [[`0 ${FIRST} 65535`], `${FIRST}`, false],
-  [[`0 ${FIRST} 65536`, "65536 0 1"], `${FIRST}`, false],
+  [[`0 ${FIRST} 1048576`], "0", false],
+  [[`0 ${FIRST} 1048576`], "65534", false],
+  [[`0 ${FIRST} 65536`], `${FIRST}`, false],
+  [[`0 ${FIRST} 1048576`, "1048576 0 1"], `${FIRST}`, false],
   [[], "", false],
 ];
 

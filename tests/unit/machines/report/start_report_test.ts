@@ -13,10 +13,12 @@ Deno.test("chrootLine() names the generation, where the tree is one", async () =
 
 Deno.test("machineLine() lists the limits that are enforced", () => {
   assert.equal(
-    machineLine(leaseOf("/s", "1", { ids: 0x6000_0000 }), SETTINGS, true),
+    machineLine(leaseOf("/s", "1", { ids: 0x4000_0000 }), SETTINGS, true),
     "Storage overlay, booted, CPU weight 50, memory high 80%, memory max 2G, CPU quota 150%, " +
       "tasks max 100, user ids of its own, network of the host",
   );
+  const small = leaseOf("/s", "1", { ids: 0x6000_0000 });
+  assert.match(machineLine(small, SETTINGS, true), /, only 65536 user ids of its own,/);
 });
 
 Deno.test("machineLine() says where there are no limits, and what makes the machine less safe", () => {

@@ -8,7 +8,7 @@ import { denoProcesses } from "../../../../src/host/processes.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { inMachine, MIB, mountingHost } from "./mounting_host.ts";
 
-const FIRST = 0x6000_0000;
+const FIRST = 0x4000_0000;
 
 /** Runs a program where nspawn would start; its argument is the root. */
 function inRoot({ options, wrap }: Root, script: string) {
@@ -77,7 +77,7 @@ Deno.test("overlay.root() with own ids is mounted in a namespace, and its paths 
   assert.deepEqual(words.slice(-5), [
     "/m/run-42",
     "/chroots/$(x)",
-    `${FIRST}`,
+    `${FIRST}:1048576`,
     "systemd-nspawn",
     "--quiet",
   ]);
@@ -102,7 +102,7 @@ Deno.test("overlay.root() with own ids starts nspawn where the chroot's owners a
     await Deno.writeTextFile(`${chroot}/file`, "content");
     const { host } = recordingHost();
     const { capture } = denoProcesses(host.log);
-    const mapped = ["sh", "-c", IDMAP_PROBE_SCRIPT, "sh", chroot, `${FIRST}`, machine];
+    const mapped = ["sh", "-c", IDMAP_PROBE_SCRIPT, "sh", chroot, `${FIRST}:1048576`, machine];
     if ((await capture(["unshare", "--mount", ...mapped])).stdout !== `${FIRST}\n`) {
       return skip(name, "mount(8) maps no owners here");
     }

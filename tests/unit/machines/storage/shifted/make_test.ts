@@ -68,5 +68,5 @@ Deno.test("makeFirstShiftedLayers() makes the layers of the first two machines",
     const { host } = shiftingHost();
     const layer = await layerIn(host, store);
     await makeFirstShiftedLayers(host, store, `${store}/tree`, never);
-    assert.deepEqual(await host.files.list(`${layer}/..`), [`${FIRST}`, `${FIRST + 65536}`]);
+    assert.deepEqual(await host.files.list(`${layer}/..`), [`${FIRST}`, `${FIRST + 1_048_576}`]);
   }));

@@ -15,7 +15,7 @@ Deno.test("removeUnusedShiftedLayers() keeps layers that a tree or a lease needs
     const layer = await layerIn(host, store);
     const folder = `${store}/.shifted`;
     const used = `${folder}/2-2/${FIRST}`;
-    const half = [`${layer}/../.making-${FIRST}-a`, `${layer}/../.making-${FIRST + 65536}-b`];
+    const half = [`${layer}/../.making-${FIRST}-a`, `${layer}/../.making-${FIRST + 1_048_576}-b`];
     const gone = ["1-1", ".leaving-x", ".trial-x"].map((entry) => `${folder}/${entry}`);
     for (const path of [layer, used, ...half, ...gone]) await Deno.mkdir(path, { recursive: true });
     await writeLease(host, leaseOf(store, "1", { ids: FIRST, layer: used }));

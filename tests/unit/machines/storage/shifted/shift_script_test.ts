@@ -24,7 +24,9 @@ ln -s /nowhere link
 chown -h 7:8 link
 mkdir -m 1777 folder
 echo high >folder/high
-chown 70000:70000 folder/high
+chown 1048575:70000 folder/high
+echo higher >folder/higher
+chown 1048576:2000000 folder/higher
 mkfifo pipe
 `;
 
@@ -53,19 +55,20 @@ Deno.test("SHIFT_OWNERS_SCRIPT shifts owners, and keeps modes, links, capabiliti
     assert.equal(code, 0, stderr);
     const lines = stdout.split("\n");
     const at = (id: number) => FIRST + id;
-    assert.deepEqual(lines.slice(0, 8), [
+    assert.deepEqual(lines.slice(0, 9), [
       `${at(0)}:${at(0)} 644 1 cap\\able`,
       `${at(1000)}:${at(1001)} 644 2 file`,
       `${at(0)}:${at(0)} 1777 - folder`,
-      "70000:70000 644 1 folder/high",
+      `${at(1_048_575)}:${at(70_000)} 644 1 folder/high`,
+      "1048576:2000000 644 1 folder/higher",
       `${at(1000)}:${at(1001)} 644 2 hard link`,
       `${at(7)}:${at(8)} 777 1 link`,
       `${at(0)}:${at(0)} 644 1 pipe`,
       `${at(0)}:${at(0)} 4755 1 set uid`,
     ]);
-    assert.deepEqual(lines.slice(8, 11), ["content", "set-uid", "high"]);
+    assert.deepEqual(lines.slice(9, 12), ["content", "set-uid", "high"]);
     const hasCapability = (await capture(["getcap", `${tree}/cap\\able`])).stdout !== "";
-    if (hasCapability) assert.match(lines[11]!, /cap_net_raw/);
+    if (hasCapability) assert.match(lines[12]!, /cap_net_raw/);
   });
 });
 

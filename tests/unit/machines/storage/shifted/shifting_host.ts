@@ -6,7 +6,7 @@ import { shiftedLayerPath } from "../../../../../src/machines/storage/shifted/la
 import { type Answer, type Recording, recordingHost } from "../../../recording_host.ts";
 
 /** The first id of the first machine. */
-export const FIRST = 0x6000_0000;
+export const FIRST = 0x4000_0000;
 /** Never aborted. */
 export const never = new AbortController().signal;
 
@@ -18,7 +18,7 @@ export function shiftingHost(
     async answer(argv) {
       if (argv[0] !== "unshare") return answer(argv);
       const given = answer(argv);
-      const [folder, tree, ids] = argv.slice(-3);
+      const [folder, tree, ids] = argv.slice(-4);
       await Deno.mkdir(`${folder}/upper`);
       await Deno.writeTextFile(`${folder}/upper/made`, `${tree} ${ids}`);
       return given;
