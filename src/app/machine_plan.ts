@@ -52,8 +52,13 @@ export async function planForJob(
     name: machine.name,
     tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
     onReserved: (tree) => host.log.info(chrootLine(tree)),
+    async onUnconfined({ path }, isBooted) {
+      if (!isBooted) return;
+      if (!defined.boot) throw lessConfined();
+      const { strangerOf } = await import("../chroots/generations/stranger.ts");
+      refuseStranger(config, await strangerOf(host, path), true);
+    },
     settings,
-    isBootedByJob: settings.boot && !defined.boot,
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, { machine, job, image, began }),
     folders: await foldersOf(config, job, machine),
@@ -66,12 +71,15 @@ export async function planForJob(
 
 /** Plans the machine that tries out a new tree before it becomes a generation. */
 export function planForTrial(host: Host, config: Config, candidate: Candidate): MachinePlan {
-  const { name, tree, settings, image } = candidate;
+  const { name, tree, settings, image, stranger } = candidate;
   const id = `test-${host.pid()}`;
   const base = baseTree(name, { path: tree, generation: null, image }, settings);
   return planOf(config, {
     name: machineName(id, undefined),
     tree: () => Promise.resolve({ ...base, isImmutable: true }),
+    onUnconfined(_tree, isBooted) {
+      if (isBooted) refuseStranger(config, stranger, true);
+    },
     settings,
     diskReserve: 0, // the tree that it tries is on the disk already
     job: ownJob(host, id, settings.prepare_timeout + TRIAL_LIFETIME),
@@ -99,9 +107,7 @@ export function planForBuild(host: Host, config: Config, request: BuildRequest):
     name: machineName(id, undefined),
     tree: () => Promise.resolve({ ...base, environment: [] }),
     changesTree: true,
-    onReserved(_tree, ids) {
-      if (ids === null && stranger !== null) throw untrusted(stranger);
-    },
+    onUnconfined: () => refuseStranger(config, stranger, false),
     settings,
     diskReserve: 0, // the tree is on the disk already
     binds: files === null
@@ -128,10 +134,32 @@ function ownJob(host: Host, id: string, lifetime: number): PlannedJob {
   };
 }
 
-function untrusted(stranger: string): Error {
+/**
+ * Refuses programs of strangers in a machine without user ids of its own, where they would be root of the host. Scripts in
+ * a plain machine have fewer capabilities, so that those of jobs are not refused.
+ */
+function refuseStranger(
+  { trust_images }: Config,
+  stranger: string | null,
+  isBooted: boolean,
+): void {
+  if (trust_images || stranger === null) return;
+  throw isBooted
+    ? refused(
+      `Cannot boot ${stranger}: its systemd would be root of the host, since the machine has no user ids of its own`,
+      "Set boot = false in the definition, or trust_images = true in the configuration",
+    )
+    : refused(
+      `Cannot run programs of ${stranger}: they would be root of the host, since the machine has no user ids of its own`,
+      "nspawn-runner doctor names the reason; or set trust_images = true in the configuration",
+    );
+}
+
+/** Root of a booted machine without a user namespace could mount what it likes: only the administrator allows that. */
+function lessConfined(): Error {
   return refused(
-    `Cannot run programs of ${stranger}: they would be root of the host, since the machine has no user ids of its own`,
-    "nspawn-runner doctor names the reason; or set trust_images = true in the configuration",
+    "Cannot use NSPAWN_BOOT=true: without user namespaces a booted machine is less confined",
+    "Remove the variable; the administrator can set boot = true for the chroot",
   );
 }
 

@@ -93,11 +93,18 @@ async function build(
   await makeTree(host, tree);
   const image = await source.fill(host, folder, interrupt);
   await requireRoot(host, tree, source);
-  const { origin, pin } = source;
+  const { origin, pin, stranger } = source;
   const packages = source.installsPackages ? [] : recipe.build.packages ?? [];
-  await provisionTree(context, { name, tree, image, origin, recipe, packages, upgrades: false });
+  await provisionTree(context, { name, tree, image, stranger, recipe, packages, upgrades: false });
   const { settings } = recipe;
-  await finishBuild(context, name, { origin, pin, image, recipe: await hashOf(recipe), settings });
+  await finishBuild(context, name, {
+    origin,
+    pin,
+    stranger,
+    image,
+    recipe: await hashOf(recipe),
+    settings,
+  });
 }
 
 /** Refuses a tree that is no root file system: a tar file or a folder may hold anything. */

@@ -12,7 +12,8 @@ import type { GenerationRecord } from "../generations/record.ts";
 import { finalizeTree } from "./finalize_tree.ts";
 
 /** What is known of a tree once it is filled. */
-export interface BuildResult extends Pick<GenerationRecord, "origin" | "pin" | "recipe" | "image"> {
+export interface BuildResult
+  extends Omit<GenerationRecord, "version" | "size" | "made" | "previous"> {
   /** The settings of the chroot's machines, with which the tree is tested. */
   readonly settings: MachineSettings;
 }
@@ -33,7 +34,8 @@ export async function finishBuild(
   const { tree } = chrootPaths(store, name);
   await finalizeTree(host, tree);
   host.log.info("Testing the new tree: a machine starts, shell and git run");
-  await context.trial({ name, tree, settings, image: result.image }, interrupt);
+  const { image, stranger } = result;
+  await context.trial({ name, tree, settings, image, stranger }, interrupt);
   const size = await diskUsage(host, tree);
   await syncTree(host, tree);
   if (interrupt.aborted) throw hostFailure("Cannot finish the build: interrupted");

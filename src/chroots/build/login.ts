@@ -7,10 +7,9 @@ import type { Chroot } from "../find/chroot.ts";
 import { currentTree } from "../find/lookup.ts";
 import { openBuildFolder } from "../generations/build_folder.ts";
 import { changeChroot } from "../generations/change_chroot.ts";
-import type { BuildRequest, ChrootContext } from "../generations/context.ts";
+import type { Candidate, ChrootContext } from "../generations/context.ts";
 import { inUse } from "../generations/chroot_machines.ts";
 import { requireOwned } from "../generations/ownership.ts";
-import { currentRecord, UNKNOWN_ORIGIN } from "../generations/record.ts";
 import { recoverStore } from "../generations/recover.ts";
 import { strangerOf } from "../generations/stranger.ts";
 import { finishBuild } from "./finish_build.ts";
@@ -34,8 +33,8 @@ export async function logIn(context: ChrootContext, { name }: Chroot): Promise<E
     await using folder = await openBuildFolder(host, config.store, name);
     const { tree } = folder;
     const build = await copyCurrent(context, name, tree);
-    const { image } = build;
-    const code = await openShell(context, { name, tree, image, settings }, build.origin);
+    const { image, stranger } = build;
+    const code = await openShell(context, { name, tree, image, stranger, settings });
     if (await wantsToKeep(context, name, code)) {
       const number = await finishBuild(context, name, { ...build, settings });
       host.log.info(`Chroot ${name} has generation ${number} now`);
@@ -71,7 +70,7 @@ export async function logInDirectly(context: ChrootContext, { name }: Chroot): P
   return await changeChroot(context, name, "log in to", async () => {
     const { path: tree, image } = await currentTree(host, store, name);
     const { settings } = await readRecipe(host, config, name);
-    const origin = (await currentRecord(host, store, name))?.origin ?? UNKNOWN_ORIGIN;
+    const stranger = await strangerOf(host, tree);
     // A machine on a btrfs snapshot does not see the changes.
     const readers = (await machines.list()).filter(({ chroot, storage }) =>
       chroot.path === tree && storage !== "btrfs"
@@ -82,7 +81,7 @@ export async function logInDirectly(context: ChrootContext, { name }: Chroot): P
     // Layers do not notice the changes. They go before, too, since this process may be killed with
     // the shell.
     await machines.dropLayers(tree);
-    const code = await openShell(context, { name, tree, image, settings }, origin);
+    const code = await openShell(context, { name, tree, image, stranger, settings });
     await machines.dropLayers(tree);
     return { kind: "exited", code };
   });
@@ -90,12 +89,10 @@ export async function logInDirectly(context: ChrootContext, { name }: Chroot): P
 
 async function openShell(
   context: ChrootContext,
-  request: Omit<BuildRequest, "stranger" | "files">,
-  origin: string,
+  candidate: Candidate,
 ): Promise<number> {
-  const stranger = await strangerOf(context, origin);
   return await context.withBuildMachine(
-    { ...request, stranger, files: null },
+    { ...candidate, files: null },
     context.interrupt,
     (machine) => machine.openShell(),
   );

@@ -7,7 +7,6 @@ import { requireProgram, runTool } from "../../linux/tool.ts";
 import type { Recipe } from "../definition/recipe.ts";
 import type { BuildMachine, Candidate, ChrootContext } from "../generations/context.ts";
 import { chrootPaths } from "../generations/paths.ts";
-import { strangerOf } from "../generations/stranger.ts";
 import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
 
 /** Refuses a recipe with a playbook where ansible-playbook is missing, before anything is built. */
@@ -17,8 +16,6 @@ export async function requirePlaybookProgram(host: Host, { playbook }: Recipe): 
 
 /** A tree to provision. */
 export interface Provisioning extends Omit<Candidate, "settings"> {
-  /** What the tree was made from, as records have it. */
-  readonly origin: string;
   readonly recipe: Recipe;
   /** Packages to install, where the source did not bring them. */
   readonly packages: readonly string[];
@@ -34,7 +31,7 @@ export interface Provisioning extends Omit<Candidate, "settings"> {
  */
 export async function provisionTree(
   context: ChrootContext,
-  { name, tree, image, origin, recipe, packages, upgrades }: Provisioning,
+  { name, tree, image, stranger, recipe, packages, upgrades }: Provisioning,
 ): Promise<void> {
   const { host, config, interrupt } = context;
   const { build: { copy = {}, setup = [] }, playbook, settings } = recipe;
@@ -42,7 +39,6 @@ export async function provisionTree(
   const copies = Object.entries(copy);
   const steps = [upgrades, packages.length > 0, copies.length > 0, setup.length > 0];
   if (playbook === null && !steps.includes(true)) return;
-  const stranger = await strangerOf(context, origin);
   const folder = join(chrootPaths(config.store, name).scratch, "copy");
   const files = copies.length === 0 ? null : { from: folder, to: COPIED };
   await collectFiles(host, copies.map(([from]) => from), folder, interrupt);

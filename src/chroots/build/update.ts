@@ -9,6 +9,7 @@ import { openBuildFolder } from "../generations/build_folder.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { requireOwned } from "../generations/ownership.ts";
 import { currentRecord, UNKNOWN_ORIGIN } from "../generations/record.ts";
+import { strangerOf } from "../generations/stranger.ts";
 import { type BuildResult, finishBuild } from "./finish_build.ts";
 import { hasApt, provisionTree, requirePlaybookProgram } from "./provision.ts";
 
@@ -26,8 +27,8 @@ export async function update(context: ChrootContext, name: ChrootName): Promise<
   const build = await copyCurrent(context, name, tree);
   const { settings, build: { packages = [] } } = recipe;
   const upgrades = await hasApt(host, tree);
-  const { origin, image } = build;
-  await provisionTree(context, { name, tree, image, origin, recipe, packages, upgrades });
+  const { stranger, image } = build;
+  await provisionTree(context, { name, tree, image, stranger, recipe, packages, upgrades });
   await finishBuild(context, name, { ...build, recipe: await hashOf(recipe), settings });
 }
 
@@ -49,5 +50,5 @@ export async function copyCurrent(
   host.log.info(`Copying ${tree}`);
   await copyTree(host, tree, to, interrupt);
   const { origin = UNKNOWN_ORIGIN, pin = null, image = null, recipe = null } = record ?? {};
-  return { origin, pin, image, recipe };
+  return { origin, pin, stranger: await strangerOf(host, tree), image, recipe };
 }

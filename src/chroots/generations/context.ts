@@ -23,23 +23,20 @@ export interface Candidate {
   readonly tree: string;
   readonly settings: MachineSettings;
   readonly image: ImageConfig | null;
+  /** The strangers' image or tar file from which its programs came; null where the administrator made them. */
+  readonly stranger: string | null;
 }
 
 /**
  * Proves that jobs can run in a tree: starts a machine from it, and runs the shell and git there.
  * The machine's writes are discarded.
  *
- * @throws {Failure} where jobs could not run in it.
+ * @throws {Failure} where jobs could not run in it, or a stranger's systemd would be root of the host.
  */
 export type Trial = (candidate: Candidate, interrupt: AbortSignal) => Promise<void>;
 
 /** A tree that programs of its own are to change. */
 export interface BuildRequest extends Candidate {
-  /**
-   * The source of the tree, where it was made by strangers and the configuration does not trust it; else null. Its
-   * programs run only where the machine has user ids of its own.
-   */
-  readonly stranger: string | null;
   /** A folder of the host that the machine sees read-only, with the owners that it has on the disk; null for none. */
   readonly files: { readonly from: string; readonly to: string } | null;
 }

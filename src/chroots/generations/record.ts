@@ -15,6 +15,11 @@ export interface GenerationRecord {
    * The state of the origin: an image's digest, or the number and date of another chroot's build.
    */
   readonly pin: string | null;
+  /**
+   * The image or tar file from which its programs came, also by way of other chroots: they are not trusted with the
+   * host. Null where the administrator's own programs made it.
+   */
+  readonly stranger: string | null;
   /** The hash of the definition and the playbook that made it. */
   readonly recipe: string | null;
   /** How programs run in it, where it was made from an image. */
@@ -99,9 +104,13 @@ export async function readRecord(
   name: ChrootName,
   number: number,
 ): Promise<GenerationRecord | null> {
+  return await readRecordOf(host, generationPath(store, name, number));
+}
+
+/** Reads the record of the generation whose tree has a path, as {@linkcode readRecord} does. */
+export async function readRecordOf(host: Host, tree: string): Promise<GenerationRecord | null> {
   try {
-    const text = await host.files.read(recordPath(store, name, number));
-    return parseRecord(JSON.parse(text ?? "null"));
+    return parseRecord(JSON.parse(await host.files.read(recordOf(tree)) ?? "null"));
   } catch {
     return null;
   }
@@ -120,11 +129,24 @@ export async function currentRecord(
 /** Checks a record, which may come from another host; returns null where it is none. */
 export function parseRecord(value: unknown): GenerationRecord | null {
   const record = value as GenerationRecord | null;
-  const isText = (text: unknown) => typeof text === "string" && PRINTABLE.test(text);
-  const isTextOrNull = (text: unknown) => text === null || isText(text);
-  const isRecord = record?.version === 1 && isText(record.origin) && isText(record.made) &&
-    isTextOrNull(record.pin) && isTextOrNull(record.recipe);
-  return isRecord ? { ...record, image: checkedImage(record.image) } : null;
+  const isRecord = record?.version === 1 && isPrintable(record.origin) &&
+    isPrintable(record.made) && isPrintableOrNull(record.pin) && isPrintableOrNull(record.recipe);
+  if (!isRecord) return null;
+  // Builds of early versions do not name a stranger.
+  const { stranger = /^(?:docker|oci|tar|extends):/.test(record.origin) ? record.origin : null } =
+    record;
+  return isPrintableOrNull(stranger)
+    ? { ...record, stranger, image: checkedImage(record.image) }
+    : null;
+}
+
+/** Returns whether a value is null or a text of a record that a terminal can show. */
+export function isPrintableOrNull(value: unknown): value is string | null {
+  return value === null || isPrintable(value);
+}
+
+function isPrintable(value: unknown): value is string {
+  return typeof value === "string" && PRINTABLE.test(value);
 }
 
 /** Excludes control characters, which a terminal would interpret. A path may have letters of any script. */
@@ -144,5 +166,9 @@ function checkedImage(image: ImageConfig | null | undefined): ImageConfig | null
 
 /** Returns the absolute path of a build's record. */
 export function recordPath(store: string, name: ChrootName, number: number): string {
-  return `${generationPath(store, name, number)}.json`;
+  return recordOf(generationPath(store, name, number));
+}
+
+function recordOf(tree: string): string {
+  return `${tree}.json`;
 }

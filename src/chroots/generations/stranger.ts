@@ -1,34 +1,20 @@
 /** Sources that strangers made, whose programs are not trusted with the host. */
 
-import { isChrootName } from "../../config/chroot_name.ts";
-import type { ChrootContext } from "./context.ts";
-import { chrootPaths } from "./paths.ts";
-import { currentRecord } from "./record.ts";
+import type { Host } from "../../host/host.ts";
+import { readRecordOf } from "./record.ts";
 
 /**
- * Returns the image or tar file that a chroot was made from, also by way of other chroots; null where it was made from
- * something else, or the configuration trusts images.
+ * Returns the image or tar file from which the programs of a tree came, also by way of other chroots; null for a tree of the
+ * administrator's, such as a suite or a tree that another program made.
  *
- * @param origin As a record has it. Where it leads to a chroot that is gone, it is returned itself.
+ * @param tree A path without symlinks: of a generation, a folder of the host or anything below.
  */
-export async function strangerOf(
-  { host, config: { store, trust_images } }: Pick<ChrootContext, "host" | "config">,
-  origin: string,
-): Promise<string | null> {
-  const seen = new Set<string>();
-  let source = trust_images ? "" : origin;
-  while (source.startsWith(EXTENDS)) {
-    const base = source.slice(EXTENDS.length);
-    if (seen.has(base) || !isChrootName(base)) return origin;
-    seen.add(base);
-    const record = await currentRecord(host, store, base);
-    if (record === null) {
-      // Without a record, another program of the administrator made it.
-      return await host.files.lstat(chrootPaths(store, base).path) === null ? origin : null;
-    }
-    source = record.origin;
-  }
-  return /^(?:docker|oci|tar):/.test(source) ? source : null;
+export async function strangerOf(host: Host, tree: string): Promise<string | null> {
+  const generation = tree.match(GENERATION)?.[0];
+  if (generation === undefined) return null;
+  const record = await readRecordOf(host, generation);
+  return record === null ? `${generation}, which has no readable record` : record.stranger;
 }
 
-const EXTENDS = "extends:";
+/** Generation 0 is a tree that another program made. */
+const GENERATION = /^.*?\/\.generations\/[^/]+\/[1-9]\d{0,8}(?=\/|$)/;

@@ -26,6 +26,7 @@ export async function archiveSource(
     origin: suite.name,
     how: `with ${tool} from ${suite.name}, ${suite.because}`,
     pin: null,
+    stranger: null,
     isImmutable: false,
     installsPackages: true,
     async fill(host, paths, interrupt) {

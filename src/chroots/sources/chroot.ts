@@ -9,6 +9,7 @@ import type { ChrootContext } from "../generations/context.ts";
 import { whileChrootLocked } from "../generations/lock.ts";
 import { currentNumber, readRecord } from "../generations/record.ts";
 import { ChrootFailure } from "../generations/chroot_failure.ts";
+import { strangerOf } from "../generations/stranger.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -37,6 +38,7 @@ export async function chrootSource(
     origin: `extends:${base}`,
     how: `from chroot ${base}${number === null ? "" : `, generation ${number}`}`,
     pin: record === null ? null : `${number} of ${record.made}`,
+    stranger: await strangerOf(host, tree),
     isImmutable: false,
     installsPackages: false,
     // Under the other chroot's lock, so that no maintenance removes its tree meanwhile.

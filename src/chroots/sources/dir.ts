@@ -3,6 +3,7 @@
 import { refused } from "../../failure.ts";
 import { copyInto } from "../../linux/tree.ts";
 import type { ChrootContext } from "../generations/context.ts";
+import { strangerOf } from "../generations/stranger.ts";
 import type { Source } from "./source.ts";
 
 /**
@@ -23,6 +24,7 @@ export async function dirSource({ host }: ChrootContext, source: string): Promis
     origin: source,
     how: `from ${path}`,
     pin: null,
+    stranger: await strangerOf(host, await host.files.real(path) ?? path),
     isImmutable: false,
     installsPackages: false,
     async fill(host, { tree }, interrupt) {

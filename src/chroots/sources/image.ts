@@ -27,6 +27,7 @@ export async function imageSource(
     origin: source,
     how: `from ${image} (${pin})`,
     pin,
+    stranger: source,
     isImmutable: true,
     installsPackages: false,
     fill: (host, paths, interrupt) => fill(host, pinned(image, pin), paths, interrupt),

@@ -12,6 +12,8 @@ export interface Source {
   readonly how: string;
   /** The state of the source; null where two states cannot be told apart. */
   readonly pin: string | null;
+  /** The strangers' image or tar file from which its programs come; null where the administrator made them. */
+  readonly stranger: string | null;
   /** Whether the pin says all: the packages of such a chroot are never upgraded. */
   readonly isImmutable: boolean;
   /** Whether fill() installs the packages that a definition names. */

@@ -20,6 +20,7 @@ export async function tarSource({ host }: ChrootContext, source: string): Promis
     origin: source,
     how: `from ${path}`,
     pin: null,
+    stranger: source,
     isImmutable: false,
     installsPackages: false,
     async fill(host, { tree }, interrupt) {

@@ -14,6 +14,7 @@ import { openBuildFolder } from "../generations/build_folder.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { whileChrootLocked } from "../generations/lock.ts";
 import { currentRecord } from "../generations/record.ts";
+import { strangerOf } from "../generations/stranger.ts";
 import { type ExportHeader, MEMBERS, ZSTD } from "./export_format.ts";
 
 /**
@@ -45,7 +46,7 @@ async function exportLocked(
   const { path: tree } = await currentTree(host, config.store, name);
   host.log.info(`Packing ${tree}`);
   await packTar(host, tree, join(scratch, MEMBERS.root), interrupt);
-  await writeDescription(context, name, scratch);
+  await writeDescription(context, name, tree, scratch);
   const members = await host.files.list(scratch);
   const ordered = Object.values(MEMBERS).filter((member) => members.includes(member));
   const argv = ["sh", "-euc", CHECKSUM_SCRIPT, "sh", scratch, ...ordered] as const;
@@ -60,10 +61,11 @@ export const CHECKSUM_SCRIPT = `cd "$1"; shift; sha256sum -- "$@" >${MEMBERS.sum
 async function writeDescription(
   { host, config }: ChrootContext,
   name: ChrootName,
+  tree: string,
   folder: string,
 ): Promise<void> {
   const record = await currentRecord(host, config.store, name);
-  const header: ExportHeader = { format: 1, name, record };
+  const header: ExportHeader = { format: 1, name, record, stranger: await strangerOf(host, tree) };
   await host.files.write(join(folder, MEMBERS.header), JSON.stringify(header, null, 2) + "\n");
   const found = await findDefinition(host, config, name);
   if (found !== null) await host.files.write(join(folder, MEMBERS.definition), found.text);

@@ -2,7 +2,7 @@
 
 import { type ChrootName, isChrootName } from "../../config/chroot_name.ts";
 import { refused } from "../../failure.ts";
-import { type GenerationRecord, parseRecord } from "../generations/record.ts";
+import { type GenerationRecord, isPrintableOrNull, parseRecord } from "../generations/record.ts";
 
 /** The members, in their order; definition and playbook are optional. */
 export const MEMBERS = {
@@ -19,6 +19,8 @@ export interface ExportHeader {
   readonly format: 1;
   readonly name: ChrootName;
   readonly record: GenerationRecord | null;
+  /** As in records; a tree without a record can be a stranger's, too. */
+  readonly stranger: string | null;
 }
 
 /** tar's option for zstd on all processors. */
@@ -35,7 +37,9 @@ export function parseHeader(text: string | null, file: string): ExportHeader {
   try {
     const header = JSON.parse(text ?? "");
     if (header.format === 1 && isChrootName(header.name)) {
-      return { format: 1, name: header.name, record: parseRecord(header.record) };
+      const record = parseRecord(header.record);
+      const { stranger = record?.stranger ?? null } = header;
+      if (isPrintableOrNull(stranger)) return { format: 1, name: header.name, record, stranger };
     }
   } catch {
     // Not JSON: refused like any other content.

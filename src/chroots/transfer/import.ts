@@ -54,7 +54,10 @@ async function importAs(context: ChrootContext, file: string, name: ChrootName):
   const members = join(folder.scratch, "file");
   host.log.info(`Checking ${file}`);
   await unpackMembers(host, file, members, interrupt);
-  const { record } = parseHeader(await host.files.read(join(members, MEMBERS.header)), file);
+  const { record, stranger } = parseHeader(
+    await host.files.read(join(members, MEMBERS.header)),
+    file,
+  );
   const own = await readRecipe(host, config, name);
   const definition = await definitionIn(context, name, members);
   await makeTree(host, folder.tree);
@@ -63,7 +66,7 @@ async function importAs(context: ChrootContext, file: string, name: ChrootName):
   await host.files.remove(root); // as large as the tree
   const { origin = UNKNOWN_ORIGIN, pin = null, image = null, recipe = null } = record ?? {};
   const { settings } = definition ?? own;
-  await finishBuild(context, name, { origin, pin, image, recipe, settings });
+  await finishBuild(context, name, { origin, pin, stranger, image, recipe, settings });
   if (definition !== null) await writeDefinition(context, definition);
 }
 

@@ -14,15 +14,11 @@ export interface MachinePlan {
   readonly tree: () => Promise<BaseTree>;
   /** Whether the machine's root is the tree itself: a chroot is built in it. */
   readonly changesTree?: boolean;
-  /**
-   * Called once the tree is reserved, before anything of it runs; may refuse the start.
-   *
-   * @param ids The first of the machine's own ids; null where it shares the host's.
-   */
-  readonly onReserved?: (tree: BaseTree, ids: number | null) => void;
+  /** Called once the tree is reserved, before anything of it runs. */
+  readonly onReserved?: (tree: BaseTree) => void;
+  /** Called where the machine shares the user ids of the host, before anything of the tree runs; may refuse the start. */
+  readonly onUnconfined?: (tree: BaseTree, isBooted: boolean) => void | Promise<void>;
   readonly settings: MachineSettings;
-  /** Whether the job asks for a booted machine, and its chroot has plain ones. */
-  readonly isBootedByJob?: boolean;
   readonly job: PlannedJob;
   /** Folders in the machine that belong to the user of its scripts. */
   readonly owned: readonly string[];

@@ -1,7 +1,7 @@
 /** Reserves user ids, a network slot and folders for a machine, and records them in its lease. */
 
 import { join } from "@std/path/posix";
-import { hostFailure, refused } from "../../failure.ts";
+import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { parseStat } from "../../linux/proc.ts";
 import { type Bind, reserveFolders } from "../record/caches.ts";
@@ -56,7 +56,7 @@ export async function reserve(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const planned = await planCurrentTree(host, plan, prepared, interrupt);
     if (planned === null) continue;
-    refuseUnconfinedBoot(plan, planned);
+    if (planned.owners.kind === "host") await plan.onUnconfined?.(planned.tree, planned.booted);
     const reservation = await whileReserving(
       host,
       async () =>
@@ -70,15 +70,6 @@ export async function reserve(
   throw hostFailure(
     `Cannot start machine ${plan.name}: its chroot was replaced during each of ${ATTEMPTS} attempts`,
     "Try again when no process changes it: nspawn-runner chroot-list",
-  );
-}
-
-/** Root of a booted machine without a user namespace could mount what it likes: only the administrator allows that. */
-function refuseUnconfinedBoot(plan: MachinePlan, { booted, owners }: TreePlan): void {
-  if (!plan.isBootedByJob || !booted || owners.kind !== "host") return;
-  throw refused(
-    "Cannot use NSPAWN_BOOT=true: without user namespaces a booted machine is less confined",
-    "Remove the variable; the administrator can set boot = true for the chroot",
   );
 }
 

@@ -58,7 +58,7 @@ async function startReserved(
   interrupt: AbortSignal,
 ): Promise<Lease> {
   const { lease, tree } = reservation;
-  plan.onReserved?.(tree, lease.ids);
+  plan.onReserved?.(tree);
   const spec = await buildMachine(host, plan, reservation, network, interrupt);
   host.log.step(`Starting machine ${plan.name} from ${tree.path}`);
   const init = await supervisor.start(host, spec, lease, interrupt);

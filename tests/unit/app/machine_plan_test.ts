@@ -1,23 +1,26 @@
 import assert from "node:assert/strict";
-import { planForBuild } from "../../../src/app/machine_plan.ts";
+import { planForBuild, planForJob, planForTrial } from "../../../src/app/machine_plan.ts";
 import { loadConfig, settingsFor } from "../../../src/config/load.ts";
 import type { NetworkChoice } from "../../../src/config/settings.ts";
+import type { Job } from "../../../src/gitlab/job.ts";
 import type { MachinePlan } from "../../../src/machines/record/plan.ts";
-import { named } from "../chroots/fixture.ts";
+import { machineName } from "../../../src/machines/record/name.ts";
+import { named, test } from "../chroots/fixture.ts";
 import { recordingHost } from "../recording_host.ts";
 
 async function planned(
   stranger: string | null,
   network: NetworkChoice = "auto",
+  { plan = planForBuild, more = "" } = {},
 ): Promise<MachinePlan> {
   const { host } = recordingHost();
-  const read = () => Promise.resolve('store = "/store"\ndeadline = "1h"\n');
+  const read = () => Promise.resolve(`store = "/store"\ndeadline = "1h"\n${more}`);
   const config = await loadConfig({ ...host, files: { ...host.files, read } }, "/config.toml");
   const settings = { ...settingsFor(config), network, user: "ci" };
   const image = { env: ["A=b"], user: "ci", workingDir: "", entrypoint: [], cmd: [] };
   const files = { from: "/host", to: "/machine" };
   const request = { name: named("x"), tree: "/tree", settings, image, stranger, files };
-  return planForBuild(host, config, request);
+  return plan(host, config, request);
 }
 
 Deno.test("planForBuild() plans a plain machine for root, in the tree, with a network and no limit of the disk", async () => {
@@ -33,15 +36,70 @@ Deno.test("planForBuild() plans a plain machine for root, in the tree, with a ne
   assert.equal((await planned(null, "host")).settings.network, "host");
 });
 
-Deno.test("planForBuild() refuses a stranger's programs only where they would be root of the host", async () => {
-  const trusted = await planned(null);
-  const untrusted = await planned("docker:x");
-  const tree = await trusted.tree();
-  trusted.onReserved?.(tree, null);
-  untrusted.onReserved?.(tree, 0x6000_0000);
-  assert.throws(() => untrusted.onReserved?.(tree, null), {
+/** Asks a plan whether its machine may start without user ids of its own. */
+const startUnconfined = async (plan: MachinePlan, isBooted: boolean) =>
+  await plan.onUnconfined?.(await plan.tree(), isBooted);
+
+Deno.test("planForBuild() refuses a stranger's programs where they would be root of the host", async () => {
+  await startUnconfined(await planned(null), false);
+  await startUnconfined(
+    await planned("docker:x", "auto", { more: "trust_images = true\n" }),
+    false,
+  );
+  await assert.rejects(startUnconfined(await planned("docker:x"), false), {
     kind: "refused",
     message: /^Cannot run programs of docker:x: .*no user ids of its own/,
     hint: /doctor.*trust_images = true/,
   });
 });
+
+Deno.test("planForTrial() refuses to boot a stranger's systemd where it would be root of the host", async () => {
+  const plan = planForTrial;
+  const more = "trust_images = true\n";
+  await startUnconfined(await planned(null, "auto", { plan }), true);
+  await startUnconfined(await planned("docker:x", "auto", { plan }), false);
+  await startUnconfined(await planned("docker:x", "auto", { plan, more }), true);
+  await assert.rejects(startUnconfined(await planned("docker:x", "auto", { plan }), true), {
+    kind: "refused",
+    message: /^Cannot boot docker:x: its systemd would be root of the host/,
+    hint: /boot = false.*trust_images = true/,
+  });
+});
+
+test("planForJob() refuses to boot a stranger's systemd, and one that only the job asks for, without user ids", async (f) => {
+  await f.generation("image", 1, { stranger: "docker:y" });
+  await f.generation("suite", 1);
+  await f.put("defs/plain.toml", "boot = false");
+  await f.generation("plain", 1);
+  const start = async (image: string, isBooted: boolean, config = f.config) => {
+    const machine = { id: "7", name: machineName("7", undefined), server: undefined };
+    const job = { ...JOB, overrides: image === "plain" ? { NSPAWN_BOOT: "true" } : {} };
+    const request = { machine, job, image, began: 0 };
+    await startUnconfined(await planForJob(f.context.host, config, request), isBooted);
+  };
+  await start("image", false);
+  await start("suite", true);
+  await start("image", true, { ...f.config, trust_images: true });
+  const refusal = { kind: "refused", message: /^Cannot boot docker:y: / };
+  await assert.rejects(start("image", true), refusal);
+  const overrides = { ...f.config.overrides, boot: true };
+  await start("plain", false, { ...f.config, overrides });
+  await assert.rejects(start("plain", true, { ...f.config, overrides }), {
+    kind: "refused",
+    message: /NSPAWN_BOOT=true/,
+  });
+});
+
+const JOB: Job = {
+  id: "7",
+  image: undefined,
+  server: undefined,
+  url: undefined,
+  project: undefined,
+  ref: "main",
+  isProtected: false,
+  timeout: undefined,
+  services: [],
+  overrides: {},
+  movesFiles: false,
+};

@@ -208,6 +208,7 @@ const RECORD: GenerationRecord = {
   version: 1,
   origin: "sid",
   pin: null,
+  stranger: null,
   recipe: null,
   image: null,
   size: null,

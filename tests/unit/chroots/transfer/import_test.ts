@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readRecord } from "../../../../src/chroots/generations/record.ts";
+import { exportChroot } from "../../../../src/chroots/transfer/export.ts";
 import { importChroot } from "../../../../src/chroots/transfer/import.ts";
 import { type Fixture, type FixtureOptions, named, test } from "../fixture.ts";
 
@@ -51,6 +53,42 @@ test("importChroot() makes a generation of the chroot that is asked for", async 
 }, unpacking(withSums(PLAIN)));
 
 const DEFINED = { "definition.toml": 'shell = "sh"', "playbook.yaml": "- hosts: all\n", ...PLAIN };
+
+/** Headers of files, and the stranger whose programs they bring. */
+const STRANGERS: readonly (readonly [string, string | null])[] = [
+  ['"record":null,"stranger":"docker:y"', "docker:y"],
+  [
+    '"record":{"version":1,"origin":"tar:y","made":"2029","pin":null,"recipe":null,"image":null}',
+    "tar:y",
+  ],
+  ['"record":null', null],
+];
+
+for (const [fields, stranger] of STRANGERS) {
+  test(`importChroot() records the stranger ${stranger} of a file with ${fields}`, async (f) => {
+    await importFile(f);
+    const record = await readRecord(f.context.host, f.config.store, named("x"), 1);
+    assert.equal(record?.stranger, stranger);
+    assert.equal(f.tested[0]?.stranger, stranger);
+  }, unpacking(withSums({ ...PLAIN, "nspawn-runner.json": `{"format":1,"name":"x",${fields}}` })));
+}
+
+test("exportChroot() names the stranger of a tree behind a symlink", async (f) => {
+  await f.generation("image", 1, { stranger: "docker:y" });
+  await Deno.symlink("image", `${f.folder}/store/x`);
+  const chroot = { name: named("x"), path: "", generation: null, image: null, own: [] };
+  await exportChroot(f.context, chroot, `${f.folder}/x.tar.zst`).catch(() => {});
+  assert.deepEqual(headers.map((header) => JSON.parse(header)), [
+    { format: 1, name: "x", record: null, stranger: "docker:y" },
+  ]);
+}, {
+  async tool(argv) {
+    if (argv[0] !== "tar" || !argv.includes("nspawn-runner.json")) return;
+    const folder = argv.find((word) => word.startsWith("--directory="))!.slice(12);
+    headers.push(await Deno.readTextFile(`${folder}/nspawn-runner.json`));
+  },
+});
+const headers: string[] = [];
 
 test("importChroot() writes definition and playbook where the chroot has neither", async (f) => {
   await importFile(f);
@@ -109,7 +147,17 @@ for (const [reason, options] of Object.entries(DAMAGED)) {
   }, options);
 }
 
-for (const header of ["", "{}", "[]", '{"format":2,"name":"x"}', '{"format":1,"name":"../x"}']) {
+/** Headers that no chroot-export writes. */
+const HEADERS = [
+  "",
+  "{}",
+  "[]",
+  '{"format":2,"name":"x"}',
+  '{"format":1,"name":"../x"}',
+  '{"format":1,"name":"x","record":null,"stranger":7}',
+];
+
+for (const header of HEADERS) {
   test(`importChroot() refuses a file with the header ${JSON.stringify(header)}`, async (f) => {
     await assert.rejects(importFile(f), {
       kind: "refused",

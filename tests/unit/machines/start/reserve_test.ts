@@ -1,6 +1,7 @@
 /** Reservations: what is decided before the host-wide lock, and what under it. */
 
 import assert from "node:assert/strict";
+import { refused } from "../../../../src/failure.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import type { BaseTree, MachinePlan } from "../../../../src/machines/record/plan.ts";
@@ -150,7 +151,7 @@ Deno.test("reserve() refuses a store that another host uses", () =>
     });
   }));
 
-Deno.test("reserve() boots no machine without a user namespace because a job asks for it", () =>
+Deno.test("reserve() lets the plan refuse a booted machine without a user namespace", () =>
   inFolder(async (folder) => {
     const [path = ""] = await treesIn(folder, "tree");
     for (const program of ["usr/lib/systemd/systemd", "usr/bin/dbus-daemon"]) {
@@ -159,15 +160,18 @@ Deno.test("reserve() boots no machine without a user namespace because a job ask
     const { host } = probedHost(folder, () => Promise.resolve());
     const base = { ...await planOf(`${folder}/store`).tree(), path };
     await host.files.makeDirectory(`${folder}/store`);
-    for (const isBootedByJob of [true, false]) {
+    for (const isRefused of [true, false]) {
       const plan = planOf(`${folder}/store`, {
         tree: () => Promise.resolve(base),
         settings: { ...SETTINGS, storage: "tmpfs", private_users: "off", boot: true },
-        isBootedByJob,
+        onUnconfined(tree, isBooted) {
+          assert.deepEqual([tree.path, isBooted], [path, true]);
+          if (isRefused) throw refused("Cannot boot this");
+        },
       });
       const reserved = reserve(host, plan, await prepareHost(host, plan, quiet), quiet);
-      if (isBootedByJob) {
-        await assert.rejects(reserved, { kind: "refused", message: /NSPAWN_BOOT=true/ });
+      if (isRefused) {
+        await assert.rejects(reserved, { kind: "refused", message: "Cannot boot this" });
       } else assert.equal((await reserved).lease.booted, true);
     }
   }));

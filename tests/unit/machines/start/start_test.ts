@@ -406,21 +406,21 @@ Deno.test("startMachine() refuses a machine that runs, and leaves its lease alon
   });
 });
 
-Deno.test("startMachine() starts nothing where the plan refuses the reserved ids, and leaves nothing", () =>
+Deno.test("startMachine() starts nothing where the plan refuses ids of the host, and leaves nothing", () =>
   inFolder(async (folder) => {
     const { host, commands } = standaloneHost(folder, (argv): Answer | void => {
       if (argv.includes("--version")) return { stdout: "systemd 252 (252)\n" };
     });
-    const given: (number | null)[] = [];
+    const given: boolean[] = [];
     const plan = planOf(`${folder}/store`, {
       changesTree: true,
-      onReserved(_tree, ids) {
-        given.push(ids);
+      onUnconfined(_tree, isBooted) {
+        given.push(isBooted);
         throw new Failure("refused", "not with these");
       },
     });
     await assert.rejects(start(host, plan, quiet), /not with these/);
-    assert.deepEqual(given, [null]);
+    assert.deepEqual(given, [false]);
     const started = commands().filter((line) => /systemd-nspawn .*--directory/.test(line));
     assert.deepEqual([started, await leftIn(`${folder}/store`)], [[], []]);
   }));
