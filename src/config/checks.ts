@@ -53,7 +53,7 @@ export const quota = text(/^(?:infinity|[1-9]\d{0,5}%)$/);
 export const size = (value: unknown) => value === "infinity" ? Infinity : bytesOf(value)?.count;
 
 /** A job cannot run on a smaller disk. */
-const LEAST_DISK = 16 * 2 ** 20;
+export const LEAST_DISK = 16 * 2 ** 20;
 
 /** A size that is large enough for a machine's writes. */
 export const disk = (value: unknown) => {

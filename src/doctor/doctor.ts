@@ -5,11 +5,16 @@ import type { Config } from "../config/settings.ts";
 import type { Host } from "../host/host.ts";
 import { formatTable } from "../text/table.ts";
 import { buildNamespaces } from "./builds.ts";
+import { devices } from "./devices.ts";
+import { diskLimit, diskReserve, freeDisk } from "./disk.ts";
 import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
 import { hostUsers } from "./host_users.ts";
+import { kernelSettings } from "./kernel_settings.ts";
 import { network } from "./network.ts";
-import { chroots, diskLimit, freeDisk, storage, store } from "./store.ts";
+import { processes } from "./processes.ts";
+import { chroots, otherHosts, storage, store } from "./store.ts";
+import { swap } from "./swap.ts";
 import { inotify, limits, nspawn, runnerService, seccomp, timers } from "./systemd.ts";
 import { userNamespaces } from "./user_namespaces.ts";
 
@@ -17,12 +22,18 @@ import { userNamespaces } from "./user_namespaces.ts";
 const CHECKS: readonly Check[] = [
   nspawn,
   seccomp,
+  kernelSettings,
   limits,
+  processes,
+  devices,
   inotify,
+  swap,
   store,
+  otherHosts,
   storage,
   diskLimit,
   freeDisk,
+  diskReserve,
   chroots,
   userNamespaces,
   buildNamespaces,

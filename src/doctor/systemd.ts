@@ -1,6 +1,7 @@
 /** Checks of systemd-nspawn, of limits, and of the timers. */
 
 import { hasSeccomp, nspawnVersion } from "../linux/nspawn.ts";
+import { readKernel } from "../linux/proc.ts";
 import { isSystemdHost } from "../linux/systemd.ts";
 import { INOTIFY_FILE, INOTIFY_INSTANCES } from "../machines/supervisor/host_tables.ts";
 import { messageOf } from "../failure.ts";
@@ -21,7 +22,7 @@ export const nspawn: Check = async (host) => {
   }
 };
 
-/** Whether systemd-nspawn filters system calls. */
+/** Whether systemd-nspawn filters system calls, and the kernel can: proc_pid_status(5) has a line then. */
 export const seccomp: Check = async (host, config) => {
   const topic = "system calls";
   if (!config.seccomp) {
@@ -29,6 +30,13 @@ export const seccomp: Check = async (host, config) => {
       topic,
       "seccomp is off",
       "Remove seccomp from the configuration: the filter protects the host's kernel",
+    );
+  }
+  if (!/^Seccomp:/m.test(await readKernel(host, "/proc/self/status"))) {
+    return broken(
+      topic,
+      "this kernel was built without seccomp",
+      "Use a kernel with CONFIG_SECCOMP_FILTER, or set seccomp = false",
     );
   }
   if (await hasSeccomp(host)) return ok(topic, "filtered");
@@ -46,7 +54,7 @@ export const limits: Check = async (host) => {
     return weak(
       topic,
       "systemd is not PID 1",
-      "Use a host that systemd has booted: limits are not enforced on this one",
+      "Use a host that systemd has booted: limits and the policy of devices do not bind on this one",
     );
   }
   const { stdout } = await host.processes.capture(["cat", "/sys/fs/cgroup/cgroup.controllers"]);

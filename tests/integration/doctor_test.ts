@@ -44,6 +44,39 @@ onEachHost(
   },
 );
 
+onEachHost(
+  "doctor names settings of the host and the configuration that weaken promises",
+  async (site) => {
+    const ofKernel = async (name: string) =>
+      (await site.host.exec(["cat", `/proc/sys/kernel/${name}`])).stdout.trim();
+    const expected: Record<string, string> = {
+      "core dumps": /^[|@]/.test(await ofKernel("core_pattern")) ? "weak" : "ok",
+      bpf: await ofKernel("unprivileged_bpf_disabled") === "0" ? "weak" : "ok",
+      perf: Number(await ofKernel("perf_event_paranoid")) < 2 ? "weak" : "ok",
+      "kernel log": await ofKernel("dmesg_restrict") === "0" ? "weak" : "ok",
+      "disk reserve": "weak",
+      "other hosts": "broken",
+    };
+    if (site.host.kind === "systemd") expected["processes"] = "weak";
+    await withStore(site, { disk_reserve: "1", "limits.tasks_max": "infinity" }, async (own) => {
+      const lease = { version: 1, machine: "run-42", store: own.store, host: "another", boot: "b" };
+      await own.host.exec(["mkdir", "-p", `${own.store}/.leases`]);
+      await own.put(JSON.stringify(lease), `${own.store}/.leases/run-42.json`);
+      const rows: Row[] = JSON.parse((await own.call(["doctor", "--json"])).stdout);
+      const stateOf = (topic: string) => rows.find((row) => row.topic === topic)?.state;
+      const found = Object.fromEntries(
+        Object.keys(expected).map((topic) => [topic, stateOf(topic)]),
+      );
+      assert.deepEqual(found, expected);
+      // A host in a container may have no device to try it with.
+      const devices = site.host.kind === "systemd" ? /^(ok|unknown)$/ : /^undefined$/;
+      assert.match(`${stateOf("devices")}`, devices);
+      const swaps = (await site.host.exec(["cat", "/proc/swaps"])).stdout.trim().split("\n");
+      assert.match(`${stateOf("swap")}`, swaps.length === 1 ? /^ok$/ : /^(ok|weak|unknown)$/);
+    });
+  },
+);
+
 /** Whether the host enforces all limits, which depends on the machine that the tests run on. */
 async function enforcesLimits({ host }: Site): Promise<boolean> {
   const { stdout } = await host.exec(["cat", "/sys/fs/cgroup/cgroup.controllers"]);

@@ -1,7 +1,7 @@
 /** Leases: the record that a machine exists. It is written before anything is created. */
 
 import { join } from "@std/path/posix";
-import { hostFailure } from "../../failure.ts";
+import { type Failure, hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import type { Network } from "./network.ts";
@@ -210,6 +210,24 @@ export async function machineId(host: Host): Promise<string | null> {
 /** Returns whether a lease is of another host, which sees the same store. */
 export function isOfOtherHost(lease: Pick<Lease, "host">, own: string | null): boolean {
   return lease.host !== null && own !== null && lease.host !== own;
+}
+
+/**
+ * Returns the failure to start a machine where another host has one in a store; null where none has. Locks, ids and
+ * boots are those of one host: two hosts that share a store would end each other's machines.
+ */
+export function otherHostFailure(
+  leases: readonly CommonLease[],
+  own: string | null,
+): Failure | null {
+  const other = leases.find((lease) => isOfOtherHost(lease, own));
+  if (other === undefined) return null;
+  return hostFailure(
+    `Cannot start a machine: another host uses store ${other.store}, for machine ${other.machine}`,
+    `Give each host a store of its own. If that host is gone: rm ${
+      machinePaths(other.store, other.machine).lease
+    }`,
+  );
 }
 
 /** Removes a lease, if it exists. */

@@ -8,10 +8,10 @@ import { type Bind, reserveFolders } from "../record/caches.ts";
 import { freeIds, idsOfContainers, idsOfUsers, type TakenIds } from "../record/ids.ts";
 import {
   type CommonLease,
-  isOfOtherHost,
   type Lease,
   leasesOfHost,
   machineId,
+  otherHostFailure,
   writeLease,
 } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
@@ -99,7 +99,8 @@ async function writeReservation(
   const { store, folders } = plan;
   const leases = await leasesOfHost(host, store);
   const hostId = await machineId(host);
-  refuseOtherHost(leases, hostId);
+  const failure = otherHostFailure(leases, hostId);
+  if (failure !== null) throw failure;
   const { folders: reserved, binds } = folders === undefined
     ? { folders: [], binds: [] }
     : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
@@ -120,18 +121,6 @@ interface Taken extends TakenIds {
   readonly leases: readonly CommonLease[];
   /** The id of this host. */
   readonly hostId: string | null;
-}
-
-/** Locks, ids and boots are those of one host: two hosts that share a store would end each other's machines. */
-function refuseOtherHost(leases: readonly CommonLease[], hostId: string | null): void {
-  const other = leases.find((lease) => isOfOtherHost(lease, hostId));
-  if (other === undefined) return;
-  throw hostFailure(
-    `Cannot start a machine: another host uses store ${other.store}, for machine ${other.machine}`,
-    `Give each host a store of its own. If that host is gone: rm ${
-      machinePaths(other.store, other.machine).lease
-    }`,
-  );
 }
 
 function newLease(

@@ -25,7 +25,8 @@ import {
 
 /** All machines together: a part of the memory and of the processes that the kernel can have is left to the host. */
 export const SLICE = "machine-ci.slice";
-const SLICE_LIMITS = ["MemoryMax=90%", "TasksMax=70%"] as const;
+export const SLICE_TASKS_PERCENT = 70;
+const SLICE_LIMITS = ["MemoryMax=90%", `TasksMax=${SLICE_TASKS_PERCENT}%`] as const;
 
 /** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
 const UNIT_GONE_TIMEOUT = 2_000;
@@ -161,7 +162,7 @@ function unitProperties(spec: MachineSpec): string[] {
 }
 
 /** What systemd-nspawn@.service allows, without disks: a job could create a node and read the host's disk. */
-const DEVICE_POLICY = [
+export const DEVICE_POLICY = [
   "DevicePolicy=closed",
   "DeviceAllow=char-pts rw",
   "DeviceAllow=/dev/net/tun rwm",

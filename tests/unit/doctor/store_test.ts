@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chroots, diskLimit, freeDisk, store } from "../../../src/doctor/store.ts";
+import { chroots, otherHosts, store } from "../../../src/doctor/store.ts";
 import { find, state } from "./fixture.ts";
 
 Deno.test("store() is broken where others than root can change it", async () => {
@@ -15,55 +15,19 @@ Deno.test("store() is broken where others than root can change it", async () => 
   assert.match(open?.fix ?? "", /chmod 755/);
 });
 
-/** A store with a chroot, whose machines write to overlays. */
-const limitedTo = (disk_max: string) => async (folder: string) => {
-  await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
-  const more = `storage = "overlay"\n[limits]\ndisk_max = "${disk_max}"\n`;
-  await Deno.writeTextFile(`${folder}/config.toml`, more, { append: true });
-};
-
-Deno.test("diskLimit() says how disk_max is enforced, and what that needs", async () => {
-  const answer = (stderr: string) => ([program]: readonly string[]) =>
-    program === "sh" ? { code: stderr === "" ? 0 : 1, stderr } : undefined;
-  assert.deepEqual(await find(diskLimit, {}, limitedTo("infinity")), []);
-  const [well] = await find(diskLimit, { answer: answer("") }, limitedTo("2G"));
-  assert.deepEqual([well?.state, well?.found], ["ok", "2G, by disks of their own"]);
-  const [none] = await find(diskLimit, { answer: answer("no mkfs.ext4\n") }, limitedTo("2G"));
-  assert.deepEqual([none?.state, none?.found], [
-    "broken",
-    "no disk of 2G can be created: no mkfs.ext4",
-  ]);
-});
-
-Deno.test("diskLimit() is broken where a loop device has no node", async () => {
-  let bin = "";
-  const [none] = await find(diskLimit, {
-    answer: ([program, ...words]) => {
-      if (program !== "sh") return;
-      const env = { PATH: `${bin}:/usr/bin:/bin` };
-      const { code, stderr } = new Deno.Command("sh", { args: words, env }).outputSync();
-      return { code, stderr: new TextDecoder().decode(stderr) };
-    },
-  }, async (folder) => {
-    await limitedTo("2G")(folder);
-    bin = `${folder}/bin`;
-    await Deno.mkdir(bin);
-    const programs = { "mkfs.ext4": "", losetup: "echo '/dev/loop0 (lost)'" };
-    for (const [name, text] of Object.entries(programs)) {
-      await Deno.writeTextFile(`${bin}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-    }
-  });
-  assert.equal(none?.state, "broken");
-  assert.match(none?.found ?? "", /no loop device: .dev.loop0 .lost.$/);
-});
-
-Deno.test("freeDisk() is weak where less than a tenth is free", async () => {
-  const df = (free: number) => ({
-    answer: () => ({ stdout: `Avail 1B-blocks IFree Inodes\n${free} 1000 5 9\n` }),
-  });
-  assert.equal((await find(freeDisk, df(100)))[0]?.state, "ok");
-  assert.equal((await find(freeDisk, df(99)))[0]?.state, "weak");
-  assert.deepEqual(await find(freeDisk, { answer: () => ({ code: 1 }) }), []);
+Deno.test("otherHosts() is broken where another host has a machine in the store", async () => {
+  const lease = { version: 2, machine: "run-42", boot: "b" };
+  const of = (host: string | null) => async (folder: string) => {
+    await Deno.mkdir(`${folder}/store/.leases`, { recursive: true });
+    const text = JSON.stringify({ ...lease, store: `${folder}/store`, host });
+    await Deno.writeTextFile(`${folder}/store/.leases/run-42.json`, text);
+  };
+  const scene = { files: { "/etc/machine-id": "own\n" } };
+  assert.deepEqual(await find(otherHosts, scene), []);
+  for (const host of ["own", null]) assert.deepEqual(await find(otherHosts, scene, of(host)), []);
+  const [other] = await find(otherHosts, scene, of("other"));
+  assert.equal(other?.state, "broken");
+  assert.match(`${other?.found} ${other?.fix}`, /machine run-42 .*rm .*run-42\.json$/);
 });
 
 Deno.test("chroots() is broken where none is ready, or a definition is invalid", async () => {

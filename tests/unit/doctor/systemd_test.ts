@@ -19,9 +19,18 @@ Deno.test("nspawn() is broken where systemd-nspawn is too old", async () => {
   }
 });
 
-Deno.test("seccomp() is broken where systemd-nspawn was built without it", async () => {
-  for (const [built, expected] of [["+SECCOMP", "ok"], ["-SECCOMP", "broken"]] as const) {
-    const answer = () => ({ stdout: `systemd 257 (x)\n+PAM ${built} +ACL\n` });
+Deno.test("seccomp() is broken where systemd-nspawn or the kernel was built without it", async () => {
+  const STATUS = "Name:\tcat\nSeccomp:\t0\n";
+  for (
+    const [built, status, expected] of [
+      ["+SECCOMP", STATUS, "ok"],
+      ["-SECCOMP", STATUS, "broken"],
+      ["+SECCOMP", "Name:\tcat\n", "broken"],
+    ] as const
+  ) {
+    const answer = ([program]: readonly string[]) => ({
+      stdout: program === "cat" ? status : `systemd 257 (x)\n+PAM ${built} +ACL\n`,
+    });
     assert.equal((await find(seccomp, { answer }))[0]?.state, expected);
   }
 });
