@@ -280,17 +280,17 @@ onEachBoot(
   },
 );
 
-/** Prints where the standard input of a stage leads. */
-const SHOW_INPUT = "stat -Lc %d:%i /proc/$PPID/fd/0 /dev/null\n";
+/** Prints where the standard inputs of a machine's PID 1 and of a stage lead. */
+const SHOW_INPUTS = "stat -Lc %d:%i /proc/1/fd/0 /proc/$PPID/fd/0 /dev/null\n";
 
 onEachHost(
-  "a script in a plain machine without a user namespace gets no device of the host",
+  "no process of a plain machine without a user namespace has a device of the host",
   async (site) => {
     const own = await site.with({ boot: false, private_users: "off" });
     const { stdout } = await site.host.exec(["stat", "-Lc", "%d:%i", "/dev/null"]);
     await withMachine(own, async (id) => {
-      const done = await runScript(own, id, SHOW_INPUT);
-      assert.equal(done.stdout.split("\n").length, 3, done.stderr);
+      const done = await runScript(own, id, SHOW_INPUTS);
+      assert.equal(done.stdout.split("\n").length, 4, done.stderr);
       assert.ok(!done.stdout.split("\n").includes(stdout.trim()), `${done.stdout} and ${stdout}`);
     });
   },

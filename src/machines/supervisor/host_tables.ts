@@ -1,4 +1,4 @@
-/** Tables of the kernel that all machines share, and that no limit of memory or processes bounds. */
+/** What a machine shares with its host: tables of the kernel that no limit of memory or processes bounds, and /dev/null. */
 
 import type { Argv } from "../../host/host.ts";
 
@@ -20,6 +20,8 @@ const CGROUPS_OF_SLICE = 20_000;
 /**
  * Raises the limit of inotify instances, and limits the cgroups below a machine's and below its slice: without a process
  * of its own, since it delays each start. A host that does not allow it keeps what it has: doctor(8) names the former.
+ * The input is a pipe, since nspawn's init in a plain machine keeps it: root of a machine without a user namespace could
+ * change the mode of the host's /dev/null.
  *
  * Arguments: the command. systemd-run(1) would expand a dollar sign with braces.
  */
@@ -38,10 +40,11 @@ export const LIMIT_TABLES_SCRIPT = `
     done
   done </proc/self/cgroup
 } 2>/dev/null
-exec "$@"
+exec "$@" <<END
+END
 `;
 
-/** Returns a command line that runs another one in the cgroup of a machine, with these limits. */
+/** Returns a command line that runs another one in the cgroup of a machine, with these limits and an empty input. */
 export function withTableLimits(argv: readonly string[]): Argv {
   return ["sh", "-c", LIMIT_TABLES_SCRIPT, "sh", ...argv];
 }
