@@ -33,12 +33,14 @@ Deno.test("RUN_LOGGED_SCRIPT writes both streams of a command into a log that re
 
 Deno.test("RUN_LOGGED_SCRIPT gives a command a nameless pipe and no other file", async () => {
   await inFolder(async (folder) => {
-    const show = "for fd in 1 2; do readlink /proc/$$/fd/$fd; done; " +
+    const others =
       "for fd in 3 4 5 6 7 8 9; do [ ! -e /proc/$$/fd/$fd ] || echo $fd; done; echo end";
+    const show = `for fd in 1 2; do readlink /proc/$$/fd/$fd; done; ${others}`;
     const { text } = await runLogged(folder, show, "end\n");
     const [stdout, stderr, ...rest] = text.split("\n");
     for (const link of [stdout, stderr]) assert.match(link!, / \(deleted\)$/);
-    assert.deepEqual(rest, ["end", ""]);
+    // The tests themselves may have been started with further files.
+    assert.equal(rest.join("\n"), (await capture(["sh", "-c", others])).stdout);
   });
 });
 
