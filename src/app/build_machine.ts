@@ -10,6 +10,7 @@ import { toolEnvironment } from "../linux/tool.ts";
 import { STOP_SECONDS } from "../machines/exec/exec.ts";
 import { enterArgv } from "../machines/exec/nsenter.ts";
 import { withOwnStreams } from "../machines/exec/streams.ts";
+import { idCount } from "../machines/record/ids.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import { HOME_SHELL_SCRIPT, onOwnTerminal } from "../machines/use/shell.ts";
 import { planForBuild } from "./machine_plan.ts";
@@ -36,6 +37,7 @@ function buildMachine(host: Host, lease: Lease): BuildMachine {
   const enter: BuildMachine["enter"] = (argv) =>
     withOwnStreams(lease, inOwnCgroup(cgroup, STOP_SECONDS, enterArgv({ lease, leader }, argv)));
   return {
+    ids: lease.ids === null ? Infinity : idCount(lease.ids),
     enter,
     async openShell() {
       const argv = enter(["/bin/sh", "-c", HOME_SHELL_SCRIPT]);

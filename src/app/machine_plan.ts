@@ -14,7 +14,6 @@ import type { ProjectFolders } from "../machines/record/caches.ts";
 import { machineName } from "../machines/record/name.ts";
 import type { BaseTree, MachinePlan, PlannedJob } from "../machines/record/plan.ts";
 import { chrootLine } from "../machines/report/start_report.ts";
-import { adminBinds } from "../machines/start/binds.ts";
 import type { ChosenMachine } from "./choices.ts";
 import { sha256 } from "../text/hash.ts";
 import { helperBinds } from "./job_helper.ts";
@@ -64,9 +63,17 @@ export async function planForJob(
     folders: await foldersOf(config, job, machine),
     binds: [
       ...await helperBinds(host, config, job, chroot),
-      ...await adminBinds(host, config.store, settings.binds ?? []),
+      ...await checkedBinds(host, config, settings.binds),
     ],
   });
+}
+
+/** Most chroots have no binds, and their jobs pay for no import. */
+async function checkedBinds(host: Host, config: Config, wanted: readonly string[] = []) {
+  if (wanted.length === 0) return [];
+  const { writableFolders } = await import("../chroots/definition/writable_folders.ts");
+  const { adminBinds } = await import("../machines/start/binds.ts");
+  return await adminBinds(host, config.store, wanted, await writableFolders(host, config));
 }
 
 /** Plans the machine that tries out a new tree before it becomes a generation. */

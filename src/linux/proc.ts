@@ -34,6 +34,14 @@ export interface Mount {
   readonly type: string;
 }
 
+/** One mount, and which folder it shows. */
+export interface MountedFolder extends Mount {
+  /** The number of its file system's device, as `8:1`. */
+  readonly device: string;
+  /** The folder of the file system that is mounted. */
+  readonly root: string;
+}
+
 /** Reads all facts, with one process. */
 export async function kernelFacts(host: Host): Promise<KernelFacts> {
   const own = `/proc/${host.pid()}`;
@@ -98,12 +106,13 @@ export function parseCgroup(text: string): string | null {
 }
 
 /** Returns the mounts in a text that holds proc_pid_mountinfo(5), in the order in which they were made. */
-export function parseMounts(text: string): Mount[] {
+export function parseMounts(text: string): MountedFolder[] {
   return text.split("\n").flatMap((line) => {
     const [before = "", after] = line.split(" - ");
-    const point = before.split(" ")[4];
+    const [, , device = "", root = "", point] = before.split(" ");
     const type = after?.split(" ")[0];
-    return point === undefined || type === undefined ? [] : [{ point: unescape(point), type }];
+    if (point === undefined || type === undefined) return [];
+    return [{ point: unescape(point), type, device, root: unescape(root) }];
   });
 }
 
@@ -128,13 +137,22 @@ function unescape(text: string): string {
  * @param path An absolute path without symlinks.
  */
 export function fileSystemOf(mounts: readonly Mount[], path: string): string {
+  return mountOf(mounts, path)?.type ?? "";
+}
+
+/**
+ * Returns the mount that holds a path; undefined where none is known.
+ *
+ * @param path An absolute path without symlinks.
+ */
+export function mountOf<T extends Mount>(mounts: readonly T[], path: string): T | undefined {
   const holds = ({ point }: Mount) =>
     path === point || path.startsWith(point === "/" ? "/" : `${point}/`);
   // The longest mount point holds the path, and of several mounts on it the last one.
-  return mounts.filter(holds).reduce(
-    (best, mount) => mount.point.length >= best.point.length ? mount : best,
-    { point: "", type: "" },
-  ).type;
+  return mounts.filter(holds).reduce<T | undefined>(
+    (best, mount) => mount.point.length >= (best?.point.length ?? 0) ? mount : best,
+    undefined,
+  );
 }
 
 /** Identifies a process for one boot: a process id is used again, but not with the same start time. */

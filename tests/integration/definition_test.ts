@@ -87,7 +87,11 @@ onEachHost("a chroot whose build fails does not exist, whatever failed", async (
       `source = "dir:${site.store}/${CHROOT}"\nsetup = ["exit 3"]`,
       /cannot provision the tree: a command failed/,
     ],
-    [`source = "dir:${site.store}/${CHROOT}"\ncopy = { "/no/such" = "/x" }`, /failed/],
+    [
+      `source = "dir:${site.store}/${CHROOT}"\ncopy = { "/no/such" = "/x" }`,
+      /cannot copy \/no\/such: no/,
+    ],
+    [`source = "dir:${site.store}/${CHROOT}"\ncopy = { "/dev/null" = "/x" }`, /is a device/],
     [`source = "tar:${evil}"`, /Cannot create/],
   ];
   for (const [definition, reason] of cases) {

@@ -194,6 +194,38 @@ onEachHost(
 );
 
 onEachHost(
+  "copied files keep owners that a machine has, and others are refused",
+  async (site) => {
+    await withStore(site, {}, async (own) => {
+      const root = await smallFolder(site);
+      const folder = `${site.host.store}/.tests/copied-${newJob()}`;
+      const lay = `mkdir -p ${folder} && cd ${folder} && ln -s /dev/null link && mkfifo pipe &&
+echo large >large && chown 1000000:1000001 large && chmod 600 large`;
+      assert.equal((await own.host.exec(["sh", "-c", lay])).code, 0);
+      await define(own, "x", `source = "dir:${root}"\ncopy = { "${folder}" = "/srv/folder" }\n`);
+      await succeed(own, "chroot-create", "x");
+      const look = "cd $0/srv/folder && stat --format='%F %u:%g %a' large pipe && readlink link";
+      const copied = await own.host.exec(["sh", "-c", look, `${own.store}/x`]);
+      assert.equal(
+        copied.stdout,
+        "regular file 1000000:1000001 600\nfifo 0:0 644\n/dev/null\n",
+        copied.stderr,
+      );
+      await own.host.exec(["chown", "1048576", `${folder}/large`]);
+      const refused = await own.call(["chroot-maintenance", "x"], PATIENCE);
+      assert.equal(refused.code, 1, refused.stderr);
+      assert.match(refused.stderr, /cannot copy .*\/large: its owner or group is above 1048575/);
+      const host = await own.with({ private_users: "off" });
+      await define(host, "x", `source = "dir:${root}"\ncopy = { "${folder}" = "/srv/folder" }\n`);
+      await succeed(host, "chroot-maintenance", "x");
+      const owner = ["stat", "--format=%u", `${own.store}/x/srv/folder/large`];
+      assert.equal((await own.host.exec(owner)).stdout, "1048576\n");
+      await own.host.exec(["rm", "-rf", folder, root]);
+    });
+  },
+);
+
+onEachHost(
   "a stranger's programs are not set up as the host's root, unless the configuration trusts images",
   async (site) => {
     const tar = `${site.store}/.tests/small-${newJob()}.tar`;

@@ -15,6 +15,7 @@ import { recoverStore } from "../generations/recover.ts";
 import { chooseSource, type SuiteHints } from "../sources/choose.ts";
 import type { Source } from "../sources/source.ts";
 import { finishBuild } from "./finish_build.ts";
+import { checkHostFiles } from "./host_files.ts";
 import { provisionTree, requirePlaybookProgram } from "./provision.ts";
 
 /**
@@ -75,6 +76,7 @@ async function sourceOf(
   recipe: Recipe,
   hints: SuiteHints,
 ): Promise<Source> {
+  await checkHostFiles(context.host, context.config, recipe);
   const source = await chooseSource(context, name, recipe, hints);
   await requirePlaybookProgram(context.host, recipe);
   return source;

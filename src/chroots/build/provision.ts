@@ -2,12 +2,13 @@
 
 import { join } from "@std/path/posix";
 import { hostFailure, refused } from "../../failure.ts";
-import type { Argv, Host } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
 import { requireProgram, runTool } from "../../linux/tool.ts";
 import type { Recipe } from "../definition/recipe.ts";
 import type { BuildMachine, Candidate, ChrootContext } from "../generations/context.ts";
 import { chrootPaths } from "../generations/paths.ts";
 import { ANSIBLE_PLAYBOOK, runPlaybook } from "./ansible.ts";
+import { collectFiles, refuseForeignOwners } from "./host_files.ts";
 
 /** Refuses a recipe with a playbook where ansible-playbook is missing, before anything is built. */
 export async function requirePlaybookProgram(host: Host, { playbook }: Recipe): Promise<void> {
@@ -37,11 +38,12 @@ export async function provisionTree(
   const { build: { copy = {}, setup = [] }, playbook, settings } = recipe;
   if (packages.length > 0) await requireApt(host, tree);
   const copies = Object.entries(copy);
+  const sources = copies.map(([from]) => from);
   const steps = [upgrades, packages.length > 0, copies.length > 0, setup.length > 0];
   if (playbook === null && !steps.includes(true)) return;
   const folder = join(chrootPaths(config.store, name).scratch, "copy");
   const files = copies.length === 0 ? null : { from: folder, to: COPIED };
-  await collectFiles(host, copies.map(([from]) => from), folder, interrupt);
+  if (files !== null) await provisioning(collectFiles(host, sources, folder, interrupt), interrupt);
   const request = { name, tree, image, settings, stranger, files };
   await context.withBuildMachine(request, interrupt, async (machine) => {
     const run = (script: string, ...words: string[]) =>
@@ -53,6 +55,7 @@ export async function provisionTree(
       host.log.info(`Installing ${packages.join(", ")}`);
       await run(INSTALL_SCRIPT, ...packages);
     }
+    if (files !== null) await refuseForeignOwners(host, sources, machine.ids);
     for (const [index, [from, to]] of copies.entries()) {
       host.log.info(`Copying ${from} to ${to}`);
       await run(COPY_SCRIPT, `${COPIED}/${index}`, to);
@@ -67,26 +70,6 @@ export async function provisionTree(
 
 /** The path in the machine at which the files to be copied are mounted. */
 const COPIED = "/run/nspawn-runner-copy";
-
-/**
- * Copies files of the host beside the tree: a machine with user ids of its own sees them with their owners only on a
- * file system that can map these.
- */
-async function collectFiles(
-  host: Host,
-  files: readonly string[],
-  folder: string,
-  interrupt: AbortSignal,
-): Promise<void> {
-  if (files.length === 0) return;
-  await host.files.makeDirectory(folder);
-  for (const [index, file] of files.entries()) {
-    const argv: Argv = ["cp", "-RH", ...PRESERVE, "--", file, join(folder, `${index}`)];
-    await provisioning(runTool(host, argv, {}, interrupt), interrupt);
-  }
-}
-
-const PRESERVE = ["--preserve=all", "--reflink=auto", "--no-target-directory"] as const;
 
 /** Arguments: the file, its target. It runs in the machine, so that no symlink of the tree leads out of it. */
 export const COPY_SCRIPT = 'mkdir -p "$(dirname "$2")" && cp -RpT "$1" "$2"';

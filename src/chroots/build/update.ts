@@ -11,6 +11,7 @@ import { requireOwned } from "../generations/ownership.ts";
 import { currentRecord, UNKNOWN_ORIGIN } from "../generations/record.ts";
 import { strangerOf } from "../generations/stranger.ts";
 import { type BuildResult, finishBuild } from "./finish_build.ts";
+import { checkHostFiles } from "./host_files.ts";
 import { hasApt, provisionTree, requirePlaybookProgram } from "./provision.ts";
 
 /**
@@ -21,6 +22,7 @@ export async function update(context: ChrootContext, name: ChrootName): Promise<
   const { host, config } = context;
   const recipe = await readRecipe(host, config, name);
   await requireOwned(host, config.store, name, "update");
+  await checkHostFiles(host, config, recipe);
   await requirePlaybookProgram(host, recipe);
   await using folder = await openBuildFolder(host, config.store, name);
   const { tree } = folder;

@@ -43,6 +43,8 @@ export interface BuildRequest extends Candidate {
 
 /** A machine as jobs get it, but with the tree itself as its root: what its programs write stays in the tree. */
 export interface BuildMachine {
+  /** Owners from this id on are nobody in the machine; infinite where it shares the ids of the host. */
+  readonly ids: number;
   /** Returns the command line that runs a command in the machine as root, with the caller's environment. */
   enter(argv: readonly string[]): Argv;
   /** Opens a shell on the streams of this process, and returns its exit code. */

@@ -65,6 +65,8 @@ export interface FixtureOptions {
   readonly trial?: (candidate: Candidate) => Promise<void>;
   /** A shell in a build machine; default: it changes nothing and ends with 0. */
   readonly shell?: (request: BuildRequest, fixture: Fixture) => Promise<number>;
+  /** How many user ids a build machine has. */
+  readonly ids?: number;
   /** The answer of the person at the terminal. */
   readonly answer?: string | null;
   readonly terminals?: readonly ("stdin" | "stdout" | "stderr")[];
@@ -129,6 +131,7 @@ export function withStore(
         withBuildMachine: async (request, _interrupt, act) => {
           built.push(request);
           return await act({
+            ids: options.ids ?? 1_048_576,
             enter: (argv) => [ENTER, request.tree, ...argv],
             openShell: async () => await options.shell?.(request, fixture!) ?? 0,
           });

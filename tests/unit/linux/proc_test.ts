@@ -19,10 +19,15 @@ const MOUNTINFO = `21 1 8:1 / / rw,relatime - ext4 /dev/vda rw
 26 23 0:43 / /var/lib/nspawn-runner rw master:1 propagate_from:2 - xfs /dev/vdc rw
 `;
 
-Deno.test("parseMounts() reads points, types and escapes, and ignores other lines", () => {
+Deno.test("parseMounts() reads points, types, folders and escapes, and ignores other lines", () => {
   const mounts = parseMounts(`0::/x\nfoo - bar\n${MOUNTINFO}`);
   assert.equal(mounts.length, 6);
-  assert.deepEqual(mounts[3], { point: "/var/lib/nspawn-runner/.machines/a b\\c", type: "tmpfs" });
+  assert.deepEqual(mounts[3], {
+    point: "/var/lib/nspawn-runner/.machines/a b\\c",
+    type: "tmpfs",
+    device: "0:41",
+    root: "/",
+  });
 });
 
 Deno.test("fileSystemOf() takes the longest mount point, and of two the last", () => {
