@@ -118,10 +118,18 @@ close_prefix() {
   [ -z "$CREATED" ] || rmdir $CREATED 2>/dev/null || :
 }
 
-build_bundle() {
+# Builds the program in two ways. The executable has no code cache: of many small files each call compiles
+# only those that it needs. The script has one, and a single file is faster for it.
+build_program() {
   say "Building nspawn-runner $VERSION"
+  bundle --code-splitting --outdir "$BUILD/program"
+  bundle -o "$BUILD/nspawn-runner.js"
+}
+
+# Bundles the program with the options $@.
+bundle() {
   # shellcheck disable=SC2086 # a list of words
-  "$DENO" bundle $ROUTE --minify -o "$BUILD/nspawn-runner.js" mod.ts >>"$LOG" 2>&1 </dev/null ||
+  "$DENO" bundle $ROUTE --minify "$@" mod.ts >>"$LOG" 2>&1 </dev/null ||
     die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm or JSR"
 }
 
@@ -133,7 +141,7 @@ GRANTS="--no-prompt --allow-read --allow-write --allow-env --allow-run --allow-s
 compile() {
   # shellcheck disable=SC2086 # a list of words
   timeout 300 "$DENO" compile --no-config --no-code-cache $GRANTS \
-    -o "$BUILD/nspawn-runner" "$BUILD/nspawn-runner.js" >>"$LOG" 2>&1 </dev/null || return 1
+    -o "$BUILD/nspawn-runner" "$BUILD/program/mod.js" >>"$LOG" 2>&1 </dev/null || return 1
   # With a code cache it would read a file in /tmp, which any user can create.
   grep -aq '"code_cache_key":null' "$BUILD/nspawn-runner" || return 1
   install -m 755 "$BUILD/nspawn-runner" "$CANDIDATE" && candidate_starts
@@ -279,7 +287,7 @@ install_program() {
   fi
   find_deno "$BUILD" "$LIB/deno"
   choose_route "$BUILD"
-  build_bundle
+  build_program
   FORM=executable
   compile || FORM=script
   [ "$FORM" = executable ] || make_script

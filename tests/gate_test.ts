@@ -55,3 +55,56 @@ Deno.test("gate: unit tests cover the lines of src", async () => {
     `${lines} % of lines, less than ${COVERAGE_FLOOR} %\n${table}`,
   );
 });
+
+/** The most that a call may load, in bytes: a call compiles all of it, in 3 ms for 100 kB. Lower it where less is loaded. */
+const LOADED: Readonly<
+  Record<string, { readonly modules: readonly string[]; readonly limit: number }>
+> = {
+  "every call": { modules: [], limit: 35_000 },
+  config: { modules: ["gitlab_config", "load"], limit: 69_000 },
+  prepare: { modules: ["prepare"], limit: 171_000 },
+  run: { modules: ["run"], limit: 93_000 },
+  cleanup: { modules: ["cleanup"], limit: 109_000 },
+};
+
+Deno.test("gate: calls of a job load no more than they need", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await deno("task", "bundle", "--outdir", folder);
+    const files = await bundledFiles(folder);
+    const excess = Object.entries(LOADED).map(([call, { modules, limit }]) =>
+      [call, bytesLoaded(files, modules), limit] as const
+    ).filter(([, bytes, limit]) => bytes > limit);
+    assert.deepEqual(excess, []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Returns the text of each file of the bundle by its name. */
+async function bundledFiles(folder: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for await (const { name } of Deno.readDir(folder)) {
+    files.set(name, await Deno.readTextFile(`${folder}/${name}`));
+  }
+  return files;
+}
+
+/** Returns the size of the files that the program imports by the time when it has imported these modules. */
+function bytesLoaded(files: ReadonlyMap<string, string>, modules: readonly string[]): number {
+  const loaded = new Set(["mod.js", ...modules.map((module) => chunkOf(files, module))]);
+  for (const name of loaded) {
+    const imports = files.get(name)!.matchAll(/(?:from|import)"\.\/([^"]+)"/g);
+    for (const [, imported] of imports) loaded.add(imported!);
+  }
+  return [...loaded].reduce((sum, name) => sum + files.get(name)!.length, 0);
+}
+
+/** Returns the name of the file that a dynamic import of a module loads. */
+function chunkOf(files: ReadonlyMap<string, string>, module: string): string {
+  const [name, ...others] = [...files.keys()].filter((file) =>
+    file.replace(/-[A-Z0-9]{8}\.js$/, "") === module
+  );
+  assert.ok(name !== undefined && others.length === 0, `no chunk, or several, of ${module}`);
+  return name;
+}

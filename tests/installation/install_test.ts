@@ -10,6 +10,7 @@ import {
   manifestOf,
   metadataOf,
   modesOf,
+  modulesIn,
   NO_DENORT,
   run,
   versionOf,
@@ -37,6 +38,26 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
       "lib/nspawn-runner/deno": "755 root",
       "lib/nspawn-runner/manifest": "644 root",
     });
+    // The first call already has the compiled code of the program, which only root can have written.
+    const cache = `${prefix}/lib/nspawn-runner/cache`;
+    const cached = await run(["grep", "-rlaF", `file://${prefix}/bin/nspawn-runner`, cache]);
+    assert.match(cached.stdout, /code_cache/);
+    const writable = await run([
+      "find",
+      cache,
+      "!",
+      "-type",
+      "l",
+      "(",
+      "-perm",
+      "/022",
+      "-o",
+      "!",
+      "-uid",
+      "0",
+      ")",
+    ]);
+    assert.equal(writable.output, "");
   });
 });
 
@@ -61,6 +82,10 @@ Deno.test("install.sh installs an executable that cannot open a connection", asy
       assert.deepEqual(granted[`allow_${name}`], [], name);
     }
     assert.equal(granted["prompt"], false);
+    // Deno looks for a module that is not in the executable below /tmp, where any user may put one.
+    const { imported, contained } = await modulesIn(`${prefix}/bin/nspawn-runner`);
+    assert.ok(imported.length > 20, `${imported}`);
+    assert.deepEqual(imported.filter((name) => !contained.includes(name)), []);
   });
 });
 

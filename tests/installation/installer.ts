@@ -129,6 +129,18 @@ export async function metadataOf(executable: string): Promise<Record<string, unk
   return JSON.parse(`${done.stdout.trim()}}`);
 }
 
+/** Returns the names of the modules that the program in an executable imports, and of the files in the executable. */
+export async function modulesIn(
+  executable: string,
+): Promise<{ imported: string[]; contained: string[] }> {
+  const done = await run(["grep", "-aoE", '"(\\./)?[a-z_]+-[A-Z0-9]{8}\\.js"', executable]);
+  const words = [...new Set(done.stdout.trim().split("\n"))].map((word) => word.slice(1, -1));
+  const [imported, contained] = [true, false].map((isImport) =>
+    words.filter((word) => word.startsWith("./") === isImport)
+  );
+  return { imported: imported!.map((word) => word.slice(2)), contained: contained! };
+}
+
 /** Returns the environment with which install.sh builds an executable; skips the test and returns null without a denort. */
 export async function fetchDenort(test: string): Promise<Environment | null> {
   const given = Deno.env.get("DENORT_BIN");
