@@ -29,7 +29,15 @@ const HOST_PACKAGES = [
   "umoci",
   "zstd",
 ];
-const JOB_PACKAGES = ["ca-certificates", "dbus", "git", "python3", "systemd", "systemd-sysv"];
+const JOB_PACKAGES = [
+  "ca-certificates",
+  "dbus",
+  "dbus-user-session",
+  "git",
+  "python3",
+  "systemd",
+  "systemd-sysv",
+];
 
 /** The certificates that the administrator added, such as a proxy's. */
 const CERTIFICATES = "/usr/local/share/ca-certificates";

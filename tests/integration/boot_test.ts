@@ -16,3 +16,24 @@ onEachHost("a machine does not wait until its network is online", async (site) =
     assert.equal(done.code, 0, done.stderr);
   });
 });
+
+const USER_MANAGER = `
+stat --format=%U "$XDG_RUNTIME_DIR" "$(echo "$DBUS_SESSION_BUS_ADDRESS" | cut -d= -f2)"
+systemctl --user is-system-running
+systemd-run --user --quiet --pipe --wait id --name --user
+`;
+
+onEachHost(
+  "the systemd of a booted machine's user runs, and that of no other one",
+  async (site) => {
+    const own = await site.with({ user: "games" });
+    await withMachine(own, async (id) => {
+      const { stdout, stderr } = await runScript(own, id, USER_MANAGER);
+      assert.equal(stdout, "games\ngames\nrunning\ngames\n", stderr);
+    });
+    await withMachine(site, async (id) => {
+      const done = await runScript(site, id, "env | grep XDG_RUNTIME_DIR; ls -A /run/user\n");
+      assert.equal(done.stdout, "", done.stderr);
+    });
+  },
+);

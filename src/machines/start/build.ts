@@ -24,6 +24,7 @@ import type { MachinePlan } from "../record/plan.ts";
 import { storageOf } from "../storage/choose.ts";
 import { hostsFile } from "./hosts_file.ts";
 import type { Reservation } from "./reserve.ts";
+import { userManagerFor, writeUserManager } from "./user_manager.ts";
 
 /**
  * Builds a machine. After a failure the caller removes what was made.
@@ -84,15 +85,21 @@ async function createFiles(
   bootMasks: BootMasks,
 ): Promise<readonly Bind[]> {
   const { user, ids, diskMax } = lease;
-  const environment = [...tree.environment, ...threadLimit(lease, settings.limits)];
   const paths = machinePaths(lease.store, name);
+  const manager = changesTree ? null : await userManagerFor(host, tree.path, lease);
+  const environment = [
+    ...tree.environment,
+    ...manager?.environment ?? [],
+    ...threadLimit(lease, settings.limits),
+  ];
   await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
   await writeGeneratorMasks(host, paths.stage, bootMasks);
   await copyEntryTools(host, { settings, ...lease }, paths.tools);
   if (changesTree) return binds; // what is written to /etc/hosts belongs to the tree
   const hosts = await hostsFile(host, tree.path, paths, name, settings.extra_hosts);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
-  return [hosts, ...binds];
+  const own = manager === null ? [hosts] : [hosts, await writeUserManager(host, paths, manager)];
+  return [...own, ...binds];
 }
 
 /**
