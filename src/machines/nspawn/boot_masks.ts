@@ -15,7 +15,8 @@ export interface BootMasks {
 export const NO_BOOT_MASKS: BootMasks = { units: [], generators: [] };
 
 /**
- * They save state for the next boot, or wait for a person; `tmp.mount` would hide /tmp of the machine's storage. The
+ * They save state for the next boot, or wait for a person, which also delays the machine's end: the kernel closes the
+ * inotify instance of each path unit in several milliseconds. `tmp.mount` would hide /tmp of the machine's storage. The
  * network is configured before the machine boots: services that manage it would take its address away, or wait for it.
  */
 const UNITS = [
@@ -28,12 +29,17 @@ const UNITS = [
   "ifupdown-wait-online.service",
   "ldconfig.service",
   "networking.service",
+  "systemd-ask-password-console.path",
+  "systemd-ask-password-wall.path",
   "systemd-firstboot.service",
   "systemd-hwdb-update.service",
+  "systemd-journal-catalog-update.service",
   "systemd-journal-flush.service",
   "systemd-networkd-wait-online.service",
   "systemd-networkd.service",
   "systemd-networkd.socket",
+  "systemd-udev-load-credentials.service",
+  "systemd-update-done.service",
   "tmp.mount",
 ];
 
@@ -42,19 +48,24 @@ const FSTAB = ["etc/fstab", "systemd-remount-fs.service"] as const;
 
 /**
  * The masked generators of systemd. They write units for things that a machine never has: a boot loader, hibernation,
- * a partitioned disk, a TPM, a command in the kernel's command line; and for the console's getty, which is masked.
+ * a partitioned disk, a TPM, a download or a command in the kernel's command line, an offline update, a way for ssh(1)
+ * of the host; and for the console's getty, which is masked.
  */
 const GENERATORS = [
   "systemd-bless-boot-generator",
   "systemd-getty-generator",
   "systemd-gpt-auto-generator",
   "systemd-hibernate-resume-generator",
+  "systemd-import-generator",
   "systemd-run-generator",
+  "systemd-ssh-generator",
+  "systemd-system-update-generator",
   "systemd-tpm2-generator",
 ];
 
 /** Tables of disks, which no machine has, and the generators that write units for their entries. */
 const TABLES = [
+  ["etc/fstab", "systemd-fstab-generator"],
   ["etc/crypttab", "systemd-cryptsetup-generator"],
   ["etc/veritytab", "systemd-veritysetup-generator"],
   ["etc/integritytab", "systemd-integritysetup-generator"],

@@ -40,13 +40,25 @@ Deno.test("bootMasksFor() does not mask the remount unit where fstab(5) has an e
   });
 });
 
-Deno.test("bootMasksFor() masks what would hide /tmp, manage the network, or wait for it", async () => {
+Deno.test("bootMasksFor() masks the generator of fstab(5) where it has no entry", async () => {
+  await inFolder(async (folder) => {
+    const masks = async (fstab: string) =>
+      (await bootMasksFor(host, await treeWith(folder, { fstab }))).generators
+        .includes("systemd-fstab-generator");
+    assert.equal(await masks("# UNCONFIGURED\n"), true);
+    assert.equal(await masks("tmpfs /srv tmpfs size=1m\n"), false);
+  });
+});
+
+Deno.test("bootMasksFor() masks what would hide /tmp, manage the network, or wait for it or for a person", async () => {
   await inFolder(async (folder) => {
     const { units } = await bootMasksFor(host, folder);
     const expected = [
       "tmp.mount",
       "systemd-networkd.service",
       "NetworkManager-wait-online.service",
+      "systemd-ask-password-console.path",
+      "systemd-ask-password-wall.path",
     ];
     assert.deepEqual(expected.filter((unit) => !units.includes(unit)), []);
   });
