@@ -17,6 +17,7 @@ import { chroots, otherHosts, storage, store } from "./store.ts";
 import { swap } from "./swap.ts";
 import { inotify, limits, nspawn, runnerService, seccomp, timers } from "./systemd.ts";
 import { userNamespaces } from "./user_namespaces.ts";
+import { weakChroots, weakConfiguration } from "./weakenings.ts";
 
 /** All checks, in the order in which a job meets what they check. */
 const CHECKS: readonly Check[] = [
@@ -39,6 +40,8 @@ const CHECKS: readonly Check[] = [
   buildNamespaces,
   hostUsers,
   network,
+  weakConfiguration,
+  weakChroots,
   gitlabRunner,
   runnerService,
   runners,

@@ -29,6 +29,13 @@ onEachHost(
       assert.equal(stateOf(topic), "ok", topic);
     }
     assert.match(rows.find(({ topic }) => topic === "chroots")!.found, new RegExp(CHROOT));
+    assert.equal(stateOf(`chroot ${CHROOT}`), undefined);
+    const opened = await site.with({ network_allow: ["0.0.0.0/0"], nesting: true });
+    await opened.put('capabilities = ["CAP_SYS_PTRACE"]\n', `${opened.definitions}/${CHROOT}.toml`);
+    const { stdout } = await opened.call(["doctor"]);
+    for (const topic of ["all chroots", `chroot ${CHROOT}`, "network_allow"]) {
+      assert.match(stdout, new RegExp(`^${topic} +weak +`, "m"));
+    }
     assert.equal(stateOf("limits"), await enforcesLimits(site) ? "ok" : "weak");
     const unknown = await site.call(["doctor", "--machine", "no-such-image"]);
     assert.equal(unknown.code, 1);

@@ -485,3 +485,68 @@ onEachHost("machines use name servers that they can reach", async (site) => {
     await succeed(own, "cleanup", "--id", id);
   }
 });
+
+/** Routers of the host's neighbourhood in a network namespace: each link leads there, and learns routes on its own. */
+const ROUTER = `
+ip netns add router
+for link in uplink quiet guests; do
+  ip link add "$link" type veth peer name "to-$link" netns router
+  ip link set "$link" up && ip netns exec router ip link set "to-$link" up
+done
+`;
+
+/** A host that forwards nothing but on the link "guests", and accepts router advertisements as the kernel does. */
+const NO_FORWARDING = `cd /proc/sys/net/ipv6/conf
+echo 0 >all/forwarding
+for link in default uplink quiet guests; do echo 1 >"$link/accept_ra"; done
+echo 1 >guests/forwarding
+`;
+
+/** The same link as one of ROUTER, which appears after forwarding was turned on. */
+const LATER = `
+ip link add later type veth peer name to-later netns router
+ip link set later up && ip netns exec router ip link set to-later up
+`;
+
+const NO_ROUTER = `ip netns del router
+for link in uplink quiet guests later; do ip link del "$link"; done 2>/dev/null
+echo 1 >/proc/sys/net/ipv6/conf/default/accept_ra`;
+
+/** Advertises a router on each link that is an argument: RFC 4861, section 4.2. */
+const ADVERTISE = `import socket, struct, sys
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+for link in sys.argv[1:]:
+    text = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
+    s.sendto(text, ("ff02::1", 0, 0, socket.if_nametoindex("to-" + link)))
+`;
+
+onEachHost("links still accept router advertisements once the host forwards", async (site) => {
+  const advertise = await site.put(ADVERTISE);
+  const accepting = async (...links: string[]) => {
+    const argv = ["ip", "netns", "exec", "router", "python3", advertise, ...links];
+    await site.host.exec(argv); // fails until the link has its address
+    const routes = await site.host.exec(["ip", "-6", "route", "show", "default", "proto", "ra"]);
+    return links.filter((link) => routes.stdout.includes(` dev ${link} `));
+  };
+  const accept = async (...links: string[]) =>
+    assert.ok(
+      await until(async () => (await accepting(...links)).length === links.length || null, 60_000),
+      `${links} accept router advertisements`,
+    );
+  try {
+    const set = await site.host.exec(["sh", "-euc", ROUTER + NO_FORWARDING]);
+    assert.equal(set.code, 0, set.stderr);
+    await accept("uplink");
+    const own = await site.with({ network: "private", boot: false });
+    await withMachine(own, async () => {
+      const forwarding = "/proc/sys/net/ipv6/conf/all/forwarding";
+      assert.equal((await site.host.exec(["cat", forwarding])).stdout, "1\n");
+      assert.equal((await site.host.exec(["sh", "-euc", LATER])).code, 0);
+      await accept("uplink", "quiet", "later");
+      assert.deepEqual(await accepting("guests", "uplink"), ["uplink"], "it forwarded before");
+    });
+  } finally {
+    await site.host.exec(["sh", "-c", NO_ROUTER]);
+  }
+});

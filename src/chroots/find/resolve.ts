@@ -39,9 +39,18 @@ export async function resolveChroot(
 async function findChroot(host: Host, config: Config, name: ChrootName): Promise<Chroot | null> {
   const tree = await lookUpTree(host, config.store, name);
   if (tree === null) return null;
+  return { name, ...tree, own: await ownSettings(host, config, name) };
+}
+
+/** Returns the settings of a chroot's machines: those of its definition, then those of its playbook. */
+export async function ownSettings(
+  host: Host,
+  config: Config,
+  name: ChrootName,
+): Promise<Chroot["own"]> {
   const found = await findDefinition(host, config, name);
   const playbook = await findPlaybook(host, config, name, found);
-  return { name, ...tree, own: [found?.definition.machine ?? {}, playbook?.machine ?? {}] };
+  return [found?.definition.machine ?? {}, playbook?.machine ?? {}];
 }
 
 /**

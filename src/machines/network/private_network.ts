@@ -66,17 +66,17 @@ exit 0
 `;
 
 /**
- * Loads the rules. Arguments: an option of nft, whether to turn on forwarding of IPv4, and of IPv6. A host that forwards
- * accepts router advertisements only where accept_ra is 2: the kernel's networking/ip-sysctl. Only links change that
- * have a default route from an advertisement, and did not forward: on others a neighbour could newly advertise routes.
+ * Loads the rules. Arguments: an option of nft, whether to turn on forwarding of IPv4, and of IPv6. A link that forwards
+ * accepts router advertisements only where accept_ra is 2: the kernel's networking/ip-sysctl. Links that accept them,
+ * and `default` for those that appear later, go on to do so; no link that forwards already begins to.
  */
 export const LOAD_RULES_SCRIPT = `
 nft \${1:+"$1"} -f - || exit
 [ "$2" = no ] || echo 1 >${FORWARD4} || exit
 if [ "$3" = yes ]; then
-  ip -6 route show default proto ra | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | while read -r link; do
-    folder=/proc/sys/net/ipv6/conf/$link
-    [ "$(cat "$folder/forwarding" "$folder/accept_ra" | tr -d '\\n')" != 01 ] || echo 2 >"$folder/accept_ra"
+  for folder in /proc/sys/net/ipv6/conf/*; do
+    values=$(cat "$folder/forwarding" "$folder/accept_ra" 2>/dev/null | tr -d '\\n')
+    [ "$values" != 01 ] || echo 2 >"$folder/accept_ra"
   done
   echo 1 >${FORWARD6}
 fi

@@ -9,7 +9,7 @@ export const TABLE = "inet nspawn-runner";
 const ANY = `"${INTERFACE_PREFIX}*"`;
 
 /** Metadata services of clouds, which hand out credentials of the host. */
-const METADATA = [
+export const METADATA = [
   "169.254.0.0/16",
   "100.100.100.200",
   "168.63.129.16",
