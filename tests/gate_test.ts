@@ -62,9 +62,9 @@ const LOADED: Readonly<
 > = {
   "every call": { modules: [], limit: 35_000 },
   config: { modules: ["gitlab_config", "load"], limit: 69_000 },
-  prepare: { modules: ["prepare"], limit: 171_000 },
-  run: { modules: ["run"], limit: 93_000 },
-  cleanup: { modules: ["cleanup"], limit: 109_000 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 180_000 },
+  run: { modules: ["run"], limit: 69_000 },
+  cleanup: { modules: ["cleanup"], limit: 84_000 },
 };
 
 Deno.test("gate: calls of a job load no more than they need", async () => {

@@ -2,7 +2,7 @@
 
 import type { Argv } from "../host/host.ts";
 import { isSystemdHost } from "../linux/systemd.ts";
-import { DEVICE_POLICY } from "../machines/supervisor/systemd.ts";
+import { DEVICE_POLICY } from "../machines/supervisor/start_unit.ts";
 import { type Check, ok, unknown, weak } from "./finding.ts";
 
 const TOPIC = "devices";

@@ -2,7 +2,7 @@
 
 import { readKernel } from "../linux/proc.ts";
 import { isSystemdHost } from "../linux/systemd.ts";
-import { SLICE, SLICE_TASKS_PERCENT } from "../machines/supervisor/systemd.ts";
+import { SLICE, SLICE_TASKS_PERCENT } from "../machines/supervisor/unit.ts";
 import { type Check, type Finding, ok, weak } from "./finding.ts";
 
 const TOPIC = "processes";

@@ -2,7 +2,7 @@
 
 import type { Host } from "../../host/host.ts";
 import { DF, parseDiskSpace } from "../../linux/disk.ts";
-import { unitOf } from "../supervisor/systemd.ts";
+import { unitOf } from "../supervisor/unit.ts";
 import type { Lease } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 

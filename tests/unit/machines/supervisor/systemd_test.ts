@@ -5,13 +5,12 @@ import { vethFor } from "../../../../src/machines/network/veth.ts";
 import type { MachineSpec } from "../../../../src/machines/nspawn/spec.ts";
 import { LIMIT_TABLES_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
 import {
-  KILL_IN_UNIT_SCRIPT,
   LIMIT_SLICE_SCRIPT,
   limitProperties,
   SHOW_LIMITS_SCRIPT,
-  systemd,
-  unitOf,
-} from "../../../../src/machines/supervisor/systemd.ts";
+} from "../../../../src/machines/supervisor/start_unit.ts";
+import { KILL_IN_UNIT_SCRIPT, systemd } from "../../../../src/machines/supervisor/systemd.ts";
+import { unitOf } from "../../../../src/machines/supervisor/unit.ts";
 import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
 import { leaseOf, SETTINGS, specOf } from "../fixture.ts";

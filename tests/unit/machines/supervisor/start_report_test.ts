@@ -3,7 +3,7 @@ import type { Failure } from "../../../../src/failure.ts";
 import {
   cannotStart,
   reportWhileStarting,
-} from "../../../../src/machines/supervisor/supervisor.ts";
+} from "../../../../src/machines/supervisor/start_report.ts";
 import { recordingHost } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
 import { leaseOf, specOf } from "../fixture.ts";
