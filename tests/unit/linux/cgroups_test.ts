@@ -219,3 +219,28 @@ Deno.test("cgroupStates() tells processes of another PID namespace, which no sig
     assert.equal(new TextDecoder().decode(stdout), "here\n", "it did not kill its own group");
   });
 });
+
+/**
+ * Its process ends as soon as it has a child, which does the same for some seconds: a process that was listed is gone
+ * before it is killed.
+ */
+const FORK_ON =
+  "perl -e '$end = time + 20; while (time < $end) { exit if fork }' >/dev/null 2>&1 &";
+
+Deno.test("signal_all freezes a cgroup, so that no process outruns the kill by a fork", async () => {
+  const cgroup = await ownCgroup();
+  if (cgroup === null) return skip("a fork bomb outruns the kill", "no cgroup can be made");
+  try {
+    const [program, ...args] = inCgroup(cgroup, ["sh", "-c", FORK_ON.repeat(2)]);
+    assert.equal((await new Deno.Command(program, { args }).output()).code, 0);
+    const populated = await cgroupStates(host, [cgroup]);
+    assert.deepEqual(populated, ["populated"], "the processes go on");
+    const script = `${END_FUNCTIONS}
+kill() { sleep 0.05 && command kill "$@"; } # as on a busy host
+signal_all "$1" KILL
+removed_within "$1" 100 && echo gone`;
+    assert.equal(await tell(["sh", "-c", script, "sh", cgroup]), "gone");
+  } finally {
+    await endCgroup(host, [cgroup], 0);
+  }
+});
