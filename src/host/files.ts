@@ -142,7 +142,11 @@ async function lock(path: string): Promise<Lock | null> {
     await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
     return {
       wasAbandoned: locked.size > 0,
-      release: () => file.close(),
+      release() {
+        // A process that another thread is starting has the file until it runs its program.
+        file.unlockSync();
+        file.close();
+      },
       remove: async () => {
         await ignoreMissing(Deno.remove(path));
         file.close();

@@ -238,3 +238,21 @@ Deno.test("files.lock() can be taken again once it is released, and has mode 060
     assert.equal(await modeOf(`${folder}/new`), 0o600);
   });
 });
+
+Deno.test("files.lock() is free at once when it is released, also while another thread starts processes", async () => {
+  const forever = 'for (;;) await new Deno.Command("true").output();';
+  const thread = new Worker(`data:application/javascript,${encodeURIComponent(forever)}`, {
+    type: "module",
+  });
+  try {
+    await inFolder(async (folder) => {
+      for (let tries = 0; tries < 500; tries++) {
+        const lock = await files.lock(`${folder}/lock`);
+        assert.ok(lock, `taken in try ${tries}`);
+        lock.release();
+      }
+    });
+  } finally {
+    thread.terminate();
+  }
+});
