@@ -4,6 +4,7 @@ import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import { findHelper } from "../gitlab/helper.ts";
 import type { Host } from "../host/host.ts";
+import { inputObstacles } from "../machines/network/gitlab_on_host.ts";
 import { loopbackObstacles } from "../machines/network/gitlab_on_loopback.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
 
@@ -48,7 +49,7 @@ export const runners: Check = async (host, config) => {
     if (!exists) return broken(name, `${executable} does not exist`, "Run install.sh");
     const finding = findingFrom(name, section, config.prepare_timeout);
     return finding.state === "ok"
-      ? await loopbackFinding(host, config, name, section) ?? finding
+      ? await accessFinding(host, config, name, section) ?? finding
       : finding;
   }));
 };
@@ -59,14 +60,20 @@ function customRunners(runners: unknown): Section[] {
 }
 
 /** Whether machines reach the runner's GitLab. */
-async function loopbackFinding(
+async function accessFinding(
   host: Host,
-  { network, extra_hosts }: Config,
+  { network, network_range, extra_hosts }: Config,
   name: string,
   { url }: Section,
 ): Promise<Finding | undefined> {
   if (network === "host" || network === "none" || typeof url !== "string") return;
-  const [obstacle] = await loopbackObstacles(host, url, extra_hosts);
+  const { stdout: chains } = await host.processes.capture(["nft", "list", "chains"])
+    .catch(() => ({ stdout: "" })); // no nft
+  const access = { server: url, extra: extra_hosts, range: network_range, chains };
+  const [obstacle] = [
+    ...await loopbackObstacles(host, url, extra_hosts),
+    ...await inputObstacles(host, access),
+  ];
   if (obstacle === undefined) return;
   const { reason, fix, severity } = obstacle;
   const fallsBack = network === "auto" && severity === "serious";

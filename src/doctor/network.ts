@@ -28,7 +28,8 @@ export const network: Check = async (host, config) => {
     RESULTS[kind],
     finding(kind, state, "nftables", "NAT, in a table of its own"),
     finding(kind, state, "forwarding", forwarding(state)),
-    finding(kind, state, "DNS", state.resolvers.servers.join(", ") || "no name server"),
+    finding(kind, state, "DNS", nameServers(state)),
+    ...unheardResolver(state),
     ...await rangeConflicts(host, config),
   ];
 };
@@ -51,6 +52,23 @@ const RESULTS: Readonly<Record<NetworkOfJobs["kind"], Finding>> = {
 function forwarding({ ipv6, forwarded }: PrivateNetworkState): string {
   const families = ipv6 ? "IPv4 and IPv6" : "IPv4";
   return forwarded ? families : `${families}, turned on with the first machine`;
+}
+
+function nameServers({ resolvers, upstream }: PrivateNetworkState): string {
+  const servers = resolvers.servers.join(", ") || "no name server";
+  return resolvers === upstream
+    ? servers
+    : `${servers}, where systemd-resolved answers as on the host`;
+}
+
+/** Names that only the host's own name server knows. */
+function unheardResolver({ resolverFirewalls: firewalls }: PrivateNetworkState): Finding[] {
+  if (firewalls.length === 0) return [];
+  return [weak(
+    "names of single links",
+    `not known in machines: ${firewalls[0]!.chain} drops what they ask systemd-resolved`,
+    firewalls.map(({ fix }) => fix).join(" && "),
+  )];
 }
 
 function finding(

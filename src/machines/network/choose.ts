@@ -5,6 +5,7 @@ import type { MachineSettings } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
+import { inputObstacles } from "./gitlab_on_host.ts";
 import { loopbackObstacles } from "./gitlab_on_loopback.ts";
 import type { Network, NetworkPlan } from "../record/network.ts";
 import {
@@ -94,9 +95,14 @@ export async function chooseNetwork(
     return hostNetwork(obstacles);
   }
   if (!obstacles.some(isSerious)) await rememberVerdict(host, state, WORKS);
-  const all = [...obstacles, ...ofServer];
+  const { chains } = state;
+  const range = plan.network_range;
+  const atInput = await inputObstacles(host, { server, extra: extra_hosts, range, chains });
+  const all = [...obstacles, ...ofServer, ...atInput];
   const notes = all.length === 0 ? [] : [`Network: ${describe(all)}`];
-  return { kind, resolvers: state.resolvers, ipv6: state.ipv6, notes };
+  // The host's own name server knows the loopback address of its /etc/hosts, others may know a better one.
+  const resolvers = ofServer.length > 0 ? state.upstream : state.resolvers;
+  return { kind, resolvers, ipv6: state.ipv6, notes };
 }
 
 /** The network of jobs on a host, and the obstacles that decide it; with a private one, those that jobs are told. */

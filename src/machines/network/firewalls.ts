@@ -3,6 +3,8 @@
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { INTERFACE_PREFIX } from "./address.ts";
+import { TABLE } from "./rules.ts";
+import { baseChains, type Call, droppingChains, namesMachines } from "./ruleset.ts";
 
 /** A table with a chain that drops what is forwarded. */
 export interface Firewall {
@@ -52,15 +54,22 @@ const OWNERS: readonly { sign: RegExp; owner: string; fix: string }[] = [
  * @param chains The output of `nft list chains`.
  */
 export function droppingTables(chains: string): Firewall[] {
-  return chains.split(/^(?=table )/m).flatMap((text) => {
-    const table = text.match(/^table (\S+ \S+) \{/)?.[1];
-    if (table === undefined || !dropsForwarded(text)) return [];
+  return tablesIn(chains).flatMap(({ table, text }) => {
+    if (!dropsForwarded(text)) return [];
     const { owner, fix } = OWNERS.find(({ sign }) => sign.test(text)) ?? {
       owner: `table ${table}`,
       fix:
         `a rule in its forward chain: iifname "${INTERFACE_PREFIX}*" accept, and one for what comes back`,
     };
     return [{ table, owner, fix }];
+  });
+}
+
+/** Returns the tables in the output of `nft list chains`. */
+function tablesIn(chains: string): { table: string; text: string }[] {
+  return chains.split(/^(?=table )/m).flatMap((text) => {
+    const table = text.match(/^table (\S+ \S+) \{/)?.[1];
+    return table === undefined ? [] : [{ table, text }];
   });
 }
 
@@ -80,16 +89,77 @@ export async function blockingFirewalls(
   candidates: readonly Firewall[],
 ): Promise<Firewall[]> {
   const found = await Promise.all(candidates.map(async (firewall) => {
-    const [family = "", name = ""] = firewall.table.split(" ");
-    const argv = ["nft", "list", "table", family, name] as const;
-    const { code, stdout, stderr } = await host.processes.capture(argv);
-    if (code !== 0 || stdout.trim() === "") {
-      throw hostFailure(
-        `Cannot list table ${firewall.table}: ${stderr.trim().split("\n")[0] || "no output"}`,
-        "Try again, and see nft list ruleset",
-      );
-    }
-    return stdout.includes(`"${INTERFACE_PREFIX}`) ? [] : [firewall];
+    const text = await listTable(host, firewall.table);
+    return namesMachines(text, "forward") ? [] : [firewall];
   }));
   return found.flat();
+}
+
+/** A chain that drops what machines send to the host itself. */
+export interface InputFirewall {
+  /** The chain and its table, with the program that made them where it is known. */
+  readonly chain: string;
+  /** The command that lets the call through. */
+  readonly fix: string;
+}
+
+/**
+ * Returns the chains that drop one of these calls of machines to the host. Each table with such a chain is listed: a rule may end
+ * a chain with another policy.
+ *
+ * @param chains The output of `nft list chains`.
+ * @throws {Failure} of the host where a table cannot be listed.
+ */
+export async function inputFirewalls(
+  host: Host,
+  chains: string,
+  calls: readonly Call[],
+): Promise<InputFirewall[]> {
+  const tables = tablesIn(chains).filter(({ table, text }) =>
+    /^(?:ip|inet) /.test(table) && table !== TABLE && baseChains(text, "input").length > 0
+  );
+  const found = await Promise.all(tables.map(async ({ table }) => {
+    const text = await listTable(host, table);
+    return calls.flatMap((call) =>
+      droppingChains(text, call).map((chain) => inputFirewall(table, chain, text, call))
+    );
+  }));
+  return found.flat();
+}
+
+function inputFirewall(
+  table: string,
+  chain: string,
+  text: string,
+  { protocol, port }: Call,
+): InputFirewall {
+  const named = `chain ${chain} of table ${table}`;
+  if (/chain ufw-before-input /.test(text)) {
+    const fix = `ufw allow in on ${LINKS} to any port ${port} proto ${protocol}`;
+    return { chain: `${named} (ufw)`, fix };
+  }
+  if (table === "inet firewalld") {
+    const add = `firewall-cmd --permanent --zone=ci --add-port=${port}/${protocol}`;
+    return { chain: `${named} (firewalld)`, fix: `${add} && firewall-cmd --reload` };
+  }
+  const fix = table === "ip filter" && chain === "INPUT"
+    ? `iptables -I INPUT -i ${LINKS} -p ${protocol} --dport ${port} -j ACCEPT`
+    : `nft insert rule ${table} ${chain} iifname '"${INTERFACE_PREFIX}*"' ${protocol} dport ${port} accept`;
+  return { chain: named, fix };
+}
+
+async function listTable(host: Host, table: string): Promise<string> {
+  const [family = "", name = ""] = table.split(" ");
+  const { code, stdout, stderr } = await host.processes.capture([
+    "nft",
+    "list",
+    "table",
+    family,
+    name,
+  ]);
+  if (code === 0 && stdout.trim() !== "") return stdout;
+  throw hostFailure(
+    `Cannot list table ${table}: ${stderr.trim().split("\n")[0] || "no output"}`,
+    "Try again, and see nft list ruleset",
+  );
 }

@@ -5,8 +5,9 @@ import { hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { BOOT_ID } from "../../linux/proc.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
-import { blockingFirewalls, droppingTables } from "./firewalls.ts";
+import { blockingFirewalls, droppingTables, type InputFirewall } from "./firewalls.ts";
 import type { NetworkPlan } from "../record/network.ts";
+import { answeringServers } from "./resolved.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
 import { type Rules, rulesFor, TABLE } from "./rules.ts";
 
@@ -27,6 +28,10 @@ export interface Obstacle {
 export interface PrivateNetworkState {
   readonly obstacles: readonly Obstacle[];
   readonly resolvers: Resolvers;
+  /** The name servers of the host's own name server, where that one answers machines; else the same. */
+  readonly upstream: Resolvers;
+  /** The chains because of which the host's own name server cannot answer machines. */
+  readonly resolverFirewalls: readonly InputFirewall[];
   /** Whether the host has a default route for IPv6. */
   readonly ipv6: boolean;
   /** Whether the host forwarded packets before this call. */
@@ -35,6 +40,8 @@ export interface PrivateNetworkState {
   readonly boot: string;
   /** What {@linkcode rememberVerdict} recorded in this boot; null for nothing. */
   readonly verdict: string | null;
+  /** The chains of all tables, as nft(8) lists them. */
+  readonly chains: string;
 }
 
 /** Whether the host is changed, or only tested. */
@@ -94,23 +101,34 @@ export async function preparePrivateNetwork(
   const reading = readResolvers(host);
   // No read is left behind where the examination fails.
   const facts = await readFacts(host).finally(() => reading.catch(() => {}));
-  const resolvers = await reading;
-  const { missing, nftFailure, ipv6, needsForward4, needsForward6, boot, verdict } = facts;
+  const { missing, nftFailure, ipv6, needsForward4, needsForward6, boot, verdict, chains } = facts;
+  const upstream = await reading;
+  const { resolvers, firewalls } = missing !== undefined || nftFailure !== undefined
+    ? { resolvers: upstream, firewalls: [] }
+    : await answeringServers(host, upstream, {
+      range: plan.network_range,
+      chains,
+      mayChange: mode === "change",
+    });
+  const servers = [...new Set([...upstream.servers, ...resolvers.servers])];
   const obstacles = missing !== undefined
     ? [missingProgram(missing)]
     : nftFailure !== undefined
     ? [nftObstacle("nft cannot list chains", nftFailure)]
     : [
-      ...await loadRules(host, rulesFor(plan, resolvers.servers), facts, mode),
-      ...await firewallObstacles(host, facts.chains),
+      ...await loadRules(host, rulesFor(plan, servers), facts, mode),
+      ...await firewallObstacles(host, chains),
     ];
   return {
     obstacles: [...obstacles, ...dnsObstacles(resolvers)],
     resolvers,
+    upstream,
+    resolverFirewalls: firewalls,
     ipv6,
     forwarded: !needsForward4 && !needsForward6,
     boot,
     verdict,
+    chains,
   };
 }
 

@@ -1,6 +1,6 @@
 /** The nftables table of this program. It matches interfaces by name, so that no rule is made for a single machine. */
 
-import { INTERFACE_PREFIX, IPV6_RANGE } from "./address.ts";
+import { INTERFACE_PREFIX, ipv4Addresses, IPV6_RANGE } from "./address.ts";
 import type { NetworkPlan } from "../record/network.ts";
 
 /** Its family and name. */
@@ -45,7 +45,11 @@ ${chains(plan.network_range, mark)}}\n`;
 }
 
 function chains(range: string, mark: string): string {
-  return `  chain prerouting {
+  const { gateway } = ipv4Addresses(range, 0);
+  return `  set askers {
+    type ipv4_addr; size 65535; flags dynamic;
+  }
+  chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iifname ${ANY} jump arriving
   }
@@ -63,7 +67,13 @@ function chains(range: string, mark: string): string {
   chain input {
     type filter hook input priority -10; policy accept;
     iifname ${ANY} jump names
+    iifname ${ANY} ip daddr ${gateway} jump asking
     iifname ${ANY} jump leaving
+    iifname != ${ANY} iifname != "lo" ip daddr ${gateway} drop
+  }
+  # No machine keeps the host's own name server from answering others.
+  chain asking {
+    meta l4proto { tcp, udp } th dport 53 add @askers { ip saddr limit rate over 500/second burst 1000 packets } drop
   }
   # No machine answers when the host asks its neighbours for a name, and the host does not ask machines.
   chain names {

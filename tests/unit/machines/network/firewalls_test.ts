@@ -63,7 +63,11 @@ for (const [chains, owner, fix] of TABLES) {
 Deno.test("blockingFirewalls() leaves out tables with a rule for machines", async () => {
   const candidates = droppingTables(`${DOCKER}${OTHER}`);
   const { host, commands } = recordingHost({
-    answer: (argv) => ({ stdout: argv.includes("mine") ? 'iifname "nr-*" accept' : DOCKER }),
+    answer: (argv) => ({
+      stdout: argv.includes("mine")
+        ? OTHER.replace("drop;\n", 'drop;\n\t\tiifname "nr-*" accept\n')
+        : DOCKER,
+    }),
   });
   assert.deepEqual((await blockingFirewalls(host, candidates)).map(({ owner }) => owner), [
     "Docker",
