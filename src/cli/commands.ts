@@ -1,24 +1,8 @@
 /** The table of all commands. Parsing, help, errors of usage and docs/reference/commands.md come from it. */
 
-import type { CommandSpec, OptionSpec, PositionalSpec } from "../app/command.ts";
-
-const IMAGE: PositionalSpec = {
-  name: "image",
-  help: "The chroot, by its name or as a job's `image:` names it",
-  required: false,
-};
-
-const DEFAULT_IMAGE: OptionSpec = {
-  name: "default-image",
-  value: "IMAGE",
-  help: "The image if neither the command line nor the job names one",
-};
-
-const ID: OptionSpec = {
-  name: "id",
-  value: "ID",
-  help: "The job's id; default: the id of the job that GitLab Runner runs",
-};
+import type { CommandSpec } from "../app/command.ts";
+import { DEFAULT_IMAGE, IMAGE } from "./options.ts";
+import { STAGE_COMMANDS } from "./stage_commands.ts";
 
 /** All commands, in the order in which help lists them. */
 export const COMMANDS: readonly CommandSpec[] = [
@@ -236,70 +220,5 @@ export const COMMANDS: readonly CommandSpec[] = [
     needsRoot: false,
     load: () => import("../commands/toml.ts"),
   },
-  {
-    name: "gitlab-config",
-    summary: "Config stage of GitLab Runner: print the settings of a job",
-    example: "nspawn-runner gitlab-config",
-    positionals: [],
-    options: [],
-    needsRoot: false,
-    load: () => import("../commands/gitlab_config.ts"),
-  },
-  {
-    name: "prepare",
-    summary: "Prepare stage of GitLab Runner: start a job's machine",
-    description:
-      "The image is the one on the command line, else the job's, else --default-image, else default_image in the configuration.",
-    example: "nspawn-runner prepare --id 42 bookworm",
-    positionals: [IMAGE],
-    options: [ID, DEFAULT_IMAGE],
-    needsRoot: true,
-    load: () => import("../commands/prepare.ts"),
-  },
-  {
-    name: "run",
-    summary: "Run stage of GitLab Runner: run a script in a job's machine",
-    description:
-      "Called by a person, exits with the script's own code, or with 125 if the host failed.",
-    example: "nspawn-runner run --id 42 build.sh",
-    positionals: [
-      { name: "script", help: "A script on this host", required: true },
-      { name: "stage", help: "The name that GitLab Runner gives the stage", required: false },
-    ],
-    options: [
-      ID,
-      {
-        name: "shell",
-        value: "SHELL",
-        help: "The shell; default: the program in the script's first line",
-      },
-    ],
-    needsRoot: true,
-    runsScript: true,
-    load: () => import("../commands/run.ts"),
-  },
-  {
-    name: "cleanup",
-    summary: "Cleanup stage of GitLab Runner: end a job's machine",
-    description: "Removes everything that the machine wrote. Succeeds if there is no machine.",
-    example: "nspawn-runner cleanup --id 42",
-    positionals: [],
-    options: [ID],
-    needsRoot: true,
-    load: () => import("../commands/cleanup.ts"),
-  },
-];
-
-/** Options that every command takes, before or after its name. */
-export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
-  { name: "help", short: "h", help: "Show this help" },
-  { name: "verbose", short: "v", help: "Print each step to stderr" },
-  { name: "debug", help: "Also print each command line, with its exit code and duration" },
-  { name: "version", help: "Print the version" },
-  {
-    name: "config",
-    value: "FILE",
-    help:
-      "The configuration file; default: $NSPAWN_RUNNER_CONFIG, else /etc/nspawn-runner/config.toml",
-  },
+  ...STAGE_COMMANDS,
 ];

@@ -1,6 +1,7 @@
 /** The text of `--help`, from the table of commands. */
 
-import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
+import { COMMANDS } from "./commands.ts";
+import { GLOBAL_OPTIONS } from "./options.ts";
 import type { CommandSpec, OptionSpec } from "../app/command.ts";
 
 /** The widest line, in columns. */

@@ -6,7 +6,8 @@ import { Failure, messageOf, refused, stackOf } from "../failure.ts";
 import { exitCode, forgetExitCode, type Outcome } from "../gitlab/exit_codes.ts";
 import type { Host } from "../host/host.ts";
 import { VERSION } from "../version.ts";
-import { parseCommandLine, type Parsed } from "./parse.ts";
+import { commandName, parseCommandLine, type Parsed } from "./parse.ts";
+import { STAGE_COMMANDS } from "./stage_commands.ts";
 import type { CommandSpec, Context } from "../app/command.ts";
 
 /**
@@ -20,7 +21,7 @@ export async function main(argv: readonly string[], host: Host): Promise<number>
   let command: CommandSpec | undefined;
   const outcome = await attempt(async () => {
     await forgetExitCode(host);
-    const parsed = parseCommandLine(argv);
+    const parsed = parseCommandLine(argv, await commandsFor(argv));
     if (parsed.kind === "command") command = parsed.command;
     return await perform(parsed, host);
   });
@@ -35,6 +36,15 @@ async function attempt(act: () => Promise<Ending | void>): Promise<Outcome> {
   } catch (error) {
     return { kind: "failure", error };
   }
+}
+
+/** Returns a table that has the command of a command line, if there is one. */
+async function commandsFor(argv: readonly string[]): Promise<readonly CommandSpec[]> {
+  const name = commandName(argv);
+  if (name === undefined || STAGE_COMMANDS.some((spec) => spec.name === name)) {
+    return STAGE_COMMANDS;
+  }
+  return (await import("./commands.ts")).COMMANDS;
 }
 
 async function perform(parsed: Parsed, host: Host): Promise<Ending | void> {

@@ -3,7 +3,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { usageError } from "../failure.ts";
 import type { Verbosity } from "../host/host.ts";
-import { COMMANDS, GLOBAL_OPTIONS } from "./commands.ts";
+import { GLOBAL_OPTIONS } from "./options.ts";
 import type { CommandSpec, Invocation, OptionSpec } from "../app/command.ts";
 import { nearest } from "../text/nearest.ts";
 
@@ -26,15 +26,29 @@ export type Parsed =
   };
 
 /**
+ * Returns the name of the command in a command line; undefined where there is none.
+ *
+ * @param argv Without the program's name.
+ * @throws {Failure} `usage` for an unknown option before it.
+ */
+export function commandName(argv: readonly string[]): string | undefined {
+  return checkedPositionals(splitRest(argv).words, GLOBAL_OPTIONS, true)[0];
+}
+
+/**
  * Parses a command line.
  *
  * @param argv Without the program's name.
+ * @param commands The table of commands.
  * @throws {Failure} `usage`, with the nearest valid name in its hint.
  */
-export function parseCommandLine(argv: readonly string[]): Parsed {
+export function parseCommandLine(
+  argv: readonly string[],
+  commands: readonly CommandSpec[],
+): Parsed {
   const { words, rest } = splitRest(argv);
-  const [name] = checkedPositionals(words, GLOBAL_OPTIONS, true);
-  const command = name === undefined ? undefined : commandOf(name);
+  const name = commandName(argv);
+  const command = name === undefined ? undefined : commandOf(name, commands);
   if (command === undefined && rest !== undefined) {
     throw usageError("Cannot use --: no command comes before it", "See nspawn-runner --help");
   }
@@ -71,10 +85,10 @@ function asksForHelp(words: readonly string[]): boolean {
   return words.includes("--help") || words.includes("-h");
 }
 
-function commandOf(name: string): CommandSpec {
-  const command = COMMANDS.find((spec) => spec.name === name);
+function commandOf(name: string, commands: readonly CommandSpec[]): CommandSpec {
+  const command = commands.find((spec) => spec.name === name);
   if (command !== undefined) return command;
-  const near = nearest(name, COMMANDS.map((spec) => spec.name));
+  const near = nearest(name, commands.map((spec) => spec.name));
   throw usageError(
     `Cannot run ${JSON.stringify(name)}: no such command`,
     near === undefined ? "See nspawn-runner --help" : `Did you mean ${near}?`,

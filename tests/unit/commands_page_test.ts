@@ -1,7 +1,8 @@
 /** Writes docs/reference/commands.md from the table of commands, and fails where it is not up to date. */
 
 import type { CommandSpec, OptionSpec } from "../../src/app/command.ts";
-import { COMMANDS, GLOBAL_OPTIONS } from "../../src/cli/commands.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { GLOBAL_OPTIONS } from "../../src/cli/options.ts";
 import { usage } from "../../src/cli/help.ts";
 import { assertUpToDate } from "./generated.ts";
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { dirname, join } from "@std/path/posix";
-import { COMMANDS, GLOBAL_OPTIONS } from "../../src/cli/commands.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { GLOBAL_OPTIONS } from "../../src/cli/options.ts";
 import { CHECKOUT } from "./source.ts";
 
 /** Each document with its text. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { COMMANDS, GLOBAL_OPTIONS } from "../../../src/cli/commands.ts";
+import { COMMANDS } from "../../../src/cli/commands.ts";
+import { GLOBAL_OPTIONS } from "../../../src/cli/options.ts";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
 
 Deno.test("COMMANDS has all commands", () => {
@@ -30,7 +31,7 @@ Deno.test("COMMANDS has examples that parse as that command", () => {
   for (const { name, example } of COMMANDS) {
     const [program, ...words] = example.replace(/ >>.*$/, "").split(" ");
     assert.equal(program, "nspawn-runner");
-    const parsed = parseCommandLine(words);
+    const parsed = parseCommandLine(words, COMMANDS);
     assert.equal(parsed.kind === "command" && parsed.command.name, name);
   }
 });

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { parseCommandLine } from "../../../src/cli/parse.ts";
+import { COMMANDS } from "../../../src/cli/commands.ts";
+import { parseCommandLine, type Parsed } from "../../../src/cli/parse.ts";
 import { Failure } from "../../../src/failure.ts";
 
-type Command = Extract<ReturnType<typeof parseCommandLine>, { kind: "command" }>;
+type Command = Extract<Parsed, { kind: "command" }>;
+
+const parse = (argv: readonly string[]) => parseCommandLine(argv, COMMANDS);
 
 function command(...argv: string[]): Command {
-  const parsed = parseCommandLine(argv);
+  const parsed = parse(argv);
   assert.equal(parsed.kind, "command");
   return parsed as Command;
 }
@@ -13,7 +16,7 @@ function command(...argv: string[]): Command {
 /** The error of a wrong command line, as `message | hint`. */
 function complaint(...argv: string[]): string {
   try {
-    parseCommandLine(argv);
+    parse(argv);
   } catch (error) {
     assert.ok(error instanceof Failure, `a bug, not a usage error: ${error}`);
     assert.equal(error.kind, "usage");
@@ -24,13 +27,13 @@ function complaint(...argv: string[]): string {
 
 Deno.test("parseCommandLine() asks for the program's help without a command", () => {
   for (const argv of [[], ["-h"], ["--help"], ["-v"], ["--debug", "--help"]]) {
-    assert.deepEqual(parseCommandLine(argv), { kind: "help", command: undefined });
+    assert.deepEqual(parse(argv), { kind: "help", command: undefined });
   }
 });
 
 Deno.test("parseCommandLine() asks for a command's help, whatever else is wrong with it", () => {
   for (const argv of [["run", "--help"], ["-h", "run"], ["run", "--bogus", "a", "b", "c", "-h"]]) {
-    const parsed = parseCommandLine(argv);
+    const parsed = parse(argv);
     assert.equal(parsed.kind, "help");
     assert.equal(parsed.kind === "help" && parsed.command?.name, "run");
   }
@@ -38,7 +41,7 @@ Deno.test("parseCommandLine() asks for a command's help, whatever else is wrong 
 
 Deno.test("parseCommandLine() takes --version before and after a command", () => {
   for (const argv of [["--version"], ["--version", "run"], ["run", "--version"]]) {
-    assert.deepEqual(parseCommandLine(argv), { kind: "version" });
+    assert.deepEqual(parse(argv), { kind: "version" });
   }
 });
 
@@ -199,7 +202,7 @@ Deno.test("parseCommandLine() throws on -- where no command follows or none is t
 });
 
 Deno.test("parseCommandLine() collects a positional that may be repeated", () => {
-  const parsed = parseCommandLine(["chroot-maintenance", "a", "--check", "b"]);
+  const parsed = parse(["chroot-maintenance", "a", "--check", "b"]);
   assert.ok(parsed.kind === "command");
   assert.deepEqual(parsed.invocation.allPositionals, ["a", "b"]);
   assert.ok(parsed.invocation.switches.has("check"));

@@ -4,6 +4,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import * as path from "@std/path/posix";
 import { parse as parseToml } from "@std/toml/parse";
 import { parse as parseYaml } from "@std/yaml/parse";
+import { COMMANDS } from "../../../src/cli/commands.ts";
 import { parseCommandLine } from "../../../src/cli/parse.ts";
 import { parseDefinition } from "../../../src/config/load.ts";
 import { messageOf } from "../../../src/failure.ts";
@@ -120,7 +121,7 @@ const options = { string: ["_", "id", "id-two"], boolean: ["json", "v"] };
 // deno-lint-ignore no-console -- the test reads this output
 console.log(JSON.stringify({
   words: WORDS.map((words) => parseArgs(words, options)),
-  lines: COMMAND_LINES.map((line) => told(() => parseCommandLine(line))),
+  lines: COMMAND_LINES.map((line) => told(() => parseCommandLine(line, COMMANDS))),
   toml: TOML.map((text) => attempt(() => parseToml(text))),
   definitions: await Promise.all(DEFINITIONS.map(definition)),
   yaml: YAML.flatMap((text) =>
