@@ -1,6 +1,5 @@
 /** Parses the command line, strictly: what the table of commands does not have is an error. */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { usageError } from "../failure.ts";
 import type { Verbosity } from "../host/host.ts";
 import { GLOBAL_OPTIONS } from "./options.ts";
@@ -32,7 +31,7 @@ export type Parsed =
  * @throws {Failure} `usage` for an unknown option before it.
  */
 export function commandName(argv: readonly string[]): string | undefined {
-  return checkedPositionals(splitRest(argv).words, GLOBAL_OPTIONS, true)[0];
+  return readWords(splitRest(argv).words, GLOBAL_OPTIONS, true).positionals[0];
 }
 
 /**
@@ -56,8 +55,8 @@ export function parseCommandLine(
     return { kind: "help", command };
   }
   if (command === undefined || words.includes("--version")) return { kind: "version" };
-  const [, ...positionals] = checkedPositionals(words, optionsOf(command));
-  const values = valuesOf(words, optionsOf(command));
+  const values = readWords(words, [...GLOBAL_OPTIONS, ...command.options]);
+  const [, ...positionals] = values.positionals;
   return {
     kind: "command",
     command,
@@ -95,42 +94,69 @@ function commandOf(name: string, commands: readonly CommandSpec[]): CommandSpec 
   );
 }
 
-function optionsOf(command: CommandSpec): OptionSpec[] {
-  return [...GLOBAL_OPTIONS, ...command.options];
+/** The words of a command line by what they mean. */
+interface Words {
+  readonly positionals: string[];
+  readonly texts: Record<string, string>;
+  readonly lists: Record<string, string[]>;
+  readonly switches: Set<string>;
 }
 
 /**
- * Checks each word against the table, since parseArgs() accepts any option.
+ * Reads words by a table of options.
  *
  * @param early Whether to stop after the first positional, the command's name.
- * @returns The positionals.
  */
-function checkedPositionals(
+function readWords(
   words: readonly string[],
   options: readonly OptionSpec[],
   early = false,
-): string[] {
-  const positionals: string[] = [];
-  const seen = new Set<string>();
+): Words {
+  const read: Words = { positionals: [], texts: {}, lists: {}, switches: new Set() };
+  for (const { name, repeats } of options) if (repeats) read.lists[name] = [];
   for (let at = 0; at < words.length; at++) {
     const word = words[at]!;
     if (!word.startsWith("-") || word === "-") {
-      positionals.push(word);
+      read.positionals.push(word);
       if (early) break;
       continue;
     }
-    const [option, value] = optionIn(word, options);
-    if (option.value === undefined) {
-      if (value === undefined) continue;
-      throw usageError(`Cannot use ${word}: it takes no value`, `Write --${option.name}`);
-    }
-    if (seen.has(option.name) && !option.repeats) {
-      throw usageError(`Cannot use --${option.name} twice: it takes one value`, "Write it once");
-    }
-    seen.add(option.name);
-    requireValue(option, value ?? words[++at], value !== undefined);
+    const [option, attached] = optionIn(word, options);
+    if (option.value === undefined) takeSwitch(read, option, word, attached);
+    else takeValue(read, option, attached ?? words[++at], attached !== undefined);
   }
-  return positionals;
+  return read;
+}
+
+function takeSwitch(
+  { switches }: Words,
+  { name }: OptionSpec,
+  word: string,
+  attached: string | undefined,
+): void {
+  if (attached !== undefined) {
+    throw usageError(`Cannot use ${word}: it takes no value`, `Write --${name}`);
+  }
+  switches.add(name);
+}
+
+function takeValue(
+  { texts, lists }: Words,
+  { name, value: placeholder }: OptionSpec,
+  value: string | undefined,
+  isAttached: boolean,
+): void {
+  if (name in texts) {
+    throw usageError(`Cannot use --${name} twice: it takes one value`, "Write it once");
+  }
+  if (!value || (!isAttached && value.startsWith("-"))) {
+    throw usageError(
+      `Cannot use --${name}: its value is missing`,
+      `Write --${name}=${placeholder}`,
+    );
+  }
+  if (name in lists) lists[name]!.push(value);
+  else texts[name] = value;
 }
 
 /** Returns the option that a word names, and the value after `=`. */
@@ -150,42 +176,7 @@ function optionIn(
   );
 }
 
-function requireValue(option: OptionSpec, value: string | undefined, attached: boolean): void {
-  if (value && (attached || !value.startsWith("-"))) return;
-  throw usageError(
-    `Cannot use --${option.name}: its value is missing`,
-    `Write --${option.name}=${option.value}`,
-  );
-}
-
-interface Values {
-  readonly texts: Readonly<Record<string, string>>;
-  readonly lists: Readonly<Record<string, readonly string[]>>;
-  readonly switches: ReadonlySet<string>;
-}
-
-function valuesOf(words: readonly string[], options: readonly OptionSpec[]): Values {
-  const texts = options.filter((option) => option.value !== undefined && !option.repeats);
-  const lists = options.filter((option) => option.repeats);
-  const switches = options.filter((option) => option.value === undefined);
-  const args: Record<string, unknown> = parseArgs([...words], {
-    string: ["_", ...[...texts, ...lists].map((option) => option.name)],
-    collect: lists.map((option) => option.name),
-    boolean: switches.flatMap(({ name, short }) => short === undefined ? [name] : [name, short]),
-  });
-  return {
-    texts: Object.fromEntries(
-      texts.flatMap(({ name }) => typeof args[name] === "string" ? [[name, args[name]]] : []),
-    ),
-    lists: Object.fromEntries(lists.map(({ name }) => [name, (args[name] ?? []) as string[]])),
-    switches: new Set(
-      switches.filter(({ name, short }) => args[name] === true || (short && args[short] === true))
-        .map(({ name }) => name),
-    ),
-  };
-}
-
-function globalsOf({ texts, switches }: Values): Globals {
+function globalsOf({ texts, switches }: Words): Globals {
   const verbosity = switches.has("debug")
     ? "debug"
     : switches.has("verbose")
