@@ -97,5 +97,30 @@ python3 -c 'for i in range(12000): open(str(i), "w").close()'
   ],
 };
 
-/** All programs. */
+/**
+ * For two machines at once, on a host with 3,000 threads. Each could have as many as its own limit allows; both together
+ * meet that of all machines, which is 70 % of the host's.
+ */
+export const THREADS_OF_TWO = {
+  limits: '[limits]\ntasks_max = "1500"\n',
+  ofHost: 3_000,
+  script: `python3 - <<'END'
+import os, threading, time
+threading.stack_size(65536)
+end, made, refused = time.monotonic() + 90, 0, False
+while time.monotonic() < end:
+    try:
+        threading.Thread(target=time.sleep, args=(999,), daemon=True).start()
+        made += 1
+    except RuntimeError:
+        refused = True
+        time.sleep(0.2)
+print("refused" if refused else "no end", made, flush=True)
+os._exit(0)
+END
+`,
+  output: /^0 refused (\d+)\b/,
+};
+
+/** All programs for one machine. */
 export const BOMB_SETS: readonly BombSet[] = [DISK, TABLES, MEMORY];

@@ -1,7 +1,7 @@
 /** Escapes that could harm a kernel, and limits that are enforced only where all cgroup controllers are. */
 
 import assert from "node:assert/strict";
-import { BOMB_SETS } from "../escape/bombs.ts";
+import { BOMB_SETS, THREADS_OF_TWO } from "../escape/bombs.ts";
 import { tryAll } from "../escape/attempt.ts";
 import type { Target } from "../escape/target.ts";
 import { ESCAPES } from "../escape/escapes.ts";
@@ -105,3 +105,55 @@ onVm("another job and a host service answer while a job exhausts its limits", as
   });
   await site.host("systemctl stop answering.service; rm -r /run/service");
 });
+
+/** Runs a test on a host with this many threads; the next machine gives the slice of all machines its share of them. */
+async function withThreads(
+  site: VmSite,
+  count: number,
+  body: () => Promise<void>,
+): Promise<void> {
+  const file = "/proc/sys/kernel/threads-max";
+  const limit = (threads: string | number) =>
+    site.host(`echo ${threads} >${file}
+      systemctl set-property --runtime machine-ci.slice TasksMax=infinity
+      rm -f /run/nspawn-runner/.slice`);
+  const before = (await site.host(`cat ${file}`)).trim();
+  await limit(count);
+  try {
+    await body();
+  } finally {
+    await limit(before);
+  }
+}
+
+onVm(
+  "the host answers while two jobs at once take all threads that machines may have",
+  async (site) => {
+    const { limits, ofHost, script, output } = THREADS_OF_TWO;
+    await site.vm.push(script, "/root/bomb");
+    await site.host(SERVICE);
+    await site.define(limits);
+    await withThreads(
+      site,
+      ofHost,
+      () =>
+        site.withMachine((one) =>
+          site.withMachine(async (other) => {
+            let going = true;
+            const running = Promise.all(
+              [one, other].map((id) => site.call(["run", "--id", id, "/root/bomb", "step_script"])),
+            ).finally(() => going = false);
+            while (going) assert.equal(await site.host(ASK), "yes\n");
+            const made = (await running).map(({ code, stdout, stderr }) => {
+              assert.match(`${code} ${stdout}`, output, stderr);
+              return Number(`${code} ${stdout}`.match(output)![1]);
+            });
+            const all = made[0]! + made[1]!;
+            // Less than their own limits allow, and most of what all machines may have.
+            assert.ok(all > ofHost / 2 && all < ofHost * 0.7, `${made} threads`);
+          })
+        ),
+    );
+    await site.host("systemctl stop answering.service; rm -r /run/service");
+  },
+);
