@@ -13,6 +13,8 @@ import { finishRemoval, isBeingRemoved, listOldRemovals } from "../machines/end/
 import { removeMachine } from "../machines/end/stop.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
 import { unlessMachineLocked } from "../machines/record/lock.ts";
+import { refuseUnmounted } from "../machines/record/refuse_unmounted.ts";
+import { foreignStore } from "../machines/record/store_owner.ts";
 import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
 import { isRunning } from "../machines/supervisor/choose.ts";
 
@@ -29,10 +31,14 @@ export interface Collection {
 /**
  * Removes what no job needs any more. A failure is logged, and the rest goes on.
  *
+ * @throws {Failure} of the host where the store's disk is not mounted, or another host uses the store.
  * @returns How many machines, or folders that jobs wrote, could not be removed.
  */
 export async function collectGarbage(collection: Collection): Promise<number> {
-  const { host } = collection;
+  const { host, config: { store } } = collection;
+  await refuseUnmounted(host, store);
+  const failure = await foreignStore(host, store);
+  if (failure !== null) throw failure;
   const facts = await kernelFacts(host);
   // Removals come last: how long one takes is up to the job that wrote the files.
   const removals = await interruptedRemovals(collection);

@@ -3,7 +3,7 @@
 import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { ChrootContext } from "../chroots/generations/context.ts";
 import type { ChrootMachines } from "../chroots/generations/chroot_machines.ts";
-import { refuseUnmounted } from "../chroots/generations/refuse_unmounted.ts";
+import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { kernelFacts } from "../linux/proc.ts";
@@ -11,6 +11,8 @@ import { endOverdue } from "../machines/end/overdue.ts";
 import { removeMachine } from "../machines/end/stop.ts";
 import { leasesOfHost, listLeases } from "../machines/record/lease.ts";
 import { whileReserving } from "../machines/record/lock.ts";
+import { refuseUnmounted } from "../machines/record/refuse_unmounted.ts";
+import { refuseOtherHost } from "../machines/record/store_owner.ts";
 import {
   removeShiftedLayersOf,
   removeUnusedShiftedLayers,
@@ -28,8 +30,7 @@ export async function withChroots<T>(
   { host, config: load }: Context,
   act: (context: ChrootContext) => Promise<T>,
 ): Promise<T> {
-  const config = await load();
-  await refuseUnmounted(host, config.store);
+  const config = await usableConfig(host, load);
   const machines = machinesOfStore(host, config.store);
   const trial = chrootTrial(host, config);
   const withBuildMachine = buildMachines(host, config);
@@ -48,7 +49,7 @@ export async function withChrootHousekeeping<T>(
   act: (context: ChrootContext) => Promise<T>,
 ): Promise<T> {
   const { host } = context;
-  const { store } = await context.config();
+  const { store } = await usableConfig(host, context.config);
   await endOverdueMachines(host, store);
   try {
     return await withChroots(context, act);
@@ -57,6 +58,14 @@ export async function withChrootHousekeeping<T>(
     await removeUnusedShiftedLayers(host, store, () => allTrees(host, store))
       .catch((error) => host.log.warn(messageOf(error)));
   }
+}
+
+/** Returns the configuration, unless its store is not there or another host uses it. */
+async function usableConfig(host: Host, load: Context["config"]): Promise<Config> {
+  const config = await load();
+  await refuseUnmounted(host, config.store);
+  await refuseOtherHost(host, config.store);
+  return config;
 }
 
 /** Implements the port through which chroots see machines. A chroot of one store may be a symlink into another. */

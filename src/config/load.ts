@@ -1,5 +1,6 @@
 /** Reads the configuration and definitions. The first value that is not allowed is an error that names its key. */
 
+import { basename, dirname, join } from "@std/path/posix";
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { nearest } from "../text/nearest.ts";
@@ -30,7 +31,15 @@ export async function loadConfig(host: Host, path: string | undefined): Promise<
     );
   }
   const values = text === null ? {} : await checkedValues(text, file, "config");
-  return typed(nested({ ...defaults(), ...values }), isConfig);
+  const config = typed(nested({ ...defaults(), ...values }), isConfig);
+  return { ...config, store: await withoutSymlinks(host, config.store) };
+}
+
+/** A store has one name, by which paths in it are compared, however the configuration leads to it. */
+async function withoutSymlinks(host: Host, path: string): Promise<string> {
+  const real = await host.files.real(path);
+  if (real !== null || path === "/") return real ?? path;
+  return join(await withoutSymlinks(host, dirname(path)), basename(path)); // not created yet
 }
 
 function defaults(): Values {

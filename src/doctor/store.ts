@@ -7,6 +7,7 @@ import type { Host } from "../host/host.ts";
 import { isSubvolume } from "../linux/btrfs.ts";
 import { fileSystemOf, kernelFacts } from "../linux/proc.ts";
 import { leasesOfHost, machineId, otherHostFailure } from "../machines/record/lease.ts";
+import { foreignStore } from "../machines/record/store_owner.ts";
 import { chooseStorage } from "../machines/storage/choose.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
 
@@ -33,9 +34,10 @@ export const store: Check = async (host, { store }) => {
   );
 };
 
-/** Whether another host has machines in the store. */
+/** Whether another host uses the store. */
 export const otherHosts: Check = async (host, { store }) => {
-  const failure = otherHostFailure(await leasesOfHost(host, store), await machineId(host));
+  const failure = await foreignStore(host, store) ??
+    otherHostFailure(await leasesOfHost(host, store), await machineId(host));
   return failure === null ? [] : broken("other hosts", failure.message, `${failure.hint}`);
 };
 

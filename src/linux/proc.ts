@@ -112,7 +112,7 @@ export function parseMounts(text: string): MountedFolder[] {
     const [, , device = "", root = "", point] = before.split(" ");
     const type = after?.split(" ")[0];
     if (point === undefined || type === undefined) return [];
-    return [{ point: unescape(point), type, device, root: unescape(root) }];
+    return [{ point: unescapeOctal(point), type, device, root: unescapeOctal(root) }];
   });
 }
 
@@ -127,7 +127,8 @@ function parseLinks(text: string): string[] {
   return [...text.matchAll(/^ *([^\s:\/]+): *\d+ +\d+ /gm)].map(([, name]) => name!);
 }
 
-function unescape(text: string): string {
+/** Replaces the escapes of mountinfo and fstab(5), three octal digits each. */
+export function unescapeOctal(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
 }
 

@@ -4,7 +4,7 @@ import { namesOfImage } from "../../config/chroot_name.ts";
 import type { Config } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { refuseUnmounted } from "../generations/refuse_unmounted.ts";
+import { refuseUnmounted } from "../../machines/record/refuse_unmounted.ts";
 import { type ChrootEntry, listChroots } from "./list.ts";
 
 /**

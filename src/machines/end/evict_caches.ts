@@ -5,7 +5,6 @@ import type { Host } from "../../host/host.ts";
 import { diskUsages } from "../../linux/disk.ts";
 import { formatSize } from "../../text/size.ts";
 import { BUILDS, CACHES, foldersInUse, REMOVED_PREFIX } from "../record/caches.ts";
-import { listCommonLeases } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
 
 /** How much is kept, and for how long. */
@@ -36,7 +35,7 @@ export async function evictionCandidates(
   store: string,
   policy: RetentionPolicy,
 ): Promise<EvictionCandidate[]> {
-  const inUse = foldersInUse(await listCommonLeases(host, store));
+  const inUse = await foldersInUse(host, store);
   const folders = await listFolders(host, store);
   const sizes = await diskUsages(host, folders.map(({ path }) => path));
   const now = host.clock.now();
@@ -58,9 +57,15 @@ export async function evictionCandidates(
   return candidates;
 }
 
+/** Returns the bytes of each folder that du(1) can read. */
+export async function folderSizes(host: Host, store: string): Promise<number[]> {
+  const folders = await listFolders(host, store);
+  return [...(await diskUsages(host, folders.map(({ path }) => path))).values()];
+}
+
 /** Returns the folders that no machine uses, the least recently used one first; their size is not read. */
 export async function unusedFolders(host: Host, store: string): Promise<EvictionCandidate[]> {
-  const inUse = foldersInUse(await listCommonLeases(host, store));
+  const inUse = await foldersInUse(host, store);
   return (await listFolders(host, store)).filter(({ path }) => !inUse.has(path))
     .map((folder) => ({ ...folder, reason: "disk space is short (disk_reserve)" }));
 }
@@ -79,7 +84,7 @@ export async function moveFoldersAside(
   if (candidates.length === 0) return [];
   const moved: string[] = [];
   await whileReserving(host, async () => {
-    const inUse = foldersInUse(await listCommonLeases(host, store));
+    const inUse = await foldersInUse(host, store);
     for (const { path, used } of candidates) {
       // A job may have used it since, and ended by now.
       if (inUse.has(path) || await lastUse(host, path) !== used) continue;

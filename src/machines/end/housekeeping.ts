@@ -1,7 +1,7 @@
 /** Housekeeping: before a machine starts, the machines that crashed jobs left are removed, within a time limit. */
 
 import type { Host } from "../../host/host.ts";
-import { type Lease, listLeases } from "../record/lease.ts";
+import { isOfOtherHost, type Lease, listLeases, machineId } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import { evictHeldMachines } from "./free_space.ts";
 import { endOverdue, type HostState, type Overdue } from "./overdue.ts";
@@ -34,5 +34,7 @@ export async function removeLeftovers(
   startRemoval(host, state.supervisor, await listOldRemovals(host, store));
   const leases = (await listLeases(host, store)).filter(({ machine }) => machine !== except);
   await endOverdue(host, leases, state, endMachine);
-  await evictHeldMachines(host, store, leases, endMachine);
+  const own = await machineId(host);
+  const evictable = leases.filter((lease) => !isOfOtherHost(lease, own));
+  await evictHeldMachines(host, store, evictable, endMachine);
 }

@@ -6,7 +6,7 @@ import type { Host } from "../../host/host.ts";
 import { type CgroupState, cgroupStates, endCgroup } from "../../linux/cgroups.ts";
 import { closeChannel } from "../exec/channel.ts";
 import { isAlive, type KernelFacts, type ProcessId } from "../../linux/proc.ts";
-import { parseCommonLease, readLease } from "../record/lease.ts";
+import { isOfOtherHost, machineId, parseCommonLease, readLease } from "../record/lease.ts";
 import { isMachineName, type MachineName } from "../record/name.ts";
 import {
   disksFolder,
@@ -123,7 +123,7 @@ async function leaseState(host: Host, store: string, machine: MachineName): Prom
   }
 }
 
-/** Whether a lease of another version names a process that lives, or files that are still kept. */
+/** Whether a lease of another version is of another host, or names a process that lives or files that are still kept. */
 async function isInUse(
   host: Host,
   store: string,
@@ -131,7 +131,9 @@ async function isInUse(
   { boot }: KernelFacts,
 ): Promise<boolean> {
   const lease = parseCommonLease(await host.files.read(machinePaths(store, machine).lease) ?? "");
-  if (lease === null || lease.boot !== boot) return false;
+  if (lease === null) return false;
+  if (isOfOtherHost(lease, await machineId(host))) return true;
+  if (lease.boot !== boot) return false;
   if (lease.held !== null) return !(host.clock.now() > Date.parse(lease.held));
   const processes: (ProcessId | null)[] = [lease.leader, lease.preparer];
   for (const process of processes) {

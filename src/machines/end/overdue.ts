@@ -97,7 +97,7 @@ async function overdueReason(
   wasKilled: boolean,
 ): Promise<string | null> {
   const now = host.clock.now();
-  if (isOfOtherHost(lease, await machineId(host))) return deadlineReason(lease, now, null);
+  if (isOfOtherHost(lease, await machineId(host))) return goneHostReason(lease, now);
   if (lease.boot !== boot) return "the host was rebooted";
   if (lease.held !== null) {
     return now > Date.parse(lease.held) ? `its files were kept until ${lease.held}` : null;
@@ -117,6 +117,15 @@ async function overdueReason(
   if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";
   return deadlineReason(lease, now, uptime);
 }
+
+/** The other host ends its machine itself, at the deadline by its own clock. */
+function goneHostReason({ deadline, held }: Lease, now: number): string | null {
+  const end = Math.max(Date.parse(deadline), Date.parse(held ?? deadline));
+  return now > end + DAY ? `another host should have ended it at ${deadline}` : null;
+}
+
+/** Milliseconds. */
+const DAY = 86_400_000;
 
 /** In the boot in which the lease was made, the time since boot counts: nobody can set it. */
 function deadlineReason(

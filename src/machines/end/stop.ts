@@ -8,7 +8,9 @@ import { closeChannel } from "../exec/channel.ts";
 import { readFailures } from "../report/failures.ts";
 import {
   findLease,
+  isOfOtherHost,
   type Lease,
+  machineId,
   readLease,
   removeLease,
   type StoreFinder,
@@ -43,6 +45,7 @@ export async function stopMachine(
       await removeUntrustedTree(host, machinePaths(await store(), name).folder);
       return "none";
     }
+    if (isOfOtherHost(lease, await machineId(host))) return "none";
     if (await shouldHold(host, lease) && await holdMachine(host, lease)) return "held";
     await removeMachine(host, lease);
     return "removed";

@@ -1,8 +1,8 @@
 /** The folders of a project that outlive its machines: its cache, and its builds where they are persistent. */
 
-import { join } from "@std/path/posix";
+import { join, relative } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { type CommonLease, listCommonLeases } from "./lease.ts";
+import { listCommonLeases } from "./lease.ts";
 
 /** The owner of folders. Jobs of protected branches share none with others, which could poison a cache. */
 export interface CacheOwner {
@@ -81,9 +81,14 @@ export const REMOVED_PREFIX = ".leaving-";
 /** The part of a folder that machines see; the folder itself holds the time of its last use. */
 const DATA_FOLDER = "data";
 
-/** Returns the folders that leases name. */
-export function foldersInUse(leases: readonly CommonLease[]): Set<string> {
-  return new Set(leases.flatMap(({ folders }) => folders));
+/** Returns the folders that leases of a store name, by the store's path; a lease may have another one, with a symlink. */
+export async function foldersInUse(host: Host, store: string): Promise<Set<string>> {
+  const leases = await listCommonLeases(host, store);
+  return new Set(
+    leases.flatMap((lease) =>
+      lease.folders.map((path) => join(store, relative(lease.store, path)))
+    ),
+  );
 }
 
 async function freeBuildsFolder(
@@ -91,7 +96,7 @@ async function freeBuildsFolder(
   store: string,
   parts: readonly string[],
 ): Promise<string> {
-  const taken = foldersInUse(await listCommonLeases(host, store));
+  const taken = await foldersInUse(host, store);
   for (let slot = 0;; slot++) {
     const folder = join(store, BUILDS.name, ...parts, `${slot}`);
     if (!taken.has(folder)) return folder;

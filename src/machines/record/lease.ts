@@ -197,7 +197,10 @@ export async function leasesOfHost(host: Host, store: string): Promise<CommonLea
   for (const entry of await host.files.list(RUNTIME_FOLDER)) {
     if (!entry.endsWith(".lease")) continue;
     const lease = parseCommonLease(await host.files.read(join(RUNTIME_FOLDER, entry)) ?? "");
-    if (lease !== null && lease.store !== store) leases.push(lease);
+    if (lease === null || lease.store === store) continue;
+    // A lease of this store may have another path of it, with a symlink.
+    const path = await host.files.real(join(RUNTIME_FOLDER, entry));
+    if (path !== machinePaths(store, lease.machine).lease) leases.push(lease);
   }
   return leases;
 }
@@ -212,10 +215,7 @@ export function isOfOtherHost(lease: Pick<Lease, "host">, own: string | null): b
   return lease.host !== null && own !== null && lease.host !== own;
 }
 
-/**
- * Returns the failure to start a machine where another host has one in a store; null where none has. Locks, ids and
- * boots are those of one host: two hosts that share a store would end each other's machines.
- */
+/** Returns the failure to use a store in which another host has a machine; null where none has. */
 export function otherHostFailure(
   leases: readonly CommonLease[],
   own: string | null,
@@ -223,7 +223,7 @@ export function otherHostFailure(
   const other = leases.find((lease) => isOfOtherHost(lease, own));
   if (other === undefined) return null;
   return hostFailure(
-    `Cannot start a machine: another host uses store ${other.store}, for machine ${other.machine}`,
+    `Cannot use store ${other.store}: another host has machine ${other.machine} in it`,
     `Give each host a store of its own. If that host is gone: rm ${
       machinePaths(other.store, other.machine).lease
     }`,

@@ -7,6 +7,8 @@ import { freeBytes } from "../end/free_space.ts";
 import { removeLeftovers } from "../end/housekeeping.ts";
 import { chooseNetwork, type ChosenNetwork } from "../network/choose.ts";
 import type { MachinePlan } from "../record/plan.ts";
+import { refuseUnmounted } from "../record/refuse_unmounted.ts";
+import { foreignStore } from "../record/store_owner.ts";
 import { supervisorOfHost } from "../supervisor/choose.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 
@@ -29,7 +31,8 @@ export interface PreparedHost extends HostSurvey {
  * Surveys the host, then removes what crashed jobs left; meanwhile chooses the machine's network and loads its rules.
  *
  * @param interrupt When aborted, no further leftover is removed.
- * @throws {Failure} of the host where the plan demands a private network and the host cannot have one.
+ * @throws {Failure} of the host where the store is not mounted or another host's, or where the plan demands a private
+ *   network and the host cannot have one.
  */
 export async function prepareHost(
   host: Host,
@@ -39,6 +42,9 @@ export async function prepareHost(
   const { name, store, settings, networks, job } = plan;
   const surveyAndClean = async () => {
     const survey = await surveyHost(host, plan);
+    await refuseUnmounted(host, store, survey.kernel.mounts);
+    const failure = await foreignStore(host, store);
+    if (failure !== null) throw failure;
     const { kernel: { boot, uptime }, runner, supervisor: { kind: supervisor } } = survey;
     await removeLeftovers(host, store, { boot, uptime, runner, supervisor }, name, interrupt);
     return survey;

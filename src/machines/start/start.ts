@@ -4,10 +4,18 @@ import { Failure, hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { refuseFullDisk } from "../end/free_space.ts";
 import { removeMachine } from "../end/stop.ts";
-import { findLease, type Lease, readLease, writeLease } from "../record/lease.ts";
+import {
+  findLease,
+  type Lease,
+  machineId,
+  otherHostFailure,
+  readLease,
+  writeLease,
+} from "../record/lease.ts";
 import { whileMachineLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
 import type { MachinePlan } from "../record/plan.ts";
+import { markStore } from "../record/store_owner.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
 import { buildMachine } from "./build.ts";
 import type { PreparedHost } from "./prepare_host.ts";
@@ -27,19 +35,21 @@ export async function startMachine(
   prepared: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<Lease> {
-  const { kernel: { boot }, supervisor } = prepared;
+  const { kernel: { boot, mounts }, supervisor } = prepared;
   // Also checked before the lock is taken: if this process were killed while it holds the lock, the next housekeeping
   // would end the living machine of that name.
   await refuseLiving(host, await leasesOf(host, plan), boot);
   return await whileMachineLocked(host, plan.name, async () => {
     const existing = await leasesOf(host, plan);
     await refuseLiving(host, existing, boot);
+    await refuseOtherHosts(host, existing);
     for (const lease of existing) await removeMachine(host, lease);
     if (prepared.freeBytes < plan.diskReserve) {
       await refuseFullDisk(host, plan.store, plan.diskReserve, supervisor.kind, interrupt);
     }
     if (interrupt.aborted) throw interrupted(plan);
     await host.files.makeDirectory(plan.store, 0o755);
+    await markStore(host, plan.store, mounts);
     const reservation = await reserve(host, plan, prepared, interrupt);
     try {
       return await startReserved(host, plan, reservation, prepared, interrupt);
@@ -94,6 +104,12 @@ async function refuseLiving(host: Host, leases: readonly Lease[], boot: string):
       `End it first: nspawn-runner cleanup --id ${idOf(lease.machine)}`,
     );
   }
+}
+
+/** A machine of another host is not removed, whatever its state on this host. */
+async function refuseOtherHosts(host: Host, leases: readonly Lease[]): Promise<void> {
+  const failure = leases.length === 0 ? null : otherHostFailure(leases, await machineId(host));
+  if (failure !== null) throw failure;
 }
 
 function interrupted({ name }: MachinePlan): Error {

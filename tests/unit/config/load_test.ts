@@ -7,7 +7,10 @@ import type { Host } from "../../../src/host/host.ts";
 /** Returns a host that has these files and variables only. */
 function hostWith(files: Record<string, string>, env: Record<string, string> = {}): Host {
   return {
-    files: { read: (path: string) => Promise.resolve(files[path] ?? null) },
+    files: {
+      read: (path: string) => Promise.resolve(files[path] ?? null),
+      real: (path: string) => Promise.resolve(path === "/linked" ? "/real" : null),
+    },
     env: (name: string) => env[name],
   } as unknown as Host;
 }
@@ -99,6 +102,12 @@ Deno.test("loadConfig() takes --config, then the variable, then the default file
   assert.equal((await loadConfig(hostWith(files), undefined)).shell, "c");
   const empty = hostWith(files, { NSPAWN_RUNNER_CONFIG: "" });
   assert.equal((await loadConfig(empty, undefined)).shell, "c");
+});
+
+Deno.test("loadConfig() gives a store one path, however the configuration leads to it", async () => {
+  for (const [path, store] of [["/linked", "/real"], ["/linked/a/b", "/real/a/b"], ["/x", "/x"]]) {
+    assert.equal((await load(`store = "${path}"`)).store, store);
+  }
 });
 
 Deno.test("loadConfig() refuses a file that was asked for and is missing", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { missingMount } from "../../../src/linux/fstab.ts";
+import { type MissingMount, missingMount } from "../../../src/linux/fstab.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const FSTAB = `# /dev/sdz /ci/store ext4 defaults 0 0
@@ -7,25 +7,43 @@ UUID=1 / ext4 defaults 0 1
 UUID=2\t/ci\text4\tnoauto 0 2
 UUID=3 /a\\040b ext4 defaults 0 2
 UUID=4 none swap sw 0 0
+UUID=5 /auto ext4 noauto,x-systemd.automount 0 2
+UUID=6 /auto/in ext4 noauto 0 2
 `;
 
 Deno.test("missingMount() is the mount point of fstab that holds the path, and where nothing is mounted", async () => {
   const mounts = (...points: string[]) =>
     points.map((point) => `25 21 0:42 / ${point} rw - ext4 /dev/x rw\n`).join("");
-  const cases: readonly (readonly [string, string, string | null])[] = [
-    ["/ci", mounts("/"), "/ci"],
-    ["/ci/store", mounts("/"), "/ci"],
+  const manual = (point: string) => ({ point, isManual: true });
+  const cases: readonly (readonly [string, string, MissingMount | null])[] = [
+    ["/ci", mounts("/"), manual("/ci")],
+    ["/ci/store", mounts("/"), manual("/ci")],
     ["/ci/store", mounts("/", "/ci"), null],
     ["/cix", mounts("/"), null],
-    ["/a b/store", mounts("/"), "/a b"],
+    ["/a b/store", mounts("/"), { point: "/a b", isManual: false }],
+    ["/auto/in/store", mounts("/"), { point: "/auto", isManual: false }],
+    ["/auto/in/store", mounts("/", "/auto"), manual("/auto/in")],
     ["/var/lib/nspawn-runner", mounts(), null],
   ];
   for (const [path, stdout, missing] of cases) {
     const { host } = recordingHost({ answer: () => ({ stdout }) });
     const files = { ...host.files, read: () => Promise.resolve(FSTAB) };
-    assert.equal(await missingMount({ ...host, files }, path), missing, path);
+    assert.deepEqual(await missingMount({ ...host, files }, path), missing, path);
   }
 });
+
+Deno.test("missingMount() follows a symlink to what is not mounted", () =>
+  inFolder(async (folder) => {
+    await Deno.symlink(`${folder}/disk/store`, `${folder}/link`);
+    const { host } = recordingHost();
+    const read = () => Promise.resolve(`UUID=1 ${folder}/disk ext4 defaults 0 2\n`);
+    const files = { ...host.files, read };
+    for (const path of ["link", "link/below", "disk"]) {
+      const missing = await missingMount({ ...host, files }, `${folder}/${path}`);
+      assert.deepEqual(missing, { point: `${folder}/disk`, isManual: false }, path);
+    }
+    assert.equal(await missingMount({ ...host, files }, `${folder}/else`), null);
+  }));
 
 Deno.test("missingMount() starts no process where fstab names no mount point of the path", () =>
   inFolder(async (folder) => {

@@ -44,3 +44,17 @@ Deno.test("removeLeftovers() ends no further machine when its time is over, or i
     const interrupted = await removeLeftoversIn(folder, AbortSignal.abort());
     assert.equal(interrupted.left.length, 3);
   }));
+
+Deno.test("removeLeftovers() evicts no machine that another host keeps in the store", () =>
+  inFolder(async (folder) => {
+    const stdout = "Avail Size IFree Inodes\n1 1000 1000 1000\n";
+    const { host } = standaloneHost(folder, ([program]) => program === "df" ? { stdout } : {});
+    const { read } = host.files;
+    host.files.read = (path) => path === "/etc/machine-id" ? Promise.resolve("this") : read(path);
+    const store = `${folder}/store`;
+    const held = { held: "2040-01-01T00:00:00.000Z", boot: "boot-1" };
+    await writeLease(host, leaseOf(store, "43", { ...held, host: "another" }));
+    await writeLease(host, leaseOf(store, "44", { ...held, host: "this" }));
+    await removeLeftovers(host, store, STATE, OWN, quiet);
+    assert.deepEqual(await host.files.list(`${store}/.leases`), ["run-43.json"]);
+  }));

@@ -144,6 +144,8 @@ Deno.test("findOrphans() leaves a machine alone whose lease it cannot read, whil
     [{ ...next, preparer: leader }, "empty", statOf(77, 9), false],
     [{ ...next, leader }, "empty", statOf(77, 10), true],
     [{ ...next, leader, boot: "before" }, "empty", statOf(77, 9), true],
+    [{ ...next, leader, boot: "before", host: "this" }, "empty", statOf(77, 9), true],
+    [{ ...next, leader, boot: "before", host: "another" }, "empty", "", false],
     [{ ...next, held }, "empty", "", false],
     [{ ...next, held: "2020-01-01T00:00:00.000Z" }, "empty", "", true],
     [next, "empty", "", true],
@@ -155,6 +157,8 @@ Deno.test("findOrphans() leaves a machine alone whose lease it cannot read, whil
     await inFolder(async (folder) => {
       const { host } = orphanHost(folder, state, stat);
       const store = `${folder}/store`;
+      const { read } = host.files;
+      host.files.read = (path) => path === "/etc/machine-id" ? Promise.resolve("this") : read(path);
       await host.files.makeDirectory(`${store}/.leases`);
       const text = typeof lease === "string" ? lease : JSON.stringify(lease);
       if (lease !== null) await host.files.write(`${store}/.leases/run-8.json`, text);

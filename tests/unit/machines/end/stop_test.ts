@@ -48,6 +48,19 @@ Deno.test("stopMachine() removes the folder of a storage probe whose prepare was
   });
 });
 
+Deno.test("stopMachine() leaves a machine of another host alone", () =>
+  inFolder(async (folder) => {
+    const { host, commands } = standaloneHost(folder, () => {});
+    const { read } = host.files;
+    host.files.read = (path) => path === "/etc/machine-id" ? Promise.resolve("this") : read(path);
+    const store = `${folder}/store`;
+    await writeLease(host, leaseOf(store, "42", { host: "another" }));
+    const { machine } = leaseOf(store, "42");
+    assert.equal(await stopMachine(host, () => Promise.resolve(store), machine), "none");
+    assert.deepEqual(await host.files.list(`${store}/.leases`), ["run-42.json"]);
+    assert.deepEqual(commands(), []);
+  }));
+
 Deno.test("stopMachine() of nothing is done", async () => {
   await inFolder(async (folder) => {
     const { host } = standaloneHost(folder, () => {});

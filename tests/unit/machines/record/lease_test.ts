@@ -98,7 +98,7 @@ Deno.test("leases of another version keep what they reserve, and are named as su
       ids: 65536,
       layer: "/layer",
       network: { kind: "private", slot: 3 },
-      folders: ["/folder"],
+      folders: [`${store}/folder`],
       preparer: { pid: 7, start: 1 },
     } as const;
     const { storage: _, ...lease } = leaseOf(store, "1", reserved);
@@ -112,7 +112,7 @@ Deno.test("leases of another version keep what they reserve, and are named as su
       assert.deepEqual(common?.[key as keyof typeof reserved], value, key);
     }
     assert.deepEqual(common?.chroot, lease.chroot);
-    assert.deepEqual([...foldersInUse([common!])], ["/folder"]);
+    assert.deepEqual([...await foldersInUse(host, store)], [`${store}/folder`]);
     assert.equal(freeIds({ leases: [common!] }), freeIds({ leases: [] }));
     await assert.rejects(
       readLease(host, store, lease.machine),

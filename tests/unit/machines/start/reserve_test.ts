@@ -146,7 +146,7 @@ Deno.test("reserve() refuses a store that another host uses", () =>
     await writeLease(host, foreign);
     await assert.rejects(reserveWith(folder, () => tree, own), {
       kind: "host",
-      message: /another host uses store .* for machine run-7$/,
+      message: /Cannot use store .*: another host has machine run-7 in it$/,
       hint: /If that host is gone: rm .*run-7.json$/,
     });
   }));
