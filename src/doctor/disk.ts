@@ -4,6 +4,7 @@ import { LEAST_DISK } from "../config/checks.ts";
 import type { Host } from "../host/host.ts";
 import { ENABLE_SIMPLE_QUOTAS } from "../linux/btrfs_quota.ts";
 import { diskSpace } from "../linux/disk.ts";
+import { folderSizes } from "../machines/end/evict_caches.ts";
 import { formatSize } from "../text/size.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
 import { expectedStorage } from "./store.ts";
@@ -78,6 +79,23 @@ async function isOnRootDisk(host: Host, store: string): Promise<boolean> {
   const [, ofRoot = "", ofStore] = stdout.trim().split("\n");
   return ofRoot.startsWith("/dev/") && ofRoot === ofStore;
 }
+
+/** How much the caches and builds folders of jobs hold: a job that uses one may fill it without a limit. */
+export const caches: Check = async (host, { store, cache_max_size }) => {
+  const topic = "caches";
+  const sizes = await folderSizes(host, store);
+  if (sizes.length === 0) return [];
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const found = `${formatSize(total)}, the largest of ${sizes.length} ${
+    formatSize(Math.max(...sizes))
+  }`;
+  if (total <= cache_max_size) return ok(topic, found);
+  return weak(
+    topic,
+    `${found}: more than ${formatSize(cache_max_size)}`,
+    "Remove those that no job uses: nspawn-runner gc",
+  );
+};
 
 /** Whether disk_reserve keeps machines from starting on a full disk. */
 export const diskReserve: Check = (_host, { disk_reserve }) => {

@@ -6,7 +6,7 @@ import type { Host } from "../host/host.ts";
 import { formatTable } from "../text/table.ts";
 import { buildNamespaces } from "./builds.ts";
 import { devices } from "./devices.ts";
-import { diskLimit, diskReserve, freeDisk } from "./disk.ts";
+import { caches, diskLimit, diskReserve, freeDisk } from "./disk.ts";
 import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
 import { hostUsers } from "./host_users.ts";
@@ -35,6 +35,7 @@ const CHECKS: readonly Check[] = [
   diskLimit,
   freeDisk,
   diskReserve,
+  caches,
   chroots,
   userNamespaces,
   buildNamespaces,

@@ -1,12 +1,13 @@
 /** Disk limits of machines. */
 
 import assert from "node:assert/strict";
+import { assertDone, begin, planOf, withAttempt } from "../conformance/stages.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { hasLoopDevices, NO_LOOP_DEVICES } from "../hosts/loop_devices.ts";
 import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skip, skipReal } from "../skip.ts";
-import { succeed } from "./store.ts";
+import { linkChroot, succeed, withStore } from "./store.ts";
 
 const MIB = 1024 ** 2;
 
@@ -315,3 +316,38 @@ for (const storage of ["overlay", "tmpfs"] as const) {
     },
   );
 }
+
+/** Fills the cache, and then writes elsewhere. */
+const FILL_CACHE = `dd if=/dev/zero of=/cache/big bs=64k count=16000 2>/dev/null && exit 9
+echo full; echo more >/srv/more && echo on
+`;
+
+const OWN_DISK = "caches on a file system of their own do not fill the store's";
+
+onEachHost(OWN_DISK, async (site) => {
+  if (!await hasLoopDevices(site.host)) return skip(OWN_DISK, NO_LOOP_DEVICES);
+  await withStore(site, { cache_max_size: 1 }, async (own) => {
+    await linkChroot(own, site);
+    const run = (script: string) => own.host.exec(["sh", "-euc", `cd ${own.store}; ${script}`]);
+    const mount =
+      "mkdir .cache; truncate -s 64M disk; mkfs.ext4 -q disk; mount -o loop disk .cache";
+    assert.equal((await run(mount)).code, 0);
+    try {
+      const free = await freeOn(own);
+      await withAttempt(own, { ...planOf(CHROOT), project: 7304 }, async (job) => {
+        await begin(job);
+        const done = await job.run("build_script", FILL_CACHE);
+        assertDone(done);
+        assert.equal(done.stdout, "full\non\n");
+        assert.ok(free - await freeOn(own) < OTHERS * MIB, "it writes 1000 MiB without a limit");
+        assert.equal((await own.call(["gc"])).stdout, "", "the cache is in use");
+      });
+      const collected = await own.call(["gc"]);
+      assert.match(collected.stdout, /^Removing \S+\/\.cache\/\S+: .*cache_max_size$/m);
+      assert.equal((await run("find .cache -name big")).stdout, "");
+    } finally {
+      await run("umount .cache");
+    }
+  });
+  assert.deepEqual(await leftovers(site.host), []);
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { diskLimit, diskReserve, freeDisk } from "../../../src/doctor/disk.ts";
+import { caches, diskLimit, diskReserve, freeDisk } from "../../../src/doctor/disk.ts";
 import { find } from "./fixture.ts";
 
 /** A store with a chroot, whose machines write to overlays. */
@@ -42,6 +42,27 @@ Deno.test("diskLimit() is broken where a loop device has no node", async () => {
   });
   assert.equal(none?.state, "broken");
   assert.match(none?.found ?? "", /no loop device: .dev.loop0 .lost.$/);
+});
+
+Deno.test("caches() says how much caches and builds folders hold, and is weak above cache_max_size", async () => {
+  const paths: string[] = [];
+  const made = (limit: string) => async (folder: string) => {
+    paths.splice(0, 9, `${folder}/store/.cache/s/1/protected`, `${folder}/store/.builds/s/1/x/0`);
+    for (const path of paths) await Deno.mkdir(path, { recursive: true });
+    await Deno.writeTextFile(`${folder}/config.toml`, limit, { append: true });
+  };
+  const answer = ([program]: readonly string[]) =>
+    program === "du"
+      ? { stdout: paths.map((path, index) => `${2048 + 1024 * index}\t${path}\0`).join("") }
+      : undefined;
+  assert.deepEqual(await find(caches, { answer }), []);
+  const [plain] = await find(caches, { answer }, made(""));
+  assert.deepEqual([plain?.state, plain?.found], ["ok", "5 KiB, the largest of 2 3 KiB"]);
+  const [large] = await find(caches, { answer }, made('cache_max_size = "4K"\n'));
+  assert.deepEqual([large?.state, large?.found], [
+    "weak",
+    "5 KiB, the largest of 2 3 KiB: more than 4 KiB",
+  ]);
 });
 
 Deno.test("freeDisk() is weak where less than a tenth is free", async () => {
