@@ -2,7 +2,8 @@
 # Builds nspawn-runner and installs it. See usage() below. Running it again updates the installation.
 #
 # Environment: DENO is the Deno to use, DENORT_BIN a denort of the same version, NSPAWN_RUNNER_ROUTE
-# (jsr or npm) the registry of the packages, DENO_DIR a folder that keeps downloads.
+# (jsr or npm) the registry of the packages, DENO_DIR a folder that keeps downloads, and
+# NSPAWN_RUNNER_CONFIG the program's configuration.
 set -eu
 umask 022
 unset CDPATH
@@ -40,9 +41,9 @@ wrong_usage() {
   exit 2
 }
 
-# Reads the command line into PREFIX, DEPS and MODE.
+# Reads the command line into PREFIX, DEPS, TIMERS and MODE.
 read_arguments() {
-  PREFIX=/usr/local DEPS=yes TIMERS=no MODE=install
+  PREFIX=/usr/local DEPS=yes TIMERS=no MODE=install NEW=no
   while [ $# -gt 0 ]; do
     case $1 in
       --prefix)
@@ -204,6 +205,34 @@ fill_code_cache() {
   done
 }
 
+# Succeeds on a host without an nspawn-runner, such as the Python original, and without a configuration.
+is_new_host() {
+  [ ! -e "$BIN/nspawn-runner" ] && [ ! -e "$(configuration)" ] && [ ! -e "$(store)" ] &&
+    ! grep -qs nspawn-runner /etc/gitlab-runner/config.toml
+}
+
+# Writes the configuration of a new host where machines can have networks of their own. A host that has
+# jobs already keeps the program's defaults.
+write_configuration() {
+  file=$(configuration)
+  if ! "$BIN/nspawn-runner" --config /dev/null doctor 2>/dev/null </dev/null |
+    grep -q '^network  *ok '; then
+    say "Wrote no $file: machines cannot have networks of their own here. See: nspawn-runner doctor"
+    return 0
+  fi
+  mkdir -p "$(dirname "$file")"
+  cat >"$file.new" <<'END'
+# The configuration of nspawn-runner. The installer wrote this file once, and never changes it.
+# All keys: docs/reference/configuration.md
+
+# Each machine has a network of its own. Where the host cannot give it one, the job fails on the host
+# instead of getting the host's network, as it does with "auto".
+network = "private"
+END
+  mv -fT "$file.new" "$file"
+  say "Wrote $file: each machine has a private network"
+}
+
 # Prints the units to install: those of --timers now or in an earlier installation.
 units() {
   if [ "$TIMERS" = yes ]; then
@@ -291,8 +320,10 @@ install_program() {
   FORM=executable
   compile || FORM=script
   [ "$FORM" = executable ] || make_script
+  ! is_new_host || NEW=yes
   put_in_place
   [ "$FORM" = executable ] || fill_code_cache
+  [ "$NEW" = no ] || write_configuration
   [ -z "$(units)" ] || install_timers
 }
 

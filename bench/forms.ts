@@ -73,7 +73,12 @@ async function fitting(prefix: string, env: Record<string, string>): Promise<For
 
 async function install(prefix: string, env: Record<string, string>): Promise<string> {
   await must([`${checkout}/install.sh`, "--prefix", prefix, "--no-deps"], {
-    env: { ...Deno.env.toObject(), DENO: Deno.execPath(), ...env },
+    env: {
+      ...Deno.env.toObject(),
+      DENO: Deno.execPath(),
+      NSPAWN_RUNNER_CONFIG: "/dev/null", // this machine gets no configuration
+      ...env,
+    },
     timeout: 900_000,
   });
   return `${prefix}/bin/nspawn-runner`;

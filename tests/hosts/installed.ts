@@ -39,7 +39,11 @@ async function install(prefix: string): Promise<void> {
   await removeOld();
   await Deno.remove(prefix, { recursive: true }).catch(() => {}); // of a killed run
   await must([`${checkout}/install.sh`, "--prefix", prefix, "--no-deps"], {
-    env: { ...Deno.env.toObject(), DENO: Deno.env.get("DENO") ?? Deno.execPath() },
+    env: {
+      ...Deno.env.toObject(),
+      DENO: Deno.env.get("DENO") ?? Deno.execPath(),
+      NSPAWN_RUNNER_CONFIG: "/dev/null", // this machine gets no configuration
+    },
     timeout: 900_000,
   });
   await Deno.writeTextFile(`${prefix}/complete`, "");

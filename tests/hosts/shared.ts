@@ -97,7 +97,7 @@ async function open(kind: HostKind): Promise<Site> {
 }
 
 /** Returns the release of the hosts: NSPAWN_RUNNER_TEST_SUITE may be bookworm. */
-function suiteOfHosts(): Suite {
+export function suiteOfHosts(): Suite {
   return Deno.env.get("NSPAWN_RUNNER_TEST_SUITE") === "bookworm" ? "bookworm" : "trixie";
 }
 

@@ -136,12 +136,46 @@ Deno.test("install.sh --uninstall removes what was installed and nothing else", 
   });
 });
 
+/** Hides this machine's store and runners. */
+const ON_NEW_HOST = [
+  ...["unshare", "--mount", "sh", "-euc"],
+  'for path in /var/lib /etc/gitlab-runner; do [ ! -e "$path" ] || mount -t tmpfs tests "$path"; done; exec "$@"',
+  "sh",
+];
+
+/** Hides nftables in addition. */
+const WITHOUT_NFT = [
+  ...ON_NEW_HOST,
+  ...[
+    "sh",
+    "-euc",
+    'mount --bind /bin/false "$(readlink -f "$(command -v nft)")"; exec "$@"',
+    "sh",
+  ],
+];
+
+Deno.test("install.sh writes no configuration where machines cannot have networks of their own", async () => {
+  await withPrefix(async (prefix) => {
+    const configuration = `${prefix}/etc/config.toml`;
+    const env = { ...NO_DENORT, NSPAWN_RUNNER_CONFIG: configuration };
+    const done = await install(["--prefix", prefix, "--no-deps"], env, undefined, WITHOUT_NFT);
+    assert.equal(done.code, 0, done.output);
+    assert.match(done.stdout, /^Wrote no .*: machines cannot have networks of their own here\./m);
+    await assert.rejects(Deno.stat(configuration), Deno.errors.NotFound);
+  });
+});
+
 Deno.test("install.sh keeps another program of the same name", async () => {
   await withPrefix(async (prefix) => {
     await Deno.mkdir(`${prefix}/bin`, { recursive: true });
     await Deno.writeTextFile(`${prefix}/bin/nspawn-runner`, "the Python one");
-    const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
+    const options = ["--prefix", prefix, "--no-deps"];
+    const configuration = `${prefix}/config.toml`;
+    const env = { ...NO_DENORT, NSPAWN_RUNNER_CONFIG: configuration };
+    const done = await install(options, env, undefined, ON_NEW_HOST);
     assert.equal(done.code, 0, done.output);
+    assert.doesNotMatch(done.output, /^Wrote /m);
+    await assert.rejects(Deno.stat(configuration), Deno.errors.NotFound);
     await assertStarts(prefix);
     const kept = await Deno.readTextFile(`${prefix}/bin/nspawn-runner.before`);
     assert.equal(kept, "the Python one");

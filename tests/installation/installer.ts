@@ -57,6 +57,9 @@ async function textOf(
   return text;
 }
 
+/** This machine gets no configuration. */
+const NO_CONFIGURATION: Environment = { NSPAWN_RUNNER_CONFIG: "/dev/null" };
+
 /** Runs install.sh from another folder. */
 export function install(
   words: readonly string[],
@@ -65,7 +68,11 @@ export function install(
   as: readonly string[] = [],
 ): Promise<Done> {
   const argv = [...as, `${checkout}/install.sh`, ...words];
-  return run(argv, { env, cwd: "/", ...(endAt === undefined ? {} : { endAt }) });
+  return run(argv, {
+    env: { ...NO_CONFIGURATION, ...env },
+    cwd: "/",
+    ...(endAt === undefined ? {} : { endAt }),
+  });
 }
 
 /** Runs a test with a new prefix, short enough for a #! line, which is removed afterwards. */

@@ -6,6 +6,7 @@ import type { Result, Running } from "../hosts/command.ts";
 import { until } from "../hosts/init_process.ts";
 import { installed } from "../hosts/installed.ts";
 import { CHROOT, newJob, type Site, siteOn } from "../hosts/site.ts";
+import { suiteOfHosts } from "../hosts/shared.ts";
 import { bootSystemd } from "../hosts/systemd.ts";
 
 /** Installs packages, and starts none of their services. */
@@ -77,12 +78,16 @@ async function withJob(
 const look = (...names: string[]) =>
   names.map((name) => `getent hosts ${name} | cut -d ' ' -f 1\n`).join("");
 
+/** The service is ready before its rules are. */
+const START_FIREWALLD = `systemctl start firewalld
+until nft list table inet firewalld | grep -q reject; do sleep 0.1; done`;
+
 const CALL_GITLAB =
   "timeout 5 bash -c ': >/dev/tcp/192.0.2.1/8080' 2>/dev/null && echo reached || echo blocked\n";
 
 hostTest("machines beside systemd-resolved, ufw and firewalld", async () => {
   const installation = await installed();
-  const host = await bootSystemd("trixie", [installation.prefix]);
+  const host = await bootSystemd(suiteOfHosts(), [installation.prefix]);
   try {
     const site = await (await siteOn(host, installation)).with({ network: "private", boot: false });
     await must(site, INSTALL);
@@ -97,12 +102,7 @@ hostTest("machines beside systemd-resolved, ufw and firewalld", async () => {
     assert.ok(await until(knows, 60_000), "the host knows the name of its VPN");
     await answersAsTheHost(site);
     await besideFirewall(site, "ufw", "yes | ufw enable", "ufw disable");
-    await besideFirewall(
-      site,
-      "firewalld",
-      "systemctl start firewalld",
-      "systemctl stop firewalld",
-    );
+    await besideFirewall(site, "firewalld", START_FIREWALLD, "systemctl stop firewalld");
     for (const server of servers) await host.signal(server, "SIGKILL");
     await Promise.all(servers.map(({ ended }) => ended));
   } finally {

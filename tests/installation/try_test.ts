@@ -28,6 +28,11 @@ hostTest("install.sh --try on a host with systemd and without Deno", async () =>
     assert.match(done.stdout, /^Installed \/usr\/local\/bin\/nspawn-runner /m);
     assert.match(done.stdout, /^Creating the chroot trixie$/m);
     assert.match(done.stdout, SAMPLE);
+    assert.match(done.stdout, /^Wrote \/etc\/nspawn-runner\/config\.toml: /m);
+    assert.match(done.stdout + done.stderr, /, network of its own$/m);
+    const configuration = "/etc/nspawn-runner/config.toml";
+    const written = await host.exec(["cat", configuration]);
+    assert.match(written.stdout, /^(?:(?:#.*)?\n)*network = "private"\n$/);
     assert.deepEqual(await leftovers(host, /nspawn-runner-(gc|maintenance)\./), []);
 
     const timers = ["nspawn-runner-gc.timer", "nspawn-runner-maintenance.timer"];
@@ -37,6 +42,16 @@ hostTest("install.sh --try on a host with systemd and without Deno", async () =>
       const done = await host.exec(["systemctl", "start", `nspawn-runner-${job}.service`]);
       assert.equal(done.code, 0, done.stderr);
     }
+    // An upgrade neither changes the configuration nor writes one.
+    const mine = "# mine\n";
+    await host.exec(["tee", configuration], { stdin: mine });
+    const upgrade = await install("--no-deps");
+    assert.equal(upgrade.code, 0, upgrade.stderr);
+    assert.equal((await host.exec(["cat", configuration])).stdout, mine);
+    await host.exec(["rm", configuration]);
+    const again = await install("--no-deps");
+    assert.equal(again.code, 0, again.stderr);
+    assert.notEqual((await host.exec(["cat", configuration])).code, 0);
     const gone = await install("--uninstall");
     assert.equal(gone.code, 0, gone.stderr);
     assert.notEqual((await host.exec(active)).code, 0);
