@@ -107,6 +107,29 @@ onEachMachine("cleanup can be repeated", async (site, id) => {
   }
 });
 
+onEachMachine("a job can be prepared again as soon as its cleanup has ended", async (site, id) => {
+  for (let time = 0; time < 3; time++) {
+    await runScript(site, id, "sleep 1000 >/dev/null 2>&1 &\ntouch /trace\n");
+    const ended = await site.call(["cleanup", "--id", id]);
+    assert.equal(ended.code, 0, ended.stderr);
+    const again = await site.call(["prepare", CHROOT, "--id", id]);
+    assert.equal(again.code, 0, again.stderr);
+    const done = await runScript(site, id, "test ! -e /trace && echo new\n");
+    assert.equal(done.stdout, "new\n", done.stderr);
+  }
+});
+
+onEachMachine("cleanup ends when no process of the machine is left", async (site, id) => {
+  const script = "for i in 1 2 3; do sleep 31337 >/dev/null 2>&1 & done\n";
+  await runScript(site, id, script);
+  const sleeping = async () =>
+    (await site.host.exec(["pgrep", "-fc", "^sleep 31337"])).stdout.trim();
+  assert.notEqual(await sleeping(), "");
+  const ended = await site.call(["cleanup", "--id", id]);
+  assert.equal(ended.code, 0, ended.stderr);
+  assert.equal(await sleeping(), "0");
+});
+
 onEachHost("cleanup of a job that never existed succeeds", async (site) => {
   const done = await site.call(["cleanup", "--id", newJob()]);
   assert.equal(done.code, 0, done.stderr);

@@ -42,11 +42,28 @@ interface MachineCgroup {
 /** Whether a store has the lease of a machine, and whether this version of the program can read it. */
 type LeaseState = "whole" | "unreadable" | "none";
 
+/** Milliseconds in which nspawn and its unit have ended after all processes of their machine. */
+const ENDING_TIME = 1_000;
+
 /**
  * Returns the machines that left traces on this host and have no lease in any store, sorted by name. A machine with a
- * lease that this version of the program cannot read is none of them while it lives.
+ * lease that this version of the program cannot read is none of them while it lives; nor is one that cleanup has just
+ * ended, whose nspawn ends in the background.
  */
 export async function findOrphans(
+  host: Host,
+  store: string,
+  facts: KernelFacts,
+): Promise<Orphan[]> {
+  const orphans = await lookForOrphans(host, store, facts);
+  if (!orphans.some(({ traces }) => traces.join() === UNIT)) return orphans;
+  await host.clock.sleep(ENDING_TIME);
+  return await lookForOrphans(host, store, facts);
+}
+
+const UNIT = "a unit";
+
+async function lookForOrphans(
   host: Host,
   store: string,
   facts: KernelFacts,
@@ -58,7 +75,7 @@ export async function findOrphans(
     ["its writes", await host.files.list(machinesFolder(store))],
     ["its disk", await host.files.list(disksFolder(store))],
     ["files below /run", (await host.files.list(RUNTIME_FOLDER)).map(withoutEnding)],
-    ["a unit", units],
+    [UNIT, units],
     ["a cgroup", cgroups.map(({ machine }) => machine)],
   ];
   const traces = new Map<string, Set<string>>();

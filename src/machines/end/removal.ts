@@ -9,25 +9,28 @@ import type { Argv, Host } from "../../host/host.ts";
 import { REMOVE_LIMIT_FUNCTION } from "../../linux/btrfs_quota.ts";
 import { unmountAll } from "../../linux/mounts.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { exportMountOf } from "../../linux/nspawn_leftovers.ts";
 import { REMOVE_TREE_FUNCTIONS } from "../../linux/untrusted_tree.ts";
 import { BUILDS, CACHES, REMOVED_PREFIX } from "../record/caches.ts";
 import type { SupervisorKind } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
-import { machinePaths, removalsFolder } from "../record/paths.ts";
+import { machinePaths, recordOf, removalsFolder } from "../record/paths.ts";
 import { LIMIT_MARKER, SNAPSHOT } from "../storage/btrfs.ts";
-import { SLICE } from "../supervisor/systemd.ts";
+import { SLICE, unitFile } from "../supervisor/unit.ts";
 
 /**
  * Moves what an ended machine wrote aside, to be removed later. What it wrote to a disk of its own, or to a tmpfs, is
  * removed at once.
  *
- * @returns The new path; null where nothing is left.
+ * @param path The new path.
+ * @returns It; null where nothing is left.
  * @throws {Failure} `host` where it cannot be moved.
  */
 export async function moveAside(
   host: Host,
   store: string,
   machine: MachineName,
+  path = pathAside(host, store, machine),
 ): Promise<string | null> {
   const { folder, disk } = machinePaths(store, machine);
   await unmountAll(host, folder); // for a disk this frees its loop device
@@ -37,10 +40,14 @@ export async function moveAside(
     await host.files.remove(folder);
     return null;
   }
-  const path = join(removalsFolder(store), `${machine}-${host.clock.now()}`);
   await host.files.makeDirectory(removalsFolder(store));
   await host.files.rename(folder, path);
   return path;
+}
+
+/** Returns the path to which {@linkcode moveAside} moves what a machine wrote. */
+export function pathAside(host: Host, store: string, machine: MachineName): string {
+  return join(removalsFolder(store), `${machine}-${host.clock.now()}`);
 }
 
 /**
@@ -60,6 +67,50 @@ for folder; do
 done
 exit "$code"
 `;
+
+/** Longest wait in the background for the end of nspawn, and until a folder is moved aside, in steps of 0.05 s. */
+const MAX_STEPS = 200;
+
+/** A shell function that waits for a condition of test(1), which is its arguments. */
+const WAIT_FUNCTION = `
+wait_until() {
+  steps=0
+  until test "$@" || [ "$steps" -ge ${MAX_STEPS} ]; do
+    sleep 0.05
+    steps=$((steps + 1))
+  done
+}
+`;
+
+/**
+ * Finishes the end of a machine whose processes were killed, and removes what it wrote. Until nspawn has ended, the
+ * folder is the upper layer of a mounted overlay, or a mounted snapshot.
+ *
+ * Arguments: the path to which the folder will be moved, the file of the machine's unit, machined's record, the folder
+ * that an nspawn that was killed leaves mounted.
+ */
+export const FINISH_UNIT_SCRIPT = `${WAIT_FUNCTION}
+wait_until -d "$1"
+wait_until ! -e "$2"
+if [ -d "$4" ] && [ ! -e "$2" ] && [ ! -e "$3" ]; then
+  umount --quiet "$4"
+  rmdir "$4"
+fi
+set -- "$1"
+${REMOVAL_SCRIPT}`;
+
+/**
+ * Returns the command that removes what a killed machine wrote as soon as its unit is gone, behind all machines.
+ *
+ * @param aside The path to which it will be moved.
+ */
+export function finishArgv(machine: MachineName, aside: string): Argv {
+  return [
+    ...BACKGROUND.systemd(),
+    ...["sh", "-c", FINISH_UNIT_SCRIPT, "sh"],
+    ...[aside, unitFile(machine), recordOf(machine), exportMountOf(machine)],
+  ];
+}
 
 /**
  * Begins to remove folders that were moved aside, in the background, and behind all machines where systemd is PID 1.

@@ -19,7 +19,7 @@ import {
 import { unlessMachineLocked, whileMachineLocked } from "../record/lock.ts";
 import { heldName, type MachineName } from "../record/name.ts";
 import { leaseLink, machinePaths } from "../record/paths.ts";
-import { moveAside, startRemoval } from "./removal.ts";
+import { finishArgv, moveAside, pathAside, startRemoval } from "./removal.ts";
 import { storageOf } from "../storage/choose.ts";
 import { isRunning, supervisorOf } from "../supervisor/choose.ts";
 import { stopUnit } from "../supervisor/systemd.ts";
@@ -47,7 +47,7 @@ export async function stopMachine(
     }
     if (isOfOtherHost(lease, await machineId(host))) return "none";
     if (await shouldHold(host, lease) && await holdMachine(host, lease)) return "held";
-    await removeMachine(host, lease);
+    await discardMachine(host, lease);
     return "removed";
   };
   // GitLab Runner calls cleanup only once: after a failure, the lock's file tells the next housekeeping to finish it.
@@ -67,6 +67,34 @@ export async function removeMachine(host: Host, lease: Lease): Promise<void> {
   if (aside === null) return;
   host.log.step(`Removing what it wrote, in the background: ${aside}`);
   startRemoval(host, lease.supervisor, [aside]);
+}
+
+/**
+ * Ends all processes of a machine and frees its name, ids and lease, like {@linkcode removeMachine}. What supervised the
+ * machine ends in the background as well.
+ *
+ * @throws {Failure} of the host when something could not be removed.
+ */
+async function discardMachine(host: Host, lease: Lease): Promise<void> {
+  const { store, machine } = lease;
+  host.log.step(`Killing machine ${machine}`);
+  const aside = pathAside(host, store, machine);
+  const killed = hasMounts(lease)
+    ? null
+    : await supervisorOf(lease).kill(host, lease, finishArgv(machine, aside));
+  if (killed !== null) {
+    await closeChannel(host, machinePaths(store, machine));
+    await host.files.remove(leaseLink(machine));
+  }
+  if (killed === null || !await killed()) return await removeMachine(host, lease);
+  await moveAside(host, store, machine, aside);
+  await removeLease(host, lease);
+  host.log.step(`Removing what it wrote, in the background: ${aside}`);
+}
+
+/** Whether file systems of the machine are mounted on the host: they cannot be unmounted before nspawn has ended. */
+function hasMounts({ storage, diskMax }: Lease): boolean {
+  return storage === "tmpfs" || diskMax !== null;
 }
 
 /** Whether a script of the user failed, in a machine that still runs. */

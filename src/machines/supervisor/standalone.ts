@@ -28,6 +28,8 @@ export const standalone: Supervisor = {
     }
     await endCgroup(host, lease.cgroups, NSPAWN_GRACE);
   },
+  // Its cgroup has the machine's name: a process in the background could end the next machine of that name.
+  kill: () => Promise.resolve(null),
 };
 
 /** The process id may belong to another process: it is compared with the start time and the boot of the host. */

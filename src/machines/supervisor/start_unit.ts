@@ -16,7 +16,15 @@ import { leaseLink, recordOf } from "../record/paths.ts";
 import { withTableLimits } from "./host_tables.ts";
 import { isPlainMachineReady } from "./plain.ts";
 import { cannotStart, reportWhileStarting } from "./start_report.ts";
-import { journal, readRecord, recordedPid, SLICE, SLICE_TASKS_PERCENT, unitOf } from "./unit.ts";
+import {
+  journal,
+  PAYLOAD,
+  readRecord,
+  recordedPid,
+  SLICE,
+  SLICE_TASKS_PERCENT,
+  unitOf,
+} from "./unit.ts";
 
 /** All machines together: a part of the memory and of the processes that the kernel can have is left to the host. */
 const SLICE_LIMITS = ["MemoryMax=90%", `TasksMax=${SLICE_TASKS_PERCENT}%`] as const;
@@ -155,9 +163,6 @@ async function showLimits(
   if (!unit?.endsWith(`/${unitOf(name)}`)) return;
   await host.processes.capture(["sh", "-c", SHOW_LIMITS_SCRIPT, "sh", unit, `${unit}/${PAYLOAD}`]);
 }
-
-/** nspawn's cgroup for a machine below its unit, with --keep-unit. */
-const PAYLOAD = "payload";
 
 /** Arguments: the cgroup of the unit, the cgroup of the machine. A controller that the host lacks has no file. */
 export const SHOW_LIMITS_SCRIPT = `

@@ -1,6 +1,6 @@
 /** The interface `Supervisor`: what keeps a machine alive and enforces its limits. */
 
-import type { Host } from "../../host/host.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import type { KernelFacts } from "../../linux/proc.ts";
 import type { InitProcess } from "../nspawn/init_process.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
@@ -41,6 +41,14 @@ export interface Supervisor {
    * @throws {Failure} `host` where it does not end.
    */
   stop(host: Host, lease: Lease): Promise<void>;
+  /**
+   * Kills all processes of a machine at once. What supervised the machine ends by itself a moment later.
+   *
+   * @param background A command that is started, too, and outlives this process.
+   * @returns Waits until no process is left, and gives false where that takes too long. Null where the machine does not
+   *   run, or cannot be killed so, and nothing was started: then it has to be stopped.
+   */
+  kill(host: Host, lease: Lease, background: Argv): Promise<(() => Promise<boolean>) | null>;
 }
 
 /** How many lines of a machine's output a failure contains at most. */

@@ -2,10 +2,13 @@
 
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
+import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { until } from "../../linux/wait.ts";
+import type { Lease } from "../record/lease.ts";
 import { STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
-import { hasUnit, isGone, journal, recordedPid, unitOf } from "./unit.ts";
+import { hasUnit, isGone, journal, PAYLOAD, readRecord, recordedPid, unitOf } from "./unit.ts";
 
 export { SLICE } from "./unit.ts";
 
@@ -21,14 +24,11 @@ export const systemd: Supervisor = {
   enforcesLimits: true,
   cgroupsFor: () => [],
   async start(host, spec, lease, signal) {
+    await waitForPredecessor(host, spec.name, signal);
     const { startMachineUnit } = await import("./start_unit.ts");
     return await startMachineUnit(host, spec, lease, signal);
   },
-  async isAlive(host, { machine, leader }) {
-    // A machined that ended with the host's D-Bus keeps records of machines that have ended since.
-    return leader !== null && await recordedPid(host, machine) === leader.pid &&
-      await hasUnit(host, machine);
-  },
+  isAlive,
   async ranOutOfMemory(host, lease, since) {
     // systemd logs the kill before the unit is gone.
     await until(host, { timeout: UNIT_GONE_TIMEOUT }, () => isGone(host, lease.machine));
@@ -41,7 +41,49 @@ export const systemd: Supervisor = {
     return await journal(host, since, ...matches) !== "";
   },
   stop: (host, lease) => stopUnit(host, lease.machine),
+  async kill(host, lease, background) {
+    const { machine, leader } = lease;
+    const [unit] = leader?.cgroup.split(`/${PAYLOAD}`, 1) ?? [];
+    if (!unit?.endsWith(`/${unitOf(machine)}`) || !await isAlive(host, lease)) return null;
+    const words = [`${unit}/${PAYLOAD}`, unitOf(machine), `${leader!.pid}`, ...background];
+    // One process for both: to start one takes as long as to kill a machine.
+    host.processes.start(["sh", "-c", KILL_SCRIPT, "sh", ...words], {
+      env: MINIMAL_ENVIRONMENT,
+      cwd: "/",
+      stdout: "null",
+      stderr: "null",
+      detached: true,
+    }).unref();
+    return async () => {
+      // nspawn tells machined when it has reaped PID 1, which ends last. A machined that has ended tells nothing.
+      const isOver = async () =>
+        await readRecord(host, machine) === null || !await hasUnit(host, machine);
+      return await until(host, { timeout: STOP_TIMEOUT, interval: KILL_INTERVAL }, isOver) &&
+        await readRecord(host, machine) === null;
+    };
+  },
 };
+
+/** Milliseconds between two looks whether a killed machine has ended. */
+const KILL_INTERVAL = 2;
+
+async function isAlive(host: Host, { machine, leader }: Lease): Promise<boolean> {
+  // A machined that ended with the host's D-Bus keeps records of machines that have ended since.
+  return leader !== null && await recordedPid(host, machine) === leader.pid &&
+    await hasUnit(host, machine);
+}
+
+/** cleanup does not wait until nspawn has ended: the job may be prepared again before that. */
+async function waitForPredecessor(
+  host: Host,
+  machine: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!await hasUnit(host, machine)) return;
+  await until(host, { timeout: STOP_TIMEOUT, signal }, async () => !await hasUnit(host, machine));
+  await stopUnit(host, machine);
+  await removeExportMount(host, machine);
+}
 
 /**
  * Ends a machine's unit and waits until it is gone; succeeds also where it never existed.
@@ -92,6 +134,27 @@ while read -r line; do
   esac
 done <"/proc/$2/cgroup"
 exit 1
+`;
+
+/**
+ * Kills all processes of a machine's cgroup while its PID 1 is in its unit: a later machine may have the same name. All
+ * at once end sooner than PID 1 and then the others; before Linux 5.14, which has no `cgroup.kill`, PID 1 is killed.
+ * Then runs a command.
+ *
+ * Arguments: the cgroup, the unit, PID 1, the command.
+ */
+export const KILL_SCRIPT = `
+cgroup=$1 unit=$2 pid=$3
+shift 3
+while read -r line; do
+  case $line/ in
+    */"$unit"/*)
+      { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null || kill -s KILL "$pid"
+      break
+      ;;
+  esac
+done <"/proc/$pid/cgroup"
+exec "$@"
 `;
 
 async function killUnit(host: Host, machine: string): Promise<void> {

@@ -10,9 +10,17 @@ export const SLICE = "machine-ci.slice";
 /** How many of the processes that the kernel can have all machines together may have. */
 export const SLICE_TASKS_PERCENT = 70;
 
+/** nspawn's cgroup for a machine below its unit, with --keep-unit. */
+export const PAYLOAD = "payload";
+
 /** Returns the name of a machine's unit. */
 export function unitOf(machine: string): string {
   return `nspawn-runner-${machine}.service`;
+}
+
+/** Returns the file of a machine's unit, which systemd removes when the unit is gone. */
+export function unitFile(machine: string): string {
+  return `/run/systemd/transient/${unitOf(machine)}`;
 }
 
 /** Reads a machine's PID 1 from machined's record of the machine. */
@@ -38,7 +46,7 @@ export async function isGone(host: Host, machine: string): Promise<boolean> {
 
 /** Whether systemd has a machine's unit, which ends after its machine. */
 export async function hasUnit(host: Host, machine: string): Promise<boolean> {
-  return await host.files.lstat(`/run/systemd/transient/${unitOf(machine)}`) !== null;
+  return await host.files.lstat(unitFile(machine)) !== null;
 }
 
 /** Returns the last lines of the journal that match, without those of an earlier machine of the same name. */

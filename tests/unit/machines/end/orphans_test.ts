@@ -20,6 +20,24 @@ const FACTS: KernelFacts = {
   links: [],
 };
 
+Deno.test("findOrphans() waits for the unit of a machine that cleanup has just killed", async () => {
+  await inFolder(async (folder) => {
+    let lists = 0;
+    const { host } = standaloneHost(
+      folder,
+      ([, verb]) =>
+        verb === "list-units" && lists++ === 0
+          ? { stdout: "nspawn-runner-run-7.service loaded active running CI machine run-7\n" }
+          : undefined,
+    );
+    await host.files.makeDirectory("/run/systemd/system");
+    const began = host.clock.now();
+    assert.deepEqual(await findOrphans(host, `${folder}/store`, FACTS), []);
+    assert.ok(host.clock.now() - began >= 1_000);
+    assert.equal(lists, 2);
+  });
+});
+
 /** A host with one cgroup of machine run-8, one of a service, and none else. */
 function orphanHost(folder: string, state: CgroupState = "empty", stat = ""): Recording {
   return standaloneHost(folder, ([program, , script]) => {

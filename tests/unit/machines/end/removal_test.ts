@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import {
+  FINISH_UNIT_SCRIPT,
+  finishArgv,
   finishRemoval,
   isBeingRemoved,
   listOldRemovals,
@@ -66,8 +68,62 @@ Deno.test("startRemoval() removes behind all machines, and waits for nothing", (
   assert.ok(processes.every(({ options }) => "detached" in options && options.detached));
 });
 
-Deno.test("REMOVAL_SCRIPT has nothing that systemd-run(1) expands", () => {
-  assert.doesNotMatch(REMOVAL_SCRIPT, /\$\{|\$\$/);
+Deno.test("REMOVAL_SCRIPT and FINISH_UNIT_SCRIPT have nothing that systemd-run(1) expands", () => {
+  for (const script of [REMOVAL_SCRIPT, FINISH_UNIT_SCRIPT]) {
+    assert.doesNotMatch(script, /\$\{|\$\$/);
+  }
+});
+
+Deno.test("finishArgv() removes behind all machines", () => {
+  const argv = finishArgv(NAME, "/store/.machines/.leaving/run-42-1");
+  assert.match(argv.join(" "), /^systemd-run .*--slice=machine-ci\.slice .*IOWeight=1 .*Nice=19/);
+  assert.deepEqual(argv.slice(-4), [
+    "/store/.machines/.leaving/run-42-1",
+    "/run/systemd/transient/nspawn-runner-run-42.service",
+    "/run/systemd/machines/run-42",
+    "/run/systemd/nspawn/unix-export/run-42",
+  ]);
+});
+
+/** Runs the script in a folder with a unit, a record and an export folder, all of which may be missing. */
+function finish(folder: string) {
+  const words = ["aside", "unit", "record", "export"].map((name) => `${folder}/${name}`);
+  return new Deno.Command("sh", {
+    args: ["-c", FINISH_UNIT_SCRIPT, "sh", ...words],
+    stderr: "null",
+  })
+    .spawn();
+}
+
+const nap = () => new Promise((resolve) => setTimeout(resolve, 200));
+
+Deno.test("FINISH_UNIT_SCRIPT removes what was written once it is moved aside and the unit is gone", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/unit`, "");
+    await Deno.mkdir(`${folder}/export`);
+    const { status } = finish(folder);
+    await nap();
+    await Deno.mkdir(`${folder}/aside/upper`, { recursive: true });
+    await nap();
+    assert.ok(await Deno.stat(`${folder}/aside/upper`), "nspawn may still use it");
+    await Deno.remove(`${folder}/unit`);
+    assert.ok((await status).success);
+    assert.deepEqual(
+      await Array.fromAsync(Deno.readDir(folder)),
+      [],
+      "also what a killed nspawn left",
+    );
+  });
+});
+
+Deno.test("FINISH_UNIT_SCRIPT leaves the mount of another machine of that name alone", async () => {
+  await inFolder(async (folder) => {
+    for (const name of ["aside", "export"]) await Deno.mkdir(`${folder}/${name}`);
+    await Deno.writeTextFile(`${folder}/record`, "");
+    assert.ok((await finish(folder).status).success);
+    const left = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assert.deepEqual(left.sort(), ["export", "record"]);
+  });
 });
 
 Deno.test("finishRemoval() leaves a folder alone that another process removes, which is no failure", async () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { removeMachine, stopMachine } from "../../../../src/machines/end/stop.ts";
-import { leasesOfHost, writeLease } from "../../../../src/machines/record/lease.ts";
+import { type Lease, leasesOfHost, writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
+import { KILL_IN_UNIT_SCRIPT, KILL_SCRIPT } from "../../../../src/machines/supervisor/systemd.ts";
 import { inFolder } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, statOf } from "../fake_kernel.ts";
 import { leaseOf, start } from "../fixture.ts";
@@ -78,6 +79,82 @@ Deno.test("stopMachine() takes away what a killed nspawn left of its machine", a
     assert.ok(await stopMachine(host, () => Promise.resolve(lease.store), NAME));
     assert.ok(commands().includes(`umount --quiet ${left}`));
     assert.equal(await host.files.lstat(left), null);
+  });
+});
+
+/** A machine of systemd that runs: SIGKILL ends its processes, and `endUnit` its unit. */
+async function killScene(folder: string, changes: Partial<Lease> = {}) {
+  const unit = "/run/systemd/transient/nspawn-runner-run-42.service";
+  const scene = standaloneHost(folder, async ([, , script]) => {
+    if (script === KILL_SCRIPT) await scene.host.files.remove("/run/systemd/machines/run-42");
+    if (script === KILL_IN_UNIT_SCRIPT) {
+      await scene.host.files.remove("/run/systemd/machines/run-42");
+      await scene.host.files.remove(unit);
+    }
+  });
+  const { host } = scene;
+  const store = `${folder}/store`;
+  const leader = {
+    ...{ pid: 77, start: 9, cgroup: "/cg/nspawn-runner-run-42.service/payload/init.scope" },
+    ...{ dropped: [], noNewPrivileges: false, filtered: true },
+  };
+  const lease = leaseOf(store, "42", { supervisor: "systemd", leader, ...changes });
+  await writeLease(host, lease);
+  for (const path of [`${store}/.machines/run-42/upper`, "/run/nspawn-runner/run-42"]) {
+    await host.files.makeDirectory(path);
+  }
+  for (const name of ["machines", "transient"]) {
+    await host.files.makeDirectory(`/run/systemd/${name}`);
+  }
+  await host.files.write("/run/systemd/machines/run-42", "LEADER=77\n");
+  await host.files.write(unit, "");
+  await host.files.symlink(`${store}/.leases/run-42.json`, "/run/nspawn-runner/run-42.lease");
+  const stop = () => stopMachine(host, () => Promise.resolve(store), lease.machine);
+  return { ...scene, store, unit, stop };
+}
+
+Deno.test("stopMachine() frees the name, ids and lease of a machine while its unit still ends", async () => {
+  await inFolder(async (folder) => {
+    const { host, store, unit, stop, processes } = await killScene(folder);
+    assert.equal(await stop(), "removed");
+    assert.ok(await host.files.lstat(unit) !== null, "nobody waited for it");
+    assert.equal(processes.length, 1, "to start a process takes as long as to kill a machine");
+    const [aside] = await host.files.list(`${store}/.machines/.leaving`);
+    const { argv } = processes[0]!;
+    assert.ok(argv.includes(`${store}/.machines/.leaving/${aside}`), "the background removes it");
+    assert.deepEqual(await host.files.list(`${store}/.leases`), []);
+    assert.deepEqual(await host.files.list(`${store}/.machines`), [".leaving"]);
+    assert.deepEqual(await host.files.list("/run/nspawn-runner"), []);
+  });
+});
+
+Deno.test("stopMachine() waits for the unit of a machine that has file systems on the host", async () => {
+  for (const changes of [{ storage: "tmpfs" }, { diskMax: 1_000_000 }] as const) {
+    await inFolder(async (folder) => {
+      const { host, unit, stop, processes } = await killScene(folder, changes);
+      assert.equal(await stop(), "removed");
+      assert.equal(await host.files.lstat(unit), null);
+      assert.ok(!processes.some(({ argv }) => argv[2] === KILL_SCRIPT));
+    });
+  }
+});
+
+Deno.test("stopMachine() whose machine does not end keeps its lease, and the trace for housekeeping", async () => {
+  await inFolder(async (folder) => {
+    const { host, store, stop } = await killScene(folder);
+    await host.files.write("/run/systemd/machines/run-42", "LEADER=77\n");
+    const read = (path: string) =>
+      path === "/run/systemd/machines/run-42"
+        ? Promise.resolve("LEADER=77\n")
+        : host.files.read(path);
+    const stuck = { ...host, files: { ...host.files, read } };
+    const find = () => Promise.resolve(store);
+    await assert.rejects(stopMachine(stuck, find, machineName("42", undefined)), {
+      message: /Cannot end machine run-42/,
+    });
+    assert.deepEqual(await host.files.list(`${store}/.leases`), ["run-42.json"]);
+    assert.ok((await host.files.list("/run/nspawn-runner")).includes("run-42.lock"));
+    assert.equal(await stop(), "removed", "it can be repeated");
   });
 });
 

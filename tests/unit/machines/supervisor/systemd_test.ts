@@ -9,7 +9,11 @@ import {
   limitProperties,
   SHOW_LIMITS_SCRIPT,
 } from "../../../../src/machines/supervisor/start_unit.ts";
-import { KILL_IN_UNIT_SCRIPT, systemd } from "../../../../src/machines/supervisor/systemd.ts";
+import {
+  KILL_IN_UNIT_SCRIPT,
+  KILL_SCRIPT,
+  systemd,
+} from "../../../../src/machines/supervisor/systemd.ts";
 import { unitOf } from "../../../../src/machines/supervisor/unit.ts";
 import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
@@ -404,6 +408,126 @@ Deno.test("systemd.stop() wakes a machined that still has the record of a machin
   });
   await systemd.stop(scene.host, LEASE);
   assert.deepEqual(programs(scene.processes), ["systemctl", "machinectl"]);
+});
+
+const KILLED = leaseOf("/store", "42", {
+  leader: { ...LEADER, cgroup: `/cg/${unitOf("run-42")}/payload/init.scope` },
+});
+
+Deno.test("systemd.kill() kills a machine's cgroup by the process that goes on in the background", async () => {
+  const { host, processes } = sceneHost({ files: RUNNING });
+  await systemd.kill(host, KILLED, ["finish", "it"]);
+  assert.equal(processes.length, 1);
+  const [{ argv, options }] = [processes[0]!];
+  assert.deepEqual(argv.slice(0, 3), ["sh", "-c", KILL_SCRIPT]);
+  assert.deepEqual(argv.slice(4), [
+    ...[`/cg/${unitOf("run-42")}/payload`, unitOf("run-42"), "77"],
+    ...["finish", "it"],
+  ]);
+  assert.ok("detached" in options && options.detached);
+});
+
+Deno.test("systemd.kill() waits until no process of the machine is left, but not for its unit", async () => {
+  const { host, files } = sceneHost({ files: RUNNING });
+  const ended = await systemd.kill(host, KILLED, ["finish"]);
+  const began = host.clock.now();
+  let looks = 0;
+  const read = (path: string) => {
+    if (++looks === 4) files.delete(RECORD);
+    return host.files.read(path);
+  };
+  const slow = { ...host, files: { ...host.files, read } };
+  assert.equal(await (await systemd.kill(slow, KILLED, ["finish"]))!(), true);
+  assert.ok(host.clock.now() - began < 100);
+  assert.ok(files.has(UNIT));
+  assert.equal(await ended!(), true);
+});
+
+Deno.test("systemd.kill() tells that a machine has not ended, and that machined does not know of its end", async () => {
+  const stays = sceneHost({ files: RUNNING });
+  const ended = await systemd.kill(stays.host, KILLED, ["finish"]);
+  const began = stays.host.clock.now();
+  assert.equal(await ended!(), false);
+  assert.ok(stays.host.clock.now() - began >= 10_000);
+  const outdated = sceneHost({ files: RUNNING });
+  const known = await systemd.kill(outdated.host, KILLED, ["finish"]);
+  outdated.files.delete(UNIT);
+  assert.equal(await known!(), false);
+});
+
+Deno.test("systemd.kill() starts nothing for a machine that does not run, or whose cgroup is not its unit's", async () => {
+  const FOREIGN = "NAME=run-42\nSCOPE=machine-run\\x2d42.scope\nLEADER=77\n";
+  for (
+    const [files, lease] of [
+      [{}, KILLED],
+      [{ [RECORD]: "LEADER=77\n" }, KILLED],
+      [{ [RECORD]: "LEADER=78\n", [UNIT]: "" }, KILLED],
+      [{ [RECORD]: FOREIGN, [UNIT]: "" }, KILLED],
+      [RUNNING, LEASE],
+      [RUNNING, leaseOf("/store", "42")],
+    ] as const
+  ) {
+    const { host, processes } = sceneHost({ files });
+    assert.equal(await systemd.kill(host, lease, ["finish"]), null);
+    assert.deepEqual(processes, []);
+  }
+});
+
+/** Runs the script for a process of this test's own unit, and returns the signal that ended the process. */
+async function runKillScript(cgroup: string, isOfUnit: boolean, ...command: string[]) {
+  const read = await new Deno.Command("cat", { args: ["/proc/self/cgroup"] }).output();
+  const [, own] = new TextDecoder().decode(read.stdout).match(/\/([^/\n]+)$/m) ?? [];
+  const unit = isOfUnit ? own : unitOf("run-42");
+  if (unit === undefined) return null; // this host has no cgroups
+  const child = new Deno.Command("sleep", { args: ["20"] }).spawn();
+  const args = ["-c", KILL_SCRIPT, "sh", cgroup, unit, `${child.pid}`, ...command];
+  const { success } = await new Deno.Command("sh", { args, stderr: "null" }).output();
+  assert.ok(success);
+  if (!isOfUnit || cgroup !== "/nowhere") child.kill("SIGTERM");
+  return (await child.status).signal;
+}
+
+Deno.test("KILL_SCRIPT kills all processes of a cgroup, and goes on", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/cgroup.kill`, "");
+    const signal = await runKillScript(folder, true, "touch", `${folder}/went on`);
+    if (signal === null) return;
+    assert.equal(signal, "SIGTERM", "by the test: the kernel kills the cgroup");
+    assert.equal(await Deno.readTextFile(`${folder}/cgroup.kill`), "1\n");
+    assert.ok(await Deno.stat(`${folder}/went on`));
+  });
+});
+
+Deno.test("KILL_SCRIPT kills PID 1 where the kernel kills no cgroup", async () => {
+  assert.ok(["SIGKILL", null].includes(await runKillScript("/nowhere", true, "true")));
+});
+
+Deno.test("KILL_SCRIPT kills nothing where PID 1 has left the unit: a later machine may have it", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/cgroup.kill`, "");
+    assert.equal(await runKillScript(folder, false, "touch", `${folder}/went on`), "SIGTERM");
+    assert.equal(await Deno.readTextFile(`${folder}/cgroup.kill`), "");
+    assert.ok(await Deno.stat(`${folder}/went on`));
+  });
+});
+
+Deno.test("systemd.start() waits for the unit of an earlier machine of that name", async () => {
+  const files = { ...RUNNING, [SLICE_LIMIT]: "" };
+  const scene = sceneHost({ files, answer: ([program]) => void order.push(program!) });
+  const order: string[] = [];
+  let looks = 0;
+  const lstat = (path: string) => {
+    if (path === UNIT && ++looks === 5) {
+      order.push("ended");
+      scene.files.delete(UNIT);
+    }
+    return scene.host.files.lstat(path);
+  };
+  const host = { ...scene.host, files: { ...scene.host.files, lstat } };
+  // The record of the new machine follows at once: nothing is left to be killed.
+  scene.files.delete(RECORD);
+  await systemd.start(host, specOf({ booted: true }), LEASE, never).catch(() => {});
+  assert.deepEqual(order.slice(0, 2), ["ended", "systemd-run"]);
 });
 
 /** machined's record of somebody else's machine of that name. */
