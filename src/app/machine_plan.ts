@@ -73,7 +73,7 @@ async function checkedBinds(host: Host, config: Config, wanted: readonly string[
   if (wanted.length === 0) return [];
   const { writableFolders } = await import("../chroots/definition/writable_folders.ts");
   const { adminBinds } = await import("../machines/start/binds.ts");
-  return await adminBinds(host, config.store, wanted, await writableFolders(host, config));
+  return await adminBinds(host, config, wanted, await writableFolders(host, config));
 }
 
 /** Plans the machine that tries out a new tree before it becomes a generation. */

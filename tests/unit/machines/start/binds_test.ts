@@ -4,13 +4,15 @@ import { inFolder, recordingHost } from "../../recording_host.ts";
 
 const { host } = recordingHost({ real: ["cat"] });
 
+const configIn = (folder: string) => ({ store: `${folder}/store`, definitions: `${folder}/defs` });
+
 Deno.test("adminBinds() follows links to what is really bound", () =>
   inFolder(async (folder) => {
     await Deno.mkdir(`${folder}/store`);
     await Deno.mkdir(`${folder}/data`);
     await Deno.symlink("data", `${folder}/link`);
     const wanted = [`${folder}/data:/data`, `${folder}/link:/srv/x:ro`];
-    assert.deepEqual(await adminBinds(host, `${folder}/store`, wanted, []), [
+    assert.deepEqual(await adminBinds(host, configIn(folder), wanted, []), [
       { from: `${folder}/data`, to: "/data", readOnly: false, keepsDiskOwners: true },
       { from: `${folder}/data`, to: "/srv/x", readOnly: true, keepsDiskOwners: true },
     ]);
@@ -31,11 +33,27 @@ Deno.test("adminBinds() refuses what is not there, the store, what holds it, and
     ];
     for (const [path, message] of cases) {
       const wanted = [`${folder}/${path}:/data`];
-      await assert.rejects(adminBinds(host, `${folder}/store`, wanted, []), {
+      await assert.rejects(adminBinds(host, configIn(folder), wanted, []), {
         kind: "refused",
         message,
       });
     }
+  }));
+
+Deno.test("adminBinds() lets no job write definitions", () =>
+  inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/etc/defs`, { recursive: true });
+    await Deno.symlink("etc/defs", `${folder}/defs`);
+    await Deno.mkdir(`${folder}/etc/else`);
+    const bind = (path: string) => adminBinds(host, configIn(folder), [`${folder}/${path}`], []);
+    for (const path of ["etc:/x", "defs:/x", "etc/defs:/x"]) {
+      await assert.rejects(bind(path), {
+        kind: "refused",
+        message: /etc\/defs is the runner's own/,
+      });
+      assert.equal((await bind(`${path}:ro`)).length, 1);
+    }
+    assert.equal((await bind("etc/else:/x")).length, 1);
   }));
 
 Deno.test("adminBinds() refuses what lies in a folder that jobs write to, also through links", () =>
@@ -57,7 +75,7 @@ Deno.test("adminBinds() refuses what lies in a folder that jobs write to, also t
     const bind = (path: string, ...writable: string[]) =>
       adminBinds(
         host,
-        `${folder}/store`,
+        configIn(folder),
         [`${folder}/${path}`],
         writable.map((path) => `${folder}/${path}`),
       );
