@@ -24,12 +24,47 @@ export async function findDefinition(
   config: Config,
   name: ChrootName,
 ): Promise<FoundDefinition | null> {
+  const file = await findFile(host, config, name);
+  if (file === null) return null;
+  const { folder, text } = file;
+  return { folder, definition: await parse(file), text };
+}
+
+/**
+ * Returns the binds in the definition of a chroot, as {@linkcode findDefinition} does; none where it is not valid, since no
+ * machine starts by it. Definitions without that word are not parsed, which takes longer than all else.
+ */
+export async function bindsOf(
+  host: Host,
+  config: Config,
+  name: ChrootName,
+): Promise<readonly string[]> {
+  const file = await findFile(host, config, name);
+  if (file === null || !file.text.includes("binds")) return [];
+  return (await parse(file).catch(() => null))?.machine.binds ?? [];
+}
+
+/** The file of a definition. */
+interface DefinitionFile {
+  readonly folder: string;
+  readonly path: string;
+  readonly text: string;
+}
+
+async function findFile(
+  host: Host,
+  config: Config,
+  name: ChrootName,
+): Promise<DefinitionFile | null> {
   for (const folder of [config.definitions, config.store]) {
     const path = join(folder, `${name}.toml`);
     const text = await host.files.read(path);
-    if (text === null) continue;
-    const { parseDefinition } = await import("../../config/load.ts");
-    return { folder, definition: await parseDefinition(text, path), text };
+    if (text !== null) return { folder, path, text };
   }
   return null;
+}
+
+async function parse({ text, path }: DefinitionFile): Promise<Definition> {
+  const { parseDefinition } = await import("../../config/load.ts");
+  return await parseDefinition(text, path);
 }
