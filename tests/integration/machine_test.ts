@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Suite } from "../hosts/roots.ts";
 import { onEachBoot, onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
-import { linkChroot, outputOf, PATIENCE, smallFolder, withStore } from "./store.ts";
+import { define, linkChroot, outputOf, PATIENCE, smallFolder, withStore } from "./store.ts";
 
 onEachMachine("a machine runs systemd if boot is on, else the stub init", async (site, id) => {
   const booted = site.boots;
@@ -244,12 +244,19 @@ onEachBoot("machines have the administrator's binds, and their own host names", 
 });
 
 onEachHost("binds that lead to the runner's own files or to nothing are refused", async (site) => {
-  for (const bind of [`${site.store}:/srv/x`, "/run:/srv/x", "/no/such:/srv/x"]) {
-    const own = await site.with({ binds: [bind] });
-    const refused = await own.call(["prepare", CHROOT, "--id", newJob()]);
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /^nspawn-runner: Cannot bind /m);
-  }
+  await withStore(site, {}, async (own) => {
+    await linkChroot(own, site);
+    const binds = [own.store, "/run", "/no/such", own.definitions].map((path) => `${path}:/srv/x`);
+    for (const bind of [...binds, `${own.store}:/srv/x:ro`]) {
+      await define(own, CHROOT, `binds = ["${bind}"]`);
+      const refused = await own.call(["prepare", CHROOT, "--id", newJob()]);
+      assert.equal(refused.code, 1, bind);
+      assert.match(refused.stderr, /^nspawn-runner: Cannot bind /m);
+    }
+    await define(own, CHROOT, `binds = ["${own.definitions}:/srv/x:ro"]`);
+    const shown = await outputOf(own, CHROOT, "ls /srv/x");
+    assert.equal(shown, `${CHROOT}.toml\n`);
+  });
 });
 
 /** Creates cgroups until the kernel refuses; prints the error, and whether there are no more than allowed. */
