@@ -200,6 +200,16 @@ put_in_place() {
 # Fills Deno's code cache, which makes each start faster. Later calls could not do so on a prefix that
 # is read-only by then.
 fill_code_cache() {
+  # The parts of Deno that most calls load, 10 ms without the cache. Deno.exit() leaves the journal of the
+  # cache beside it: without one, SQLite opens the cache on no read-only prefix.
+  {
+    first_line
+    echo 'await new Deno.Command("true").output();'
+    echo 'await crypto.subtle.digest("SHA-256", new Uint8Array());'
+    echo 'setTimeout(() => Deno.exit(), 50);'
+  } >"$BUILD/parts"
+  chmod 755 "$BUILD/parts"
+  "$BUILD/parts" >/dev/null 2>&1 </dev/null || :
   for _ in 1 2; do
     "$BIN/nspawn-runner" --config /dev/null chroot-list >/dev/null 2>&1 </dev/null || :
   done

@@ -38,10 +38,12 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
       "lib/nspawn-runner/deno": "755 root",
       "lib/nspawn-runner/manifest": "644 root",
     });
-    // The first call already has the compiled code of the program, which only root can have written.
+    // The first call already has the compiled code of the program and of Deno, which only root can have written.
     const cache = `${prefix}/lib/nspawn-runner/cache`;
-    const cached = await run(["grep", "-rlaF", `file://${prefix}/bin/nspawn-runner`, cache]);
-    assert.match(cached.stdout, /code_cache/);
+    for (const part of [`file://${prefix}/bin/nspawn-runner`, "ext:deno_process/"]) {
+      const cached = await run(["grep", "-rlaF", part, cache]);
+      assert.match(cached.stdout, /code_cache/, part);
+    }
     const writable = await run([
       "find",
       cache,
