@@ -27,7 +27,7 @@ export async function checkHostFiles(host: Host, config: Config, recipe: Recipe)
     if (folder === undefined) continue;
     throw refused(
       `Cannot use ${path}: jobs can replace it, since they write to ${folder}`,
-      "Move it to another folder, or bind that folder with :ro",
+      "Move it to another folder; or look there for links that jobs left, and bind it with :ro",
     );
   }
   if (copied.length > 0) await checkCopied(host, copied);

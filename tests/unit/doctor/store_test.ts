@@ -15,7 +15,7 @@ Deno.test("store() is broken where others than root can change it", async () => 
   assert.match(open?.fix ?? "", /chmod 755/);
 });
 
-Deno.test("otherHosts() is broken where another host has a machine in the store", async () => {
+Deno.test("otherHosts() is broken where another host uses the store", async () => {
   const lease = { version: 2, machine: "run-42", boot: "b" };
   const of = (host: string | null) => async (folder: string) => {
     await Deno.mkdir(`${folder}/store/.leases`, { recursive: true });
@@ -28,6 +28,12 @@ Deno.test("otherHosts() is broken where another host has a machine in the store"
   const [other] = await find(otherHosts, scene, of("other"));
   assert.equal(other?.state, "broken");
   assert.match(`${other?.found} ${other?.fix}`, /machine run-42 .*rm .*run-42\.json$/);
+  const [marked] = await find(otherHosts, scene, async (folder) => {
+    await of("own")(folder);
+    await Deno.writeTextFile(`${folder}/store/.host`, "other host-2\n");
+  });
+  assert.equal(marked?.state, "broken");
+  assert.match(`${marked?.found} ${marked?.fix}`, /another host, host-2 .*rm .*\.host$/);
 });
 
 Deno.test("chroots() is broken where none is ready, or a definition is invalid", async () => {

@@ -32,7 +32,7 @@ test("a build does not read what jobs can replace by a link", async (f) => {
     message: new RegExp(
       `jobs can replace it, since they write to ${f.folder}/jobs$|chroot x: cannot use`,
     ),
-    hint: /:ro/,
+    hint: /links that jobs left.*:ro/,
   };
   for (const definition of definitions) {
     await f.put("defs/x.toml", definition.replaceAll("DIR", f.folder));

@@ -71,6 +71,14 @@ Deno.test("leasesOfHost() lists machines of other stores, and its own once", asy
     }
     await host.files.write("/run/nspawn-runner/run-3.lease", "half");
     assert.deepEqual(await leasesOfHost(host, own.store), [own, other]);
+    // Earlier versions wrote the path of the configuration, which may be a symlink.
+    await writeLease(host, own);
+    const path = machinePaths(own.store, own.machine).lease;
+    const linked = { ...own, store: `${folder}/link` };
+    await host.files.replace(path, JSON.stringify(linked));
+    const real = (one: string) => Promise.resolve(one === leaseLink(own.machine) ? path : null);
+    const seen = await leasesOfHost({ ...host, files: { ...host.files, real } }, own.store);
+    assert.deepEqual(seen, [linked, other]);
   });
 });
 
