@@ -82,11 +82,10 @@ async function discardMachine(host: Host, lease: Lease): Promise<void> {
   const killed = hasMounts(lease)
     ? null
     : await supervisorOf(lease).kill(host, lease, finishArgv(machine, aside));
-  if (killed !== null) {
-    await closeChannel(host, machinePaths(store, machine));
-    await host.files.remove(leaseLink(machine));
-  }
+  if (killed !== null) await closeChannel(host, machinePaths(store, machine));
   if (killed === null || !await killed()) return await removeMachine(host, lease);
+  // Not earlier: by the link other stores know that its user ids are taken.
+  await host.files.remove(leaseLink(machine));
   await moveAside(host, store, machine, aside);
   await removeLease(host, lease);
   host.log.step(`Removing what it wrote, in the background: ${aside}`);
