@@ -8,6 +8,7 @@ import type { Config } from "../config/settings.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
 import { type Job, readJob } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
+import { examineNetwork, type NetworkFacts } from "../machines/network/private_network.ts";
 import { machineLine, readyLine } from "../machines/report/start_report.ts";
 import { prepareHost } from "../machines/start/prepare_host.ts";
 import { startMachine } from "../machines/start/start.ts";
@@ -18,6 +19,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const job = await readJob(host);
   const machine = await chooseMachine(invocation, job);
   const config = await load();
+  const examined = examineEarly(host, config);
   const image = imageOf(host, invocation, job, config);
   const plan = await planForJob(host, config, { machine, job, image, began });
   if (job !== null && job.services.length > 0) {
@@ -30,7 +32,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   }
   for (const line of unknownOverrides(job?.overrides ?? {})) host.log.warn(line);
   await interruptible(host, async (interrupt) => {
-    const ready = await prepareHost(host, plan, interrupt);
+    const ready = await prepareHost(host, plan, interrupt, examined);
     const lease = await startMachine(host, plan, ready, interrupt);
     if (job?.movesFiles) await verifyHelper(host, plan, interrupt);
     host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
@@ -38,6 +40,14 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   });
   host.log.info(readyLine(plan.name, host.clock.now() - began));
 };
+
+/** Begins to examine the host's network, which takes about as long as to plan the machine. */
+function examineEarly(host: Host, { network }: Config): Promise<NetworkFacts> | undefined {
+  if (network === "host" || network === "none") return undefined;
+  const examined = examineNetwork(host);
+  examined.catch(() => {}); // the plan may fail before, or need no network
+  return examined;
+}
 
 /** The config stage may have resolved the job's own image already. */
 function imageOf(host: Host, invocation: Invocation, job: Job | null, config: Config): string {

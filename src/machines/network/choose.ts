@@ -9,6 +9,7 @@ import { inputObstacles } from "./gitlab_on_host.ts";
 import { loopbackObstacles } from "./gitlab_on_loopback.ts";
 import type { Network, NetworkPlan } from "../record/network.ts";
 import {
+  type NetworkFacts,
   type Obstacle,
   preparePrivateNetwork,
   type PrivateNetworkState,
@@ -57,6 +58,7 @@ export type NetworkSettings = Pick<MachineSettings, "network" | "extra_hosts">;
  * worked in this boot. Anything else is a failure.
  *
  * @param server The origin of the repository's URL; undefined without a repository.
+ * @param examined What an examination of the host's network finds that began earlier.
  * @throws {Failure} of the host where `private` is configured, and this host cannot have it, or where it could not be
  *   found out.
  */
@@ -65,6 +67,7 @@ export async function chooseNetwork(
   { network: choice, extra_hosts }: NetworkSettings,
   plan: NetworkPlan,
   server: string | undefined,
+  examined?: Promise<NetworkFacts>,
 ): Promise<ChosenNetwork> {
   if (choice === "host" || choice === "none") return { kind: choice, ...HOST_NETWORK };
   const ofServer = await loopbackObstacles(host, server, extra_hosts);
@@ -77,7 +80,7 @@ export async function chooseNetwork(
     }
     return hostNetwork(ofServer);
   }
-  const state = await preparePrivateNetwork(host, plan, "change");
+  const state = await preparePrivateNetwork(host, plan, "change", examined);
   const { kind, obstacles } = networkOfJobs(choice, state);
   if (kind === "refused") throw cannotHave(obstacles[0]!.reason, obstacles[0]!.fix);
   if (kind === "host") {

@@ -92,15 +92,18 @@ fi
 /**
  * Prepares the host for private networks: with mode `change` and no fatal obstacle, the rules are loaded and
  * forwarding is on. What is in place already stays untouched.
+ *
+ * @param examined What an examination that began earlier finds.
  */
 export async function preparePrivateNetwork(
   host: Host,
   plan: NetworkPlan,
   mode: Mode,
+  examined = examineNetwork(host),
 ): Promise<PrivateNetworkState> {
   const reading = readResolvers(host);
   // No read is left behind where the examination fails.
-  const facts = await readFacts(host).finally(() => reading.catch(() => {}));
+  const facts = await examined.finally(() => reading.catch(() => {}));
   const { missing, nftFailure, ipv6, needsForward4, needsForward6, boot, verdict, chains } = facts;
   const upstream = await reading;
   const { resolvers, firewalls } = missing !== undefined || nftFailure !== undefined
@@ -148,7 +151,7 @@ export async function rememberVerdict(
 }
 
 /** The state of the host's network. */
-interface Facts extends Pick<PrivateNetworkState, "boot" | "verdict"> {
+export interface NetworkFacts extends Pick<PrivateNetworkState, "boot" | "verdict"> {
   /** A program that is not installed. */
   readonly missing: string | undefined;
   /** What nft(8) printed when it could not list the chains. */
@@ -161,7 +164,12 @@ interface Facts extends Pick<PrivateNetworkState, "boot" | "verdict"> {
   readonly chains: string;
 }
 
-async function readFacts(host: Host): Promise<Facts> {
+/**
+ * Examines the host's network, and changes nothing.
+ *
+ * @throws {Failure} of the host where that is not possible.
+ */
+export async function examineNetwork(host: Host): Promise<NetworkFacts> {
   const { code, stdout, stderr } = await host.processes.capture(["sh", "-c", FACTS_SCRIPT]);
   if (code !== 0) {
     const reason = stderr.trim().split("\n")[0] || `sh ended with ${code}`;
@@ -196,7 +204,7 @@ function missingProgram(program: string): Obstacle {
 async function loadRules(
   host: Host,
   { text, mark }: Rules,
-  { needsForward4, needsForward6, chains }: Facts,
+  { needsForward4, needsForward6, chains }: NetworkFacts,
   mode: Mode,
 ): Promise<Obstacle[]> {
   if (chains.includes(`"${mark}"`) && !needsForward4 && !needsForward6) return [];

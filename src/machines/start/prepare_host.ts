@@ -6,6 +6,7 @@ import type { ProcessId } from "../../linux/proc.ts";
 import { freeBytes } from "../end/free_space.ts";
 import { removeLeftovers } from "../end/housekeeping.ts";
 import { chooseNetwork, type ChosenNetwork } from "../network/choose.ts";
+import type { NetworkFacts } from "../network/private_network.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { refuseUnmounted } from "../record/refuse_unmounted.ts";
 import { foreignStore } from "../record/store_owner.ts";
@@ -31,6 +32,7 @@ export interface PreparedHost extends HostSurvey {
  * Surveys the host, then removes what crashed jobs left; meanwhile chooses the machine's network and loads its rules.
  *
  * @param interrupt When aborted, no further leftover is removed.
+ * @param examined What an examination of the host's network finds that began earlier.
  * @throws {Failure} of the host where the store is not mounted or another host's, or where the plan demands a private
  *   network and the host cannot have one.
  */
@@ -38,6 +40,7 @@ export async function prepareHost(
   host: Host,
   plan: MachinePlan,
   interrupt: AbortSignal,
+  examined?: Promise<NetworkFacts>,
 ): Promise<PreparedHost> {
   const { name, store, settings, networks, job } = plan;
   const surveyAndClean = async () => {
@@ -51,7 +54,7 @@ export async function prepareHost(
   };
   // The network takes longest, so it begins first.
   const both = [
-    chooseNetwork(host, settings, networks, job.url),
+    chooseNetwork(host, settings, networks, job.url, examined),
     surveyAndClean(),
   ] as const;
   await Promise.allSettled(both); // where one fails, the other must not go on in the background

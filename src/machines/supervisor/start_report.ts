@@ -36,9 +36,10 @@ export async function reportWhileStarting<T>(
       cancel = next();
       report().catch((error) => host.log.warn(messageOf(error)));
     });
-  let cancel = next();
+  const starting = start();
+  let cancel = next(); // meanwhile, since the first timer of a process takes several milliseconds
   try {
-    return await start();
+    return await starting;
   } finally {
     hasEnded = true;
     cancel();

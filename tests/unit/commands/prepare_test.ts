@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { main } from "../../../src/cli/main.ts";
+import { FACTS_SCRIPT } from "../../../src/machines/network/private_network.ts";
 import { inFolder } from "../recording_host.ts";
 import { MACHINE, scene, SECRET, SERVER_HASH, withMachine } from "./fixture.ts";
 
@@ -60,8 +61,27 @@ Deno.test("prepare refuses an unknown image as a failed job, and leaves nothing"
     assert.match(err(), /trixie/);
     assert.match(err(), /bookworm/, "it lists what there is");
     assert.deepEqual(await host.files.list(`${store}/.leases`), []);
-    assert.equal(processes.length, 0);
+    assert.ok(processes.every(({ argv }) => argv[2] === FACTS_SCRIPT), "nothing is changed");
   });
+});
+
+Deno.test("prepare examines the host's network while it plans the machine, if it will have one", async () => {
+  for (
+    const [network, examinations] of [["private", 1], ["auto", 1], ["host", 0], [
+      "none",
+      0,
+    ]] as const
+  ) {
+    await inFolder(async (folder) => {
+      const { host, processes } = await scene(folder);
+      const path = `${folder}/config.toml`;
+      const text = (await Deno.readTextFile(path)).replace(/^network = .*\n/m, "");
+      await Deno.writeTextFile(path, `network = "${network}"\n${text}`);
+      // The plan fails: what ran until then began before.
+      assert.equal(await main(["prepare", "trixie"], host), 11);
+      assert.equal(processes.length, examinations, network);
+    });
+  }
 });
 
 Deno.test("prepare of a machine that is there already is a failure of the host, which may pass", async () => {

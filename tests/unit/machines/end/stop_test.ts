@@ -154,7 +154,11 @@ Deno.test("stopMachine() whose machine does not end keeps its lease, and the tra
     });
     assert.deepEqual(await host.files.list(`${store}/.leases`), ["run-42.json"]);
     const left = await host.files.list("/run/nspawn-runner");
-    assert.deepEqual(left, ["run-42.lease", "run-42.lock"], "other stores know its ids by the link");
+    assert.deepEqual(
+      left,
+      ["run-42.lease", "run-42.lock"],
+      "other stores know its ids by the link",
+    );
     assert.equal(await stop(), "removed", "it can be repeated");
   });
 });

@@ -36,6 +36,28 @@ Deno.test("cannotStart() explains an init that crashes", () => {
   assert.equal(failureOf("Container run-42 terminated by signal KILL.\n", false).hint, undefined);
 });
 
+Deno.test("reportWhileStarting() starts a machine before it loads timers", async () => {
+  const order: string[] = [];
+  const { host } = recordingHost();
+  const after = () => {
+    order.push("timer");
+    return () => {};
+  };
+  const timed = { ...host, clock: { ...host.clock, after } };
+  const start = () => {
+    order.push("start");
+    return Promise.resolve();
+  };
+  await reportWhileStarting(
+    timed,
+    specOf(),
+    leaseOf("/store", "42"),
+    () => Promise.resolve(77),
+    start,
+  );
+  assert.deepEqual(order, ["start", "timer"]);
+});
+
 const nextTurn = () => new Promise((resolve) => setTimeout(resolve, 2));
 
 Deno.test("reportWhileStarting() names what a slow boot waits for, once, and not after the start", async () => {
@@ -59,6 +81,7 @@ Deno.test("reportWhileStarting() names what a slow boot waits for, once, and not
   const host = { ...recording.host, clock };
   const lease = leaseOf("/store", "42", { ids: 0x6000_0000 });
   const start = async () => {
+    await nextTurn();
     for (const at of [0, 1]) {
       timers[at]!();
       const asked = () => recording.commands().filter((line) => /list-jobs/.test(line)).length;
