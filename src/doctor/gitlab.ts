@@ -4,6 +4,7 @@ import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import { findHelper } from "../gitlab/helper.ts";
 import type { Host } from "../host/host.ts";
+import { tablesOf } from "../machines/network/firewalls.ts";
 import { inputObstacles } from "../machines/network/gitlab_on_host.ts";
 import { loopbackObstacles } from "../machines/network/gitlab_on_loopback.ts";
 import { broken, type Check, type Finding, ok, weak } from "./finding.ts";
@@ -69,7 +70,8 @@ async function accessFinding(
   if (network === "host" || network === "none" || typeof url !== "string") return;
   const { stdout: chains } = await host.processes.capture(["nft", "list", "chains"])
     .catch(() => ({ stdout: "" })); // no nft
-  const access = { server: url, extra: extra_hosts, range: network_range, chains };
+  const tables = tablesOf(host, chains);
+  const access = { server: url, extra: extra_hosts, range: network_range, tables };
   const [obstacle] = [
     ...await loopbackObstacles(host, url, extra_hosts),
     ...await inputObstacles(host, access),

@@ -111,6 +111,11 @@ hostTest("machines beside systemd-resolved, ufw and firewalld", async () => {
 });
 
 async function answersAsTheHost(site: Site): Promise<void> {
+  const row = async () => (await site.call(["doctor"])).stdout.match(/^DNS +ok +(.*)$/m)?.[1];
+  const answering = "10.231.0.1, where systemd-resolved answers as on the host";
+  assert.equal(await row(), answering);
+  const dropIn = "/run/systemd/resolved.conf.d/nspawn-runner-10.231.0.1.conf";
+  assert.notEqual((await site.host.exec(["cat", dropIn])).code, 0, "doctor changes nothing");
   await withJob(site, async (log, run) => {
     assert.doesNotMatch(log, /^Network: /m);
     const { stdout } = await run(
@@ -121,6 +126,7 @@ async function answersAsTheHost(site: Site): Promise<void> {
       await must(site, "nft list set inet nspawn-runner askers"),
       /10\.231\.0\.\d+ limit/,
     );
+    assert.equal(await row(), answering);
     // A change of the host's reaches the running job.
     assert.equal((await run(look("inside.new.example"))).stdout, "");
     await must(site, "resolvectl domain vpn '~corp.example' '~new.example'");

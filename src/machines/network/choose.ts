@@ -98,9 +98,9 @@ export async function chooseNetwork(
     return hostNetwork(obstacles);
   }
   if (!obstacles.some(isSerious)) await rememberVerdict(host, state, WORKS);
-  const { chains } = state;
+  const { tables } = state;
   const range = plan.network_range;
-  const atInput = await inputObstacles(host, { server, extra: extra_hosts, range, chains });
+  const atInput = await inputObstacles(host, { server, extra: extra_hosts, range, tables });
   const all = [...obstacles, ...ofServer, ...atInput];
   const notes = all.length === 0 ? [] : [`Network: ${describe(all)}`];
   // The host's own name server knows the loopback address of its /etc/hosts, others may know a better one.

@@ -79,17 +79,46 @@ function dropsForwarded(table: string): boolean {
     (/^table inet firewalld /.test(table) && /hook forward/.test(table));
 }
 
+/** The tables of all firewalls of the host at one moment. */
+export interface Tables {
+  /** The output of `nft list chains`. */
+  readonly chains: string;
+  /**
+   * Returns a table as nft(8) lists it, once for all callers.
+   *
+   * @throws {Failure} of the host where it cannot be listed, as while its program loads it again.
+   */
+  readonly list: (table: string) => Promise<string>;
+}
+
+/**
+ * Returns the tables of the host.
+ *
+ * @param chains The output of `nft list chains`.
+ */
+export function tablesOf(host: Host, chains: string): Tables {
+  const listed = new Map<string, Promise<string>>();
+  return {
+    chains,
+    list(table) {
+      const list = listed.get(table) ?? listTable(host, table);
+      listed.set(table, list);
+      return list;
+    },
+  };
+}
+
 /**
  * Returns the tables without a rule for the interfaces of machines.
  *
  * @throws {Failure} of the host where a table cannot be listed, as while its program loads it again.
  */
 export async function blockingFirewalls(
-  host: Host,
+  tables: Tables,
   candidates: readonly Firewall[],
 ): Promise<Firewall[]> {
   const found = await Promise.all(candidates.map(async (firewall) => {
-    const text = await listTable(host, firewall.table);
+    const text = await tables.list(firewall.table);
     return namesMachines(text, "forward") ? [] : [firewall];
   }));
   return found.flat();
@@ -107,19 +136,17 @@ export interface InputFirewall {
  * Returns the chains that drop one of these calls of machines to the host. Each table with such a chain is listed: a rule may end
  * a chain with another policy.
  *
- * @param chains The output of `nft list chains`.
  * @throws {Failure} of the host where a table cannot be listed.
  */
 export async function inputFirewalls(
-  host: Host,
-  chains: string,
+  { chains, list }: Tables,
   calls: readonly Call[],
 ): Promise<InputFirewall[]> {
-  const tables = tablesIn(chains).filter(({ table, text }) =>
+  const atInput = tablesIn(chains).filter(({ table, text }) =>
     /^(?:ip|inet) /.test(table) && table !== TABLE && baseChains(text, "input").length > 0
   );
-  const found = await Promise.all(tables.map(async ({ table }) => {
-    const text = await listTable(host, table);
+  const found = await Promise.all(atInput.map(async ({ table }) => {
+    const text = await list(table);
     return calls.flatMap((call) =>
       droppingChains(text, call).map((chain) => inputFirewall(table, chain, text, call))
     );

@@ -1,7 +1,7 @@
 /** Finds out whether GitLab is on this host, behind a firewall that drops what machines send to the host. */
 
 import type { Host } from "../../host/host.ts";
-import { inputFirewalls } from "./firewalls.ts";
+import { inputFirewalls, type Tables } from "./firewalls.ts";
 import type { Obstacle } from "./private_network.ts";
 
 /** What decides whether machines reach a server on this host. */
@@ -12,20 +12,19 @@ export interface ServerAccess {
   readonly extra: readonly string[];
   /** The addresses of machines. */
   readonly range: string;
-  /** The output of `nft list chains`. */
-  readonly chains: string;
+  readonly tables: Tables;
 }
 
 /** Returns an obstacle for each chain that drops what machines send to a server on this host. */
 export async function inputObstacles(
   host: Host,
-  { server, extra, range, chains }: ServerAccess,
+  { server, extra, range, tables }: ServerAccess,
 ): Promise<Obstacle[]> {
   if (server === undefined || !URL.canParse(server)) return [];
   const { protocol, hostname, port: named } = new URL(server);
   const port = Number(named) || (protocol === "http:" ? 80 : 443);
   // A table that its program loads again at this moment is no reason against a job.
-  const firewalls = await inputFirewalls(host, chains, [{ protocol: "tcp", port, range }])
+  const firewalls = await inputFirewalls(tables, [{ protocol: "tcp", port, range }])
     .catch(() => []);
   if (firewalls.length === 0 || !await isOwn(host, hostname, extra)) return [];
   return firewalls.map(({ chain, fix }) => ({
@@ -45,12 +44,12 @@ async function isOwn(host: Host, name: string, extra: readonly string[]): Promis
   return code === 0;
 }
 
-/** Arguments: names and addresses. Succeeds where one is an address of this host. */
+/** Arguments: names and addresses. Succeeds where one has an IPv4 address of this host, but for its loopback. */
 export const IS_OWN_SCRIPT = `
-for name; do timeout 2 getent ahosts "$name"; done | while read -r address _; do
-  case $address in
-    127.* | ::1) ;;
-    *) ip route get "$address" 2>/dev/null ;;
+for name; do timeout 2 getent ahostsv4 "$name"; done | while read -r address type _; do
+  case $type:$address in
+    STREAM:127.*) ;;
+    STREAM:*) ip route get "$address" 2>/dev/null ;;
   esac
 done | grep -q '^local '
 `;

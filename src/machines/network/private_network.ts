@@ -5,9 +5,15 @@ import { hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { BOOT_ID } from "../../linux/proc.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
-import { blockingFirewalls, droppingTables, type InputFirewall } from "./firewalls.ts";
+import {
+  blockingFirewalls,
+  droppingTables,
+  type InputFirewall,
+  type Tables,
+  tablesOf,
+} from "./firewalls.ts";
 import type { NetworkPlan } from "../record/network.ts";
-import { answeringServers } from "./resolved.ts";
+import { answeringServers, RESOLVED_LINES } from "./resolved.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
 import { type Rules, rulesFor, TABLE } from "./rules.ts";
 
@@ -40,8 +46,8 @@ export interface PrivateNetworkState {
   readonly boot: string;
   /** What {@linkcode rememberVerdict} recorded in this boot; null for nothing. */
   readonly verdict: string | null;
-  /** The chains of all tables, as nft(8) lists them. */
-  readonly chains: string;
+  /** The tables of the host's firewalls. */
+  readonly tables: Tables;
 }
 
 /** Whether the host is changed, or only tested. */
@@ -60,6 +66,7 @@ export const FACTS_SCRIPT = `
 cat ${FORWARD4} ${FORWARD6} 2>/dev/null
 read -r boot <${BOOT_ID} && echo "boot $boot"
 [ ! -e ${VERDICT_FILE} ] || { read -r verdict <${VERDICT_FILE} && echo "verdict $verdict"; }
+${RESOLVED_LINES}
 ip -6 route show default 2>/dev/null
 [ $? -ne 127 ] || echo "lacks ip"
 chains=$(nft list chains 2>&1)
@@ -105,12 +112,14 @@ export async function preparePrivateNetwork(
   // No read is left behind where the examination fails.
   const facts = await examined.finally(() => reading.catch(() => {}));
   const { missing, nftFailure, ipv6, needsForward4, needsForward6, boot, verdict, chains } = facts;
+  const tables = tablesOf(host, chains);
   const upstream = await reading;
   const { resolvers, firewalls } = missing !== undefined || nftFailure !== undefined
     ? { resolvers: upstream, firewalls: [] }
     : await answeringServers(host, upstream, {
       range: plan.network_range,
-      chains,
+      tables,
+      facts: chains,
       mayChange: mode === "change",
     });
   const servers = [...new Set([...upstream.servers, ...resolvers.servers])];
@@ -120,7 +129,7 @@ export async function preparePrivateNetwork(
     ? [nftObstacle("nft cannot list chains", nftFailure)]
     : [
       ...await loadRules(host, rulesFor(plan, servers), facts, mode),
-      ...await firewallObstacles(host, chains),
+      ...await firewallObstacles(tables),
     ];
   return {
     obstacles: [...obstacles, ...dnsObstacles(resolvers)],
@@ -131,7 +140,7 @@ export async function preparePrivateNetwork(
     forwarded: !needsForward4 && !needsForward6,
     boot,
     verdict,
-    chains,
+    tables,
   };
 }
 
@@ -160,7 +169,7 @@ export interface NetworkFacts extends Pick<PrivateNetworkState, "boot" | "verdic
   /** Whether forwarding of an address family has to be turned on. */
   readonly needsForward4: boolean;
   readonly needsForward6: boolean;
-  /** All chains, and the rules of our chain `forward`, as nft(8) prints them. */
+  /** The whole output: among others all chains, and the rules of our chain `forward`, as nft(8) prints them. */
   readonly chains: string;
 }
 
@@ -241,9 +250,9 @@ function nftObstacle(problem: string, printed: string): Obstacle {
   };
 }
 
-async function firewallObstacles(host: Host, chains: string): Promise<Obstacle[]> {
+async function firewallObstacles(tables: Tables): Promise<Obstacle[]> {
   try {
-    const firewalls = await blockingFirewalls(host, droppingTables(chains));
+    const firewalls = await blockingFirewalls(tables, droppingTables(tables.chains));
     return firewalls.map(({ owner, fix }) => ({
       topic: "forwarding",
       reason: `${owner} drops what machines send`,

@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { ipv4Addresses } from "./address.ts";
-import { type InputFirewall, inputFirewalls } from "./firewalls.ts";
+import { type InputFirewall, inputFirewalls, type Tables } from "./firewalls.ts";
 import type { Resolvers } from "./resolv.ts";
 
 /** What machines are told of name servers. */
@@ -18,16 +18,22 @@ export interface Answering {
 export interface AnswerOptions {
   /** The addresses of machines. */
   readonly range: string;
-  /** The output of `nft list chains`. */
-  readonly chains: string;
+  readonly tables: Tables;
+  /** What {@linkcode RESOLVED_LINES} print. */
+  readonly facts: string;
   /** Whether systemd-resolved may be told to listen there. */
   readonly mayChange: boolean;
 }
 
-/** There while systemd-resolved(8) runs. */
-const SOCKET = "/run/systemd/resolve/io.systemd.Resolve";
+/** The addresses at which systemd-resolved was told to listen; also a lock. */
+const TRIED_FILE = join(RUNTIME_FOLDER, ".resolved");
 
 const SOCKETS = "/proc/net/udp";
+
+/** A part of a program for sh: prints whether systemd-resolved(8) runs, and the name servers that listen then. */
+export const RESOLVED_LINES = `
+[ ! -e /run/systemd/resolve/io.systemd.Resolve ] || { echo resolved; grep ':0035 ' ${SOCKETS}; }
+`;
 
 /**
  * Returns systemd-resolved at the gateway of machines as their only name server, where it is the host's own, listens
@@ -36,25 +42,28 @@ const SOCKETS = "/proc/net/udp";
 export async function answeringServers(
   host: Host,
   upstream: Resolvers,
-  { range, chains, mayChange }: AnswerOptions,
+  { range, tables, facts, mayChange }: AnswerOptions,
 ): Promise<Answering> {
   const unchanged = { resolvers: upstream, firewalls: [] };
-  if (!upstream.isStubOfResolved || await host.files.lstat(SOCKET) === null) return unchanged;
+  if (!upstream.isStubOfResolved || !/^resolved$/m.test(facts)) return unchanged;
   const calls = (["udp", "tcp"] as const).map((protocol) => ({ protocol, port: 53, range }));
-  const firewalls = await inputFirewalls(host, chains, calls).catch(() => null);
+  const firewalls = await inputFirewalls(tables, calls).catch(() => null);
   if (firewalls === null) return unchanged;
   if (firewalls.length > 0) return { resolvers: upstream, firewalls };
   const { gateway } = ipv4Addresses(range, 0);
-  if (!await answersAt(host, gateway, mayChange)) return unchanged;
+  const answers = facts.includes(` ${socketAt(gateway)} `) ||
+    await canAnswerAt(host, gateway, mayChange);
+  if (!answers) return unchanged;
   const resolvers = { ...upstream, servers: [gateway], isHostFile: false, onlyStubs: false };
   return { resolvers, firewalls: [] };
 }
 
-async function answersAt(host: Host, gateway: string, mayChange: boolean): Promise<boolean> {
-  if (await listensAt(host, gateway)) return true;
+async function canAnswerAt(host: Host, gateway: string, mayChange: boolean): Promise<boolean> {
+  if (!mayChange) { // the first machine tries
+    const tried = await host.files.read(TRIED_FILE).catch(() => null) ?? "";
+    return !tried.split("\n").includes(gateway);
+  }
   const dropIn = `/run/systemd/resolved.conf.d/nspawn-runner-${gateway}.conf`;
-  if (await host.files.lstat(dropIn) !== null && !mayChange) return false;
-  if (!mayChange) return true; // the first machine writes it
   await host.files.makeDirectory(RUNTIME_FOLDER);
   const words = [dropIn, gateway, socketAt(gateway)];
   const { code } = await host.processes.capture(["sh", "-c", LISTEN_SCRIPT, "sh", ...words]);
@@ -63,27 +72,23 @@ async function answersAt(host: Host, gateway: string, mayChange: boolean): Promi
 
 /**
  * Arguments: a drop-in for resolved.conf(5), an address, and its socket as in proc_net(5). Succeeds where the server
- * listens. A drop-in that is there was tried in this boot already: an administrator may have masked it below /etc, or
- * another name server has the port. The address need not exist yet. A reload ends shortly before the server listens.
+ * listens. It is tried once in a boot: an administrator may have masked the drop-in below /etc, or another name server
+ * has the port. The address need not exist yet. A reload ends shortly before the server listens.
  */
 export const LISTEN_SCRIPT = `
-exec 9>>${join(RUNTIME_FOLDER, ".resolved")} && flock 9 || exit
+umask 022 # systemd-resolved is no root
+exec 9>>${TRIED_FILE} && flock --timeout 30 9 || exit
 tries=1
-if [ ! -e "$1" ]; then
+if ! grep -qxF "$2" ${TRIED_FILE}; then
   mkdir -p "\${1%/*}" && printf '[Resolve]\\nDNSStubListenerExtra=%s\\n' "$2" >"$1" || exit
-  systemctl reload-or-restart systemd-resolved.service 9>&- || exit
-  tries=100
+  timeout 20 systemctl try-reload-or-restart systemd-resolved.service 9>&- && tries=100
+  echo "$2" >&9
 fi
 until grep -q " $3 " ${SOCKETS}; do
   [ "$((tries -= 1))" -gt 0 ] || exit 1
   sleep 0.02
 done
 `;
-
-async function listensAt(host: Host, address: string): Promise<boolean> {
-  const sockets = await host.files.read(SOCKETS).catch(() => null) ?? "";
-  return sockets.includes(` ${socketAt(address)} `);
-}
 
 /** Returns port 53 of an address as in proc_net(5), in the byte order of all supported CPUs. */
 function socketAt(address: string): string {

@@ -35,21 +35,31 @@ export interface Rules {
  * @param servers Name servers: machines may ask them at any address.
  */
 export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
+  const { gateway } = ipv4Addresses(plan.network_range, 0);
   const sets = set("dns", servers) + set("allowed", plan.network_allow) +
     set("denied", [...METADATA, ...plan.network_deny]);
   const rules = (mark: string) =>
     `table ${TABLE}\ndelete table ${TABLE}\ntable ${TABLE} {${sets}
-${chains(plan.network_range, mark)}}\n`;
+${servers.includes(gateway) ? askingChain(gateway) : ""}${chains(plan.network_range, mark)}}\n`;
   const mark = `rules ${digest(rules(""))}`;
   return { text: rules(mark), mark };
 }
 
-function chains(range: string, mark: string): string {
-  const { gateway } = ipv4Addresses(range, 0);
+/** Keeps each machine from asking the host's own name server so often that it answers nobody else. */
+function askingChain(gateway: string): string {
   return `  set askers {
     type ipv4_addr; size 65535; flags dynamic;
   }
-  chain prerouting {
+  chain asking {
+    type filter hook input priority -11; policy accept;
+    iifname ${ANY} ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 add @askers { ip saddr limit rate over 500/second burst 1000 packets } drop
+  }
+`;
+}
+
+function chains(range: string, mark: string): string {
+  const { gateway } = ipv4Addresses(range, 0);
+  return `  chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iifname ${ANY} jump arriving
   }
@@ -67,13 +77,8 @@ function chains(range: string, mark: string): string {
   chain input {
     type filter hook input priority -10; policy accept;
     iifname ${ANY} jump names
-    iifname ${ANY} ip daddr ${gateway} jump asking
     iifname ${ANY} jump leaving
     iifname != ${ANY} iifname != "lo" ip daddr ${gateway} drop
-  }
-  # No machine keeps the host's own name server from answering others.
-  chain asking {
-    meta l4proto { tcp, udp } th dport 53 add @askers { ip saddr limit rate over 500/second burst 1000 packets } drop
   }
   # No machine answers when the host asks its neighbours for a name, and the host does not ask machines.
   chain names {

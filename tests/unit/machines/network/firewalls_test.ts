@@ -1,7 +1,11 @@
 /** Firewalls of others, by what nft(8) prints of their chains. */
 
 import assert from "node:assert/strict";
-import { blockingFirewalls, droppingTables } from "../../../../src/machines/network/firewalls.ts";
+import {
+  blockingFirewalls,
+  droppingTables,
+  tablesOf,
+} from "../../../../src/machines/network/firewalls.ts";
 import { recordingHost } from "../../recording_host.ts";
 
 const DOCKER = `table ip filter {
@@ -69,15 +73,20 @@ Deno.test("blockingFirewalls() leaves out tables with a rule for machines", asyn
         : DOCKER,
     }),
   });
-  assert.deepEqual((await blockingFirewalls(host, candidates)).map(({ owner }) => owner), [
-    "Docker",
-  ]);
+  assert.deepEqual(
+    (await blockingFirewalls(tablesOf(host, ""), candidates)).map(({ owner }) => owner),
+    [
+      "Docker",
+    ],
+  );
   assert.deepEqual(commands(), ["nft list table ip filter", "nft list table inet mine"]);
 });
 
 for (const answer of [{ code: 1, stderr: "No such file or directory" }, { stdout: "" }]) {
   Deno.test(`blockingFirewalls() blames no firewall where nft ends with ${JSON.stringify(answer)}`, async () => {
     const { host } = recordingHost({ answer: () => answer });
-    await assert.rejects(blockingFirewalls(host, droppingTables(DOCKER)), { kind: "host" });
+    await assert.rejects(blockingFirewalls(tablesOf(host, DOCKER), droppingTables(DOCKER)), {
+      kind: "host",
+    });
   });
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { tablesOf } from "../../../../src/machines/network/firewalls.ts";
 import { inputObstacles, IS_OWN_SCRIPT } from "../../../../src/machines/network/gitlab_on_host.ts";
 import { type Answer, recordingHost } from "../../recording_host.ts";
 
@@ -34,7 +35,10 @@ const ACCESS = { server: "https://git.example:8443", extra: [], range: "10.231.0
 for (const [tables, fix] of FIXES) {
   Deno.test(`inputObstacles() names the chain, and ${fix}`, async () => {
     const { host } = hostWith(tables);
-    const [found, ...more] = await inputObstacles(host, { ...ACCESS, chains: tables });
+    const [found, ...more] = await inputObstacles(host, {
+      ...ACCESS,
+      tables: tablesOf(host, tables),
+    });
     assert.match(
       found!.reason,
       /^git\.example is this host, where chain \S+ of table .* port 8443$/,
@@ -47,11 +51,14 @@ for (const [tables, fix] of FIXES) {
 Deno.test("inputObstacles() asks for no address where no chain drops the call", async () => {
   const forwards = UFW.replace("hook input", "hook forward");
   const { host, commands } = hostWith(forwards);
-  assert.deepEqual(await inputObstacles(host, { ...ACCESS, chains: forwards }), []);
+  assert.deepEqual(await inputObstacles(host, { ...ACCESS, tables: tablesOf(host, forwards) }), []);
   assert.deepEqual(commands(), []);
   const six = hostWith(DROP("ip6 filter", "INPUT"));
   assert.deepEqual(
-    await inputObstacles(six.host, { ...ACCESS, chains: DROP("ip6 filter", "x") }),
+    await inputObstacles(six.host, {
+      ...ACCESS,
+      tables: tablesOf(six.host, DROP("ip6 filter", "x")),
+    }),
     [],
   );
 });
@@ -59,6 +66,9 @@ Deno.test("inputObstacles() asks for no address where no chain drops the call", 
 Deno.test("inputObstacles() finds none for a server elsewhere, and takes the address of extra_hosts", async () => {
   const { host, processes } = hostWith(UFW, false);
   const extra = ["git.example:192.0.2.7"];
-  assert.deepEqual(await inputObstacles(host, { ...ACCESS, extra, chains: UFW }), []);
+  assert.deepEqual(
+    await inputObstacles(host, { ...ACCESS, extra, tables: tablesOf(host, UFW) }),
+    [],
+  );
   assert.deepEqual(processes.at(-1)!.argv.slice(2), [IS_OWN_SCRIPT, "sh", "192.0.2.7"]);
 });

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import { answeringServers, LISTEN_SCRIPT } from "../../../../src/machines/network/resolved.ts";
-import { type Answer, PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
+import { tablesOf } from "../../../../src/machines/network/firewalls.ts";
+import {
+  type Answering,
+  answeringServers,
+  LISTEN_SCRIPT,
+} from "../../../../src/machines/network/resolved.ts";
+import { type Answer, recordingHost } from "../../recording_host.ts";
 
 const UPSTREAM = {
   servers: ["192.0.2.53"],
@@ -11,83 +16,88 @@ const UPSTREAM = {
   options: ["search lan"],
 };
 
-const SOCKET = "/run/systemd/resolve/io.systemd.Resolve";
 const DROP_IN = "/run/systemd/resolved.conf.d/nspawn-runner-10.231.0.1.conf";
-const LISTENING = "  7: 0100E70A:0035 00000000:0000 07\n";
+const RUNS = "resolved\n  6: 3500007F:0035 00000000:0000 07\n";
+const LISTENS = `${RUNS}  7: 0100E70A:0035 00000000:0000 07\n`;
 const DROP =
   "table ip x {\n\tchain in {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n}\n";
 
-/** A host: its files, its sockets, and whether systemd-resolved then listens to a new one. */
-function hostThat({ files = [SOCKET], sockets = "", listens = true, chains = "" }) {
-  const recording = recordingHost({
-    answer: (argv): Answer => {
-      if (argv[2] === LISTEN_SCRIPT) return { code: listens ? 0 : 1 };
-      return { stdout: chains };
-    },
-  });
-  const { host } = recording;
-  return {
-    ...recording,
-    host: {
-      ...host,
-      files: {
-        ...host.files,
-        lstat: (path: string) => Promise.resolve(files.includes(path) ? PROGRAM_FILE : null),
-        read: () => Promise.resolve(sockets),
-        makeDirectory: () => Promise.resolve(),
-      },
-    },
-  };
+/** A host, and who asks. */
+interface Scene {
+  readonly facts?: string;
+  readonly chains?: string;
+  /** The addresses at which it was told to listen before. */
+  readonly tried?: string;
+  /** Whether systemd-resolved listens when it is told to. */
+  readonly obeys?: boolean;
+  readonly mayChange?: boolean;
+  readonly upstream?: typeof UPSTREAM;
 }
 
-const options = (chains = "", mayChange = true) => ({ range: "10.231.0.0/19", chains, mayChange });
+async function answering(
+  { facts = RUNS, chains = "", tried = "", obeys = true, mayChange = true, ...scene }: Scene,
+): Promise<Answering & { readonly commands: readonly (readonly string[])[] }> {
+  const { host, processes } = recordingHost({
+    answer: (argv): Answer =>
+      argv[2] === LISTEN_SCRIPT ? { code: obeys ? 0 : 1 } : { stdout: chains },
+  });
+  const files = {
+    ...host.files,
+    read: () => Promise.resolve(tried),
+    makeDirectory: () => Promise.resolve(),
+  };
+  const options = {
+    range: "10.231.0.0/19",
+    tables: tablesOf(host, chains),
+    facts,
+    mayChange,
+  };
+  const upstream = scene.upstream ?? UPSTREAM;
+  const found = await answeringServers({ ...host, files }, upstream, options);
+  return { ...found, commands: processes.map(({ argv }) => argv) };
+}
 
-Deno.test("answeringServers() tells systemd-resolved to listen at the gateway, once", async () => {
-  const fresh = hostThat({});
-  const { resolvers } = await answeringServers(fresh.host, UPSTREAM, options());
+Deno.test("answeringServers() tells systemd-resolved to listen at the gateway", async () => {
+  const { resolvers, commands } = await answering({});
   assert.deepEqual(resolvers, { ...UPSTREAM, servers: ["10.231.0.1"] });
-  assert.deepEqual(fresh.processes.map(({ argv }) => argv.slice(2)), [
+  assert.deepEqual(commands.map((argv) => argv.slice(2)), [
     [LISTEN_SCRIPT, "sh", DROP_IN, "10.231.0.1", "0100E70A:0035"],
   ]);
-  const again = hostThat({ sockets: LISTENING, files: [SOCKET, DROP_IN] });
-  assert.deepEqual((await answeringServers(again.host, UPSTREAM, options())).resolvers, resolvers);
-  assert.deepEqual(again.commands(), []);
+});
+
+Deno.test("answeringServers() starts no process where systemd-resolved listens", async () => {
+  const { resolvers, commands } = await answering({ facts: LISTENS });
+  assert.deepEqual([resolvers.servers, commands], [["10.231.0.1"], []]);
 });
 
 Deno.test("answeringServers() changes nothing for doctor", async () => {
-  for (
-    const [files, servers] of [[[SOCKET], "10.231.0.1"], [[SOCKET, DROP_IN], "192.0.2.53"]] as const
-  ) {
-    const { host, commands } = hostThat({ files: [...files] });
-    const { resolvers } = await answeringServers(host, UPSTREAM, options("", false));
-    assert.deepEqual([resolvers.servers, commands()], [[servers], []]);
+  for (const [tried, server] of [["", "10.231.0.1"], ["10.231.0.1\n", "192.0.2.53"]] as const) {
+    const { resolvers, commands } = await answering({ tried, mayChange: false });
+    assert.deepEqual([resolvers.servers, commands], [[server], []]);
   }
 });
 
 /** Hosts whose machines have the upstream servers. */
-const OTHERS = {
-  "systemd-resolved does not run": [{ files: [] }, {}],
-  "another name server is the host's": [{}, { isStubOfResolved: false }],
-  "systemd-resolved cannot listen": [{ listens: false }, {}],
-} as const;
+const OTHERS: Readonly<Record<string, Scene>> = {
+  "systemd-resolved does not run": { facts: "" },
+  "another name server is the host's": { upstream: { ...UPSTREAM, isStubOfResolved: false } },
+  "systemd-resolved cannot listen": { obeys: false },
+};
 
-for (const [why, [host, servers]] of Object.entries(OTHERS)) {
+for (const [why, scene] of Object.entries(OTHERS)) {
   Deno.test(`answeringServers() keeps the upstream servers where ${why}`, async () => {
-    const upstream = { ...UPSTREAM, ...servers };
-    const made = hostThat({ ...host, files: "files" in host ? [] : [SOCKET] });
-    const { resolvers, firewalls } = await answeringServers(made.host, upstream, options());
-    assert.equal(resolvers, upstream);
+    const { resolvers, firewalls } = await answering(scene);
+    assert.equal(resolvers, scene.upstream ?? UPSTREAM);
     assert.deepEqual(firewalls, []);
   });
 }
 
 Deno.test("answeringServers() names the firewall that keeps machines from asking", async () => {
-  const { host, commands } = hostThat({ chains: DROP });
-  const { resolvers, firewalls } = await answeringServers(host, UPSTREAM, options(DROP));
+  const { resolvers, firewalls, commands } = await answering({ chains: DROP, facts: LISTENS });
   assert.equal(resolvers, UPSTREAM);
   assert.deepEqual(firewalls.map(({ fix }) => fix), [
     `nft insert rule ip x in iifname '"nr-*"' udp dport 53 accept`,
     `nft insert rule ip x in iifname '"nr-*"' tcp dport 53 accept`,
   ]);
-  assert.deepEqual(commands(), ["nft list table ip x"]);
+  assert.deepEqual(commands, [["nft", "list", "table", "ip", "x"]], "once for both protocols");
 });

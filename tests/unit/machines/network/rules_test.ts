@@ -17,6 +17,11 @@ Deno.test("rulesFor() puts each address into the set of its family, and writes n
   assert.match(text, /set dns6 \{\n[^}]*auto-merge;\n/);
 });
 
+Deno.test("rulesFor() limits what machines ask the host's own name server, where that answers them", () => {
+  assert.doesNotMatch(rulesFor(PLAN, ["9.9.9.9"]).text, / limit /); // needs a module of the kernel
+  assert.match(rulesFor(PLAN, ["10.1.0.1"]).text, /ip daddr 10\.1\.0\.1 .* limit rate over /);
+});
+
 Deno.test("rulesFor() gives different texts different marks", () => {
   const marks = [
     rulesFor(PLAN, []),
