@@ -25,7 +25,10 @@ export const wholeNumber = (least: number, most: number) => (value: unknown) =>
     : undefined;
 
 /** An absolute path without characters that are special to mount(8), systemd-nspawn or unit files. */
-export const absolutePath = text(/^(\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)+$/u);
+export const absolutePath = text((path) => PLAIN_PATH.test(path) || LETTERS_PATH.test(path));
+const PLAIN_PATH = /^(\/(?!\.{1,2}(?:\/|$))[\w.@+=~-]+)+$/;
+/** Also with letters and digits of other scripts; takes 0.3 ms to compile. */
+const LETTERS_PATH = /^(\/(?!\.{1,2}(?:\/|$))[\p{L}\p{N}._@+=~-]+)+$/u;
 
 /** A path with a folder: a playbook beside the definitions would itself belong to the chroot of its name. */
 export const playbook = (value: unknown) => {
