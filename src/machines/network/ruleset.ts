@@ -76,12 +76,13 @@ function endsOf(chains: Chains, name: string, call: Call): ReadonlySet<End> {
   const ends = new Set<End>();
   for (const rule of chains.get(name)?.rules ?? []) {
     const verdict = verdictOf(rule);
-    const holds = conditionHolds(verdict?.condition ?? rule, call);
-    if (verdict === null || holds === false) continue;
+    if (verdict === null) continue;
+    const holds = conditionHolds(verdict.condition, call);
+    if (holds === false) continue;
     const own = verdict.target === undefined
       ? new Set<End>([verdict.end])
       : endsOf(chains, verdict.target, call);
-    const goesOn = verdict.end === "end" && verdict.isJump && own.has("end");
+    const goesOn = verdict.isJump && own.has("end");
     for (const end of own) if (end !== "end" || !verdict.isJump) ends.add(end);
     if (holds === true && !goesOn) return ends;
   }
@@ -97,10 +98,14 @@ interface Verdict {
   readonly isJump: boolean;
 }
 
+/** Parts of a rule that neither are a condition nor decide. */
+const STATEMENTS =
+  /\bcounter(?: packets \d+ bytes \d+)?|\blog(?: prefix "[^"]*"| level \S+| group \d+)*|\bcomment "[^"]*"/g;
+
 function verdictOf(rule: string): Verdict | null {
-  const plain = rule.replace(/ ?comment "[^"]*"/, "").trim();
+  const plain = rule.replace(STATEMENTS, "").trim();
   const found = plain.match(
-    /^(.*?)\b(accept|queue|drop|reject|return|jump|goto)(?: (?!dport)(\S+)(?: .*)?)?$/,
+    /^(.*?)\b(accept|queue|drop|reject|return|jump|goto)(?: (\S+)(?: .*)?)?$/,
   );
   if (found === null) return null;
   const [, condition = "", word = "", operand] = found;
@@ -153,7 +158,7 @@ const VALUES = /^ (!= )?(\{ ([^}]*) \}|"[^"]*"|\S+)/;
 
 /** Returns whether a call fulfils all conditions of a rule; undefined where that is not known here. */
 function conditionHolds(text: string, call: Call): boolean | undefined {
-  let rest = text.replace(/\bcounter(?: packets \d+ bytes \d+)?/, "");
+  let rest = text;
   let holds: boolean | undefined = true;
   for (const condition of CONDITIONS) {
     const start = rest.search(condition.words);

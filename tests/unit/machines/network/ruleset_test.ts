@@ -116,6 +116,13 @@ const CALLS: readonly (readonly [string, string, "tcp" | "udp", number, boolean]
   ["an empty chain", input([]), "tcp", 1, false],
   ["a policy", input([], "drop"), "tcp", 1, true],
   ["a last rule", input(["counter packets 1 bytes 2 drop"]), "tcp", 1, true],
+  [
+    "a last rule that logs",
+    input(['log prefix "will accept it" level info counter packets 0 bytes 0 drop']),
+    "tcp",
+    1,
+    true,
+  ],
   ["a rule of another program", input(["tcp dport 22 ip saddr @banned reject"]), "tcp", 22, false],
   ["a range of ports", input(["tcp dport 8000-8999 accept"], "drop"), "tcp", 8080, false],
   ["another protocol", input(["udp dport 443 accept"], "drop"), "tcp", 443, true],
