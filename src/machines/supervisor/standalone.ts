@@ -3,9 +3,8 @@
 import type { Host } from "../../host/host.ts";
 import { cgroupPaths, endCgroup } from "../../linux/cgroups.ts";
 import { BOOT_ID, parseStat, readKernel } from "../../linux/proc.ts";
-import { until } from "../../linux/wait.ts";
 import type { Lease } from "../record/lease.ts";
-import { STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
+import type { Supervisor } from "./supervisor.ts";
 
 /**
  * Each nspawn gets its own cgroup: two in one cgroup would both take it for theirs. It has no limits.
@@ -20,14 +19,7 @@ export const standalone: Supervisor = {
   },
   isAlive,
   ranOutOfMemory: () => Promise.resolve(false), // there is no limit of memory
-  async stop(host, lease) {
-    // nspawn ends after its machine, and removes its mounts before.
-    if (await isAlive(host, lease)) {
-      host.processes.signal(lease.leader!.pid, "SIGKILL");
-      await until(host, { timeout: STOP_TIMEOUT }, async () => !await isAlive(host, lease));
-    }
-    await endCgroup(host, lease.cgroups, NSPAWN_GRACE);
-  },
+  stop: (host, { cgroups }) => endCgroup(host, cgroups, NSPAWN_GRACE),
   // Its cgroup has the machine's name: a process in the background could end the next machine of that name.
   kill: () => Promise.resolve(null),
 };
@@ -40,5 +32,5 @@ async function isAlive(host: Host, { boot, leader }: Lease): Promise<boolean> {
   return currentBoot === boot && parseStat(stat)?.start === leader.start;
 }
 
-/** Seconds for nspawn to remove its mounts after its machine has ended. */
+/** Seconds for nspawn to remove its mounts after its machine was killed. */
 const NSPAWN_GRACE = 5;
