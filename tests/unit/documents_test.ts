@@ -200,6 +200,7 @@ const OF_OTHERS = [
   "Cannot connect to the Docker daemon",
   "Attempted to remove disk file system under …, and we can't allow that.",
   "blob is not correct mediatype",
+  "could not find pasta",
 ];
 
 /** What the headings of docs/troubleshooting.md name: messages, `…` standing for what differs, and shorter code. */

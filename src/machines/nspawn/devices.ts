@@ -7,11 +7,12 @@ import type { Argv, Host } from "../../host/host.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
 import type { Device, MachineSpec } from "./spec.ts";
 
-const FUSE = "/dev/fuse";
+/** For file systems and networks of containers, also of users: nspawn's own nodes have the modes that the host's have. */
+const NESTING_DEVICES = ["/dev/fuse", "/dev/net/tun"];
 
 /**
- * Returns the devices of a machine, and FUSE in addition where `nesting` is set and the host has it. Their numbers
- * are read anew at each start.
+ * Returns the devices of a machine, and in addition, where `nesting` is set, those that containers need and the host
+ * has. Their numbers are read anew at each start.
  *
  * @throws {Failure} `refused` where a configured device does not exist or is not a device.
  */
@@ -28,9 +29,10 @@ export async function machineDevices(host: Host, settings: MachineSettings): Pro
     }
     devices.push(device);
   }
-  if (!settings.nesting || devices.some(({ path }) => path === FUSE)) return devices;
-  const fuse = await inspectDevice(host, FUSE, false);
-  return fuse === null ? devices : [...devices, fuse];
+  if (!settings.nesting) return devices;
+  const missing = NESTING_DEVICES.filter((path) => !devices.some((device) => device.path === path));
+  const found = await Promise.all(missing.map((path) => inspectDevice(host, path, false)));
+  return [...devices, ...found.filter((device) => device !== null)];
 }
 
 /** Returns null where there is no such device. */

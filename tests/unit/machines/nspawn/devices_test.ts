@@ -27,14 +27,17 @@ Deno.test("machineDevices() refuses paths that do not exist or are no devices", 
   }
 });
 
-Deno.test("machineDevices() adds FUSE once where nesting is set and the host has it", async () => {
+Deno.test("machineDevices() adds FUSE and TUN once where nesting is set and the host has them", async () => {
   const nesting = { ...SETTINGS, nesting: true };
-  const fuse = { path: "/dev/fuse", kind: "c", major: 10, minor: 229, readOnly: false };
-  const there = recordingHost({ answer: () => ({ stdout: "21b6 a e5\n" }) });
-  assert.deepEqual(await machineDevices(there.host, nesting), [fuse]);
-  assert.deepEqual(await machineDevices(there.host, { ...nesting, devices: ["/dev/fuse"] }), [
-    fuse,
-  ]);
+  const [fuse, tun] = [["/dev/fuse", 229], ["/dev/net/tun", 200]].map(([path, minor]) => (
+    { path, kind: "c", major: 10, minor, readOnly: false }
+  ));
+  const there = recordingHost({
+    answer: ([, , , , path]) => ({ stdout: `21b6 a ${path === "/dev/fuse" ? "e5" : "c8"}\n` }),
+  });
+  assert.deepEqual(await machineDevices(there.host, nesting), [fuse, tun]);
+  const named = { ...nesting, devices: ["/dev/net/tun"] };
+  assert.deepEqual(await machineDevices(there.host, named), [tun, fuse]);
   assert.deepEqual(await machineDevices(recordingHost().host, nesting), []);
   assert.deepEqual(await machineDevices(there.host, SETTINGS), []);
 });
