@@ -24,6 +24,7 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
     const done = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
     assert.equal(done.code, 0, done.output);
     assert.match(done.stdout, /^No denort is available for this Deno: installing a script/m);
+    await assertCacheIsFilled(prefix);
     await assertStarts(prefix);
     const lines = (await Deno.readTextFile(`${prefix}/bin/nspawn-runner`)).split("\n");
     assert.equal(
@@ -38,28 +39,6 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
       "lib/nspawn-runner/deno": "755 root",
       "lib/nspawn-runner/manifest": "644 root",
     });
-    // The first call already has the compiled code of the program and of Deno, which only root can have written.
-    const cache = `${prefix}/lib/nspawn-runner/cache`;
-    for (const part of [`file://${prefix}/bin/nspawn-runner`, "ext:deno_process/"]) {
-      const cached = await run(["grep", "-rlaF", part, cache]);
-      assert.match(cached.stdout, /code_cache/, part);
-    }
-    const writable = await run([
-      "find",
-      cache,
-      "!",
-      "-type",
-      "l",
-      "(",
-      "-perm",
-      "/022",
-      "-o",
-      "!",
-      "-uid",
-      "0",
-      ")",
-    ]);
-    assert.equal(writable.output, "");
   });
 });
 
@@ -304,6 +283,36 @@ Deno.test("install.sh exits with 2 and its usage for a wrong command line", asyn
 const NO_NETWORK = { HTTPS_PROXY: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9" };
 
 /** Checks that the program prints its version: by its path, by a symlink, without environment, as a user. */
+/** The first call has the compiled code of the program and of Deno, which only root can have written. */
+async function assertCacheIsFilled(prefix: string): Promise<void> {
+  const cache = `${prefix}/lib/nspawn-runner/cache`;
+  for (const part of [`file://${prefix}/bin/nspawn-runner`, "ext:deno_process/"]) {
+    const cached = await run(["grep", "-rlaF", part, cache]);
+    assert.match(cached.stdout, /code_cache/, part);
+  }
+  const journal = await run(["find", cache, "-name", "*code_cache*-wal", "-printf", "%s"]);
+  assert.ok(
+    Number(journal.stdout) < 10_000,
+    `each start reads a journal of ${journal.stdout} bytes`,
+  );
+  const writable = await run([
+    "find",
+    cache,
+    "!",
+    "-type",
+    "l",
+    "(",
+    "-perm",
+    "/022",
+    "-o",
+    "!",
+    "-uid",
+    "0",
+    ")",
+  ]);
+  assert.equal(writable.output, "");
+}
+
 async function assertStarts(prefix: string): Promise<void> {
   const program = `${prefix}/bin/nspawn-runner`;
   const link = `${prefix}/link`;
