@@ -14,7 +14,7 @@ list_ours() {
 
 # Processes of nspawn and of the program, and others that a test started.
 list_processes() {
-  for process in /proc/[0-9]*; do
+  for process in $(candidates "$1"); do
     name=$(cat "$process/comm") || continue
     words=$(tr '\0' ' ' <"$process/cmdline") || continue
     case $name:$words in
@@ -26,6 +26,15 @@ list_processes() {
     esac
     echo "process ${process#/proc/}: $words"
   done
+}
+
+# Few of all processes, since the loop above takes several programs for each: seconds in an emulated machine.
+candidates() {
+  {
+    grep -ls "$1" /proc/[0-9]*/environ
+    grep -ls /nspawn-runner /proc/[0-9]*/cmdline
+    grep -lsx systemd-nspawn /proc/[0-9]*/comm
+  } | sed 's|/[^/]*$||'
 }
 
 list_mounts() {

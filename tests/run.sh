@@ -194,7 +194,7 @@ run_unit_tests() {
 # They skip themselves where something is missing, also with --require-real.
 run_vm_tests() {
   [ "$(id -u)" -ne 0 ] || install_emulator
-  run_tests tests/vm
+  run_tests tests/real/vm.ts
 }
 
 install_emulator() {

@@ -1,4 +1,4 @@
-/** Loads the tests on real nspawn into one process, so that they share a host: it starts slower than most tests run. */
+/** Loads tests into one process, so that they share a host or a virtual machine: it starts slower than most tests run. */
 
 import type { HostKind } from "../hosts/host.ts";
 import { runOnlyOn } from "../hosts/shared.ts";
@@ -10,6 +10,11 @@ import { runOnlyOn } from "../hosts/shared.ts";
  */
 export async function loadTests(kind: HostKind, folders: readonly string[]): Promise<void> {
   runOnlyOn(kind);
+  await loadFolders(folders);
+}
+
+/** Registers the tests in these folders below tests. */
+export async function loadFolders(folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
     const url = new URL(`../${folder}/`, import.meta.url);
     const entries = await Array.fromAsync(Deno.readDir(url));

@@ -1,9 +1,10 @@
-/** A virtual machine with its own kernel, cgroup v2 and all controllers. It is emulated, so slow. */
+/** A virtual machine with its own kernel, cgroup v2 and all controllers. */
 
 import { must, type Options, type Result, run } from "../hosts/command.ts";
 import { type Folder, openFolder } from "../hosts/folder.ts";
 import { until } from "../hosts/init_process.ts";
 import { quoteAll } from "../../src/text/quote.ts";
+import { accelerator } from "./accelerator.ts";
 import { MAC } from "./guest.ts";
 import { GUEST, type Image, image, makeDisk } from "./image.ts";
 
@@ -35,7 +36,7 @@ export async function up(folder: string): Promise<VirtualMachine> {
   try {
     await makeDisk(folder, `${place.path}/folder.raw`, "512M");
     const port = freePort();
-    const pid = await start(place, qemuArgv(base, place.path, port));
+    const pid = await start(place, qemuArgv(base, place.path, port, await accelerator()));
     const ssh = sshArgv(base, place.path, port);
     const exec = (argv: readonly string[], options: Options = {}) =>
       run([...ssh, GUEST, quoteAll(argv)], { timeout: EXEC_PATIENCE, ...options });
@@ -74,7 +75,12 @@ async function resets({ path }: Folder): Promise<number> {
 }
 
 /** Returns QEMU's command line. Writes of the guest go to an unnamed file, which ends with QEMU. */
-function qemuArgv(base: Image, folder: string, port: number): string[] {
+function qemuArgv(
+  base: Image,
+  folder: string,
+  port: number,
+  processor: readonly string[],
+): string[] {
   const drive = (id: string, file: string, more: string) => [
     ...["-drive", `if=none,id=${id},format=raw,file=${file},${more}`],
     ...["-device", `virtio-blk-pci,drive=${id}`],
@@ -84,8 +90,7 @@ function qemuArgv(base: Image, folder: string, port: number): string[] {
     `TMPDIR=${folder}`,
     "qemu-system-x86_64",
     ...["-nodefaults", "-no-user-config", "-machine", "q35", "-display", "none"],
-    // The oldest processor that Deno supports.
-    ...["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "Nehalem", "-smp", "2", "-m", "2G"],
+    ...[...processor, "-smp", "2", "-m", "2G"],
     ...["-kernel", base.kernel, "-initrd", base.initrd],
     ...["-append", "root=/dev/vda rw console=ttyS0 quiet panic=1 mitigations=off net.ifnames=0"],
     ...["-serial", `file:${folder}/console`],

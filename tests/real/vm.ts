@@ -1,0 +1,5 @@
+/** Tests in a virtual machine, which they share. */
+
+import { loadFolders } from "./load.ts";
+
+await loadFolders(["vm"]);
