@@ -14,7 +14,7 @@ Installs what the tests need, runs them, and ends with: N passed, N failed, N sk
 
   --unit          only unit tests, format, lint, types and coverage: no root, no nspawn
   --require-real  a test that cannot run on real nspawn fails instead of being skipped
-  --vm            also the tests that need a virtual machine
+  --vm            also the tests that need a virtual machine: up to two hours without KVM
   FILTER          only tests whose names contain these words
   -h, --help      show this
 END
@@ -106,7 +106,8 @@ install_needs() {
   export DENO PATH ROUTE
 }
 
-# Runs the tests below the folders $@, with further options of "deno test" in OPTIONS, and counts them.
+# Runs the tests below the folders $@ for TIME_LIMIT seconds at most, with further options of "deno test" in OPTIONS, and
+# counts them.
 run_tests() {
   say ""
   say "Running $*"
@@ -114,7 +115,7 @@ run_tests() {
   {
     set +e
     env "$MARK" TMPDIR="$SCRATCH" NSPAWN_RUNNER_REQUIRE_REAL="$REQUIRE_REAL" \
-      timeout --foreground -k 60 4800 "$DENO" test $ROUTE --no-prompt $GRANTS $OPTIONS \
+      timeout --foreground -k 60 "$TIME_LIMIT" "$DENO" test $ROUTE --no-prompt $GRANTS $OPTIONS \
       ${FILTER:+"--filter=$FILTER"} "$@" </dev/null 2>&1 9<&-
     echo $? >"$WORK/code"
   } | tee "$WORK/output"
@@ -194,6 +195,7 @@ run_unit_tests() {
 # They skip themselves where something is missing, also with --require-real.
 run_vm_tests() {
   [ "$(id -u)" -ne 0 ] || install_emulator
+  TIME_LIMIT=14400 # emulation is slow
   run_tests tests/real/vm.ts
 }
 
@@ -240,7 +242,7 @@ main() {
   . tests/leftovers.sh
   open_folders
   install_needs
-  OPTIONS="" PASSED=0 FAILED=0 SKIPPED=0
+  OPTIONS="" TIME_LIMIT=4800 PASSED=0 FAILED=0 SKIPPED=0
   if check_hosts; then run_all; else FAILED=1; fi
   if [ -n "$FILTER" ] && [ $((PASSED + FAILED + SKIPPED)) -eq 0 ]; then
     say "No test's name contains \"$FILTER\""
