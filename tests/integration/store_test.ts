@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { assertDone, begin, leasesOf, planOf, withAttempt } from "../conformance/stages.ts";
 import type { Result } from "../hosts/command.ts";
+import type { TestHost } from "../hosts/host.ts";
 import { until } from "../hosts/init_process.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { onEachHost } from "../hosts/shared.ts";
@@ -98,7 +99,7 @@ async function whereUnmounted(own: Site, point: string): Promise<void> {
   for (const words of [["prepare", CHROOT, "--id", newJob()], ["chroot-maintenance"], ["gc"]]) {
     const refused = await own.call(words, { ...PATIENCE, ...CODES });
     assert.equal(refused.code, HOST_FAILURE, refused.stderr);
-    assert.match(refused.stderr, new RegExp(`${point} of /etc/fstab is not mounted`));
+    assert.ok(refused.stderr.includes(`${point} of /etc/fstab is not mounted`), refused.stderr);
   }
 }
 
@@ -107,6 +108,12 @@ async function works(own: Site): Promise<void> {
   const id = newJob();
   await succeed(own, "prepare", CHROOT, "--id", id);
   await succeed(own, "cleanup", "--id", id);
+}
+
+/** Waits until what an ended machine wrote is removed, which keeps the mount busy. */
+async function unmount(host: TestHost, command: readonly string[]): Promise<void> {
+  const isDone = async () => (await host.exec(command)).code === 0 || null;
+  assert.ok(await until(isDone, 20_000), command.join(" "));
 }
 
 onEachHost("a store whose disk is not mounted is refused, also behind a symlink", async (site) => {
@@ -127,7 +134,7 @@ onEachHost("a store whose disk is not mounted is refused, also behind a symlink"
       await host.exec(["mkdir", "-p", `${point}/store`]);
       await linkChroot({ ...own, store: `${point}/store` }, site);
       await works(own);
-      await host.exec(["umount", point]);
+      await unmount(host, ["umount", point]);
       await whereUnmounted(own, point);
       assert.equal((await host.exec(["ls", "-A", point])).stdout, "", "nothing is made there");
       // Such a disk is mounted by hand, so that the host does not lack it.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type MissingMount, missingMount } from "../../../src/linux/fstab.ts";
-import { inFolder, recordingHost } from "../recording_host.ts";
+import { type MissingMount, missingMount } from "../../../src/linux/missing_mount.ts";
+import { inFolder, PROGRAM_FILE, recordingHost } from "../recording_host.ts";
 
 const FSTAB = `# /dev/sdz /ci/store ext4 defaults 0 0
 UUID=1 / ext4 defaults 0 1
@@ -14,14 +14,15 @@ UUID=6 /auto/in ext4 noauto 0 2
 Deno.test("missingMount() is the mount point of fstab that holds the path, and where nothing is mounted", async () => {
   const mounts = (...points: string[]) =>
     points.map((point) => `25 21 0:42 / ${point} rw - ext4 /dev/x rw\n`).join("");
-  const manual = (point: string) => ({ point, isManual: true });
+  const manual = (point: string) => ({ point, file: "/etc/fstab", isManual: true });
+  const missed = (point: string) => ({ ...manual(point), isManual: false });
   const cases: readonly (readonly [string, string, MissingMount | null])[] = [
     ["/ci", mounts("/"), manual("/ci")],
     ["/ci/store", mounts("/"), manual("/ci")],
     ["/ci/store", mounts("/", "/ci"), null],
     ["/cix", mounts("/"), null],
-    ["/a b/store", mounts("/"), { point: "/a b", isManual: false }],
-    ["/auto/in/store", mounts("/"), { point: "/auto", isManual: false }],
+    ["/a b/store", mounts("/"), missed("/a b")],
+    ["/auto/in/store", mounts("/"), missed("/auto")],
     ["/auto/in/store", mounts("/", "/auto"), manual("/auto/in")],
     ["/var/lib/nspawn-runner", mounts(), null],
   ];
@@ -40,12 +41,30 @@ Deno.test("missingMount() follows a symlink to what is not mounted", () =>
     const files = { ...host.files, read };
     for (const path of ["link", "link/below", "disk"]) {
       const missing = await missingMount({ ...host, files }, `${folder}/${path}`);
-      assert.deepEqual(missing, { point: `${folder}/disk`, isManual: false }, path);
+      const point = `${folder}/disk`;
+      assert.deepEqual(missing, { point, file: "/etc/fstab", isManual: false }, path);
     }
     assert.equal(await missingMount({ ...host, files }, `${folder}/else`), null);
   }));
 
-Deno.test("missingMount() starts no process where fstab names no mount point of the path", () =>
+Deno.test("missingMount() knows units of the administrator by their names", async () => {
+  const units: Record<string, string> = {
+    "/srv/a b/.x-y/ü:z": "srv-a\\x20b-.x\\x2dy-\\xc3\\xbc:z.mount",
+    "/.x/.y": "\\x2ex-.y.mount",
+  };
+  for (const [point, unit] of Object.entries(units)) {
+    const file = `/etc/systemd/system/${unit}`;
+    const { host } = recordingHost();
+    const lstat = (path: string) => Promise.resolve(path === file ? PROGRAM_FILE : null);
+    const files = { ...host.files, lstat, read: () => Promise.resolve(null) };
+    const missing = { point, file, isManual: true };
+    assert.deepEqual(await missingMount({ ...host, files }, `${point}/store`, []), missing);
+    const mounts = [{ point, type: "ext4" }];
+    assert.equal(await missingMount({ ...host, files }, `${point}/store`, mounts), null);
+  }
+});
+
+Deno.test("missingMount() starts no process where no mount of the path is configured", () =>
   inFolder(async (folder) => {
     const { host, commands } = recordingHost();
     assert.equal(await missingMount(host, `${folder}/store`), null);
