@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { Result } from "../hosts/command.ts";
 import { type Installed, installed } from "../hosts/installed.ts";
+import { until } from "../hosts/init_process.ts";
 import { CHROOT, newJob } from "../hosts/site.ts";
 import { skip } from "../skip.ts";
 import { noGuestBecause } from "./image.ts";
@@ -21,9 +22,12 @@ export interface VmSite {
   withMachine(body: (id: string) => Promise<void>): Promise<void>;
   /** Runs a script in a machine. */
   runScript(id: string, script: string): Promise<Result>;
-  /** Returns everything on the host that belongs to machines, one line each. */
+  /** Returns everything on the host that belongs to machines, one line each, after a time in which it may end. */
   leftovers(): Promise<string[]>;
 }
+
+/** Longest time that removals of `cleanup` take in the background of an emulated machine, in milliseconds. */
+const REMOVAL_PATIENCE = 300_000;
 
 let site: Promise<VmSite> | undefined;
 
@@ -82,8 +86,13 @@ function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
     },
     leftovers: async () => {
       const list = await Deno.readTextFile(new URL("../leftovers.sh", import.meta.url));
-      const lines = (await host(`${list}\nlist_ours nothing-of-this-run`)).split("\n");
-      return lines.filter((line) => line !== "" && line !== `mount ${prefix}`);
+      let found: string[] = [];
+      await until(async () => {
+        const lines = (await host(`${list}\nlist_ours nothing-of-this-run`)).split("\n");
+        found = lines.filter((line) => line !== "" && line !== `mount ${prefix}`);
+        return found.length === 0 ? true : null;
+      }, REMOVAL_PATIENCE);
+      return found;
     },
   };
 }
