@@ -31,7 +31,11 @@ export async function withTrialMachine<T>(
 ): Promise<T> {
   const store = () => Promise.resolve(plan.store);
   const runOn = async (host: Host, script: string) => {
-    const stage = { script: new TextEncoder().encode(script), shell: undefined };
+    const stage = {
+      script: new TextEncoder().encode(script),
+      shell: undefined,
+      streams: "both",
+    } as const;
     return (await runStage(host, store, plan.name, stage, interrupt)).ending;
   };
   return await withMachine(host, plan, interrupt, ({ lease, ready }) =>
@@ -47,16 +51,13 @@ export async function withTrialMachine<T>(
     }));
 }
 
-/** Returns a host that captures the output of the processes that are started on it. */
+/** Returns a host that keeps what would go to stdout, and drops what would go to stderr. */
 function capturingHost(host: Host): { readonly host: Host; readonly stdout: () => string } {
   let output = "";
-  const start: Host["processes"]["start"] = (argv, { env } = {}) => {
-    const ended = host.processes.capture(argv, env === undefined ? {} : { env })
-      .then(({ code, signal, stdout }) => {
-        output += stdout;
-        return { code, signal };
-      });
-    return { pid: 0, ended, kill() {}, unref() {} }; // a stage is stopped from outside its client
+  const relay: Host["terminal"]["relay"] = async (pipe, stream, onOutput) => {
+    const text = await host.files.read(pipe);
+    if (stream === "stdout") output += text;
+    onOutput();
   };
-  return { host: { ...host, processes: { ...host.processes, start } }, stdout: () => output };
+  return { host: { ...host, terminal: { ...host.terminal, relay } }, stdout: () => output };
 }

@@ -4,6 +4,7 @@ import { interruptible } from "../app/interrupt.ts";
 import { reportFailure, reportUsage } from "../app/stage_report.ts";
 import { isSuccess } from "../ending.ts";
 import { messageOf, refused } from "../failure.ts";
+import { isCalledByRunner } from "../gitlab/exit_codes.ts";
 import { isLastStage } from "../gitlab/stages.ts";
 import { runStage } from "../machines/use/run_script.ts";
 
@@ -20,9 +21,17 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   }
   const store = async () => (await load()).store;
   const shell = invocation.options["shell"];
+  // GitLab Runner has one pipe for both streams of a stage.
+  const streams = isCalledByRunner(host) ? "one" : "both";
   return await interruptible(host, async (cancel) => {
     const began = host.clock.now();
-    const { ending, lease } = await runStage(host, store, machine, { script, shell }, cancel);
+    const { ending, lease } = await runStage(
+      host,
+      store,
+      machine,
+      { script, shell, streams },
+      cancel,
+    );
     try {
       if (isLastStage(stage)) await reportUsage(host, lease);
       if (isSuccess(ending)) return ending;

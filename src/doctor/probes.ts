@@ -165,7 +165,7 @@ if ( : >/run/nspawn-runner/.doctor ) 2>/dev/null; then echo can be written; else
       if (hostLine === "pass") return ["kept", "filtered: request_key is refused"];
       return ["unknown", "the host itself is refused request_key, or cannot try it"];
     },
-    fix: "Set seccomp = true, and boot the chroot: in a plain machine only PID 1 is filtered",
+    fix: "Set seccomp = true",
   },
 ];
 

@@ -115,6 +115,11 @@ function isKind(error: unknown, kind: Failure["kind"]): boolean {
   return error instanceof Failure && error.kind === kind;
 }
 
+/** Returns whether GitLab Runner called this program, and not a person. */
+export function isCalledByRunner(host: Host): boolean {
+  return runnerCodes(host) !== null;
+}
+
 function runnerCodes(host: Host): RunnerCodes | null {
   const buildFailure = codeOf(host.env("BUILD_FAILURE_EXIT_CODE"));
   if (buildFailure === null) return null;

@@ -24,7 +24,7 @@ export function denoHost(): Host {
     clock: {
       now: () => Date.now(),
       monotonic: () => performance.now(),
-      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+      sleep,
       after(ms, call) {
         const timer = setTimeout(call, ms);
         return () => clearTimeout(timer);
@@ -61,20 +61,31 @@ function nap(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+/** Unlike setTimeout(), it loads timers in a millisecond. */
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    AbortSignal.timeout(ms).addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 function denoTerminal(): Terminal {
   const encoder = new TextEncoder();
   const streams = { stdin: Deno.stdin, stdout: Deno.stdout, stderr: Deno.stderr };
   const write = (stream: typeof Deno.stdout, text: string) => {
-    const bytes = encoder.encode(text);
-    try {
-      for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    }
+    writeAll(stream, encoder.encode(text));
   };
   return {
     out: (text) => write(Deno.stdout, text),
     err: (text) => write(Deno.stderr, text),
+    async relay(pipe, stream, onOutput) {
+      using file = await Deno.open(pipe);
+      const buffer = new Uint8Array(RELAY_SIZE);
+      for (;;) {
+        const count = await file.read(buffer);
+        if (count === null || !writeAll(streams[stream], buffer.subarray(0, count))) return;
+        onOutput();
+      }
+    },
     async ask(question, interrupt) {
       write(Deno.stderr, question);
       const aborted = new Promise<null>((resolve) =>
@@ -86,6 +97,20 @@ function denoTerminal(): Terminal {
     },
     is: (stream) => streams[stream].isTerminal(),
   };
+}
+
+/** The size of a pipe's buffer: pipe(7). */
+const RELAY_SIZE = 65_536;
+
+/** Returns false where nobody reads the stream any more. */
+function writeAll(stream: typeof Deno.stdout, bytes: Uint8Array): boolean {
+  try {
+    for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return false;
+    throw error;
+  }
 }
 
 function denoSignals(): Signals {

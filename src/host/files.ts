@@ -1,7 +1,7 @@
 /** The file system, through Deno. */
 
 import { basename, dirname, join } from "@std/path/posix";
-import type { Files, Lock, Stat } from "./host.ts";
+import type { Files, Lock, Pipe, Stat } from "./host.ts";
 
 /** Returns the file system of this machine. */
 export function denoFiles(): Files {
@@ -26,6 +26,7 @@ export function denoFiles(): Files {
     chown: (path, uid, gid) => Deno.chown(path, uid, gid),
     temporaryDirectory: (prefix) => Deno.makeTempDir({ prefix }),
     lock,
+    openPipe,
   };
 }
 
@@ -176,4 +177,17 @@ async function lockSoon(file: Deno.FsFile): Promise<boolean> {
   const held = await Promise.race([locking, timeout]);
   clearTimeout(timer);
   return held;
+}
+
+/** A pipe that is opened to read as well has a reader already: fifo(7). */
+async function openPipe(path: string): Promise<Pipe> {
+  const file = await Deno.open(path, { read: true, write: true });
+  let isOpen = true;
+  return {
+    write: (text) => writeAll(file, text),
+    close() {
+      if (isOpen) file.close();
+      isOpen = false;
+    },
+  };
 }

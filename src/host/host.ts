@@ -142,6 +142,16 @@ export interface Files {
   temporaryDirectory(prefix: string): Promise<string>;
   /** Takes a lock that ends with this process; null where another process holds it. */
   lock(path: string): Promise<Lock | null>;
+  /** Opens a named pipe to write to it, without waiting for a reader. */
+  openPipe(path: string): Promise<Pipe>;
+}
+
+/** A named pipe. What is written waits in it for a reader, until it is closed. */
+export interface Pipe {
+  /** Writes less than a page. */
+  write(text: string): Promise<void>;
+  /** Closes it; may be called again. */
+  close(): void;
 }
 
 /** A lock that this process holds until it releases it or ends. */
@@ -180,6 +190,12 @@ export interface Terminal {
   out(text: string): void;
   /** Writes to stderr; a closed pipe is not an error. */
   err(text: string): void;
+  /**
+   * Copies what comes out of a named pipe to a stream, until all writers have closed it, or nobody reads the stream.
+   *
+   * @param onOutput Called after each piece.
+   */
+  relay(pipe: string, stream: "stdout" | "stderr", onOutput: () => void): Promise<void>;
   /** Returns whether a stream is a terminal. */
   is(stream: "stdin" | "stdout" | "stderr"): boolean;
   /** Asks on stderr and waits for a line on stdin; null at the end of stdin, or when aborted. */

@@ -7,7 +7,7 @@ import type { Log, Terminal, Verbosity } from "./host.ts";
  * Returns a log that writes to stderr, with normal verbosity; stdout is for results. Messages may quote what jobs and
  * images wrote, which must not control a terminal.
  */
-export function terminalLog(terminal: Terminal, color: boolean): Log {
+export function terminalLog(terminal: Pick<Terminal, "err" | "is">, color: boolean): Log {
   const shown = terminal.is("stderr") ? printable : (text: string) => text;
   const log: Log = {
     verbosity: "normal" as Verbosity,

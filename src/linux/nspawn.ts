@@ -12,6 +12,9 @@ import { RUNTIME_FOLDER } from "../runtime_folder.ts";
  */
 export type Registration = "scope" | "unit" | "none";
 
+/** The cgroup in which nspawn puts a machine below its own, with --keep-unit. */
+export const PAYLOAD = "payload";
+
 /** The options that each call of systemd-nspawn has to decide. */
 export interface CommonOptions {
   /** The machine's name. */

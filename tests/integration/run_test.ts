@@ -52,7 +52,7 @@ onEachMachine("run streams output while the script runs", async (site, id) => {
   const path = await site.put("echo first\nwhile [ ! -e /go ]; do sleep 0.1; done\necho last\n");
   const running = site.start(["run", "--id", id, path]);
   await running.untilPrinted("first");
-  await runScript(site, id, "touch /go\n");
+  await site.call(["shell", id], { stdin: "touch /go\n" });
   assert.equal((await running.ended).stdout, "first\nlast\n");
 });
 

@@ -192,6 +192,10 @@ function captured(written: { out: string; err: string }, options: RecordingOptio
   return {
     out: (text) => void (written.out += text),
     err: (text) => void (written.err += text),
+    async relay(pipe, stream, onOutput) {
+      written[stream === "stdout" ? "out" : "err"] += await Deno.readTextFile(pipe);
+      onOutput();
+    },
     ask(question) {
       written.err += question;
       return Promise.resolve(options.reply ?? null);

@@ -19,6 +19,7 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
   "src/gitlab/simulation.ts scriptOf": "checked as simulatedStages()",
   "src/gitlab/simulation.ts simulatedStages": "checked as simulatedStages()",
   "src/machines/network/rules.ts askingChain": "nft",
+  "src/machines/exec/stage_server.ts STAGE_SERVER_UNIT": "a unit of systemd",
   "src/machines/network/rules.ts chains": "nft",
   "src/machines/network/rules.ts rulesFor": "nft",
   "src/machines/network/rules.ts set": "nft",

@@ -1,11 +1,14 @@
-/** The files through which a machine gets the scripts of its stages and reports how they ended. */
+/** Makes and removes the files by which a machine gets the scripts of its stages and reports how they ended. */
 
 import { join } from "@std/path/posix";
+import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { mount, unmountAll } from "../../linux/mounts.ts";
+import { CHANNEL, SERVER_UNIT } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
 import type { MachineUser } from "../record/user.ts";
-import { REPORTER_SCRIPT } from "./reporter_script.ts";
+import { scriptOwnerIds } from "./script_owner.ts";
+import { STAGE_SERVER_SCRIPT, STAGE_SERVER_UNIT } from "./stage_server.ts";
 
 /** What all stages of a machine share. */
 export interface ChannelOptions {
@@ -29,9 +32,12 @@ export async function openChannel(
 ): Promise<void> {
   await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
+  await host.files.makeDirectory(join(paths.stage, CHANNEL.units), 0o755);
   await Promise.all([
-    host.files.write(join(paths.stage, "reporter"), REPORTER_SCRIPT, 0o555),
-    host.files.write(join(paths.stage, "result"), ""), // mount point of paths.result
+    host.files.write(join(paths.stage, CHANNEL.server), STAGE_SERVER_SCRIPT, 0o555),
+    host.files.write(join(paths.stage, CHANNEL.units, SERVER_UNIT), STAGE_SERVER_UNIT, 0o444),
+    host.files.write(join(paths.stage, CHANNEL.result), ""), // mount point of paths.result
+    makePipes(host, paths),
     host.files.makeDirectory(paths.own),
   ]);
   if (limited) {
@@ -39,10 +45,11 @@ export async function openChannel(
   }
   await host.files.write(paths.result, "");
   if (environment.length > 0) {
-    await host.files.write(join(paths.stage, "environment"), toLines(environment));
+    await host.files.write(join(paths.stage, CHANNEL.environment), toLines(environment));
   }
   if (user !== null) await writeUser(host, paths, user, owned);
   if (ids !== null) await chownChannel(host, paths, ids);
+  await chownOutput(host, paths, user, ids);
 }
 
 /**
@@ -51,6 +58,15 @@ export async function openChannel(
  */
 const REPORT_TMPFS = ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8,mode=0700,nosuid,nodev,noexec"];
 
+const OUTPUT = [CHANNEL.stdout, CHANNEL.stderr] as const;
+
+/** A machine can write to a pipe in a folder that is mounted read-only, but not replace it. */
+async function makePipes(host: Host, paths: MachinePaths): Promise<void> {
+  const pipes = [CHANNEL.call, ...OUTPUT].map((name) => join(paths.stage, name));
+  const { code, stderr } = await host.processes.capture(["mkfifo", "--mode=600", "--", ...pipes]);
+  if (code !== 0) throw hostFailure(`Cannot make the machine's pipes: ${stderr.trim()}`);
+}
+
 async function writeUser(
   host: Host,
   paths: MachinePaths,
@@ -58,7 +74,7 @@ async function writeUser(
   owned: readonly string[],
 ): Promise<void> {
   await host.files.write(
-    join(paths.stage, "user"),
+    join(paths.stage, CHANNEL.user),
     toLines([`${uid} ${gid} ${name} ${home}`, ...owned]),
   );
   // The user may enter the folder but not list it: they know the name of their own script only.
@@ -71,6 +87,18 @@ async function chownChannel(host: Host, paths: MachinePaths, id: number): Promis
   await Promise.all(all.map((path) => host.files.chown(path, id, id)));
 }
 
+/** `echo >/dev/stderr` in a script opens the pipe again, which only its owner may do. */
+async function chownOutput(
+  host: Host,
+  paths: MachinePaths,
+  user: MachineUser | null,
+  ids: number | null,
+): Promise<void> {
+  const [uid, gid] = scriptOwnerIds({ user, ids });
+  if (uid === 0) return;
+  await Promise.all(OUTPUT.map((name) => host.files.chown(join(paths.stage, name), uid, gid)));
+}
+
 function toLines(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join("");
 }
@@ -79,6 +107,7 @@ function toLines(texts: readonly string[]): string {
 export async function closeChannel(host: Host, paths: MachinePaths): Promise<void> {
   await unmountAll(host, paths.own);
   await host.files.removeTree(paths.stage);
+  await host.files.remove(paths.stageLock);
   await host.files.remove(paths.failures);
   await host.files.remove(paths.log);
 }

@@ -1,45 +1,68 @@
-/** Writes a stage's script to where the machine can read it, and removes it afterwards. */
+/** Writes a stage's script and request to where the machine can read them, and removes them afterwards. */
 
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { INSIDE, type MachinePaths } from "../record/paths.ts";
-import type { StageRun } from "./exec.ts";
+import { CHANNEL } from "../record/channel.ts";
+import type { MachinePaths } from "../record/paths.ts";
 import { type ScriptOwner, scriptOwnerIds } from "./script_owner.ts";
 import type { Shells } from "./shells.ts";
 
+/** Whether a script has one pipe for its output and its messages, which keeps their order, or one for each. */
+export type Streams = "one" | "both";
+
+/** A stage whose script is where the machine can read it. */
+export interface StageRun {
+  /** Marks the stage's own lines in the report: hexadecimal digits that nobody can guess beforehand. */
+  readonly nonce: string;
+  readonly streams: Streams;
+  readonly paths: MachinePaths;
+}
+
+/** A script, and how to run it. */
+export interface Script {
+  /** Its content, byte for byte. */
+  readonly bytes: Uint8Array;
+  readonly shells: Shells;
+  readonly streams: Streams;
+}
+
 /**
- * Writes a script that only its owner can read, and returns how to run it in the machine.
+ * Writes a script that only its owner can read, and the request to run it.
  *
- * @param script Its content, byte for byte.
  * @throws {Failure} `refused` where the name of a shell or an option holds a special character.
  */
-export async function writeScript(
+export async function writeStage(
   host: Host,
   paths: MachinePaths,
-  script: Uint8Array,
-  shells: Shells,
+  { bytes, shells, streams }: Script,
   owner: ScriptOwner,
 ): Promise<StageRun> {
   refuseSpecialCharacters(shells);
   const nonce = crypto.randomUUID().replaceAll("-", "");
   // Each script has its own name: a shell reads its script while it runs, and an earlier one may still run.
-  const path = scriptPath(paths.stage, nonce);
-  await host.files.write(path, script, 0o500);
-  const [uid, gid] = scriptOwnerIds(owner);
-  if (uid !== 0) await host.files.chown(path, uid, gid);
-  return {
-    nonce,
-    argv: [
-      ...["/bin/sh", `${INSIDE}/reporter`, nonce],
-      ...[...shells.programs, "--", ...shells.options],
-      scriptPath(INSIDE, nonce),
-    ],
-    report: async () => await host.files.readEnd(paths.result, MAX_REPORT_SIZE) ?? "",
-  };
+  const path = scriptPath(paths, nonce);
+  const request = join(paths.stage, CHANNEL.request);
+  const lines = [`${nonce} ${streams}`, shells.programs.join(" "), shells.options.join(" ")];
+  await Promise.all([
+    writeOwned(host, path, bytes, scriptOwnerIds(owner), 0o500),
+    writeOwned(host, request, lines.join("\n") + "\n", scriptOwnerIds({ ...owner, user: null })),
+  ]);
+  return { nonce, streams, paths };
 }
 
-/** systemd and shells expand some characters in a command line: none of them is allowed. */
+async function writeOwned(
+  host: Host,
+  path: string,
+  content: Uint8Array | string,
+  [uid, gid]: readonly [number, number],
+  mode?: number,
+): Promise<void> {
+  await host.files.write(path, content, mode);
+  if (uid !== 0) await host.files.chown(path, uid, gid);
+}
+
+/** The machine's shell splits and expands words: no special character is allowed. */
 function refuseSpecialCharacters({ programs, options }: Shells): void {
   const special = [...programs, ...options].find((word) => !PLAIN_WORD.test(word));
   if (special === undefined) return;
@@ -51,14 +74,12 @@ function refuseSpecialCharacters({ programs, options }: Shells): void {
 
 const PLAIN_WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
 
-/** More bytes than the reports of all stages that could run at once. */
-const MAX_REPORT_SIZE = 4096;
-
-/** Removes the script of a stage, which may contain secrets. */
-export function removeScript(host: Host, paths: MachinePaths, stage: StageRun): Promise<void> {
-  return host.files.remove(scriptPath(paths.stage, stage.nonce));
+/** Removes the script of a stage, which may contain secrets, and the request. */
+export async function removeStage(host: Host, { paths, nonce }: StageRun): Promise<void> {
+  await host.files.remove(join(paths.stage, CHANNEL.request));
+  await host.files.remove(scriptPath(paths, nonce));
 }
 
-function scriptPath(folder: string, nonce: string): string {
-  return join(folder, `script-${nonce}`);
+function scriptPath({ stage }: MachinePaths, nonce: string): string {
+  return join(stage, `script-${nonce}`);
 }

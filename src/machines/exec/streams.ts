@@ -3,21 +3,18 @@ import type { Lease } from "../record/lease.ts";
 import { scriptOwnerIds } from "./script_owner.ts";
 
 /**
- * Shell lines that give stdout and stderr to user `$owner` where they are pipes: `echo >/dev/stderr` in a script
- * opens the pipe again, which only its owner may do.
+ * Arguments: the user id of the streams' new owner, the command. A program that opens /dev/stderr opens the pipe again,
+ * which only its owner may do.
  */
-export const CHOWN_STREAMS_SCRIPT = `
+export const RUN_WITH_OWN_STREAMS_SCRIPT = `owner=$1
+shift
 pipes=
 for pipe in /proc/$$/fd/1 /proc/$$/fd/2; do
   [ ! -p "$pipe" ] || pipes="$pipes $pipe"
 done
 # shellcheck disable=SC2086 # two paths without spaces
-[ "$owner" = 0 ] || [ -z "$pipes" ] || chown "$owner" $pipes
-`;
-
-/** Arguments: the user id of the streams' new owner, the command. */
-export const RUN_WITH_OWN_STREAMS_SCRIPT = `owner=$1
-shift${CHOWN_STREAMS_SCRIPT}exec "$@"
+[ -z "$pipes" ] || chown "$owner" $pipes
+exec "$@"
 `;
 
 /** Returns a command line that first gives stdout and stderr to the user who runs the machine's scripts. */

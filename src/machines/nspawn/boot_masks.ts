@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { INSIDE } from "../record/paths.ts";
+import { INSIDE } from "../record/channel.ts";
 
 /** The names of masked units and generators. */
 export interface BootMasks {

@@ -7,23 +7,11 @@ import { generatorMaskOptions } from "./boot_masks.ts";
 import { idCount } from "../record/ids.ts";
 import { MACHINE_INTERFACE } from "../network/address.ts";
 import { withResolvConf } from "../network/resolv.ts";
-import { INSIDE } from "../record/paths.ts";
+import { CHANNEL, INSIDE, SERVER_UNIT } from "../record/channel.ts";
 import { deviceNodes, withDevices } from "./devices.ts";
 import { privilegeOptions } from "./privileges.ts";
 import type { MachineSpec } from "./spec.ts";
 import { commonNspawnArgv, escapeColons, type Registration } from "../../linux/nspawn.ts";
-
-/** Written by a plain machine's init once it runs. */
-export const PLAIN_READY = "ready";
-
-/**
- * Keeps a plain machine alive. It closes the output that it shares with nspawn: a job could open it by
- * /proc, and fill the host's journal.
- */
-export const PLAIN_INIT_SCRIPT =
-  `[ -d /tmp ] || mkdir -m 1777 /tmp; exec </dev/null; sleep 0 && echo ${PLAIN_READY} >>${INSIDE}/result && exec sleep infinity >/dev/null 2>&1`;
-
-const PLAIN_PAYLOAD = ["/bin/sh", "-c", PLAIN_INIT_SCRIPT];
 
 /** Returns the command line that runs a machine in the foreground. */
 export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv {
@@ -36,9 +24,11 @@ export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv 
     ...networkOptions(spec),
     "--link-journal=no",
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
-    `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/result`,
+    `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/${CHANNEL.result}`,
     ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
-    ...(spec.booted ? bootOptions(spec) : ["--as-pid2", "--", ...PLAIN_PAYLOAD]),
+    ...(spec.booted
+      ? bootOptions(spec)
+      : ["--as-pid2", "--", "/bin/sh", `${INSIDE}/${CHANNEL.server}`]),
   ];
   const inRoot = withDevices(spec, spec.root.wrap?.(argv) ?? argv);
   return withResolvConf(spec.resolvConf, inRoot);
@@ -64,11 +54,14 @@ function bindOption({ from, to, readOnly, keepsDiskOwners }: Bind, isMapped: boo
 function bootOptions({ name, bootMasks }: MachineSpec): string[] {
   return [
     ...generatorMaskOptions(bootMasks),
+    // An empty entry at the end stands for the default folders. systemd does not pass the variable on to services.
+    `--setenv=SYSTEMD_UNIT_PATH=${INSIDE}/${CHANNEL.units}:`,
     "--boot",
     "--notify-ready=yes",
     "--",
     `systemd.hostname=${name}`, // else it is the chroot's /etc/hostname, the same for all machines
     ...bootMasks.units.map((unit) => `systemd.mask=${unit}`),
+    `systemd.wants=${SERVER_UNIT}`,
   ];
 }
 

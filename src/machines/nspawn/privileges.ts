@@ -25,6 +25,12 @@ const KEPT_CAPABILITIES = [
 /** systemd needs them to mount, and to raise the limits of services. */
 const CAPABILITIES_OF_SYSTEMD = ["CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"];
 
+/**
+ * Debuggers, strace(1) and LeakSanitizer use them, and Docker's filter allows them. nspawn's own allows them only with
+ * CAP_SYS_PTRACE, which a machine has in its own user namespace.
+ */
+const DEBUGGING_SYSCALLS = ["ptrace", "process_vm_readv", "process_vm_writev"];
+
 /** Container engines use them; keyrings belong to the users of the machine. */
 const NESTING_SYSCALLS = ["add_key", "keyctl"];
 
@@ -52,7 +58,11 @@ export function privilegeOptions(machine: PrivilegeSpec): string[] {
   const { settings, ids } = machine;
   const nesting = settings.nesting && ids !== null;
   const added = [...settings.capabilities ?? [], ...(nesting ? NESTING_CAPABILITIES : [])];
-  const syscalls = [...settings.syscalls ?? [], ...(nesting ? NESTING_SYSCALLS : [])];
+  const syscalls = [
+    ...settings.syscalls ?? [],
+    ...(nesting ? NESTING_SYSCALLS : []),
+    ...(ids === null && settings.seccomp ? DEBUGGING_SYSCALLS : []),
+  ];
   return [
     ...(ids === null
       ? [`--drop-capability=${droppedCapabilities(machine).join(",")}`, "--no-new-privileges=yes"]

@@ -147,6 +147,36 @@ async function whileHolding<T>(
   }
 }
 
+/**
+ * Runs a stage in a machine while no other process does; waits for its turn as long as the other stage runs.
+ *
+ * @param path The machine's lock for stages.
+ * @param interrupt Ends the wait when aborted.
+ * @param act Gets whether a process was killed that ran a stage, which may still run.
+ * @throws {Failure} of the host when interrupted.
+ */
+export async function whileStageLocked<T>(
+  host: Host,
+  path: string,
+  interrupt: AbortSignal,
+  act: (wasKilled: boolean) => Promise<T>,
+): Promise<T> {
+  const lock = await until(
+    host,
+    { interval: STAGE_INTERVAL, signal: interrupt },
+    () => host.files.lock(path),
+  );
+  if (lock === null) throw hostFailure("Cannot run the script: cancelled while another one ran");
+  try {
+    return await act(lock.wasAbandoned);
+  } finally {
+    await lock.remove();
+  }
+}
+
+/** Milliseconds between two looks whether the other stage has ended. */
+const STAGE_INTERVAL = 100;
+
 function waitForLock(host: Host, path: string, wait: WaitOptions): Promise<Lock | null> {
   return until(host, { interval: LOCK_INTERVAL, ...wait }, () => host.files.lock(path));
 }

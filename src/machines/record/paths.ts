@@ -2,11 +2,9 @@
 
 import { basename, dirname, join } from "@std/path/posix";
 import { MACHINE_RECORDS } from "../../linux/nspawn_leftovers.ts";
+import { CHANNEL } from "./channel.ts";
 import type { MachineName } from "./name.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
-
-/** The path in a machine of the machine's own folder below {@linkcode RUNTIME_FOLDER}. */
-export const INSIDE = "/run/nspawn-runner";
 
 /** Paths of one machine. */
 export interface MachinePaths {
@@ -20,9 +18,11 @@ export interface MachinePaths {
   readonly own: string;
   /** The programs that enter it, where it has copies of them: no machine sees them. */
   readonly tools: string;
-  /** The files of a stage, read-only for the machine. Scripts hold tokens, so they are never on a disk. */
+  /** The files of its channel, read-only for the machine. Scripts hold tokens, so they are never on a disk. */
   readonly stage: string;
-  /** The file into which a stage reports how it ended. */
+  /** The lock that a process holds while it runs a stage. */
+  readonly stageLock: string;
+  /** The file into which the machine reports how a stage ended. */
   readonly result: string;
   /** Notes about its failed scripts. */
   readonly failures: string;
@@ -41,7 +41,8 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     own,
     tools: join(folder, "tools"),
     stage: join(RUNTIME_FOLDER, name),
-    result: join(own, "result"),
+    stageLock: join(RUNTIME_FOLDER, `${name}.stage`),
+    result: join(own, CHANNEL.result),
     failures: join(RUNTIME_FOLDER, `${name}.failures`),
     log: join(RUNTIME_FOLDER, `${name}.log`),
   };

@@ -1,16 +1,16 @@
 /** What the systemd of a machine waits for while it boots. */
 
-import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { inCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
-import { enterArgv } from "../exec/nsenter.ts";
-import { withShortOutput } from "../exec/transient_unit.ts";
+import { questionArgv } from "../exec/enter.ts";
 import { inspectInitProcess } from "../nspawn/init_process.ts";
 import type { Lease } from "../record/lease.ts";
 
 /** More units than a line should name. */
 const MAX_UNITS = 5;
+
+/** Seconds that the machine's systemd has to answer. */
+const ANSWER_SECONDS = 5;
 
 /**
  * Returns the units that a machine's systemd is starting; none where it does not tell.
@@ -25,12 +25,8 @@ export async function runningBootJobs(
   const leader = pid === null ? null : await inspectInitProcess(host, pid);
   // nspawn sets no_new_privs last: a command that enters before would keep every capability.
   if (leader === null || lease.ids === null && !leader.noNewPrivileges) return [];
-  // The image's systemctl may do what it likes: in the machine's cgroup its limits bind it, and it ends with the machine.
-  const [unit] = leader.cgroup.split("/payload", 1);
-  const argv = withShortOutput(["timeout", "5", ...enterArgv({ lease, leader }, LIST_JOBS)]);
-  const { stdout } = await host.processes.capture(inCgroup(join(unit!, "prepare"), argv), {
-    env: MINIMAL_ENVIRONMENT,
-  });
+  const argv = questionArgv({ lease, leader }, ANSWER_SECONDS, LIST_JOBS);
+  const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT });
   const running = [...stdout.matchAll(/^ *\d+ +([\w:.@\\-]+) +start +running *$/gm)];
   return running.slice(0, MAX_UNITS).map(([, unit]) => unit!);
 }

@@ -1,19 +1,16 @@
 /** Starts nspawn as a detached process and waits until its machine is ready. */
 
-import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { inCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { identify, readKernel } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
-import { enterArgv } from "../exec/nsenter.ts";
-import { withShortOutput } from "../exec/transient_unit.ts";
+import { questionArgv } from "../exec/enter.ts";
 import { connectWhileStarting } from "../network/veth.ts";
 import { type InitProcess, inspectInitProcess } from "../nspawn/init_process.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Lease } from "../record/lease.ts";
-import { isPlainMachineReady } from "./plain.ts";
 import { readLog, startLogged } from "./run_logged.ts";
+import { isServerReady } from "./stage_server.ts";
 import { cannotStart, reportWhileStarting } from "./start_report.ts";
 
 /** Starts a machine: see {@linkcode Supervisor.start}. */
@@ -88,15 +85,14 @@ async function findInitProcess(host: Host, nspawn: number): Promise<number | nul
 
 async function acceptsCommands(host: Host, start: Start, pid: number): Promise<boolean> {
   const { spec, lease, signal } = start;
-  if (!spec.booted) return await isPlainMachineReady(host, spec);
+  if (!await isServerReady(host, spec)) return false;
+  if (!spec.booted) return true;
   const leader = await inspectInitProcess(host, pid);
   // nspawn sets no_new_privs last: a command that enters before would keep every capability.
   if (leader === null || spec.ids === null && !leader.noNewPrivileges) return false;
   // Fails at once until the machine has a bus, then waits until it has booted.
-  const enter = enterArgv({ lease, leader }, ["systemctl", "is-system-running", "--wait"]);
-  const wait = ["timeout", `${spec.settings.prepare_timeout}`, ...enter] as const;
-  // In the machine's cgroup, it ends with the machine also where this process is killed.
-  const argv = inCgroup(join(lease.cgroups[0]!, "prepare"), withShortOutput(wait));
+  const wait = ["systemctl", "is-system-running", "--wait"];
+  const argv = questionArgv({ lease, leader }, spec.settings.prepare_timeout, wait);
   const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT, signal });
   return /^(running|degraded)$/m.test(stdout);
 }

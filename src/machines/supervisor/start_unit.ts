@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
+import { PAYLOAD } from "../../linux/nspawn.ts";
 import { until } from "../../linux/wait.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { connectWhileStarting } from "../network/veth.ts";
@@ -14,17 +15,9 @@ import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Lease } from "../record/lease.ts";
 import { leaseLink, recordOf } from "../record/paths.ts";
 import { withTableLimits } from "./host_tables.ts";
-import { isPlainMachineReady } from "./plain.ts";
+import { isServerReady } from "./stage_server.ts";
 import { cannotStart, reportWhileStarting } from "./start_report.ts";
-import {
-  journal,
-  PAYLOAD,
-  readRecord,
-  recordedPid,
-  SLICE,
-  SLICE_TASKS_PERCENT,
-  unitOf,
-} from "./unit.ts";
+import { journal, readRecord, recordedPid, SLICE, SLICE_TASKS_PERCENT, unitOf } from "./unit.ts";
 
 /** All machines together: a part of the memory and of the processes that the kernel can have is left to the host. */
 const SLICE_LIMITS = ["MemoryMax=90%", `TasksMax=${SLICE_TASKS_PERCENT}%`] as const;
@@ -67,7 +60,7 @@ async function refuseTakenName(host: Host, machine: string): Promise<void> {
 async function startUnit(host: Host, spec: MachineSpec, signal: AbortSignal): Promise<void> {
   const began = host.clock.now();
   const started = await host.processes.capture(startArgv(spec), { signal });
-  if (started.code === 0 && (spec.booted || await waitForPlainMachine(host, spec, signal))) return;
+  if (started.code === 0 && await waitForServer(host, spec, signal)) return;
   const elapsed = host.clock.now() - began;
   const timedOut = !signal.aborted && elapsed >= spec.settings.prepare_timeout * 1000;
   throw cannotStart(spec, await startLog(host, unitOf(spec.name), began, started), timedOut);
@@ -188,15 +181,15 @@ async function askMachined(host: Host, machine: string): Promise<number | null> 
   return Number(shown.stdout.trim()) || null;
 }
 
-/** nspawn reports a plain machine as ready before its init runs, which may fail to start. */
-async function waitForPlainMachine(
+/** nspawn reports a plain machine as ready before its payload runs, which may fail to start. */
+async function waitForServer(
   host: Host,
   spec: MachineSpec,
   signal: AbortSignal,
 ): Promise<boolean> {
   const timeout = spec.settings.prepare_timeout * 1000;
   const state = await until(host, { timeout }, async () => {
-    if (await isPlainMachineReady(host, spec)) return "ready";
+    if (await isServerReady(host, spec)) return "ready";
     const hasEnded = signal.aborted || await readRecord(host, spec.name) === null;
     return hasEnded ? "ended" : null;
   });

@@ -3,12 +3,13 @@
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
+import { PAYLOAD } from "../../linux/nspawn.ts";
 import { removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { until } from "../../linux/wait.ts";
 import type { Lease } from "../record/lease.ts";
 import { STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
-import { hasUnit, isGone, journal, PAYLOAD, readRecord, recordedPid, unitOf } from "./unit.ts";
+import { hasUnit, isGone, journal, readRecord, recordedPid, unitOf } from "./unit.ts";
 
 export { SLICE } from "./unit.ts";
 

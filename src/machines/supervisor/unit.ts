@@ -10,9 +10,6 @@ export const SLICE = "machine-ci.slice";
 /** How many of the processes that the kernel can have all machines together may have. */
 export const SLICE_TASKS_PERCENT = 70;
 
-/** nspawn's cgroup for a machine below its unit, with --keep-unit. */
-export const PAYLOAD = "payload";
-
 /** Returns the name of a machine's unit. */
 export function unitOf(machine: string): string {
   return `nspawn-runner-${machine}.service`;

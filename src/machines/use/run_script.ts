@@ -3,12 +3,11 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import type { Exec, RunningMachine } from "../exec/exec.ts";
-import { nsenter } from "../exec/nsenter.ts";
-import { removeScript, writeScript } from "../exec/script.ts";
+import { endStage, runInMachine, type RunningMachine } from "../exec/exec.ts";
+import { removeStage, type Streams, writeStage } from "../exec/script.ts";
 import { chooseShells } from "../exec/shells.ts";
-import { transientUnit } from "../exec/transient_unit.ts";
 import { findLease, type Lease, type StoreFinder } from "../record/lease.ts";
+import { whileStageLocked } from "../record/lock.ts";
 import type { MachineName } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
@@ -18,6 +17,7 @@ export interface Stage {
   readonly script: Uint8Array;
   /** The value of `--shell`. */
   readonly shell: string | undefined;
+  readonly streams: Streams;
 }
 
 /** A stage that has ended. */
@@ -27,7 +27,7 @@ export interface StageResult {
 }
 
 /**
- * Runs one stage in its machine.
+ * Runs one stage in its machine, after the stage that runs there.
  *
  * @param cancel Ends the script when aborted; the machine stays up.
  * @throws {Failure} of the host where there is no such machine, or it has ended.
@@ -36,19 +36,23 @@ export async function runStage(
   host: Host,
   store: StoreFinder,
   name: MachineName,
-  { script, shell }: Stage,
+  { script, shell, streams }: Stage,
   cancel: AbortSignal,
 ): Promise<StageResult> {
   const running = await findRunning(host, store, name);
   const { lease } = running;
   const paths = machinePaths(lease.store, name);
   const shells = chooseShells(script, shell, lease.shell);
-  const stage = await writeScript(host, paths, script, shells, lease);
-  try {
-    return { ending: await execOf(lease).run(host, running, stage, cancel), lease };
-  } finally {
-    await removeScript(host, paths, stage);
-  }
+  const ending = await whileStageLocked(host, paths.stageLock, cancel, async (wasKilled) => {
+    if (wasKilled) await endStage(host, running);
+    const stage = await writeStage(host, paths, { bytes: script, shells, streams }, lease);
+    try {
+      return await runInMachine(host, running, stage, cancel);
+    } finally {
+      await removeStage(host, stage);
+    }
+  });
+  return { ending, lease };
 }
 
 async function findRunning(
@@ -72,8 +76,4 @@ async function findRunning(
     );
   }
   return { lease, leader, isAlive };
-}
-
-function execOf(lease: Lease): Exec {
-  return lease.booted ? transientUnit : nsenter;
 }

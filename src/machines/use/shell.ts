@@ -9,7 +9,7 @@ import { commonNspawnArgv } from "../../linux/nspawn.ts";
 import { KEEP_TIME_ZONE } from "../../linux/time_zone.ts";
 import { inOwnCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
-import { enterArgv } from "../exec/nsenter.ts";
+import { enterArgv } from "../exec/enter.ts";
 import { idCount } from "../record/ids.ts";
 import { type Lease, listLeases, readLease } from "../record/lease.ts";
 import { whileMachineLocked } from "../record/lock.ts";

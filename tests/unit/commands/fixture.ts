@@ -7,6 +7,7 @@ import { machinePaths } from "../../../src/machines/record/paths.ts";
 import { leaseOf } from "../machines/fixture.ts";
 import { answerCat, HOST_FILES, nspawnFiles, processFiles } from "../machines/fake_kernel.ts";
 import { standaloneHost } from "../machines/standalone_host.ts";
+import { withPlayedServer } from "../machines/played_server.ts";
 import type { Answer } from "../recording_host.ts";
 
 /** What may show up nowhere. */
@@ -39,7 +40,7 @@ const KERNEL = {
 /** A store with one chroot, the files of a job, and a host on which its machine starts. */
 export async function scene(
   folder: string,
-  report?: (nonce: string, argv: readonly string[]) => string,
+  report: (nonce: string, request: string) => string = () => "",
   onStart?: () => void,
 ) {
   const store = `${folder}/store`;
@@ -54,17 +55,14 @@ export async function scene(
     variables: [{ key: "CI_SERVER_URL", value: "https://git.example" }],
   };
   await Deno.writeTextFile(`${folder}/response.json`, JSON.stringify(response));
-  const { result } = machinePaths(store, MACHINE);
+  const paths = machinePaths(store, MACHINE);
+  const { result } = paths;
   const recording = standaloneHost(folder, (argv): Answer | void | Promise<Answer> => {
     if (argv[0] === "systemd-nspawn") return { stdout: "systemd 257\n" };
     if (argv.includes("systemd-nspawn")) {
       if (onStart) onStart();
       else Deno.writeTextFileSync(result, "ready\n", { append: true });
       return new Promise(() => {});
-    }
-    const reporter = argv.indexOf("/run/nspawn-runner/reporter");
-    if (reporter !== -1 && report) {
-      Deno.writeTextFileSync(result, report(argv[reporter + 1]!, argv), { append: true });
     }
     return answerCat(argv, KERNEL);
   });
@@ -78,7 +76,8 @@ export async function scene(
     CUSTOM_ENV_CI_JOB_IMAGE: "evil",
     CUSTOM_ENV_CI_SERVER_URL: "https://evil.example",
   };
-  const host: Host = { ...recording.host, env: (name) => env[name] };
+  const served = withPlayedServer(recording.host, paths, report);
+  const host: Host = { ...served, env: (name) => env[name] };
   return { ...recording, host, store, env, result };
 }
 

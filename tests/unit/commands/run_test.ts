@@ -41,9 +41,9 @@ Deno.test("run that is cancelled is a script that was ended, and leaves its mach
 Deno.test("run takes the shell that --shell names before the script's own", async () => {
   await inFolder(async (folder) => {
     const seen: string[] = [];
-    const { host, store } = await scene(folder, (nonce, argv) => {
-      seen.push(argv.slice(argv.indexOf(nonce) + 1).join(" "));
-      return `${nonce} 0\n`;
+    const { host, store } = await scene(folder, (nonce, request) => {
+      seen.push(request);
+      return `${nonce} started\n${nonce} 0\n`;
     });
     await withMachine(host, store);
     await Deno.writeTextFile(`${folder}/script`, "#!/bin/dash\ntrue\n");
@@ -56,7 +56,10 @@ Deno.test("run takes the shell that --shell names before the script's own", asyn
 
 Deno.test("run shows no word of a script, not even with --debug", async () => {
   await inFolder(async (folder) => {
-    const { host, store, err, commands } = await scene(folder, (nonce) => `${nonce} 0\n`);
+    const { host, store, err, commands } = await scene(
+      folder,
+      (nonce) => `${nonce} started\n${nonce} 0\n`,
+    );
     await withMachine(host, store);
     await Deno.writeTextFile(`${folder}/script`, `echo ${SECRET}\n`);
     assert.equal(await main(["--debug", "run", `${folder}/script`], host), 0);

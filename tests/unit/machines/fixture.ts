@@ -145,6 +145,7 @@ export function pathsIn(folder: string): MachinePaths {
     own: `${folder}/own`,
     tools: `${folder}/tools`,
     stage: `${folder}/stage`,
+    stageLock: `${folder}/stage.lock`,
     result: `${folder}/own/result`,
     failures: `${folder}/failures`,
     log: `${folder}/log`,

@@ -33,6 +33,7 @@ export function withOwnRun(host: Host, folder: string): Host {
       replace: (path, text, mode) => files.replace(inFolder(path), text, mode),
       makeDirectory: (path, mode) => files.makeDirectory(inFolder(path), mode),
       list: (path) => files.list(inFolder(path)),
+      chmod: (path, mode) => files.chmod(inFolder(path), mode),
       lstat: (path) => files.lstat(inFolder(path)),
       remove: (path) => files.remove(inFolder(path)),
       removeTree: (path) => files.removeTree(inFolder(path)),

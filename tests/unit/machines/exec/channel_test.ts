@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChannelOptions, openChannel } from "../../../../src/machines/exec/channel.ts";
-import { writeScript } from "../../../../src/machines/exec/script.ts";
+import { type Script, writeStage } from "../../../../src/machines/exec/script.ts";
 import { skip } from "../../../skip.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { pathsIn } from "../fixture.ts";
@@ -16,26 +16,32 @@ const PLAIN: ChannelOptions = {
 
 Deno.test("openChannel() removes what an earlier machine of that name left, and its report", async () => {
   await inFolder(async (folder) => {
-    const { host } = recordingHost();
+    const { host } = recordingHost({ real: ["mkfifo"] });
     const paths = pathsIn(folder);
     await host.files.makeDirectory(paths.stage);
     await host.files.write(`${paths.stage}/script-old`, "secret");
     await host.files.makeDirectory(paths.own);
     await host.files.write(paths.result, "abc started\nabc 0\n");
     await openChannel(host, paths, PLAIN);
-    assert.deepEqual(await host.files.list(paths.stage), ["reporter", "result"]);
+    const names = await host.files.list(paths.stage);
+    assert.deepEqual(names, ["call", "result", "server", "stderr", "stdout", "units"]);
     assert.equal(await host.files.read(paths.result), "");
-    assert.equal((await Deno.stat(`${paths.stage}/reporter`)).mode! & 0o777, 0o555);
+    const mode = async (name: string) => (await Deno.stat(`${paths.stage}/${name}`)).mode! & 0o777;
+    assert.deepEqual(await Promise.all(names.map(mode)), [
+      ...[0o600, 0o600, 0o555, 0o600, 0o600, 0o755],
+    ]);
+    assert.ok((await Deno.stat(`${paths.stage}/call`)).isFifo);
   });
 });
 
 Deno.test("openChannel() puts reports on a small tmpfs where the machine's writes are limited", async () => {
   await inFolder(async (folder) => {
     for (const limited of [true, false]) {
-      const { host, commands } = recordingHost();
+      const { host, commands } = recordingHost({ real: ["mkfifo"] });
       await openChannel(host, pathsIn(folder), { ...PLAIN, limited });
-      assert.equal(commands().length, limited ? 1 : 0);
-      if (limited) assert.match(commands()[0]!, /^mount -t tmpfs -o size=1m,.* .*\/own$/);
+      const mounts = commands().filter((line) => line.startsWith("mount "));
+      assert.equal(mounts.length, limited ? 1 : 0);
+      if (limited) assert.match(mounts[0]!, /^mount -t tmpfs -o size=1m,.* .*\/own$/);
     }
   });
 });
@@ -43,10 +49,10 @@ Deno.test("openChannel() puts reports on a small tmpfs where the machine's write
 const FIRST = 0x6000_0000;
 const CI = { name: "ci", uid: 1000, gid: 1001, home: "/home/ci" };
 
-Deno.test("openChannel() and writeScript() give files to the users who have to read them, and to nobody else", () =>
+Deno.test("openChannel() and writeStage() give files to the users who have to read them, and to nobody else", () =>
   inFolder(async (folder) => {
-    if (Deno.uid() !== 0) return skip("openChannel() and writeScript() give files", "not root");
-    const { host } = recordingHost();
+    if (Deno.uid() !== 0) return skip("openChannel() and writeStage() give files", "not root");
+    const { host } = recordingHost({ real: ["mkfifo"] });
     const paths = pathsIn(folder);
     const { stage } = paths;
     const owner = { user: CI, ids: FIRST };
@@ -56,15 +62,22 @@ Deno.test("openChannel() and writeScript() give files to the users who have to r
       environment: ["A=b"],
       limited: false,
     });
-    const shells = { programs: ["sh"], options: [] };
-    const { nonce } = await writeScript(host, paths, new Uint8Array(), shells, owner);
+    const script: Script = {
+      bytes: new Uint8Array(),
+      shells: { programs: ["sh"], options: [] },
+      streams: "both",
+    };
+    const { nonce } = await writeStage(host, paths, script, owner);
     const seen = async (path: string) => {
       const { uid, mode } = await Deno.stat(path);
       return [uid, mode! & 0o777];
     };
     assert.deepEqual(await seen(stage), [FIRST, 0o711]);
-    for (const name of ["environment", "user", "result"]) {
+    for (const name of ["environment", "user", "result", "request", "call"]) {
       assert.deepEqual(await seen(`${stage}/${name}`), [FIRST, 0o600], name);
+    }
+    for (const name of ["stdout", "stderr"]) {
+      assert.deepEqual(await seen(`${stage}/${name}`), [FIRST + 1000, 0o600], name);
     }
     assert.deepEqual(await seen(`${stage}/script-${nonce}`), [FIRST + 1000, 0o500]);
     assert.deepEqual(await seen(paths.result), [FIRST, 0o600]);

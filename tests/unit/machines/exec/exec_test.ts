@@ -1,126 +1,181 @@
 import assert from "node:assert/strict";
-import type { Child, Ended } from "../../../../src/host/host.ts";
-import { reportedEnding, waitForClient } from "../../../../src/machines/exec/exec.ts";
-import { nsenter } from "../../../../src/machines/exec/nsenter.ts";
-import { transientUnit } from "../../../../src/machines/exec/transient_unit.ts";
-import { recordingHost } from "../../recording_host.ts";
-import { ALIVE_STAT, NONCE, reportOf, runScene } from "./stage_scene.ts";
+import type { Ending } from "../../../../src/ending.ts";
+import { endStage, runInMachine } from "../../../../src/machines/exec/exec.ts";
+import { parseReport } from "../../../../src/machines/exec/report.ts";
+import type { Host } from "../../../../src/host/host.ts";
+import type { Leader } from "../../../../src/machines/record/lease.ts";
+import { type Answer, type Recording, recordingHost } from "../../recording_host.ts";
+import { leaseOf, pathsIn } from "../fixture.ts";
+import { ALIVE_STAT, LEADER } from "./leader.ts";
 
-/** A client that ends when the test calls end(). */
-function startClient(): Child & { end(code: number): void } {
-  const { promise, resolve } = Promise.withResolvers<Ended>();
-  return {
-    pid: 1,
-    ended: promise,
-    kill() {},
-    unref() {},
-    end: (code) => resolve({ code, signal: null }),
-  };
+const NONCE = "0123abcd";
+
+/** What a test decides. */
+interface Scene {
+  /** What the server reports at each look; the last one again and again. */
+  readonly reports: readonly string[];
+  readonly booted?: boolean;
+  readonly leader?: Leader;
+  /** Whether some process keeps the output open for ever. */
+  readonly isHeld?: boolean;
+  /** Whether the supervisor still knows the machine. */
+  readonly isKnown?: boolean;
+  /** proc_pid_stat(5) of the machine's PID 1. */
+  readonly stat?: string;
+  /** The answer of `systemctl is-system-running` in the machine. */
+  readonly state?: string;
+  /** Called at each look. */
+  readonly onLook?: (look: number) => void;
+  readonly cancel?: AbortSignal;
 }
 
-Deno.test("waitForClient() stops nothing where nobody cancels", async () => {
-  const client = startClient();
-  const ended = waitForClient(recordingHost().host, client, new AbortController().signal, () => {
-    throw new Error("stopped");
+/** Runs a stage whose script, server and kernel are played. */
+async function play(scene: Scene): Promise<Recording & { ending: Ending; calls: string[] }> {
+  const recording = recordingHost({
+    answer(argv): Answer {
+      if (argv[0] === "cat") return { stdout: scene.stat ?? ALIVE_STAT };
+      return { stdout: `${scene.state ?? "running"}\n` };
+    },
   });
-  client.end(3);
-  assert.equal((await ended).code, 3);
-});
-
-for (const when of ["before", "after"]) {
-  Deno.test(`waitForClient() of a stage cancelled ${when} it begins stops it until the client ends`, async () => {
-    const { host } = recordingHost();
-    const client = startClient();
-    const cancel = new AbortController();
-    if (when === "before") cancel.abort();
-    let attempts = 0;
-    const ended = waitForClient(host, client, cancel.signal, () => {
-      // The first two attempts find no stage yet.
-      if (++attempts === 3) client.end(143);
-      return Promise.resolve();
-    });
-    cancel.abort();
-    assert.equal((await ended).code, 143);
-    assert.equal(attempts, 3);
-    await Promise.resolve();
-    assert.equal(attempts, 3, "no attempt after the end");
-  });
+  const calls: string[] = [];
+  let looks = 0;
+  const { files, terminal } = recording.host;
+  const host: Host = {
+    ...recording.host,
+    files: {
+      ...files,
+      write: () => Promise.resolve(),
+      openPipe: (path) =>
+        Promise.resolve({
+          write: (text) => (calls.push(`${path} ${text}`), Promise.resolve()),
+          close: () => void calls.push(`${path} closed`),
+        }),
+      readEnd: () => {
+        scene.onLook?.(looks);
+        return Promise.resolve(scene.reports[Math.min(looks++, scene.reports.length - 1)]!);
+      },
+    },
+    terminal: {
+      ...terminal,
+      relay: () => scene.isHeld ? new Promise(() => {}) : Promise.resolve(),
+    },
+  };
+  const leader = scene.leader ?? LEADER;
+  const running = {
+    lease: leaseOf("/store", "42", { leader, booted: scene.booted ?? false }),
+    leader,
+    isAlive: () => Promise.resolve(scene.isKnown ?? true),
+  };
+  const stage = { nonce: NONCE, streams: "both", paths: pathsIn("/machine") } as const;
+  const cancel = scene.cancel ?? new AbortController().signal;
+  const ending = await runInMachine(host, running, stage, cancel);
+  return { ...recording, ending, calls };
 }
 
-Deno.test("waitForClient() logs a failed attempt to stop a stage as a warning, and tries again", async () => {
-  const { host, err } = recordingHost();
-  const client = startClient();
-  let attempts = 0;
-  await waitForClient(host, client, AbortSignal.abort(), () => {
-    if (++attempts === 1) return Promise.reject(new Error("no cgroup"));
-    client.end(0);
-    return Promise.resolve();
-  });
-  assert.equal(err(), "no cgroup\n");
+const STARTED = `${NONCE} started\n`;
+const reportOf = (code: number) => `ready\n${STARTED}${NONCE} ${code}\n`;
+
+Deno.test("parseReport() counts only whole lines with the stage's nonce", () => {
+  const killed = { kind: "signalled", signal: 9 };
+  assert.equal(parseReport("", "abc"), "waiting");
+  assert.equal(parseReport("xyz started\nxyz 0\n", "abc"), "waiting");
+  assert.equal(parseReport("abc 0\nabc started\n", "abc"), "running");
+  assert.equal(parseReport("abc started\nabc 4x\nabc 12345\nabc 1", "abc"), "running");
+  assert.deepEqual(parseReport("ready\nabc started\nabc 4\n", "abc"), { kind: "exited", code: 4 });
+  assert.deepEqual(parseReport("abc started\nabc 4\nready\n", "abc"), { kind: "exited", code: 4 });
+  assert.deepEqual(parseReport("ready\nabc started\nready\n", "abc"), killed);
 });
 
-Deno.test("waitForClient() does not listen for cancellation after the client has ended", async () => {
-  const client = startClient();
-  const cancel = new AbortController();
-  let attempts = 0;
-  const ended = waitForClient(recordingHost().host, client, cancel.signal, () => {
-    attempts++;
-    return Promise.resolve();
-  });
-  let listeners = 1;
-  const { removeEventListener } = cancel.signal;
-  cancel.signal.removeEventListener = (...words: Parameters<typeof removeEventListener>) => {
-    listeners--;
-    removeEventListener.apply(cancel.signal, words);
-  };
-  client.end(0);
-  await ended;
-  cancel.abort();
-  await Promise.resolve();
-  assert.deepEqual([attempts, listeners], [0, 0]);
+Deno.test("runInMachine() calls the server, starts no process for a script that succeeds, and closes the call", async () => {
+  const { ending, calls, commands } = await play({ reports: [reportOf(0)] });
+  assert.deepEqual(ending, { kind: "exited", code: 0 });
+  assert.deepEqual(calls, [
+    `/machine/stage/call ${NONCE}\n`,
+    "/machine/stage/call closed",
+  ]);
+  assert.deepEqual(commands(), []);
 });
 
-Deno.test("reportedEnding() counts only lines with the stage's nonce, and takes the code from a whole line", async () => {
-  const endingOf = (report: string) =>
-    reportedEnding({ nonce: "abc", argv: [], report: () => Promise.resolve(report) });
-  assert.equal(await endingOf(""), undefined);
-  assert.equal(await endingOf("xyz started\nxyz 0\n"), undefined);
-  assert.deepEqual(await endingOf("abc started\n"), { kind: "signalled", signal: 9 });
-  assert.deepEqual(await endingOf("xyz 0\nabc started\nabc 4\n"), { kind: "exited", code: 4 });
-  assert.deepEqual(await endingOf("abc started\nabc 4x\nabc 12345\n"), {
-    kind: "signalled",
-    signal: 9,
-  });
+Deno.test("runInMachine() waits for the report that comes after the output's end", async () => {
+  const { ending } = await play({ reports: ["", STARTED, STARTED, reportOf(4)] });
+  assert.deepEqual(ending, { kind: "exited", code: 4 });
 });
 
-/** {@linkcode ALIVE_STAT} of a process with the flag PF_EXITING. */
-const EXITING_STAT = ALIVE_STAT.replace("S 0 0 0 0 0 0", "S 0 0 0 0 0 4");
+Deno.test("runInMachine() returns though a process that the stage asked for keeps its output open", async () => {
+  const { ending, calls } = await play({ reports: [STARTED, reportOf(4)], isHeld: true });
+  assert.deepEqual(ending, { kind: "exited", code: 4 });
+  assert.ok(calls.includes("/machine/stage/stdout closed"), "lets go of the output");
+});
 
-for (const [name, exec] of [["transientUnit", transientUnit], ["nsenter", nsenter]] as const) {
-  Deno.test(`${name}.run() tells a machine that ended from a script that failed`, async () => {
-    for (const report of [reportOf(0), reportOf(143), `${NONCE} started\n`, ""]) {
-      const { ending } = await runScene({ exec, report, isKnown: false });
+for (const booted of [true, false]) {
+  const kind = booted ? "booted" : "plain";
+  Deno.test(`runInMachine() tells a ${kind} machine that ended from a script that failed`, async () => {
+    for (const report of [reportOf(0), reportOf(143), STARTED, ""]) {
+      const { ending } = await play({ booted, reports: [report], isKnown: false });
       assert.equal(ending.kind, "lost", JSON.stringify(report));
     }
   });
 
-  Deno.test(`${name}.run() sees that PID 1 is exiting before the machine's record is gone`, async () => {
-    const { ending } = await runScene({ exec, report: reportOf(137), stat: EXITING_STAT });
-    assert.equal(ending.kind, "lost");
+  Deno.test(`runInMachine() sees that PID 1 of a ${kind} machine is exiting before its record is gone`, async () => {
+    const stat = ALIVE_STAT.replace("S 0 0 0 0 0 0", "S 0 0 0 0 0 4"); // PF_EXITING
+    assert.equal((await play({ booted, reports: [reportOf(137)], stat })).ending.kind, "lost");
   });
 
-  Deno.test(`${name}.run() of a stage that never began is a failure of the host`, async () => {
-    const scene = { exec, report: "other 0\n", clientCode: 1 };
-    await assert.rejects(runScene(scene), { name: "Failure", kind: "host" });
+  Deno.test(`runInMachine() fails as the host where the server of a ${kind} machine does not answer`, async () => {
+    await assert.rejects(play({ booted, reports: ["ready\n"] }), { kind: "host" });
   });
 
-  Deno.test(`${name}.run() of a stage that was cancelled before it began is no failure of the host`, async () => {
-    const { ending } = await runScene({ exec, report: "", clientCode: 1, isCancelled: true });
-    assert.deepEqual(ending, { kind: "signalled", signal: 15 });
-  });
-
-  Deno.test(`${name}.run() of a cancelled stage goes by its report, where there is one`, async () => {
-    const { ending } = await runScene({ exec, report: reportOf(1), isCancelled: true });
-    assert.deepEqual(ending, { kind: "exited", code: 1 });
+  Deno.test(`endStage() ends the cgroup of the stage in a ${kind} machine`, async () => {
+    const { host, processes } = recordingHost();
+    const cgroup = booted ? "/cg/m/payload/init.scope" : "/cg/m/payload";
+    const leader = { ...LEADER, cgroup };
+    await endStage(host, { lease: leaseOf("/store", "42", { booted }), leader });
+    const expected = booted ? "/cg/m/payload/nspawn-runner.service/stage" : "/cg/m/payload/stage";
+    assert.deepEqual(processes[0]!.argv.slice(-2), ["200", expected]);
   });
 }
+
+Deno.test("runInMachine() of a stage that was cancelled before it was called calls nobody", async () => {
+  const { ending, calls } = await play({ reports: [""], cancel: AbortSignal.abort() });
+  assert.deepEqual([ending, calls], [{ kind: "signalled", signal: 15 }, []]);
+});
+
+/** Plays a stage that is cancelled at the second look. */
+function playCancelled(scene: Scene) {
+  const cancel = new AbortController();
+  const onLook = (look: number) => look === 1 && cancel.abort();
+  return play({ isHeld: true, ...scene, cancel: cancel.signal, onLook });
+}
+
+Deno.test("runInMachine() of a cancelled stage takes back the call, ends its processes, and goes by the report", async () => {
+  const { ending, calls, commands } = await playCancelled({
+    reports: ["", STARTED, STARTED, reportOf(143)],
+  });
+  assert.deepEqual(ending, { kind: "exited", code: 143 });
+  assert.ok(calls.includes("/machine/stage/call closed"));
+  assert.ok(commands().some((line) => line.endsWith(" 200 /cg/m/payload/stage")));
+});
+
+Deno.test("runInMachine() of a stage that is cancelled before it begins is no failure of the host", async () => {
+  const { ending } = await playCancelled({ reports: [""] });
+  assert.deepEqual(ending, { kind: "signalled", signal: 15 });
+});
+
+Deno.test("runInMachine() of a cancelled stage that nobody reports has been killed", async () => {
+  const { ending } = await playCancelled({ reports: [STARTED] });
+  assert.deepEqual(ending, { kind: "signalled", signal: 9 });
+});
+
+Deno.test("runInMachine() reports a machine that shuts down as lost, whatever the script made of that", async () => {
+  for (const code of [1, 143]) {
+    const reports = [reportOf(code)];
+    for (const state of ["stopping", "offline", ""]) {
+      const { ending } = await play({ booted: true, reports, state });
+      assert.equal(ending.kind, "lost", `${code} ${state}`);
+    }
+    for (const state of ["running", "degraded", "starting"]) {
+      const { ending } = await play({ booted: true, reports, state });
+      assert.equal(ending.kind, "exited", `${code} ${state}`);
+    }
+  }
+});

@@ -1,58 +1,62 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
-import { openChannel } from "../../../../src/machines/exec/channel.ts";
-import { removeScript, writeScript } from "../../../../src/machines/exec/script.ts";
-import type { MachinePaths } from "../../../../src/machines/record/paths.ts";
+import { removeStage, type Script, writeStage } from "../../../../src/machines/exec/script.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { pathsIn } from "../fixture.ts";
 
 /** Scripts run as root of the host. */
 const ROOT = { user: null, ids: null };
 
-async function openPaths(folder: string): Promise<MachinePaths> {
-  const paths = pathsIn(folder);
-  const options = { ...ROOT, owned: [], environment: [], limited: false };
-  await openChannel(recordingHost().host, paths, options);
-  return paths;
+const SCRIPT: Script = {
+  bytes: new Uint8Array([0xff, 0x00, 0x80]),
+  shells: { programs: ["bash", "sh"], options: ["-e"] },
+  streams: "one",
+};
+
+/** Calls the function with a folder for the files of stages. */
+function inStage(act: (paths: ReturnType<typeof pathsIn>) => Promise<void>): Promise<void> {
+  return inFolder(async (folder) => {
+    const paths = pathsIn(folder);
+    await Deno.mkdir(paths.stage);
+    await act(paths);
+  });
 }
 
-Deno.test("writeScript() writes a script for its owner only, under a unique name, and removeScript() removes it", async () => {
-  await inFolder(async (folder) => {
+Deno.test("writeStage() writes a script for its owner only, under a unique name, with how to run it", () =>
+  inStage(async (paths) => {
     const { host } = recordingHost();
-    const paths = await openPaths(folder);
-    const shells = { programs: ["bash"], options: [] };
-    const script = new Uint8Array([0xff, 0x00, 0x80]);
-    const [first, second] = [
-      await writeScript(host, paths, script, shells, ROOT),
-      await writeScript(host, paths, script, shells, ROOT),
-    ];
+    const first = await writeStage(host, paths, SCRIPT, ROOT);
+    const second = await writeStage(host, paths, SCRIPT, ROOT);
     assert.notEqual(first.nonce, second.nonce);
     const path = `${paths.stage}/script-${first.nonce}`;
-    assert.deepEqual(await Deno.readFile(path), script);
+    assert.deepEqual(await Deno.readFile(path), SCRIPT.bytes);
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o500);
-    assert.equal((await Deno.stat(paths.stage)).mode! & 0o777, 0o700);
-    await removeScript(host, paths, first);
-    assert.equal(await host.files.lstat(path), null);
-    assert.ok(await host.files.lstat(`${paths.stage}/script-${second.nonce}`));
-  });
-});
+    const request = await host.files.read(`${paths.stage}/request`);
+    assert.equal(request, `${second.nonce} one\nbash sh\n-e\n`);
+  }));
 
-Deno.test("writeScript() refuses words that systemd or a shell could expand", async () => {
-  await inFolder(async (folder) => {
+Deno.test("removeStage() removes the script and the request", () =>
+  inStage(async (paths) => {
     const { host } = recordingHost();
-    const paths = await openPaths(folder);
-    for (const word of ["$SHELL", "${X}", "a b", "`id`", "%n", "a;b", "", "a\nb"]) {
+    const first = await writeStage(host, paths, SCRIPT, ROOT);
+    const second = await writeStage(host, paths, SCRIPT, ROOT);
+    await removeStage(host, first);
+    assert.deepEqual(await host.files.list(paths.stage), [`script-${second.nonce}`]);
+  }));
+
+Deno.test("writeStage() refuses words that a shell could expand", () =>
+  inStage(async (paths) => {
+    const { host } = recordingHost();
+    for (const word of ["$SHELL", "${X}", "a b", "`id`", "%n", "a;b", "", "a\nb", "*"]) {
       for (
         const shells of [{ programs: [word], options: [] }, { programs: ["sh"], options: [word] }]
       ) {
-        const written = writeScript(host, paths, new Uint8Array(), shells, ROOT);
-        await assert.rejects(written, (error) => {
+        await assert.rejects(writeStage(host, paths, { ...SCRIPT, shells }, ROOT), (error) => {
           assert.ok(error instanceof Failure);
           assert.equal(error.kind, "refused");
           return true;
         });
       }
     }
-    assert.deepEqual(await host.files.list(paths.stage), ["reporter", "result"]);
-  });
-});
+    assert.deepEqual(await host.files.list(paths.stage), []);
+  }));

@@ -24,23 +24,19 @@ Deno.test("nspawnArgv() boots a machine that reports when it is ready", () => {
     "--bind-ro=/run/nspawn-runner/run-42:/run/nspawn-runner",
     "--bind=/store/.machines/run-42/own/result:/run/nspawn-runner/result",
     "--setenv=SYSTEMD_GENERATOR_PATH=/run/nspawn-runner/generators:",
+    "--setenv=SYSTEMD_UNIT_PATH=/run/nspawn-runner/units:",
     "--boot",
     "--notify-ready=yes",
     "--",
     "systemd.hostname=run-42",
     "systemd.mask=ldconfig.service",
+    "systemd.wants=nspawn-runner.service",
   ]);
 });
 
-Deno.test("nspawnArgv() gives a plain machine an init that only waits", () => {
+Deno.test("nspawnArgv() gives a plain machine the server of its stages as its payload", () => {
   const argv = nspawnArgv(specOf({ booted: false }), "unit");
-  assert.deepEqual(argv.slice(-5), [
-    "--as-pid2",
-    "--",
-    "/bin/sh",
-    "-c",
-    "[ -d /tmp ] || mkdir -m 1777 /tmp; exec </dev/null; sleep 0 && echo ready >>/run/nspawn-runner/result && exec sleep infinity >/dev/null 2>&1",
-  ]);
+  assert.deepEqual(argv.slice(-4), ["--as-pid2", "--", "/bin/sh", "/run/nspawn-runner/server"]);
   assert.ok(!argv.includes("--boot"));
 });
 

@@ -35,7 +35,10 @@ Deno.test("privilegeOptions() keeps capabilities and system calls that the confi
   const settings = { ...SETTINGS, capabilities: ["CAP_MKNOD"], syscalls: ["@keyring"] };
   const options = privilegeOptions(specOf({ settings }));
   assert.ok(!options[0]!.includes("CAP_MKNOD"));
-  assert.deepEqual(options.slice(2), ["--capability=CAP_MKNOD", "--system-call-filter=@keyring"]);
+  assert.deepEqual(options.slice(2), [
+    "--capability=CAP_MKNOD",
+    "--system-call-filter=@keyring ptrace process_vm_readv process_vm_writev",
+  ]);
 });
 
 Deno.test("privilegeOptions() gives nesting its capability and its system calls", () => {

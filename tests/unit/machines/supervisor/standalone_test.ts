@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { END_CGROUP_SCRIPT } from "../../../../src/linux/cgroups.ts";
 import { type Veth, vethFor } from "../../../../src/machines/network/veth.ts";
-import { SHORT_OUTPUT_SCRIPT } from "../../../../src/machines/exec/transient_unit.ts";
+import { SHORT_OUTPUT_SCRIPT } from "../../../../src/machines/exec/enter.ts";
 import { LIMIT_TABLES_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
 import { standalone } from "../../../../src/machines/supervisor/standalone.ts";
 import { type Answer, inFolder, type Recording } from "../../recording_host.ts";
@@ -61,7 +61,9 @@ async function start(
   link: Veth | null = null,
 ) {
   const recording = sceneHost(folder, scene);
-  const spec = specOf({ settings: { ...SETTINGS, prepare_timeout: seconds }, link });
+  const paths = { ...specOf().paths, result: `${folder}/result` };
+  await Deno.writeTextFile(paths.result, "ready\n");
+  const spec = specOf({ settings: { ...SETTINGS, prepare_timeout: seconds }, link, paths });
   const { host } = recording;
   if (scene.log !== undefined) {
     await host.files.makeDirectory("/run/nspawn-runner");
@@ -78,7 +80,7 @@ Deno.test("standalone.start() waits until the machine's systemd has booted, from
     const asked = processes.filter(({ argv }) => argv.includes("is-system-running"));
     assert.equal(asked.length, 3);
     assert.deepEqual(asked[0]!.argv.slice(3), [
-      ...["sh", "/cg/m/prepare", "sh", "-c", SHORT_OUTPUT_SCRIPT, "sh", "timeout", "1"],
+      ...["sh", "/sys/fs/cgroup/m/question", "sh", "-c", SHORT_OUTPUT_SCRIPT, "sh", "timeout", "1"],
       ...["setpriv", "--inh-caps=-all", "--no-new-privs", "--"],
       ...["nsenter", "--target=77", "--all", "--"],
       ...["systemctl", "is-system-running", "--wait"],

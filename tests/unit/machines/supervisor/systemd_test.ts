@@ -41,7 +41,7 @@ interface Scene {
   readonly files?: Readonly<Record<string, string>>;
   /** Answers of processes other than cat. */
   readonly answer?: (argv: readonly string[]) => Answer | void;
-  /** What a plain machine's init has written, at each read. */
+  /** What the machine's server has reported, at each read; by default that it is ready. */
   readonly result?: (read: number) => string;
   readonly signal?: AbortSignal;
   /** How SIGKILL to the machine's PID 1 ends; by default it also ends the machine and its unit. */
@@ -75,7 +75,7 @@ function sceneHost(scene: Scene = {}) {
         write: (path: string) => Promise.resolve(void files.set(path, "")),
         read: (path: string) => Promise.resolve(files.get(path) ?? null),
         lstat: (path: string) => Promise.resolve(files.has(path) ? there : null),
-        readEnd: () => Promise.resolve(scene.result?.(++reads) ?? null),
+        readEnd: () => Promise.resolve(scene.result?.(++reads) ?? "ready\n"),
       },
     },
   };

@@ -1,6 +1,7 @@
 /** Scripts that run in machines. */
 
 import assert from "node:assert/strict";
+import { dirname } from "@std/path/posix";
 import { type Lease, writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
@@ -9,24 +10,24 @@ import { type Answer, inFolder } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
 import { leaseOf } from "../fixture.ts";
 import { INIT, LEADER, NAME } from "../plain_machine.ts";
+import { withPlayedServer } from "../played_server.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
 const quiet = new AbortController().signal;
 
-/** Runs a stage in a machine whose systemd or nsenter answers like this. */
+/** Runs a stage in a machine whose server reports like this. */
 async function stage(folder: string, lease: Partial<Lease>, report: (nonce: string) => string) {
   const store = `${folder}/store`;
   const paths = machinePaths(store, NAME);
   const seen: string[] = [];
   const recording = standaloneHost(folder, (argv): Answer | void => {
     if (argv.includes("is-system-running")) return { stdout: "running\n" };
-    const reporter = argv.indexOf("/run/nspawn-runner/reporter");
-    if (reporter === -1) return answerCat(argv, { ...HOST_FILES, ...processFiles(INIT) });
-    const nonce = argv[reporter + 1]!;
-    seen.push(Deno.readTextFileSync(`${folder}${paths.stage}/script-${nonce}`));
-    Deno.writeTextFileSync(paths.result, report(nonce), { append: true });
+    return answerCat(argv, { ...HOST_FILES, ...processFiles(INIT) });
   });
-  const { host } = recording;
+  const host = withPlayedServer(recording.host, paths, async (nonce) => {
+    seen.push(await recording.host.files.read(`${paths.stage}/script-${nonce}`) ?? "");
+    return report(nonce);
+  });
   const old = { machine: NAME, boot: "boot-1", supervisor: "standalone", leader: LEADER };
   await writeLease(host, { ...leaseOf(store, "42"), ...old, ...lease } as Lease);
   await host.files.makeDirectory(paths.own);
@@ -36,10 +37,14 @@ async function stage(folder: string, lease: Partial<Lease>, report: (nonce: stri
     host,
     () => Promise.resolve(store),
     NAME,
-    { script, shell: undefined },
+    { script, shell: undefined, streams: "both" },
     quiet,
   );
-  return { run, seen, left: () => host.files.list(paths.stage), ...recording };
+  const left = async () => [
+    ...await host.files.list(paths.stage),
+    ...await host.files.list(paths.stageLock),
+  ];
+  return { run, seen, left, paths, ...recording, host };
 }
 
 for (const booted of [true, false]) {
@@ -51,12 +56,11 @@ for (const booted of [true, false]) {
       assert.deepEqual((await run).ending, { kind: "exited", code: 3 });
       assert.deepEqual(seen, ["#!/bin/dash\nsecret\n"]);
       assert.deepEqual(await left(), []);
-      assert.ok(commands().some((line) => line.includes(booted ? "systemd-run" : "setpriv")));
       assert.ok(!commands().join().includes("secret"));
     });
   });
 
-  Deno.test(`runStage() takes the script away from a ${kind} machine that it failed to enter`, async () => {
+  Deno.test(`runStage() takes the script away from a ${kind} machine that does not answer`, async () => {
     await inFolder(async (folder) => {
       const { run, left } = await stage(folder, { booted }, () => "");
       await assert.rejects(run, { kind: "host" });
@@ -64,6 +68,18 @@ for (const booted of [true, false]) {
     });
   });
 }
+
+Deno.test("runStage() ends the stage of a call that was killed, before it runs the next one", async () => {
+  await inFolder(async (folder) => {
+    const report = (nonce: string) => `${nonce} started\n${nonce} 0\n`;
+    const { stageLock } = machinePaths(`${folder}/store`, NAME);
+    await Deno.mkdir(dirname(folder + stageLock), { recursive: true });
+    await Deno.writeTextFile(folder + stageLock, "1\n"); // as a killed process leaves it
+    const { run, commands } = await stage(folder, { booted: false }, report);
+    assert.deepEqual((await run).ending, { kind: "exited", code: 0 });
+    assert.ok(commands().some((line) => line.endsWith("/stage")), commands().join("\n"));
+  });
+});
 
 Deno.test("runStage() says which machine is not there, or has ended", async () => {
   const cases: readonly (readonly [Partial<Lease>, RegExp])[] = [

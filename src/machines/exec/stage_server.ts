@@ -1,0 +1,149 @@
+/** The program that waits in a machine and runs the scripts of its stages. */
+
+import { END_FUNCTIONS } from "../../linux/cgroups.ts";
+import { MINIMAL_ENVIRONMENT, OPEN_FILES } from "../../linux/nsenter.ts";
+import { CHANNEL, INSIDE, SERVER_READY, STAGE_CGROUP, STOP_SECONDS } from "../record/channel.ts";
+
+/**
+ * Runs as root of the machine, in the foreground: it is the payload of a plain machine, and a service of a booted one.
+ *
+ * The process that will run the next script waits in its cgroup, so that a call only has to wake it up. It is no
+ * background process of the shell: those ignore SIGINT for good. Traps are not passed on to it.
+ *
+ * A request is `NONCE STREAMS`, then the shells that may run the script, then the options of the shell. The server
+ * reports `NONCE started`, and `NONCE CODE` when no process of the script is left.
+ */
+export const STAGE_SERVER_SCRIPT = `#!/bin/sh
+folder=${INSIDE}
+[ "$1" = clean ] || exec env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
+${END_FUNCTIONS}
+# systemd-shutdown waits for processes that survive SIGTERM.
+is_shutting_down() {
+  read -r init </proc/1/comm && [ "$init" = systemd-shutdow ]
+}
+report() {
+  echo "$1" >>${CHANNEL.result}
+}
+has_started() {
+  while read -r line; do
+    [ "$line" != "$1 started" ] || return 0
+  done <${CHANNEL.result}
+  return 1
+}
+make_folders() {
+  read -r uid gid name home
+  while read -r path; do
+    mkdir -p "$path" && chown "$uid:$gid" "$path"
+  done
+}
+is_user_of_image() {
+  grep -q "^$name:" /etc/passwd
+}
+# Arguments: the command line of the script.
+run_as_user() {
+  export HOME="$home" USER="$name" LOGNAME="$name"
+  if [ -e "$folder/${CHANNEL.environment}" ]; then
+    while IFS= read -r line; do set -- "$line" "$@"; done <"$folder/${CHANNEL.environment}"
+    set -- env "$@"
+  fi
+  # A script that kills its process group does not kill the server.
+  ! command -v setsid >/dev/null || set -- setsid "$@"
+  exec "$@"
+}
+run_next() {
+  mkdir -p "$cgroup" && echo 0 >"$cgroup/cgroup.procs" || exit
+  name=root home=/root
+  [ ! -e ${CHANNEL.user} ] || make_folders <${CHANNEL.user}
+  # A call that ends without a line was an earlier one's.
+  until read -r _ <${CHANNEL.call}; do [ -p ${CHANNEL.call} ] || exit; done
+  {
+    read -r nonce streams
+    read -r shells
+    read -r options
+  } <${CHANNEL.request}
+  [ -n "$nonce" ] && [ "$nonce" != "$last" ] || exit
+  report "$nonce started"
+  exec >${CHANNEL.stdout}
+  if [ "$streams" = one ]; then exec 2>&1; else exec 2>${CHANNEL.stderr}; fi
+  cd /
+  shell=
+  for candidate in $shells; do
+    command -v "$candidate" >/dev/null && shell=$candidate && break
+  done
+  if [ -z "$shell" ]; then
+    echo "nspawn-runner: this image has no \${shells%% *}" >&2
+    exit 127
+  fi
+  # shellcheck disable=SC2086 # a list of words
+  set -- $options "$folder/script-$nonce"
+  if [ "$name" = root ]; then
+    run_as_user "$shell" "$@"
+  elif setpriv --version >/dev/null 2>&1; then
+    groups=--clear-groups
+    ! is_user_of_image || groups=--init-groups
+    run_as_user setpriv "--reuid=$uid" "--regid=$gid" "$groups" --inh-caps=-all -- "$shell" "$@"
+  else
+    run_as_user su -p -s "$(command -v "$shell")" "$name" "$@"
+  fi
+}
+end_leftovers() {
+  while read -r key value; do
+    [ "$key $value" != "populated 0" ] || return 0
+  done <"$cgroup/cgroup.events"
+  end_all "$cgroup" ${STOP_SECONDS * 100}
+}
+
+cd "$folder" || exit # a script may move or hide its path
+umask 022
+trap : HUP INT
+trap '! is_shutting_down || exit' TERM
+while IFS=: read -r _ controllers path; do
+  [ -n "$controllers" ] || cgroup=/sys/fs/cgroup\${path%/}/${STAGE_CGROUP}
+done </proc/self/cgroup
+[ -d /tmp ] || mkdir -m 1777 /tmp
+# A failure is an output of the machine. Later the script could open that output, and fill the host's journal.
+mkdir -p "$cgroup" && sleep 0 || exit
+exec </dev/null >/dev/null 2>&1
+last=
+# A server that was killed may have begun the present request.
+[ ! -e ${CHANNEL.request} ] || read -r last _ <${CHANNEL.request}
+has_started "$last" || last=
+report ${SERVER_READY}
+while :; do
+  (run_next)
+  code=$?
+  end_leftovers
+  nonce=
+  [ ! -e ${CHANNEL.request} ] || read -r nonce _ <${CHANNEL.request}
+  if [ -n "$nonce" ] && [ "$nonce" != "$last" ] && has_started "$nonce"; then
+    report "$nonce $code"
+    last=$nonce
+  else
+    sleep 0.1
+  fi
+done
+`;
+
+/**
+ * The unit of the server in a booted machine. It needs nothing of the boot, and `systemctl isolate` leaves it alone.
+ * The stage is not under the control of the machine's systemd: it has the limits of a root shell.
+ */
+export const STAGE_SERVER_UNIT = `[Unit]
+Description=Scripts of the CI job
+DefaultDependencies=no
+IgnoreOnIsolate=yes
+RefuseManualStop=yes
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/bin/sh ${INSIDE}/${CHANNEL.server}
+Restart=always
+RestartSec=0
+Slice=-.slice
+Delegate=yes
+TasksMax=infinity
+OOMPolicy=continue
+IgnoreSIGPIPE=no
+LimitNOFILE=${OPEN_FILES.soft}:${OPEN_FILES.hard}
+LimitCORE=1
+`;

@@ -1,0 +1,37 @@
+/** What the host and a machine agree on to run scripts: names of files in a machine's {@linkcode INSIDE}, lines, a unit. */
+
+/** Where a machine sees the files of its channel. */
+export const INSIDE = "/run/nspawn-runner";
+
+/** The files of a channel, by what they hold. */
+export const CHANNEL = {
+  /** The program that runs the scripts. */
+  server: "server",
+  /** The unit that starts it in a booted machine, in a folder of its own. */
+  units: "units",
+  /** A named pipe: a line in it tells the server to read the request. */
+  call: "call",
+  /** How to run the script of the present stage. */
+  request: "request",
+  /** Named pipes: the script's output and messages. */
+  stdout: "stdout",
+  stderr: "stderr",
+  /** What the server reports; the only file that the machine may write. */
+  result: "result",
+  /** The user who runs scripts, and their folders. */
+  user: "user",
+  /** Variables of the scripts. */
+  environment: "environment",
+} as const;
+
+/** The line that the server reports once it waits for the first call. */
+export const SERVER_READY = "ready";
+
+/** The server's unit in a booted machine. */
+export const SERVER_UNIT = "nspawn-runner.service";
+
+/** The name of the cgroup of a stage, below the cgroup of the server. */
+export const STAGE_CGROUP = "stage";
+
+/** Seconds between SIGTERM and SIGKILL for what a stage has left running, and for a stage that is cancelled. */
+export const STOP_SECONDS = 2;
