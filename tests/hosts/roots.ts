@@ -39,6 +39,23 @@ const JOB_PACKAGES = [
   "systemd-sysv",
 ];
 
+/** Engines of containers, and what each of them recommends for networks, builds and users. */
+const CONTAINER_PACKAGES = [
+  ...JOB_PACKAGES,
+  "aardvark-dns",
+  "busybox-static",
+  "crun",
+  "docker-buildx",
+  "docker-cli",
+  "docker.io",
+  "fuse-overlayfs",
+  "netavark",
+  "nftables",
+  "passt",
+  "podman",
+  "uidmap",
+];
+
 /** The certificates that the administrator added, such as a proxy's. */
 const CERTIFICATES = "/usr/local/share/ca-certificates";
 
@@ -50,6 +67,11 @@ export function hostRoot(suite: Suite): Promise<string> {
 /** Returns the path of a chroot like those that nspawn-runner creates. */
 export function jobChroot(): Promise<string> {
   return cachedTree("job", "bookworm", JOB_PACKAGES);
+}
+
+/** Returns the path of a chroot whose jobs run containers. */
+export function containersChroot(): Promise<string> {
+  return cachedTree("containers", "trixie", CONTAINER_PACKAGES);
 }
 
 /** The programs of a small root: enough for a job, and for git to print its version. */

@@ -71,9 +71,15 @@ async function nspawnArgv(
     `--bind=${folder.path}/btrfs:${BTRFS}`,
     // nspawn gives containers only parts of /sys.
     ...(await hasBtrfs(folder) ? ["--bind-ro=/sys/fs/btrfs"] : []),
-    ...(await loopDevices()).map((path) => `--bind=${path}`),
+    ...[...await loopDevices(), ...await fuse()].map((path) => `--bind=${path}`),
     ...shared.map((path) => `--bind-ro=${path}`),
   ];
+}
+
+/** A host has it, but nspawn gives it to containers only from version 257 on. */
+async function fuse(): Promise<string[]> {
+  const path = "/dev/fuse";
+  return await Deno.stat(path).then(() => [path], () => []);
 }
 
 async function hasBtrfs(folder: Folder): Promise<boolean> {
