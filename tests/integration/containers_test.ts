@@ -33,7 +33,7 @@ try() {
   $1 run --detach --network=lan --name=server small:1 \\
     sh -c 'echo "a server answers" >/page; httpd -f -h /' >/dev/null
   $1 run --rm --network=lan small:1 \\
-    sh -c 'for try in 1 2 3 4 5 6 7 8 9; do wget -qO- http://server/page && exit; sleep 1; done'
+    sh -c 'for try in 1 2 3 4 5 6 7 8 9; do wget -T 5 -qO- http://server/page && exit; sleep 1; done'
   $1 exec server echo exec
   $1 build --quiet --tag=built:1 /context >/dev/null
   $1 run --rm --publish=8080:80 built:1 cat /page
@@ -42,9 +42,10 @@ try() {
 
 const DOCKER = `${ENGINE}try docker`;
 
-/** Docker's engine refuses to forward for any network but its own. */
+/** Rules of Docker's engine drop what is sent in networks that are not its own. */
 const PODMAN = `${ENGINE}
 systemctl --quiet stop docker docker.socket
+nft flush ruleset
 try podman
 systemctl start podman.socket
 DOCKER_HOST=unix:///run/podman/podman.sock docker run --rm localhost/small:1 echo service
