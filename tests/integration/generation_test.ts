@@ -63,6 +63,28 @@ onEachHost(
   },
 );
 
+/** Runs a command as a user of the host. */
+const AS_USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+onEachHost("users of the host cannot read chroots, nor what machines write", async (site) => {
+  await withStore(site, {}, async (own) => {
+    await bareChroot(own);
+    await succeed(own, "chroot-maintenance", "x");
+    const id = newJob();
+    await succeed(own, "prepare", "x", "--id", id);
+    const done = await runScript(
+      own,
+      id,
+      "cat /srv/mark; chmod 755 /root; echo mine >/root/file\n",
+    );
+    assert.equal(done.stdout, "new\n", done.stderr);
+    const look = `ls ${own.store}; find -L ${own.store} -type f -readable 2>/dev/null`;
+    const { stdout } = await own.host.exec([...AS_USER, "sh", "-c", look]);
+    await succeed(own, "cleanup", "--id", id);
+    assert.equal(stdout, "x\n", "the name of the chroot, and no file");
+  });
+});
+
 onEachHost(
   "a chroot can be rolled back to an earlier generation, and updated from there",
   async (site) => {
