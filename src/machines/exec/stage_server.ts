@@ -90,7 +90,14 @@ end_leftovers() {
   while read -r key value; do
     [ "$key $value" != "populated 0" ] || return 0
   done <"$cgroup/cgroup.events"
-  end_all "$cgroup" ${STOP_SECONDS * 100}
+  without_ending end_all "$cgroup" ${
+  STOP_SECONDS * 100
+} || { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null
+}
+# A shell that cannot start a process ends, as while leftovers are as many as the machine may have. In dash and
+# busybox only the builtin eval ends.
+without_ending() {
+  command eval '"$@"'
 }
 
 cd "$folder" || exit # a script may move or hide its path
@@ -109,8 +116,11 @@ last=
 [ ! -e ${CHANNEL.request} ] || read -r last _ <${CHANNEL.request}
 has_started "$last" || last=
 report ${SERVER_READY}
+next() (
+  run_next
+)
 while :; do
-  (run_next)
+  without_ending next
   code=$?
   end_leftovers
   nonce=
@@ -119,7 +129,7 @@ while :; do
     report "$nonce $code"
     last=$nonce
   else
-    sleep 0.1
+    without_ending sleep 0.1
   fi
 done
 `;
