@@ -1,6 +1,6 @@
 /** The files of the host that a build reads, as its definition names them. */
 
-import { join } from "@std/path/posix";
+import { dirname, join } from "@std/path/posix";
 import { layoutPath } from "../../config/image_reference.ts";
 import type { Config } from "../../config/settings.ts";
 import { hostFailure, refused } from "../../failure.ts";
@@ -33,11 +33,14 @@ export async function checkHostFiles(host: Host, config: Config, recipe: Recipe)
   if (copied.length > 0) await checkCopied(host, copied);
 }
 
-/** Returns the paths of the source and of the playbook, where these are files of the host. */
+/**
+ * Returns the paths of the source and of the playbook, where these are files of the host; also the playbook's folder,
+ * in which Ansible finds roles, variables and plugins that it runs as root of the host.
+ */
 function sourcePaths({ build: { source = "" }, playbook }: Recipe): string[] {
   const [, path] = source.match(/^(?:tar|dir|oci):(?:\/\/)?(\/.*)$/s) ?? [];
   const paths = path === undefined ? [] : [source.startsWith("oci:") ? layoutPath(path) : path];
-  return playbook === null ? paths : [...paths, playbook.path];
+  return playbook === null ? paths : [...paths, playbook.path, dirname(playbook.path)];
 }
 
 async function checkCopied(host: Host, paths: readonly string[]): Promise<void> {

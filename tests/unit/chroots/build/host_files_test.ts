@@ -45,6 +45,27 @@ test("a build does not read what jobs can replace by a link", async (f) => {
   assert.equal(f.built.length, 1);
 });
 
+test("a build does not run Ansible where jobs write beside the playbook", async (f) => {
+  await f.put("play/x.yaml", "[]");
+  await f.put("play/roles/web/tasks/main.yaml", "[]");
+  await f.put("jobs/library/module.py");
+  await f.tree("x");
+  await f.put("defs/x.toml", `playbook = "${f.folder}/play/x.yaml"`);
+  const refusal = async (bound: string) => {
+    await f.put("defs/other.toml", `binds = ["${f.folder}/${bound}:/jobs"]`);
+    await assert.rejects(maintainChroot(f.context, named("x")), {
+      kind: "refused",
+      message: new RegExp(`/play: jobs can replace it, since they write to ${f.folder}/${bound}$`),
+    });
+    assert.deepEqual(f.built, []);
+  };
+  await refusal("play/roles");
+  await refusal("play/roles/web");
+  await f.put("defs/other.toml", `binds = ["${f.folder}/jobs:/jobs"]`);
+  await maintainChroot(f.context, named("x"));
+  assert.equal(f.built.length, 1);
+});
+
 test("copy refuses what is missing, devices, and links to them", async (f) => {
   await f.tree("x");
   await f.put("folder/file");
