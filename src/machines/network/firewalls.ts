@@ -4,7 +4,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { INTERFACE_PREFIX } from "./address.ts";
 import { TABLE } from "./rules.ts";
-import { baseChains, type Call, droppingChains, namesMachines } from "./ruleset.ts";
+import { baseChains, type Call, droppingChains, mayDrop, namesMachines } from "./ruleset.ts";
 
 /** A table with a chain that drops what is forwarded. */
 export interface Firewall {
@@ -139,19 +139,33 @@ export interface InputFirewall {
  * @throws {Failure} of the host where a table cannot be listed.
  */
 export async function inputFirewalls(
-  { chains, list }: Tables,
+  tables: Tables,
   calls: readonly Call[],
 ): Promise<InputFirewall[]> {
+  const found = (await inputTables(tables)).map(({ table, text }) =>
+    calls.flatMap((call) =>
+      droppingChains(text, call).map((chain) => inputFirewall(table, chain, text, call))
+    )
+  );
+  return found.flat();
+}
+
+/**
+ * Returns whether any chain may drop one of these calls of machines to the host.
+ *
+ * @throws {Failure} of the host where a table cannot be listed.
+ */
+export async function mayDropAtInput(tables: Tables, calls: readonly Call[]): Promise<boolean> {
+  const found = await inputTables(tables);
+  return found.some(({ text }) => calls.some((call) => mayDrop(text, call)));
+}
+
+/** Returns the tables of others with a chain for packets to the host, as nft(8) lists them. */
+async function inputTables({ chains, list }: Tables): Promise<{ table: string; text: string }[]> {
   const atInput = tablesIn(chains).filter(({ table, text }) =>
     /^(?:ip|inet) /.test(table) && table !== TABLE && baseChains(text, "input").length > 0
   );
-  const found = await Promise.all(atInput.map(async ({ table }) => {
-    const text = await list(table);
-    return calls.flatMap((call) =>
-      droppingChains(text, call).map((chain) => inputFirewall(table, chain, text, call))
-    );
-  }));
-  return found.flat();
+  return await Promise.all(atInput.map(async ({ table }) => ({ table, text: await list(table) })));
 }
 
 function inputFirewall(

@@ -4,13 +4,13 @@ import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { ipv4Addresses } from "./address.ts";
-import { type InputFirewall, inputFirewalls, type Tables } from "./firewalls.ts";
+import { type InputFirewall, inputFirewalls, mayDropAtInput, type Tables } from "./firewalls.ts";
 import type { Resolvers } from "./resolv.ts";
 
 /** What machines are told of name servers. */
 export interface Answering {
   readonly resolvers: Resolvers;
-  /** The chains because of which machines cannot ask systemd-resolved. */
+  /** The chains that keep machines from asking systemd-resolved for sure. */
   readonly firewalls: readonly InputFirewall[];
 }
 
@@ -30,14 +30,25 @@ const TRIED_FILE = join(RUNTIME_FOLDER, ".resolved");
 
 const SOCKETS = "/proc/net/udp";
 
-/** A part of a program for sh: prints whether systemd-resolved(8) runs, and the name servers that listen then. */
+/** The tables of iptables-legacy(8), of which nft(8) knows nothing: not there without that part of the kernel. */
+const LEGACY_TABLES = "/proc/net/ip_tables_names";
+
+/**
+ * A part of a program for sh: prints whether systemd-resolved(8) runs, and then the name servers that listen, and whether
+ * iptables-legacy(8) filters.
+ */
 export const RESOLVED_LINES = `
-[ ! -e /run/systemd/resolve/io.systemd.Resolve ] || { echo resolved; grep ':0035 ' ${SOCKETS}; }
+[ ! -e /run/systemd/resolve/io.systemd.Resolve ] || {
+  echo resolved
+  grep ':0035 ' ${SOCKETS}
+  [ ! -e ${LEGACY_TABLES} ] || sed -n 's/^filter$/legacy filter/p' ${LEGACY_TABLES}
+}
 `;
 
 /**
  * Returns systemd-resolved at the gateway of machines as their only name server, where it is the host's own, listens
- * there or can be told to, and no firewall is in between. Returns the upstream servers otherwise.
+ * there or can be told to, and no firewall may be in between. Returns the upstream servers otherwise. Both together would
+ * not do: musl asks all servers at once, and takes the first answer.
  */
 export async function answeringServers(
   host: Host,
@@ -46,10 +57,13 @@ export async function answeringServers(
 ): Promise<Answering> {
   const unchanged = { resolvers: upstream, firewalls: [] };
   if (!upstream.isStubOfResolved || !/^resolved$/m.test(facts)) return unchanged;
+  if (/^legacy filter$/m.test(facts)) return unchanged;
   const calls = (["udp", "tcp"] as const).map((protocol) => ({ protocol, port: 53, range }));
-  const firewalls = await inputFirewalls(tables, calls).catch(() => null);
-  if (firewalls === null) return unchanged;
-  if (firewalls.length > 0) return { resolvers: upstream, firewalls };
+  const mayDrop = await mayDropAtInput(tables, calls).catch(() => true);
+  if (mayDrop) {
+    const firewalls = await inputFirewalls(tables, calls).catch(() => []);
+    return { resolvers: upstream, firewalls };
+  }
   const { gateway } = ipv4Addresses(range, 0);
   const answers = facts.includes(` ${socketAt(gateway)} `) ||
     await canAnswerAt(host, gateway, mayChange);

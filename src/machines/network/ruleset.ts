@@ -60,11 +60,22 @@ export function namesMachines(table: string, hook: Hook): boolean {
 
 /** Returns the base chains for packets to the host that drop a call for sure. */
 export function droppingChains(table: string, call: Call): string[] {
+  return verdictsOf(table, call).filter(({ verdicts }) => !verdicts.has("accept"))
+    .map(({ name }) => name);
+}
+
+/** Returns whether a base chain for packets to the host may drop a call: conditions that are not known here decide. */
+export function mayDrop(table: string, call: Call): boolean {
+  return verdictsOf(table, call).some(({ verdicts }) => verdicts.has("drop"));
+}
+
+/** Returns all verdicts that each base chain for packets to the host may have on a call. */
+function verdictsOf(table: string, call: Call): { name: string; verdicts: ReadonlySet<End> }[] {
   const chains = chainsOf(table);
-  return baseChains(table, "input").filter((name) => {
-    const ends = endsOf(chains, name, call);
-    const accepts = ends.has("accept") || ends.has("end") && chains.get(name)!.policy === "accept";
-    return !accepts;
+  return baseChains(table, "input").map((name) => {
+    const { policy } = chains.get(name)!;
+    const ends = [...endsOf(chains, name, call)];
+    return { name, verdicts: new Set(ends.map((end) => end === "end" ? policy : end)) };
   });
 }
 
@@ -75,6 +86,8 @@ type End = "accept" | "drop" | "end";
 function endsOf(chains: Chains, name: string, call: Call): ReadonlySet<End> {
   const ends = new Set<End>();
   for (const rule of chains.get(name)?.rules ?? []) {
+    // The verdicts that a named map leads to are not known here.
+    if (rule.includes(" vmap @")) ends.add("accept").add("drop");
     const verdict = verdictOf(rule);
     if (verdict === null) continue;
     const holds = conditionHolds(verdict.condition, call);
@@ -143,6 +156,9 @@ const CONDITIONS: readonly Condition[] = [
     },
   },
   { words: /\b(?:iif|oif|oifname)\b/, holds: () => false },
+  // The first packet of TCP has the flag SYN alone.
+  { words: /\btcp flags !(?:= syn \/)? fin,syn,(?:psh,)?rst,(?:psh,)?ack/, holds: () => false },
+  { words: /\btcp flags & \([^)]*\) (?:!= syn|== (?:0x0|fin))\b/, holds: () => false },
   { words: /\b(?:tcp|udp|th) dport\b/, holds: isPort },
   { words: /\b(?:meta l4proto|ip protocol)\b/, holds: (value, call) => value === call.protocol },
   { words: /\bmeta nfproto\b/, holds: (value) => value === "ipv4" },

@@ -82,6 +82,11 @@ const OTHERS: Readonly<Record<string, Scene>> = {
   "systemd-resolved does not run": { facts: "" },
   "another name server is the host's": { upstream: { ...UPSTREAM, isStubOfResolved: false } },
   "systemd-resolved cannot listen": { obeys: false },
+  "a firewall may drop what they ask": {
+    chains: DROP.replace("\t}\n", "\t\tip saddr @trusted accept\n\t}\n"),
+    facts: LISTENS,
+  },
+  "iptables-legacy filters": { facts: `${LISTENS}legacy filter\n` },
 };
 
 for (const [why, scene] of Object.entries(OTHERS)) {

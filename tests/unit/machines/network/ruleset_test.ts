@@ -1,7 +1,11 @@
 /** Calls of machines to the host, by tables as nft(8) lists those of common firewalls. */
 
 import assert from "node:assert/strict";
-import { droppingChains, namesMachines } from "../../../../src/machines/network/ruleset.ts";
+import {
+  droppingChains,
+  mayDrop,
+  namesMachines,
+} from "../../../../src/machines/network/ruleset.ts";
 
 /** ufw 0.36 with `ufw allow 22/tcp`. */
 const UFW = `table ip filter {
@@ -172,6 +176,55 @@ for (const [name, table, protocol, port, drops] of CALLS) {
     assert.equal(chains.length, drops ? 1 : 0);
   });
 }
+
+const DNS = { protocol: "udp", port: 53, range: "10.231.0.0/19" } as const;
+
+/** Rules before a policy that drops: whether they accept a machine's query is not known here. */
+const UNKNOWN = [
+  "ip saddr @trusted accept",
+  "meta pkttype multicast accept",
+  'xt match "set" counter packets 0 bytes 0 accept',
+  "limit rate 10/second accept",
+  "meta mark 0x00000001 accept",
+  "ip daddr 224.0.0.0/4 accept",
+  "iifname vmap @zones",
+];
+
+for (const rule of UNKNOWN) {
+  Deno.test(`mayDrop() counts a policy that drops after ${rule}`, () => {
+    const table = input([rule], "drop");
+    assert.deepEqual([mayDrop(table, DNS), droppingChains(table, DNS)], [true, []]);
+  });
+}
+
+/** Rules, and whether they may drop a query where the policy accepts. */
+const MAY_DROP: readonly (readonly [rule: string, call: "tcp" | "udp", may: boolean])[] = [
+  ["ip saddr @banned drop", "udp", true],
+  ["ip saddr 192.0.2.0/24 drop", "udp", false],
+  ["tcp dport 22 ip saddr @banned drop", "tcp", false],
+  ["ct state invalid drop", "udp", false],
+  ["tcp flags & (fin | syn | rst | ack) != syn ct state new counter drop", "tcp", false],
+  ["tcp flags != syn / fin,syn,rst,ack ct state new drop", "tcp", false],
+  ["tcp flags & (fin | syn | rst | psh | ack | urg) == 0x0 drop", "tcp", false],
+  ["tcp flags & (fin | syn) == fin | syn drop", "tcp", false],
+  ["tcp flags ! fin,syn,rst,psh,ack,urg drop", "tcp", false],
+  ["tcp flags syn limit rate over 25/second drop", "tcp", true],
+  ["tcp flags & (syn | rst) == syn drop", "tcp", true],
+  ["tcp flags syn drop", "udp", false],
+];
+
+for (const [rule, protocol, may] of MAY_DROP) {
+  Deno.test(`mayDrop() is ${may} for ${protocol} and ${rule}`, () => {
+    assert.equal(mayDrop(input([rule]), { ...DNS, protocol }), may);
+  });
+}
+
+Deno.test("mayDrop() knows the rule that opens a port of ufw and firewalld", () => {
+  const opened = UFW.replace("tcp dport 22", 'iifname "nr-*" udp dport 53');
+  assert.deepEqual([UFW, opened].map((table) => mayDrop(table, DNS)), [true, false]);
+  assert.equal(mayDrop(FIREWALLD, { ...DNS, protocol: "tcp", port: 8080 }), false);
+  assert.equal(mayDrop(FIREWALLD, DNS), true);
+});
 
 Deno.test("namesMachines() tells packets to the host from those through it", () => {
   const opened = UFW.replace("tcp dport 22", 'iifname "nr-*" tcp dport 443');
