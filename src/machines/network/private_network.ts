@@ -12,10 +12,11 @@ import {
   type Tables,
   tablesOf,
 } from "./firewalls.ts";
+import { ipv4Addresses } from "./address.ts";
 import type { NetworkPlan } from "../record/network.ts";
-import { answeringServers, RESOLVED_LINES } from "./resolved.ts";
+import { type Answering, answeringServers, RESOLVED_LINES } from "./resolved.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
-import { type Rules, rulesFor, TABLE } from "./rules.ts";
+import { letsAskHost, type Rules, rulesFor, TABLE } from "./rules.ts";
 
 /** A reason against a private network. */
 export interface Obstacle {
@@ -111,28 +112,19 @@ export async function preparePrivateNetwork(
   const reading = readResolvers(host);
   // No read is left behind where the examination fails.
   const facts = await examined.finally(() => reading.catch(() => {}));
-  const { missing, nftFailure, ipv6, needsForward4, needsForward6, boot, verdict, chains } = facts;
+  const { ipv6, needsForward4, needsForward6, boot, verdict, chains } = facts;
   const tables = tablesOf(host, chains);
   const upstream = await reading;
-  const { resolvers, firewalls } = missing !== undefined || nftFailure !== undefined
-    ? { resolvers: upstream, firewalls: [] }
-    : await answeringServers(host, upstream, {
-      range: plan.network_range,
-      tables,
-      facts: chains,
-      mayChange: mode === "change",
-    });
-  const servers = [...new Set([...upstream.servers, ...resolvers.servers])];
-  const obstacles = missing !== undefined
-    ? [missingProgram(missing)]
-    : nftFailure !== undefined
-    ? [nftObstacle("nft cannot list chains", nftFailure)]
-    : [
-      ...await loadRules(host, rulesFor(plan, servers), facts, mode),
-      ...await firewallObstacles(tables),
-    ];
+  const obstacle = obstacleOfNft(facts);
+  const { resolvers, firewalls, failed } = obstacle !== undefined
+    ? { resolvers: upstream, firewalls: [], failed: [obstacle] }
+    : await loadForServers(host, plan, { upstream, tables, facts, mode });
   return {
-    obstacles: [...obstacles, ...dnsObstacles(resolvers)],
+    obstacles: [
+      ...failed,
+      ...obstacle === undefined ? await firewallObstacles(tables) : [],
+      ...dnsObstacles(resolvers),
+    ],
     resolvers,
     upstream,
     resolverFirewalls: firewalls,
@@ -142,6 +134,40 @@ export async function preparePrivateNetwork(
     verdict,
     tables,
   };
+}
+
+interface LoadOptions {
+  readonly upstream: Resolvers;
+  readonly tables: Tables;
+  readonly facts: NetworkFacts;
+  readonly mode: Mode;
+}
+
+/**
+ * Loads the rules that let machines reach their name servers. The gateway stays one of them while machines may run that
+ * were told it, such as while systemd-resolved restarts. A host that cannot load the limit of what machines ask there has
+ * private networks with the upstream servers.
+ *
+ * @returns What a new machine is told of name servers, and obstacles where no rules could be loaded.
+ */
+async function loadForServers(
+  host: Host,
+  plan: NetworkPlan,
+  { upstream, tables, facts, mode }: LoadOptions,
+): Promise<Answering & { readonly failed: readonly Obstacle[] }> {
+  const range = plan.network_range;
+  const options = { range, tables, facts: facts.chains, mayChange: mode === "change" };
+  const answering = await answeringServers(host, upstream, options);
+  const load = (servers: readonly string[]) =>
+    loadRules(host, rulesFor(plan, servers), facts, mode);
+  const wasTold = letsAskHost(facts.chains);
+  const kept = wasTold ? [ipv4Addresses(range, 0).gateway] : [];
+  const { servers } = answering.resolvers;
+  const failed = await load([...new Set([...upstream.servers, ...servers, ...kept])]);
+  if (failed.length === 0 || answering.resolvers === upstream || wasTold) {
+    return { ...answering, failed };
+  }
+  return { resolvers: upstream, firewalls: [], failed: await load(upstream.servers) };
 }
 
 /**
@@ -198,6 +224,12 @@ export async function examineNetwork(host: Host): Promise<NetworkFacts> {
     verdict: of === boot ? verdict : null,
     chains: stdout,
   };
+}
+
+/** Returns why nft(8) cannot be used. */
+function obstacleOfNft({ missing, nftFailure }: NetworkFacts): Obstacle | undefined {
+  if (missing !== undefined) return missingProgram(missing);
+  return nftFailure === undefined ? undefined : nftObstacle("nft cannot list chains", nftFailure);
 }
 
 function missingProgram(program: string): Obstacle {

@@ -45,6 +45,17 @@ ${servers.includes(gateway) ? askingChain(gateway) : ""}${chains(plan.network_ra
   return { text: rules(mark), mark };
 }
 
+/**
+ * Returns whether the table that is loaded lets machines ask the host's own name server.
+ *
+ * @param chains The output of `nft list chains`.
+ */
+export function letsAskHost(chains: string): boolean {
+  return chains.split(/^(?=table )/m).some((table) =>
+    table.startsWith(`table ${TABLE} {`) && /^\tchain asking \{/m.test(table)
+  );
+}
+
 /** Keeps each machine from asking the host's own name server so often that it answers nobody else. */
 function askingChain(gateway: string): string {
   return `  set askers {

@@ -232,3 +232,61 @@ Deno.test("chooseNetwork() gives a private network while systemd-resolved knows 
   assert.equal(chosen.kind, "private");
   assert.match(chosen.notes.join(), /knows no name server at this moment/);
 });
+
+/** A host whose name server is systemd-resolved, with rules that are loaded as `load` answers. */
+function hostOfResolved(facts: string, load: (rules: string) => Answer) {
+  const loaded: string[] = [];
+  const { host, processes } = recordingHost({
+    answer: ([, , script]): Answer => {
+      if (script === FACTS_SCRIPT) return { stdout: `1\n1\n${facts}` };
+      if (script !== LOAD_RULES_SCRIPT) return {};
+      const { stdin: rules } = processes.at(-1)!.options as { stdin: string };
+      const answer = load(rules);
+      if ((answer.code ?? 0) === 0) loaded.push(rules);
+      return answer;
+    },
+  });
+  const read = (path: string) =>
+    Promise.resolve(
+      path === "/etc/resolv.conf"
+        ? "nameserver 127.0.0.53\n"
+        : path === "/run/systemd/resolve/resolv.conf"
+        ? "nameserver 192.0.2.53\n"
+        : null,
+    );
+  return { host: { ...host, files: { ...host.files, read } }, loaded };
+}
+
+const LISTENS = "resolved\n  7: 0100010A:0035 00000000:0000 07\n";
+const ASKING =
+  "table inet nspawn-runner {\n\tchain asking {\n\t\ttype filter hook input priority -11; policy accept;\n\t}\n}\n";
+
+Deno.test("chooseNetwork() uses the upstream servers where the host cannot limit what machines ask its own", async () => {
+  const { host, loaded } = hostOfResolved(
+    LISTENS,
+    (rules) => rules.includes(" limit rate ") ? { code: 1, stderr: "No such file" } : {},
+  );
+  const { kind, resolvers } = await choose(host, "private");
+  assert.deepEqual([kind, resolvers.servers], ["private", ["192.0.2.53"]]);
+  assert.equal(loaded.length, 1);
+});
+
+Deno.test("chooseNetwork() does not take the gateway from running machines where loading fails once", async () => {
+  const { host, loaded } = hostOfResolved(
+    LISTENS + ASKING,
+    (rules) => rules.includes(" limit rate ") ? { code: 1, stderr: "Resource busy" } : {},
+  );
+  await assert.rejects(choose(host, "private"), { kind: "host", message: /Resource busy/ });
+  assert.deepEqual(loaded, []);
+});
+
+Deno.test("chooseNetwork() lets running machines ask the gateway while systemd-resolved restarts", async () => {
+  for (const [facts, told] of [[LISTENS, "10.1.0.1"], ["", "192.0.2.53"]] as const) {
+    const { host, loaded } = hostOfResolved(facts + ASKING, () => ({}));
+    assert.deepEqual((await choose(host, "private")).resolvers.servers, [told]);
+    assert.deepEqual(loaded, [rulesFor(PLAN, ["192.0.2.53", "10.1.0.1"]).text]);
+  }
+  const { host, loaded } = hostOfResolved(ASKING.replace("nspawn-runner", "x"), () => ({}));
+  await choose(host, "private");
+  assert.deepEqual(loaded, [rulesFor(PLAN, ["192.0.2.53"]).text], "no machine was told to ask it");
+});
