@@ -71,9 +71,9 @@ export async function planForJob(
 /** Most chroots have no binds, and their jobs pay for no import. */
 async function checkedBinds(host: Host, config: Config, wanted: readonly string[] = []) {
   if (wanted.length === 0) return [];
-  const { writableFolders } = await import("../chroots/definition/writable_folders.ts");
+  const { definedPaths } = await import("../chroots/definition/defined_paths.ts");
   const { adminBinds } = await import("../machines/start/binds.ts");
-  return await adminBinds(host, config, wanted, await writableFolders(host, config));
+  return await adminBinds(host, config, wanted, await definedPaths(host, config));
 }
 
 /** Plans the machine that tries out a new tree before it becomes a generation. */

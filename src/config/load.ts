@@ -1,12 +1,19 @@
 /** Reads the configuration and definitions. The first value that is not allowed is an error that names its key. */
 
-import { basename, dirname, join } from "@std/path/posix";
+import { basename, dirname, isAbsolute, join } from "@std/path/posix";
 import { messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { nearest } from "../text/nearest.ts";
 import { SETTINGS } from "./schema.ts";
 import type { Setting, Value } from "./setting.ts";
-import type { BuildSettings, ChrootSettings, Config, Definition, OwnSettings } from "./settings.ts";
+import type {
+  BuildSettings,
+  ChrootSettings,
+  Config,
+  ConfigSettings,
+  Definition,
+  OwnSettings,
+} from "./settings.ts";
 import { repeatedKey } from "./repeated_key.ts";
 
 const DEFAULT_PATH = "/etc/nspawn-runner/config.toml";
@@ -32,7 +39,11 @@ export async function loadConfig(host: Host, path: string | undefined): Promise<
   }
   const values = text === null ? {} : await checkedValues(text, file, "config");
   const config = typed(nested({ ...defaults(), ...values }), isConfig);
-  return { ...config, store: await withoutSymlinks(host, config.store) };
+  return {
+    ...config,
+    store: await withoutSymlinks(host, config.store),
+    file: isAbsolute(file) ? file : await host.files.real(file) ?? file,
+  };
 }
 
 /** A store has one name, by which paths in it are compared, however the configuration leads to it. */
@@ -116,7 +127,10 @@ function scalar(text: string): string | number | boolean {
  *
  * @param own The chroot's own settings; of two values of one setting the first counts.
  */
-export function settingsFor(config: Config, ...own: readonly OwnSettings[]): ChrootSettings {
+export function settingsFor(
+  config: ConfigSettings,
+  ...own: readonly OwnSettings[]
+): ChrootSettings {
   return own.reduceRight<ChrootSettings>(
     (settings, { limits, ...more }) => ({
       ...settings,
@@ -221,7 +235,7 @@ function typed<T extends Values>(values: Values, hasKeys: (values: Values) => va
   throw new TypeError(`Settings with wrong keys: ${Object.keys(values).join(", ")}`);
 }
 
-function isConfig(values: Values): values is Config {
+function isConfig(values: Values): values is ConfigSettings {
   const keys = new Set(leaves(values).map(([key]) => key));
   return SETTINGS.every(({ key, where }) => keys.has(key) !== (where === "definition"));
 }

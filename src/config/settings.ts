@@ -25,8 +25,14 @@ type InTable<Flat, Table extends string> = {
   readonly [Key in keyof Flat as Key extends `${Table}.${infer Name}` ? Name : never]: Flat[Key];
 };
 
-/** The whole configuration. Durations are in seconds, sizes without a unit in bytes. */
-export type Config = Nested<ByKey<"both" | "config">>;
+/** The settings of the configuration. Durations are in seconds, sizes without a unit in bytes. */
+export type ConfigSettings = Nested<ByKey<"both" | "config">>;
+
+/** The whole configuration. */
+export type Config = ConfigSettings & {
+  /** The absolute path of the configuration; the file may be missing. */
+  readonly file: string;
+};
 
 /** The settings that a definition may change for its chroot. */
 export type ChrootSettings = Nested<ByKey<"both">>;

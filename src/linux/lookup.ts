@@ -37,6 +37,11 @@ function partsOf(path: string): string[] {
   return path.split("/").filter((part) => part !== "" && part !== ".");
 }
 
+/** Reads all mounts, with a process. */
+export async function readMounts(host: Host): Promise<MountedFolder[]> {
+  return parseMounts(await readKernel(host, "/proc/self/mountinfo"));
+}
+
 /** Finds out whether a path depends on some folders. */
 export interface FolderFinder {
   /** Returns the first of the folders in which the path is looked up; undefined where there is none. */
@@ -50,9 +55,14 @@ export interface FolderFinder {
  * mounts that show the same folder elsewhere.
  *
  * @param folders Absolute paths; one that does not exist is compared by its name.
+ * @param known All mounts; a process reads them where they are undefined.
  */
-export async function folderFinder(host: Host, folders: readonly string[]): Promise<FolderFinder> {
-  const mounts = parseMounts(await readKernel(host, "/proc/self/mountinfo"));
+export async function folderFinder(
+  host: Host,
+  folders: readonly string[],
+  known?: readonly MountedFolder[],
+): Promise<FolderFinder> {
+  const mounts = known ?? await readMounts(host);
   const places = new Map<string, readonly Place[]>();
   for (const folder of folders) {
     places.set(folder, placesIn(mounts, await host.files.real(folder) ?? folder));

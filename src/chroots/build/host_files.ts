@@ -8,7 +8,7 @@ import type { Argv, Host } from "../../host/host.ts";
 import { folderFinder } from "../../linux/lookup.ts";
 import { runTool } from "../../linux/tool.ts";
 import type { Recipe } from "../definition/recipe.ts";
-import { writableFolders } from "../definition/writable_folders.ts";
+import { definedPaths } from "../definition/defined_paths.ts";
 
 /**
  * Refuses files that cannot be used, before anything is built: jobs could replace a file in a folder that they write
@@ -20,8 +20,8 @@ export async function checkHostFiles(host: Host, config: Config, recipe: Recipe)
   const copied = Object.keys(recipe.build.copy ?? {});
   const paths = [...copied, ...sourcePaths(recipe)];
   if (paths.length === 0) return;
-  const folders = await writableFolders(host, config);
-  const finder = folders.length === 0 ? null : await folderFinder(host, folders);
+  const { writable } = await definedPaths(host, config);
+  const finder = writable.length === 0 ? null : await folderFinder(host, writable);
   for (const path of paths) {
     const folder = await finder?.onPathOrInside(path);
     if (folder === undefined) continue;

@@ -31,17 +31,19 @@ export async function findDefinition(
 }
 
 /**
- * Returns the binds in the definition of a chroot, as {@linkcode findDefinition} does; none where it is not valid, since no
- * machine starts by it. Definitions without that word are not parsed, which takes longer than all else.
+ * Finds the definition of a chroot as {@linkcode findDefinition} does; null also where it is not valid, or has none of some
+ * words: such definitions are not parsed, which takes longer than all else.
  */
-export async function bindsOf(
+export async function usableDefinition(
   host: Host,
   config: Config,
   name: ChrootName,
-): Promise<readonly string[]> {
+  words: readonly string[],
+): Promise<FoundDefinition | null> {
   const file = await findFile(host, config, name);
-  if (file === null || !file.text.includes("binds")) return [];
-  return (await parse(file).catch(() => null))?.machine.binds ?? [];
+  if (file === null || !words.some((word) => file.text.includes(word))) return null;
+  const definition = await parse(file).catch(() => null);
+  return definition && { folder: file.folder, definition, text: file.text };
 }
 
 /** The file of a definition. */

@@ -36,9 +36,8 @@ export async function findPlaybook(
   name: ChrootName,
   found: FoundDefinition | null,
 ): Promise<Playbook | null> {
-  const wanted = found?.definition.build.playbook;
-  if (found !== null && wanted !== undefined) {
-    const path = isAbsolute(wanted) ? wanted : join(found.folder, wanted);
+  const path = found === null ? null : playbookPath(found);
+  if (path !== null) {
     const text = await readFile(host, path);
     if (text !== null) return await readPlaybook(host, path, text);
     throw refused(
@@ -55,6 +54,13 @@ export async function findPlaybook(
     }
   }
   return null;
+}
+
+/** Returns the path of the playbook that a definition names; null where it names none. */
+export function playbookPath({ folder, definition }: FoundDefinition): string | null {
+  const { playbook } = definition.build;
+  if (playbook === undefined) return null;
+  return isAbsolute(playbook) ? playbook : join(folder, playbook);
 }
 
 /** Reads a file. A directory of that name is a chroot. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadConfig, parseDefinition, settingsFor } from "../../../src/config/load.ts";
-import type { Config } from "../../../src/config/settings.ts";
+import type { Config, ConfigSettings } from "../../../src/config/settings.ts";
 import { Failure } from "../../../src/failure.ts";
 import type { Host } from "../../../src/host/host.ts";
 
@@ -29,7 +29,7 @@ async function complaint(reading: Promise<unknown>): Promise<string> {
   return `${error.message} | ${error.hint}`;
 }
 
-const DEFAULTS: Config = {
+const DEFAULTS: ConfigSettings = {
   overrides: {
     memory_max: undefined,
     cpu_quota: undefined,
@@ -84,12 +84,13 @@ const DEFAULTS: Config = {
 };
 
 Deno.test("loadConfig() returns the defaults if there is no file", async () => {
-  assert.deepEqual(await loadConfig(hostWith({}), undefined), DEFAULTS);
+  const file = "/etc/nspawn-runner/config.toml";
+  assert.deepEqual(await loadConfig(hostWith({}), undefined), { ...DEFAULTS, file });
 });
 
 Deno.test("loadConfig() returns the defaults for a file without settings", async () => {
   for (const text of ["", "\n", "# nothing\n  # set\n", "\uFEFF", "[limits]\n"]) {
-    assert.deepEqual(await load(text), DEFAULTS);
+    assert.deepEqual(await load(text), { ...DEFAULTS, file: FILE });
   }
 });
 
@@ -108,6 +109,14 @@ Deno.test("loadConfig() gives a store one path, however the configuration leads 
   for (const [path, store] of [["/linked", "/real"], ["/linked/a/b", "/real/a/b"], ["/x", "/x"]]) {
     assert.equal((await load(`store = "${path}"`)).store, store);
   }
+});
+
+Deno.test("loadConfig() keeps the absolute path of its file", async () => {
+  const host = hostWith({ "linked": "", "/linked": "" }, { NSPAWN_RUNNER_CONFIG: "linked" });
+  const real = (path: string) => Promise.resolve(path === "linked" ? "/here/linked" : null);
+  const relative = { ...host, files: { ...host.files, real } };
+  assert.equal((await loadConfig(relative, undefined)).file, "/here/linked");
+  assert.equal((await loadConfig(host, "/linked")).file, "/linked");
 });
 
 Deno.test("loadConfig() refuses a file that was asked for and is missing", async () => {
@@ -183,6 +192,7 @@ Deno.test("loadConfig() takes every key", async () => {
     network = "host"
   `);
   assert.deepEqual(config, {
+    file: FILE,
     store: "/srv/ci",
     definitions: "/etc/ci",
     default_image: "registry.example:5000/ci/debian:bookworm",
