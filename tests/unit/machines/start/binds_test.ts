@@ -90,19 +90,28 @@ Deno.test("adminBinds() lets no job write playbooks, what lies beside them, or a
     await Deno.mkdir(`${folder}/srv/play/roles/web`, { recursive: true });
     await Deno.mkdir(`${folder}/srv/else`);
     await Deno.mkdir(`${folder}/way/else`, { recursive: true });
-    await Deno.mkdir(`${folder}/checkout`);
+    for (const name of ["checkout", "plain", "target"]) await Deno.mkdir(`${folder}/${name}`);
     await Deno.mkdir(`${folder}/defs`);
+    await Deno.symlink("../target/y.yaml", `${folder}/plain/y.yaml`);
     await Deno.symlink("../srv/play", `${folder}/way/link`);
     await Deno.symlink("../checkout/x.toml", `${folder}/defs/x.toml`);
     const rules = {
       writable: [],
-      playbooks: [`${folder}/way/link/x.yaml`],
+      playbooks: [`${folder}/way/link/x.yaml`, `${folder}/plain/y.yaml`],
       links: [`${folder}/defs/x.toml`],
     };
-    const binds = ["srv", "srv/play", "srv/play/roles/web", "way", "way/link", "checkout"];
+    const binds = [
+      "srv",
+      "srv/play",
+      "srv/play/roles/web",
+      "way",
+      "way/link",
+      "checkout",
+      "target",
+    ];
     const writable = [...binds, "srv/else", "way/else"].map((path) => `${path}:/x`);
     const readable = binds.map((path) => `${path}:/x:ro`);
-    const reason = /(play|way\/link|x\.yaml|x\.toml) holds settings of machines/;
+    const reason = /(play|way\/link|[xy]\.yaml|x\.toml) holds settings of machines/;
     assert.deepEqual(await usable(folder, [...writable, ...readable], { reason, rules }), [
       "srv/else:/x",
       "way/else:/x",
