@@ -9,13 +9,16 @@ interface KernelSetting {
   /** As sysctl(8) names it. */
   readonly name: string;
   readonly isWeak: (value: string) => boolean;
-  /** What a job can do where the value is weak. */
+  /** What is possible in a machine where the value is weak. */
   readonly consequence: string;
   /** A value that is not weak. */
   readonly better: string;
 }
 
-/** Of a plain machine only PID 1 has the filter of system calls: the kernel's settings alone hold for its scripts. */
+/**
+ * Shells that an administrator opens and commands that build a chroot enter machines without nspawn's filter of system
+ * calls, and so do all scripts without `seccomp`: the kernel's settings alone hold for them.
+ */
 const SETTINGS: readonly KernelSetting[] = [
   {
     topic: "core dumps",
@@ -28,21 +31,21 @@ const SETTINGS: readonly KernelSetting[] = [
     topic: "bpf",
     name: "kernel.unprivileged_bpf_disabled",
     isWeak: (value) => value === "0",
-    consequence: "scripts in plain machines may load bpf programs",
+    consequence: "shells of administrators and builds may load bpf programs",
     better: "2",
   },
   {
     topic: "perf",
     name: "kernel.perf_event_paranoid",
     isWeak: (value) => Number(value) < 2,
-    consequence: "scripts in plain machines may measure the host's kernel",
+    consequence: "shells of administrators and builds may measure the host's kernel",
     better: "2",
   },
   {
     topic: "kernel log",
     name: "kernel.dmesg_restrict",
     isWeak: (value) => value === "0",
-    consequence: "scripts in plain machines may read the host's",
+    consequence: "shells of administrators and builds may read the host's",
     better: "1",
   },
 ];

@@ -97,7 +97,7 @@ export function diskMaxOf({ settings }: MachinePlan): number | null {
   return parseSize(settings.limits.disk_max) ?? null;
 }
 
-/** Returns whether a tree can boot: it needs systemd, and a D-Bus daemon through which stages are started. */
+/** Returns whether a tree can boot: it needs systemd, and a D-Bus daemon, by which programs of jobs call it. */
 async function hasInit(host: Host, tree: string): Promise<boolean> {
   const has = async (path: string) => await host.files.lstat(`${tree}/${path}`) !== null;
   return (await has("usr/lib/systemd/systemd") || await has("lib/systemd/systemd")) &&
