@@ -3,6 +3,8 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { diskUsages } from "../../linux/disk.ts";
+import { readMounts } from "../../linux/lookup.ts";
+import { mountOf } from "../../linux/proc.ts";
 import { formatSize } from "../../text/size.ts";
 import { BUILDS, CACHES, foldersInUse, REMOVED_PREFIX } from "../record/caches.ts";
 import { whileReserving } from "../record/lock.ts";
@@ -63,11 +65,23 @@ export async function folderSizes(host: Host, store: string): Promise<number[]> 
   return [...(await diskUsages(host, folders.map(({ path }) => path))).values()];
 }
 
-/** Returns the folders that no machine uses, the least recently used one first; their size is not read. */
+/**
+ * Returns the folders on the store's file system that no machine uses, the least recently used one first; their size is
+ * not read. To remove others would free nothing there.
+ */
 export async function unusedFolders(host: Host, store: string): Promise<EvictionCandidate[]> {
   const inUse = await foldersInUse(host, store);
-  return (await listFolders(host, store)).filter(({ path }) => !inUse.has(path))
-    .map((folder) => ({ ...folder, reason: "disk space is short (disk_reserve)" }));
+  const mounts = await readMounts(host);
+  // Of btrfs, stat(2) has another device for each subvolume, although these share the disk.
+  const deviceOf = async (path: string) =>
+    mountOf(mounts, await host.files.real(path) ?? path)?.device;
+  const device = await deviceOf(store);
+  const unused: EvictionCandidate[] = [];
+  for (const folder of await listFolders(host, store)) {
+    if (inUse.has(folder.path) || await deviceOf(folder.path) !== device) continue;
+    unused.push({ ...folder, reason: "disk space is short (disk_reserve)" });
+  }
+  return unused;
 }
 
 /**

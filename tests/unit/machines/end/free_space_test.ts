@@ -112,6 +112,25 @@ Deno.test("refuseFullDisk() first removes caches that no machine uses, the oldes
   });
 });
 
+Deno.test("refuseFullDisk() removes no cache of another file system than the store's", async () => {
+  await inFolder(async (folder) => {
+    const store = `${folder}/store`;
+    const mounts = `1 0 8:1 / / rw - ext4 a rw
+2 1 8:2 / ${store}/.cache rw - ext4 b rw
+3 1 8:1 /x ${store}/.cache/server/same rw - ext4 a rw
+`;
+    const { host } = standaloneHost(folder, ([program]): Answer | void => {
+      if (program === "df") return { stdout: "Avail 1B-blocks IFree Inodes\n 1 1000 99 99\n" };
+      if (program === "cat") return { stdout: mounts };
+    });
+    const caches = ["other", "same"].map((name) => `${store}/.cache/server/${name}/protected`);
+    for (const cache of caches) await host.files.makeDirectory(cache);
+    const refusal = refuseFullDisk(host, store, 800, "systemd", NEVER);
+    await assert.rejects(refusal, { message: /disk_reserve/ });
+    assert.deepEqual(caches.filter(exists), [caches[0]]);
+  });
+});
+
 Deno.test("refuseFullDisk() waits a minute at most for removals that do not end, and reads no file of a job", async () => {
   await inFolder(async (folder) => {
     const store = `${folder}/store`;
@@ -134,7 +153,9 @@ Deno.test("refuseFullDisk() waits a minute at most for removals that do not end,
     const waited = host.clock.monotonic() - began;
     assert.ok(waited >= 60_000 && waited < 61_000, `${waited} ms`);
     assert.equal(removals.length, 1, "the second cache stays");
-    assert.deepEqual(commands().filter((line) => !line.startsWith("df ")), []);
+    assert.deepEqual(commands().filter((line) => !line.startsWith("df ")), [
+      "cat -- /proc/self/mountinfo",
+    ]);
   });
 });
 
