@@ -148,6 +148,21 @@ export function inOwnCgroup(cgroup: string, grace: number, argv: readonly string
   return ["sh", "-c", RUN_IN_CGROUP_SCRIPT, "sh", `${grace * 100}`, cgroup, ...argv];
 }
 
+/** Arguments: the cgroup, the signal, TERM or KILL. */
+export const SIGNAL_CGROUP_SCRIPT = `${END_FUNCTIONS}
+[ -d "$1" ] || exit 0
+if [ "$2" = KILL ]; then kill_all "$1"; else signal_all "$1" "$2"; fi
+`;
+
+/** Sends a signal to all processes of a cgroup, and waits for nothing; succeeds also where it does not exist. */
+export async function signalCgroup(
+  host: Host,
+  cgroup: string,
+  signal: "TERM" | "KILL",
+): Promise<void> {
+  await host.processes.capture(["sh", "-c", SIGNAL_CGROUP_SCRIPT, "sh", cgroup, signal]);
+}
+
 /** Whose processes a cgroup holds; those of another PID namespace belong to another container of the host. */
 export type CgroupState = "empty" | "populated" | "foreign";
 

@@ -32,6 +32,19 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   );
 }
 
+onEachMachine("SIGTERM to run never ends the stage that follows", async (site, id) => {
+  for (let attempt = 0; attempt < 4; attempt++) {
+    const path = await site.put("trap 'exit 1' TERM\necho begun\nsleep 60 &\nwait\n");
+    const running = site.start(["run", "--id", id, path, "build_script"]);
+    await running.untilPrinted("begun");
+    await site.host.signal(running, "SIGTERM");
+    assert.notEqual((await running.ended).code, 0);
+    // Longer than a cancelled stage has to end.
+    const next = await runScript(site, id, "sleep 2.5\n");
+    assert.equal(next.code, 0, `attempt ${attempt}`);
+  }
+});
+
 onEachMachine("SIGTERM to run ends a script that ignores it", async (site, id) => {
   const script = "trap '' TERM INT HUP\necho begun\nwhile :; do sleep 1; done\n";
   const running = site.start(["run", "--id", id, await site.put(script)]);

@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
+import type { Argv, Host } from "../../host/host.ts";
 import { mount, unmountAll } from "../../linux/mounts.ts";
 import { CHANNEL, SERVER_UNIT } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
@@ -60,10 +60,26 @@ const REPORT_TMPFS = ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8,mode=0700,nosuid
 
 const OUTPUT = [CHANNEL.stdout, CHANNEL.stderr] as const;
 
-/** A machine can write to a pipe in a folder that is mounted read-only, but not replace it. */
+/**
+ * A machine can write to a pipe in a folder that is mounted read-only, but not replace it. Nothing that outlives a stage
+ * may read the output of the next one.
+ */
 async function makePipes(host: Host, paths: MachinePaths): Promise<void> {
-  const pipes = [CHANNEL.call, ...OUTPUT].map((name) => join(paths.stage, name));
-  const { code, stderr } = await host.processes.capture(["mkfifo", "--mode=600", "--", ...pipes]);
+  await Promise.all([
+    makePipe(host, paths, "400", CHANNEL.call),
+    makePipe(host, paths, "200", ...OUTPUT),
+  ]);
+}
+
+async function makePipe(
+  host: Host,
+  paths: MachinePaths,
+  mode: string,
+  ...names: readonly string[]
+): Promise<void> {
+  const pipes = names.map((name) => join(paths.stage, name));
+  const argv: Argv = ["mkfifo", `--mode=${mode}`, "--", ...pipes];
+  const { code, stderr } = await host.processes.capture(argv);
   if (code !== 0) throw hostFailure(`Cannot make the machine's pipes: ${stderr.trim()}`);
 }
 

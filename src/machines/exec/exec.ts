@@ -4,7 +4,7 @@ import { dirname, join } from "@std/path/posix";
 import { type Ending, isSuccess } from "../../ending.ts";
 import { hostFailure, messageOf } from "../../failure.ts";
 import type { Host, Pipe } from "../../host/host.ts";
-import { endCgroup } from "../../linux/cgroups.ts";
+import { signalCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { isAlive } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
@@ -33,19 +33,20 @@ export async function runInMachine(
   stage: StageRun,
   cancel: AbortSignal,
 ): Promise<Ending> {
-  if (cancel.aborted) return CANCELLED;
   await clearReport(host, stage);
-  const call = await host.files.openPipe(join(stage.paths.stage, CHANNEL.call));
-  const output = relayOutput(host, stage);
-  const cancelling = cancelWhenAborted(host, running, call, cancel);
+  const pipe = await host.files.openPipe(join(stage.paths.stage, CHANNEL.call));
+  const output = await relayOutput(host, stage);
+  const cancelling = cancelWhenAborted(host, running, pipe, cancel);
   try {
-    await call.write(`${stage.nonce}\n`);
+    if (cancel.aborted) return CANCELLED;
+    // A job could fill the pipe: whether the call was read, the report tells.
+    pipe.write(`${stage.nonce}\n`).catch(() => {});
     const ending = await stageEnding(host, running, { stage, output, cancelling });
     return await isMachineLost(host, running, ending, cancel.aborted) ? LOST : ending;
   } finally {
-    cancelling.forget();
-    call.close();
-    await output.release();
+    await cancelling.settle();
+    pipe.close();
+    output.letEnd();
   }
 }
 
@@ -55,7 +56,7 @@ const CANCELLED: Ending = { kind: "signalled", signal: 15 };
 const LOST: Ending = { kind: "lost", reason: "the machine ended while a stage ran in it" };
 
 /** A stage that was called. */
-interface Call {
+interface CalledStage {
   readonly stage: StageRun;
   readonly output: Output;
   readonly cancelling: Cancelling;
@@ -67,36 +68,50 @@ const LOOK_INTERVAL = 250;
 /** Milliseconds that a server has to begin a script: the machine may be throttled, or short of memory. */
 const START_TIMEOUT = 60_000;
 
-/** Milliseconds that a server has to report the end of a script whose processes have ended. */
+/** Milliseconds that a server has to report the end of a script whose processes were killed. */
 const REPORT_TIMEOUT = 10_000;
 
-/** Milliseconds without output after which a stage that has ended is done, though some process keeps its output open. */
+/**
+ * A process that the stage asked for elsewhere, such as a service, may keep the output open when the stage has ended:
+ * milliseconds without output after which nobody waits for it, and in any case.
+ */
 const SILENCE = 500;
+const MAX_REST = 30_000;
 
-async function stageEnding(host: Host, running: RunningMachine, call: Call): Promise<Ending> {
-  const { stage, output, cancelling } = call;
+async function stageEnding(
+  host: Host,
+  running: RunningMachine,
+  called: CalledStage,
+): Promise<Ending> {
+  const { stage, output, cancelling } = called;
   const timeSince = (moment: number) => host.clock.monotonic() - moment;
   const began = host.clock.monotonic();
-  for (let pause = 0;; pause = output.isOpen() ? 0 : Math.min(2 * pause || 1, LOOK_INTERVAL)) {
-    await nextLook(host, output, pause);
+  let hasBegun = false;
+  let ended: number | null = null;
+  for (let pause = 1;; pause = Math.min(2 * pause, LOOK_INTERVAL)) {
+    const killed = cancelling.ended();
     const progress = await readProgress(host, stage);
-    if (typeof progress !== "string") {
-      if (!output.isOpen() || timeSince(output.last()) > SILENCE) return progress;
-      continue;
+    if (progress !== "waiting" && !hasBegun) {
+      hasBegun = true;
+      output.letEnd();
+      pause = LOOK_INTERVAL;
     }
-    const cancelled = cancelling.done();
-    if (cancelled !== null && progress === "waiting") return CANCELLED;
-    if (cancelled !== null && timeSince(cancelled) > REPORT_TIMEOUT) return KILLED;
-    const isSlow = progress === "waiting" || pause === LOOK_INTERVAL;
-    if (isSlow && !await running.isAlive()) return LOST;
-    if (progress === "waiting" && timeSince(began) > START_TIMEOUT) throw neverBegan(running);
+    if (typeof progress !== "string") {
+      ended ??= host.clock.monotonic();
+      const rest = timeSince(Math.max(output.lastOutput(), ended));
+      if (!output.isOpen() || rest > SILENCE || timeSince(ended) > MAX_REST) return progress;
+    } else {
+      if (killed !== null && !hasBegun) return CANCELLED;
+      if (killed !== null && timeSince(killed) > REPORT_TIMEOUT) return KILLED;
+      const mayBeLost = pause === LOOK_INTERVAL && !(hasBegun && output.isOpen());
+      if (mayBeLost && !await running.isAlive()) return LOST;
+      if (!hasBegun && timeSince(began) > START_TIMEOUT) throw neverBegan(running);
+    }
+    const wasOpen = output.isOpen();
+    await Promise.race([host.clock.sleep(pause), ...(hasBegun && wasOpen ? [output.ended] : [])]);
+    // Either the report comes in a moment, or the script has closed its output and goes on.
+    if (wasOpen && !output.isOpen()) pause = 1;
   }
-}
-
-/** Waits for the end of the output; afterwards, for the report, or for a script that closed its output and goes on. */
-async function nextLook(host: Host, output: Output, pause: number): Promise<void> {
-  if (output.isOpen()) await Promise.race([output.ended, host.clock.sleep(LOOK_INTERVAL)]);
-  else if (pause > 0) await host.clock.sleep(pause);
 }
 
 function neverBegan({ lease }: RunningMachine): Error {
@@ -106,52 +121,65 @@ function neverBegan({ lease }: RunningMachine): Error {
   );
 }
 
-/** A stage that ends when a signal is aborted. */
+/** A stage that has to end when a signal is aborted. */
 interface Cancelling {
-  /** Returns when all processes of the stage had ended, by the monotonic clock; null before. */
-  done(): number | null;
-  /** Stops listening. */
-  forget(): void;
-}
-
-function cancelWhenAborted(
-  host: Host,
-  running: RunningMachine,
-  call: Pipe,
-  cancel: AbortSignal,
-): Cancelling {
-  let ended: number | null = null;
-  const onCancel = async () => {
-    call.close(); // the server reads no call any more that it has not yet read
-    await until(host, { interval: STOP_INTERVAL }, () => tryToEndStage(host, running));
-    ended = host.clock.monotonic();
-  };
-  cancel.addEventListener("abort", onCancel);
-  return { done: () => ended, forget: () => cancel.removeEventListener("abort", onCancel) };
-}
-
-/** Milliseconds between two attempts to end a stage. */
-const STOP_INTERVAL = 50;
-
-async function tryToEndStage(host: Host, running: RunningMachine): Promise<boolean> {
-  try {
-    await endStage(host, running);
-    return true;
-  } catch (error) {
-    host.log.warn(messageOf(error));
-    return !await running.isAlive();
-  }
+  /** Returns when the processes of the stage were told to end the last time, by the monotonic clock; null before. */
+  ended(): number | null;
+  /** Stops listening, and waits until no signal is sent any more. */
+  settle(): Promise<void>;
 }
 
 /**
- * Ends all processes of the stage that runs in a machine; succeeds also where none runs.
- *
- * @throws {Failure} `host` where they do not end.
+ * Ends a stage when a signal is aborted: SIGTERM, and SIGKILL where it goes on for {@linkcode STOP_SECONDS}. Waits for no
+ * process, and removes no cgroup: the server puts the process that waits for the next script there.
  */
-export function endStage(host: Host, { lease, leader }: EnteredMachine): Promise<void> {
+function cancelWhenAborted(
+  host: Host,
+  running: RunningMachine,
+  pipe: Pipe,
+  cancel: AbortSignal,
+): Cancelling {
+  let ended: number | null = null;
+  let isSettled = false;
+  let ending = Promise.resolve();
+  const end = async () => {
+    pipe.close(); // a server that has not read the call does not begin any more
+    await signalStage(host, running, "TERM");
+    ended = host.clock.monotonic();
+    const isOver = () => isSettled || host.clock.monotonic() - ended! > STOP_SECONDS * 1000;
+    await until(host, { interval: STOP_INTERVAL }, isOver);
+    if (!isSettled) await signalStage(host, running, "KILL");
+  };
+  const onCancel = () => {
+    ending = end().catch((error) => host.log.warn(messageOf(error)));
+  };
+  cancel.addEventListener("abort", onCancel);
+  return {
+    ended: () => ended,
+    async settle() {
+      isSettled = true;
+      cancel.removeEventListener("abort", onCancel);
+      await ending;
+    },
+  };
+}
+
+/** Milliseconds between two looks whether a cancelled stage has ended; long enough to be no nap. */
+const STOP_INTERVAL = 50;
+
+/** Kills all processes of a stage whose call was killed. */
+export function killStage(host: Host, machine: EnteredMachine): Promise<void> {
+  return signalStage(host, machine, "KILL");
+}
+
+function signalStage(
+  host: Host,
+  { lease, leader }: EnteredMachine,
+  signal: "TERM" | "KILL",
+): Promise<void> {
   // The server of a booted machine is a service beside the machine's systemd, which is in init.scope.
   const server = lease.booted ? join(dirname(leader.cgroup), SERVER_UNIT) : leader.cgroup;
-  return endCgroup(host, [join(server, STAGE_CGROUP)], STOP_SECONDS);
+  return signalCgroup(host, join(server, STAGE_CGROUP), signal);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Passes the output of a script on to our own streams. */
 
 import { join } from "@std/path/posix";
+import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { CHANNEL } from "../record/channel.ts";
 import type { StageRun } from "./script.ts";
@@ -11,28 +12,32 @@ export interface Output {
   readonly ended: Promise<void>;
   isOpen(): boolean;
   /** Returns when the last output came, by the monotonic clock. */
-  last(): number;
-  /** Lets go of pipes that no script ever opened. */
-  release(): Promise<void>;
+  lastOutput(): number;
+  /** Has to be called once the script has begun, or never will: from then on the output can end. */
+  letEnd(): void;
 }
 
 /** Starts to copy a stage's output to our own streams. */
-export function relayOutput(host: Host, { paths, streams }: StageRun): Output {
-  const pipes = streams === "one" ? [CHANNEL.stdout] : [CHANNEL.stdout, CHANNEL.stderr];
+export async function relayOutput(host: Host, { paths, streams }: StageRun): Promise<Output> {
+  const names = streams === "one" ? [CHANNEL.stdout] : [CHANNEL.stdout, CHANNEL.stderr];
+  // A pipe without a writer could not be opened without waiting, and would be at its end at once.
+  const writers = await Promise.all(
+    names.map((name) => host.files.openPipe(join(paths.stage, name))),
+  );
   let isOpen = true;
   let last = host.clock.monotonic();
   const onOutput = () => void (last = host.clock.monotonic());
-  const ended = Promise.all(
-    pipes.map((name) => host.terminal.relay(join(paths.stage, name), name, onOutput)),
-  ).then(() => void (isOpen = false));
+  const relays = names.map((name) =>
+    host.terminal.relay(join(paths.stage, name), name, onOutput).catch((error) =>
+      host.log.warn(`nspawn-runner: the output of the script is lost: ${messageOf(error)}`)
+    )
+  );
   return {
-    ended,
+    ended: Promise.all(relays).then(() => void (isOpen = false)),
     isOpen: () => isOpen,
-    last: () => last,
-    async release() {
-      if (!isOpen) return;
-      // A pipe that gets a writer for a moment is at its end for its reader, unless a process still holds it.
-      for (const name of pipes) (await host.files.openPipe(join(paths.stage, name))).close();
+    lastOutput: () => last,
+    letEnd() {
+      for (const writer of writers) writer.close();
     },
   };
 }

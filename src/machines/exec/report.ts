@@ -8,7 +8,7 @@ import type { StageRun } from "./script.ts";
 /** How far a stage is: `waiting` until its script begins, `running`, and how it ended. */
 export type Progress = "waiting" | "running" | Ending;
 
-/** Empties the report; no stage runs. */
+/** Empties the report. May be called only while no stage runs. */
 export function clearReport(host: Host, { paths }: StageRun): Promise<void> {
   return host.files.write(paths.result, "");
 }
@@ -24,15 +24,14 @@ const MAX_REPORT_SIZE = 4096;
 /** Returns how far a stage is by the lines with its nonce. */
 export function parseReport(report: string, nonce: string): Progress {
   const lines = report.split("\n").slice(0, -1);
+  for (const line of lines) {
+    const [, of, code] = line.match(/^([0-9a-f]+) (\d{1,3})$/) ?? [];
+    if (of === nonce && Number(code) < 256) return { kind: "exited", code: Number(code) };
+  }
   const start = lines.indexOf(`${nonce} started`);
   if (start === -1) return "waiting";
-  for (const line of lines.slice(start + 1)) {
-    const code = line.match(/^([0-9a-f]+) (\d{1,3})$/);
-    if (code?.[1] === nonce) return { kind: "exited", code: Number(code[2]) };
-    // The machine's systemd started the server anew: the script ended with the one before.
-    if (line === SERVER_READY) return KILLED;
-  }
-  return "running";
+  // The machine's systemd started the server anew: the script ended with the one before.
+  return lines.includes(SERVER_READY, start) ? KILLED : "running";
 }
 
 /** The ending of a stage that SIGKILL ended together with its server. */

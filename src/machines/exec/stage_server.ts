@@ -24,6 +24,10 @@ is_shutting_down() {
 report() {
   echo "$1" >>${CHANNEL.result}
 }
+# The end of a stage has to be known also where the disk is full: the file's own block is free to be used again.
+report_end() {
+  report "$1" || { : >${CHANNEL.result} && report "$1"; } || exit
+}
 has_started() {
   while read -r line; do
     [ "$line" != "$1 started" ] || return 0
@@ -51,10 +55,14 @@ run_as_user() {
   exec "$@"
 }
 run_next() {
-  mkdir -p "$cgroup" && echo 0 >"$cgroup/cgroup.procs" || exit
+  mkdir -p "$cgroup"
+  if ! echo 0 >"$cgroup/cgroup.procs"; then
+    remove "$cgroup" # no process may join one that has controllers for others
+    exit
+  fi
   name=root home=/root
   [ ! -e ${CHANNEL.user} ] || make_folders <${CHANNEL.user}
-  # A call that ends without a line was an earlier one's.
+  # A run that was cancelled closes the pipe without a line, or after its script.
   until read -r _ <${CHANNEL.call}; do [ -p ${CHANNEL.call} ] || exit; done
   {
     read -r nonce streams
@@ -62,9 +70,9 @@ run_next() {
     read -r options
   } <${CHANNEL.request}
   [ -n "$nonce" ] && [ "$nonce" != "$last" ] || exit
-  report "$nonce started"
   exec >${CHANNEL.stdout}
   if [ "$streams" = one ]; then exec 2>&1; else exec 2>${CHANNEL.stderr}; fi
+  report "$nonce started" || exit # from now on the output can end
   cd /
   shell=
   for candidate in $shells; do
@@ -100,7 +108,7 @@ without_ending() {
   command eval '"$@"'
 }
 
-cd "$folder" || exit # a script may move or hide its path
+cd "$folder" || exit # a script may move the path of the pipes
 umask 022
 trap : HUP INT
 trap '! is_shutting_down || exit' TERM
@@ -108,7 +116,7 @@ while IFS=: read -r _ controllers path; do
   [ -n "$controllers" ] || cgroup=/sys/fs/cgroup\${path%/}/${STAGE_CGROUP}
 done </proc/self/cgroup
 [ -d /tmp ] || mkdir -m 1777 /tmp
-# A failure is an output of the machine. Later the script could open that output, and fill the host's journal.
+# Until here a message gets into the output of the machine. Scripts must not: they could fill the host's journal.
 mkdir -p "$cgroup" && sleep 0 || exit
 exec </dev/null >/dev/null 2>&1
 last=
@@ -126,7 +134,7 @@ while :; do
   nonce=
   [ ! -e ${CHANNEL.request} ] || read -r nonce _ <${CHANNEL.request}
   if [ -n "$nonce" ] && [ "$nonce" != "$last" ] && has_started "$nonce"; then
-    report "$nonce $code"
+    report_end "$nonce $code"
     last=$nonce
   else
     without_ending sleep 0.1

@@ -152,7 +152,7 @@ async function whileHolding<T>(
  *
  * @param path The machine's lock for stages.
  * @param interrupt Ends the wait when aborted.
- * @param act Gets whether a process was killed that ran a stage, which may still run.
+ * @param act Gets whether the last call was killed or failed: its stage may still run.
  * @throws {Failure} of the host when interrupted.
  */
 export async function whileStageLocked<T>(
@@ -166,11 +166,16 @@ export async function whileStageLocked<T>(
     { interval: STAGE_INTERVAL, signal: interrupt },
     () => host.files.lock(path),
   );
-  if (lock === null) throw hostFailure("Cannot run the script: cancelled while another one ran");
+  if (lock === null) {
+    throw hostFailure("Cannot run the script: cancelled while another one ran in the machine");
+  }
+  let failed = true;
   try {
-    return await act(lock.wasAbandoned);
+    const result = await act(lock.wasAbandoned);
+    failed = false;
+    return result;
   } finally {
-    await lock.remove();
+    await unlock(lock, failed); // after a failure the stage may still run
   }
 }
 

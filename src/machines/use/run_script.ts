@@ -3,7 +3,7 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { endStage, runInMachine, type RunningMachine } from "../exec/exec.ts";
+import { killStage, runInMachine, type RunningMachine } from "../exec/exec.ts";
 import { removeStage, type Streams, writeStage } from "../exec/script.ts";
 import { chooseShells } from "../exec/shells.ts";
 import { findLease, type Lease, type StoreFinder } from "../record/lease.ts";
@@ -44,7 +44,7 @@ export async function runStage(
   const paths = machinePaths(lease.store, name);
   const shells = chooseShells(script, shell, lease.shell);
   const ending = await whileStageLocked(host, paths.stageLock, cancel, async (wasKilled) => {
-    if (wasKilled) await endStage(host, running);
+    if (wasKilled) await killStage(host, running);
     const stage = await writeStage(host, paths, { bytes: script, shells, streams }, lease);
     try {
       return await runInMachine(host, running, stage, cancel);

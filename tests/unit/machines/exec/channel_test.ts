@@ -28,7 +28,7 @@ Deno.test("openChannel() removes what an earlier machine of that name left, and 
     assert.equal(await host.files.read(paths.result), "");
     const mode = async (name: string) => (await Deno.stat(`${paths.stage}/${name}`)).mode! & 0o777;
     assert.deepEqual(await Promise.all(names.map(mode)), [
-      ...[0o600, 0o600, 0o555, 0o600, 0o600, 0o755],
+      ...[0o400, 0o600, 0o555, 0o200, 0o200, 0o755],
     ]);
     assert.ok((await Deno.stat(`${paths.stage}/call`)).isFifo);
   });
@@ -73,11 +73,12 @@ Deno.test("openChannel() and writeStage() give files to the users who have to re
       return [uid, mode! & 0o777];
     };
     assert.deepEqual(await seen(stage), [FIRST, 0o711]);
-    for (const name of ["environment", "user", "result", "request", "call"]) {
+    assert.deepEqual(await seen(`${stage}/call`), [FIRST, 0o400]);
+    for (const name of ["environment", "user", "result", "request"]) {
       assert.deepEqual(await seen(`${stage}/${name}`), [FIRST, 0o600], name);
     }
     for (const name of ["stdout", "stderr"]) {
-      assert.deepEqual(await seen(`${stage}/${name}`), [FIRST + 1000, 0o600], name);
+      assert.deepEqual(await seen(`${stage}/${name}`), [FIRST + 1000, 0o200], name);
     }
     assert.deepEqual(await seen(`${stage}/script-${nonce}`), [FIRST + 1000, 0o500]);
     assert.deepEqual(await seen(paths.result), [FIRST, 0o600]);

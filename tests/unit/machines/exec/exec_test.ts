@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Ending } from "../../../../src/ending.ts";
-import { endStage, runInMachine } from "../../../../src/machines/exec/exec.ts";
+import { killStage, runInMachine } from "../../../../src/machines/exec/exec.ts";
 import { parseReport } from "../../../../src/machines/exec/report.ts";
 import type { Host } from "../../../../src/host/host.ts";
 import type { Leader } from "../../../../src/machines/record/lease.ts";
@@ -24,8 +24,10 @@ interface Scene {
   readonly stat?: string;
   /** The answer of `systemctl is-system-running` in the machine. */
   readonly state?: string;
-  /** Called at each look. */
-  readonly onLook?: (look: number) => void;
+  /** Called at each look, with what was done to pipes. */
+  readonly onLook?: (look: number, calls: readonly string[]) => void;
+  /** Called with the function that counts output. */
+  readonly onRelay?: (onOutput: () => void) => void;
   readonly cancel?: AbortSignal;
 }
 
@@ -51,13 +53,16 @@ async function play(scene: Scene): Promise<Recording & { ending: Ending; calls: 
           close: () => void calls.push(`${path} closed`),
         }),
       readEnd: () => {
-        scene.onLook?.(looks);
+        scene.onLook?.(looks, calls);
         return Promise.resolve(scene.reports[Math.min(looks++, scene.reports.length - 1)]!);
       },
     },
     terminal: {
       ...terminal,
-      relay: () => scene.isHeld ? new Promise(() => {}) : Promise.resolve(),
+      relay: (_pipe, _stream, onOutput) => {
+        scene.onRelay?.(onOutput);
+        return scene.isHeld ? new Promise(() => {}) : Promise.resolve();
+      },
     },
   };
   const leader = scene.leader ?? LEADER;
@@ -79,8 +84,8 @@ Deno.test("parseReport() counts only whole lines with the stage's nonce", () => 
   const killed = { kind: "signalled", signal: 9 };
   assert.equal(parseReport("", "abc"), "waiting");
   assert.equal(parseReport("xyz started\nxyz 0\n", "abc"), "waiting");
-  assert.equal(parseReport("abc 0\nabc started\n", "abc"), "running");
-  assert.equal(parseReport("abc started\nabc 4x\nabc 12345\nabc 1", "abc"), "running");
+  assert.equal(parseReport("abc started\nabc 4x\nabc 12345\nabc 256\nabc 1", "abc"), "running");
+  assert.deepEqual(parseReport("abc 4\n", "abc"), { kind: "exited", code: 4 }, "on a full disk");
   assert.deepEqual(parseReport("ready\nabc started\nabc 4\n", "abc"), { kind: "exited", code: 4 });
   assert.deepEqual(parseReport("abc started\nabc 4\nready\n", "abc"), { kind: "exited", code: 4 });
   assert.deepEqual(parseReport("ready\nabc started\nready\n", "abc"), killed);
@@ -89,7 +94,7 @@ Deno.test("parseReport() counts only whole lines with the stage's nonce", () => 
 Deno.test("runInMachine() calls the server, starts no process for a script that succeeds, and closes the call", async () => {
   const { ending, calls, commands } = await play({ reports: [reportOf(0)] });
   assert.deepEqual(ending, { kind: "exited", code: 0 });
-  assert.deepEqual(calls, [
+  assert.deepEqual(calls.filter((call) => call.includes("/call ")), [
     `/machine/stage/call ${NONCE}\n`,
     "/machine/stage/call closed",
   ]);
@@ -125,19 +130,42 @@ for (const booted of [true, false]) {
     await assert.rejects(play({ booted, reports: ["ready\n"] }), { kind: "host" });
   });
 
-  Deno.test(`endStage() ends the cgroup of the stage in a ${kind} machine`, async () => {
+  Deno.test(`killStage() kills the cgroup of the stage in a ${kind} machine`, async () => {
     const { host, processes } = recordingHost();
     const cgroup = booted ? "/cg/m/payload/init.scope" : "/cg/m/payload";
     const leader = { ...LEADER, cgroup };
-    await endStage(host, { lease: leaseOf("/store", "42", { booted }), leader });
+    await killStage(host, { lease: leaseOf("/store", "42", { booted }), leader });
     const expected = booted ? "/cg/m/payload/nspawn-runner.service/stage" : "/cg/m/payload/stage";
-    assert.deepEqual(processes[0]!.argv.slice(-2), ["200", expected]);
+    assert.deepEqual(processes[0]!.argv.slice(-2), [expected, "KILL"]);
   });
 }
 
 Deno.test("runInMachine() of a stage that was cancelled before it was called calls nobody", async () => {
   const { ending, calls } = await play({ reports: [""], cancel: AbortSignal.abort() });
-  assert.deepEqual([ending, calls], [{ kind: "signalled", signal: 15 }, []]);
+  assert.deepEqual(ending, { kind: "signalled", signal: 15 });
+  assert.ok(!calls.some((call) => call.includes(NONCE)));
+});
+
+Deno.test("runInMachine() lets the output end when the script has begun, and not before", async () => {
+  const seen: string[] = [];
+  const { calls } = await play({
+    reports: ["", STARTED, reportOf(0)],
+    onLook: (look, calls) =>
+      void seen.push(`${look} ${calls.includes("/machine/stage/stdout closed")}`),
+  });
+  assert.deepEqual(seen, ["0 false", "1 false", "2 true"]);
+  assert.ok(calls.includes("/machine/stage/stderr closed"));
+});
+
+Deno.test("runInMachine() waits for no output that goes on for ever", async () => {
+  let output = () => {};
+  const { ending } = await play({
+    reports: [STARTED, reportOf(4)],
+    isHeld: true,
+    onRelay: (onOutput) => void (output = onOutput),
+    onLook: () => output(),
+  });
+  assert.deepEqual(ending, { kind: "exited", code: 4 });
 });
 
 /** Plays a stage that is cancelled at the second look. */
@@ -153,7 +181,12 @@ Deno.test("runInMachine() of a cancelled stage takes back the call, ends its pro
   });
   assert.deepEqual(ending, { kind: "exited", code: 143 });
   assert.ok(calls.includes("/machine/stage/call closed"));
-  assert.ok(commands().some((line) => line.endsWith(" 200 /cg/m/payload/stage")));
+  assert.deepEqual(
+    commands().filter((line) => / (TERM|KILL)$/.test(line)).map((line) => line.slice(-26)),
+    [
+      "sh /cg/m/payload/stage TERM",
+    ].map((line) => line.slice(-26)),
+  );
 });
 
 Deno.test("runInMachine() of a stage that is cancelled before it begins is no failure of the host", async () => {

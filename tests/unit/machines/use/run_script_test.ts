@@ -77,7 +77,7 @@ Deno.test("runStage() ends the stage of a call that was killed, before it runs t
     await Deno.writeTextFile(folder + stageLock, "1\n"); // as a killed process leaves it
     const { run, commands } = await stage(folder, { booted: false }, report);
     assert.deepEqual((await run).ending, { kind: "exited", code: 0 });
-    assert.ok(commands().some((line) => line.endsWith("/stage")), commands().join("\n"));
+    assert.ok(commands().some((line) => line.endsWith("/stage KILL")), commands().join("\n"));
   });
 });
 
