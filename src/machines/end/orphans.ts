@@ -56,12 +56,10 @@ export async function findOrphans(
   facts: KernelFacts,
 ): Promise<Orphan[]> {
   const orphans = await lookForOrphans(host, store, facts);
-  if (!orphans.some(({ traces }) => traces.join() === UNIT)) return orphans;
+  if (!orphans.some(({ hasUnit }) => hasUnit)) return orphans;
   await host.clock.sleep(ENDING_TIME);
   return await lookForOrphans(host, store, facts);
 }
-
-const UNIT = "a unit";
 
 async function lookForOrphans(
   host: Host,
@@ -75,7 +73,7 @@ async function lookForOrphans(
     ["its writes", await host.files.list(machinesFolder(store))],
     ["its disk", await host.files.list(disksFolder(store))],
     ["files below /run", (await host.files.list(RUNTIME_FOLDER)).map(withoutEnding)],
-    [UNIT, units],
+    ["a unit", units],
     ["a cgroup", cgroups.map(({ machine }) => machine)],
   ];
   const traces = new Map<string, Set<string>>();

@@ -38,6 +38,23 @@ Deno.test("findOrphans() waits for the unit of a machine that cleanup has just k
   });
 });
 
+Deno.test("findOrphans() waits for a unit also where its machine left other traces", async () => {
+  await inFolder(async (folder) => {
+    let lists = 0;
+    const { host } = standaloneHost(
+      folder,
+      ([, verb]) =>
+        verb === "list-units" && lists++ === 0
+          ? { stdout: "nspawn-runner-run-7.service loaded active running CI machine run-7\n" }
+          : undefined,
+    );
+    await host.files.makeDirectory("/run/systemd/system");
+    await host.files.makeDirectory(`${folder}/store/.machines/run-7`);
+    const [orphan] = await findOrphans(host, `${folder}/store`, FACTS);
+    assert.deepEqual([orphan?.traces, orphan?.hasUnit], [["its writes"], false]);
+  });
+});
+
 /** A host with one cgroup of machine run-8, one of a service, and none else. */
 function orphanHost(folder: string, state: CgroupState = "empty", stat = ""): Recording {
   return standaloneHost(folder, ([program, , script]) => {
