@@ -53,12 +53,14 @@ function parseLine(line: string): MissingMount | null {
   return { point, file: FSTAB, isManual };
 }
 
-/** Whether a unit is enabled, and what else starts it, is not read. */
+/** A masked unit mounts nothing. Whether another one is enabled, and what else starts it, is not read. */
 async function inUnits(host: Host, places: readonly string[]): Promise<MissingMount[]> {
   const units = places.filter((place) => place !== "/")
     .map((point) => ({ point, file: `/etc/systemd/system/${unitName(point)}`, isManual: true }));
-  const exist = await Promise.all(units.map(({ file }) => host.files.lstat(file)));
-  return units.filter((_unit, index) => exist[index] !== null);
+  const isMount = async ({ file }: MissingMount) =>
+    await host.files.lstat(file) !== null && await host.files.readLink(file) !== "/dev/null";
+  const areMounts = await Promise.all(units.map(isMount));
+  return units.filter((_unit, index) => areMounts[index]);
 }
 
 /** Returns the name of a mount point's unit, as systemd-escape(1) does. */

@@ -59,6 +59,9 @@ Deno.test("missingMount() knows units of the administrator by their names", asyn
     const files = { ...host.files, lstat, read: () => Promise.resolve(null) };
     const missing = { point, file, isManual: true };
     assert.deepEqual(await missingMount({ ...host, files }, `${point}/store`, []), missing);
+    const masked = (path: string) => Promise.resolve(path === file ? "/dev/null" : null);
+    const others = { ...host, files: { ...files, readLink: masked } };
+    assert.equal(await missingMount(others, `${point}/store`, []), null);
     const mounts = [{ point, type: "ext4" }];
     assert.equal(await missingMount({ ...host, files }, `${point}/store`, mounts), null);
   }
