@@ -1,7 +1,8 @@
 /** The systemd of a machine's user, `systemctl --user`, which runs where the image has what it needs. */
 
-import { join } from "@std/path/posix";
+import { basename, dirname, join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
+import { isBelow } from "../../linux/lookup.ts";
 import type { Bind } from "../record/caches.ts";
 import type { Lease } from "../record/lease.ts";
 import type { MachinePaths } from "../record/paths.ts";
@@ -60,13 +61,28 @@ const UNITS = ["system/systemd-logind.service", "system/user@.service", "user/db
 
 /** Returns whether a tree has the units of a user's systemd and of its bus, and none is masked. */
 async function canRunUserManager(host: Host, tree: string): Promise<boolean> {
-  const usable = await Promise.all(UNITS.map((unit) => hasUnit(host, tree, unit)));
+  const root = await host.files.real(tree) ?? tree;
+  const usable = await Promise.all(UNITS.map((unit) => hasUnit(host, root, unit)));
   return usable.every((one) => one);
 }
 
-async function hasUnit(host: Host, tree: string, unit: string): Promise<boolean> {
-  const has = async (folder: string) =>
-    await host.files.lstat(join(tree, folder, "systemd", unit)) !== null;
+async function hasUnit(host: Host, root: string, unit: string): Promise<boolean> {
+  const has = async (folder: string) => {
+    const path = await pathInTree(host, root, join(folder, "systemd", unit));
+    return path !== null && await host.files.lstat(path) !== null;
+  };
+  const override = await pathInTree(host, root, join("etc/systemd", unit));
   return (await has("usr/lib") || await has("lib")) &&
-    await host.files.readLink(join(tree, "etc/systemd", unit)) !== "/dev/null";
+    (override === null || await host.files.readLink(override) !== "/dev/null");
+}
+
+/**
+ * Returns the path on the host of a file of a tree; null where its folder does not exist or is a link out of the tree,
+ * which could lead to a folder of the host.
+ *
+ * @param root The tree, without symlinks.
+ */
+async function pathInTree(host: Host, root: string, file: string): Promise<string | null> {
+  const folder = await host.files.real(join(root, dirname(file)));
+  return folder !== null && isBelow(root, folder) ? join(folder, basename(file)) : null;
 }

@@ -60,6 +60,26 @@ Deno.test("userManagerFor() returns null where a unit is missing or masked", () 
     assert.equal(await userManagerFor(host, folder, booted), null);
   }));
 
+Deno.test("userManagerFor() reads no folder that an image links to the host's", () =>
+  inFolder(async (folder) => {
+    const { host } = recordingHost();
+    const booted = { booted: true, user: USER };
+    const tree = `${folder}/tree`;
+    await makeTree(tree);
+    await makeTree(`${folder}/host`);
+    await Deno.symlink(tree, `${folder}/link`);
+    assert.notEqual(await userManagerFor(host, `${folder}/link`, booted), null);
+    await Deno.rename(`${tree}/etc/systemd`, `${tree}/systemd`);
+    await Deno.symlink("../systemd", `${tree}/etc/systemd`);
+    await Deno.symlink("/dev/null", `${tree}/systemd/user/dbus.socket`);
+    assert.equal(await userManagerFor(host, tree, booted), null, "masked in the tree");
+    await Deno.remove(`${tree}/etc/systemd`);
+    assert.notEqual(await userManagerFor(host, tree, booted), null);
+    await Deno.remove(`${tree}/usr/lib/systemd`, { recursive: true });
+    await Deno.symlink(`${folder}/host/usr/lib/systemd`, `${tree}/usr/lib/systemd`);
+    assert.equal(await userManagerFor(host, tree, booted), null);
+  }));
+
 Deno.test("writeUserManager() writes a configuration that a machine with other ids can read", () =>
   inFolder(async (folder) => {
     const paths = { ...machinePaths(folder, machineName("42", undefined)), stage: folder };
