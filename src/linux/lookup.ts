@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
-import { type MountedFolder, mountOf, parseMounts, readKernel } from "./proc.ts";
+import { isBelow, type MountedFolder, mountOf, parseMounts, readKernel } from "./proc.ts";
 
 /** The kernel follows no more symlinks of one path. */
 const MOST_LINKS = 40;
@@ -107,9 +107,4 @@ function placeOf(mounts: readonly MountedFolder[], path: string): Place {
 
 function isIn(one: Place, other: Place): boolean {
   return one.device === other.device && isBelow(other.path, one.path);
-}
-
-/** Returns whether a path is a folder itself, or lies below it; both are without symlinks. */
-export function isBelow(folder: string, path: string): boolean {
-  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }

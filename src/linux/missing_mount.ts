@@ -2,8 +2,8 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../host/host.ts";
-import { foldersOnPath, isBelow } from "./lookup.ts";
-import { type Mount, parseMounts, readKernel, unescapeOctal } from "./proc.ts";
+import { foldersOnPath } from "./lookup.ts";
+import { isBelow, type Mount, parseMounts, readKernel, unescapeOctal } from "./proc.ts";
 
 /** A configured mount point at which nothing is mounted. */
 export interface MissingMount {

@@ -147,13 +147,16 @@ export function fileSystemOf(mounts: readonly Mount[], path: string): string {
  * @param path An absolute path without symlinks.
  */
 export function mountOf<T extends Mount>(mounts: readonly T[], path: string): T | undefined {
-  const holds = ({ point }: Mount) =>
-    path === point || path.startsWith(point === "/" ? "/" : `${point}/`);
   // The longest mount point holds the path, and of several mounts on it the last one.
-  return mounts.filter(holds).reduce<T | undefined>(
+  return mounts.filter(({ point }) => isBelow(point, path)).reduce<T | undefined>(
     (best, mount) => mount.point.length >= (best?.point.length ?? 0) ? mount : best,
     undefined,
   );
+}
+
+/** Returns whether a path is a folder itself, or lies below it; both are without symlinks. */
+export function isBelow(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
 /** Identifies a process for one boot: a process id is used again, but not with the same start time. */

@@ -2,7 +2,7 @@
 
 import { basename, dirname, join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { isBelow } from "../../linux/lookup.ts";
+import { isBelow } from "../../linux/proc.ts";
 import type { Bind } from "../record/caches.ts";
 import type { Lease } from "../record/lease.ts";
 import type { MachinePaths } from "../record/paths.ts";

@@ -1,6 +1,7 @@
 /** What a machine shares with its host: tables of the kernel that no limit of memory or processes bounds, and /dev/null. */
 
 import type { Argv } from "../../host/host.ts";
+import { SLICE } from "./unit.ts";
 
 /**
  * Inotify instances that root of the host may have; the kernel's default is 128. Those of user namespaces count as
@@ -35,7 +36,7 @@ export const LIMIT_TABLES_SCRIPT = `
       [ -e "$root$cgroup/cgroup.max.descendants" ] || continue
       echo ${CGROUPS_PER_MACHINE} >"$root$cgroup/cgroup.max.descendants"
       case $cgroup in
-        */machine-ci.slice/*) echo ${CGROUPS_OF_SLICE} >"$root$cgroup/../cgroup.max.descendants" ;;
+        */${SLICE}/*) echo ${CGROUPS_OF_SLICE} >"$root$cgroup/../cgroup.max.descendants" ;;
       esac
     done
   done </proc/self/cgroup

@@ -11,8 +11,6 @@ import type { Lease } from "../record/lease.ts";
 import { STOP_TIMEOUT, type Supervisor } from "./supervisor.ts";
 import { hasUnit, isGone, journal, readRecord, recordedPid, unitOf } from "./unit.ts";
 
-export { SLICE } from "./unit.ts";
-
 /** Longest wait for the unit of a lost machine to be gone, in milliseconds. */
 const UNIT_GONE_TIMEOUT = 2_000;
 
