@@ -43,7 +43,7 @@ wrong_usage() {
 
 # Reads the command line into PREFIX, DEPS, TIMERS and MODE.
 read_arguments() {
-  PREFIX=/usr/local DEPS=yes TIMERS=no MODE=install NEW=no
+  PREFIX=/usr/local DEPS=yes TIMERS=no MODE=install
   while [ $# -gt 0 ]; do
     case $1 in
       --prefix)
@@ -92,7 +92,7 @@ install_alone() {
 
 # Creates the folders of the installation and a build folder; all of them go again if it fails.
 open_prefix() {
-  CREATED=""
+  CREATED="" DEFINITIONS="" WRITTEN=""
   for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB"; do
     [ ! -d "$folder" ] || continue
     mkdir -p "$folder" 2>/dev/null ||
@@ -115,6 +115,10 @@ open_prefix() {
 close_prefix() {
   rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new"
   [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache"
+  if [ ! -e "$BIN/nspawn-runner" ]; then
+    [ -z "$WRITTEN" ] || rm -f "$WRITTEN" "$WRITTEN.new"
+    [ -z "$DEFINITIONS" ] || rmdir "$DEFINITIONS" 2>/dev/null || :
+  fi
   # shellcheck disable=SC2086 # folders have no blanks
   [ -z "$CREATED" ] || rmdir $CREATED 2>/dev/null || :
 }
@@ -186,10 +190,8 @@ put_in_place() {
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
   if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache"; fi
   old=$(sed -n 's/^folder  //p' "$MANIFEST" 2>/dev/null || :)
-  # For definitions; --uninstall keeps the folder while it has any.
-  if mkdir /etc/nspawn-runner 2>/dev/null; then old="$old /etc/nspawn-runner"; fi
   {
-    for folder in $CREATED $old; do echo "folder  $folder"; done
+    for folder in $CREATED $DEFINITIONS $old; do echo "folder  $folder"; done
     for unit in $(units); do echo "unit  $unit"; done
     sha256sum "$BIN/nspawn-runner"
   } >"$BUILD/manifest"
@@ -231,6 +233,11 @@ END
   "$BIN/nspawn-runner" --version >>"$LOG" 2>&1 </dev/null || :
 }
 
+# Creates the folder of definitions; --uninstall keeps the folder while it has any.
+create_definitions() {
+  if mkdir /etc/nspawn-runner 2>/dev/null; then DEFINITIONS=/etc/nspawn-runner; fi
+}
+
 # Succeeds on a host without an nspawn-runner, such as the Python original, and without a configuration.
 is_new_host() {
   [ ! -e "$BIN/nspawn-runner" ] && [ ! -e "$(configuration)" ] && [ ! -e "$(store)" ] &&
@@ -238,15 +245,17 @@ is_new_host() {
 }
 
 # Writes the configuration of a new host where machines can have networks of their own. A host that has
-# jobs already keeps the program's defaults.
+# jobs already keeps the program's defaults. The program is installed after it: an installation that is
+# killed in between must not leave a host that seems to have jobs.
 write_configuration() {
   file=$(configuration)
-  if ! "$BIN/nspawn-runner" --config /dev/null doctor 2>/dev/null </dev/null |
+  if ! "$CANDIDATE" --config /dev/null doctor 2>/dev/null </dev/null |
     grep -q '^network  *ok '; then
     say "Wrote no $file: machines cannot have networks of their own here. See: nspawn-runner doctor"
     return 0
   fi
   mkdir -p "$(dirname "$file")"
+  WRITTEN=$file
   cat >"$file.new" <<'END'
 # The configuration of nspawn-runner. The installer wrote this file once, and never changes it.
 # All keys: docs/reference/configuration.md
@@ -346,10 +355,10 @@ install_program() {
   FORM=executable
   compile || FORM=script
   [ "$FORM" = executable ] || make_script
-  ! is_new_host || NEW=yes
+  create_definitions
+  ! is_new_host || write_configuration
   put_in_place
   [ "$FORM" = executable ] || fill_code_cache
-  [ "$NEW" = no ] || write_configuration
   [ -z "$(units)" ] || install_timers
 }
 
