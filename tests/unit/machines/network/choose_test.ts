@@ -153,7 +153,7 @@ for (const [what, { facts = { stdout: "1\n1\n" }, load = {}, table = {} }] of FA
   for (const choice of ["auto", "private"] as const) {
     Deno.test(`chooseNetwork() for ${choice} is a failure of the host where ${what}`, async () => {
       const { host } = recordingHost({
-        answer: ([, , script, , name]) =>
+        answer: ([, , script, , , name]) =>
           script === FACTS_SCRIPT
             ? facts
             : script === LOAD_RULES_SCRIPT

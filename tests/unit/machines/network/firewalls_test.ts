@@ -79,7 +79,10 @@ Deno.test("blockingFirewalls() leaves out tables with a rule for machines", asyn
       "Docker",
     ],
   );
-  assert.deepEqual(commands(), ["nft list table ip filter", "nft list table inet mine"]);
+  assert.deepEqual(commands(), [
+    "nft --terse list table ip filter",
+    "nft --terse list table inet mine",
+  ]);
 });
 
 for (const answer of [{ code: 1, stderr: "No such file or directory" }, { stdout: "" }]) {
@@ -90,3 +93,17 @@ for (const answer of [{ code: 1, stderr: "No such file or directory" }, { stdout
     });
   });
 }
+
+Deno.test("tablesOf() lists the elements of sets only where a rule has a map of verdicts", async () => {
+  for (const [rule, calls] of [["ip saddr @banned drop", 1], ["iifname vmap @zones", 2]] as const) {
+    const { host, commands } = recordingHost({
+      answer: (argv) => ({ stdout: argv.includes("--terse") ? rule : `${rule} "nr-*" : accept` }),
+    });
+    const text = await tablesOf(host, "").list("inet mine");
+    assert.equal(text.includes("nr-*"), calls === 2);
+    assert.deepEqual(
+      commands(),
+      ["nft --terse list table inet mine", "nft list table inet mine"].slice(0, calls),
+    );
+  }
+});

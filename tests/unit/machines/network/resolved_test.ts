@@ -104,5 +104,9 @@ Deno.test("answeringServers() names the firewall that keeps machines from asking
     `nft insert rule ip x in iifname '"nr-*"' udp dport 53 accept`,
     `nft insert rule ip x in iifname '"nr-*"' tcp dport 53 accept`,
   ]);
-  assert.deepEqual(commands, [["nft", "list", "table", "ip", "x"]], "once for both protocols");
+  assert.deepEqual(
+    commands,
+    [["nft", "--terse", "list", "table", "ip", "x"]],
+    "once for both protocols",
+  );
 });
