@@ -84,6 +84,12 @@ async function asked(site: Site, id: string, ...addresses: string[]): Promise<st
   return done.stdout;
 }
 
+/** Returns the process id of a machine's PID 1 on the host. */
+async function leaderOf({ host, store }: Site, id: string): Promise<number> {
+  const path = host.outerPath(`${store}/.leases/run-${id}.json`);
+  return JSON.parse(await Deno.readTextFile(path)).leader.pid;
+}
+
 async function addressOf(site: Site, id: string): Promise<string> {
   const script = "hostname -I 2>/dev/null || ip -o address\n";
   const { stdout } = await runScript(site, id, script);
@@ -101,9 +107,9 @@ for (const boot of [true, false]) {
           await withMachine(own, async (second) => {
             const other = await addressOf(own, second);
             assert.match(other, /^10\./);
-            // By a shell: a machine runs one script at a time.
-            const listening = own.start(["shell", second], {
-              stdin: `python3 - <<'END'\n${ANSWER}END\n`,
+            // Beside the machine's scripts, of which one runs at a time.
+            const enter = ["nsenter", `--net=/proc/${await leaderOf(own, second)}/ns/net`] as const;
+            const listening = site.host.start([...enter, "python3", await own.put(ANSWER)], {
               timeout: 600_000,
             });
             const answers = async () => await asked(own, second, other);
@@ -315,12 +321,11 @@ onEachHost(
         await site.host.signal(listening, "SIGTERM");
         await listening.ended;
 
-        const path = site.host.outerPath(`${own.store}/.leases/run-${id}.json`);
-        const { leader } = JSON.parse(await Deno.readTextFile(path));
+        const leader = await leaderOf(own, id);
         const localnet = "/proc/sys/net/ipv4/conf/all/route_localnet";
         await site.host.exec(["sh", "-c", `echo 1 >${localnet}`]);
         try {
-          const enter = ["nsenter", `--net=/proc/${leader.pid}/ns/net`, "sh", "-euc"];
+          const enter = ["nsenter", `--net=/proc/${leader}/ns/net`, "sh", "-euc"];
           const opened = await site.host.exec([...enter, TO_LOOPBACK, "sh", gateway]);
           assert.equal(opened.code, 0, opened.stderr);
           assert.equal(await asked(own, id, "127.0.0.1"), "127.0.0.1 none\n");
