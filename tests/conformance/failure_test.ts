@@ -131,7 +131,9 @@ onEachHost("secrets of the response file are nowhere else", async (site) => {
       const { stdout } = await site.host.exec(["journalctl", "--no-pager", "--quiet"]);
       assert.ok(stdout.length > 0 && !stdout.includes(REGISTRY_PASSWORD));
     }
-    said.push(await job.run("build_script", "env; cat /run/nspawn-runner/* 2>/dev/null || true"));
+    said.push(
+      await job.run("build_script", "env; find /run/nspawn-runner -type f -exec cat {} + || true"),
+    );
     for (const { stdout, stderr } of said) {
       assert.ok(!`${stdout}${stderr}`.includes(REGISTRY_PASSWORD));
     }
