@@ -71,6 +71,9 @@ const START_TIMEOUT = 60_000;
 /** Milliseconds that a server has to report the end of a script whose processes were killed. */
 const REPORT_TIMEOUT = 10_000;
 
+/** Milliseconds after which a script whose report the job has erased, and whose output has ended, counts as killed. */
+const ERASED_TIMEOUT = 2_000;
+
 /**
  * A process that the stage asked for elsewhere, such as a service, may keep the output open when the stage has ended:
  * milliseconds without output after which nobody waits for it, and in any case.
@@ -88,6 +91,7 @@ async function stageEnding(
   const began = host.clock.monotonic();
   let hasBegun = false;
   let ended: number | null = null;
+  let erased: number | null = null;
   for (let pause = 1;; pause = Math.min(2 * pause, LOOK_INTERVAL)) {
     const killed = cancelling.ended();
     const progress = await readProgress(host, stage);
@@ -101,6 +105,10 @@ async function stageEnding(
       const rest = timeSince(Math.max(output.lastOutput(), ended));
       if (!output.isOpen() || rest > SILENCE || timeSince(ended) > MAX_REST) return progress;
     } else {
+      if (hasBegun && progress === "waiting" && !output.isOpen()) {
+        erased ??= host.clock.monotonic();
+        if (timeSince(erased) > ERASED_TIMEOUT) return KILLED;
+      }
       if (killed !== null && !hasBegun) return CANCELLED;
       if (killed !== null && timeSince(killed) > REPORT_TIMEOUT) return KILLED;
       const mayBeLost = pause === LOOK_INTERVAL && !(hasBegun && output.isOpen());

@@ -157,6 +157,11 @@ Deno.test("runInMachine() lets the output end when the script has begun, and not
   assert.ok(calls.includes("/machine/stage/stderr closed"));
 });
 
+Deno.test("runInMachine() of a stage whose report the job has erased has been killed", async () => {
+  const { ending } = await play({ reports: [STARTED, ""] });
+  assert.deepEqual(ending, { kind: "signalled", signal: 9 });
+});
+
 Deno.test("runInMachine() waits for no output that goes on for ever", async () => {
   let output = () => {};
   const { ending } = await play({
