@@ -34,6 +34,12 @@ has_started() {
   done <${CHANNEL.result}
   return 1
 }
+# The codes of a process that ends before its script begins; for others the job may have erased the report.
+may_be_code_of() {
+  case $code in
+    2 | 137 | 143 | 250 | 254) has_started "$1" ;;
+  esac
+}
 make_folders() {
   read -r uid gid name home
   while read -r path; do
@@ -58,21 +64,21 @@ run_next() {
   mkdir -p "$cgroup"
   if ! echo 0 >"$cgroup/cgroup.procs"; then
     remove "$cgroup" # no process may join one that has controllers for others
-    exit
+    exit 250
   fi
   name=root home=/root
   [ ! -e ${CHANNEL.user} ] || make_folders <${CHANNEL.user}
   # A run that was cancelled closes the pipe without a line, or after its script.
-  until read -r _ <${CHANNEL.call}; do [ -p ${CHANNEL.call} ] || exit; done
+  until read -r _ <${CHANNEL.call}; do [ -p ${CHANNEL.call} ] || exit 250; done
   {
     read -r nonce streams
     read -r shells
     read -r options
   } <${CHANNEL.request}
-  [ -n "$nonce" ] && [ "$nonce" != "$last" ] || exit
+  [ -n "$nonce" ] && [ "$nonce" != "$last" ] || exit 250
   exec >${CHANNEL.stdout}
   if [ "$streams" = one ]; then exec 2>&1; else exec 2>${CHANNEL.stderr}; fi
-  report "$nonce started" || exit # from now on the output can end
+  report "$nonce started" || exit 250 # from now on the output can end
   cd /
   shell=
   for candidate in $shells; do
@@ -133,7 +139,7 @@ while :; do
   end_leftovers
   nonce=
   [ ! -e ${CHANNEL.request} ] || read -r nonce _ <${CHANNEL.request}
-  if [ -n "$nonce" ] && [ "$nonce" != "$last" ] && has_started "$nonce"; then
+  if [ -n "$nonce" ] && [ "$nonce" != "$last" ] && may_be_code_of "$nonce"; then
     report_end "$nonce $code"
     last=$nonce
   else
