@@ -15,7 +15,12 @@ import { CHANNEL, INSIDE, SERVER_READY, STAGE_CGROUP, STOP_SECONDS } from "../re
  */
 export const STAGE_SERVER_SCRIPT = `#!/bin/sh
 folder=${INSIDE}
-[ "$1" = clean ] || exec env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
+if [ "$1" != clean ]; then
+  set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
+  # nspawn leaves capabilities inheritable, which scripts do not need.
+  ! setpriv --inh-caps=-all -- true 2>/dev/null || set -- setpriv --inh-caps=-all -- "$@"
+  exec "$@"
+fi
 ${END_FUNCTIONS}
 # systemd-shutdown waits for processes that survive SIGTERM.
 is_shutting_down() {
