@@ -9,7 +9,7 @@ const MOST_LINKS = 40;
 
 /**
  * Returns the folders, without symlinks, in which the parts of a path are looked up, and those of each symlink on the
- * way: whoever can write to one of them decides what the path leads to.
+ * way. Write access to one of them is enough to change what the path leads to.
  *
  * @param path An absolute path.
  */

@@ -15,6 +15,15 @@ export type Registration = "scope" | "unit" | "none";
 /** The cgroup in which nspawn puts a machine below its own, with --keep-unit. */
 export const PAYLOAD = "payload";
 
+/**
+ * Returns the cgroup of nspawn itself, in which a machine lies.
+ *
+ * @param cgroup The cgroup of any process of the machine.
+ */
+export function aboveMachine(cgroup: string): string {
+  return cgroup.split(`/${PAYLOAD}`, 1)[0]!;
+}
+
 /** The options that each call of systemd-nspawn has to decide. */
 export interface CommonOptions {
   /** The machine's name. */

@@ -63,7 +63,7 @@ onEachHost(
 );
 
 onEachMachine(
-  "a stage has the filter and the limits of its machine, whoever calls",
+  "a stage has the filter of system calls and the limits of its machine",
   async (site, id) => {
     const show = "grep -E 'Seccomp:|NoNewPrivs:|CapBnd:|CapEff:' /proc/$PID/status | sort";
     const limits = "grep -E 'open files|core file' /proc/self/limits | tr -s ' '";

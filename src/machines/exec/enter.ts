@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import type { Argv } from "../../host/host.ts";
 import { inCgroup } from "../../linux/cgroups.ts";
 import { nsenterArgv } from "../../linux/nsenter.ts";
-import { PAYLOAD } from "../../linux/nspawn.ts";
+import { aboveMachine } from "../../linux/nspawn.ts";
 import type { Leader, Lease } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import { withToolsAsRoot } from "./tools.ts";
@@ -62,10 +62,18 @@ export function questionArgv(
   seconds: number,
   argv: readonly string[],
 ): Argv {
-  const [top = ""] = machine.leader.cgroup.split(`/${PAYLOAD}`, 1);
   const question = ["timeout", `${seconds}`, ...enterArgv(machine, argv)];
-  return inCgroup(join(top, "question"), ["sh", "-c", SHORT_OUTPUT_SCRIPT, "sh", ...question]);
+  return inCgroup(join(aboveMachine(machine.leader.cgroup), "question"), [
+    "sh",
+    "-c",
+    SHORT_OUTPUT_SCRIPT,
+    "sh",
+    ...question,
+  ]);
 }
+
+/** Seconds that the systemd of a machine has to answer a question. */
+export const ANSWER_SECONDS = 5;
 
 /** Arguments: the command. */
 export const SHORT_OUTPUT_SCRIPT = '"$@" 2>/dev/null | head -c 4096';

@@ -11,8 +11,8 @@ export interface Output {
   /** Resolves when the script and all its processes have closed the output, or nobody reads it any more. */
   readonly ended: Promise<void>;
   isOpen(): boolean;
-  /** Returns when the last output came, by the monotonic clock. */
-  lastOutput(): number;
+  /** Returns the milliseconds since the last output. */
+  silence(): number;
   /** Has to be called once the script has begun, or never will: from then on the output can end. */
   letEnd(): void;
 }
@@ -35,7 +35,7 @@ export async function relayOutput(host: Host, { paths, streams }: StageRun): Pro
   return {
     ended: Promise.all(relays).then(() => void (isOpen = false)),
     isOpen: () => isOpen,
-    lastOutput: () => last,
+    silence: () => host.clock.monotonic() - last,
     letEnd() {
       for (const writer of writers) writer.close();
     },

@@ -148,7 +148,7 @@ interface LoadOptions {
  * were told it, such as while systemd-resolved restarts. A host that cannot load the limit of what machines ask there has
  * private networks with the upstream servers.
  *
- * @returns What a new machine is told of name servers, and obstacles where no rules could be loaded.
+ * @returns The name servers for a new machine, and obstacles where no rules could be loaded.
  */
 async function loadForServers(
   host: Host,

@@ -7,7 +7,7 @@ import { ipv4Addresses } from "./address.ts";
 import { type InputFirewall, inputFirewalls, mayDropAtInput, type Tables } from "./firewalls.ts";
 import type { Resolvers } from "./resolv.ts";
 
-/** What machines are told of name servers. */
+/** The name servers for machines. */
 export interface Answering {
   readonly resolvers: Resolvers;
   /** The chains that keep machines from asking systemd-resolved for sure. */

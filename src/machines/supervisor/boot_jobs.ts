@@ -2,15 +2,12 @@
 
 import type { Host } from "../../host/host.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
-import { questionArgv } from "../exec/enter.ts";
+import { ANSWER_SECONDS, questionArgv } from "../exec/enter.ts";
 import { inspectInitProcess } from "../nspawn/init_process.ts";
 import type { Lease } from "../record/lease.ts";
 
 /** More units than a line should name. */
 const MAX_UNITS = 5;
-
-/** Seconds that the machine's systemd has to answer. */
-const ANSWER_SECONDS = 5;
 
 /**
  * Returns the units that a machine's systemd is starting; none where it does not tell.

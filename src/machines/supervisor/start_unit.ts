@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import type { Limits } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
-import { PAYLOAD } from "../../linux/nspawn.ts";
+import { aboveMachine, PAYLOAD } from "../../linux/nspawn.ts";
 import { until } from "../../linux/wait.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { connectWhileStarting } from "../network/veth.ts";
@@ -152,8 +152,8 @@ async function showLimits(
   { cgroup }: InitProcess,
 ): Promise<void> {
   if (limits.memory_max === "infinity" && limits.cpu_quota === "infinity") return;
-  const [unit] = cgroup.split(`/${PAYLOAD}`, 1);
-  if (!unit?.endsWith(`/${unitOf(name)}`)) return;
+  const unit = aboveMachine(cgroup);
+  if (!unit.endsWith(`/${unitOf(name)}`)) return;
   await host.processes.capture(["sh", "-c", SHOW_LIMITS_SCRIPT, "sh", unit, `${unit}/${PAYLOAD}`]);
 }
 

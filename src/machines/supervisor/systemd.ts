@@ -3,7 +3,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
-import { PAYLOAD } from "../../linux/nspawn.ts";
+import { aboveMachine, PAYLOAD } from "../../linux/nspawn.ts";
 import { removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import { isSystemdHost } from "../../linux/systemd.ts";
 import { until } from "../../linux/wait.ts";
@@ -42,8 +42,8 @@ export const systemd: Supervisor = {
   stop: (host, lease) => stopUnit(host, lease.machine),
   async kill(host, lease, background) {
     const { machine, leader } = lease;
-    const [unit] = leader?.cgroup.split(`/${PAYLOAD}`, 1) ?? [];
-    if (!unit?.endsWith(`/${unitOf(machine)}`) || !await isAlive(host, lease)) return null;
+    const unit = aboveMachine(leader?.cgroup ?? "");
+    if (!unit.endsWith(`/${unitOf(machine)}`) || !await isAlive(host, lease)) return null;
     const words = [`${unit}/${PAYLOAD}`, unitOf(machine), `${leader!.pid}`, ...background];
     // One process for both: to start one takes as long as to kill a machine.
     host.processes.start(["sh", "-c", KILL_SCRIPT, "sh", ...words], {

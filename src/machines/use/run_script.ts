@@ -3,9 +3,11 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { killStage, runInMachine, type RunningMachine } from "../exec/exec.ts";
+import { killStage } from "../exec/cancel.ts";
+import { runInMachine } from "../exec/exec.ts";
 import { removeStage, type Streams, writeStage } from "../exec/script.ts";
 import { chooseShells } from "../exec/shells.ts";
+import type { RunningMachine } from "../exec/stage_ending.ts";
 import { findLease, type Lease, type StoreFinder } from "../record/lease.ts";
 import { whileStageLocked } from "../record/lock.ts";
 import type { MachineName } from "../record/name.ts";

@@ -20,35 +20,31 @@ const FACTS: KernelFacts = {
   links: [],
 };
 
+/** A host whose systemd lists the unit of machine run-7 once, and then no more. */
+async function hostWithEndingUnit(folder: string) {
+  const unit = "nspawn-runner-run-7.service loaded active running CI machine run-7\n";
+  let lists = 0;
+  const { host } = standaloneHost(
+    folder,
+    ([, verb]) => verb === "list-units" && lists++ === 0 ? { stdout: unit } : undefined,
+  );
+  await host.files.makeDirectory("/run/systemd/system");
+  return { host, lists: () => lists };
+}
+
 Deno.test("findOrphans() waits for the unit of a machine that cleanup has just killed", async () => {
   await inFolder(async (folder) => {
-    let lists = 0;
-    const { host } = standaloneHost(
-      folder,
-      ([, verb]) =>
-        verb === "list-units" && lists++ === 0
-          ? { stdout: "nspawn-runner-run-7.service loaded active running CI machine run-7\n" }
-          : undefined,
-    );
-    await host.files.makeDirectory("/run/systemd/system");
+    const { host, lists } = await hostWithEndingUnit(folder);
     const began = host.clock.now();
     assert.deepEqual(await findOrphans(host, `${folder}/store`, FACTS), []);
     assert.ok(host.clock.now() - began >= 1_000);
-    assert.equal(lists, 2);
+    assert.equal(lists(), 2);
   });
 });
 
 Deno.test("findOrphans() waits for a unit also where its machine left other traces", async () => {
   await inFolder(async (folder) => {
-    let lists = 0;
-    const { host } = standaloneHost(
-      folder,
-      ([, verb]) =>
-        verb === "list-units" && lists++ === 0
-          ? { stdout: "nspawn-runner-run-7.service loaded active running CI machine run-7\n" }
-          : undefined,
-    );
-    await host.files.makeDirectory("/run/systemd/system");
+    const { host } = await hostWithEndingUnit(folder);
     await host.files.makeDirectory(`${folder}/store/.machines/run-7`);
     const [orphan] = await findOrphans(host, `${folder}/store`, FACTS);
     assert.deepEqual([orphan?.traces, orphan?.hasUnit], [["its writes"], false]);

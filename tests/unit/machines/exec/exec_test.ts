@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Ending } from "../../../../src/ending.ts";
-import { killStage, runInMachine } from "../../../../src/machines/exec/exec.ts";
+import { killStage } from "../../../../src/machines/exec/cancel.ts";
+import { runInMachine } from "../../../../src/machines/exec/exec.ts";
 import { parseReport } from "../../../../src/machines/exec/report.ts";
 import type { Host } from "../../../../src/host/host.ts";
 import type { Leader } from "../../../../src/machines/record/lease.ts";

@@ -96,7 +96,7 @@ Deno.test("the server passes the options of the #! line to the shell, and starts
     assert.deepEqual([ending, stdout], [{ kind: "exited", code: 1 }, "/\n"]);
   }));
 
-Deno.test("the server runs no request twice, whoever calls", () =>
+Deno.test("the server runs no request twice, also where it is called again", () =>
   withServer(async ({ run, host, paths }) => {
     await run("exit 1");
     const request = `${paths.stage}/request`;

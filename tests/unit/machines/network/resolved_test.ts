@@ -28,7 +28,7 @@ interface Scene {
   readonly chains?: string;
   /** The addresses at which it was told to listen before. */
   readonly tried?: string;
-  /** Whether systemd-resolved listens when it is told to. */
+  /** Whether systemd-resolved listens at a new address. */
   readonly obeys?: boolean;
   readonly mayChange?: boolean;
   readonly upstream?: typeof UPSTREAM;
