@@ -43,7 +43,7 @@ onEachHost(
       }
       assert.deepEqual((await listed(own, "x"))?.generations, [0, 2], "zero is in use, one is not");
       assert.equal(await outputOf(own, "x", "cat /srv/mark"), "new\n");
-      for (const id of jobs) await runScript(own, id, "touch /root/go");
+      for (const id of jobs) await own.call(["shell", id], { stdin: "touch /root/go\n" });
       const ended = await Promise.all(running);
       const [first] = ended;
       assert.match(first!.stdout, /^zero\n[0-9a-f]{64} /, first!.stderr);
