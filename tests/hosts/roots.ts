@@ -56,6 +56,9 @@ const CONTAINER_PACKAGES = [
   "uidmap",
 ];
 
+/** What GitLab Runner's own stages need. */
+const HELPER_PACKAGES = ["busybox-static", "ca-certificates", "git", "git-lfs", "openssh-client"];
+
 /** The certificates that the administrator added, such as a proxy's. */
 const CERTIFICATES = "/usr/local/share/ca-certificates";
 
@@ -73,6 +76,30 @@ export function jobChroot(): Promise<string> {
 export function containersChroot(): Promise<string> {
   return cachedTree("containers", "trixie", CONTAINER_PACKAGES);
 }
+
+/** Returns the path of a chroot in which GitLab Runner's own stages run, and which has a static busybox. */
+export function helperChroot(): Promise<string> {
+  return cachedTree("helper", "bookworm", HELPER_PACKAGES);
+}
+
+/** Returns the path of a root with nothing but a static busybox and the names of its programs. */
+export async function busyboxRoot(): Promise<string> {
+  const from = await helperChroot();
+  return await cached(`${from}-busybox-${await hash(COPY_BUSYBOX)}`, async (aside) => {
+    await must(["sh", "-euc", COPY_BUSYBOX, "sh", from, aside]);
+  });
+}
+
+/** Copies busybox from the root $1 to a new root $2. */
+const COPY_BUSYBOX = `
+mkdir "$2/bin" "$2/etc"
+cp "$1/bin/busybox" "$2/bin/"
+for name in $("$2/bin/busybox" --list); do
+  [ "$name" = busybox ] || ln -s busybox "$2/bin/$name"
+done
+echo root:x:0:0::/root:/bin/sh >"$2/etc/passwd"
+echo root:x:0: >"$2/etc/group"
+`;
 
 /** The programs of a small root: enough for a job, and for git to print its version. */
 const PROGRAMS = (
