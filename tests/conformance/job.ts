@@ -21,6 +21,16 @@ export interface JobPlan {
   readonly services?: readonly string[];
   /** Template of GitLab Runner's folder for the job, with XXXXXX at the end. */
   readonly folder?: string;
+  /** What the job says of its image, in GitLab's field names. */
+  readonly imageOptions?: {
+    readonly entrypoint?: readonly string[];
+    readonly pull_policy?: readonly string[];
+    readonly executor_opts?: { readonly docker: Readonly<Record<string, string>> };
+  };
+  /** `USER:PASSWORD` by the address of a registry, from GitLab. */
+  readonly credentials?: Readonly<Record<string, string>>;
+  /** The variable DOCKER_AUTH_CONFIG. */
+  readonly dockerAuthConfig?: string;
   /** Paths that are kept for later jobs. */
   readonly artifacts?: readonly string[];
   readonly cache?: readonly string[];
@@ -58,15 +68,26 @@ export function responseOf(plan: JobPlan): unknown {
       ...(plan.refProtected === undefined
         ? []
         : [{ key: "CI_COMMIT_REF_PROTECTED", value: plan.refProtected, public: true }]),
+      ...(plan.dockerAuthConfig === undefined
+        ? []
+        : [{ key: "DOCKER_AUTH_CONFIG", value: plan.dockerAuthConfig, public: false }]),
       ...Object.entries(plan.overrides ?? {}).map(([key, value]) => ({ key, value, public: true })),
     ],
     steps: [{ name: "script", script: ["make"], timeout: 3600, when: "on_success" }],
-    image: { name: plan.image, executor_opts: { docker: { platform: "", user: "" } } },
+    image: {
+      name: plan.image,
+      executor_opts: { docker: { platform: "", user: "" } },
+      ...plan.imageOptions,
+    },
     services: (plan.services ?? []).map((name) => ({ name })),
     artifacts: (plan.artifacts ?? []).map((path) => ({ name: "default", paths: [path] })),
     cache: (plan.cache ?? []).map((path) => ({ key: "default", paths: [path] })),
     credentials: [
       { type: "registry", url: "registry.example", username: "x", password: REGISTRY_PASSWORD },
+      ...Object.entries(plan.credentials ?? {}).map(([url, login]) => {
+        const [username, password] = login.split(":");
+        return { type: "registry", url, username, password };
+      }),
     ],
     dependencies: [],
     features: { trace_sections: true },

@@ -20,8 +20,10 @@ export interface Registry {
   start(): Promise<void>;
 }
 
-/** The user and password, and the output of htpasswd(1) for them. */
-const LOGIN = { user: "ci", password: "wxyz" } as const;
+/** `USER:PASSWORD` of the registry. */
+export const REGISTRY_LOGIN = "ci:wxyz";
+
+/** The output of htpasswd(1) for them. */
 const HTPASSWD = "ci:$2b$05$abcdefghijklmnopqrstuuTG/6vovn/nTi4CRKQU75D98yKXvzQyy\n";
 
 /** Returns why no registry can run here; null where one can. */
@@ -43,7 +45,7 @@ export async function withRegistry(body: (registry: Registry) => Promise<void>):
   ];
   await Deno.writeTextFile(`${folder}/htpasswd`, HTPASSWD);
   await Deno.writeTextFile(`${folder}/config.yml`, settingsOf(folder, here));
-  const own = { auth: btoa(`${LOGIN.user}:${LOGIN.password}`) };
+  const own = { auth: btoa(REGISTRY_LOGIN) };
   const auths = { [address]: own, [here]: own };
   await Deno.writeTextFile(`${folder}/auth.json`, JSON.stringify({ auths }));
   let running: Running | undefined;
