@@ -11,6 +11,7 @@ import type { Job } from "../gitlab/job.ts";
 import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ProjectFolders } from "../machines/record/caches.ts";
+import { treeAsLower } from "../machines/record/lower.ts";
 import { machineName } from "../machines/record/name.ts";
 import type { BaseTree, MachinePlan, PlannedJob } from "../machines/record/plan.ts";
 import { chrootLine } from "../machines/report/start_report.ts";
@@ -219,7 +220,11 @@ function baseTree(
 ): BaseTree {
   const { user = "", env: environment = [] } = image ?? {};
   const isImmutable = generation !== null;
-  return { name, path, generation, isImmutable, user: settings.user ?? user, environment };
+  return {
+    ...{ name, path, generation, isImmutable, environment },
+    lower: treeAsLower(path),
+    user: settings.user ?? user,
+  };
 }
 
 function plannedJob(

@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { type Failure, hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { type Lower, treeAsLower } from "./lower.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import type { Network } from "./network.ts";
 import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
@@ -94,11 +95,12 @@ export type CommonLease = Pick<
   | "held"
 >;
 
-/** The chroot that a machine started from. */
+/** The chroot or the pulled image that a machine started from. */
 export interface UsedChroot {
   readonly name: string;
-  /** Its tree, as a path without symlinks. */
+  /** Its tree, as a path without symlinks; of a pulled image, the folder of its facts. */
   readonly path: string;
+  readonly lower: Lower;
 }
 
 /** A machine's PID 1, and the restrictions that a command takes over when it enters the machine. */
@@ -240,7 +242,8 @@ function parseLease(text: string): Lease | null {
     const lease = JSON.parse(text);
     const isWhole = lease?.version === 1 &&
       REQUIRED_STRINGS.every((key) => typeof lease[key] === "string");
-    return isWhole && lease.held !== undefined ? { ...DEFAULTS, ...lease } : null;
+    if (!isWhole || lease.held === undefined) return null;
+    return { ...DEFAULTS, ...lease, chroot: withLower(lease.chroot) };
   } catch {
     return null;
   }
@@ -258,7 +261,10 @@ export function parseCommonLease(text: string): CommonLease | null {
       store: lease.store,
       host: typeof lease.host === "string" ? lease.host : null,
       boot: String(lease.boot),
-      chroot: { name: String(lease.chroot?.name), path: String(lease.chroot?.path) },
+      chroot: withLower({
+        name: String(lease.chroot?.name),
+        path: String(lease.chroot?.path),
+      }),
       storage: lease.storage,
       ids: Number.isInteger(lease.ids) ? lease.ids : null,
       layer: typeof lease.layer === "string" ? lease.layer : null,
@@ -273,6 +279,11 @@ export function parseCommonLease(text: string): CommonLease | null {
   } catch {
     return null;
   }
+}
+
+/** Machines of earlier releases have a whole tree as their root. */
+function withLower(chroot: Omit<UsedChroot, "lower">): UsedChroot {
+  return { lower: treeAsLower(`${chroot?.path}`), ...chroot };
 }
 
 /** The fields that leases of earlier releases lack. */

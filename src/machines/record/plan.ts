@@ -6,6 +6,8 @@ import type { UsedChroot } from "./lease.ts";
 import type { MachineName } from "./name.ts";
 import type { NetworkPlan } from "./network.ts";
 
+export type { Lower } from "./lower.ts";
+
 /** The plan of one machine. */
 export interface MachinePlan {
   readonly name: MachineName;
@@ -31,7 +33,7 @@ export interface MachinePlan {
   readonly networks: NetworkPlan;
 }
 
-/** The chroot's tree that a machine starts from. */
+/** What a machine starts from: the tree of a chroot, or a pulled image. */
 export interface BaseTree extends UsedChroot {
   /** The user of scripts: a name or a number, optionally with `:GROUP`; empty for root. */
   readonly user: string;

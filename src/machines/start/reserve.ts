@@ -140,7 +140,7 @@ function newLease(
     ...jobFields(job, host.clock.now()),
     deadlineUptime: kernel.uptime === null ? null : Math.ceil(kernel.uptime + job.lifetime),
     runner,
-    chroot: { name: tree.name, path: tree.path },
+    chroot: { name: tree.name, path: tree.path, lower: tree.lower },
     storage: storage.kind,
     supervisor: supervisor.kind,
     booted,

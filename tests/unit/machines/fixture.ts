@@ -3,6 +3,7 @@
 import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { Host } from "../../../src/host/host.ts";
 import type { Lease } from "../../../src/machines/record/lease.ts";
+import { treeAsLower } from "../../../src/machines/record/lower.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
 import { type MachinePaths, machinePaths } from "../../../src/machines/record/paths.ts";
 import type { MachinePlan } from "../../../src/machines/record/plan.ts";
@@ -48,6 +49,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
       Promise.resolve({
         name: "bookworm",
         path: `${store}/bookworm`,
+        lower: treeAsLower(`${store}/bookworm`),
         user: "",
         environment: [],
         generation: 1,
@@ -117,7 +119,11 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     timeout: null,
     runner: null,
     keep: 0,
-    chroot: { name: "bookworm", path: `${store}/bookworm` },
+    chroot: {
+      name: "bookworm",
+      path: `${store}/bookworm`,
+      lower: treeAsLower(`${store}/bookworm`),
+    },
     storage: "overlay",
     supervisor: "systemd",
     booted: true,

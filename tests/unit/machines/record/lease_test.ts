@@ -45,6 +45,21 @@ Deno.test("readLease() refuses a damaged lease and one of another machine", asyn
   });
 });
 
+Deno.test("readLease() takes the tree of an earlier release's machine for its only layer", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    const lease = leaseOf(store, "1");
+    const { lower: _, ...chroot } = lease.chroot;
+    await host.files.makeDirectory(`${store}/.leases`);
+    await host.files.write(
+      machinePaths(store, lease.machine).lease,
+      JSON.stringify({ ...lease, chroot }),
+    );
+    const lower = { folder: chroot.path, layers: ["."] };
+    assert.deepEqual((await readLease(host, store, lease.machine))?.chroot, { ...chroot, lower });
+  });
+});
+
 Deno.test("listLeases() leaves out damaged leases", async () => {
   await inFolder(async (store) => {
     const { host } = recordingHost();

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { refused } from "../../../../src/failure.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
 import type { BaseTree, MachinePlan } from "../../../../src/machines/record/plan.ts";
 import { prepareHost } from "../../../../src/machines/start/prepare_host.ts";
@@ -41,11 +42,10 @@ async function reserveWith(
 ) {
   let calls = 0;
   const base = await planOf(`${folder}/store`).tree();
-  const tree = async (): Promise<BaseTree> => ({
-    ...base,
-    user: "ci",
-    path: await treeAt(calls++),
-  });
+  const tree = async (): Promise<BaseTree> => {
+    const path = await treeAt(calls++);
+    return { ...base, user: "ci", path, lower: treeAsLower(path) };
+  };
   const plan: MachinePlan = planOf(`${folder}/store`, {
     tree,
     settings: { ...SETTINGS, storage: "auto", private_users: "auto", boot: false },
