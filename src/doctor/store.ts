@@ -7,6 +7,7 @@ import type { Host } from "../host/host.ts";
 import { isSubvolume } from "../linux/btrfs.ts";
 import { fileSystemOf, kernelFacts } from "../linux/proc.ts";
 import { leasesOfHost, machineId, otherHostFailure } from "../machines/record/lease.ts";
+import { treeAsLower } from "../machines/record/lower.ts";
 import { foreignStore } from "../machines/record/store_owner.ts";
 import { chooseStorage } from "../machines/storage/choose.ts";
 import { broken, type Check, ok, weak } from "./finding.ts";
@@ -70,7 +71,7 @@ export async function expectedStorage(host: Host, config: Config, chroots: reado
     choice: storage,
     store,
     folder: probeFolder,
-    chroot,
+    base: { path: chroot, lower: treeAsLower(chroot) },
     isLimited,
   });
   const onBtrfs = fileSystemOf(facts.mounts, chroot) === "btrfs";

@@ -29,11 +29,6 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
 const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",
-  "src/machines/storage/overlay.ts rootMountedBy": [
-    "OVERLAY_SCRIPT",
-    "IDMAPPED_OVERLAY_SCRIPT",
-    "SHIFTED_OVERLAY_SCRIPT",
-  ],
 };
 
 /** Programs for bash; all others are for sh. */

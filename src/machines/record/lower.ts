@@ -10,3 +10,10 @@ export interface Lower {
 export function treeAsLower(tree: string): Lower {
   return { folder: tree, layers: ["."] };
 }
+
+/** Returns whether a machine starts from a pulled image, of which its path has only what the host reads. */
+export function isPulledImage(
+  { path, lower }: { readonly path: string; readonly lower: Lower },
+): boolean {
+  return lower.folder !== path;
+}

@@ -19,9 +19,11 @@ import { refuseUnsafeNesting } from "../nspawn/privileges.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Bind } from "../record/caches.ts";
 import type { Lease } from "../record/lease.ts";
+import { isPulledImage } from "../record/lower.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { storageOf } from "../storage/choose.ts";
+import { makeImageFolders } from "../storage/overlay.ts";
 import { hostsFile } from "./hosts_file.ts";
 import type { Reservation } from "./reserve.ts";
 import { userManagerFor, writeUserManager } from "./user_manager.ts";
@@ -53,7 +55,7 @@ export async function buildMachine(
   return {
     ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone },
     binds: await createFiles(host, plan, reservation, bootMasks),
-    root: storageOf(lease.storage).root(chroot.path, paths.folder, ids, layer),
+    root: storageOf(lease.storage).root(chroot.lower, paths.folder, ids, layer),
     network: lease.network.kind,
     resolvConf: await resolvFile(host, paths, network.resolvers),
     link: vethOf(plan, lease, network),
@@ -74,7 +76,8 @@ async function createStorage(
   }
   await host.files.makeDirectory(folder);
   host.log.step(`Making storage ${storage} in ${folder}`);
-  await storageOf(storage).create(host, chroot.path, folder, ids, diskMax);
+  await storageOf(storage).create(host, chroot.lower, folder, ids, diskMax);
+  if (isPulledImage(chroot)) await makeImageFolders(host, folder, ids);
 }
 
 /** Makes the program's own files that the machine sees, and returns all of its binds. */

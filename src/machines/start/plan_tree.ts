@@ -60,7 +60,7 @@ export async function planTree(
     choice: settings.storage,
     store,
     folder: machinePaths(store, name).folder,
-    chroot: tree.path,
+    base: tree,
     isLimited: diskMaxOf(plan) !== null,
     interrupt,
   });
@@ -108,7 +108,7 @@ async function ownersOf(
   host: Host,
   plan: MachinePlan,
   ready: PreparedHost,
-  { path }: BaseTree,
+  { path, lower }: BaseTree,
   storage: Storage,
   interrupt: AbortSignal,
 ): Promise<FileOwners> {
@@ -125,7 +125,8 @@ async function ownersOf(
   }
   // On btrfs, systemd-nspawn maps the owners itself; below an overlay this program does, which not every host can.
   if (
-    storage.kind === "btrfs" || await canMapOwners(host, { store, chroot: path }, boot, interrupt)
+    storage.kind === "btrfs" ||
+    await canMapOwners(host, { store, chroot: lower.folder }, boot, interrupt)
   ) {
     return { kind: "mapped" };
   }

@@ -8,13 +8,13 @@ import type { Storage } from "./storage.ts";
 /** Keeps a machine's writes in a snapshot of the chroot, which is a btrfs subvolume. */
 export const btrfs: Storage = {
   kind: "btrfs",
-  async create(host, chroot, folder, _ids, diskMax) {
-    await snapshotSubvolume(host, chroot, rootIn(folder));
+  async create(host, lower, folder, _ids, diskMax) {
+    await snapshotSubvolume(host, lower.folder, rootIn(folder));
     if (diskMax === null) return;
     await host.files.write(join(folder, LIMIT_MARKER), "");
     await limitSubvolume(host, rootIn(folder), diskMax);
   },
-  root: (_chroot, folder, ids) => ({
+  root: (_lower, folder, ids) => ({
     options: [
       `--directory=${rootIn(folder)}`,
       // Owners on the disk stay as they are; the machine sees mapped ones.

@@ -7,7 +7,8 @@ import type { Host } from "../../host/host.ts";
 import { ENABLE_SIMPLE_QUOTAS, hasSimpleQuotas } from "../../linux/btrfs_quota.ts";
 import { isSubvolume } from "../../linux/btrfs.ts";
 import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
-import type { StorageKind } from "../record/lease.ts";
+import type { StorageKind, UsedChroot } from "../record/lease.ts";
+import { isPulledImage } from "../record/lower.ts";
 import { attemptInOwnMounts, probe } from "../record/host_probe.ts";
 import { btrfs } from "./btrfs.ts";
 import { overlay } from "./overlay.ts";
@@ -28,7 +29,7 @@ export interface StorageRequest {
   readonly store: string;
   /** The machine's own folder, in which an overlay is tried; it does not exist yet. */
   readonly folder: string;
-  readonly chroot: string;
+  readonly base: Pick<UsedChroot, "path" | "lower">;
   /** Whether the machine's writes are limited. */
   readonly isLimited: boolean;
   /** When aborted, ends the wait for another process's probe. */
@@ -43,12 +44,14 @@ export interface StorageRequest {
 export async function chooseStorage(
   host: Host,
   facts: KernelFacts,
-  { choice, store, folder, chroot, isLimited, interrupt }: StorageRequest,
+  { choice, store, folder, base, isLimited, interrupt }: StorageRequest,
 ): Promise<Storage> {
   if (choice === "tmpfs") return tmpfs;
   const type = fileSystemOf(facts.mounts, await host.files.real(store) ?? store);
-  const canSnapshot = type === "btrfs" && await isSubvolume(host, chroot);
-  if (choice === "btrfs" && !canSnapshot) throw cannotSnapshot(type, chroot);
+  // The layers of an image are no subvolume: its machines have an overlay, also on btrfs.
+  const isImage = isPulledImage(base);
+  const canSnapshot = type === "btrfs" && !isImage && await isSubvolume(host, base.path);
+  if (choice === "btrfs" && !canSnapshot && !isImage) throw cannotSnapshot(type, base.path);
   if (canSnapshot && choice !== "overlay") {
     if (!isLimited || await hasSimpleQuotas(host, store)) return btrfs;
     if (choice === "btrfs") throw cannotLimitSnapshots(store);

@@ -9,6 +9,7 @@ import { isSystemdHost } from "../../linux/systemd.ts";
 import { KEEP_TIME_ZONE } from "../../linux/time_zone.ts";
 import { probe } from "../record/host_probe.ts";
 import { ID_AREA, idCount } from "../record/ids.ts";
+import { treeAsLower } from "../record/lower.ts";
 import { tree } from "./tree.ts";
 
 /** nspawn from this version on maps the owners of a root itself. */
@@ -59,7 +60,7 @@ async function tryMapping(
         registration: await isSystemdHost(host) ? "scope" : "none",
         timezone: KEEP_TIME_ZONE,
       }),
-      ...tree.root(root, folder, ids).options,
+      ...tree.root(treeAsLower(root), folder, ids).options,
       `--private-users=${ids}:${idCount(ids)}`,
       "--resolv-conf=off",
       "--link-journal=no",

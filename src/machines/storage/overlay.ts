@@ -4,13 +4,14 @@ import { diskUsage } from "../../linux/disk.ts";
 import { idCount } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
+import type { Lower } from "../record/lower.ts";
 import { createDisk, moveDisk, remainingOn } from "./disk.ts";
 import type { Root, Storage } from "./storage.ts";
 
 /** Keeps a machine's writes in a folder on the store, or on its own disk: the upper layer over the read-only chroot. */
 export const overlay: Storage = {
   kind: "overlay",
-  async create(host, _chroot, folder, ids, diskMax) {
+  async create(host, _lower, folder, ids, diskMax) {
     if (diskMax !== null) await createDisk(host, folder, diskMax);
     await makeUpperLayer(host, folder, ids);
   },
@@ -36,6 +37,29 @@ export async function makeUpperLayer(
   }
 }
 
+/** Folders that a machine needs, with their modes: systemd-nspawn(1) starts no root without /usr. */
+const IMAGE_FOLDERS = [["usr", 0o755], ["builds", 0o755], ["cache", 0o755], [
+  "tmp",
+  0o1777,
+]] as const;
+
+/**
+ * Creates in the upper layer the folders that an image may lack, of root of the machine. An image may have a link in
+ * the place of one, which a folder in the upper layer hides.
+ */
+export async function makeImageFolders(
+  host: Host,
+  folder: string,
+  ids: number | null,
+): Promise<void> {
+  for (const [name, mode] of IMAGE_FOLDERS) {
+    const path = join(upperLayerIn(folder), name);
+    await host.files.makeDirectory(path, mode);
+    await host.files.chmod(path, mode);
+    if (ids !== null) await host.files.chown(path, ids, ids);
+  }
+}
+
 /** Folders beside the upper layer. */
 const LOWER = "lower";
 const SHIFTED = "shifted";
@@ -52,76 +76,63 @@ const MERGED = "root";
  * @param layer The shifted layer that gives the chroot's files those ids; null where mount(8) maps them.
  */
 export function overlayRoot(
-  chroot: string,
+  lower: Lower,
   folder: string,
   ids: number | null,
   layer: string | null = null,
 ): Root {
-  if (ids === null) return rootMountedBy(folder, OVERLAY_SCRIPT, [chroot]);
-  // Owners are changed before nspawn starts.
-  const owners = ["--private-users-ownership=off"];
-  return layer === null
-    ? rootMountedBy(folder, IDMAPPED_OVERLAY_SCRIPT, [chroot, `${ids}:${idCount(ids)}`], owners)
-    : rootMountedBy(folder, SHIFTED_OVERLAY_SCRIPT, [chroot, metadataCopiesIn(layer)], owners);
-}
-
-/** A root on an overlay that a script mounts in a new mount namespace, before it runs systemd-nspawn there. */
-function rootMountedBy(
-  folder: string,
-  script: string,
-  args: readonly string[],
-  options: readonly string[] = [],
-): Root {
+  const isMapped = ids !== null && layer === null;
+  const args = [
+    folder,
+    lower.folder,
+    isMapped ? `X-mount.idmap=b:0:${ids}:${idCount(ids)}` : "",
+    layer === null ? "" : metadataCopiesIn(layer),
+    overlayOptions(lower, layer !== null),
+  ];
   return {
-    options: [`--directory=${join(folder, MERGED)}`, ...options],
-    wrap: (argv) => inOwnMounts(["sh", "-euc", script, "sh", folder, ...args, ...argv]),
+    // Owners are changed before nspawn starts.
+    options: [
+      `--directory=${join(folder, MERGED)}`,
+      ...(ids === null ? [] : ["--private-users-ownership=off"]),
+    ],
+    wrap: (argv) => inOwnMounts(["sh", "-euc", OVERLAY_SCRIPT, "sh", ...args, ...argv]),
   };
 }
 
-/**
- * A shell function that mounts the overlay by its argument, the options. Where the kernel can (Linux 5.10), it is
- * volatile: fsync(2) in the machine does not wait for the disk. A volatile overlay leaves a mark that forbids another
- * mount, which the files of a held machine need: the kernel's filesystems/overlayfs.
- */
-export const MOUNT_OVERLAY_SCRIPT = `mount_overlay() {
-  for mark in ${WORK}/*/incompat; do
-    [ ! -e "$mark" ] || rm -r "$mark"
-  done
-  mount -t overlay -o "volatile,$1" overlay ${MERGED} 2>/dev/null ||
-    mount -t overlay -o "$1" overlay ${MERGED}
-}`;
+/** The mount's options, with paths relative to the folder of the layers, so that many layers fit in a page of memory. */
+function overlayOptions({ layers }: Lower, isShifted: boolean): string {
+  const lowerDirs = isShifted ? [`../${SHIFTED}`, ...layers] : layers;
+  return [
+    "nodev",
+    ...(isShifted ? [METACOPY] : []),
+    `lowerdir=${lowerDirs.join(":")}`,
+    "upperdir=../upper",
+    `workdir=../${WORK}`,
+  ].join(",");
+}
 
-/** Arguments: the machine's folder, the chroot, nspawn's command line. */
+/**
+ * Arguments: the machine's folder, the folder of the layers, the options of its bind mount or an empty text, the shifted
+ * layer's metadata-only copies or an empty text, the options of the overlay, nspawn's command line.
+ *
+ * Where the kernel can (Linux 5.10), the overlay is volatile: fsync(2) in the machine does not wait for the disk. A
+ * volatile overlay leaves a mark that forbids another mount, which the files of a held machine need: the kernel's
+ * filesystems/overlayfs. By fsconfig(2) a list of layers may have 256 bytes only, by mount(2) 4095.
+ */
 export const OVERLAY_SCRIPT = `
 cd -P "$1"
-mount --bind "$2" ${LOWER}
-${MOUNT_OVERLAY_SCRIPT}
-mount_overlay nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK}
+mount --bind \${3:+-o "$3"} "$2" ${LOWER}
+[ -z "$4" ] || mount --bind "$4" ${SHIFTED}
+for mark in ${WORK}/*/incompat; do
+  [ ! -e "$mark" ] || rm -r "$mark"
+done
+cd ${LOWER}
+export LIBMOUNT_FORCE_MOUNT2=always
+mount -t overlay -o "volatile,$5" overlay ../${MERGED} 2>/dev/null ||
+  mount -t overlay -o "$5" overlay ../${MERGED}
+unset LIBMOUNT_FORCE_MOUNT2
 cd /
-shift 2
-exec "$@"
-`;
-
-/** Arguments: the machine's folder, the chroot, `FIRST:COUNT` of ids, nspawn's command line. */
-export const IDMAPPED_OVERLAY_SCRIPT = `
-cd -P "$1"
-mount --bind -o "X-mount.idmap=b:0:$3" "$2" ${LOWER}
-${MOUNT_OVERLAY_SCRIPT}
-mount_overlay nodev,lowerdir=${LOWER},upperdir=upper,workdir=${WORK}
-cd /
-shift 3
-exec "$@"
-`;
-
-/** Arguments: the machine's folder, the chroot, the shifted layer's metadata-only copies, nspawn's command line. */
-export const SHIFTED_OVERLAY_SCRIPT = `
-cd -P "$1"
-mount --bind "$2" ${LOWER}
-mount --bind "$3" ${SHIFTED}
-${MOUNT_OVERLAY_SCRIPT}
-mount_overlay nodev,${METACOPY},lowerdir=${SHIFTED}:${LOWER},upperdir=upper,workdir=${WORK}
-cd /
-shift 3
+shift 5
 exec "$@"
 `;
 

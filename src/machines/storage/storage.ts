@@ -2,6 +2,7 @@
 
 import type { Argv, Host } from "../../host/host.ts";
 import type { StorageKind } from "../record/lease.ts";
+import type { Lower } from "../record/lower.ts";
 
 /** A machine's root file system: writes to it do not reach the chroot. */
 export interface Root {
@@ -19,7 +20,7 @@ export interface Remaining {
 }
 
 /**
- * One way to keep writes apart. `folder` is the machine's own folder, `ids` the first of the machine's own ids, or
+ * One way to keep writes apart. `lower` is what the root is made of, `folder` is the machine's own folder, `ids` the first of the machine's own ids, or
  * null where it shares the host's.
  */
 export interface Storage {
@@ -32,7 +33,7 @@ export interface Storage {
    */
   create(
     host: Host,
-    chroot: string,
+    lower: Lower,
     folder: string,
     ids: number | null,
     diskMax: number | null,
@@ -42,7 +43,7 @@ export interface Storage {
    *
    * @param layer The shifted layer that gives the chroot's files those ids; null where nspawn or mount(8) does.
    */
-  root(chroot: string, folder: string, ids: number | null, layer?: string | null): Root;
+  root(lower: Lower, folder: string, ids: number | null, layer?: string | null): Root;
   /** Returns how many bytes on the disk a machine wrote; null where that cannot be found out. */
   bytesWritten(host: Host, folder: string): Promise<number | null>;
   /** Returns what a machine with a limit may still write; null where that cannot be found out. */

@@ -7,7 +7,7 @@ import type { Storage } from "./storage.ts";
 /** Keeps a machine's writes in memory: an overlay whose upper layer is on the machine's own tmpfs. */
 export const tmpfs: Storage = {
   kind: "tmpfs",
-  async create(host, _chroot, folder, ids, diskMax) {
+  async create(host, _lower, folder, ids, diskMax) {
     const options = ["-t", "tmpfs", "-o", `mode=0700,nodev${limitOptions(diskMax)}`];
     await mount(host, [...options, "nspawn-runner", folder], `a tmpfs on ${folder}`);
     await makeUpperLayer(host, folder, ids);

@@ -3,6 +3,7 @@ import { inOwnMounts } from "../../linux/mounts.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { BIND_WITHOUT_DEVICES_SCRIPT } from "./btrfs.ts";
 import { moveFolder } from "./overlay.ts";
+import type { Lower } from "../record/lower.ts";
 import type { Root } from "./storage.ts";
 
 /**
@@ -12,7 +13,7 @@ import type { Root } from "./storage.ts";
 export const tree = {
   kind: "tree" as const,
   create: () => Promise.resolve(),
-  root: (tree: string, _folder: string, ids: number | null): Root => ({
+  root: ({ folder: tree }: Lower, _folder: string, ids: number | null): Root => ({
     options: [`--directory=${tree}`, ...(ids === null ? [] : ["--private-users-ownership=map"])],
     wrap: (argv: Argv) =>
       inOwnMounts(["sh", "-euc", BIND_WITHOUT_DEVICES_SCRIPT, "sh", tree, ...argv]),

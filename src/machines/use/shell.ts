@@ -12,6 +12,7 @@ import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { enterArgv } from "../exec/enter.ts";
 import { idCount } from "../record/ids.ts";
 import { type Lease, listLeases, readLease } from "../record/lease.ts";
+import type { Lower } from "../record/lower.ts";
 import { whileMachineLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
@@ -52,11 +53,11 @@ export async function findMachine(
 /**
  * Opens a shell on the streams of this process: in a running machine beside the job, in a held machine alone.
  *
- * @param tree The present path of the chroot's tree that the machine started from.
+ * @param lower Where the layers of the machine's root are now.
  * @returns The shell's exit code.
  * @throws {Failure} where the machine has ended and is not held.
  */
-export async function openShell(host: Host, lease: Lease, tree: string): Promise<number> {
+export async function openShell(host: Host, lease: Lease, lower: Lower): Promise<number> {
   const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
   const env = { ...MINIMAL_ENVIRONMENT, HOME: "/root", TERM: host.env("TERM") ?? "dumb" };
   if (lease.held !== null) {
@@ -64,7 +65,7 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
       if (await readLease(host, lease.store, lease.machine) === null) {
         throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
       }
-      return await runInForeground(host, heldShellArgv(lease, tree, terminal), {
+      return await runInForeground(host, heldShellArgv(lease, lower, terminal), {
         ...env,
         ...TMP_ON_STORAGE,
       }, terminal);
@@ -80,9 +81,9 @@ export async function openShell(host: Host, lease: Lease, tree: string): Promise
 }
 
 /** Starts nothing but a shell: the job is inspected, not continued. */
-function heldShellArgv(lease: Lease, tree: string, terminal: boolean): Argv {
+function heldShellArgv(lease: Lease, lower: Lower, terminal: boolean): Argv {
   const { folder } = machinePaths(lease.store, lease.machine);
-  const root = storageOf(lease.storage).root(tree, folder, lease.ids, lease.layer);
+  const root = storageOf(lease.storage).root(lower, folder, lease.ids, lease.layer);
   const argv: Argv = [
     ...commonNspawnArgv({
       machine: lease.machine,

@@ -39,7 +39,7 @@ Deno.test("userNamespaces() is ok with a shifted layer where machines see the ow
     const answer = (argv: readonly string[]) =>
       argv[0] === "systemd-nspawn"
         ? { stdout: `systemd ${version} (x)\n` }
-        : argv.at(-3)?.endsWith("/tree")
+        : argv.at(-4)?.endsWith("/tree")
         ? { stdout: "1073741824 4750\ncontent" }
         : { stderr: "control succeeded\n" };
     const [finding] = await find(userNamespaces, { answer }, tree);

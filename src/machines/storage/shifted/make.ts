@@ -6,12 +6,14 @@ import type { Host, Lock } from "../../../host/host.ts";
 import { removeUntrustedTree } from "../../../linux/untrusted_tree.ts";
 import { until } from "../../../linux/wait.ts";
 import { firstIds } from "../../record/ids.ts";
+import { type Lower, treeAsLower } from "../../record/lower.ts";
 import { firstIdOf, shiftedLayerLock, shiftedLayerPath, UNFINISHED_PREFIX } from "./layer.ts";
 import { shiftArgv } from "./shift.ts";
 
-/** A chroot's tree that a shifted layer is made for. */
+/** What a shifted layer is made for: the tree of a chroot, or a pulled image. */
 export interface ShiftedTree {
   readonly path: string;
+  readonly lower: Lower;
   /** Whether it never changes, as a generation does not. A tree that another program manages may change. */
   readonly isImmutable: boolean;
 }
@@ -57,7 +59,11 @@ export async function makeFirstShiftedLayers(
   for (const ids of firstIds().take(FIRST_LAYERS)) {
     const layer = await shiftedLayerPath(host, store, tree, ids);
     if (layer !== null) {
-      await makeShiftedLayer(host, layer, { path: tree, isImmutable: true }, interrupt);
+      await makeShiftedLayer(host, layer, {
+        path: tree,
+        lower: treeAsLower(tree),
+        isImmutable: true,
+      }, interrupt);
     }
   }
 }
@@ -100,7 +106,7 @@ async function makeAside(
     `${UNFINISHED_PREFIX}${basename(layer)}-${crypto.randomUUID()}`,
   );
   await host.files.makeDirectory(aside);
-  const argv = shiftArgv(aside, tree.path, firstIdOf(layer));
+  const argv = shiftArgv(aside, tree.lower, firstIdOf(layer));
   const { code, stderr } = await host.processes.capture(argv, { signal: interrupt });
   if (interrupt.aborted) {
     throw hostFailure(`Cannot shift the owners of the files in ${tree.path}: interrupted`);

@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../../host/host.ts";
 import { ID_AREA, idCount } from "../../record/ids.ts";
+import { type Lower, treeAsLower } from "../../record/lower.ts";
 import { nspawnVersion } from "../../../linux/nspawn.ts";
 import { attemptInOwnMounts, probe } from "../../record/host_probe.ts";
 import { METACOPY, PROBE_PREFIX, shiftedLayersFolder } from "./layer.ts";
@@ -20,15 +21,23 @@ cat root/file
 const NAMESPACE = ["unshare", "--mount", "--propagation=private"] as const;
 
 /**
- * Returns a command line that shifts the owners of a tree, in a mount namespace that ends with it.
+ * Returns a command line that shifts the owners of the files in layers, in a mount namespace that ends with it.
  *
- * @param folder An empty folder, in which it creates `upper`; the tree itself is not changed.
+ * @param folder An empty folder, in which it creates `upper`; the layers are not changed.
  * @param ids The first id of the machine's range.
  * @param more A shell program that continues in the same namespace.
  */
-export function shiftArgv(folder: string, tree: string, ids: number, more = "") {
+export function shiftArgv(folder: string, lower: Lower, ids: number, more = "") {
   const script = ["sh", "-euc", SHIFT_OWNERS_SCRIPT + more, "sh"] as const;
-  return [...NAMESPACE, ...script, folder, tree, `${ids}`, `${idCount(ids)}`] as const;
+  return [
+    ...NAMESPACE,
+    ...script,
+    folder,
+    lower.folder,
+    `${ids}`,
+    `${idCount(ids)}`,
+    lower.layers.join(":"),
+  ] as const;
 }
 
 /** nspawn from this version on accepts a root whose owners are shifted already, and maps the owners of binds. */
@@ -55,7 +64,7 @@ async function tryShift(host: Host, store: string): Promise<boolean> {
   try {
     for (const path of [folder, tree]) await host.files.makeDirectory(path);
     await host.files.write(join(tree, "file"), "content", 0o4750);
-    const argv = shiftArgv(folder, tree, ID_AREA[0], READ_SHIFTED_SCRIPT);
+    const argv = shiftArgv(folder, treeAsLower(tree), ID_AREA[0], READ_SHIFTED_SCRIPT);
     const isRight = (stdout: string) => stdout === `${ID_AREA[0]} 4750\ncontent`;
     return await attemptInOwnMounts(host, argv, isRight);
   } finally {

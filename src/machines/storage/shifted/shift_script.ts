@@ -1,9 +1,9 @@
 import { METACOPY } from "./layer.ts";
 
 /**
- * Makes metadata-only copies of a tree's files whose owners are shifted: those that the machine has are added to its
- * first id. Arguments: an empty folder, the tree, the first id, how many ids it has. Leaves the copies in the folder
- * `upper`.
+ * Makes metadata-only copies of files whose owners are shifted: those that the machine has are added to its first id.
+ * Arguments: an empty folder, the folder of the layers, the first id, how many ids it has, the layers as overlayfs names
+ * them. Leaves the copies in the folder `upper`. One layer alone cannot be mounted as a read-only overlay.
  *
  * Files are changed by their path in the tree, so that all names of a hard link are copied; index=on keeps them one
  * file. chown(2) clears set-uid bits and file capabilities: chmod restores the former; tar, which reads no content
@@ -13,10 +13,16 @@ import { METACOPY } from "./layer.ts";
 export const SHIFT_OWNERS_SCRIPT = `
 export LC_ALL=C
 cd "$1"
-mkdir lower upper work merged
+mkdir lower upper work merged view
 mount --bind "$2" lower
-mount -t overlay -o ${METACOPY},index=on,lowerdir=lower,upperdir=upper,workdir=work overlay merged
 cd lower
+export LIBMOUNT_FORCE_MOUNT2=always # by fsconfig(2) a list of layers may have 256 bytes only
+mount -t overlay -o "${METACOPY},index=on,lowerdir=$5,upperdir=../upper,workdir=../work" overlay ../merged
+case $5 in
+*:*) mount -t overlay -o "ro,lowerdir=$5" overlay ../view ;;
+*) mount --bind "$5" ../view ;;
+esac
+cd ../view
 shifted() {
   if [ "$1" -lt "$3" ]; then echo "$(($1 + $2))"; else echo "$1"; fi
 }
@@ -45,6 +51,6 @@ while IFS= read -r quoted; do
   cp --attributes-only --no-dereference --preserve=xattr -- "$name" "../merged/$name"
 done <../capable
 cd "$1"
-umount merged lower
-rm -r lower work merged owners modes names listing capable
+umount view merged lower
+rm -r lower view work merged owners modes names listing capable
 `;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { denoProcesses } from "../../../../src/host/processes.ts";
 import { btrfs } from "../../../../src/machines/storage/btrfs.ts";
 import { skip } from "../../../skip.ts";
@@ -9,15 +10,15 @@ Deno.test("btrfs.create() makes a snapshot of the chroot", async () => {
     const machine = `${folder}/machine`;
     await Deno.mkdir(machine);
     const { host, commands } = recordingHost();
-    await btrfs.create(host, "/store/c", machine, null, null);
-    const { options } = btrfs.root("/store/c", machine, null);
+    await btrfs.create(host, treeAsLower("/store/c"), machine, null, null);
+    const { options } = btrfs.root(treeAsLower("/store/c"), machine, null);
     assert.deepEqual(options, [`--directory=${machine}/root`]);
     assert.deepEqual(commands(), [`btrfs subvolume snapshot /store/c ${machine}/root`]);
   });
 });
 
 Deno.test("btrfs.root() opens no device of the chroot, in a namespace that receives what the host unmounts", async () => {
-  const { wrap } = btrfs.root("/c", "/m/run-42", null);
+  const { wrap } = btrfs.root(treeAsLower("/c"), "/m/run-42", null);
   const words = wrap!(["systemd-nspawn", "--quiet"]);
   assert.deepEqual(words.slice(0, 3), ["unshare", "--mount", "--propagation=slave"]);
   assert.deepEqual(words.slice(-3), ["/m/run-42/root", "systemd-nspawn", "--quiet"]);
@@ -30,13 +31,15 @@ Deno.test("btrfs.root() opens no device of the chroot, in a namespace that recei
     await capture(["mknod", "-m", "0666", `${root}/zero`, "c", "1", "5"]);
     assert.equal((await capture(["head", "-c", "1", `${root}/zero`])).code, 0);
     const open = ["head", "-c", "1", `${root}/zero`] as const;
-    const { stderr } = await capture(btrfs.root("/c", `${folder}/it's :$x,y`, null).wrap!(open));
+    const { stderr } = await capture(
+      btrfs.root(treeAsLower("/c"), `${folder}/it's :$x,y`, null).wrap!(open),
+    );
     assert.match(stderr, /Permission denied/);
   });
 });
 
 Deno.test("btrfs.root() with own ids has nspawn map the owners", () => {
-  assert.deepEqual(btrfs.root("/c", "/m/run-42", 0x6000_0000).options, [
+  assert.deepEqual(btrfs.root(treeAsLower("/c"), "/m/run-42", 0x6000_0000).options, [
     "--directory=/m/run-42/root",
     "--private-users-ownership=map",
   ]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import type { StorageChoice } from "../../../../src/config/settings.ts";
 import { Failure } from "../../../../src/failure.ts";
 import type { Stat } from "../../../../src/host/host.ts";
@@ -62,7 +63,7 @@ async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
       choice,
       store: "/store",
       folder: "/store/.machines/x",
-      chroot: "/store/c",
+      base: { path: "/store/c", lower: treeAsLower("/store/c") },
       isLimited: quotas !== undefined,
     });
   const { kind } = await ask();
@@ -132,7 +133,7 @@ Deno.test("chooseStorage() follows a link to the store", async () => {
       choice: "btrfs",
       store,
       folder: `${store}/.machines/x`,
-      chroot: `${store}/c`,
+      base: { path: `${store}/c`, lower: treeAsLower(`${store}/c`) },
       isLimited: false,
     });
   };
@@ -163,7 +164,8 @@ for (const [code, kind] of [[0, "overlay"], [32, "tmpfs"]] as const) {
       };
       const choose = () =>
         chooseStorage(host, facts, {
-          ...{ choice: "auto", store: folder, folder: machine, chroot: "/c", isLimited: false },
+          ...{ choice: "auto", store: folder, folder: machine, isLimited: false },
+          base: { path: "/c", lower: treeAsLower("/c") },
         });
       assert.equal((await choose()).kind, kind);
       assert.equal(await host.files.lstat(machine), null);

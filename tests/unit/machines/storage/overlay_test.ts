@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { IDMAP_PROBE_SCRIPT } from "../../../../src/machines/record/ids.ts";
-import { overlay } from "../../../../src/machines/storage/overlay.ts";
+import { makeImageFolders, overlay } from "../../../../src/machines/storage/overlay.ts";
 import type { Root } from "../../../../src/machines/storage/storage.ts";
 import { shiftArgv } from "../../../../src/machines/storage/shifted/shift.ts";
 import { skip } from "../../../skip.ts";
@@ -35,9 +36,9 @@ Deno.test("overlay.root() keeps what a machine writes out of the chroot, and ope
     for (const path of [chroot, machine]) await Deno.mkdir(path);
     await Deno.writeTextFile(`${chroot}/file`, "content");
     await makeZero(`${chroot}/zero`);
-    await overlay.create(recordingHost().host, chroot, machine, null, null);
+    await overlay.create(recordingHost().host, treeAsLower(chroot), machine, null, null);
     assert.equal((await Deno.stat(`${machine}/upper`)).mode! & 0o777, 0o755);
-    const root = overlay.root(chroot, machine, null);
+    const root = overlay.root(treeAsLower(chroot), machine, null);
     assert.deepEqual(root.options, [`--directory=${machine}/root`]);
     const write = 'cat "$1/file"; echo; echo new >"$1/file";';
     const { stdout, stderr } = await inRoot(root, write + OPEN_ZERO);
@@ -55,8 +56,8 @@ Deno.test("overlay.root() waits for no disk on fsync(2), also when it is mounted
   await inFolder(async (folder) => {
     const [chroot, machine] = [`${folder}/chroot`, `${folder}/machine`];
     for (const path of [chroot, machine]) await Deno.mkdir(path);
-    await overlay.create(recordingHost().host, chroot, machine, null, null);
-    const root = overlay.root(chroot, machine, null);
+    await overlay.create(recordingHost().host, treeAsLower(chroot), machine, null, null);
+    const root = overlay.root(treeAsLower(chroot), machine, null);
     const write = 'dd if=/dev/zero of="$1/file" bs=1 count=1 oflag=sync status=none; ';
     for (let time = 0; time < 2; time++) {
       const { code, stdout, stderr } = await inRoot(
@@ -71,25 +72,30 @@ Deno.test("overlay.root() waits for no disk on fsync(2), also when it is mounted
 });
 
 Deno.test("overlay.root() with own ids is mounted in a namespace, and its paths are arguments, not shell text", () => {
-  const root = overlay.root("/chroots/$(x)", "/m/run-42", FIRST);
+  const root = overlay.root(treeAsLower("/chroots/$(x)"), "/m/run-42", FIRST);
   const [program, ...words] = root.wrap!(["systemd-nspawn", "--quiet"]);
   assert.equal(program, "unshare");
-  assert.deepEqual(words.slice(-5), [
+  assert.deepEqual(words.slice(-7), [
     "/m/run-42",
     "/chroots/$(x)",
-    `${FIRST}:1048576`,
+    `X-mount.idmap=b:0:${FIRST}:1048576`,
+    "",
+    "nodev,lowerdir=.,upperdir=../upper,workdir=../work",
     "systemd-nspawn",
     "--quiet",
   ]);
-  assert.ok(words.every((word, index) => index >= words.length - 5 || !word.includes("$(x)")));
+  assert.ok(words.every((word, index) => index >= words.length - 7 || !word.includes("$(x)")));
   assert.deepEqual(root.options, ["--directory=/m/run-42/root", "--private-users-ownership=off"]);
 });
 
 Deno.test("overlay.root() with a shifted layer puts it between the chroot and the upper layer", () => {
-  const root = overlay.root("/c", "/m/run-42", FIRST, "/s/1-1/7");
+  const root = overlay.root(treeAsLower("/c"), "/m/run-42", FIRST, "/s/1-1/7");
   const words = root.wrap!(["systemd-nspawn"]);
-  assert.deepEqual(words.slice(-4), ["/m/run-42", "/c", "/s/1-1/7/upper", "systemd-nspawn"]);
-  assert.match(words.join(" "), /metacopy=on.*lowerdir=shifted:lower,upperdir=upper/);
+  const options = words.at(-2)!;
+  assert.deepEqual(words.slice(-6), [
+    ...["/m/run-42", "/c", "", "/s/1-1/7/upper", options, "systemd-nspawn"],
+  ]);
+  assert.match(options, /metacopy=on.*lowerdir=\.\.\/shifted:\.,upperdir=/);
   assert.deepEqual(root.options, ["--directory=/m/run-42/root", "--private-users-ownership=off"]);
 });
 
@@ -107,9 +113,9 @@ Deno.test("overlay.root() with own ids starts nspawn where the chroot's owners a
       return skip(name, "mount(8) maps no owners here");
     }
     await makeZero(`${chroot}/zero`);
-    await overlay.create(host, chroot, machine, FIRST, null);
+    await overlay.create(host, treeAsLower(chroot), machine, FIRST, null);
     const show = 'stat --format=%u "$1/file"; cat "$1/file"; echo; echo new >"$1/new";';
-    const root = overlay.root(chroot, machine, FIRST);
+    const root = overlay.root(treeAsLower(chroot), machine, FIRST);
     const { stdout, stderr } = await inRoot(root, show + OPEN_ZERO);
     assert.equal(stdout, `${FIRST}\ncontent\n1\n0\n`, stderr);
     assert.equal(await Deno.readTextFile(`${machine}/upper/new`), "new\n");
@@ -120,7 +126,7 @@ Deno.test("overlay.root() with own ids starts nspawn where the chroot's owners a
 Deno.test("overlay.create() with a limit creates a disk, which overlay.move() moves", () =>
   inMachine(async (folder, { host, processes, mounted }) => {
     const disk = folder.replace(".machines", ".disks");
-    await overlay.create(host, "/c", folder, null, 32 * MIB);
+    await overlay.create(host, treeAsLower("/c"), folder, null, 32 * MIB);
     assert.deepEqual(processes[0]!.argv.slice(-3), [disk, `${32 * MIB}`, folder]);
     assert.match(processes[0]!.argv[2]!, /mkfs\.ext4 .*\n.*\nmount -o loop,nodev/);
     await Deno.writeTextFile(disk, "");
@@ -134,14 +140,14 @@ Deno.test("overlay.create() with a limit creates a disk, which overlay.move() mo
 
 Deno.test("overlay without a limit starts no process", () =>
   inMachine(async (folder, { host, commands }) => {
-    await overlay.create(host, "/c", folder, null, null);
+    await overlay.create(host, treeAsLower("/c"), folder, null, null);
     assert.deepEqual(commands(), []);
   }));
 
 Deno.test("overlay.create() suggests another storage where no disk can be created", () =>
   inMachine(async (folder) => {
     const { host } = mountingHost(() => ({ code: 1, stderr: "mount: no loop devices\n" }));
-    await assert.rejects(overlay.create(host, "/c", folder, null, 2048 * MIB), {
+    await assert.rejects(overlay.create(host, treeAsLower("/c"), folder, null, 2048 * MIB), {
       kind: "host",
       message: "Cannot make a disk of 2.0 GiB for the machine: mount: no loop devices",
       hint: /storage = "tmpfs"/,
@@ -158,12 +164,73 @@ Deno.test("overlay.root() with a shifted layer shows shifted owners and the chro
     await makeZero(`${chroot}/zero`);
     const { host } = recordingHost();
     const { capture } = denoProcesses(host.log);
-    const shifted = await capture(shiftArgv(layer!, chroot!, FIRST));
+    const shifted = await capture(shiftArgv(layer!, treeAsLower(chroot!), FIRST));
     if (shifted.code !== 0) return skip(name, shifted.stderr);
-    await overlay.create(host, chroot!, machine!, FIRST, null);
+    await overlay.create(host, treeAsLower(chroot!), machine!, FIRST, null);
     const show = 'stat --format=%u "$1/file"; cat "$1/file"; echo;';
-    const root = overlay.root(chroot!, machine!, FIRST, layer);
+    const root = overlay.root(treeAsLower(chroot!), machine!, FIRST, layer);
     const { stdout, stderr } = await inRoot(root, show + OPEN_ZERO);
     assert.equal(stdout, `${FIRST}\ncontent\n1\n0\n`, stderr);
+  });
+});
+
+/** Fills `$1/N/diff` for each layer N from 1, the lowest one, to `$2`, and links to them as `l/N` as the image store has. */
+const FILL_LAYERS = `
+cd "$1"
+mkdir l
+for number in $(seq "$2"); do
+  mkdir -p "$number/diff/same" "$number/diff/$number"
+  ln -s "../$number/diff" "l/a-name-of-26-characters-$number"
+  echo "$number" >"$number/diff/same/file"
+done
+echo old >1/diff/gone
+mknod 2/diff/gone c 0 0
+`;
+
+for (const isShifted of [false, true]) {
+  Deno.test(`overlay.root() of 120 layers has all of them, the top one first${isShifted ? ", over a shifted layer" : ""}`, async () => {
+    const name = `overlay.root() of 120 layers, shifted: ${isShifted}`;
+    if (Deno.uid() !== 0) return skip(name, "not root");
+    await inFolder(async (folder) => {
+      const [store, layer, machine] = ["store", "layer", "machine"].map((p) => `${folder}/${p}`);
+      for (const path of [store!, layer!, machine!]) await Deno.mkdir(path);
+      const { host } = recordingHost();
+      const { capture } = denoProcesses(host.log);
+      const filled = await capture(["sh", "-euc", FILL_LAYERS, "sh", store!, "120"]);
+      assert.equal(filled.code, 0, filled.stderr);
+      const layers = Array.from(
+        { length: 120 },
+        (_, at) => `l/a-name-of-26-characters-${120 - at}`,
+      );
+      const lower = { folder: store!, layers };
+      const shifted = isShifted ? await capture(shiftArgv(layer!, lower, FIRST)) : null;
+      if (shifted !== null && shifted.code !== 0) return skip(name, shifted.stderr);
+      const ids = isShifted ? FIRST : null;
+      await overlay.create(host, lower, machine!, ids, null);
+      const show = 'cd "$1"; cat same/file; ls | wc -l; stat -c %u same/file';
+      const root = overlay.root(lower, machine!, ids, isShifted ? layer : null);
+      const { stdout, stderr } = await inRoot(root, show);
+      if (/mount:.*overlay/.test(stderr)) return skip(name, stderr);
+      assert.equal(stdout, `120\n121\n${ids ?? 0}\n`, stderr);
+    });
+  });
+}
+
+Deno.test("makeImageFolders() hides what an image has in the place of the machine's folders", async () => {
+  const name = "makeImageFolders() hides what an image has";
+  if (Deno.uid() !== 0) return skip(name, "not root");
+  await inFolder(async (folder) => {
+    const [image, machine] = [`${folder}/image`, `${folder}/machine`];
+    for (const path of [`${image}/usr/bin`, machine]) await Deno.mkdir(path, { recursive: true });
+    for (const link of ["tmp", "builds", "cache"]) await Deno.symlink(folder, `${image}/${link}`);
+    const { host } = recordingHost();
+    await overlay.create(host, treeAsLower(image), machine, null, null);
+    await makeImageFolders(host, machine, null);
+    const show = 'cd "$1"; stat -c "%n %F %a" *; ls usr; echo x >tmp/new';
+    const { stdout, stderr } = await inRoot(overlay.root(treeAsLower(image), machine, null), show);
+    if (/mount/.test(stderr)) return skip(name, stderr);
+    const folders = ["builds directory 755", "cache directory 755", "tmp directory 1777"];
+    assert.equal(stdout, `${[...folders, "usr directory 755", "bin"].join("\n")}\n`, stderr);
+    assert.deepEqual(await host.files.list(folder), ["image", "machine"], "no link was followed");
   });
 });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { tree } from "../../../../src/machines/storage/tree.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
 Deno.test("tree.root() is the tree itself; with own ids, nspawn maps the owners; no device in it opens", () => {
-  assert.deepEqual(tree.root("/t", "/m", null).options, ["--directory=/t"]);
-  const { options, wrap } = tree.root("/t", "/m", 0x6000_0000);
+  assert.deepEqual(tree.root(treeAsLower("/t"), "/m", null).options, ["--directory=/t"]);
+  const { options, wrap } = tree.root(treeAsLower("/t"), "/m", 0x6000_0000);
   assert.deepEqual(options, ["--directory=/t", "--private-users-ownership=map"]);
   assert.match(wrap!(["systemd-nspawn"]).join(" "), /-o nodev .* \/t systemd-nspawn$/s);
 });

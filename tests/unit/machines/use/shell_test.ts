@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { findMachine, openShell } from "../../../../src/machines/use/shell.ts";
@@ -56,11 +57,13 @@ Deno.test("openShell() refuses a machine that has ended, or was removed meanwhil
     );
     const leader = { ...LEADER, start: 8 };
     const ended = leaseOf(folder, "1", { boot: "boot-1", supervisor: "standalone", leader });
-    await assert.rejects(openShell(host, ended, "/tree"), {
+    await assert.rejects(openShell(host, ended, treeAsLower("/tree")), {
       kind: "refused",
       message: /has ended$/,
     });
     const removed = leaseOf(folder, "1", HELD);
-    await assert.rejects(openShell(host, removed, "/tree"), { message: /was removed just now$/ });
+    await assert.rejects(openShell(host, removed, treeAsLower("/tree")), {
+      message: /was removed just now$/,
+    });
     assert.ok(commands().every((line) => line.startsWith("cat ")), "nothing was started");
   }));

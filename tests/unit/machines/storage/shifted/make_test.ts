@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../../src/machines/record/lower.ts";
 import {
   makeFirstShiftedLayers,
   makeShiftedLayer,
@@ -6,11 +7,17 @@ import {
 import { type Answer, inFolder } from "../../../recording_host.ts";
 import { countShifts, FIRST, layerIn, never, shiftingHost } from "./shifting_host.ts";
 
+/** The tree that layerIn() creates, as a generation. */
+function treeOf(store: string) {
+  const path = `${store}/tree`;
+  return { path, lower: treeAsLower(path), isImmutable: true };
+}
+
 Deno.test("makeShiftedLayer() makes a layer once, and leaves nothing beside it", () =>
   inFolder(async (store) => {
     const { host, commands } = shiftingHost();
     const layer = await layerIn(host, store);
-    const tree = { path: `${store}/tree`, isImmutable: true };
+    const tree = treeOf(store);
     await Promise.all([1, 2].map(() => makeShiftedLayer(host, layer, tree, never)));
     await makeShiftedLayer(host, layer, tree, never);
     assert.equal(countShifts(commands()), 1);
@@ -27,7 +34,7 @@ Deno.test("makeShiftedLayer() makes a layer again after another program changed 
     );
     const layer = await layerIn(host, store);
     const make = (isImmutable = false) =>
-      makeShiftedLayer(host, layer, { path: `${store}/tree`, isImmutable }, never);
+      makeShiftedLayer(host, layer, { ...treeOf(store), isImmutable }, never);
     for (let time = 0; time < 2; time++) await make();
     assert.equal(countShifts(commands()), 1);
     state = "two";
@@ -42,7 +49,7 @@ Deno.test("makeShiftedLayer() that fails or is interrupted leaves no layer that 
     let answer: Answer = { code: 1, stderr: "chown: x\ncp: No space left on device\n" };
     const { host } = shiftingHost(() => answer);
     const layer = await layerIn(host, store);
-    const tree = { path: `${store}/tree`, isImmutable: true };
+    const tree = treeOf(store);
     await assert.rejects(makeShiftedLayer(host, layer, tree, never), {
       kind: "host",
       message: /^Cannot shift the owners of the files in .*\/tree: cp: No space left on device$/,

@@ -1,6 +1,7 @@
 /** Runs SHIFT_OWNERS_SCRIPT in a real shell and a real mount namespace. */
 
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../../src/machines/record/lower.ts";
 import { denoProcesses } from "../../../../../src/host/processes.ts";
 import { metadataCopiesIn } from "../../../../../src/machines/storage/shifted/layer.ts";
 import { shiftArgv } from "../../../../../src/machines/storage/shifted/shift.ts";
@@ -50,7 +51,9 @@ Deno.test("SHIFT_OWNERS_SCRIPT shifts owners, and keeps modes, links, capabiliti
     for (const path of [tree, layer]) await Deno.mkdir(path);
     const filled = await capture(["sh", "-euc", FILL_TREE, "sh", tree]);
     assert.equal(filled.code, 0, filled.stderr);
-    const { code, stdout, stderr } = await capture(shiftArgv(layer, tree, FIRST, LIST));
+    const { code, stdout, stderr } = await capture(
+      shiftArgv(layer, treeAsLower(tree), FIRST, LIST),
+    );
     if (/mount: .*(overlay|metacopy)/.test(stderr)) return skip(name, "no overlay with metacopy");
     assert.equal(code, 0, stderr);
     const lines = stdout.split("\n");
@@ -79,7 +82,7 @@ Deno.test("SHIFT_OWNERS_SCRIPT changes nothing in the tree, and leaves copies wi
     const [tree, layer] = [`${folder}/tree`, `${folder}/layer`];
     for (const path of [tree, layer]) await Deno.mkdir(path);
     await Deno.writeFile(`${tree}/file`, new Uint8Array(1024 * 1024));
-    const { code, stderr } = await capture(shiftArgv(layer, tree, FIRST));
+    const { code, stderr } = await capture(shiftArgv(layer, treeAsLower(tree), FIRST));
     if (/mount: .*(overlay|metacopy)/.test(stderr)) return skip(name, "no overlay with metacopy");
     assert.equal(code, 0, stderr);
     assert.equal((await Deno.stat(`${tree}/file`)).uid, 0);

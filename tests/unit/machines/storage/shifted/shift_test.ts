@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../../src/machines/record/lower.ts";
 import { canShift, shiftArgv } from "../../../../../src/machines/storage/shifted/shift.ts";
 import { type Answer, FREE_LOCK, inFolder, recordingHost } from "../../../recording_host.ts";
 import { countShifts, FIRST } from "./shifting_host.ts";
@@ -39,7 +40,7 @@ for (const [version, answer, expected] of TRIALS) {
 }
 
 Deno.test("shiftArgv() passes paths as arguments, not as shell text", () => {
-  const argv = shiftArgv("/s/$(x)", "/t/$(y)", FIRST);
-  assert.deepEqual(argv.slice(-4), ["/s/$(x)", "/t/$(y)", `${FIRST}`, "1048576"]);
-  assert.ok(argv.slice(0, -4).every((word) => !/\$\([xy]\)/.test(word)));
+  const argv = shiftArgv("/s/$(x)", treeAsLower("/t/$(y)"), FIRST);
+  assert.deepEqual(argv.slice(-5), ["/s/$(x)", "/t/$(y)", `${FIRST}`, "1048576", "."]);
+  assert.ok(argv.slice(0, -5).every((word) => !/\$\([xy]\)/.test(word)));
 });

@@ -18,7 +18,7 @@ export function shiftingHost(
     async answer(argv) {
       if (argv[0] !== "unshare") return answer(argv);
       const given = answer(argv);
-      const [folder, tree, ids] = argv.slice(-4);
+      const [folder, tree, ids] = argv.slice(-5);
       await Deno.mkdir(`${folder}/upper`);
       await Deno.writeTextFile(`${folder}/upper/made`, `${tree} ${ids}`);
       return given;
