@@ -12,16 +12,18 @@ import { lookUpTree } from "./lookup.ts";
 /**
  * Finds the chroot that an image means: by its name, then by an alias.
  *
- * @param image The image as a job or a person wrote it.
- * @param isShown Which chroots the failure may name.
+ * @param image The image as a person wrote it.
  * @throws {Failure} where there is none, with the chroots that exist.
  */
-export async function resolveChroot(
-  host: Host,
-  config: Config,
-  image: string,
-  isShown: (name: string) => boolean = () => true,
-): Promise<Chroot> {
+export async function resolveChroot(host: Host, config: Config, image: string): Promise<Chroot> {
+  const chroot = await lookUpChroot(host, config, image);
+  if (chroot !== null) return chroot;
+  const { unknownImage } = await import("./image_failures.ts");
+  throw await unknownImage(host, config, image);
+}
+
+/** Returns null where the image means no chroot. */
+async function lookUpChroot(host: Host, config: Config, image: string): Promise<Chroot | null> {
   const names = namesOfImage(image);
   for (const name of names) {
     const chroot = await findChroot(host, config, name);
@@ -30,10 +32,7 @@ export async function resolveChroot(
   // Loaded only here: most images are names of chroots, and every job's start-up pays for imports.
   const { chrootOfAlias } = await import("./alias.ts");
   const name = await chrootOfAlias(host, config, names);
-  const chroot = name === null ? null : await findChroot(host, config, name);
-  if (chroot !== null) return chroot;
-  const { unknownImage } = await import("./image_failures.ts");
-  throw await unknownImage(host, config, image, isShown);
+  return name === null ? null : await findChroot(host, config, name);
 }
 
 async function findChroot(host: Host, config: Config, name: ChrootName): Promise<Chroot | null> {
@@ -54,16 +53,33 @@ export async function ownSettings(
 }
 
 /**
+ * Finds the chroot that a job's image means; null where it means none, and may be one of a registry.
+ *
+ * @throws {Failure} where `allowed_images` excludes it, with the chroots that jobs may use.
+ */
+export async function findForJob(
+  host: Host,
+  config: Config,
+  image: string,
+): Promise<Chroot | null> {
+  const chroot = await lookUpChroot(host, config, image);
+  if (chroot === null || isAllowed(config, chroot.name)) return chroot;
+  const { deniedImage } = await import("./image_failures.ts");
+  throw await deniedImage(host, config, image, (name) => isAllowed(config, name));
+}
+
+/**
  * Finds the chroot that a job's image means.
  *
- * @throws {Failure} where there is none or `allowed_images` excludes it, with the chroots that jobs
- *   may use.
+ * @throws {Failure} as {@linkcode findForJob}, and where there is none.
  */
 export async function resolveForJob(host: Host, config: Config, image: string): Promise<Chroot> {
-  const isAllowed = (name: string) =>
-    config.allowed_images.some((pattern) => globRegExp(pattern)?.test(name));
-  const chroot = await resolveChroot(host, config, image, isAllowed);
-  if (isAllowed(chroot.name)) return chroot;
-  const { deniedImage } = await import("./image_failures.ts");
-  throw await deniedImage(host, config, image, isAllowed);
+  const chroot = await findForJob(host, config, image);
+  if (chroot !== null) return chroot;
+  const { unknownImage } = await import("./image_failures.ts");
+  throw await unknownImage(host, config, image, (name) => isAllowed(config, name));
+}
+
+function isAllowed({ allowed_images }: Config, name: string): boolean {
+  return allowed_images.some((pattern) => globRegExp(pattern)?.test(name));
 }

@@ -82,12 +82,13 @@ export async function snapshotTree(host: Host, plan: MachinePlan): Promise<TreeS
   return { tree, identity: `${stat?.dev}-${stat?.ino}-${stat?.born?.getTime()}` };
 }
 
-/** Returns whether the chroot still has this tree. */
+/** Returns whether the chroot still has this tree, or the store the image. */
 export async function isCurrent(
   host: Host,
   plan: MachinePlan,
   { tree, identity }: TreeSnapshot,
 ): Promise<boolean> {
+  if (plan.isCurrent !== undefined) return await plan.isCurrent(tree);
   const now = await snapshotTree(host, plan);
   return now.tree.path === tree.path && now.identity === identity;
 }

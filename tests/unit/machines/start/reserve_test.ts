@@ -151,6 +151,27 @@ Deno.test("reserve() refuses a store that another host uses", () =>
     });
   }));
 
+Deno.test("reserve() obtains an image again that was removed meanwhile, before it takes the lock", () =>
+  inFolder(async (folder) => {
+    const { host } = probedHost(folder, () => Promise.resolve());
+    const asked: string[] = [];
+    const base = await planOf(`${folder}/store`).tree();
+    const plan = planOf(`${folder}/store`, {
+      tree() {
+        asked.push("tree");
+        return Promise.resolve(base);
+      },
+      isCurrent() {
+        asked.push("isCurrent");
+        return Promise.resolve(asked.length > 2);
+      },
+      settings: { ...SETTINGS, storage: "tmpfs", private_users: "off", boot: false },
+    });
+    await host.files.makeDirectory(plan.store);
+    await reserve(host, plan, await prepareHost(host, plan, quiet), quiet);
+    assert.deepEqual(asked, ["tree", "isCurrent", "tree", "isCurrent"]);
+  }));
+
 Deno.test("reserve() lets the plan refuse a booted machine without a user namespace", () =>
   inFolder(async (folder) => {
     const [path = ""] = await treesIn(folder, "tree");
