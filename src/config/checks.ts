@@ -1,6 +1,7 @@
 /** Checks of settings: each takes a file's value and returns the checked value, or undefined if it is not allowed. */
 
 import { globRegExp } from "../text/glob.ts";
+import { pathGlobRegExp } from "../text/path_glob.ts";
 import { parseSize } from "../text/size.ts";
 import { CAPABILITIES } from "./capabilities.ts";
 import { isImageReference, layoutPath } from "./image_reference.ts";
@@ -168,6 +169,28 @@ export const syscalls = listOf((name) => /^@?[a-z][a-z0-9_-]*$/.test(name));
 
 /** Patterns of chroot names, as in a shell. */
 export const patterns = listOf((text) => globRegExp(text) !== undefined);
+
+/** Patterns of image names, those that exclude images with `!` in front; the list may be empty. */
+export const imagePatterns = (value: unknown) =>
+  isListOf(value, (text) => pathGlobRegExp(text.replace(/^!/, "")) !== undefined)
+    ? value
+    : undefined;
+
+const policy = oneOf("always", "if-not-present", "never");
+
+/** GitLab's pull policies: one or several. */
+export const pullPolicies = (value: unknown) => {
+  const words = Array.isArray(value) ? value : [value];
+  const policies: readonly ReturnType<typeof policy>[] = words.map(policy);
+  return policies.length > 0 && isComplete(policies) ? policies : undefined;
+};
+
+function isComplete<T>(list: readonly (T | undefined)[]): list is readonly T[] {
+  return !list.includes(undefined);
+}
+
+/** The values of {@linkcode pullPolicies}, for messages. */
+export const POLICIES = '"always", "if-not-present" or "never", or a list of these';
 
 /** What a chroot is built from: a word for its kind, a colon, and a path or an image. */
 export const source = (value: unknown) => {

@@ -7,10 +7,13 @@ import {
   disk,
   DURATION,
   flag,
+  imagePatterns,
   LONGEST,
   networks,
   oneOf,
   patterns,
+  POLICIES,
+  pullPolicies,
   range,
   seconds,
   size,
@@ -19,6 +22,7 @@ import {
   textOf,
   wholeNumber,
 } from "./checks.ts";
+import { isChrootName } from "./chroot_name.ts";
 import { isJobImage } from "./image_reference.ts";
 import { BYTES, FLAG, PATH, type Setting } from "./setting.ts";
 
@@ -55,6 +59,38 @@ export const CONFIG_SETTINGS = [
     allowed: "a list of chroot names, in which * ? and [...] match as in a shell",
     help: "Chroots that jobs may use",
     check: patterns,
+  },
+  {
+    key: "pull",
+    where: "config",
+    default: [],
+    allowed: 'a list of patterns like ["docker.io/library/*"]',
+    help: "Images of registries that jobs may use if no chroot matches",
+    check: imagePatterns,
+  },
+  {
+    key: "pull_policy",
+    where: "config",
+    default: ["always"],
+    allowed: POLICIES,
+    help: "Pull policies of jobs that name none, in this order",
+    check: pullPolicies,
+  },
+  {
+    key: "allowed_pull_policies",
+    where: "config",
+    default: undefined,
+    allowed: POLICIES,
+    help: "Pull policies that jobs may name; else those of pull_policy",
+    check: pullPolicies,
+  },
+  {
+    key: "helper",
+    where: "config",
+    default: "helper",
+    allowed: "the name of a chroot",
+    help: "Chroot for checkout, caches and artifacts of pulled images",
+    check: text(isChrootName),
   },
   {
     key: "trust_images",
@@ -150,6 +186,22 @@ export const CONFIG_SETTINGS = [
     default: "30d",
     allowed: DURATION,
     help: "How long an unused cache or builds folder is kept",
+    check: seconds(60, LONGEST),
+  },
+  {
+    key: "images_max_size",
+    where: "config",
+    default: "infinity",
+    allowed: `${BYTES}, or "infinity"`,
+    help: "Total size of all pulled images",
+    check: size,
+  },
+  {
+    key: "images_max_age",
+    where: "config",
+    default: "30d",
+    allowed: DURATION,
+    help: "How long an unused pulled image is kept",
     check: seconds(60, LONGEST),
   },
   {

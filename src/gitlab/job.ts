@@ -28,6 +28,31 @@ export interface Job {
   readonly overrides: Readonly<Record<string, string>>;
   /** Whether it has artifacts or a cache, for which its scripts call gitlab-runner. */
   readonly movesFiles: boolean;
+  /** What it asks for with its image. */
+  readonly imageOptions: ImageOptions;
+  /** Its credentials for GitLab's own registries. */
+  readonly credentials: readonly RegistryLogin[];
+  /** Its credentials for other registries, as Docker's JSON. It contains secrets. */
+  readonly dockerAuthConfig: string | undefined;
+}
+
+/** What a job asks for with its image: `image:` of .gitlab-ci.yml. Variables in it are not expanded yet. */
+export interface ImageOptions {
+  /** Null where the job has none. */
+  readonly entrypoint: readonly string[] | null;
+  readonly pullPolicies: readonly string[];
+  /** `image:docker:user`; null for none. */
+  readonly user: string | null;
+  /** `image:docker:platform`; null for none. */
+  readonly platform: string | null;
+}
+
+/** A user and a password for a registry. It contains secrets. */
+export interface RegistryLogin {
+  /** The registry's host, with a port where it has one. */
+  readonly url: string;
+  readonly username: string;
+  readonly password: string;
 }
 
 /**
@@ -39,7 +64,7 @@ export interface Job {
  */
 export async function readJob(host: Host): Promise<Job | null> {
   const path = host.env("JOB_RESPONSE_FILE");
-  return path ? jobOfResponse(await host.files.read(path) ?? "") : jobOfEnvironment(host);
+  return path ? jobOfResponse(host, await host.files.read(path) ?? "") : jobOfEnvironment(host);
 }
 
 function jobOfEnvironment(host: Host): Job | null {
@@ -62,13 +87,16 @@ function jobOfEnvironment(host: Host): Job | null {
       })),
     ),
     movesFiles: false,
+    imageOptions: imageOptionsOf(null),
+    credentials: [],
+    dockerAuthConfig: host.env(AUTH_VARIABLE) || undefined,
   };
 }
 
 /** The fields of GitLab's answer to a runner's request for a job that are read here. */
 interface JobResponse {
   readonly id?: unknown;
-  readonly image?: { readonly name?: unknown } | null;
+  readonly image?: ImageField | null;
   readonly job_info?: { readonly instance_uuid?: unknown; readonly project_id?: unknown } | null;
   readonly git_info?: {
     readonly repo_url?: unknown;
@@ -76,14 +104,30 @@ interface JobResponse {
     readonly protected?: unknown;
   } | null;
   readonly runner_info?: { readonly timeout?: unknown } | null;
-  readonly variables?: readonly { readonly key?: unknown; readonly value?: unknown }[] | null;
+  readonly variables?: readonly VariableField[] | null;
+  readonly credentials?: unknown;
   readonly services?: unknown;
   readonly artifacts?: unknown;
   readonly cache?: unknown;
   readonly dependencies?: readonly { readonly artifacts_file?: { readonly filename?: unknown } }[];
 }
 
-function jobOfResponse(text: string): Job {
+interface ImageField {
+  readonly name?: unknown;
+  readonly entrypoint?: unknown;
+  readonly pull_policy?: unknown;
+  readonly executor_opts?: {
+    readonly docker?: { readonly platform?: unknown; readonly user?: unknown } | null;
+  } | null;
+}
+
+interface VariableField {
+  readonly key?: unknown;
+  readonly value?: unknown;
+  readonly file?: unknown;
+}
+
+function jobOfResponse(host: Host, text: string): Job {
   const response = responseOf(text);
   const id = idOf(response.id);
   if (id === undefined) throw unreadableJob();
@@ -102,7 +146,50 @@ function jobOfResponse(text: string): Job {
     overrides: overridesIn(response.variables ?? []),
     movesFiles: isNonEmptyList(response.artifacts) || isNonEmptyList(response.cache) ||
       (response.dependencies ?? []).some((one) => textOf(one.artifacts_file?.filename)),
+    imageOptions: imageOptionsOf(response.image),
+    credentials: loginsOf(response.credentials),
+    dockerAuthConfig: dockerAuthConfigOf(host, response.variables ?? []),
   };
+}
+
+/** GitLab Runner writes absent texts as empty ones, and a user's number as a text. */
+function imageOptionsOf(image: ImageField | null | undefined): ImageOptions {
+  const { entrypoint, pull_policy, executor_opts } = image ?? {};
+  const words = textsOf(entrypoint);
+  return {
+    entrypoint: words.length === 0 ? null : words,
+    pullPolicies: textsOf(pull_policy),
+    user: textOf(executor_opts?.docker?.user) ?? null,
+    platform: textOf(executor_opts?.docker?.platform) ?? null,
+  };
+}
+
+function textsOf(list: unknown): string[] {
+  return Array.isArray(list) ? list.filter((one) => typeof one === "string") : [];
+}
+
+function loginsOf(credentials: unknown): RegistryLogin[] {
+  if (!Array.isArray(credentials)) return [];
+  return credentials.flatMap((one) => {
+    const [url, username, password] = [one?.url, one?.username, one?.password].map(textOf);
+    const isComplete = url !== undefined && username !== undefined && password !== undefined;
+    return one?.type === "registry" && isComplete ? [{ url, username, password }] : [];
+  });
+}
+
+const AUTH_VARIABLE = "CUSTOM_ENV_DOCKER_AUTH_CONFIG";
+
+/**
+ * The environment has the variable's value with other variables expanded, and also one that config.toml of GitLab Runner
+ * sets. Of a variable of type file it has only a path in the machine.
+ */
+function dockerAuthConfigOf(
+  host: Host,
+  variables: readonly (VariableField | null)[],
+): string | undefined {
+  const own = variables.findLast((variable) => variable?.key === "DOCKER_AUTH_CONFIG");
+  const value = textOf(own?.value);
+  return own?.file === true ? value : host.env(AUTH_VARIABLE) || value;
 }
 
 /** Returns an id that is safe in names and paths: GitLab's ids are numbers. */

@@ -23,6 +23,9 @@ const JOB: Job = {
   services: [],
   overrides: {},
   movesFiles: false,
+  imageOptions: { entrypoint: null, pullPolicies: [], user: null, platform: null },
+  credentials: [],
+  dockerAuthConfig: undefined,
 };
 const config = await loadConfig(recordingHost().host, "/dev/null");
 

@@ -102,4 +102,7 @@ const JOB: Job = {
   services: [],
   overrides: {},
   movesFiles: false,
+  imageOptions: { entrypoint: null, pullPolicies: [], user: null, platform: null },
+  credentials: [],
+  dockerAuthConfig: undefined,
 };

@@ -42,6 +42,10 @@ const DEFAULTS: ConfigSettings = {
   definitions: "/etc/nspawn-runner",
   default_image: undefined,
   allowed_images: ["*"],
+  pull: [],
+  pull_policy: ["always"],
+  allowed_pull_policies: undefined,
+  helper: "helper",
   trust_images: false,
   deadline: 86_400,
   keep_failed: undefined,
@@ -49,6 +53,8 @@ const DEFAULTS: ConfigSettings = {
   persistent_builds: false,
   cache_max_size: Infinity,
   cache_max_age: 2_592_000,
+  images_max_size: Infinity,
+  images_max_age: 30 * 86_400,
   storage: "auto",
   tmp: "storage",
   boot: true,
@@ -145,6 +151,10 @@ Deno.test("loadConfig() takes every key", async () => {
     definitions = "/etc/ci"   # ours
     default_image = "registry.example:5000/ci/debian:bookworm"
     allowed_images = ["debian-*", "book[a-z]orm"]
+    pull = ["docker.io/library/*", "!**/kali*"]
+    pull_policy = "if-not-present"
+    allowed_pull_policies = ["always", "never"]
+    helper = "tools"
     trust_images = true
     deadline = "2h"
     keep_failed = "30min"
@@ -152,6 +162,8 @@ Deno.test("loadConfig() takes every key", async () => {
     persistent_builds = true
     cache_max_size = "20G"
     cache_max_age = "7d"
+    images_max_size = "50G"
+    images_max_age = "14d"
     keep_generations = 5
     disk_reserve = "2G"
     user = 1000
@@ -197,6 +209,10 @@ Deno.test("loadConfig() takes every key", async () => {
     definitions: "/etc/ci",
     default_image: "registry.example:5000/ci/debian:bookworm",
     allowed_images: ["debian-*", "book[a-z]orm"],
+    pull: ["docker.io/library/*", "!**/kali*"],
+    pull_policy: ["if-not-present"],
+    allowed_pull_policies: ["always", "never"],
+    helper: "tools",
     trust_images: true,
     deadline: 7200,
     keep_failed: 1800,
@@ -222,6 +238,8 @@ Deno.test("loadConfig() takes every key", async () => {
     persistent_builds: true,
     cache_max_size: 20 * 2 ** 30,
     cache_max_age: 604_800,
+    images_max_size: 50 * 2 ** 30,
+    images_max_age: 14 * 86_400,
     storage: "tmpfs",
     tmp: "tmpfs",
     boot: false,

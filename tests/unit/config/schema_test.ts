@@ -62,6 +62,18 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   keep_failed: { good: [1, "30min", "7d"], bad: ["0s", "4000d", "soon", true] },
   gitlab_runner: { good: ["/usr/bin/gitlab-runner"], bad: ["gitlab-runner", "/a/../b", true] },
   persistent_builds: { good: [true, false], bad: ["yes", 1] },
+  pull: {
+    good: [[], ["docker.io/library/*"], ["registry.example:5000/**", "!**/{kali,evil}*:[0-9]*"]],
+    bad: ["**", [""], ["!"], ["a b"], ["a,b"], ["{a"], ["a}"], ["[z-a]"], ["[a"], ["a\\"], [1]],
+  },
+  pull_policy: {
+    good: ["always", ["always", "if-not-present"], ["never"], ["always", "always"]],
+    bad: ["Always", ["always", "sometimes"], [1], true],
+  },
+  allowed_pull_policies: { good: ["never", ["if-not-present"]], bad: [["*"], "all", true] },
+  helper: { good: ["helper", "git-12"], bad: ["a/b", "../x", "config", 1] },
+  images_max_size: { good: ["infinity", "20G", 1048576], bad: ["80%", "0", "20GB", true] },
+  images_max_age: { good: [60, "30d", "12h"], bad: [59, "1w", "infinity", true] },
   trust_images: { good: [true, false], bad: ["yes", 1] },
   cache_max_size: {
     good: ["infinity", "20G", 1048576, "1T"],

@@ -55,6 +55,9 @@ Deno.test("readJob() reads the response file, whatever variables a job sets", as
     services: [],
     overrides: {},
     movesFiles: false,
+    imageOptions: { entrypoint: null, pullPolicies: [], user: null, platform: null },
+    credentials: [],
+    dockerAuthConfig: undefined,
   });
 });
 
@@ -190,4 +193,57 @@ Deno.test("readJob() reads protection from the response, else from GitLab's vari
     const job = await jobOf(response({ git_info: { ref: "main", protected: field }, variables }));
     assert.deepEqual([job?.isProtected, job?.ref], [expected, "main"], `${field} ${values}`);
   }
+});
+
+Deno.test("readJob() reads what the job asks for with its image, as GitLab Runner writes it again", async () => {
+  const docker = { platform: "linux/arm64", user: "1000:1000" };
+  const image = {
+    name: "x",
+    entrypoint: ["sh", "-c"],
+    pull_policy: ["always", "if-not-present"],
+    executor_opts: { docker, kubernetes: { user: "7" } },
+  };
+  assert.deepEqual((await jobOf(response({ image })))?.imageOptions, {
+    entrypoint: ["sh", "-c"],
+    pullPolicies: ["always", "if-not-present"],
+    user: "1000:1000",
+    platform: "linux/arm64",
+  });
+  const empty = {
+    name: "x",
+    entrypoint: [],
+    executor_opts: { docker: { platform: "", user: "" } },
+  };
+  const none = { entrypoint: null, pullPolicies: [], user: null, platform: null };
+  assert.deepEqual((await jobOf(response({ image: empty })))?.imageOptions, none);
+  const odd = { name: "x", entrypoint: "sh", pull_policy: [1], executor_opts: { docker: null } };
+  assert.deepEqual((await jobOf(response({ image: odd })))?.imageOptions, none);
+});
+
+Deno.test("readJob() reads the logins for registries, and no other credentials", async () => {
+  const login = { url: "registry.example:5050", username: "gitlab-ci-token", password: TOKEN };
+  const credentials = [
+    { type: "registry", ...login },
+    { type: "other", ...login },
+    { type: "registry", url: "registry.example", username: "", password: TOKEN },
+    null,
+  ];
+  assert.deepEqual((await jobOf(response({ credentials })))?.credentials, [login]);
+  assert.deepEqual((await jobOf(response({ credentials: null })))?.credentials, []);
+});
+
+Deno.test("readJob() reads DOCKER_AUTH_CONFIG expanded, that of GitLab Runner's configuration, and the content of a file", async () => {
+  const key = "DOCKER_AUTH_CONFIG";
+  const env = { CUSTOM_ENV_DOCKER_AUTH_CONFIG: "expanded" };
+  const read = async (variables: unknown, given: Record<string, string> = env) =>
+    (await jobOf(response({ variables }), given))?.dockerAuthConfig;
+  assert.equal(await read([{ key, value: "$X" }]), "expanded");
+  assert.equal(await read([]), "expanded", "of [[runners]] environment");
+  assert.equal(await read([{ key, value: "text" }], {}), "text");
+  assert.equal(await read([{ key, value: "first" }, { key, value: "last" }], {}), "last");
+  const path = { CUSTOM_ENV_DOCKER_AUTH_CONFIG: "/builds/x.tmp/DOCKER_AUTH_CONFIG" };
+  assert.equal(await read([{ key, value: "text", file: true }], path), "text");
+  assert.equal(await read([], {}), undefined);
+  const byHand = recordingHost({ env: { ...env, CUSTOM_ENV_CI_JOB_ID: "1" } });
+  assert.equal((await readJob(byHand.host))?.dockerAuthConfig, "expanded");
 });

@@ -1,0 +1,100 @@
+/** What a job asks for with an image of a registry, checked before anything is pulled. */
+
+import type { Config } from "../../config/settings.ts";
+import { refused } from "../../failure.ts";
+import type { Job } from "../../gitlab/job.ts";
+import type { Host } from "../../host/host.ts";
+import type { Credentials } from "./credentials.ts";
+import { matchesPatterns } from "./patterns.ts";
+import { effectivePolicies, type PullPolicy } from "./policies.ts";
+import { parseReference, type Reference } from "./reference.ts";
+
+/** An image to be obtained, and how its programs are to be run. */
+export interface ImageRequest {
+  readonly reference: Reference;
+  /** `linux/arm64`; null for the host's own. */
+  readonly platform: string | null;
+  /** To be tried in this order, at least one. */
+  readonly policies: readonly PullPolicy[];
+  /** Null where no source has any for the image. */
+  readonly credentials: Credentials | null;
+  /** The user that the job names, `USER[:GROUP]`; null for the image's. */
+  readonly user: string | null;
+  /** Empty for none; null for the image's. */
+  readonly entrypoint: readonly string[] | null;
+}
+
+/**
+ * Returns what a job asks for with an image.
+ *
+ * @param job Null where a person calls.
+ * @param image As the job or the command line names it.
+ * @returns Null where no pattern of `pull` allows the image.
+ * @throws {Failure} where the host does not grant what the job asks for.
+ */
+export async function requestImage(
+  host: Host,
+  config: Config,
+  job: Job | null,
+  image: string,
+): Promise<ImageRequest | null> {
+  const checked = await checkRequest(host, config, job, image);
+  if (checked === null) return null;
+  const { findCredentials } = await import("./credentials.ts");
+  return { ...checked, credentials: await findCredentials(host, job, checked.reference) };
+}
+
+/** Returns all of {@linkcode requestImage} but the credentials: the config stage needs none. */
+export async function checkRequest(
+  host: Host,
+  config: Config,
+  job: Job | null,
+  image: string,
+): Promise<Omit<ImageRequest, "credentials"> | null> {
+  const reference = parseReference(image);
+  if (reference === null || !matchesPatterns(config.pull, reference)) return null;
+  const { entrypoint = null, pullPolicies = [], user = null, platform = null } =
+    job?.imageOptions ?? {};
+  return {
+    reference,
+    platform: platform === null ? null : await platformOf(host, platform),
+    policies: effectivePolicies(config, pullPolicies),
+    user: user === null ? null : checkedUser(expand(host, user)),
+    entrypoint: entrypointOf(entrypoint),
+  };
+}
+
+/** Few jobs name a platform. */
+async function platformOf(host: Host, asked: string): Promise<string | null> {
+  const { checkPlatform } = await import("./platform.ts");
+  const platform = expand(host, asked);
+  return platform === "" ? null : await checkPlatform(host, platform);
+}
+
+/** GitLab Runner expands these two options when an executor uses them: common/spec/variables.go. */
+function expand(host: Host, text: string): string {
+  return text.replaceAll(
+    /\$(?:(\$)|\{(\w+)\}|(\w+))/g,
+    (_, dollar, braced, plain) => dollar ?? host.env(`CUSTOM_ENV_${braced ?? plain}`) ?? "",
+  );
+}
+
+/** The machine's passwd(5) decides whether there is such a user. */
+function checkedUser(user: string): string | null {
+  if (user === "") return null;
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$/.test(user)) {
+    return user;
+  }
+  throw refused(
+    `Cannot run scripts as user ${
+      JSON.stringify(user.slice(0, 50))
+    }: it is not of the form USER or USER:GROUP`,
+    "Change image:docker:user in the job",
+  );
+}
+
+/** Docker's API ignores an empty list, and one empty word clears the image's entrypoint. */
+function entrypointOf(words: readonly string[] | null): readonly string[] | null {
+  if (words === null || words.length === 0) return null;
+  return words.length === 1 && words[0] === "" ? [] : words;
+}

@@ -1,0 +1,32 @@
+/** The patterns of `pull`, which say what images of registries jobs may use. */
+
+import { pathGlobRegExp } from "../../text/path_glob.ts";
+import { canonicalName, type Reference } from "./reference.ts";
+
+/**
+ * Returns whether patterns allow an image: one of them matches, and none of those that begin with `!`. Each is compared
+ * with the name as it was written, and with the resolved one: `ruby` is `docker.io/library/ruby:latest`.
+ */
+export function matchesPatterns(patterns: readonly string[], reference: Reference): boolean {
+  const names = namesOf(reference);
+  const matches = (pattern: string) => {
+    const expression = pathGlobRegExp(pattern);
+    return expression !== undefined && names.some((name) => expression.test(name));
+  };
+  return patterns.some((pattern) => !pattern.startsWith("!") && matches(pattern)) &&
+    !patterns.some((pattern) => pattern.startsWith("!") && matches(pattern.slice(1)));
+}
+
+/** A pattern may name the tag of an image that has a digest as well. */
+function namesOf(reference: Reference): string[] {
+  const { written, registry, repository, tag, digest } = reference;
+  const resolved = canonicalName(reference);
+  return tag === null || digest === null
+    ? [written, resolved]
+    : [written, resolved, `${registry}/${repository}:${tag}@${digest}`];
+}
+
+/** Returns the pattern that allows all tags of an image, or all its digests where it has one. */
+export function patternFor({ registry, repository, digest }: Reference): string {
+  return `${registry.replaceAll(/[[\]]/g, "\\$&")}/${repository}${digest === null ? ":*" : "@*"}`;
+}
