@@ -62,6 +62,30 @@ onEachHost(
   },
 );
 
+/**
+ * The server may have 20 processes, of which the script leaves more. Limits of processes bind nobody with the host's user
+ * ids, and those of cgroups only some hosts of tests.
+ */
+const LEAVE_TOO_MANY = `ulimit -Su hard
+readlink /proc/$PPID/exe
+ln -sf bash /bin/sh
+prlimit --pid "$PPID" --nproc=20:
+for i in $(seq 40); do sleep 986 & done
+exit `;
+
+onEachHost(
+  "a script whose leftovers are as many as a plain machine may have keeps its exit code",
+  async (site) => {
+    await withMachine(await site.with({ boot: false }), async (id) => {
+      for (const [code, shell] of [[8, "/usr/bin/dash"], [9, "/usr/bin/bash"]]) {
+        const done = await runScript(site, id, `${LEAVE_TOO_MANY}${code}\n`);
+        assert.deepEqual([done.code, done.stdout], [code, `${shell}\n`], done.stderr);
+      }
+      assert.equal((await runScript(site, id, "exit 5")).code, 5);
+    });
+  },
+);
+
 onEachMachine(
   "a stage has the filter of system calls and the limits of its machine",
   async (site, id) => {

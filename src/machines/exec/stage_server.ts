@@ -15,7 +15,7 @@ import { CHANNEL, INSIDE, SERVER_READY, STAGE_CGROUP, STOP_SECONDS } from "../re
  */
 export const STAGE_SERVER_SCRIPT = `#!/bin/sh
 folder=${INSIDE}
-if [ "$1" != clean ]; then
+if [ $# -eq 0 ]; then
   set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
   # nspawn leaves capabilities inheritable, which scripts do not need.
   ! setpriv --inh-caps=-all -- true 2>/dev/null || set -- setpriv --inh-caps=-all -- "$@"
@@ -31,7 +31,7 @@ report() {
 }
 # The end of a stage has to be known also where the disk is full: the file's own block is free to be used again.
 report_end() {
-  report "$1" || { : >${CHANNEL.result} && report "$1"; } || exit
+  report "$1" || { : >${CHANNEL.result} && report "$1"; } || stop
 }
 has_started() {
   while read -r line; do
@@ -44,6 +44,14 @@ may_be_code_of() {
   case $code in
     2 | 137 | 143 | 250 | 254) has_started "$1" ;;
   esac
+}
+# Fails where no script has ended.
+report_code() {
+  nonce=
+  [ ! -e ${CHANNEL.request} ] || read -r nonce _ <${CHANNEL.request}
+  [ -n "$nonce" ] && [ "$nonce" != "$last" ] && may_be_code_of "$nonce" || return
+  report_end "$nonce $code"
+  last=$nonce
 }
 make_folders() {
   read -r uid gid name home
@@ -109,47 +117,46 @@ end_leftovers() {
   while read -r key value; do
     [ "$key $value" != "populated 0" ] || return 0
   done <"$cgroup/cgroup.events"
-  without_ending end_all "$cgroup" ${
-  STOP_SECONDS * 100
-} || { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null
+  end_all "$cgroup" ${STOP_SECONDS * 100}
 }
-# A shell that cannot start a process ends, as while leftovers are as many as the machine may have. In dash and
-# busybox only the builtin eval ends.
-without_ending() {
-  command eval '"$@"'
+stop() {
+  trap - EXIT
+  exit
+}
+# A shell that cannot start a process ends, as while leftovers are as many as the machine may have. Another program can
+# take its place without a new process.
+restart() {
+  { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null
+  [ -z "$code" ] || report_code
+  exec /bin/sh "$folder/${CHANNEL.server}" again
 }
 
 cd "$folder" || exit # a script may move the path of the pipes
 umask 022
 trap : HUP INT
-trap '! is_shutting_down || exit' TERM
+trap '! is_shutting_down || stop' TERM
 while IFS=: read -r _ controllers path; do
   [ -n "$controllers" ] || cgroup=/sys/fs/cgroup\${path%/}/${STAGE_CGROUP}
 done </proc/self/cgroup
-[ -d /tmp ] || mkdir -m 1777 /tmp
-# Until here a message gets into the output of the machine. Scripts must not: they could fill the host's journal.
-mkdir -p "$cgroup" && sleep 0 || exit
-exec </dev/null >/dev/null 2>&1
+if [ "$1" != again ]; then
+  [ -d /tmp ] || mkdir -m 1777 /tmp
+  mkdir -p "$cgroup" && sleep 0 || exit
+  # Until here a message gets into the output of the machine. Scripts must not: they could fill the host's journal.
+  exec </dev/null >/dev/null 2>&1
+fi
 last=
+code=
+trap restart EXIT
 # A server that was killed may have begun the present request.
 [ ! -e ${CHANNEL.request} ] || read -r last _ <${CHANNEL.request}
 has_started "$last" || last=
 report ${SERVER_READY}
-next() (
-  run_next
-)
 while :; do
-  without_ending next
+  code=
+  (run_next)
   code=$?
   end_leftovers
-  nonce=
-  [ ! -e ${CHANNEL.request} ] || read -r nonce _ <${CHANNEL.request}
-  if [ -n "$nonce" ] && [ "$nonce" != "$last" ] && may_be_code_of "$nonce"; then
-    report_end "$nonce $code"
-    last=$nonce
-  else
-    without_ending sleep 0.1
-  fi
+  report_code || sleep 0.1
 done
 `;
 
