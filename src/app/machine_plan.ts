@@ -223,6 +223,8 @@ function baseTree(
   return {
     ...{ name, path, generation, isImmutable, environment },
     lower: treeAsLower(path),
+    helper: null,
+    process: null,
     user: settings.user ?? user,
   };
 }

@@ -2,14 +2,14 @@
 
 import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { ChrootContext } from "../chroots/generations/context.ts";
-import type { ChrootMachines } from "../chroots/generations/chroot_machines.ts";
+import type { ChrootMachine, ChrootMachines } from "../chroots/generations/chroot_machines.ts";
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { kernelFacts } from "../linux/proc.ts";
 import { endOverdue } from "../machines/end/overdue.ts";
 import { removeMachine } from "../machines/end/stop.ts";
-import { leasesOfHost, listLeases } from "../machines/record/lease.ts";
+import { type CommonLease, leasesOfHost, listLeases } from "../machines/record/lease.ts";
 import { whileReserving } from "../machines/record/lock.ts";
 import { refuseUnmounted } from "../machines/record/refuse_unmounted.ts";
 import { refuseOtherHost } from "../machines/record/store_owner.ts";
@@ -71,19 +71,22 @@ async function usableConfig(host: Host, load: Context["config"]): Promise<Config
 /** Implements the port through which chroots see machines. A chroot of one store may be a symlink into another. */
 function machinesOfStore(host: Host, store: string): ChrootMachines {
   return {
-    list: async () =>
-      (await leasesOfHost(host, store)).map(({ machine, chroot, storage, preparer }) => ({
-        machine,
-        chroot,
-        storage,
-        starting: preparer !== null,
-      })),
+    list: async () => (await leasesOfHost(host, store)).flatMap(usesOf),
     async whileNoneStarts(act) {
       await host.files.makeDirectory(store, 0o755);
       return await whileReserving(host, act);
     },
     dropLayers: (tree) => removeShiftedLayersOf(host, store, tree),
   };
+}
+
+/** Returns the trees that a machine uses: its chroot, and the helper root where it has one. */
+function usesOf({ machine, chroot, helper, storage, preparer }: CommonLease): ChrootMachine[] {
+  const starting = preparer !== null;
+  const own = { machine, chroot, storage, starting };
+  if (helper === null) return [own];
+  // It is mounted as it is, whatever the storage of the machine's own root.
+  return [own, { machine, chroot: { name: helper, path: helper }, storage: "tree", starting }];
 }
 
 async function endOverdueMachines(host: Host, store: string): Promise<void> {

@@ -48,6 +48,8 @@ export interface Lease {
   /** Seconds for which the writes of a failed job are kept. */
   readonly keep: number;
   readonly chroot: UsedChroot;
+  /** The tree in which GitLab Runner's own stages run; null where the machine has one root. */
+  readonly helper: string | null;
   readonly storage: StorageKind;
   readonly supervisor: SupervisorKind;
   readonly booted: boolean;
@@ -85,6 +87,7 @@ export type CommonLease = Pick<
   | "host"
   | "boot"
   | "chroot"
+  | "helper"
   | "storage"
   | "ids"
   | "layer"
@@ -265,6 +268,7 @@ export function parseCommonLease(text: string): CommonLease | null {
         name: String(lease.chroot?.name),
         path: String(lease.chroot?.path),
       }),
+      helper: typeof lease.helper === "string" ? lease.helper : null,
       storage: lease.storage,
       ids: Number.isInteger(lease.ids) ? lease.ids : null,
       layer: typeof lease.layer === "string" ? lease.layer : null,
@@ -288,6 +292,7 @@ function withLower(chroot: Omit<UsedChroot, "lower">): UsedChroot {
 
 /** The fields that leases of earlier releases lack. */
 const DEFAULTS = {
+  helper: null,
   user: null,
   ids: null,
   layer: null,

@@ -48,6 +48,25 @@ export interface BaseTree extends UsedChroot {
   readonly generation: number | null;
   /** Whether the tree never changes in place, as a generation; another program may change its own tree. */
   readonly isImmutable: boolean;
+  /** Where GitLab Runner's own stages run; null where all stages run in the machine's root. */
+  readonly helper: HelperRoot | null;
+  /** How scripts of a pulled image are started; null where a shell reads them as files. */
+  readonly process: ImageProcess | null;
+}
+
+/** A tree with git and gitlab-runner, which a machine sees read-only beside its own root. */
+export interface HelperRoot {
+  /** Its tree, as a path without symlinks. */
+  readonly path: string;
+  /** Files of the host in place of files of the tree; their `to` is a path in the tree. */
+  readonly binds: readonly Bind[];
+}
+
+/** How an image starts a process: the image's own configuration, or what the job has in its place. */
+export interface ImageProcess {
+  /** The program and its arguments before those that run the script; none to run the script alone. */
+  readonly entrypoint: readonly string[];
+  readonly workingDir: string;
 }
 
 /** The job that a machine is for. */

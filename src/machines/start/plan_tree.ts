@@ -88,9 +88,12 @@ export async function isCurrent(
   plan: MachinePlan,
   { tree, identity }: TreeSnapshot,
 ): Promise<boolean> {
-  if (plan.isCurrent !== undefined) return await plan.isCurrent(tree);
+  // Maintenance replaces the helper root like any chroot, but a machine may also use an earlier generation of it.
+  const hasHelper = async () =>
+    tree.helper === null || await host.files.lstat(tree.helper.path) !== null;
+  if (plan.isCurrent !== undefined) return await plan.isCurrent(tree) && await hasHelper();
   const now = await snapshotTree(host, plan);
-  return now.tree.path === tree.path && now.identity === identity;
+  return now.tree.path === tree.path && now.identity === identity && await hasHelper();
 }
 
 /** Bytes that the machine may write; null for no limit. */

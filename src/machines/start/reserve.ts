@@ -141,6 +141,7 @@ function newLease(
     deadlineUptime: kernel.uptime === null ? null : Math.ceil(kernel.uptime + job.lifetime),
     runner,
     chroot: { name: tree.name, path: tree.path, lower: tree.lower },
+    helper: tree.helper?.path ?? null,
     storage: storage.kind,
     supervisor: supervisor.kind,
     booted,

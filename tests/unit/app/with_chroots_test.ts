@@ -1,6 +1,7 @@
 /** Which commands on chroots tidy the store, and which leave all but their own chroot alone. */
 
 import assert from "node:assert/strict";
+import { withChroots } from "../../../src/app/with_chroots.ts";
 import type { CommandRun, Invocation } from "../../../src/app/command.ts";
 import { run as exportRun } from "../../../src/commands/chroot_export.ts";
 import { run as maintenanceRun } from "../../../src/commands/chroot_maintenance.ts";
@@ -95,4 +96,14 @@ Deno.test("chroot-maintenance ends overdue machines first, and tidies the store"
     assert.match(f.err(), /^x: nothing to do$/m);
     const left = (await pathsIn(f.folder)).filter((path) => /(killed|gone).*file|run-7/.test(path));
     assert.deepEqual(left, []);
+  }));
+
+Deno.test("the helper root of a machine is in use like its chroot", () =>
+  withStore(async (f) => {
+    const { host } = f.context;
+    const helper = `${f.config.store}/.generations/helper/2`;
+    await writeLease(host, leaseOf(f.config.store, "7", { helper }));
+    const context = { host, config: () => Promise.resolve(f.config), configPath: undefined };
+    const used = await withChroots(context, ({ machines }) => machines.list());
+    assert.deepEqual(used.map(({ chroot }) => chroot.path), [`${f.config.store}/bookworm`, helper]);
   }));

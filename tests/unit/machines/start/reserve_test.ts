@@ -196,3 +196,21 @@ Deno.test("reserve() lets the plan refuse a booted machine without a user namesp
       } else assert.equal((await reserved).lease.booted, true);
     }
   }));
+
+Deno.test("reserve() plans again where maintenance removed the helper root meanwhile", () =>
+  inFolder(async (folder) => {
+    const [path = "", old = "", current = ""] = await treesIn(folder, "tree", "old", "current");
+    const { host } = probedHost(folder, () => Promise.resolve());
+    const base = { ...await planOf(`${folder}/store`).tree(), path };
+    let calls = 0;
+    const plan = planOf(`${folder}/store`, {
+      async tree() {
+        if (calls++ === 1) await Deno.remove(old, { recursive: true });
+        return { ...base, helper: { path: calls > 2 ? current : old, binds: [] } };
+      },
+      settings: { ...SETTINGS, storage: "tmpfs", private_users: "off", boot: false },
+    });
+    await host.files.makeDirectory(plan.store);
+    const { lease } = await reserve(host, plan, await prepareHost(host, plan, quiet), quiet);
+    assert.equal(lease.helper, current);
+  }));
