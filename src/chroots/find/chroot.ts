@@ -1,6 +1,6 @@
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { OwnSettings } from "../../config/settings.ts";
-import type { ImageConfig } from "../generations/oci_config.ts";
+import type { ImageConfig } from "../../images/store/image_config.ts";
 
 /** A chroot that machines can start from. */
 export interface Chroot {

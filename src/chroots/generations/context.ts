@@ -4,7 +4,7 @@ import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Config, MachineSettings } from "../../config/settings.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import type { ChrootMachines } from "./chroot_machines.ts";
-import type { ImageConfig } from "./oci_config.ts";
+import type { ImageConfig } from "../../images/store/image_config.ts";
 
 /** Passed to every function that changes chroots. */
 export interface ChrootContext {

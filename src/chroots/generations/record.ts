@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import type { ChrootName } from "../../config/chroot_name.ts";
 import type { Host } from "../../host/host.ts";
-import { type ImageConfig, parseImageConfig } from "./oci_config.ts";
+import { type ImageConfig, parseImageConfig } from "../../images/store/image_config.ts";
 import { chrootPaths } from "./paths.ts";
 
 /** What is recorded of a build. */

@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import { digestIn, withDigest, withoutTagBeforeDigest } from "../../config/image_reference.ts";
 import type { Host } from "../../host/host.ts";
 import type { ChrootContext } from "../generations/context.ts";
-import type { ImageConfig } from "../generations/oci_config.ts";
+import type { ImageConfig } from "../../images/store/image_config.ts";
 import type { ChrootPaths } from "../generations/paths.ts";
 import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "./registry.ts";
 import type { Source } from "./source.ts";

@@ -4,7 +4,7 @@ import { isDigest } from "../../config/image_reference.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { requireProgram, runTool, toolEnvironment } from "../../linux/tool.ts";
-import { type ImageConfig, parseImageConfig } from "../generations/oci_config.ts";
+import { type ImageConfig, parseImageConfig } from "../../images/store/image_config.ts";
 
 /** The tag of the one image in a folder. */
 const TAG = "image";

@@ -1,7 +1,7 @@
 /** What a chroot is built from. */
 
 import type { Host } from "../../host/host.ts";
-import type { ImageConfig } from "../generations/oci_config.ts";
+import type { ImageConfig } from "../../images/store/image_config.ts";
 import type { ChrootPaths } from "../generations/paths.ts";
 
 /** A source, found and checked. */

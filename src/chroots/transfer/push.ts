@@ -10,7 +10,7 @@ import { currentTree } from "../find/lookup.ts";
 import { openBuildFolder } from "../generations/build_folder.ts";
 import type { ChrootContext } from "../generations/context.ts";
 import { whileChrootLocked } from "../generations/lock.ts";
-import { parseImageConfig } from "../generations/oci_config.ts";
+import { parseImageConfig } from "../../images/store/image_config.ts";
 import { currentRecord } from "../generations/record.ts";
 import {
   copyImage,

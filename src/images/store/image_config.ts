@@ -1,4 +1,4 @@
-/** How programs run in a chroot that was made from an OCI image. */
+/** How programs run in an OCI image, or in a chroot that was made from one. */
 
 /** The part of an image's configuration that matters here (OCI image specification, config.md). */
 export interface ImageConfig {
@@ -24,6 +24,28 @@ export function parseImageConfig(value: unknown): ImageConfig {
     workingDir: typeof WorkingDir === "string" ? WorkingDir : "",
     entrypoint: stringsOf(Entrypoint),
     cmd: stringsOf(Cmd),
+  };
+}
+
+/** The configuration of a pulled image, with what matters where it runs as a service. */
+export interface PulledImageConfig extends ImageConfig {
+  /** The ports on which it listens, each as `PORT/PROTOCOL`. */
+  readonly ports: readonly string[];
+  /** The folders whose files outlive a container. */
+  readonly volumes: readonly string[];
+  /** The test of its health: `CMD` or `CMD-SHELL`, and the words; empty for none. */
+  readonly healthcheck: readonly string[];
+}
+
+/** Reads the configuration of a pulled image, as {@linkcode parseImageConfig} does. */
+export function parsePulledConfig(value: unknown): PulledImageConfig {
+  const { ExposedPorts, Volumes, Healthcheck } = (value ?? {}) as Record<string, unknown>;
+  const { Test } = (Healthcheck ?? {}) as Record<string, unknown>;
+  return {
+    ...parseImageConfig(value),
+    ports: Object.keys(ExposedPorts ?? {}),
+    volumes: Object.keys(Volumes ?? {}),
+    healthcheck: stringsOf(Test),
   };
 }
 

@@ -1,0 +1,188 @@
+/**
+ * Copies an image into the store. The program that copies outlives the job that began, as long as another job waits for
+ * the image.
+ */
+
+import { join } from "@std/path/posix";
+import { hostFailure } from "../../failure.ts";
+import type { Argv, Ended, Host, Lock } from "../../host/host.ts";
+import { diskUsage } from "../../linux/disk.ts";
+import { toolEnvironment } from "../../linux/tool.ts";
+import { until } from "../../linux/wait.ts";
+import { formatAge } from "../../text/age.ts";
+import { formatSize } from "../../text/size.ts";
+import type { Credentials } from "../request/credentials.ts";
+import type { Reference } from "../request/reference.ts";
+import type { PullPaths } from "./paths.ts";
+import { reasonIn, writePassword } from "./skopeo.ts";
+
+/** The beginning of the name of a file that a process locks as long as it waits for an image. */
+const INTEREST = "job-";
+
+/**
+ * Runs a command that copies an image, until no process waits for the image any more.
+ *
+ * Arguments: the file with the password, the folder of the pull, the command.
+ */
+export const COPY_IMAGE_SCRIPT = `
+exec 3<"$1" || exit
+rm -f -- "$1"
+cd "$2" || exit
+shift 2
+is_wanted() {
+  for file in ${INTEREST}*; do
+    [ -e "$file" ] || continue
+    (flock --nonblock 8) 8<"$file" || return 0
+  done
+  return 1
+}
+exec 9>copy.lock
+until flock --timeout 1 9; do
+  is_wanted || exit 1
+done
+exec >log 2>&1
+rm -rf scratch
+mkdir scratch || exit
+"$@" 9>&- &
+copying=$!
+(
+  while is_wanted; do sleep 0.5; done
+  kill -KILL "$copying"
+) 3<&- 9>&- >/dev/null 2>&1 &
+watching=$!
+wait "$copying"
+code=$?
+kill "$watching"
+[ "$code" -eq 0 ] || rm -rf scratch
+exit "$code"
+`;
+
+/** A process that waits for an image. */
+export interface Interest {
+  /** Ends the wait; may be called again. It also ends with the process. */
+  end(): Promise<void>;
+}
+
+/** Notes that this process waits for an image. */
+export async function showInterest(host: Host, { folder }: PullPaths): Promise<Interest> {
+  const lock = await host.files.lock(join(folder, `${INTEREST}${crypto.randomUUID()}`));
+  let isOver = false;
+  return {
+    async end() {
+      if (!isOver) await lock?.remove();
+      isOver = true;
+    },
+  };
+}
+
+/** One copy of an image. */
+export interface Copy {
+  readonly paths: PullPaths;
+  readonly reference: Reference;
+  readonly credentials: Credentials | null;
+  /** The command that copies it. */
+  readonly argv: Argv;
+}
+
+/**
+ * Copies an image; logs progress.
+ *
+ * @returns The reason why it failed; null where it did not.
+ * @throws {Failure} of the host when interrupted.
+ */
+export async function copyImage(
+  host: Host,
+  { paths, reference, credentials, argv }: Copy,
+  interest: Interest,
+  interrupt: AbortSignal,
+): Promise<string | null> {
+  const password = await writePassword(host, reference, credentials);
+  const words = ["sh", "-c", COPY_IMAGE_SCRIPT, "sh", password, paths.folder, ...argv] as const;
+  const child = host.processes.start(words, {
+    env: toolEnvironment(host),
+    cwd: "/",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  });
+  const endProgress = reportProgress(host, reference, paths);
+  const ended = await untilEnded(child.ended, interrupt);
+  endProgress();
+  await host.files.remove(password); // it is there only if the program did not start
+  if (ended === null) {
+    await interest.end();
+    // It ends within a second, unless another job waits for the image.
+    await Promise.race([child.ended, host.clock.sleep(END_TIMEOUT)]);
+    child.unref();
+    throw hostFailure(`Cannot pull image ${reference.written}: interrupted`);
+  }
+  if (ended.code === 0) return null;
+  const output = await host.files.readEnd(paths.log, LONGEST_LOG) ?? "";
+  return reasonIn(output) || `skopeo ended with ${ended.code}`;
+}
+
+/** Bytes that are read of a program's messages. */
+const LONGEST_LOG = 16_384;
+
+/** Milliseconds. */
+const END_TIMEOUT = 2_000;
+
+/** Waits for the end of a program; returns null where the wait was interrupted. */
+async function untilEnded(
+  ended: Promise<Ended>,
+  interrupt: AbortSignal,
+): Promise<Ended | null> {
+  const interrupted = Promise.withResolvers<null>();
+  const abort = () => interrupted.resolve(null);
+  interrupt.addEventListener("abort", abort);
+  if (interrupt.aborted) abort();
+  try {
+    return await Promise.race([ended, interrupted.promise]);
+  } finally {
+    interrupt.removeEventListener("abort", abort);
+  }
+}
+
+/** Milliseconds between two lines about a pull. */
+const PROGRESS_INTERVAL = 10_000;
+
+/** Logs how much was downloaded, until the returned function is called. */
+function reportProgress(host: Host, { written }: Reference, { scratch }: PullPaths): () => void {
+  const began = host.clock.monotonic();
+  let last = 0;
+  let isOver = false;
+  let cancel = () => {};
+  const report = async () => {
+    const bytes = await diskUsage(host, scratch).catch(() => null) ?? 0;
+    if (isOver) return;
+    const age = formatAge(Math.round((host.clock.monotonic() - began) / 1000));
+    const state = bytes > last || bytes === 0 ? "downloaded" : "downloaded, unpacking it";
+    host.log.info(`Pulling image ${written}: ${formatSize(bytes)} ${state} (${age})`);
+    last = bytes;
+    cancel = host.clock.after(PROGRESS_INTERVAL, () => void report());
+  };
+  cancel = host.clock.after(PROGRESS_INTERVAL, () => void report());
+  return () => {
+    isOver = true;
+    cancel();
+  };
+}
+
+/** Waits for the lock of a pull, which another job may hold that pulls the same image. */
+export async function waitForPull(
+  host: Host,
+  { written }: Reference,
+  { lock: path }: PullPaths,
+  interrupt: AbortSignal,
+): Promise<Lock> {
+  const free = await host.files.lock(path);
+  if (free !== null) return free;
+  host.log.info(`Waiting for image ${written}, which another job pulls`);
+  const wait = { interval: LOCK_INTERVAL, signal: interrupt };
+  const lock = await until(host, wait, () => host.files.lock(path));
+  if (lock !== null) return lock;
+  throw hostFailure(`Cannot pull image ${written}: interrupted`);
+}
+
+/** Milliseconds between two tries to take the lock. */
+const LOCK_INTERVAL = 100;

@@ -1,0 +1,153 @@
+/** Gives jobs the images that they ask for, by pull policy. */
+
+import type { Config } from "../../config/settings.ts";
+import { Failure, hostFailure, messageOf, refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { requireProgram } from "../../linux/tool.ts";
+import { sha256 } from "../../text/hash.ts";
+import type { ImageRequest } from "../request/image_request.ts";
+import type { PullPolicy } from "../request/policies.ts";
+import { canonicalName } from "../request/reference.ts";
+import { type ImageId, imageId } from "./paths.ts";
+import { pullFailure } from "./pull_failure.ts";
+import { findName, markUsed, readImage, type StoredImage, writeName } from "./record.ts";
+import { retryNetwork } from "./retry.ts";
+import { atRegistry, captureSkopeo, needsCertificate, reasonIn } from "./skopeo.ts";
+
+/**
+ * Returns the image that a job asks for, pulled where its policies demand it. The caller writes a lease that names it,
+ * and then looks whether it is still there.
+ *
+ * @param interrupt Ends the pull when aborted, unless another job waits for the same image.
+ * @throws {Failure} `refused` where the registry does not have the image, or denies access.
+ * @throws {Failure} of the host where the registry or the network fails, or the disk is full.
+ */
+export async function obtainImage(
+  host: Host,
+  config: Config,
+  request: ImageRequest,
+  interrupt: AbortSignal,
+): Promise<StoredImage> {
+  const { policies, reference } = request;
+  for (const [index, policy] of policies.entries()) {
+    host.log.info(`Using pull policy ${policy} for image ${reference.written}`);
+    try {
+      const image = await BY_POLICY[policy](host, config, request, interrupt);
+      await markUsed(host, config.store, image.id);
+      return image;
+    } catch (error) {
+      const isLast = index === policies.length - 1;
+      if (isLast || interrupt.aborted || !(error instanceof Failure)) throw error;
+      host.log.warn(`${messageOf(error)}; trying the next pull policy`);
+    }
+  }
+  throw new Error("a request has no pull policy");
+}
+
+type Obtain = (
+  host: Host,
+  config: Config,
+  request: ImageRequest,
+  interrupt: AbortSignal,
+) => Promise<StoredImage>;
+
+const BY_POLICY: Readonly<Record<PullPolicy, Obtain>> = {
+  always: fromRegistry,
+  "if-not-present": async (host, config, request, interrupt) =>
+    await present(host, config, request) ?? await fromRegistry(host, config, request, interrupt),
+  never: async (host, config, request) => {
+    const image = await present(host, config, request);
+    if (image !== null) return image;
+    const { written } = request.reference;
+    throw refused(
+      `Cannot use image ${written}: it is not on this host, and pull policy never does not pull it`,
+      `The administrator can pull it: nspawn-runner image-pull ${written}`,
+    );
+  },
+};
+
+/** Returns the image of that name that was pulled last; null where there is none. */
+async function present(
+  host: Host,
+  { store }: Config,
+  { reference, platform }: ImageRequest,
+): Promise<StoredImage | null> {
+  const name = canonicalName(reference);
+  const id = reference.digest === null
+    ? await findName(host, store, name, platform)
+    : imageId(reference.digest, platform);
+  const image = id === null ? null : await readImage(host, store, id, [name]);
+  if (image !== null) logUsed(host, reference.written, image);
+  return image;
+}
+
+function logUsed(host: Host, written: string, { digest }: StoredImage): void {
+  host.log.info(`Using the copy of image ${written} on this host (${digest})`);
+}
+
+/** Asks the registry which image it has by that name, and pulls that one where it is not in the store. */
+async function fromRegistry(
+  host: Host,
+  config: Config,
+  request: ImageRequest,
+  interrupt: AbortSignal,
+): Promise<StoredImage> {
+  const { reference, platform, credentials } = request;
+  const { store } = config;
+  await requireProgram(host, "skopeo");
+  if (credentials !== null) {
+    host.log.info(`Using credentials for ${credentials.scope} from ${credentials.source}`);
+  }
+  const digest = await digestOf(host, request, interrupt);
+  const name = canonicalName(reference);
+  const id = imageId(digest, platform);
+  const image = await known(host, store, id, request) ??
+    await pull(host, store, request, digest, interrupt);
+  await writeName(host, store, { name, platform, id });
+  return image;
+}
+
+async function known(
+  host: Host,
+  store: string,
+  id: ImageId,
+  { reference }: ImageRequest,
+): Promise<StoredImage | null> {
+  const image = await readImage(host, store, id, [canonicalName(reference)]);
+  if (image !== null) logUsed(host, reference.written, image);
+  return image;
+}
+
+/** Loaded only by jobs whose image is not in the store. */
+async function pull(
+  host: Host,
+  store: string,
+  request: ImageRequest,
+  digest: string,
+  interrupt: AbortSignal,
+): Promise<StoredImage> {
+  const { pullImage } = await import("./pull.ts");
+  return await pullImage(host, store, request, digest, interrupt);
+}
+
+/** Returns the digest that the registry has for an image, by one request with the job's credentials. */
+async function digestOf(
+  host: Host,
+  { reference, credentials }: ImageRequest,
+  interrupt: AbortSignal,
+): Promise<string> {
+  const words = [
+    ...["--command-timeout=2m", "inspect", "--raw"],
+    ...needsCertificate(reference) ? [] : ["--tls-verify=false"],
+    ...["--authfile=/proc/self/fd/3", atRegistry(reference)],
+  ];
+  const ask = async () => {
+    const asked = await captureSkopeo(host, reference, credentials, words, interrupt);
+    if (interrupt.aborted) {
+      throw hostFailure(`Cannot pull image ${reference.written}: interrupted`);
+    }
+    if (asked.code === 0) return { value: `sha256:${await sha256(asked.stdout)}`, failed: null };
+    return { value: "", failed: pullFailure(reference, reasonIn(asked.stderr)) };
+  };
+  return await retryNetwork(host, interrupt, ask);
+}

@@ -1,0 +1,198 @@
+/** Pulls an image into the store: copies its layers, and records what machines need to know of it. */
+
+import { join } from "@std/path/posix";
+import { refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { BOOT_ID, readKernel } from "../../linux/proc.ts";
+import { syncTree } from "../../linux/tree.ts";
+import { formatSize } from "../../text/size.ts";
+import type { ImageRequest } from "../request/image_request.ts";
+import { canonicalName } from "../request/reference.ts";
+import { type Copy, copyImage, type Interest, showInterest, waitForPull } from "./copy.ts";
+import { copyFacts } from "./facts.ts";
+import { parsePulledConfig } from "./image_config.ts";
+import { type ImageManifestConfig, type LibraryContent, readLibrary } from "./library.ts";
+import {
+  factsPath,
+  type ImageId,
+  imageId,
+  imagePaths,
+  type PullPaths,
+  pullPaths,
+} from "./paths.ts";
+import { pullFailure } from "./pull_failure.ts";
+import { type ImageRecord, readImage, type StoredImage, writeRecord } from "./record.ts";
+import { repairAfterPowerCut } from "./repair.ts";
+import { retryNetwork } from "./retry.ts";
+import {
+  atRegistry,
+  copyArgv,
+  inLibrary,
+  needsCertificate,
+  PASSWORD_DESCRIPTOR,
+} from "./skopeo.ts";
+import { whileLibraryLocked } from "./store_lock.ts";
+
+/**
+ * Pulls an image, unless another job has pulled it meanwhile.
+ *
+ * @param digest That of the image at the registry, which is pulled even if the tag moves now.
+ * @throws {Failure} as obtainImage().
+ */
+export async function pullImage(
+  host: Host,
+  store: string,
+  request: ImageRequest,
+  digest: string,
+  interrupt: AbortSignal,
+): Promise<StoredImage> {
+  const { reference, platform } = request;
+  const id = imageId(digest, platform);
+  const paths = pullPaths(store, id);
+  await host.files.makeDirectory(imagePaths(store).folder);
+  await host.files.chmod(imagePaths(store).folder, 0o700);
+  await host.files.makeDirectory(paths.folder);
+  const interest = await showInterest(host, paths);
+  try {
+    const lock = await waitForPull(host, reference, paths, interrupt);
+    try {
+      return await readImage(host, store, id, [canonicalName(reference)]) ??
+        await pullLocked(host, { store, request, digest, id, paths }, interest, interrupt);
+    } finally {
+      lock.release();
+    }
+  } finally {
+    await interest.end();
+  }
+}
+
+/** A pull whose lock this process holds. */
+interface Pull {
+  readonly store: string;
+  readonly request: ImageRequest;
+  readonly digest: string;
+  readonly id: ImageId;
+  readonly paths: PullPaths;
+}
+
+async function pullLocked(
+  host: Host,
+  pull: Pull,
+  interest: Interest,
+  interrupt: AbortSignal,
+): Promise<StoredImage> {
+  const { store, id, request: { reference, platform }, paths } = pull;
+  const began = host.clock.monotonic();
+  const suffix = platform === null ? "" : ` for platform ${platform}`;
+  host.log.info(`Pulling image ${reference.written}${suffix} (${pull.digest})`);
+  const boot = (await readKernel(host, BOOT_ID)).trim();
+  await repairAfterPowerCut(host, store, boot);
+  await host.files.replace(paths.boot, `${boot}\n`);
+  const copy = copyOf(pull);
+  const record = await retryNetwork(host, interrupt, async () => {
+    const reason = await copyImage(host, copy, interest, interrupt);
+    if (reason !== null) return { value: null, failed: pullFailure(reference, reason) };
+    await syncTree(host, imagePaths(store).storage);
+    const record = await recordImage(host, pull);
+    return { value: record, failed: record === null ? pullFailure(reference, LOST) : null };
+  });
+  await host.files.remove(paths.boot);
+  await host.files.removeTree(paths.scratch);
+  const seconds = ((host.clock.monotonic() - began) / 1000).toFixed(1);
+  const parts = `${formatSize(record!.size)}, ${record!.layers.length} layers`;
+  host.log.info(`Pulled image ${reference.written} in ${seconds} s (${parts})`);
+  const image = await readImage(host, store, id, [canonicalName(reference)]);
+  if (image === null) throw pullFailure(reference, LOST).failure;
+  return image;
+}
+
+/** In words of the library, which another try can mend. */
+const LOST = "layer not known";
+
+function copyOf({ store, request, digest, id, paths }: Pull): Copy {
+  const { reference, credentials, platform } = request;
+  const words = [
+    ...platformOptions(platform),
+    "copy",
+    "--remove-signatures",
+    `--src-authfile=${PASSWORD_DESCRIPTOR}`,
+    ...needsCertificate(reference) ? [] : ["--src-tls-verify=false"],
+    atRegistry({ ...reference, digest }),
+    inLibrary(store, id),
+  ];
+  return { paths, reference, credentials, argv: copyArgv(paths.scratch, words) };
+}
+
+function platformOptions(platform: string | null): string[] {
+  if (platform === null) return [];
+  const [os = "", architecture = "", variant] = platform.split("/");
+  return [
+    `--override-os=${os}`,
+    `--override-arch=${architecture}`,
+    ...variant === undefined ? [] : [`--override-variant=${variant}`],
+  ];
+}
+
+/**
+ * Records an image that was copied into the library.
+ *
+ * @returns Null where the library lacks a part of it.
+ */
+async function recordImage(host: Host, pull: Pull): Promise<ImageRecord | null> {
+  const { store, id, request: { reference } } = pull;
+  const content = await readLibrary(host, store, id);
+  if (content === null) return null;
+  if (content.layers.length === 0) {
+    throw refused(
+      `Cannot use image ${reference.written}: it has no files`,
+      "Scripts need an image with a shell",
+    );
+  }
+  await makeFacts(host, pull, content);
+  const record = recordOf(host, pull, content);
+  return await whileLibraryLocked(host, store, async () => {
+    // Another process may have removed an image of the same layers meanwhile.
+    if (await readLibrary(host, store, id) === null) return null;
+    await writeRecord(host, store, record);
+    return record;
+  });
+}
+
+async function makeFacts(
+  host: Host,
+  { store, id, paths }: Pull,
+  { layers }: LibraryContent,
+): Promise<void> {
+  const [mountPoint, aside] = [join(paths.folder, "view"), join(paths.folder, "facts")];
+  const { storage, facts } = imagePaths(store);
+  await host.files.makeDirectory(mountPoint);
+  await host.files.removeTree(aside);
+  const lower = { folder: join(storage, "overlay"), layers: layers.map(({ path }) => path) };
+  await copyFacts(host, lower, mountPoint, aside);
+  await host.files.makeDirectory(facts);
+  await host.files.removeTree(factsPath(store, id)); // a process was killed before it wrote the record
+  await host.files.rename(aside, factsPath(store, id));
+}
+
+function recordOf(
+  host: Host,
+  { digest, request: { platform } }: Pull,
+  { library, layers, config }: LibraryContent,
+): ImageRecord {
+  return {
+    version: 1,
+    digest,
+    asked: platform,
+    platform: platformIn(config),
+    library,
+    layers,
+    config: parsePulledConfig(config.config),
+    size: layers.reduce((sum, { size }) => sum + size, 0),
+    pulled: new Date(host.clock.now()).toISOString(),
+  };
+}
+
+function platformIn({ os, architecture, variant }: ImageManifestConfig): string {
+  return [os, architecture, variant].filter((word) => typeof word === "string" && word !== "")
+    .join("/");
+}

@@ -1,0 +1,86 @@
+/** Why an image could not be pulled: the user's fault, that of the host or the registry, or a network's. */
+
+import { type Failure, hostFailure, refused } from "../../failure.ts";
+import { canonicalName, type Reference } from "../request/reference.ts";
+
+/** A failure to pull an image. */
+export interface PullFailure {
+  readonly failure: Failure;
+  /** Whether a further try may succeed in some seconds. */
+  readonly isTransient: boolean;
+}
+
+/** Causes by words of skopeo's message, the first one counts: classify_image_pull_failure.go of GitLab Runner. */
+const CAUSES: readonly {
+  readonly words: RegExp;
+  readonly make: (what: string, reason: string, reference: Reference) => Failure;
+  readonly isTransient?: true;
+}[] = [
+  {
+    words: /no space left on device|disk quota exceeded/i,
+    make: (what, reason) =>
+      hostFailure(`${what}: ${reason}`, "Free disk space: nspawn-runner gc, or image-remove IMAGE"),
+  },
+  {
+    words: /toomanyrequests|too many requests|\b429\b/i,
+    make: (what, reason) =>
+      hostFailure(
+        `${what}: ${reason}`,
+        'The registry limits pulls: give it credentials, or set pull_policy = ["if-not-present"]',
+      ),
+  },
+  {
+    words:
+      /\b50\d (?:Internal|Bad|Service|Gateway)|StatusCode: 5\d\d|HTTP status(?: code)?:? 5\d\d/i,
+    make: (what, reason) => hostFailure(`${what}: ${reason}`, "The registry failed: try again"),
+  },
+  {
+    words:
+      /connection (?:refused|reset)|no such host|server misbehaving|i\/o timeout|TLS handshake timeout|\bEOF\b|broken pipe|unreachable|no route to host|Client\.Timeout|deadline exceeded|temporary failure/i,
+    make: (what, reason, { registry }) =>
+      hostFailure(`${what}: ${reason}`, `Is ${registry} reachable from this host?`),
+    isTransient: true,
+  },
+  {
+    words: /layer not known|image not known|does not exist in the local storage/i, // another process removed it meanwhile
+    make: (what, reason) => hostFailure(`${what}: ${reason}`, "Try again"),
+    isTransient: true,
+  },
+  {
+    words: /no image found in (?:manifest list|image index)/i,
+    make: (what, _reason, reference) =>
+      refused(
+        `${what}: it is not made for this platform`,
+        `Choose an image for it; see its platforms: skopeo inspect --raw docker://${
+          canonicalName(reference)
+        }`,
+      ),
+  },
+  {
+    words: /manifest unknown|name unknown|name invalid|not known to registry|manifest.*not found/i,
+    make: (what, _reason, { registry }) =>
+      refused(`${what}: ${registry} does not have it`, "Check its name and its tag"),
+  },
+  {
+    words: /unauthorized|authentication required|denied|forbidden|invalid username|\b40[13]\b/i,
+    make: (what, _reason, { registry }) =>
+      refused(
+        `${what}: ${registry} denies access, or does not have it`,
+        "Check its name, and the credentials: the job's variable DOCKER_AUTH_CONFIG, or the project's access",
+      ),
+  },
+];
+
+/** Returns the failure that skopeo's message means. */
+export function pullFailure(reference: Reference, reason: string): PullFailure {
+  const what = `Cannot pull image ${reference.written}`;
+  const cause = CAUSES.find(({ words }) => words.test(reason));
+  if (cause === undefined) {
+    const hint = `Try it: skopeo inspect docker://${canonicalName(reference)}`;
+    return { failure: hostFailure(`${what}: ${reason}`, hint), isTransient: false };
+  }
+  return {
+    failure: cause.make(what, reason, reference),
+    isTransient: cause.isTransient ?? false,
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * Removes what interrupted pulls left in the library. After a power cut, a layer of such a pull may be damaged, and the
+ * library would use it for later images.
+ */
+
+import { join } from "@std/path/posix";
+import { hostFailure } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { libraryImages, type LibraryLayer, libraryLayers } from "./library.ts";
+import { imagePaths, isImageId, pullPaths } from "./paths.ts";
+import { LOOSE, writeLooseImage } from "./loose_image.ts";
+import { deleteLibraryImage, recordedHashes } from "./remove.ts";
+import { inLibrary, reasonIn, runSkopeo } from "./skopeo.ts";
+import { whileLibraryLocked } from "./store_lock.ts";
+
+/**
+ * Removes what pulls of an earlier boot left, before the first pull of this boot.
+ *
+ * @throws {Failure} of the host where something stays.
+ */
+export async function repairAfterPowerCut(host: Host, store: string, boot: string): Promise<void> {
+  if ((await markersOfOtherBoots(host, store, boot)).length === 0) return;
+  await whileLibraryLocked(host, store, async () => {
+    const markers = await markersOfOtherBoots(host, store, boot);
+    if (markers.length === 0) return; // another process was faster
+    host.log.info("Removing what the pulls of images left that ended with the host's last boot");
+    await deleteUnrecorded(host, store);
+    for (const marker of markers) await host.files.remove(marker);
+  });
+}
+
+async function markersOfOtherBoots(host: Host, store: string, boot: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await host.files.list(imagePaths(store).pulls)) {
+    if (!isImageId(entry)) continue;
+    const path = pullPaths(store, entry).boot;
+    const text = await host.files.read(path);
+    if (text !== null && text.trim() !== boot) found.push(path);
+  }
+  return found;
+}
+
+/** Deletes images and layers that no record names. No pull is running. */
+async function deleteUnrecorded(host: Host, store: string): Promise<void> {
+  const recorded = await recordedHashes(host, store);
+  for (const { id } of await libraryImages(host, store)) {
+    if (!recorded.has(id)) await deleteLibraryImage(host, store, id);
+  }
+  for (const chain of await looseChains(host, store)) await deleteChain(host, store, chain);
+}
+
+/** Returns the layers that belong to no image: chains of them, each from its lowest layer to the top. */
+async function looseChains(host: Host, store: string): Promise<LibraryLayer[][]> {
+  const layers = new Map((await libraryLayers(host, store)).map((layer) => [layer.id, layer]));
+  const chainOf = (top: string | undefined): LibraryLayer[] => {
+    const layer = layers.get(top ?? "");
+    return layer === undefined ? [] : [...chainOf(layer.parent), layer];
+  };
+  const used = new Set<string>();
+  for (const { layer } of await libraryImages(host, store)) {
+    for (const { id } of chainOf(layer)) used.add(id);
+  }
+  const parents = new Set([...layers.values()].map(({ parent }) => parent));
+  const tops = [...layers.keys()].filter((id) => !used.has(id) && !parents.has(id));
+  return tops.map(chainOf);
+}
+
+/** skopeo deletes only layers of images: it first gets an image that is made of these layers alone. */
+async function deleteChain(
+  host: Host,
+  store: string,
+  chain: readonly LibraryLayer[],
+): Promise<void> {
+  const folder = join(imagePaths(store).folder, "loose");
+  await host.files.removeTree(folder);
+  const hash = await writeLooseImage(host, folder, chain);
+  const words = ["copy", `oci:${folder}:${LOOSE}`, inLibrary(store, LOOSE)];
+  const { code, stderr } = await runSkopeo(host, words);
+  if (code !== 0) {
+    throw hostFailure(`Cannot remove layers that no image has: ${reasonIn(stderr)}`);
+  }
+  await deleteLibraryImage(host, store, hash);
+  await host.files.removeTree(folder);
+}

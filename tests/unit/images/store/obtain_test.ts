@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { obtainImage } from "../../../../src/images/store/obtain.ts";
+import { sha256 } from "../../../../src/text/hash.ts";
+import { NEVER, requestFor, withImages } from "./fixture.ts";
+
+const NAME = "registry.example:5000/g/app:1";
+
+Deno.test("obtainImage() pulls what the registry has, once, and asks it each time", async () => {
+  await withImages(async ({ host, recording, config, store, registry }) => {
+    registry[NAME] = '{"one":1}';
+    const digest = `sha256:${await sha256('{"one":1}')}`;
+    const image = await obtainImage(host, config, requestFor(NAME), NEVER);
+    assert.equal(image.digest, digest);
+    assert.equal(image.platform, "linux/amd64");
+    assert.deepEqual(image.config.ports, ["80/tcp"]);
+    assert.equal(image.lower.folder, `${store}/.images/storage/overlay`);
+    assert.equal(image.lower.layers.length, 2);
+    assert.equal(image.size, 1010);
+    assert.equal((await host.files.stat(image.path))?.kind, "directory");
+    const copies = () => recording.commands().filter((line) => / copy --/.test(line));
+    assert.match(copies()[0]!, new RegExp(`docker://registry.example:5000/g/app@${digest} `));
+    const asked = () => recording.commands().filter((line) => /inspect/.test(line)).length;
+    await obtainImage(host, config, requestFor(NAME), NEVER);
+    assert.equal(copies().length, 1);
+    assert.equal(asked(), 2);
+    registry[NAME] = '{"two":2}';
+    const next = await obtainImage(host, config, requestFor(NAME), NEVER);
+    assert.notEqual(next.digest, digest);
+    assert.equal(copies().length, 2);
+    assert.match(recording.err(), /^Pulled image registry.example:5000\/g\/app:1 in .* 2 layers/m);
+  });
+});
+
+Deno.test("obtainImage() asks no registry with if-not-present or never where the image is there", async () => {
+  await withImages(async ({ host, recording, config, registry }) => {
+    const never = requestFor(NAME, { policies: ["never"] });
+    await assert.rejects(obtainImage(host, config, never, NEVER), {
+      kind: "refused",
+      message: /not on this host/,
+      hint: /image-pull registry.example/,
+    });
+    registry[NAME] = "{}";
+    const lazy = requestFor(NAME, { policies: ["if-not-present"] });
+    const image = await obtainImage(host, config, lazy, NEVER);
+    const before = recording.processes.length;
+    assert.equal((await obtainImage(host, config, lazy, NEVER)).digest, image.digest);
+    assert.equal((await obtainImage(host, config, never, NEVER)).digest, image.digest);
+    assert.equal(recording.processes.length, before, "no process at all");
+    const other = requestFor(NAME, { policies: ["never"], platform: "linux/arm64" });
+    await assert.rejects(obtainImage(host, config, other, NEVER), /not on this host/);
+  });
+});
+
+Deno.test("obtainImage() tries the policies in their order, and reports the last failure", async () => {
+  await withImages(async ({ host, recording, config, registry }) => {
+    registry[NAME] = "{}";
+    await obtainImage(host, config, requestFor(NAME), NEVER);
+    registry[NAME] = "received unexpected HTTP status: 503 Service Unavailable";
+    const both = requestFor(NAME, { policies: ["always", "if-not-present"] });
+    await obtainImage(host, config, both, NEVER);
+    assert.match(recording.err(), /503 Service Unavailable; trying the next pull policy/);
+    await assert.rejects(obtainImage(host, config, requestFor(NAME), NEVER), {
+      kind: "host",
+      message: /503/,
+    });
+  });
+});
+
+Deno.test("obtainImage() tries three times after network trouble, and once after another failure", async () => {
+  await withImages(async ({ host, recording, config, registry, failures }) => {
+    registry[NAME] = "{}";
+    failures.push('Get "https://registry.example:5000/v2/": connection reset by peer');
+    await obtainImage(host, config, requestFor(NAME), NEVER);
+    assert.match(recording.err(), /connection reset by peer; next attempt in [23] s/);
+    registry[NAME] = '{"other":1}';
+    failures.push(...Array(3).fill("unexpected EOF"), "not used");
+    await assert.rejects(obtainImage(host, config, requestFor(NAME), NEVER), /unexpected EOF/);
+    assert.deepEqual(failures, ["not used"]);
+    failures.splice(0, 1, "writing blob: no space left on device", "not used");
+    await assert.rejects(obtainImage(host, config, requestFor(NAME), NEVER), {
+      kind: "host",
+      hint: /nspawn-runner gc/,
+    });
+    assert.deepEqual(failures, ["not used"]);
+  });
+});
+
+Deno.test("obtainImage() gives credentials to skopeo by a file that is gone afterwards", async () => {
+  await withImages(async ({ host, recording, config, registry }) => {
+    registry[NAME] = "{}";
+    const credentials = {
+      username: "ci",
+      password: "s3cret",
+      identityToken: null,
+      scope: "registry.example:5000/g",
+      source: "the job",
+    };
+    let written = "";
+    const files = {
+      ...host.files,
+      async write(path: string, content: string | Uint8Array, mode?: number) {
+        if (typeof content === "string" && /auths/.test(content)) written += content;
+        await host.files.write(path, content, mode);
+      },
+    };
+    await obtainImage({ ...host, files }, config, requestFor(NAME, { credentials }), NEVER);
+    const auth = `{"auths":{"registry.example:5000":{"auth":"${btoa("ci:s3cret")}"}}}`;
+    assert.equal(written, auth + auth);
+    assert.deepEqual(await host.files.list("/run/nspawn-runner/images"), []);
+    const seen = JSON.stringify(recording.processes) + recording.err();
+    assert.ok(!seen.includes("s3cret") && !seen.includes(btoa("ci:s3cret")));
+    assert.match(recording.err(), /Using credentials for registry.example:5000\/g from the job/);
+  });
+});
