@@ -12,13 +12,11 @@ export type { Lower } from "./lower.ts";
 export interface MachinePlan {
   readonly name: MachineName;
   readonly store: string;
-  /** Returns the tree to start from as it is now: maintenance may replace it until a lease names it. */
-  readonly tree: () => Promise<BaseTree>;
   /**
-   * Returns whether the tree may still be used, while no other machine is reserved; by default, whether
-   * {@linkcode MachinePlan.tree} still returns it. That may take longer for a pulled image.
+   * Returns the tree to start from as it is now: maintenance may replace it until a lease names it. A pulled image may
+   * be removed, and is pulled again.
    */
-  readonly isCurrent?: (tree: BaseTree) => Promise<boolean>;
+  readonly tree: () => Promise<BaseTree>;
   /** Whether the machine's root is the tree itself: a chroot is built in it. */
   readonly changesTree?: boolean;
   /** Called once the tree is reserved, before anything of it runs. */

@@ -9,6 +9,7 @@ import type { Host } from "../../host/host.ts";
 import { parseSize } from "../../text/size.ts";
 import { couldOwnIds } from "../record/host_probe.ts";
 import { canMapOwners } from "../record/ids.ts";
+import { isPulledImage } from "../record/lower.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { BaseTree, MachinePlan } from "../record/plan.ts";
 import { findUser, type MachineUser } from "../record/user.ts";
@@ -77,23 +78,29 @@ export async function planTree(
 
 /** Finds the tree that the chroot has at this moment. */
 export async function snapshotTree(host: Host, plan: MachinePlan): Promise<TreeSnapshot> {
-  const tree = await plan.tree();
+  return await snapshot(host, await plan.tree());
+}
+
+async function snapshot(host: Host, tree: BaseTree): Promise<TreeSnapshot> {
   const stat = await host.files.stat(tree.path);
   return { tree, identity: `${stat?.dev}-${stat?.ino}-${stat?.born?.getTime()}` };
 }
 
-/** Returns whether the chroot still has this tree, or the store the image. */
+/**
+ * Returns whether the chroot still has this tree. A pulled image is not asked for again, since that may take long while
+ * no other machine can be reserved: it is current unless it was removed.
+ */
 export async function isCurrent(
   host: Host,
   plan: MachinePlan,
   { tree, identity }: TreeSnapshot,
 ): Promise<boolean> {
+  const isImage = isPulledImage(tree);
+  if (isImage && await host.files.lstat(tree.path) === null) return false;
   // Maintenance replaces the helper root like any chroot, but a machine may also use an earlier generation of it.
-  const hasHelper = async () =>
-    tree.helper === null || await host.files.lstat(tree.helper.path) !== null;
-  if (plan.isCurrent !== undefined) return await plan.isCurrent(tree) && await hasHelper();
-  const now = await snapshotTree(host, plan);
-  return now.tree.path === tree.path && now.identity === identity && await hasHelper();
+  if (tree.helper !== null && await host.files.lstat(tree.helper.path) === null) return false;
+  const now = isImage ? await snapshot(host, tree) : await snapshotTree(host, plan);
+  return now.tree.path === tree.path && now.identity === identity;
 }
 
 /** Bytes that the machine may write; null for no limit. */

@@ -151,25 +151,29 @@ Deno.test("reserve() refuses a store that another host uses", () =>
     });
   }));
 
-Deno.test("reserve() obtains an image again that was removed meanwhile, before it takes the lock", () =>
+Deno.test("reserve() asks for an image again that was removed meanwhile, and never under the lock", () =>
   inFolder(async (folder) => {
+    const [first = "", second = ""] = await treesIn(folder, "first", "second");
     const { host } = probedHost(folder, () => Promise.resolve());
-    const asked: string[] = [];
     const base = await planOf(`${folder}/store`).tree();
+    const asked: string[] = [];
     const plan = planOf(`${folder}/store`, {
-      tree() {
-        asked.push("tree");
-        return Promise.resolve(base);
-      },
-      isCurrent() {
-        asked.push("isCurrent");
-        return Promise.resolve(asked.length > 2);
+      async tree() {
+        const path = asked.length === 0 ? first : second;
+        asked.push(path);
+        if (path === second) await Deno.remove(first, { recursive: true });
+        return { ...base, path, lower: { folder: "/layers", layers: ["top", "base"] } };
       },
       settings: { ...SETTINGS, storage: "tmpfs", private_users: "off", boot: false },
+      onUnconfined: async ({ path }) => {
+        if (path === first) await Deno.rename(first, `${first}.removed`);
+        if (path === first) await Deno.mkdir(first); // it was pulled again meanwhile
+      },
     });
     await host.files.makeDirectory(plan.store);
-    await reserve(host, plan, await prepareHost(host, plan, quiet), quiet);
-    assert.deepEqual(asked, ["tree", "isCurrent", "tree", "isCurrent"]);
+    const { lease } = await reserve(host, plan, await prepareHost(host, plan, quiet), quiet);
+    assert.deepEqual(asked, [first, second]);
+    assert.deepEqual(lease.chroot.lower, { folder: "/layers", layers: ["top", "base"] });
   }));
 
 Deno.test("reserve() lets the plan refuse a booted machine without a user namespace", () =>
