@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { type Failure, hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { type Lower, treeAsLower } from "./lower.ts";
+import { type RootSource, treeAsLower } from "./lower.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import type { Network } from "./network.ts";
 import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
@@ -99,11 +99,8 @@ export type CommonLease = Pick<
 >;
 
 /** The chroot or the pulled image that a machine started from. */
-export interface UsedChroot {
+export interface UsedChroot extends RootSource {
   readonly name: string;
-  /** Its tree, as a path without symlinks; of a pulled image, the folder of its facts. */
-  readonly path: string;
-  readonly lower: Lower;
 }
 
 /** A machine's PID 1, and the restrictions that a command takes over when it enters the machine. */

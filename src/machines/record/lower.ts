@@ -6,14 +6,19 @@ export interface Lower {
   readonly layers: readonly string[];
 }
 
+/** What a machine starts from: the tree of a chroot, or a pulled image. */
+export interface RootSource {
+  /** The tree, as a path without symlinks; of an image, a folder with those of its files that the host reads. */
+  readonly path: string;
+  readonly lower: Lower;
+}
+
 /** Returns the only layer of a machine whose root is a whole tree. */
 export function treeAsLower(tree: string): Lower {
   return { folder: tree, layers: ["."] };
 }
 
-/** Returns whether a machine starts from a pulled image, of which its path has only what the host reads. */
-export function isPulledImage(
-  { path, lower }: { readonly path: string; readonly lower: Lower },
-): boolean {
+/** Returns whether a machine starts from a pulled image. */
+export function isPulledImage({ path, lower }: RootSource): boolean {
   return lower.folder !== path;
 }

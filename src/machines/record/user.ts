@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { isPulledImage, type RootSource } from "./lower.ts";
 
 /** A user from the chroot's passwd(5). */
 export interface MachineUser {
@@ -19,13 +20,15 @@ type Fields = readonly string[];
  * Returns the user of scripts; null for root.
  *
  * @param wanted A name or a number, optionally with `:GROUP`, as images write it; empty for root.
- * @throws {Failure} where the chroot has no such user or group.
+ * @param base Where scripts run.
+ * @throws {Failure} where it has no such user or group.
  */
 export async function findUser(
   host: Host,
-  tree: string,
+  base: RootSource,
   wanted: string,
 ): Promise<MachineUser | null> {
+  const tree = base.path;
   const [user = "", group] = wanted.split(":");
   if (["", "root", "0"].includes(user)) return null;
   const entry = findEntry(await readEntries(host, tree, "passwd"), user);
@@ -37,14 +40,23 @@ export async function findUser(
     home,
   };
   if (!ID.test(uid) || !ID.test(`${own.gid}`) || !USER_NAME.test(name) || !HOME.test(home)) {
-    throw refused(
-      `Cannot run scripts as user ${JSON.stringify(wanted)}: the chroot has none`,
-      `Create one in its definition: setup = ["${
-        setupCommandFor(USER_NAME.test(user) ? user : "ci")
-      }"]`,
-    );
+    throw unknownUser(wanted, isPulledImage(base));
   }
   return own;
+}
+
+function unknownUser(wanted: string, isImage: boolean): Error {
+  const [user = ""] = wanted.split(":");
+  return refused(
+    `Cannot run scripts as user ${JSON.stringify(wanted)}: the ${
+      isImage ? "image" : "chroot"
+    } has none`,
+    isImage
+      ? "Name one that the image has, or a number, by image:docker:user in the job"
+      : `Create one in its definition: setup = ["${
+        setupCommandFor(USER_NAME.test(user) ? user : "ci")
+      }"]`,
+  );
 }
 
 /** Maintenance runs it again, when the user exists. */

@@ -66,7 +66,7 @@ export async function planTree(
     interrupt,
   });
   const booted = settings.boot && await hasInit(host, tree.path);
-  const user = await findUser(host, tree.path, tree.user);
+  const user = await findUser(host, tree, tree.user);
   return {
     ...found,
     storage,

@@ -7,8 +7,8 @@ import type { Host } from "../../host/host.ts";
 import { ENABLE_SIMPLE_QUOTAS, hasSimpleQuotas } from "../../linux/btrfs_quota.ts";
 import { isSubvolume } from "../../linux/btrfs.ts";
 import { fileSystemOf, type KernelFacts } from "../../linux/proc.ts";
-import type { StorageKind, UsedChroot } from "../record/lease.ts";
-import { isPulledImage } from "../record/lower.ts";
+import type { StorageKind } from "../record/lease.ts";
+import { isPulledImage, type RootSource } from "../record/lower.ts";
 import { attemptInOwnMounts, probe } from "../record/host_probe.ts";
 import { btrfs } from "./btrfs.ts";
 import { overlay } from "./overlay.ts";
@@ -29,7 +29,7 @@ export interface StorageRequest {
   readonly store: string;
   /** The machine's own folder, in which an overlay is tried; it does not exist yet. */
   readonly folder: string;
-  readonly base: Pick<UsedChroot, "path" | "lower">;
+  readonly base: RootSource;
   /** Whether the machine's writes are limited. */
   readonly isLimited: boolean;
   /** When aborted, ends the wait for another process's probe. */

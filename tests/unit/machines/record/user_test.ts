@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { findUser } from "../../../../src/machines/record/user.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
@@ -38,13 +39,26 @@ const USERS: readonly (readonly [string, unknown])[] = [
 
 for (const [wanted, user] of USERS) {
   Deno.test(`findUser() knows ${JSON.stringify(wanted)}`, () =>
-    withTree(async (tree) => assert.deepEqual(await findUser(host, tree, wanted), user)));
+    withTree(async (tree) => assert.deepEqual(await findUser(host, chrootAt(tree), wanted), user)));
 }
+
+const chrootAt = (path: string) => ({ path, lower: treeAsLower(path) });
+
+Deno.test("findUser() tells a job which user its image lacks", () =>
+  withTree(async (path) => {
+    const image = { path, lower: { folder: "/layers", layers: ["top"] } };
+    assert.deepEqual(await findUser(host, image, "ci"), CI);
+    await assert.rejects(findUser(host, image, "nobody"), {
+      kind: "refused",
+      message: 'Cannot run scripts as user "nobody": the image has none',
+      hint: /image:docker:user/,
+    });
+  }));
 
 for (const wanted of ["nobody", "bad", "far", "ci:nogroup", "a b", "$x", "-1", "ci:-1", "../x"]) {
   Deno.test(`findUser() refuses ${JSON.stringify(wanted)}`, () =>
     withTree(async (tree) => {
-      await assert.rejects(findUser(host, tree, wanted), {
+      await assert.rejects(findUser(host, chrootAt(tree), wanted), {
         kind: "refused",
         message: /the chroot has none/,
         hint: /useradd/,
@@ -56,5 +70,5 @@ Deno.test("findUser() follows no link out of the chroot", () =>
   withTree(async (tree) => {
     await Deno.rename(`${tree}/etc/passwd`, `${tree}/elsewhere`);
     await Deno.symlink(`${tree}/elsewhere`, `${tree}/etc/passwd`);
-    await assert.rejects(findUser(host, tree, "ci"), { kind: "refused" });
+    await assert.rejects(findUser(host, chrootAt(tree), "ci"), { kind: "refused" });
   }));

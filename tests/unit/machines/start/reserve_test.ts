@@ -183,7 +183,8 @@ Deno.test("reserve() lets the plan refuse a booted machine without a user namesp
       await Deno.mkdir(`${path}/${program}`, { recursive: true });
     }
     const { host } = probedHost(folder, () => Promise.resolve());
-    const base = { ...await planOf(`${folder}/store`).tree(), path };
+    const own = await planOf(`${folder}/store`).tree();
+    const base = { ...own, path, lower: treeAsLower(path) };
     await host.files.makeDirectory(`${folder}/store`);
     for (const isRefused of [true, false]) {
       const plan = planOf(`${folder}/store`, {
@@ -205,7 +206,8 @@ Deno.test("reserve() plans again where maintenance removed the helper root meanw
   inFolder(async (folder) => {
     const [path = "", old = "", current = ""] = await treesIn(folder, "tree", "old", "current");
     const { host } = probedHost(folder, () => Promise.resolve());
-    const base = { ...await planOf(`${folder}/store`).tree(), path };
+    const own = await planOf(`${folder}/store`).tree();
+    const base = { ...own, path, lower: treeAsLower(path) };
     let calls = 0;
     const plan = planOf(`${folder}/store`, {
       async tree() {
