@@ -97,10 +97,10 @@ export async function isCurrent(
 ): Promise<boolean> {
   const isImage = isPulledImage(tree);
   if (isImage && await host.files.lstat(tree.path) === null) return false;
-  // Maintenance replaces the helper root like any chroot, but a machine may also use an earlier generation of it.
-  if (tree.helper !== null && await host.files.lstat(tree.helper.path) === null) return false;
   const now = isImage ? await snapshot(host, tree) : await snapshotTree(host, plan);
-  return now.tree.path === tree.path && now.identity === identity;
+  if (now.tree.path !== tree.path || now.identity !== identity) return false;
+  // Maintenance replaces the helper root like any chroot, but a machine may also use an earlier generation of it.
+  return tree.helper === null || await host.files.lstat(tree.helper.path) !== null;
 }
 
 /** Bytes that the machine may write; null for no limit. */
