@@ -5,7 +5,8 @@ import { MINIMAL_ENVIRONMENT, OPEN_FILES } from "../../linux/nsenter.ts";
 import { CHANNEL, INSIDE, SERVER_READY, STAGE_CGROUP, STOP_SECONDS } from "../record/channel.ts";
 
 /**
- * Runs as root of the machine, in the foreground: it is the payload of a plain machine, and a service of a booted one.
+ * Functions of the server, whichever roots a machine has. The program has these: `get_ready` decides before each call who
+ * will run the script, `run_script` runs it, and `start_again` replaces the server.
  *
  * The process that will run the next script waits in its cgroup, so that a call only has to wake it up. It is no
  * background process of the shell: those ignore SIGINT for good. Traps are not passed on to it.
@@ -13,15 +14,7 @@ import { CHANNEL, INSIDE, SERVER_READY, STAGE_CGROUP, STOP_SECONDS } from "../re
  * A request is `NONCE STREAMS`, then the shells that may run the script, then the options of the shell. The server
  * reports `NONCE started`, and `NONCE CODE` when no process of the script is left.
  */
-export const STAGE_SERVER_SCRIPT = `#!/bin/sh
-folder=${INSIDE}
-if [ $# -eq 0 ]; then
-  set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
-  # nspawn leaves capabilities inheritable, which scripts do not need.
-  ! setpriv --inh-caps=-all -- true 2>/dev/null || set -- setpriv --inh-caps=-all -- "$@"
-  exec "$@"
-fi
-${END_FUNCTIONS}
+export const SERVER_FUNCTIONS = `${END_FUNCTIONS}
 # systemd-shutdown waits for processes that survive SIGTERM.
 is_shutting_down() {
   read -r init </proc/1/comm && [ "$init" = systemd-shutdow ]
@@ -59,32 +52,18 @@ make_folders() {
     mkdir -p "$path" && chown "$uid:$gid" "$path"
   done
 }
-is_user_of_image() {
-  grep -q "^$name:" /etc/passwd
-}
-# Arguments: the command line of the script.
-run_as_user() {
-  export HOME="$home" USER="$name" LOGNAME="$name"
-  if [ -e "$folder/${CHANNEL.environment}" ]; then
-    while IFS= read -r line; do set -- "$line" "$@"; done <"$folder/${CHANNEL.environment}"
-    set -- env "$@"
-  fi
-  # A script that kills its process group does not kill the server.
-  ! command -v setsid >/dev/null || set -- setsid "$@"
-  exec "$@"
-}
 run_next() {
   mkdir -p "$cgroup"
   if ! echo 0 >"$cgroup/cgroup.procs"; then
     remove "$cgroup" # no process may join one that has controllers for others
     exit 250
   fi
-  name=root home=/root
-  [ ! -e ${CHANNEL.user} ] || make_folders <${CHANNEL.user}
+  get_ready
   # A run that was cancelled closes the pipe without a line, or after its script.
   until read -r _ <${CHANNEL.call}; do [ -p ${CHANNEL.call} ] || exit 250; done
+  # shellcheck disable=SC2034 # the stage counts where a machine has two roots
   {
-    read -r nonce streams
+    read -r nonce streams stage
     read -r shells
     read -r options
   } <${CHANNEL.request}
@@ -93,25 +72,7 @@ run_next() {
   if [ "$streams" = one ]; then exec 2>&1; else exec 2>${CHANNEL.stderr}; fi
   report "$nonce started" || exit 250 # from now on the output can end
   cd /
-  shell=
-  for candidate in $shells; do
-    command -v "$candidate" >/dev/null && shell=$candidate && break
-  done
-  if [ -z "$shell" ]; then
-    echo "nspawn-runner: this image has no \${shells%% *}" >&2
-    exit 127
-  fi
-  # shellcheck disable=SC2086 # a list of words
-  set -- $options "$folder/script-$nonce"
-  if [ "$name" = root ]; then
-    run_as_user "$shell" "$@"
-  elif setpriv --version >/dev/null 2>&1; then
-    groups=--clear-groups
-    ! is_user_of_image || groups=--init-groups
-    run_as_user setpriv "--reuid=$uid" "--regid=$gid" "$groups" --inh-caps=-all -- "$shell" "$@"
-  else
-    run_as_user su -p -s "$(command -v "$shell")" "$name" "$@"
-  fi
+  run_script
 }
 end_leftovers() {
   while read -r key value; do
@@ -128,9 +89,12 @@ stop() {
 restart() {
   { echo 1 >"$cgroup/cgroup.kill"; } 2>/dev/null
   [ -z "$code" ] || report_code
-  exec /bin/sh "$folder/${CHANNEL.server}" again
+  start_again
 }
+`;
 
+/** The loop of the server. */
+export const SERVER_LOOP = `
 cd "$folder" || exit # a script may move the path of the pipes
 umask 022
 trap : HUP INT
@@ -159,6 +123,60 @@ while :; do
   report_code || sleep 0.1
 done
 `;
+
+/** Runs as root of the machine, in the foreground: it is the payload of a plain machine, and a service of a booted one. */
+export const STAGE_SERVER_SCRIPT = `#!/bin/sh
+folder=${INSIDE}
+if [ $# -eq 0 ]; then
+  set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
+  # nspawn leaves capabilities inheritable, which scripts do not need.
+  ! setpriv --inh-caps=-all -- true 2>/dev/null || set -- setpriv --inh-caps=-all -- "$@"
+  exec "$@"
+fi
+${SERVER_FUNCTIONS}
+start_again() {
+  exec /bin/sh "$folder/${CHANNEL.server}" again
+}
+get_ready() {
+  name=root home=/root
+  [ ! -e ${CHANNEL.user} ] || make_folders <${CHANNEL.user}
+}
+is_user_of_image() {
+  grep -q "^$name:" /etc/passwd
+}
+# Arguments: the command line of the script.
+run_as_user() {
+  export HOME="$home" USER="$name" LOGNAME="$name"
+  if [ -e "$folder/${CHANNEL.environment}" ]; then
+    while IFS= read -r line; do set -- "$line" "$@"; done <"$folder/${CHANNEL.environment}"
+    set -- env "$@"
+  fi
+  # A script that kills its process group does not kill the server.
+  ! command -v setsid >/dev/null || set -- setsid "$@"
+  exec "$@"
+}
+run_script() {
+  shell=
+  for candidate in $shells; do
+    command -v "$candidate" >/dev/null && shell=$candidate && break
+  done
+  if [ -z "$shell" ]; then
+    echo "nspawn-runner: this image has no \${shells%% *}" >&2
+    exit 127
+  fi
+  # shellcheck disable=SC2086 # a list of words
+  set -- $options "$folder/script-$nonce"
+  if [ "$name" = root ]; then
+    run_as_user "$shell" "$@"
+  elif setpriv --version >/dev/null 2>&1; then
+    groups=--clear-groups
+    ! is_user_of_image || groups=--init-groups
+    run_as_user setpriv "--reuid=$uid" "--regid=$gid" "$groups" --inh-caps=-all -- "$shell" "$@"
+  else
+    run_as_user su -p -s "$(command -v "$shell")" "$name" "$@"
+  fi
+}
+${SERVER_LOOP}`;
 
 /**
  * The unit of the server in a booted machine. It needs nothing of the boot, and `systemctl isolate` leaves it alone.
