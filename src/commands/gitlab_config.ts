@@ -1,9 +1,9 @@
-import { resolveForJob } from "../chroots/find/resolve.ts";
-import { scriptShell } from "../chroots/find/script_shell.ts";
+import { chooseMachine } from "../app/choices.ts";
 import type { CommandRun } from "../app/command.ts";
+import { checkJobImage } from "../app/job_image.ts";
+import { scriptShell } from "../chroots/find/script_shell.ts";
 import { configAnswer, type Decisions } from "../gitlab/config_stage.ts";
 import { readJob } from "../gitlab/job.ts";
-import { chooseMachine } from "../app/choices.ts";
 
 /** Answers the config stage. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
@@ -13,12 +13,13 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   let shell: string | undefined;
   if (job !== null) {
     const { name, server } = await chooseMachine(invocation, job);
-    // An unknown image is refused here already, since GitLab Runner retries a failed prepare.
+    // An image that the job may not use is refused here already, since GitLab Runner retries a failed prepare.
     const chroot = job.image === undefined
       ? undefined
-      : await resolveForJob(host, await load(), job.image);
+      : await checkJobImage(host, await load(), job, job.image);
     decisions = { machine: name, server, chroot: chroot?.name, began };
-    if (chroot !== undefined) shell = await scriptShell(host, chroot);
+    // What GitLab Runner writes for bash runs in busybox's sh as well.
+    if (chroot !== undefined) shell = chroot === null ? "bash" : await scriptShell(host, chroot);
   }
   const answer = configAnswer({ hostname: host.hostname(), shell, decisions });
   host.terminal.out(JSON.stringify(answer) + "\n");

@@ -23,35 +23,34 @@ export function isChrootName(text: string): text is ChrootName {
 }
 
 /**
- * Returns the chroots that an image can mean, at least one, the preferred one first:
+ * Returns the chroots that an image can mean, the preferred one first; none where it can mean no chroot:
  * `registry.example/ci/debian:bookworm` means `debian-bookworm`, or else `bookworm`.
+ */
+export function chrootNamesIn(image: string): ChrootName[] {
+  const parts = image.split("/");
+  const [repository = "", tag, ...more] = parts.at(-1)!.split(":");
+  // A path of the host is no image. Both parts must be valid: `../x:bookworm` is an attack, not another name of bookworm.
+  const isImage = parts.slice(0, -1).every(isRegistryPart) && more.length === 0 && tag !== "" &&
+    isChrootName(repository);
+  if (!isImage) return [];
+  return (tag === undefined ? [repository] : [`${repository}-${tag}`, tag]).filter(isChrootName);
+}
+
+/**
+ * Returns the chroots that an image can mean, at least one, the preferred one first.
  *
  * @throws {Failure} if the image cannot mean a chroot.
  */
 export function namesOfImage(image: string): ChrootName[] {
-  if (image.includes("@")) {
-    throw refused(
-      `Cannot use image ${JSON.stringify(image)}: a chroot has no digest`,
-      "Name the chroot alone, without '@'",
-    );
-  }
-  const last = lastComponent(image);
-  const [repository = "", tag, ...more] = last.split(":");
-  if (more.length > 0 || tag === "") throw notAnImage(image);
-  const names = tag === undefined ? [repository] : [`${repository}-${tag}`, tag];
-  const valid = names.filter(isChrootName);
-  // Both parts must be valid: `../x:bookworm` is an attack, not another name of bookworm.
-  if (!isChrootName(repository) || valid.length === 0) throw notAnImage(image);
-  return valid;
+  const names = chrootNamesIn(image);
+  if (names.length > 0) return names;
+  throw refused(
+    `Cannot use image ${JSON.stringify(image)}: ${noChrootReason(image)}`,
+    image.includes("@") ? "Name the chroot alone, without '@'" : NAME_RULE,
+  );
 }
 
-/** Returns what follows the registry and its folders; a path of the host is no image. */
-function lastComponent(image: string): string {
-  const parts = image.split("/");
-  if (!parts.slice(0, -1).every(isRegistryPart)) throw notAnImage(image);
-  return parts.at(-1) ?? "";
-}
-
-function notAnImage(image: string): Error {
-  return refused(`Cannot use image ${JSON.stringify(image)}: it names no chroot`, NAME_RULE);
+/** Returns why an image can mean no chroot. */
+export function noChrootReason(image: string): string {
+  return image.includes("@") ? "a chroot has no digest" : "it names no chroot";
 }

@@ -23,9 +23,9 @@ export function isPushTarget(text: string): boolean {
   return PUSH_TARGET.test(text);
 }
 
-const JOB_IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/-]*$/;
+const JOB_IMAGE = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._:/-]*(?:@${DIGEST})?$`);
 
-/** Returns whether a text may follow `image:` in a job: a chroot's name, perhaps with registry and tag. */
+/** Returns whether a text may follow `image:` in a job: a name, perhaps with registry, tag and digest. */
 export function isJobImage(text: string): boolean {
   return JOB_IMAGE.test(text);
 }

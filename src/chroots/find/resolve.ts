@@ -1,11 +1,11 @@
 /** Finds the chroot that an image means. */
 
-import { type ChrootName, namesOfImage } from "../../config/chroot_name.ts";
+import { type ChrootName, chrootNamesIn, namesOfImage } from "../../config/chroot_name.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
-import { globRegExp } from "../../text/glob.ts";
 import { findDefinition } from "../definition/find_definition.ts";
 import { findPlaybook } from "../definition/playbook.ts";
+import { isAllowed } from "./allowed.ts";
 import type { Chroot } from "./chroot.ts";
 import { lookUpTree } from "./lookup.ts";
 
@@ -16,19 +16,23 @@ import { lookUpTree } from "./lookup.ts";
  * @throws {Failure} where there is none, with the chroots that exist.
  */
 export async function resolveChroot(host: Host, config: Config, image: string): Promise<Chroot> {
-  const chroot = await lookUpChroot(host, config, image);
+  const chroot = await firstChroot(host, config, namesOfImage(image));
   if (chroot !== null) return chroot;
   const { unknownImage } = await import("./image_failures.ts");
   throw await unknownImage(host, config, image);
 }
 
-/** Returns null where the image means no chroot. */
-async function lookUpChroot(host: Host, config: Config, image: string): Promise<Chroot | null> {
-  const names = namesOfImage(image);
+/** Finds the first of some chroots, by name, then by alias; null where there is none. */
+async function firstChroot(
+  host: Host,
+  config: Config,
+  names: readonly ChrootName[],
+): Promise<Chroot | null> {
   for (const name of names) {
     const chroot = await findChroot(host, config, name);
     if (chroot !== null) return chroot;
   }
+  if (names.length === 0) return null;
   // Loaded only here: most images are names of chroots, and every job's start-up pays for imports.
   const { chrootOfAlias } = await import("./alias.ts");
   const name = await chrootOfAlias(host, config, names);
@@ -62,10 +66,10 @@ export async function findForJob(
   config: Config,
   image: string,
 ): Promise<Chroot | null> {
-  const chroot = await lookUpChroot(host, config, image);
+  const chroot = await firstChroot(host, config, chrootNamesIn(image));
   if (chroot === null || isAllowed(config, chroot.name)) return chroot;
   const { deniedImage } = await import("./image_failures.ts");
-  throw await deniedImage(host, config, image, (name) => isAllowed(config, name));
+  throw await deniedImage(host, config, image);
 }
 
 /**
@@ -76,10 +80,6 @@ export async function findForJob(
 export async function resolveForJob(host: Host, config: Config, image: string): Promise<Chroot> {
   const chroot = await findForJob(host, config, image);
   if (chroot !== null) return chroot;
-  const { unknownImage } = await import("./image_failures.ts");
-  throw await unknownImage(host, config, image, (name) => isAllowed(config, name));
-}
-
-function isAllowed({ allowed_images }: Config, name: string): boolean {
-  return allowed_images.some((pattern) => globRegExp(pattern)?.test(name));
+  const { unknownJobImage } = await import("./image_failures.ts");
+  throw await unknownJobImage(host, config, image);
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isChrootName, namesOfImage } from "../../../src/config/chroot_name.ts";
+import { chrootNamesIn, isChrootName, namesOfImage } from "../../../src/config/chroot_name.ts";
 import { Failure } from "../../../src/failure.ts";
 
 const MEANINGS: Readonly<Record<string, readonly string[]>> = {
@@ -19,7 +19,10 @@ const MEANINGS: Readonly<Record<string, readonly string[]>> = {
 };
 
 for (const [image, names] of Object.entries(MEANINGS)) {
-  Deno.test(`namesOfImage() of ${image}`, () => assert.deepEqual(namesOfImage(image), names));
+  Deno.test(`namesOfImage() of ${image}`, () => {
+    assert.deepEqual(namesOfImage(image), names);
+    assert.deepEqual(chrootNamesIn(image), names);
+  });
 }
 
 /** What a stranger may write as an image. */
@@ -86,6 +89,7 @@ const HOSTILE = [
 
 for (const image of HOSTILE) {
   Deno.test(`namesOfImage() refuses ${JSON.stringify(image).slice(0, 40)}`, () => {
+    assert.deepEqual(chrootNamesIn(image), []);
     assert.throws(() => namesOfImage(image), (error) => {
       assert.ok(error instanceof Failure);
       assert.equal(error.kind, "refused");
