@@ -4,7 +4,8 @@ import type { Invocation } from "./command.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, refused, usageError } from "../failure.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
-import { type Job, readJob, serverHash } from "../gitlab/job.ts";
+import type { Job } from "../gitlab/job.ts";
+import { serverHash } from "../gitlab/server_hash.ts";
 import type { Host } from "../host/host.ts";
 import { isMachineName, type MachineName, machineName } from "../machines/record/name.ts";
 
@@ -36,7 +37,7 @@ export async function chooseMachine(
 
 /**
  * Returns the machine of a stage after the config stage, which has put the machine's name into the environment. The
- * job is read only where that name is missing or `--id` is given.
+ * job is read only where that name is missing or `--id` is given; most calls do not even load what reads it.
  *
  * @throws {Failure} as {@linkcode chooseMachine}.
  */
@@ -46,6 +47,7 @@ export async function machineOfStage(
 ): Promise<Pick<ChosenMachine, "name" | "server">> {
   const decided = decisionsOf(host.env);
   if (decided === undefined || invocation.options["id"] !== undefined) {
+    const { readJob } = await import("../gitlab/job.ts");
     return await chooseMachine(invocation, await readJob(host));
   }
   const { machine: name, server } = decided;

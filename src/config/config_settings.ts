@@ -33,7 +33,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "/var/lib/nspawn-runner",
     allowed: PATH,
-    help: "Folder of chroots, machines and caches",
     check: absolutePath,
   },
   {
@@ -41,7 +40,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "/etc/nspawn-runner",
     allowed: PATH,
-    help: "Folder of definitions and playbooks, preferred to the store",
     check: absolutePath,
   },
   {
@@ -49,7 +47,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: "an image as a job names it",
-    help: "Image of a job that names none",
     check: text(isJobImage),
   },
   {
@@ -57,7 +54,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: ["*"],
     allowed: "a list of chroot names, in which * ? and [...] match as in a shell",
-    help: "Chroots that jobs may use",
     check: patterns,
   },
   {
@@ -65,7 +61,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: [],
     allowed: 'a list of patterns like ["docker.io/library/*"]',
-    help: "Images of registries that jobs may use if no chroot matches",
     check: imagePatterns,
   },
   {
@@ -73,7 +68,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: ["always"],
     allowed: POLICIES,
-    help: "Pull policies of jobs that name none, in this order",
     check: pullPolicies,
   },
   {
@@ -81,7 +75,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: POLICIES,
-    help: "Pull policies that jobs may name; else those of pull_policy",
     check: pullPolicies,
   },
   {
@@ -89,7 +82,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "helper",
     allowed: "the name of a chroot",
-    help: "Chroot for checkout, caches and artifacts of pulled images",
     check: text(isChrootName),
   },
   {
@@ -97,7 +89,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: false,
     allowed: FLAG,
-    help: "Whether builds may run programs of images as the host's root",
     check: flag,
   },
   {
@@ -105,7 +96,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "10.231.0.0/19",
     allowed: "a network of IPv4 like 10.231.0.0/19, from /16 to /28",
-    help: "Addresses of machines, not used by anything else on the host",
     check: range,
   },
   {
@@ -113,7 +103,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: [],
     allowed: 'a list of addresses and networks like ["169.254.0.0/16", "fd00::/8"]',
-    help: "Addresses that private networks cannot reach, but for DNS",
     check: networks,
   },
   {
@@ -121,7 +110,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: [],
     allowed: "a list like that of network_deny",
-    help: "Addresses that private networks reach in any case",
     check: networks,
   },
   {
@@ -129,7 +117,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: 2,
     allowed: "a whole number from 1 to 100",
-    help: "Generations kept of a chroot, including the current one",
     check: wholeNumber(1, 100),
   },
   {
@@ -137,7 +124,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "24h",
     allowed: DURATION,
-    help: "Longest life of a machine whose job has no timeout",
     check: seconds(60, LONGEST),
   },
   {
@@ -145,7 +131,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: DURATION,
-    help: "How long a failed job's files are kept for `shell`",
     check: seconds(1, LONGEST),
   },
   {
@@ -153,7 +138,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: PATH,
-    help: "gitlab-runner for artifacts and caches; without it, from PATH",
     check: absolutePath,
   },
   {
@@ -161,7 +145,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: false,
     allowed: FLAG,
-    help: "Whether a project's builds folder is kept between jobs",
     check: flag,
   },
   {
@@ -169,7 +152,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "256M",
     allowed: BYTES,
-    help: "Free disk space below which no machine starts",
     check: (value: unknown) => bytesOf(value)?.count,
   },
   {
@@ -177,7 +159,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "infinity",
     allowed: `${BYTES}, or "infinity"`,
-    help: "Total size of all caches and builds folders",
     check: size,
   },
   {
@@ -185,7 +166,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "30d",
     allowed: DURATION,
-    help: "How long an unused cache or builds folder is kept",
     check: seconds(60, LONGEST),
   },
   {
@@ -193,7 +173,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "infinity",
     allowed: `${BYTES}, or "infinity"`,
-    help: "Total size of all pulled images",
     check: size,
   },
   {
@@ -201,7 +180,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: "30d",
     allowed: DURATION,
-    help: "How long an unused pulled image is kept",
     check: seconds(60, LONGEST),
   },
   {
@@ -209,7 +187,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: BYTES,
-    help: "Largest NSPAWN_MEMORY_MAX that a job may set",
     check: (value: unknown) => bytesOf(value)?.text,
   },
   {
@@ -217,7 +194,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: 'a share of one CPU like "150%"',
-    help: "Largest NSPAWN_CPU_QUOTA that a job may set",
     check: text(/^[1-9]\d{0,5}%$/),
   },
   {
@@ -225,7 +201,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: "a whole number",
-    help: "Largest NSPAWN_TASKS_MAX that a job may set",
     check: (value: unknown) => tasks(value) && text(/^\d+$/)(textOf(value)),
   },
   {
@@ -233,7 +208,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: DISK,
-    help: "Largest NSPAWN_DISK_MAX that a job may set",
     check: disk,
   },
   {
@@ -241,7 +215,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: FLAG,
-    help: "Whether a job may set NSPAWN_BOOT",
     check: flag,
   },
   {
@@ -249,7 +222,6 @@ export const CONFIG_SETTINGS = [
     where: "config",
     default: undefined,
     allowed: '"none", "private" or "host"',
-    help: "Widest NSPAWN_NETWORK that a job may set",
     check: oneOf("none", "private", "host"),
   },
 ] as const satisfies readonly Setting[];

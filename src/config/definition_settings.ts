@@ -11,7 +11,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: "the name of a suite",
-    help: "Suite that the chroot is built from",
     check: text(/^[a-z0-9][a-z0-9.-]{0,63}$/),
   },
   {
@@ -19,7 +18,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: '"tar:" or "dir:" and an absolute path, "docker:" and an image, or "oci:" and either',
-    help: "Archive, folder or image that the chroot is built from, instead of a suite",
     check: source,
   },
   {
@@ -27,7 +25,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: "the name of a chroot",
-    help: "Chroot whose current generation this one is built from, instead of a suite",
     check: text(isChrootName),
   },
   {
@@ -35,7 +32,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: 'a list like ["main", "contrib"]',
-    help: "Components of the package archive; without it, the choice of `tool`",
     check: listOf((text) => /^[a-z0-9][a-z0-9.\/-]*$/.test(text)),
   },
   {
@@ -43,7 +39,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: "a list of package names",
-    help: "Packages to install in addition to the default ones",
     check: listOf((text) => /^[a-z0-9][a-z0-9+.-]+(?::[a-z0-9]+)?$/.test(text)),
   },
   {
@@ -51,7 +46,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: PATH,
-    help: "Keys that sign the package archive; without it, those of Debian and Ubuntu",
     check: absolutePath,
   },
   {
@@ -60,7 +54,6 @@ export const DEFINITION_SETTINGS = [
     default: undefined,
     allowed:
       'a table of absolute paths, "host" = "chroot", not below /tmp, /run, /dev, /proc or /sys',
-    help: "Files and folders of the host that are copied into the chroot, before `setup`",
     check: copies,
   },
   {
@@ -68,8 +61,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: "a list of commands of sh",
-    help:
-      "Commands that run in the chroot when it is built and in maintenance, before the playbook",
     check: listOf((text) => text.trim() !== "" && !text.includes("\0")),
   },
   {
@@ -77,7 +68,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: 'a path like "plays/base.yaml", with a folder',
-    help: "Ansible playbook of another name; a relative path starts at the definition's folder",
     check: playbook,
   },
   {
@@ -85,7 +75,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: FLAG,
-    help: "Whether maintenance builds the chroot anew instead of updating a copy of it",
     check: flag,
   },
   {
@@ -93,7 +82,6 @@ export const DEFINITION_SETTINGS = [
     where: "definition",
     default: undefined,
     allowed: "a list of names that chroots may have",
-    help: "Other names by which jobs may use the chroot",
     check: listOf(isChrootName),
   },
 ] as const satisfies readonly Setting[];

@@ -28,7 +28,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "auto",
     allowed: '"auto", "overlay", "btrfs" or "tmpfs"',
-    help: "How a machine's writes are kept apart from its chroot",
     check: oneOf("auto", "overlay", "btrfs", "tmpfs"),
   },
   {
@@ -36,7 +35,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "storage",
     allowed: '"storage" or "tmpfs"',
-    help: "Where a machine's /tmp is: on its storage, or in memory",
     check: oneOf("storage", "tmpfs"),
   },
   {
@@ -44,7 +42,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: true,
     allowed: FLAG,
-    help: "Whether systemd runs as PID 1 in the machine, where its chroot has systemd",
     check: flag,
   },
   {
@@ -52,7 +49,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: undefined,
     allowed: "the name or number of a user in the chroot",
-    help: "User of scripts, builds and cache; without it, the image's user or root",
     check: (value: unknown) => text(/^(?:[a-z_][a-z0-9_.-]{0,31}|[1-9]\d{0,8})$/)(textOf(value)),
   },
   {
@@ -60,7 +56,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "auto",
     allowed: '"auto", "required" or "off"',
-    help: "Own user ids for each machine, so that its root has no rights on the host",
     check: oneOf("auto", "required", "off"),
   },
   {
@@ -68,7 +63,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "auto",
     allowed: '"auto", "private", "host" or "none"',
-    help: "Network of the machine: its own behind NAT, the host's, or none",
     check: oneOf("auto", "private", "host", "none"),
   },
   {
@@ -76,7 +70,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: [],
     allowed: 'a list of "NAME:ADDRESS" like ["gitlab.lan:192.0.2.10"]',
-    help: "Names in the /etc/hosts of machines, before those of the chroot and the host",
     check: extraHosts,
   },
   {
@@ -84,7 +77,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: undefined,
     allowed: 'a list of "HOST:MACHINE" or "HOST:MACHINE:ro", both absolute paths',
-    help: "Files and folders of the host that machines see; never the store or /",
     check: binds,
   },
   {
@@ -92,7 +84,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "bash",
     allowed: "the name or absolute path of a program in the chroot",
-    help: "Shell of scripts without a #! line",
     check: text(/^(?:[A-Za-z0-9_+][\w.+-]*|(?:\/[A-Za-z0-9_+][\w.+-]*)+)$/),
   },
   {
@@ -100,7 +91,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: true,
     allowed: FLAG,
-    help: "systemd-nspawn's filter of system calls",
     check: flag,
   },
   {
@@ -108,7 +98,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: undefined,
     allowed: 'a list like ["CAP_SYS_PTRACE"] of names from capabilities(7)',
-    help: "Additional capabilities; without own user ids they hold on the host as well",
     check: capabilities,
   },
   {
@@ -116,7 +105,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: undefined,
     allowed: 'a list of "/dev/NAME", "/dev/NAME:r" or "/dev/NAME:rw"',
-    help: "Devices of the host that all users of a machine may use",
     check: devices,
   },
   {
@@ -124,7 +112,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: undefined,
     allowed: 'a list of system calls, and of groups like "@keyring"',
-    help: "System calls that the filter allows in addition to its default",
     check: syscalls,
   },
   {
@@ -132,7 +119,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: false,
     allowed: FLAG,
-    help: "Whether jobs may run containers: kernel keyrings, FUSE, own networks",
     check: flag,
   },
   {
@@ -140,7 +126,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: 120,
     allowed: 'seconds from 1 to 86400, or text like "90s" or "2min"',
-    help: "Longest wait until a machine is ready",
     check: seconds(1, 86_400),
   },
   {
@@ -148,7 +133,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: undefined,
     allowed: "a URL of http, https, file or copy",
-    help: "Where packages are downloaded from; without it, the choice of `tool`",
     check: text(/^(?:https?:\/\/|(?:file|copy):\/)[\w.~:/@%+-]+$/),
   },
   {
@@ -156,7 +140,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "auto",
     allowed: '"auto", "mmdebstrap" or "debootstrap"',
-    help: "Program that builds chroots of Debian and Ubuntu; auto prefers mmdebstrap",
     check: oneOf("auto", "mmdebstrap", "debootstrap"),
   },
   {
@@ -164,7 +147,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: 50,
     allowed: WEIGHT,
-    help: "Share of the CPU when it is busy; a service of the host has 100",
     check: wholeNumber(1, 10_000),
   },
   {
@@ -172,7 +154,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "80%",
     allowed: MEMORY,
-    help: "Memory above which the machine is slowed down",
     check: memory,
   },
   {
@@ -180,7 +161,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "infinity",
     allowed: MEMORY,
-    help: "Memory above which processes of the machine are killed",
     check: memory,
   },
   {
@@ -188,7 +168,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "infinity",
     allowed: MEMORY,
-    help: "Swap that the machine may use in addition to memory",
     check: memory,
   },
   {
@@ -196,7 +175,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "infinity",
     allowed: 'a share of one CPU like "150%", or "infinity"',
-    help: "CPU time that the machine may use, even on an idle host",
     check: quota,
   },
   {
@@ -204,7 +182,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: 50,
     allowed: WEIGHT,
-    help: "Share of the disks when they are busy; a service of the host has 100",
     check: wholeNumber(1, 10_000),
   },
   {
@@ -212,7 +189,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "16384",
     allowed: 'a whole number, a share like "10%", or "infinity"',
-    help: "Number of processes and threads in the machine",
     check: tasks,
   },
   {
@@ -220,7 +196,6 @@ export const MACHINE_SETTINGS = [
     where: "both",
     default: "infinity",
     allowed: `${DISK}, or "infinity"`,
-    help: "Disk space of the machine's own files, without caches, kept builds and binds",
     check: (value: unknown) => value === "infinity" ? value : disk(value),
   },
 ] as const satisfies readonly Setting[];

@@ -16,10 +16,8 @@ export interface Setting {
   readonly where: "both" | "config" | "definition";
   /** As an administrator would write it; undefined for none. */
   readonly default: Value | undefined;
-  /** The allowed values, for messages and the documentation. */
+  /** The allowed values, for messages and the documentation, which has its meaning as well. */
   readonly allowed: string;
-  /** The meaning, for the documentation. */
-  readonly help: string;
   /** Returns the checked value, or undefined for a value that is not allowed. */
   readonly check: (value: unknown) => Value | undefined;
 }

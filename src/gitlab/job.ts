@@ -2,7 +2,6 @@
 
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
-import { sha256 } from "../text/hash.ts";
 
 /** One job. */
 export interface Job {
@@ -267,9 +266,4 @@ function unreadableJob(): Error {
     "Cannot read the job: JOB_RESPONSE_FILE is not what GitLab Runner writes",
     "Update GitLab Runner, or unset JOB_RESPONSE_FILE for a call by hand",
   );
-}
-
-/** Returns 32 hexadecimal digits that stand for a server: so many that no server can be chosen to have the same. */
-export async function serverHash(server: string): Promise<string> {
-  return (await sha256(server)).slice(0, 32);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../src/failure.ts";
-import { type Job, readJob, serverHash } from "../../../src/gitlab/job.ts";
+import { type Job, readJob } from "../../../src/gitlab/job.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 /** Variables that a job can set. */
@@ -168,11 +168,6 @@ Deno.test("readJob() reads the environment only without a response file", async 
 Deno.test("readJob() is null without a job", async () => {
   assert.equal(await readJob(recordingHost().host), null);
   assert.equal(await readJob(recordingHost({ env: { CUSTOM_ENV_CI_JOB_ID: "" } }).host), null);
-});
-
-Deno.test("serverHash() is 32 hexadecimal digits of SHA-256", async () => {
-  assert.equal(await serverHash("abc"), "ba7816bf8f01cfea414140de5dae2223");
-  assert.notEqual(await serverHash("https://a.example"), await serverHash("https://b.example"));
 });
 
 Deno.test("readJob() reads protection from the response, else from GitLab's variable, which no job can make true", async () => {
