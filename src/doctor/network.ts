@@ -29,7 +29,7 @@ export const network: Check = async (host, config) => {
     finding(kind, state, "nftables", "NAT, in a table of its own"),
     finding(kind, state, "forwarding", forwarding(state)),
     finding(kind, state, "DNS", nameServers(state)),
-    ...unheardResolver(state),
+    ...namesOfLinks(state),
     ...await rangeConflicts(host, config),
   ];
 };
@@ -61,14 +61,11 @@ function nameServers({ resolvers, upstream }: PrivateNetworkState): string {
     : `${servers}, where systemd-resolved answers as on the host`;
 }
 
-/** Names that only the host's own name server knows. */
-function unheardResolver({ resolverFirewalls: firewalls }: PrivateNetworkState): Finding[] {
-  if (firewalls.length === 0) return [];
-  return [weak(
-    "names of single links",
-    `not known in machines: ${firewalls[0]!.chain} drops what they ask systemd-resolved`,
-    firewalls.map(({ fix }) => fix).join(" && "),
-  )];
+/** Names that only one link of the host knows, such as a VPN's. */
+function namesOfLinks({ resolvedObstacle: obstacle }: PrivateNetworkState): Finding[] {
+  if (obstacle === null) return [];
+  const { reason, fix } = obstacle;
+  return [weak("names of single links", `not known in machines: ${reason}`, fix)];
 }
 
 function finding(

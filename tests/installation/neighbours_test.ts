@@ -123,7 +123,7 @@ async function answersAsTheHost(site: Site): Promise<void> {
     );
     assert.equal(stdout, "nameserver 10.231.0.1\n192.0.2.10\n198.51.100.10\n");
     assert.match(
-      await must(site, "nft list set inet nspawn-runner askers"),
+      await must(site, "nft list set inet nspawn-runner dns_clients"),
       /10\.231\.0\.\d+ limit/,
     );
     assert.equal(await row(), answering);

@@ -18,7 +18,7 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
   "src/gitlab/simulation.ts fileScript": "a job's own script",
   "src/gitlab/simulation.ts scriptOf": "checked as simulatedStages()",
   "src/gitlab/simulation.ts simulatedStages": "checked as simulatedStages()",
-  "src/machines/network/rules.ts askingChain": "nft",
+  "src/machines/network/rules.ts queryLimit": "nft",
   "src/machines/exec/stage_server.ts STAGE_SERVER_UNIT": "a unit of systemd",
   "src/machines/network/rules.ts chains": "nft",
   "src/machines/network/rules.ts rulesFor": "nft",

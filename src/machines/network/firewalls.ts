@@ -4,7 +4,13 @@ import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { INTERFACE_PREFIX } from "./address.ts";
 import { TABLE } from "./rules.ts";
-import { baseChains, type Call, droppingChains, mayDrop, namesMachines } from "./ruleset.ts";
+import {
+  baseChains,
+  type Call,
+  chainsThatMayDrop,
+  droppingChains,
+  namesMachines,
+} from "./ruleset.ts";
 
 /** A table with a chain that drops what is forwarded. */
 export interface Firewall {
@@ -133,31 +139,38 @@ export interface InputFirewall {
 }
 
 /**
- * Returns the chains that drop one of these calls of machines to the host. Each table with such a chain is listed: a rule may end
- * a chain with another policy.
+ * Returns the chains that drop one of these calls of machines to the host for sure. Each table with such a chain is
+ * listed: a rule may end a chain with another policy.
  *
  * @throws {Failure} of the host where a table cannot be listed.
  */
-export async function inputFirewalls(
-  tables: Tables,
-  calls: readonly Call[],
-): Promise<InputFirewall[]> {
-  const found = (await inputTables(tables)).map(({ table, text }) =>
-    calls.flatMap((call) =>
-      droppingChains(text, call).map((chain) => inputFirewall(table, chain, text, call))
-    )
-  );
-  return found.flat();
+export function inputFirewalls(tables: Tables, calls: readonly Call[]): Promise<InputFirewall[]> {
+  return firewallsAtInput(tables, calls, droppingChains);
 }
 
 /**
- * Returns whether any chain may drop one of these calls of machines to the host.
+ * Returns the chains that drop one of these calls, or may: conditions that are not known here decide.
  *
  * @throws {Failure} of the host where a table cannot be listed.
  */
-export async function mayDropAtInput(tables: Tables, calls: readonly Call[]): Promise<boolean> {
-  const found = await inputTables(tables);
-  return found.some(({ text }) => calls.some((call) => mayDrop(text, call)));
+export function possibleInputFirewalls(
+  tables: Tables,
+  calls: readonly Call[],
+): Promise<InputFirewall[]> {
+  return firewallsAtInput(tables, calls, chainsThatMayDrop);
+}
+
+async function firewallsAtInput(
+  tables: Tables,
+  calls: readonly Call[],
+  chainsOf: (table: string, call: Call) => readonly string[],
+): Promise<InputFirewall[]> {
+  const found = (await inputTables(tables)).map(({ table, text }) =>
+    calls.flatMap((call) =>
+      chainsOf(text, call).map((chain) => inputFirewall(table, chain, text, call))
+    )
+  );
+  return found.flat();
 }
 
 /** Returns the tables of others with a chain for packets to the host, as nft(8) lists them. */

@@ -5,18 +5,17 @@ import { hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { BOOT_ID } from "../../linux/proc.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
-import {
-  blockingFirewalls,
-  droppingTables,
-  type InputFirewall,
-  type Tables,
-  tablesOf,
-} from "./firewalls.ts";
+import { blockingFirewalls, droppingTables, type Tables, tablesOf } from "./firewalls.ts";
 import { ipv4Addresses } from "./address.ts";
 import type { NetworkPlan } from "../record/network.ts";
-import { type Answering, answeringServers, RESOLVED_LINES } from "./resolved.ts";
+import {
+  chooseNameServers,
+  type NameServers,
+  RESOLVED_LINES,
+  type ResolvedObstacle,
+} from "./resolved.ts";
 import { readResolvers, type Resolvers } from "./resolv.ts";
-import { letsAskHost, type Rules, rulesFor, TABLE } from "./rules.ts";
+import { allowsQueriesToHost, type Rules, rulesFor, TABLE } from "./rules.ts";
 
 /** A reason against a private network. */
 export interface Obstacle {
@@ -37,8 +36,8 @@ export interface PrivateNetworkState {
   readonly resolvers: Resolvers;
   /** The name servers of the host's own name server, where that one answers machines; else the same. */
   readonly upstream: Resolvers;
-  /** The chains because of which the host's own name server cannot answer machines. */
-  readonly resolverFirewalls: readonly InputFirewall[];
+  /** Why the host's systemd-resolved does not answer machines; null where it does, or is not the host's name server. */
+  readonly resolvedObstacle: ResolvedObstacle | null;
   /** Whether the host has a default route for IPv6. */
   readonly ipv6: boolean;
   /** Whether the host forwarded packets before this call. */
@@ -116,8 +115,8 @@ export async function preparePrivateNetwork(
   const tables = tablesOf(host, chains);
   const upstream = await reading;
   const obstacle = obstacleOfNft(facts);
-  const { resolvers, firewalls, failed } = obstacle !== undefined
-    ? { resolvers: upstream, firewalls: [], failed: [obstacle] }
+  const { resolvers, obstacle: resolvedObstacle, failed } = obstacle !== undefined
+    ? { resolvers: upstream, obstacle: null, failed: [obstacle] }
     : await loadForServers(host, plan, { upstream, tables, facts, mode });
   return {
     obstacles: [
@@ -127,7 +126,7 @@ export async function preparePrivateNetwork(
     ],
     resolvers,
     upstream,
-    resolverFirewalls: firewalls,
+    resolvedObstacle,
     ipv6,
     forwarded: !needsForward4 && !needsForward6,
     boot,
@@ -154,20 +153,24 @@ async function loadForServers(
   host: Host,
   plan: NetworkPlan,
   { upstream, tables, facts, mode }: LoadOptions,
-): Promise<Answering & { readonly failed: readonly Obstacle[] }> {
+): Promise<NameServers & { readonly failed: readonly Obstacle[] }> {
   const range = plan.network_range;
   const options = { range, tables, facts: facts.chains, mayChange: mode === "change" };
-  const answering = await answeringServers(host, upstream, options);
+  const chosen = await chooseNameServers(host, upstream, options);
   const load = (servers: readonly string[]) =>
     loadRules(host, rulesFor(plan, servers), facts, mode);
-  const wasTold = letsAskHost(facts.chains);
+  const wasTold = allowsQueriesToHost(facts.chains);
   const kept = wasTold ? [ipv4Addresses(range, 0).gateway] : [];
-  const { servers } = answering.resolvers;
+  const { servers } = chosen.resolvers;
   const failed = await load([...new Set([...upstream.servers, ...servers, ...kept])]);
-  if (failed.length === 0 || answering.resolvers === upstream || wasTold) {
-    return { ...answering, failed };
+  if (failed.length === 0 || chosen.resolvers === upstream || wasTold) {
+    return { ...chosen, failed };
   }
-  return { resolvers: upstream, firewalls: [], failed: await load(upstream.servers) };
+  const obstacle = {
+    reason: `nftables cannot limit the queries of machines: ${failed[0]!.reason}`,
+    fix: failed[0]!.fix,
+  };
+  return { resolvers: upstream, obstacle, failed: await load(upstream.servers) };
 }
 
 /**

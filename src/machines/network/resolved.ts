@@ -1,21 +1,28 @@
 /** Lets systemd-resolved(8) answer machines as it answers the host: it knows which link has a name's server. */
 
 import { join } from "@std/path/posix";
+import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
 import { ipv4Addresses } from "./address.ts";
-import { type InputFirewall, inputFirewalls, mayDropAtInput, type Tables } from "./firewalls.ts";
+import { possibleInputFirewalls, type Tables } from "./firewalls.ts";
 import type { Resolvers } from "./resolv.ts";
 
 /** The name servers for machines. */
-export interface Answering {
+export interface NameServers {
   readonly resolvers: Resolvers;
-  /** The chains that keep machines from asking systemd-resolved for sure. */
-  readonly firewalls: readonly InputFirewall[];
+  /** Why machines get the upstream servers of the host's systemd-resolved; null where that is not the case. */
+  readonly obstacle: ResolvedObstacle | null;
 }
 
-/** The address at which machines ask, and what decides whether they reach it. */
-export interface AnswerOptions {
+/** A reason why systemd-resolved(8) does not answer machines. */
+export interface ResolvedObstacle {
+  readonly reason: string;
+  readonly fix: string;
+}
+
+/** The address of systemd-resolved for machines, and what decides whether they reach it. */
+export interface NameServerOptions {
   /** The addresses of machines. */
   readonly range: string;
   readonly tables: Tables;
@@ -50,29 +57,66 @@ export const RESOLVED_LINES = `
  * there or can be told to, and no firewall may be in between. Returns the upstream servers otherwise. Both together would
  * not do: musl asks all servers at once, and takes the first answer.
  */
-export async function answeringServers(
+export async function chooseNameServers(
   host: Host,
   upstream: Resolvers,
-  { range, tables, facts, mayChange }: AnswerOptions,
-): Promise<Answering> {
-  const unchanged = { resolvers: upstream, firewalls: [] };
-  if (!upstream.isStubOfResolved || !/^resolved$/m.test(facts)) return unchanged;
-  if (/^legacy filter$/m.test(facts)) return unchanged;
-  const calls = (["udp", "tcp"] as const).map((protocol) => ({ protocol, port: 53, range }));
-  const mayDrop = await mayDropAtInput(tables, calls).catch(() => true);
-  if (mayDrop) {
-    const firewalls = await inputFirewalls(tables, calls).catch(() => []);
-    return { resolvers: upstream, firewalls };
-  }
-  const { gateway } = ipv4Addresses(range, 0);
-  const answers = facts.includes(` ${socketAt(gateway)} `) ||
-    await canAnswerAt(host, gateway, mayChange);
-  if (!answers) return unchanged;
+  options: NameServerOptions,
+): Promise<NameServers> {
+  if (!upstream.isStubOfResolved) return { resolvers: upstream, obstacle: null };
+  const { gateway } = ipv4Addresses(options.range, 0);
+  const obstacle = await obstacleOf(host, gateway, options);
+  if (obstacle !== null) return { resolvers: upstream, obstacle };
   const resolvers = { ...upstream, servers: [gateway], isHostFile: false, onlyStubs: false };
-  return { resolvers, firewalls: [] };
+  return { resolvers, obstacle };
 }
 
-async function canAnswerAt(host: Host, gateway: string, mayChange: boolean): Promise<boolean> {
+async function obstacleOf(
+  host: Host,
+  gateway: string,
+  { range, tables, facts, mayChange }: NameServerOptions,
+): Promise<ResolvedObstacle | null> {
+  if (!/^resolved$/m.test(facts)) {
+    return {
+      reason: "systemd-resolved does not run",
+      fix: "systemctl enable --now systemd-resolved",
+    };
+  }
+  if (/^legacy filter$/m.test(facts)) {
+    return {
+      reason: "iptables-legacy may drop the queries of machines",
+      fix: "Load its rules with iptables-nft instead, and remove those of iptables-legacy",
+    };
+  }
+  const firewall = await obstacleOfFirewalls(tables, range);
+  if (firewall !== null) return firewall;
+  const listens = facts.includes(` ${socketAt(gateway)} `) ||
+    await canListenAt(host, gateway, mayChange);
+  if (listens) return null;
+  return {
+    reason: `systemd-resolved did not listen at ${gateway} when it was told to`,
+    fix: "See journalctl --unit=systemd-resolved; " +
+      `to try again: rm ${TRIED_FILE} and systemctl restart systemd-resolved`,
+  };
+}
+
+async function obstacleOfFirewalls(
+  tables: Tables,
+  range: string,
+): Promise<ResolvedObstacle | null> {
+  const calls = (["udp", "tcp"] as const).map((protocol) => ({ protocol, port: 53, range }));
+  try {
+    const firewalls = await possibleInputFirewalls(tables, calls);
+    if (firewalls.length === 0) return null;
+    return {
+      reason: `${firewalls[0]!.chain} may drop the queries of machines`,
+      fix: firewalls.map(({ fix }) => fix).join(" && "),
+    };
+  } catch (error) {
+    return { reason: messageOf(error), fix: "Try again, and see nft list ruleset" };
+  }
+}
+
+async function canListenAt(host: Host, gateway: string, mayChange: boolean): Promise<boolean> {
   if (!mayChange) { // the first machine tries
     const tried = await host.files.read(TRIED_FILE).catch(() => null) ?? "";
     return !tried.split("\n").includes(gateway);

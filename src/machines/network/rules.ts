@@ -40,7 +40,7 @@ export function rulesFor(plan: NetworkPlan, servers: readonly string[]): Rules {
     set("denied", [...METADATA, ...plan.network_deny]);
   const rules = (mark: string) =>
     `table ${TABLE}\ndelete table ${TABLE}\ntable ${TABLE} {${sets}
-${servers.includes(gateway) ? askingChain(gateway) : ""}${chains(plan.network_range, mark)}}\n`;
+${servers.includes(gateway) ? queryLimit(gateway) : ""}${chains(plan.network_range, mark)}}\n`;
   const mark = `rules ${digest(rules(""))}`;
   return { text: rules(mark), mark };
 }
@@ -50,20 +50,20 @@ ${servers.includes(gateway) ? askingChain(gateway) : ""}${chains(plan.network_ra
  *
  * @param chains The output of `nft list chains`.
  */
-export function letsAskHost(chains: string): boolean {
+export function allowsQueriesToHost(chains: string): boolean {
   return chains.split(/^(?=table )/m).some((table) =>
-    table.startsWith(`table ${TABLE} {`) && /^\tchain asking \{/m.test(table)
+    table.startsWith(`table ${TABLE} {`) && /^\tchain dns_limit \{/m.test(table)
   );
 }
 
 /** Keeps each machine from asking the host's own name server so often that it answers nobody else. */
-function askingChain(gateway: string): string {
-  return `  set askers {
+function queryLimit(gateway: string): string {
+  return `  set dns_clients {
     type ipv4_addr; size 65535; flags dynamic;
   }
-  chain asking {
+  chain dns_limit {
     type filter hook input priority -11; policy accept;
-    iifname ${ANY} ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 add @askers { ip saddr limit rate over 500/second burst 1000 packets } drop
+    iifname ${ANY} ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 add @dns_clients { ip saddr limit rate over 500/second burst 1000 packets } drop
   }
 `;
 }

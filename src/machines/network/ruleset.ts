@@ -64,9 +64,10 @@ export function droppingChains(table: string, call: Call): string[] {
     .map(({ name }) => name);
 }
 
-/** Returns whether a base chain for packets to the host may drop a call: conditions that are not known here decide. */
-export function mayDrop(table: string, call: Call): boolean {
-  return verdictsOf(table, call).some(({ verdicts }) => verdicts.has("drop"));
+/** Returns the base chains for packets to the host that may drop a call: conditions that are not known here decide. */
+export function chainsThatMayDrop(table: string, call: Call): string[] {
+  return verdictsOf(table, call).filter(({ verdicts }) => verdicts.has("drop"))
+    .map(({ name }) => name);
 }
 
 /** Returns all verdicts that each base chain for packets to the host may have on a call. */

@@ -26,6 +26,21 @@ Deno.test("network() tries the rules without loading them, and names obstacles",
   assert.deepEqual(state(dns!), ["weak", true]);
 });
 
+Deno.test("network() says why machines ask the servers of systemd-resolved and not itself", async () => {
+  const files = {
+    "/etc/resolv.conf": "nameserver 127.0.0.53\n",
+    "/run/systemd/resolve/resolv.conf": "nameserver 192.0.2.1\n",
+  };
+  const answer = (argv: readonly string[]): Answer => ({
+    stdout: argv[2] === FACTS_SCRIPT ? "1\nresolved\nlegacy filter\n" : "",
+  });
+  const rows = await find(network, { files, answer });
+  const { found, ...rest } = rows.find(({ topic }) => topic === "names of single links")!;
+  const reason = "iptables-legacy may drop the queries of machines";
+  assert.equal(found, `not known in machines: ${reason}`);
+  assert.equal(rest.state, "weak");
+});
+
 /** What is found on a host, and the states of the rows "network", "nftables" and "forwarding". */
 const HOSTS: readonly (readonly [string, string, string, readonly string[]])[] = [
   ["auto", "", "lacks nft\n", ["weak", "weak", "ok"]],

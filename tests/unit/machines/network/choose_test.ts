@@ -259,7 +259,7 @@ function hostOfResolved(facts: string, load: (rules: string) => Answer) {
 
 const LISTENS = "resolved\n  7: 0100010A:0035 00000000:0000 07\n";
 const ASKING =
-  "table inet nspawn-runner {\n\tchain asking {\n\t\ttype filter hook input priority -11; policy accept;\n\t}\n}\n";
+  "table inet nspawn-runner {\n\tchain dns_limit {\n\t\ttype filter hook input priority -11; policy accept;\n\t}\n}\n";
 
 Deno.test("chooseNetwork() uses the upstream servers where the host cannot limit what machines ask its own", async () => {
   const { host, loaded } = hostOfResolved(

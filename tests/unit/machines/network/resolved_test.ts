@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { tablesOf } from "../../../../src/machines/network/firewalls.ts";
 import {
-  type Answering,
-  answeringServers,
+  chooseNameServers,
   LISTEN_SCRIPT,
+  type NameServers,
 } from "../../../../src/machines/network/resolved.ts";
 import { type Answer, recordingHost } from "../../recording_host.ts";
 
@@ -34,9 +34,9 @@ interface Scene {
   readonly upstream?: typeof UPSTREAM;
 }
 
-async function answering(
+async function choose(
   { facts = RUNS, chains = "", tried = "", obeys = true, mayChange = true, ...scene }: Scene,
-): Promise<Answering & { readonly commands: readonly (readonly string[])[] }> {
+): Promise<NameServers & { readonly commands: readonly (readonly string[])[] }> {
   const { host, processes } = recordingHost({
     answer: (argv): Answer =>
       argv[2] === LISTEN_SCRIPT ? { code: obeys ? 0 : 1 } : { stdout: chains },
@@ -53,54 +53,62 @@ async function answering(
     mayChange,
   };
   const upstream = scene.upstream ?? UPSTREAM;
-  const found = await answeringServers({ ...host, files }, upstream, options);
+  const found = await chooseNameServers({ ...host, files }, upstream, options);
   return { ...found, commands: processes.map(({ argv }) => argv) };
 }
 
-Deno.test("answeringServers() tells systemd-resolved to listen at the gateway", async () => {
-  const { resolvers, commands } = await answering({});
+Deno.test("chooseNameServers() tells systemd-resolved to listen at the gateway", async () => {
+  const { resolvers, commands } = await choose({});
   assert.deepEqual(resolvers, { ...UPSTREAM, servers: ["10.231.0.1"] });
   assert.deepEqual(commands.map((argv) => argv.slice(2)), [
     [LISTEN_SCRIPT, "sh", DROP_IN, "10.231.0.1", "0100E70A:0035"],
   ]);
 });
 
-Deno.test("answeringServers() starts no process where systemd-resolved listens", async () => {
-  const { resolvers, commands } = await answering({ facts: LISTENS });
+Deno.test("chooseNameServers() starts no process where systemd-resolved listens", async () => {
+  const { resolvers, commands } = await choose({ facts: LISTENS });
   assert.deepEqual([resolvers.servers, commands], [["10.231.0.1"], []]);
 });
 
-Deno.test("answeringServers() changes nothing for doctor", async () => {
+Deno.test("chooseNameServers() changes nothing for doctor", async () => {
   for (const [tried, server] of [["", "10.231.0.1"], ["10.231.0.1\n", "192.0.2.53"]] as const) {
-    const { resolvers, commands } = await answering({ tried, mayChange: false });
+    const { resolvers, commands } = await choose({ tried, mayChange: false });
     assert.deepEqual([resolvers.servers, commands], [[server], []]);
   }
 });
 
-/** Hosts whose machines have the upstream servers. */
-const OTHERS: Readonly<Record<string, Scene>> = {
-  "systemd-resolved does not run": { facts: "" },
-  "another name server is the host's": { upstream: { ...UPSTREAM, isStubOfResolved: false } },
-  "systemd-resolved cannot listen": { obeys: false },
-  "a firewall may drop what they ask": {
+/** Hosts whose machines have the upstream servers, and the reason. */
+const OTHERS: readonly (readonly [string, Scene])[] = [
+  ["systemd-resolved does not run", { facts: "" }],
+  ["systemd-resolved did not listen at 10.231.0.1 when it was told to", { obeys: false }],
+  ["chain in of table ip x may drop the queries of machines", { chains: DROP, facts: LISTENS }],
+  ["chain in of table ip x may drop the queries of machines", {
     chains: DROP.replace("\t}\n", "\t\tip saddr @trusted accept\n\t}\n"),
     facts: LISTENS,
-  },
-  "iptables-legacy filters": { facts: `${LISTENS}legacy filter\n` },
-};
+  }],
+  ["iptables-legacy may drop the queries of machines", { facts: `${LISTENS}legacy filter\n` }],
+];
 
-for (const [why, scene] of Object.entries(OTHERS)) {
-  Deno.test(`answeringServers() keeps the upstream servers where ${why}`, async () => {
-    const { resolvers, firewalls } = await answering(scene);
-    assert.equal(resolvers, scene.upstream ?? UPSTREAM);
-    assert.deepEqual(firewalls, []);
+for (const [reason, scene] of OTHERS) {
+  Deno.test(`chooseNameServers() keeps the upstream servers since ${reason}, ${JSON.stringify(scene)}`, async () => {
+    const { resolvers, obstacle } = await choose(scene);
+    assert.equal(resolvers, UPSTREAM);
+    assert.equal(obstacle?.reason, reason);
   });
 }
 
-Deno.test("answeringServers() names the firewall that keeps machines from asking", async () => {
-  const { resolvers, firewalls, commands } = await answering({ chains: DROP, facts: LISTENS });
-  assert.equal(resolvers, UPSTREAM);
-  assert.deepEqual(firewalls.map(({ fix }) => fix), [
+Deno.test("chooseNameServers() has no reason where another name server is the host's", async () => {
+  const upstream = { ...UPSTREAM, isStubOfResolved: false };
+  assert.deepEqual(await choose({ upstream }), {
+    resolvers: upstream,
+    obstacle: null,
+    commands: [],
+  });
+});
+
+Deno.test("chooseNameServers() names the commands that let machines ask", async () => {
+  const { obstacle, commands } = await choose({ chains: DROP, facts: LISTENS });
+  assert.deepEqual(obstacle?.fix.split(" && "), [
     `nft insert rule ip x in iifname '"nr-*"' udp dport 53 accept`,
     `nft insert rule ip x in iifname '"nr-*"' tcp dport 53 accept`,
   ]);

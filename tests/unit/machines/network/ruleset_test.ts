@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import {
+  chainsThatMayDrop,
   droppingChains,
-  mayDrop,
   namesMachines,
 } from "../../../../src/machines/network/ruleset.ts";
 
@@ -191,9 +191,10 @@ const UNKNOWN = [
 ];
 
 for (const rule of UNKNOWN) {
-  Deno.test(`mayDrop() counts a policy that drops after ${rule}`, () => {
+  Deno.test(`chainsThatMayDrop() counts a policy that drops after ${rule}`, () => {
     const table = input([rule], "drop");
-    assert.deepEqual([mayDrop(table, DNS), droppingChains(table, DNS)], [true, []]);
+    const both = [chainsThatMayDrop(table, DNS), droppingChains(table, DNS)];
+    assert.deepEqual(both, [["input"], []]);
   });
 }
 
@@ -214,16 +215,16 @@ const MAY_DROP: readonly (readonly [rule: string, call: "tcp" | "udp", may: bool
 ];
 
 for (const [rule, protocol, may] of MAY_DROP) {
-  Deno.test(`mayDrop() is ${may} for ${protocol} and ${rule}`, () => {
-    assert.equal(mayDrop(input([rule]), { ...DNS, protocol }), may);
+  Deno.test(`chainsThatMayDrop() finds ${may ? "one" : "none"} for ${protocol} and ${rule}`, () => {
+    assert.deepEqual(chainsThatMayDrop(input([rule]), { ...DNS, protocol }), may ? ["input"] : []);
   });
 }
 
-Deno.test("mayDrop() knows the rule that opens a port of ufw and firewalld", () => {
+Deno.test("chainsThatMayDrop() knows the rule that opens a port of ufw and firewalld", () => {
   const opened = UFW.replace("tcp dport 22", 'iifname "nr-*" udp dport 53');
-  assert.deepEqual([UFW, opened].map((table) => mayDrop(table, DNS)), [true, false]);
-  assert.equal(mayDrop(FIREWALLD, { ...DNS, protocol: "tcp", port: 8080 }), false);
-  assert.equal(mayDrop(FIREWALLD, DNS), true);
+  assert.deepEqual([UFW, opened].map((table) => chainsThatMayDrop(table, DNS)), [["INPUT"], []]);
+  assert.deepEqual(chainsThatMayDrop(FIREWALLD, { ...DNS, protocol: "tcp", port: 8080 }), []);
+  assert.deepEqual(chainsThatMayDrop(FIREWALLD, DNS), ["filter_INPUT"]);
 });
 
 Deno.test("namesMachines() tells packets to the host from those through it", () => {
