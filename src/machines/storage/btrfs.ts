@@ -3,6 +3,7 @@ import { exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
 import { limitSubvolume, remainingInSubvolume } from "../../linux/btrfs_quota.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
 import { moveFolder } from "./overlay.ts";
+import { REFUSE_LINKS_SCRIPT } from "./refuse_links.ts";
 import type { Storage } from "./storage.ts";
 
 /** Keeps a machine's writes in a snapshot of the chroot, which is a btrfs subvolume. */
@@ -38,8 +39,9 @@ export const SNAPSHOT = "root";
 export const LIMIT_MARKER = "limited";
 
 /** Arguments: the root, nspawn's command line. A device node in an image would be a device of the host. */
-export const BIND_WITHOUT_DEVICES_SCRIPT = `
+export const BIND_WITHOUT_DEVICES_SCRIPT = `${REFUSE_LINKS_SCRIPT}
 mount --bind -o nodev "$1" "$1"
+refuse_links "$1"
 shift
 exec "$@"
 `;

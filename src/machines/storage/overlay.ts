@@ -6,6 +6,7 @@ import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
 import type { Lower } from "../record/lower.ts";
 import { createDisk, moveDisk, remainingOn } from "./disk.ts";
+import { REFUSE_LINKS_SCRIPT } from "./refuse_links.ts";
 import type { Root, Storage } from "./storage.ts";
 
 /** Keeps a machine's writes in a folder on the store, or on its own disk: the upper layer over the read-only chroot. */
@@ -38,10 +39,10 @@ export async function makeUpperLayer(
 }
 
 /** Folders that a machine needs, with their modes: systemd-nspawn(1) starts no root without /usr. */
-const IMAGE_FOLDERS = [["usr", 0o755], ["builds", 0o755], ["cache", 0o755], [
-  "tmp",
-  0o1777,
-]] as const;
+const IMAGE_FOLDERS = [
+  ...["usr", "builds", "cache", "dev", "proc", "run", "sys"].map((name) => [name, 0o755] as const),
+  ["tmp", 0o1777],
+] as const;
 
 /**
  * Creates in the upper layer the folders that an image may lack, of root of the machine. An image may have a link in
@@ -119,7 +120,7 @@ function overlayOptions({ layers }: Lower, isShifted: boolean): string {
  * volatile overlay leaves a mark that forbids another mount, which the files of a held machine need: the kernel's
  * filesystems/overlayfs. By fsconfig(2) a list of layers may have 256 bytes only, by mount(2) 4095.
  */
-export const OVERLAY_SCRIPT = `
+export const OVERLAY_SCRIPT = `${REFUSE_LINKS_SCRIPT}
 cd -P "$1"
 mount --bind \${3:+-o "$3"} "$2" ${LOWER}
 [ -z "$4" ] || mount --bind "$4" ${SHIFTED}
@@ -131,6 +132,7 @@ export LIBMOUNT_FORCE_MOUNT2=always
 mount -t overlay -o "volatile,$5" overlay ../${MERGED} 2>/dev/null ||
   mount -t overlay -o "$5" overlay ../${MERGED}
 unset LIBMOUNT_FORCE_MOUNT2
+refuse_links ../${MERGED}
 cd /
 shift 5
 exec "$@"

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { IDMAP_PROBE_SCRIPT } from "../../../../src/machines/record/ids.ts";
 import { makeImageFolders, overlay } from "../../../../src/machines/storage/overlay.ts";
+import { tree } from "../../../../src/machines/storage/tree.ts";
 import type { Root } from "../../../../src/machines/storage/storage.ts";
 import { shiftArgv } from "../../../../src/machines/storage/shifted/shift.ts";
 import { skip } from "../../../skip.ts";
@@ -222,15 +223,39 @@ Deno.test("makeImageFolders() hides what an image has in the place of the machin
   await inFolder(async (folder) => {
     const [image, machine] = [`${folder}/image`, `${folder}/machine`];
     for (const path of [`${image}/usr/bin`, machine]) await Deno.mkdir(path, { recursive: true });
-    for (const link of ["tmp", "builds", "cache"]) await Deno.symlink(folder, `${image}/${link}`);
+    const names = ["builds", "cache", "dev", "proc", "run", "sys", "tmp"];
+    for (const name of names) await Deno.symlink(folder, `${image}/${name}`);
     const { host } = recordingHost();
     await overlay.create(host, treeAsLower(image), machine, null, null);
     await makeImageFolders(host, machine, null);
     const show = 'cd "$1"; stat -c "%n %F %a" *; ls usr; echo x >tmp/new';
     const { stdout, stderr } = await inRoot(overlay.root(treeAsLower(image), machine, null), show);
     if (/mount/.test(stderr)) return skip(name, stderr);
-    const folders = ["builds directory 755", "cache directory 755", "tmp directory 1777"];
+    const folders = names.map((name) => `${name} directory ${name === "tmp" ? 1777 : 755}`);
     assert.equal(stdout, `${[...folders, "usr directory 755", "bin"].join("\n")}\n`, stderr);
     assert.deepEqual(await host.files.list(folder), ["image", "machine"], "no link was followed");
   });
 });
+
+for (const storage of [overlay, tree]) {
+  Deno.test(`${storage.kind}.root() refuses links on which systemd-nspawn would mount`, async () => {
+    const name = `${storage.kind}.root() refuses links`;
+    if (Deno.uid() !== 0) return skip(name, "not root");
+    await inFolder(async (folder) => {
+      const [chroot, machine] = [`${folder}/chroot`, `${folder}/machine`];
+      for (const path of [chroot, machine]) await Deno.mkdir(path);
+      await overlay.create(recordingHost().host, treeAsLower(chroot), machine, null, null);
+      const start = () => inRoot(storage.root(treeAsLower(chroot), machine, null), "echo started");
+      const first = await start();
+      if (/mount/.test(first.stderr)) return skip(name, first.stderr);
+      assert.equal(first.stdout, "started\n");
+      for (const link of ["dev", "proc", "run", "sys"]) {
+        await Deno.symlink(folder, `${chroot}/${link}`);
+        const { code, stdout, stderr } = await start();
+        assert.deepEqual([code, stdout], [1, ""]);
+        assert.match(stderr, new RegExp(`a link in the place of /${link}`));
+        await Deno.remove(`${chroot}/${link}`);
+      }
+    });
+  });
+}
