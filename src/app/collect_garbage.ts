@@ -5,6 +5,9 @@ import { recoverStore } from "../chroots/generations/recover.ts";
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { removeImageLeftovers } from "../images/store/leftovers.ts";
+import { removeImage } from "../images/store/remove.ts";
+import { unkeptImages } from "../images/store/retention.ts";
 import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
 import { evictionCandidates, moveFoldersAside } from "../machines/end/evict_caches.ts";
 import { findOrphans, moveOrphanAside } from "../machines/end/orphans.ts";
@@ -45,8 +48,29 @@ export async function collectGarbage(collection: Collection): Promise<number> {
   const failures = await collectMachines(collection, facts) +
     await collectOrphans(collection, facts, removals);
   removals.push(...await collectFolders(collection));
+  const kept = await collectImages(collection);
   await collectTrees(collection);
-  return failures + await finishRemovals(collection, removals);
+  return failures + kept + await finishRemovals(collection, removals);
+}
+
+/** Removes images that the policy does not keep, and what pulls left; returns how many stay that should not. */
+async function collectImages({ host, config, dryRun, report }: Collection): Promise<number> {
+  const { store, images_max_size: size, images_max_age: age } = config;
+  let failures = 0;
+  const attempt = async (act: () => Promise<unknown>) => {
+    try {
+      await act();
+    } catch (error) {
+      failures++;
+      host.log.warn(messageOf(error));
+    }
+  };
+  for (const { id, name, reason } of await unkeptImages(host, store, { size, age })) {
+    report(`image ${name}`, reason);
+    if (!dryRun) await attempt(() => removeImage(host, store, id));
+  }
+  if (!dryRun) await attempt(() => removeImageLeftovers(host, store));
+  return failures;
 }
 
 async function collectMachines(

@@ -62,6 +62,10 @@ export async function planForJob(
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, { machine, job, image, began }),
     folders: await foldersOf(config, job, machine),
+    async freeMore(isEnough, interrupt) {
+      const { evictImages } = await import("../images/store/retention.ts");
+      await evictImages(host, config.store, isEnough, interrupt);
+    },
     binds: [
       ...await helperBinds(host, config, job, chroot),
       ...await checkedBinds(host, config, settings.binds),

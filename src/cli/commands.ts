@@ -133,6 +133,47 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/chroot_remove.ts"),
   },
   {
+    name: "image-list",
+    summary: "List pulled images",
+    description:
+      "Prints a table on a terminal, and one line with digest and names for each image otherwise. Layers that several images share count for each of them.",
+    example: "nspawn-runner image-list --json",
+    positionals: [],
+    options: [{ name: "json", help: "Print JSON" }],
+    needsRoot: true,
+    load: () => import("../commands/image_list.ts"),
+  },
+  {
+    name: "image-pull",
+    summary: "Pull an image from a registry",
+    description:
+      "Pulls the image if the registry has another one than this host, and prints its digest. A pattern of pull in the configuration must allow it. Credentials come from root's own files, such as the one that skopeo login writes.",
+    example: "nspawn-runner image-pull docker.io/library/alpine:3.22",
+    positionals: [{
+      name: "image",
+      help: "As a job names it: [REGISTRY/]REPOSITORY[:TAG][@DIGEST]",
+      required: true,
+    }],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/image_pull.ts"),
+  },
+  {
+    name: "image-remove",
+    summary: "Remove a pulled image",
+    description:
+      "Removes the image with those of its layers that no other image has. An image that machines use is not removed. gc removes images above images_max_size and images_max_age.",
+    example: "nspawn-runner image-remove docker.io/library/alpine:3.22",
+    positionals: [{
+      name: "image",
+      help: "Its name, or the beginning of its digest",
+      required: true,
+    }],
+    options: [],
+    needsRoot: true,
+    load: () => import("../commands/image_remove.ts"),
+  },
+  {
     name: "simulate",
     summary: "Play GitLab Runner for one job",
     description:

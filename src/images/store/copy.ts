@@ -65,7 +65,7 @@ export interface Interest {
 
 /** Notes that this process waits for an image. */
 export async function showInterest(host: Host, { folder }: PullPaths): Promise<Interest> {
-  const lock = await host.files.lock(join(folder, `${INTEREST}${crypto.randomUUID()}`));
+  const lock = await lockNewFile(host, folder);
   let isOver = false;
   return {
     async end() {
@@ -73,6 +73,34 @@ export async function showInterest(host: Host, { folder }: PullPaths): Promise<I
       isOver = true;
     },
   };
+}
+
+/** gc may remove an empty folder just after it was made. */
+async function lockNewFile(host: Host, folder: string, attempts = 5): Promise<Lock | null> {
+  await host.files.makeDirectory(folder);
+  try {
+    return await host.files.lock(join(folder, `${INTEREST}${crypto.randomUUID()}`));
+  } catch (error) {
+    if (attempts <= 1 || !(error instanceof Deno.errors.NotFound)) throw error;
+    return await lockNewFile(host, folder, attempts - 1);
+  }
+}
+
+/** Returns whether a process waits for an image, or copies it. Removes the files of processes that have ended. */
+export async function isPulled(
+  host: Host,
+  { folder, copyLock }: Pick<PullPaths, "folder" | "copyLock">,
+): Promise<boolean> {
+  const entries = await host.files.list(folder);
+  const paths = entries.filter((entry) => entry.startsWith(INTEREST))
+    .map((entry) => join(folder, entry));
+  for (const path of [...paths, copyLock]) {
+    if (await host.files.lstat(path) === null) continue;
+    const lock = await host.files.lock(path);
+    if (lock === null) return true;
+    await lock.remove();
+  }
+  return false;
 }
 
 /** One copy of an image. */

@@ -51,7 +51,6 @@ export async function pullImage(
   const paths = pullPaths(store, id);
   await host.files.makeDirectory(imagePaths(store).folder);
   await host.files.chmod(imagePaths(store).folder, 0o700);
-  await host.files.makeDirectory(paths.folder);
   const interest = await showInterest(host, paths);
   try {
     const lock = await waitForPull(host, reference, paths, interrupt);
@@ -92,7 +91,6 @@ async function pullLocked(
   const record = await retryNetwork(host, interrupt, async () => {
     const reason = await copyImage(host, copy, interest, interrupt);
     if (reason !== null) return { value: null, failed: pullFailure(reference, reason) };
-    await syncTree(host, imagePaths(store).storage);
     const record = await recordImage(host, pull);
     return { value: record, failed: record === null ? pullFailure(reference, LOST) : null };
   });
@@ -149,6 +147,7 @@ async function recordImage(host: Host, pull: Pull): Promise<ImageRecord | null> 
     );
   }
   await makeFacts(host, pull, content);
+  await syncTree(host, imagePaths(store).folder); // containers/storage does not
   const record = recordOf(host, pull, content);
   return await whileLibraryLocked(host, store, async () => {
     // Another process may have removed an image of the same layers meanwhile.

@@ -40,8 +40,8 @@ async function markersOfOtherBoots(host: Host, store: string, boot: string): Pro
   return found;
 }
 
-/** Deletes images and layers that no record names. No pull is running. */
-async function deleteUnrecorded(host: Host, store: string): Promise<void> {
+/** Deletes images and layers of the library that no record names. No process pulls an image meanwhile. */
+export async function deleteUnrecorded(host: Host, store: string): Promise<void> {
   const recorded = await recordedHashes(host, store);
   for (const { id } of await libraryImages(host, store)) {
     if (!recorded.has(id)) await deleteLibraryImage(host, store, id);

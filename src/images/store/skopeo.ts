@@ -84,7 +84,8 @@ export function needsCertificate({ registry }: Reference): boolean {
 function library(store: string): string {
   // Without skip_mount_home, the folder would be mounted on itself. The first path is on disk, the second in memory.
   const { storage } = imagePaths(store);
-  return `containers-storage:[overlay@${storage}+${PASSWORD_FOLDER}/storage:overlay.skip_mount_home=true]`;
+  const memory = join(PASSWORD_FOLDER, `storage${storage.replaceAll("/", "-").slice(-200)}`);
+  return `containers-storage:[overlay@${storage}+${memory}:overlay.skip_mount_home=true]`;
 }
 
 /** Returns an image in the library, by the name that only this program gives it. */

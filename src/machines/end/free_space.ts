@@ -5,6 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { type DiskSpace, diskSpace } from "../../linux/disk.ts";
 import { readKernel } from "../../linux/proc.ts";
 import type { Lease, SupervisorKind } from "../record/lease.ts";
+import type { FreeMore } from "../record/plan.ts";
 import { formatSize } from "../../text/size.ts";
 import { until } from "../../linux/wait.ts";
 import { type EndMachine, endUnlessLocked } from "./overdue.ts";
@@ -94,10 +95,11 @@ async function waitForRemovals(
 
 /**
  * Refuses a new machine where less than the reserve is free, after all else that can be freed in a minute: what ended
- * machines wrote, and then the caches that no machine uses, the least recently used ones first.
+ * machines wrote, then the caches that no machine uses, the least recently used ones first, and then pulled images.
  *
  * @param reserve Bytes.
  * @param interrupt Ends the wait when aborted.
+ * @param freeMore Removes what else no machine needs, until enough is free.
  * @throws {Failure} of the host, since GitLab Runner tries again, and other jobs may have ended by then.
  */
 export async function refuseFullDisk(
@@ -106,10 +108,12 @@ export async function refuseFullDisk(
   reserve: number,
   supervisor: SupervisorKind,
   interrupt: AbortSignal,
+  freeMore?: FreeMore,
 ): Promise<void> {
   const isEnough = async () => !(await freeBytes(host, store) < reserve);
   await waitForRemovals(host, store, REFUSAL_TIMEOUT, isEnough, interrupt);
   if (!await isEnough()) await evictUnusedFolders(host, store, supervisor, isEnough, interrupt);
+  if (!await isEnough()) await freeMore?.(isEnough, interrupt);
   const space = await diskSpace(host, store);
   if (space === null || await isEnough()) return;
   const files = Math.ceil(reserve / BYTES_PER_FILE);
@@ -118,7 +122,7 @@ export async function refuseFullDisk(
     : `only ${formatSize(space.free)} are free at ${store}, less than ${formatSize(reserve)}`;
   throw hostFailure(
     `Cannot start a machine: ${found} (disk_reserve)`,
-    "Free disk space: nspawn-runner gc, or nspawn-runner chroot-remove IMAGE",
+    "Free disk space: nspawn-runner gc, chroot-remove IMAGE, or image-remove IMAGE",
   );
 }
 

@@ -8,6 +8,9 @@ import type { NetworkPlan } from "./network.ts";
 
 export type { Lower } from "./lower.ts";
 
+/** Removes something that no machine needs, as long as `isEnough` returns false. */
+export type FreeMore = (isEnough: () => Promise<boolean>, interrupt: AbortSignal) => Promise<void>;
+
 /** The plan of one machine. */
 export interface MachinePlan {
   readonly name: MachineName;
@@ -29,6 +32,8 @@ export interface MachinePlan {
   readonly owned: readonly string[];
   /** Bytes of the store's disk that stay free for the host. */
   readonly diskReserve: number;
+  /** Frees disk where less than the reserve is free, after all else: pulled images. */
+  readonly freeMore?: FreeMore;
   /** The project's folders; undefined for a machine without a project. */
   readonly folders: ProjectFolders | undefined;
   /** Other files and folders of the host. */

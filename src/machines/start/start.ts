@@ -45,7 +45,8 @@ export async function startMachine(
     await refuseOtherHosts(host, existing);
     for (const lease of existing) await removeMachine(host, lease);
     if (prepared.freeBytes < plan.diskReserve) {
-      await refuseFullDisk(host, plan.store, plan.diskReserve, supervisor.kind, interrupt);
+      const { store, diskReserve, freeMore } = plan;
+      await refuseFullDisk(host, store, diskReserve, supervisor.kind, interrupt, freeMore);
     }
     if (interrupt.aborted) throw interrupted(plan);
     await host.files.makeDirectory(plan.store, 0o755);

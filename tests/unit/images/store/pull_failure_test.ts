@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { pullFailure } from "../../../../src/images/store/pull_failure.ts";
+import { parseReference } from "../../../../src/images/request/reference.ts";
+
+const REFERENCE = parseReference("ruby:9.9")!;
+
+/** Messages of skopeo 1.4 to 1.18. */
+const REFUSED = [
+  "reading manifest 9.9 in docker.io/library/ruby: manifest unknown",
+  "reading manifest 9.9 in docker.io/library/ruby: name unknown: repository name not known to registry",
+  "reading manifest 9.9 in docker.io/library/ruby: errors:\\ndenied: requested access to the resource is denied\\nunauthorized: authentication required",
+  "unable to retrieve auth token: invalid username/password: unauthorized: HTTP Basic: Access denied",
+  "Requesting bearer token: received unexpected HTTP status: 403 Forbidden",
+  'no image found in manifest list for architecture "amd64", variant "", OS "linux"',
+];
+
+const HOST = [
+  "received unexpected HTTP status: 500 Internal Server Error",
+  "received unexpected HTTP status: 503 Service Unavailable",
+  "toomanyrequests: You have reached your pull rate limit",
+  "writing blob: storing blob to file: write /x: no space left on device",
+  "Digest did not match, expected sha256:a, got sha256:b",
+  "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+];
+
+const NETWORK = [
+  'pinging container registry a:5000: Get "http://a:5000/v2/": dial tcp 10.0.0.1:5000: connect: connection refused',
+  'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host',
+  "read tcp 10.0.0.2:1->10.0.0.1:443: read: connection reset by peer",
+  "copying system image from manifest list: reading blob sha256:a: unexpected EOF",
+  'Get "https://a/v2/": net/http: TLS handshake timeout',
+];
+
+Deno.test("pullFailure() tells whose fault a failure is, and what a retry may mend", () => {
+  const kinds = (messages: readonly string[]) =>
+    messages.map((message) => {
+      const { failure, isTransient } = pullFailure(REFERENCE, message);
+      assert.match(failure.message, /^Cannot pull image ruby:9.9: /);
+      assert.ok(failure.hint !== undefined);
+      return `${failure.kind}${isTransient ? " again" : ""}`;
+    });
+  assert.deepEqual(kinds(REFUSED), REFUSED.map(() => "refused"));
+  assert.deepEqual(kinds(HOST), HOST.map(() => "host"));
+  assert.deepEqual(kinds(NETWORK), NETWORK.map(() => "host again"));
+});
