@@ -22,7 +22,7 @@ export async function checkMachineOf(
 ): Promise<Finding[]> {
   return await interruptible(host, async (interrupt) => {
     try {
-      const plan = await planForCheck(host, config, image);
+      const plan = await planForCheck(host, config, image, interrupt);
       return await withTrialMachine(
         host,
         plan,

@@ -1,6 +1,5 @@
 /** Garbage collection: overdue machines, leftovers without a lease, and what the retention policy gives up. */
 
-import { allTrees } from "../chroots/generations/all_trees.ts";
 import { recoverStore } from "../chroots/generations/recover.ts";
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
@@ -20,6 +19,7 @@ import { refuseUnmounted } from "../machines/record/refuse_unmounted.ts";
 import { foreignStore } from "../machines/record/store_owner.ts";
 import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
 import { isRunning } from "../machines/supervisor/choose.ts";
+import { treesOfLayers } from "./trees_of_layers.ts";
 
 /** One run of the garbage collection. */
 export interface Collection {
@@ -151,7 +151,7 @@ async function collectFolders({ host, config, dryRun, report }: Collection): Pro
 async function collectTrees({ host, config, dryRun, report }: Collection): Promise<void> {
   const { store } = config;
   if (!dryRun) await recoverStore(host, store);
-  await removeUnusedShiftedLayers(host, store, () => allTrees(host, store), (path, why) => {
+  await removeUnusedShiftedLayers(host, store, () => treesOfLayers(host, store), (path, why) => {
     report(path, why);
     return !dryRun;
   });

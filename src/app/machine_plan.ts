@@ -1,7 +1,7 @@
 /** Plans machines: of jobs, of builds, of the trial of a new chroot, and of the doctor. */
 
 import { type ChrootTree, currentTree } from "../chroots/find/lookup.ts";
-import { resolveForJob } from "../chroots/find/resolve.ts";
+import type { Chroot } from "../chroots/find/chroot.ts";
 import type { BuildRequest, Candidate } from "../chroots/generations/context.ts";
 import { settingsFor } from "../config/load.ts";
 import { applyOverrides } from "../config/overrides.ts";
@@ -18,6 +18,8 @@ import { chrootLine } from "../machines/report/start_report.ts";
 import type { ChosenMachine } from "./choices.ts";
 import { sha256 } from "../text/hash.ts";
 import { helperBinds } from "./job_helper.ts";
+import { resolveJobImage } from "./job_image.ts";
+import type { planPulledImage } from "./pulled_image.ts";
 
 /** Who asks for a machine, and for which image. */
 export interface MachineRequest {
@@ -28,49 +30,68 @@ export interface MachineRequest {
   readonly image: string;
   /** When this call began, in milliseconds since 1970. */
   readonly began: number;
+  /** Ends the pull of an image when aborted. */
+  readonly interrupt: AbortSignal;
 }
 
 /**
- * Plans the machine of a job, or of a person.
+ * Plans the machine of a job, or of a person. An image that means no chroot is pulled, where `pull` allows it.
  *
- * @throws {Failure} where the image is unknown, or the host lacks what the job needs.
+ * @throws {Failure} where the image is unknown or cannot be pulled, or the host lacks what the job needs.
  */
 export async function planForJob(
   host: Host,
   config: Config,
-  { machine, job, image, began }: MachineRequest,
+  request: MachineRequest,
 ): Promise<MachinePlan> {
-  const chroot = await resolveForJob(host, config, image);
-  const { name, own } = chroot;
-  const defined = settingsFor(config, ...own);
-  const settings = applyOverrides(
-    defined,
-    config.overrides,
-    job?.overrides ?? {},
-  );
+  const { machine, job, image } = request;
+  const meant = await resolveJobImage(host, config, job, image);
+  const chroot = meant.kind === "chroot" ? meant.chroot : null;
+  const defined = settingsFor(config, ...chroot?.own ?? []);
+  const overridden = applyOverrides(defined, config.overrides, job?.overrides ?? {});
+  const settings = chroot === null ? { ...overridden, boot: false } : overridden;
   return planOf(config, {
     name: machine.name,
-    tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
-    onReserved: (tree) => host.log.info(chrootLine(tree)),
-    async onUnconfined({ path }, isBooted) {
-      if (!isBooted) return;
-      if (!defined.boot) throw lessConfined();
-      const { strangerOf } = await import("../chroots/generations/stranger.ts");
-      refuseStranger(config, await strangerOf(host, path), true);
-    },
+    ...(meant.kind === "chroot"
+      ? planChroot(host, config, meant.chroot, { settings, isBootDefined: defined.boot })
+      : await planImage(host, config, meant.request, request.interrupt)),
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],
-    job: plannedJob(host, config, { machine, job, image, began }),
+    job: plannedJob(host, config, request),
     folders: await foldersOf(config, job, machine),
     async freeMore(isEnough, interrupt) {
       const { evictImages } = await import("../images/store/retention.ts");
       await evictImages(host, config.store, isEnough, interrupt);
     },
     binds: [
-      ...await helperBinds(host, config, job, chroot),
+      ...(chroot === null ? [] : await helperBinds(host, config, job, chroot)),
       ...await checkedBinds(host, config, settings.binds),
     ],
   });
+}
+
+/** Jobs whose image is a chroot pay for no import. */
+async function planImage(...args: Parameters<typeof planPulledImage>) {
+  const { planPulledImage } = await import("./pulled_image.ts");
+  return await planPulledImage(...args);
+}
+
+function planChroot(
+  host: Host,
+  config: Config,
+  { name }: Chroot,
+  { settings, isBootDefined }: { settings: MachineSettings; isBootDefined: boolean },
+): Pick<MachinePlan, "tree" | "onReserved" | "onUnconfined"> {
+  return {
+    tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
+    onReserved: (tree) => host.log.info(chrootLine(tree)),
+    async onUnconfined({ path }, isBooted) {
+      if (!isBooted) return;
+      if (!isBootDefined) throw lessConfined();
+      const { strangerOf } = await import("../chroots/generations/stranger.ts");
+      refuseStranger(config, await strangerOf(host, path), true);
+    },
+  };
 }
 
 /** Most chroots have no binds, and their jobs pay for no import. */
@@ -178,12 +199,13 @@ function lessConfined(): Error {
 /**
  * Plans the machine that the doctor checks: as a job with this image gets it.
  *
- * @throws {Failure} where the image is unknown.
+ * @throws {Failure} as {@linkcode planForJob}.
  */
 export async function planForCheck(
   host: Host,
   config: Config,
   image: string,
+  interrupt: AbortSignal,
 ): Promise<MachinePlan> {
   const began = host.clock.now();
   const id = `doctor-${host.pid()}`;
@@ -193,6 +215,7 @@ export async function planForCheck(
     job: null,
     image,
     began,
+    interrupt,
   });
   const lifetime = plan.settings.prepare_timeout + TRIAL_LIFETIME;
   return { ...plan, job: { ...plan.job, watcher: "self", began, lifetime, keepSeconds: 0 } };

@@ -1,6 +1,5 @@
 /** What commands on chroots share: signals, the view of machines, and housekeeping. */
 
-import { allTrees } from "../chroots/generations/all_trees.ts";
 import type { ChrootContext } from "../chroots/generations/context.ts";
 import type { ChrootMachine, ChrootMachines } from "../chroots/generations/chroot_machines.ts";
 import type { Config } from "../config/settings.ts";
@@ -21,6 +20,7 @@ import { buildMachines } from "./build_machine.ts";
 import type { Context } from "./command.ts";
 import { interruptible } from "./interrupt.ts";
 import { chrootTrial } from "./trial.ts";
+import { treesOfLayers } from "./trees_of_layers.ts";
 
 /**
  * Runs a command on chroots, which a signal interrupts. The command changes nothing but what `act`
@@ -55,7 +55,7 @@ export async function withChrootHousekeeping<T>(
     return await withChroots(context, act);
   } finally {
     // A failure here does not undo the result, and gc tries again.
-    await removeUnusedShiftedLayers(host, store, () => allTrees(host, store))
+    await removeUnusedShiftedLayers(host, store, () => treesOfLayers(host, store))
       .catch((error) => host.log.warn(messageOf(error)));
   }
 }

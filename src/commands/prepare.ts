@@ -9,6 +9,7 @@ import { decisionsOf } from "../gitlab/config_stage.ts";
 import { type Job, readJob } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
 import { examineNetwork, type NetworkFacts } from "../machines/network/private_network.ts";
+import type { MachinePlan } from "../machines/record/plan.ts";
 import { machineLine, readyLine } from "../machines/report/start_report.ts";
 import { prepareHost } from "../machines/start/prepare_host.ts";
 import { startMachine } from "../machines/start/start.ts";
@@ -21,25 +22,34 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const config = await load();
   const examined = examineEarly(host, config);
   const image = imageOf(host, invocation, job, config);
-  const plan = await planForJob(host, config, { machine, job, image, began });
-  if (job !== null && job.services.length > 0) {
-    host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
-  }
-  if (plan.folders !== undefined && job?.isProtected === undefined) {
-    host.log.info(
-      "The cache is shared with no other ref: GitLab does not say if this one is protected",
-    );
-  }
-  for (const line of unknownOverrides(job?.overrides ?? {})) host.log.warn(line);
   await interruptible(host, async (interrupt) => {
-    const ready = await prepareHost(host, plan, interrupt, examined);
+    const plan = await planForJob(host, config, { machine, job, image, began, interrupt });
+    logJob(host, job, plan);
+    const isRecent = host.clock.now() - began < RECENT; // a pull may take minutes
+    const ready = await prepareHost(host, plan, interrupt, isRecent ? examined : undefined);
     const lease = await startMachine(host, plan, ready, interrupt);
     if (job?.movesFiles) await verifyHelper(host, plan, interrupt);
     host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
     for (const note of ready.network.notes) host.log.info(note);
   });
-  host.log.info(readyLine(plan.name, host.clock.now() - began));
+  host.log.info(readyLine(machine.name, host.clock.now() - began));
 };
+
+/** Milliseconds for which what was found out about the host's network counts. */
+const RECENT = 10_000;
+
+/** Logs what the machine will not have as the job may expect it. */
+function logJob(host: Host, job: Job | null, { folders }: MachinePlan): void {
+  if (job !== null && job.services.length > 0) {
+    host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
+  }
+  if (folders !== undefined && job?.isProtected === undefined) {
+    host.log.info(
+      "The cache is shared with no other ref: GitLab does not say if this one is protected",
+    );
+  }
+  for (const line of unknownOverrides(job?.overrides ?? {})) host.log.warn(line);
+}
 
 /** Begins to examine the host's network, which takes about as long as to plan the machine. */
 function examineEarly(host: Host, { network }: Config): Promise<NetworkFacts> | undefined {

@@ -23,7 +23,7 @@ import { isPulledImage } from "../record/lower.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { storageOf } from "../storage/choose.ts";
-import { makeImageFolders } from "../storage/overlay.ts";
+import { makeImageFolders } from "../storage/image_folders.ts";
 import { hostsFile } from "./hosts_file.ts";
 import type { Reservation } from "./reserve.ts";
 import { userManagerFor, writeUserManager } from "./user_manager.ts";

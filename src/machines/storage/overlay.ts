@@ -38,29 +38,6 @@ export async function makeUpperLayer(
   }
 }
 
-/** Folders that a machine needs, with their modes: systemd-nspawn(1) starts no root without /usr. */
-const IMAGE_FOLDERS = [
-  ...["usr", "builds", "cache", "dev", "proc", "run", "sys"].map((name) => [name, 0o755] as const),
-  ["tmp", 0o1777],
-] as const;
-
-/**
- * Creates in the upper layer the folders that an image may lack, of root of the machine. An image may have a link in
- * the place of one, which a folder in the upper layer hides.
- */
-export async function makeImageFolders(
-  host: Host,
-  folder: string,
-  ids: number | null,
-): Promise<void> {
-  for (const [name, mode] of IMAGE_FOLDERS) {
-    const path = join(upperLayerIn(folder), name);
-    await host.files.makeDirectory(path, mode);
-    await host.files.chmod(path, mode);
-    if (ids !== null) await host.files.chown(path, ids, ids);
-  }
-}
-
 /** Folders beside the upper layer. */
 const LOWER = "lower";
 const SHIFTED = "shifted";
@@ -148,6 +125,7 @@ export async function moveFolder(host: Host, from: string, to: string): Promise<
   if (await host.files.lstat(from) !== null) await host.files.rename(from, to);
 }
 
-function upperLayerIn(folder: string): string {
+/** Returns the upper layer in the folder of a machine. */
+export function upperLayerIn(folder: string): string {
   return join(folder, "upper");
 }

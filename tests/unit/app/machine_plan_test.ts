@@ -74,7 +74,8 @@ test("planForJob() refuses to boot a stranger's systemd, and one that only the j
   const start = async (image: string, isBooted: boolean, config = f.config) => {
     const machine = { id: "7", name: machineName("7", undefined), server: undefined };
     const job = { ...JOB, overrides: image === "plain" ? { NSPAWN_BOOT: "true" } : {} };
-    const request = { machine, job, image, began: 0 };
+    const { signal: interrupt } = new AbortController();
+    const request = { machine, job, image, began: 0, interrupt };
     await startUnconfined(await planForJob(f.context.host, config, request), isBooted);
   };
   await start("image", false);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { IDMAP_PROBE_SCRIPT } from "../../../../src/machines/record/ids.ts";
-import { makeImageFolders, overlay } from "../../../../src/machines/storage/overlay.ts";
+import { makeImageFolders } from "../../../../src/machines/storage/image_folders.ts";
+import { overlay } from "../../../../src/machines/storage/overlay.ts";
 import { tree } from "../../../../src/machines/storage/tree.ts";
 import type { Root } from "../../../../src/machines/storage/storage.ts";
 import { shiftArgv } from "../../../../src/machines/storage/shifted/shift.ts";

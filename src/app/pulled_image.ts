@@ -1,0 +1,44 @@
+/** The pulled image that a job's machine starts from. */
+
+import type { Config } from "../config/settings.ts";
+import type { Host } from "../host/host.ts";
+import type { ImageRequest } from "../images/request/image_request.ts";
+import { obtainImage } from "../images/store/obtain.ts";
+import type { StoredImage } from "../images/store/record.ts";
+import type { BaseTree, MachinePlan } from "../machines/record/plan.ts";
+
+/**
+ * Obtains an image, and returns what a plan has of it. It may be removed until a lease names it, and is obtained again.
+ *
+ * @param interrupt Ends the pull when aborted.
+ * @throws {Failure} where the job may not have the image, or it cannot be pulled.
+ */
+export async function planPulledImage(
+  host: Host,
+  config: Config,
+  request: ImageRequest,
+  interrupt: AbortSignal,
+): Promise<Pick<MachinePlan, "tree">> {
+  const obtain = () => obtainImage(host, config, request, interrupt);
+  let stored = await obtain();
+  return {
+    async tree() {
+      if (await host.files.lstat(stored.path) === null) stored = await obtain();
+      return treeOf(request, stored);
+    },
+  };
+}
+
+/** The `user` of the configuration is one of chroots, which images do not have. */
+function treeOf(request: ImageRequest, { path, lower, config }: StoredImage): BaseTree {
+  return {
+    ...{ name: request.reference.written, path, lower, generation: null, isImmutable: true },
+    user: request.user ?? config.user,
+    environment: config.env,
+    helper: null,
+    process: {
+      entrypoint: request.entrypoint ?? config.entrypoint,
+      workingDir: config.workingDir,
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { allTrees } from "../chroots/generations/all_trees.ts";
+import type { Host } from "../host/host.ts";
+import { factsPath } from "../images/store/paths.ts";
+import { listIds } from "../images/store/record.ts";
+
+/**
+ * Lists what shifted layers of a store belong to: the trees of all chroots, and all pulled images.
+ *
+ * @yields Paths, as {@linkcode allTrees}.
+ */
+export async function* treesOfLayers(host: Host, store: string): AsyncIterable<string> {
+  yield* allTrees(host, store);
+  for (const id of await listIds(host, store)) yield factsPath(store, id);
+}

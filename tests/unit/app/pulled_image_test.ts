@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { planPulledImage } from "../../../src/app/pulled_image.ts";
+import { treesOfLayers } from "../../../src/app/trees_of_layers.ts";
+import { listIds } from "../../../src/images/store/record.ts";
+import { removeImage } from "../../../src/images/store/remove.ts";
+import { NEVER, requestFor, withImages } from "../images/store/fixture.ts";
+
+const NAME = "registry.example:5000/g/app:1";
+
+Deno.test("planPulledImage() starts machines as the image is configured, unless the job has something else", () =>
+  withImages(async ({ host, config, store, registry }) => {
+    registry[NAME] = "{}";
+    const treeOf = async (changes: Parameters<typeof requestFor>[1]) =>
+      await (await planPulledImage(host, config, requestFor(NAME, changes), NEVER)).tree();
+    const tree = await treeOf({});
+    assert.deepEqual([tree.name, tree.user, tree.environment], [NAME, "ci", ["A=b"]]);
+    assert.deepEqual([tree.generation, tree.isImmutable], [null, true]);
+    assert.equal(tree.lower.folder, `${store}/.images/storage/overlay`);
+    assert.equal((await host.files.stat(tree.path))?.kind, "directory");
+    assert.deepEqual(tree.process, { entrypoint: [], workingDir: "" });
+    const other = await treeOf({ user: "7", entrypoint: ["/entry"] });
+    assert.deepEqual([other.user, other.process?.entrypoint], ["7", ["/entry"]]);
+  }));
+
+Deno.test("planPulledImage() obtains an image again that was removed before a lease named it", () =>
+  withImages(async ({ host, config, store, registry, recording }) => {
+    registry[NAME] = "{}";
+    const plan = await planPulledImage(host, config, requestFor(NAME), NEVER);
+    const asked = () => recording.commands().filter((line) => line.includes("inspect")).length;
+    const { path } = await plan.tree();
+    assert.equal(asked(), 1);
+    const [id] = await listIds(host, store);
+    assert.equal(await removeImage(host, store, id!), null);
+    assert.equal(await host.files.lstat(path), null);
+    assert.equal((await plan.tree()).path, path);
+    assert.equal(asked(), 2);
+    assert.equal((await host.files.stat(path))?.kind, "directory");
+  }));
+
+Deno.test("treesOfLayers() lists pulled images, whose shifted layers stay", () =>
+  withImages(async ({ host, config, store, registry }) => {
+    registry[NAME] = "{}";
+    const { path } = await (await planPulledImage(host, config, requestFor(NAME), NEVER)).tree();
+    assert.deepEqual(await Array.fromAsync(treesOfLayers(host, store)), [path]);
+  }));
