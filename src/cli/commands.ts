@@ -256,7 +256,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       { name: "url", value: "URL", help: "The address of GitLab" },
       { name: "token-file", value: "FILE", help: "A file with only the runner's token" },
-      { name: "default-image", value: "IMAGE", help: "The chroot of jobs without image:" },
+      {
+        name: "default-image",
+        value: "IMAGE",
+        help: "The image of jobs without image:; default: the only chroot there is",
+      },
     ],
     needsRoot: false,
     load: () => import("../commands/toml.ts"),

@@ -1,4 +1,6 @@
 import type { CommandRun } from "../app/command.ts";
+import { listChroots } from "../chroots/find/list.ts";
+import type { Config } from "../config/settings.ts";
 import { refused } from "../failure.ts";
 import { runnerToml } from "../gitlab/runner_toml.ts";
 import type { Host } from "../host/host.ts";
@@ -12,10 +14,10 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
       "Install it: sudo ./install.sh",
     );
   }
-  const defaultImage = invocation.options["default-image"];
   // Users other than root may not read the configuration.
-  const configured = await load().then((config) => config.default_image, () => "");
-  if (defaultImage === undefined && configured === undefined) {
+  const config = await load().catch(() => null);
+  const defaultImage = invocation.options["default-image"] ?? await onlyChroot(host, config);
+  if (defaultImage === undefined && config !== null && config.default_image === undefined) {
     host.log.warn(
       "Jobs without image: will fail, since no default is named: give one by --default-image " +
         "bookworm, or set default_image in the configuration",
@@ -29,6 +31,14 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     token: await readToken(host, invocation.options["token-file"]),
   }));
 };
+
+/** Returns the only chroot there is; undefined where there are several, or the configuration names a default. */
+async function onlyChroot(host: Host, config: Config | null): Promise<string | undefined> {
+  if (config === null || config.default_image !== undefined) return undefined;
+  const ready = (await listChroots(host, config))
+    .filter(({ name, state }) => state === "ready" && name !== config.helper);
+  return ready.length === 1 ? ready[0]!.name : undefined;
+}
 
 /** Reads a token from a file: every user of the host can see arguments. */
 async function readToken(host: Host, path: string | undefined): Promise<string | undefined> {

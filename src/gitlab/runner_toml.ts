@@ -7,7 +7,7 @@ export interface RunnerSection {
   readonly name: string;
   readonly url: string | undefined;
   readonly token: string | undefined;
-  /** The image of jobs without `image:`; undefined for the one of the configuration. */
+  /** The image of jobs without `image:`; undefined for the one of nspawn-runner's own configuration. */
   readonly defaultImage: string | undefined;
 }
 
@@ -18,7 +18,8 @@ export interface RunnerSection {
 const GRACEFUL_SECONDS = 15;
 const FORCE_SECONDS = 5;
 const SHORT_STAGE_SECONDS = 60;
-const PREPARE_SECONDS = 600;
+/** As long as GitLab Runner waits by default: a large image may be pulled meanwhile. */
+const PREPARE_SECONDS = 3600;
 
 /** Returns the section as TOML, with comments that say what to fill in. */
 export function runnerToml(section: RunnerSection): string {
@@ -42,6 +43,12 @@ export function runnerToml(section: RunnerSection): string {
     `  token = ${tomlString(token)}`,
     `  executor = "custom"`,
     `  shell = "bash"`,
+    "  # As with the Docker executor: git does not refuse a checkout that another user owns, in a",
+    "  # builds folder that is kept.",
+    "  safe_directory_checkout = true",
+    "  # As with the Docker executor: jobs may set GIT_CLONE_PATH, below /builds.",
+    "  [runners.custom_build_dir]",
+    "    enabled = true",
     "  [runners.custom]",
     `    config_exec = ${executable}`,
     `    config_args = ["gitlab-config"]`,

@@ -178,6 +178,32 @@ Deno.test("main() says in toml that jobs without image need a default", async ()
   assert.match(given.out, /prepare_args = \["prepare", "--default-image", "bookworm"\]/);
 });
 
+Deno.test("main() names the only chroot in toml, but for the helper", async () => {
+  await inFolder(async (folder) => {
+    const file = `${folder}/config.toml`;
+    const settings = `store = "${folder}/store"\ndefinitions = "${folder}/defs"\n`;
+    await Deno.writeTextFile(file, settings);
+    const made = async (name: string) => {
+      await Deno.mkdir(`${folder}/store/${name}/usr`, { recursive: true });
+      return await run(["toml", "--config", file]);
+    };
+    assert.match((await made("helper")).err, /Jobs without image: will fail/);
+    const only = await made("bookworm");
+    assert.equal(only.err, "");
+    assert.match(only.out, /prepare_args = \["prepare", "--default-image", "bookworm"\]/);
+    const option = await run(["toml", "--config", file, "--default-image", "x"]);
+    assert.match(option.out, /"--default-image", "x"\]/);
+    const several = await made("trixie");
+    assert.match(several.err, /Jobs without image: will fail/);
+    assert.match(several.out, /prepare_args = \["prepare"\]/);
+    await Deno.writeTextFile(file, `${settings}default_image = "trixie"\n`);
+    await Deno.remove(`${folder}/store/trixie`, { recursive: true });
+    const configured = await run(["toml", "--config", file]);
+    assert.equal(configured.err, "");
+    assert.match(configured.out, /prepare_args = \["prepare"\]/);
+  });
+});
+
 Deno.test("main() refuses toml where the program is not installed", async () => {
   const recording = recordingHost();
   const self = () => Promise.resolve(["deno", "run", "mod.ts"] as const);

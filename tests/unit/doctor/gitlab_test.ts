@@ -42,7 +42,7 @@ const CONFIGURATIONS: readonly (readonly [string, string, RegExp])[] = [
     /its cleanup stage does not call nspawn-runner cleanup/,
   ],
   [
-    OURS.replace("prepare_exec_timeout = 600", "prepare_exec_timeout = 60"),
+    OURS.replace("prepare_exec_timeout = 3600", "prepare_exec_timeout = 60"),
     "weak",
     /prepare_exec_timeout is 60 s/,
   ],

@@ -9,6 +9,8 @@ interface Section {
     readonly token: string;
     readonly executor: string;
     readonly shell: string;
+    readonly safe_directory_checkout: boolean;
+    readonly custom_build_dir: Record<string, unknown>;
     readonly custom: Record<string, unknown>;
   }];
 }
@@ -110,4 +112,13 @@ Deno.test("runnerToml() names the image of jobs that name none", () => {
     defaultImage: "bookworm",
   }));
   assert.deepEqual(custom["prepare_args"], ["prepare", "--default-image", "bookworm"]);
+});
+
+Deno.test("runnerToml() switches on what GitLab Runner does for Docker alone, each with a comment", () => {
+  const text = runnerToml(SECTION);
+  const section = read(text);
+  assert.equal(section.safe_directory_checkout, true);
+  assert.equal(section.custom_build_dir["enabled"], true);
+  assert.match(text, /^ +#.*\n( +#.*\n)? +safe_directory_checkout/m);
+  assert.match(text, /^ +#.*GIT_CLONE_PATH.*\n +\[runners\.custom_build_dir\]/m);
 });
