@@ -65,7 +65,7 @@ async function disks(host: TestHost): Promise<string[]> {
 /** Folders of a store that hold machines' files. */
 const STORED = [".machines", ".leases", ".disks"];
 
-/** Files whose names begin with a dot are the program's own cache for this boot. */
+/** The folder of pulls, and files whose names begin with a dot, are the program's own for this boot. */
 async function folders(host: TestHost): Promise<string[]> {
   const stores = storesOf(host);
   const paths = ["/run/nspawn-runner", "/run/systemd/machines"];
@@ -74,7 +74,9 @@ async function folders(host: TestHost): Promise<string[]> {
   for (const path of paths) {
     const entries = await Array.fromAsync(Deno.readDir(host.outerPath(path))).catch(() => []);
     found.push(
-      ...entries.filter(({ name }) => !name.startsWith(".")).map(({ name }) => `${path}/${name}`),
+      ...entries.filter(({ name }) => !/^(?:\.|images$)/.test(name)).map(({ name }) =>
+        `${path}/${name}`
+      ),
     );
   }
   for (const store of stores) {

@@ -4,27 +4,10 @@ import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
 import { until } from "../hosts/init_process.ts";
 import { onEachHost } from "../hosts/shared.ts";
-import { newJob, runScript, type Settings, type Site } from "../hosts/site.ts";
+import { newJob, runScript, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
+import { withoutMaps } from "./shifted.ts";
 import { define, outputOf, PATIENCE, smallFolder, succeed, withStore } from "./store.ts";
-
-/** Runs a test with a new store, on a host whose mount(8) cannot map owners. */
-async function withoutMaps(
-  site: Site,
-  settings: Settings,
-  body: (own: Site) => Promise<void>,
-): Promise<void> {
-  const { dev } = await Deno.stat(site.host.outerPath(site.store));
-  const answer = `/run/nspawn-runner/.idmap-${dev}`;
-  const { stdout: boot } = await site.host.exec(["cat", "/proc/sys/kernel/random/boot_id"]);
-  await site.host.exec(["mkdir", "-p", "/run/nspawn-runner"]);
-  await site.put(`no ${boot}`, answer);
-  try {
-    await withStore(site, { private_users: "auto", ...settings }, body);
-  } finally {
-    await site.host.exec(["rm", answer]);
-  }
-}
 
 /** Gives the tree $1 metadata that chown(2) and overlays could lose. */
 const ADD_METADATA = `

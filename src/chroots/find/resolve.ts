@@ -71,15 +71,3 @@ export async function findForJob(
   const { deniedImage } = await import("./image_failures.ts");
   throw await deniedImage(host, config, image);
 }
-
-/**
- * Finds the chroot that a job's image means.
- *
- * @throws {Failure} as {@linkcode findForJob}, and where there is none.
- */
-export async function resolveForJob(host: Host, config: Config, image: string): Promise<Chroot> {
-  const chroot = await findForJob(host, config, image);
-  if (chroot !== null) return chroot;
-  const { unknownJobImage } = await import("./image_failures.ts");
-  throw await unknownJobImage(host, config, image);
-}
