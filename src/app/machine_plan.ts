@@ -49,7 +49,9 @@ export async function planForJob(
   const chroot = meant.kind === "chroot" ? meant.chroot : null;
   const defined = settingsFor(config, ...chroot?.own ?? []);
   const overridden = applyOverrides(defined, config.overrides, job?.overrides ?? {});
-  const settings = chroot === null ? { ...overridden, boot: false } : overridden;
+  const settings = chroot === null
+    ? { ...overridden, boot: false }
+    : await withImageOptions(host, overridden, job, chroot);
   return planOf(config, {
     name: machine.name,
     ...(meant.kind === "chroot"
@@ -68,6 +70,21 @@ export async function planForJob(
       ...await checkedBinds(host, config, settings.binds),
     ],
   });
+}
+
+/** Most jobs on chroots name no options, and pay for no import. */
+async function withImageOptions(
+  host: Host,
+  settings: MachineSettings,
+  job: Job | null,
+  { name }: Chroot,
+): Promise<MachineSettings> {
+  const options = job?.imageOptions;
+  if (options === undefined || !Object.values(options).some((value) => value?.length)) {
+    return settings;
+  }
+  const { applyImageOptions } = await import("./image_options.ts");
+  return applyImageOptions(host, settings, options, name);
 }
 
 /** Jobs whose image is a chroot pay for no import. */

@@ -1,7 +1,6 @@
 /** Checks of settings: each takes a file's value and returns the checked value, or undefined if it is not allowed. */
 
 import { globRegExp } from "../text/glob.ts";
-import { pathGlobRegExp } from "../text/path_glob.ts";
 import { parseSize } from "../text/size.ts";
 import { CAPABILITIES } from "./capabilities.ts";
 import { isImageReference, layoutPath } from "./image_reference.ts";
@@ -172,9 +171,10 @@ export const patterns = listOf((text) => globRegExp(text) !== undefined);
 
 /** Patterns of image names, those that exclude images with `!` in front; the list may be empty. */
 export const imagePatterns = (value: unknown) =>
-  isListOf(value, (text) => pathGlobRegExp(text.replace(/^!/, "")) !== undefined)
-    ? value
-    : undefined;
+  isListOf(value, (text) => IMAGE_PATTERN.test(text)) ? value : undefined;
+
+/** What compiles a pattern is loaded where an image is to be pulled, and refuses only a range that runs backwards. */
+const IMAGE_PATTERN = /^!?(?:\\.|\[[^\]/]+\]|\{[^{}]*\}|[\w.:@/*?-])+$/;
 
 const policy = oneOf("always", "if-not-present", "never");
 

@@ -22,9 +22,9 @@ export function pathGlobRegExp(pattern: string): RegExp | undefined {
   }
 }
 
-/** Returns the patterns without braces that a pattern with braces stands for; the innermost braces come first. */
+/** Returns the patterns without braces that a pattern with braces stands for. */
 function alternativesOf(pattern: string): string[] | undefined {
-  const braces = pattern.match(/^((?:\\[^]|[^\\])*)\{((?:\\[^]|[^\\{}])*)\}([^]*)$/);
+  const braces = pattern.match(/^((?:\\[^]|[^\\{])*)\{((?:\\[^]|[^\\{}])*)\}([^]*)$/);
   if (braces === null) return [pattern];
   const [, before, choices = "", after] = braces;
   const all: string[] = [];

@@ -1,13 +1,14 @@
 /** What a job asks for with an image of a registry, checked before anything is pulled. */
 
 import type { Config } from "../../config/settings.ts";
-import { refused } from "../../failure.ts";
-import type { Job } from "../../gitlab/job.ts";
+import type { ImageOptions, Job } from "../../gitlab/job.ts";
 import type { Host } from "../../host/host.ts";
 import type { Credentials } from "./credentials.ts";
+import { jobUser } from "./job_user.ts";
 import { matchesPatterns } from "./patterns.ts";
 import { effectivePolicies, type PullPolicy } from "./policies.ts";
 import { parseReference, type Reference } from "./reference.ts";
+import { expandVariables } from "./variables.ts";
 
 /** An image to be obtained, and how its programs are to be run. */
 export interface ImageRequest {
@@ -23,6 +24,9 @@ export interface ImageRequest {
   /** Empty for none; null for the image's. */
   readonly entrypoint: readonly string[] | null;
 }
+
+/** A person names an image alone. */
+const NO_OPTIONS: ImageOptions = { entrypoint: null, pullPolicies: [], user: null, platform: null };
 
 /**
  * Returns what a job asks for with an image.
@@ -53,13 +57,13 @@ export async function checkRequest(
 ): Promise<Omit<ImageRequest, "credentials"> | null> {
   const reference = parseReference(image);
   if (reference === null || !matchesPatterns(config.pull, reference)) return null;
-  const { entrypoint = null, pullPolicies = [], user = null, platform = null } =
-    job?.imageOptions ?? {};
+  const options = job?.imageOptions ?? NO_OPTIONS;
+  const { entrypoint, pullPolicies, platform } = options;
   return {
     reference,
     platform: platform === null ? null : await platformOf(host, platform),
     policies: effectivePolicies(config, pullPolicies),
-    user: user === null ? null : checkedUser(expand(host, user)),
+    user: jobUser(host, options),
     entrypoint: entrypointOf(entrypoint),
   };
 }
@@ -67,30 +71,8 @@ export async function checkRequest(
 /** Few jobs name a platform. */
 async function platformOf(host: Host, asked: string): Promise<string | null> {
   const { checkPlatform } = await import("./platform.ts");
-  const platform = expand(host, asked);
+  const platform = expandVariables(host, asked);
   return platform === "" ? null : await checkPlatform(host, platform);
-}
-
-/** GitLab Runner expands these two options when an executor uses them: common/spec/variables.go. */
-function expand(host: Host, text: string): string {
-  return text.replaceAll(
-    /\$(?:(\$)|\{(\w+)\}|(\w+))/g,
-    (_, dollar, braced, plain) => dollar ?? host.env(`CUSTOM_ENV_${braced ?? plain}`) ?? "",
-  );
-}
-
-/** The machine's passwd(5) decides whether there is such a user. */
-function checkedUser(user: string): string | null {
-  if (user === "") return null;
-  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$/.test(user)) {
-    return user;
-  }
-  throw refused(
-    `Cannot run scripts as user ${
-      JSON.stringify(user.slice(0, 50))
-    }: it is not of the form USER or USER:GROUP`,
-    "Change image:docker:user in the job",
-  );
 }
 
 /** Docker's API ignores an empty list, and one empty word clears the image's entrypoint. */

@@ -1,20 +1,31 @@
 /** The patterns of `pull`, which say what images of registries jobs may use. */
 
+import { refused } from "../../failure.ts";
 import { pathGlobRegExp } from "../../text/path_glob.ts";
 import { canonicalName, type Reference } from "./reference.ts";
 
 /**
  * Returns whether patterns allow an image: one of them matches, and none of those that begin with `!`. Each is compared
  * with the name as it was written, and with the resolved one: `ruby` is `docker.io/library/ruby:latest`.
+ *
+ * @throws {Failure} where one of them is invalid.
  */
 export function matchesPatterns(patterns: readonly string[], reference: Reference): boolean {
   const names = namesOf(reference);
   const matches = (pattern: string) => {
-    const expression = pathGlobRegExp(pattern);
-    return expression !== undefined && names.some((name) => expression.test(name));
+    const expression = pathGlobRegExp(pattern) ?? refusePattern(pattern);
+    return names.some((name) => expression.test(name));
   };
   return patterns.some((pattern) => !pattern.startsWith("!") && matches(pattern)) &&
     !patterns.some((pattern) => pattern.startsWith("!") && matches(pattern.slice(1)));
+}
+
+/** To skip it could allow an image that it is meant to exclude. */
+function refusePattern(pattern: string): never {
+  throw refused(
+    `Cannot use pull: ${JSON.stringify(pattern)} is no pattern`,
+    "Correct it in the configuration",
+  );
 }
 
 /** A pattern may name the tag of an image that has a digest as well. */

@@ -64,7 +64,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   persistent_builds: { good: [true, false], bad: ["yes", 1] },
   pull: {
     good: [[], ["docker.io/library/*"], ["registry.example:5000/**", "!**/{kali,evil}*:[0-9]*"]],
-    bad: ["**", [""], ["!"], ["a b"], ["a,b"], ["{a"], ["a}"], ["[z-a]"], ["[a"], ["a\\"], [1]],
+    bad: ["**", [""], ["!"], ["a b"], ["a,b"], ["{a"], ["a}"], ["{a,{b}}"], ["[a"], ["a\\"], [1]],
   },
   pull_policy: {
     good: ["always", ["always", "if-not-present"], ["never"], ["always", "always"]],

@@ -82,12 +82,6 @@ Deno.test("checkRequest() expands variables in user and platform", async () => {
   assert.deepEqual([unset?.user, unset?.platform], [null, null]);
 });
 
-Deno.test("checkRequest() refuses a user that could be anything else", async () => {
-  for (const user of ["-x", "a b", "a:b:c", "a\nb", "$$x", ":0", "../x"]) {
-    await assert.rejects(check({ user }), { kind: "refused" }, user);
-  }
-});
-
 Deno.test("checkRequest() refuses a platform and policies that the host does not allow", async () => {
   await assert.rejects(check({ platform: "linux/s390x" }), { message: /s390x/ });
   await assert.rejects(check({ pullPolicies: ["never"] }), { message: /"never"/ });

@@ -50,3 +50,12 @@ Deno.test("patternFor() returns a pattern that allows the image", () => {
     assert.ok(allows([pattern], image), image);
   }
 });
+
+Deno.test("matchesPatterns() refuses a pattern that it cannot compile", () => {
+  for (const patterns of [["[z-a]"], ["**", "![z-a]"]]) {
+    assert.throws(() => allows(patterns, "ruby"), {
+      kind: "refused",
+      message: 'Cannot use pull: "[z-a]" is no pattern',
+    });
+  }
+});
