@@ -54,6 +54,24 @@ onEachMachine(
   { kinds: ["systemd"] },
 );
 
+/** Runs a command and reads its output only after two seconds; prints how long the script waited. */
+const READ_LATE = `
+import subprocess, sys, time
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
+time.sleep(2)
+began, ended = child.stdout.read().decode().split("x" * 1000000)
+print(float(ended) - float(began))
+`;
+
+onEachMachine("a script waits while nobody reads its output", async (own, id) => {
+  const now = "cut -d ' ' -f 1 /proc/uptime";
+  const path = await own.put(`${now}\nprintf 'x%.0s' $(seq 1000000)\n${now}\n`);
+  const words = own.words(["run", "--id", id, path, "step_script"]);
+  const { stdout, stderr } = await own.host.exec(["python3", "-c", READ_LATE, ...words]);
+  const waited = Number(stdout.trim().split("\n").at(-1));
+  assert.ok(waited > 1, `${stdout}${stderr}`);
+});
+
 /** Writes to every stdout and stderr of the machine's processes, in case one is a log of the host. */
 const STEAL = `
 import ctypes, os
