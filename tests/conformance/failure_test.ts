@@ -25,14 +25,23 @@ onEachAttempt("a machine that ends during a script is a system failure", async (
   assert.equal((await job.run("after_script", "true")).code, SYSTEM_FAILURE);
 });
 
-onEachHost("a job that powers off its machine is a system failure", async (site) => {
-  await withAttempt(site, planOf(CHROOT), async (job) => {
-    assertDone(await job.config());
-    assertDone(await job.prepare());
-    const done = await job.run("build_script", "systemctl poweroff\nsleep 60");
-    assert.equal(done.code, SYSTEM_FAILURE, done.stderr);
+const ENDINGS = {
+  poweroff: "a job that powers off its machine is a system failure",
+  reboot: "a job that reboots its machine is a system failure",
+};
+
+for (const [command, name] of Object.entries(ENDINGS)) {
+  onEachHost(name, async (site) => {
+    await withAttempt(site, planOf(CHROOT), async (job) => {
+      assertDone(await job.config());
+      assertDone(await job.prepare());
+      const done = await job.run("build_script", `systemctl ${command}\nsleep 60`);
+      assert.equal(done.code, SYSTEM_FAILURE, done.stderr);
+      // Its user ids and privileges were verified for the first start alone.
+      assert.equal((await job.run("after_script", "true")).code, SYSTEM_FAILURE);
+    });
   });
-});
+}
 
 onEachAttempt(
   "SIGTERM to a stage fails it, and the stages after it still run",
