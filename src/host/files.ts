@@ -3,91 +3,105 @@
 import { basename, dirname, join } from "@std/path/posix";
 import type { Files, Lock, Pipe, Stat } from "./host.ts";
 
-/** Returns the file system of this machine. */
+/**
+ * Returns the file system of this machine. All calls but those that may take long block the process: to begin one in
+ * another thread takes ten times as long as to read a small file.
+ */
 export function denoFiles(): Files {
   return {
-    read: (path) => orNull(() => Deno.readTextFile(path)),
-    readBytes: (path) => orNull(() => Deno.readFile(path)),
+    read: (path) => orNull(() => Deno.readTextFileSync(path)),
+    readBytes: (path) => orNull(() => Deno.readFileSync(path)),
     readEnd: (path, bytes) => orNull(() => readEnd(path, bytes)),
     replace,
-    write,
-    makeDirectory: (path, mode = 0o700) => Deno.mkdir(path, { recursive: true, mode }),
-    list,
-    lstat: (path) => orNull(async () => statOf(await Deno.lstat(path))),
-    stat: (path) => orNull(async () => statOf(await Deno.stat(path))),
-    real: (path) => orNull(() => Deno.realPath(path)),
-    readLink,
-    remove: (path) => ignoreMissing(Deno.remove(path)),
-    removeTree: (path) => ignoreMissing(Deno.remove(path, { recursive: true })),
-    rename: (from, to) => Deno.rename(from, to),
-    symlink: (target, path) => Deno.symlink(target, path),
-    touch: (path, time) => Deno.utime(path, new Date(time), new Date(time)),
-    chmod: (path, mode) => Deno.chmod(path, mode),
-    chown: (path, uid, gid) => Deno.chown(path, uid, gid),
-    temporaryDirectory: (prefix) => Deno.makeTempDir({ prefix }),
+    write: (path, content, mode) => now(() => write(path, content, mode)),
+    makeDirectory: (path, mode = 0o700) =>
+      now(() => Deno.mkdirSync(path, { recursive: true, mode })),
+    list: (path) => now(() => list(path)),
+    lstat: (path) => orNull(() => statOf(Deno.lstatSync(path))),
+    stat: (path) => orNull(() => statOf(Deno.statSync(path))),
+    real: (path) => orNull(() => Deno.realPathSync(path)),
+    readLink: (path) => orNull(() => readLink(path)),
+    remove: (path) => now(() => remove(path)),
+    removeTree: (path) => Deno.remove(path, { recursive: true }).catch(ignoreMissing),
+    rename: (from, to) => now(() => Deno.renameSync(from, to)),
+    symlink: (target, path) => now(() => Deno.symlinkSync(target, path)),
+    touch: (path, time) => now(() => Deno.utimeSync(path, new Date(time), new Date(time))),
+    chmod: (path, mode) => now(() => Deno.chmodSync(path, mode)),
+    chown: (path, uid, gid) => now(() => Deno.chownSync(path, uid, gid)),
+    temporaryDirectory: (prefix) => now(() => Deno.makeTempDirSync({ prefix })),
     lock,
-    openPipe,
+    openPipe: (path) => now(() => openPipe(path)),
   };
 }
 
-async function readEnd(path: string, bytes: number): Promise<string> {
-  using file = await Deno.open(path);
-  const size = await file.seek(0, Deno.SeekMode.End); // stat() would load the time zone for its dates
-  await file.seek(Math.max(0, size - bytes), Deno.SeekMode.Start);
+/** Acts at once; what it throws rejects the promise. */
+function now<T>(act: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(act()));
+}
+
+function readEnd(path: string, bytes: number): string {
+  using file = Deno.openSync(path);
+  const size = file.seekSync(0, Deno.SeekMode.End); // stat() would load the time zone for its dates
+  file.seekSync(Math.max(0, size - bytes), Deno.SeekMode.Start);
   const buffer = new Uint8Array(bytes);
   let filled = 0;
   while (filled < bytes) {
-    const read = await file.read(buffer.subarray(filled));
+    const read = file.readSync(buffer.subarray(filled));
     if (read === null) break;
     filled += read;
   }
   return new TextDecoder().decode(buffer.subarray(0, filled));
 }
 
-async function write(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
-  using file = await openToWrite(path, mode);
-  await writeAll(file, content);
-  await Deno.chmod(path, mode); // neither the umask nor the mode of an existing file counts
+function write(path: string, content: string | Uint8Array, mode = 0o600): void {
+  if (typeof content === "string") Deno.writeTextFileSync(path, content, { mode });
+  else Deno.writeFileSync(path, content, { mode });
+  Deno.chmodSync(path, mode); // neither the umask nor the mode of an existing file counts
 }
 
 async function replace(path: string, text: string, mode = 0o600): Promise<void> {
   const newFile = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
   try {
-    using file = await openToWrite(newFile, mode);
-    await writeAll(file, text);
+    using file = writtenFile(newFile, text, mode);
     await file.sync();
-    await Deno.rename(newFile, path);
+    await now(() => Deno.renameSync(newFile, path));
   } catch (error) {
-    await ignoreMissing(Deno.remove(newFile));
+    await now(() => remove(newFile));
     throw error;
   }
 }
 
-function openToWrite(path: string, mode: number): Promise<Deno.FsFile> {
-  return Deno.open(path, { write: true, create: true, truncate: true, mode });
-}
-
-/** Unlike Deno.writeFile(), it loads no streams, which would take longer than to write. */
-async function writeAll(file: Deno.FsFile, content: string | Uint8Array): Promise<void> {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-}
-
-async function readLink(path: string): Promise<string | null> {
-  const isLink = (await orNull(() => Deno.lstat(path)))?.isSymlink ?? false;
-  return isLink ? await orNull(() => Deno.readLink(path)) : null;
-}
-
-async function list(path: string): Promise<string[]> {
-  const names: string[] = [];
+/** Writes a file and leaves it open. */
+function writtenFile(path: string, text: string, mode: number): Deno.FsFile {
+  const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode });
   try {
-    for await (const entry of Deno.readDir(path)) names.push(entry.name);
+    const bytes = new TextEncoder().encode(text);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    return file;
   } catch (error) {
-    const isNone = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-    if (!isNone) throw error;
+    file.close();
+    throw error;
   }
-  return names.sort();
+}
+
+function readLink(path: string): string | null {
+  return Deno.lstatSync(path).isSymlink ? Deno.readLinkSync(path) : null;
+}
+
+function list(path: string): string[] {
+  return unlessMissing(() => [...Deno.readDirSync(path)].map(({ name }) => name).sort()) ?? [];
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    ignoreMissing(error);
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 function statOf(info: Deno.FileInfo): Stat {
@@ -110,58 +124,72 @@ function statOf(info: Deno.FileInfo): Stat {
   };
 }
 
-async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
+function orNull<T>(read: () => T): Promise<T | null> {
+  return now(() => unlessMissing(read) ?? null);
+}
+
+/** Returns undefined where the file is missing. */
+function unlessMissing<T>(act: () => T): T | undefined {
   try {
-    return await read();
+    return act();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return null;
-    }
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
-async function ignoreMissing(removal: Promise<void>): Promise<void> {
-  try {
-    await removal;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
 }
 
 async function lock(path: string): Promise<Lock | null> {
   for (;;) {
-    const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+    const file = openLock(path);
     if (!await lockFile(file)) return null;
-    // The last holder may have removed the file meanwhile: a lock on a removed file excludes no other process.
-    const [locked, existing] = await Promise.all([file.stat(), orNull(() => Deno.stat(path))]);
-    if (locked.ino !== existing?.ino || locked.dev !== existing.dev) {
-      file.close();
-      continue;
-    }
-    await file.truncate();
-    await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
-    return {
-      wasAbandoned: locked.size > 0,
-      release() {
-        // A process that another thread is starting has the file until it runs its program.
-        file.unlockSync();
-        file.close();
-      },
-      remove: async () => {
-        await ignoreMissing(Deno.remove(path));
-        file.close();
-      },
-    };
+    const lock = lockOn(file, path);
+    if (lock !== null) return lock;
+    file.close();
   }
+}
+
+function openLock(path: string): Deno.FsFile {
+  return Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
 }
 
 /** Takes a lock of the kernel, which ends with this process however it ends. */
 async function lockFile(file: Deno.FsFile): Promise<boolean> {
   // Older versions of Deno have no tryLock().
-  const held = "tryLock" in file ? await file.tryLock(true) : await lockSoon(file);
+  const held = "tryLockSync" in file ? tryLock(file) : await lockSoon(file);
   if (!held) file.close();
   return held;
+}
+
+function tryLock(file: Deno.FsFile): boolean {
+  return file.tryLockSync(true);
+}
+
+/**
+ * Returns the lock on an open file that this process has locked; null where the last holder has removed the file meanwhile:
+ * a lock on a removed file excludes no other process.
+ */
+function lockOn(file: Deno.FsFile, path: string): Lock | null {
+  const [locked, existing] = [file.statSync(), unlessMissing(() => Deno.statSync(path))];
+  if (locked.ino !== existing?.ino || locked.dev !== existing.dev) return null;
+  file.truncateSync();
+  file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+  return {
+    wasAbandoned: locked.size > 0,
+    release() {
+      // A process that another thread is starting has the file until it runs its program.
+      file.unlockSync();
+      file.close();
+    },
+    remove: () =>
+      now(() => {
+        remove(path);
+        file.close();
+      }),
+  };
 }
 
 /** How long a lock that no process holds may take, in milliseconds. */
@@ -180,14 +208,19 @@ async function lockSoon(file: Deno.FsFile): Promise<boolean> {
 }
 
 /** A pipe that is opened to read as well has a reader already: fifo(7). */
-async function openPipe(path: string): Promise<Pipe> {
-  const file = await Deno.open(path, { read: true, write: true });
+function openPipe(path: string): Pipe {
+  const file = Deno.openSync(path, { read: true, write: true });
   let isOpen = true;
   return {
-    write: (text) => writeAll(file, text),
+    // Not at once: whoever reads it may have stopped.
+    write: (text) => writeAll(file, new TextEncoder().encode(text)),
     close() {
       if (isOpen) file.close();
       isOpen = false;
     },
   };
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }

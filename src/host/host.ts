@@ -148,7 +148,7 @@ export interface Files {
 
 /** A named pipe. What is written waits in it for a reader, until it is closed. */
 export interface Pipe {
-  /** Writes less than a page. */
+  /** Writes less than a page; does not block the process. */
   write(text: string): Promise<void>;
   /** Closes it; may be called again. */
   close(): void;
@@ -174,8 +174,8 @@ export interface Clock {
   sleep(ms: number): Promise<void>;
   /** Calls a function once after that time, unless the returned function is called before. */
   after(ms: number, call: () => void): () => void;
-  /** Blocks the whole process for a few milliseconds. */
-  nap(ms: number): void;
+  /** Blocks the whole process for a few milliseconds; then what happened meanwhile is handled, such as signals. */
+  nap(ms: number): Promise<void>;
 }
 
 /** Signals to this process. */

@@ -29,7 +29,7 @@ export async function until<Answer>(
   for (;;) {
     const answer = await ask();
     if (answer || signal?.aborted || host.clock.monotonic() >= end) return answer;
-    if (interval <= MAX_NAP) host.clock.nap(interval);
+    if (interval <= MAX_NAP) await host.clock.nap(interval);
     else await host.clock.sleep(interval);
     if (signal?.aborted) return answer;
   }

@@ -27,12 +27,23 @@ Deno.test("signals.on() calls the handler for its signals, until it is removed",
 Deno.test("clock.nap() and clock.sleep() wait as long as given", async () => {
   const { clock } = denoHost();
   const began = performance.now();
-  clock.nap(20);
+  await clock.nap(20);
   const napped = performance.now();
   assert.ok(napped - began >= 18 && napped - began < 2_000);
   await clock.sleep(20);
   assert.ok(performance.now() - napped >= 18);
   assert.ok(Math.abs(clock.now() - Date.now()) < 1_000);
+});
+
+Deno.test("clock.nap() lets the end of a child and signals be handled", async () => {
+  const host = denoHost();
+  let [hasEnded, hasHeard] = [false, false];
+  const forget = host.signals.on(["SIGUSR2"], () => void (hasHeard = true));
+  host.processes.start(["true"]).ended.then(() => void (hasEnded = true));
+  assert.ok(host.processes.signal(host.pid(), "SIGUSR2"));
+  for (let naps = 0; naps < 1000 && !(hasEnded && hasHeard); naps++) await host.clock.nap(1);
+  forget();
+  assert.ok(hasEnded && hasHeard);
 });
 
 Deno.test("denoHost() returns single variables and the whole environment", () => {

@@ -134,7 +134,7 @@ Deno.test(never, async () => {
 
 Deno.test("connectWhileStarting() looks for a PID 1 no longer than the start takes", async () => {
   const { host, commands } = recordingHost();
-  const looking = { ...host, clock: { ...host.clock, nap: () => {} } };
+  const looking = { ...host, clock: { ...host.clock, nap: () => Promise.resolve() } };
   const nobody = () => new Promise<null>((resolve) => setTimeout(() => resolve(null), 1));
   const start = (end: () => Promise<void>) => async () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
