@@ -87,7 +87,7 @@ async function writeExitCode(host: Host, code: number): Promise<boolean> {
   const file = host.env("BUILD_EXIT_CODE_FILE");
   if (!file) return true;
   try {
-    await host.files.replace(file, `${code}\n`);
+    await host.files.replaceVolatile(file, `${code}\n`);
     return true;
   } catch (error) {
     host.log.warn(

@@ -12,7 +12,8 @@ export function denoFiles(): Files {
     read: (path) => orNull(() => Deno.readTextFileSync(path)),
     readBytes: (path) => orNull(() => Deno.readFileSync(path)),
     readEnd: (path, bytes) => orNull(() => readEnd(path, bytes)),
-    replace,
+    replace: (path, text, mode) => replace(path, text, (file) => file.sync(), mode),
+    replaceVolatile: (path, text) => replace(path, text, () => {}),
     write: (path, content, mode) => now(() => write(path, content, mode)),
     makeDirectory: (path, mode = 0o700) =>
       now(() => Deno.mkdirSync(path, { recursive: true, mode })),
@@ -59,11 +60,16 @@ function write(path: string, content: string | Uint8Array, mode = 0o600): void {
   Deno.chmodSync(path, mode); // neither the umask nor the mode of an existing file counts
 }
 
-async function replace(path: string, text: string, mode = 0o600): Promise<void> {
+async function replace(
+  path: string,
+  text: string,
+  sync: (file: Deno.FsFile) => Promise<void> | void,
+  mode = 0o600,
+): Promise<void> {
   const newFile = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
   try {
     using file = writtenFile(newFile, text, mode);
-    await file.sync();
+    await sync(file);
     await now(() => Deno.renameSync(newFile, path));
   } catch (error) {
     await now(() => remove(newFile));

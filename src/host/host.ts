@@ -110,6 +110,8 @@ export interface Files {
   readEnd(path: string, bytes: number): Promise<string | null>;
   /** Replaces a file atomically, with fsync and rename. Default mode: 0600. */
   replace(path: string, text: string, mode?: number): Promise<void>;
+  /** Replaces a file atomically, but without fsync: after a crash of the host it may be empty. Its mode is 0600. */
+  replaceVolatile(path: string, text: string): Promise<void>;
   /** Writes a file in place. Default mode: 0600. */
   write(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
   /** Creates a directory and its parents where they do not exist. Default mode: 0700. */

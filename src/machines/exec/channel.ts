@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
-import type { Argv, Host } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
 import { mount, unmountAll } from "../../linux/mounts.ts";
 import { CHANNEL, SERVER_UNIT } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
@@ -65,22 +65,11 @@ const OUTPUT = [CHANNEL.stdout, CHANNEL.stderr] as const;
  * may read the output of the next one.
  */
 async function makePipes(host: Host, paths: MachinePaths): Promise<void> {
-  await Promise.all([
-    makePipe(host, paths, "400", CHANNEL.call),
-    makePipe(host, paths, "200", ...OUTPUT),
-  ]);
-}
-
-async function makePipe(
-  host: Host,
-  paths: MachinePaths,
-  mode: string,
-  ...names: readonly string[]
-): Promise<void> {
-  const pipes = names.map((name) => join(paths.stage, name));
-  const argv: Argv = ["mkfifo", `--mode=${mode}`, "--", ...pipes];
-  const { code, stderr } = await host.processes.capture(argv);
+  const call = join(paths.stage, CHANNEL.call);
+  const pipes = [call, ...OUTPUT.map((name) => join(paths.stage, name))];
+  const { code, stderr } = await host.processes.capture(["mkfifo", "--mode=200", "--", ...pipes]);
   if (code !== 0) throw hostFailure(`Cannot make the machine's pipes: ${stderr.trim()}`);
+  await host.files.chmod(call, 0o400);
 }
 
 async function writeUser(

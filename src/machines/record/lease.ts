@@ -114,13 +114,17 @@ export interface Leader extends ProcessId {
   readonly filtered: boolean;
 }
 
-/** Writes or replaces a lease atomically. */
+/**
+ * Writes or replaces a lease atomically. Only kept files outlive a crash of the host: what is left of other machines then,
+ * gc also finds where their leases are damaged.
+ */
 export async function writeLease(host: Host, lease: Lease): Promise<void> {
   await host.files.makeDirectory(leaseFolder(lease.store));
-  await host.files.replace(
-    machinePaths(lease.store, lease.machine).lease,
-    JSON.stringify(lease, null, 2) + "\n",
-  );
+  const path = machinePaths(lease.store, lease.machine).lease;
+  const text = JSON.stringify(lease, null, 2) + "\n";
+  await (lease.held === null
+    ? host.files.replaceVolatile(path, text)
+    : host.files.replace(path, text));
 }
 
 /**

@@ -188,7 +188,7 @@ async function waitForServer(
   signal: AbortSignal,
 ): Promise<boolean> {
   const timeout = spec.settings.prepare_timeout * 1000;
-  const state = await until(host, { timeout }, async () => {
+  const state = await until(host, { timeout, interval: 1 }, async () => {
     if (await isServerReady(host, spec)) return "ready";
     const hasEnded = signal.aborted || await readRecord(host, spec.name) === null;
     return hasEnded ? "ended" : null;

@@ -5,28 +5,34 @@ import { inFolder } from "../recording_host.ts";
 const files = denoFiles();
 const modeOf = async (path: string) => (await Deno.stat(path)).mode! & 0o777;
 
-Deno.test("files.replace() is atomic for readers", async () => {
-  await inFolder(async (folder) => {
-    const files = denoFiles();
-    const path = `${folder}/file`;
-    const texts = ["a".repeat(300_000), "b".repeat(200_000)];
-    await files.replace(path, texts[0]!);
-    let replacing = true;
-    const writer = (async () => {
-      for (let n = 1; n <= 20; n++) await files.replace(path, texts[n % 2]!);
-      replacing = false;
-    })();
-    let reads = 0;
-    while (replacing) {
-      const text = await Deno.readTextFile(path);
-      assert.ok(texts.includes(text), `${text.length}`);
-      reads++;
-    }
-    await writer;
-    assert.ok(reads > 1);
-    assert.deepEqual(await files.list(folder), ["file"]);
+for (const name of ["replace", "replaceVolatile"] as const) {
+  Deno.test(`files.${name}() is atomic for readers`, async () => {
+    await inFolder(async (folder) => {
+      const files = denoFiles();
+      const path = `${folder}/file`;
+      const texts = ["a".repeat(300_000), "b".repeat(200_000)];
+      await files[name](path, texts[0]!);
+      assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
+      let replacing = true;
+      const writer = (async () => {
+        for (let n = 1; n <= 20; n++) {
+          await files[name](path, texts[n % 2]!);
+          await Deno.lstat(path); // lets the reader go on
+        }
+        replacing = false;
+      })();
+      let reads = 0;
+      while (replacing) {
+        const text = await Deno.readTextFile(path);
+        assert.ok(texts.includes(text), `${text.length}`);
+        reads++;
+      }
+      await writer;
+      assert.ok(reads > 1);
+      assert.deepEqual(await files.list(folder), ["file"]);
+    });
   });
-});
+}
 
 Deno.test("files.replace() replaces a symlink, not its target", async () => {
   await inFolder(async (folder) => {

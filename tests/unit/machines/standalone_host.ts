@@ -26,11 +26,24 @@ export function withOwnRun(host: Host, folder: string): Host {
   const inFolder = (path: string) => path.startsWith("/run/") ? folder + path : path;
   return {
     ...host,
+    processes: {
+      ...host.processes,
+      async capture(argv, options) {
+        const [program, _mode, _end, ...pipes] = argv;
+        if (program === "mkfifo") {
+          for (const pipe of pipes) {
+            await files.write(inFolder(pipe), "");
+          }
+        }
+        return await host.processes.capture(argv, options);
+      },
+    },
     files: {
       ...files,
       read: (path) => files.read(inFolder(path)),
       write: (path, content, mode) => files.write(inFolder(path), content, mode),
       replace: (path, text, mode) => files.replace(inFolder(path), text, mode),
+      replaceVolatile: (path, text) => files.replaceVolatile(inFolder(path), text),
       makeDirectory: (path, mode) => files.makeDirectory(inFolder(path), mode),
       list: (path) => files.list(inFolder(path)),
       chmod: (path, mode) => files.chmod(inFolder(path), mode),

@@ -31,6 +31,24 @@ Deno.test("writeLease() is read back, seen by root alone, and removed", async ()
   });
 });
 
+Deno.test("writeLease() waits for the disk only where files are kept, which outlive a crash of the host", async () => {
+  await inFolder(async (store) => {
+    const { host } = recordingHost();
+    const durable: string[] = [];
+    const files: typeof host.files = {
+      ...host.files,
+      replace(path, text) {
+        durable.push(path);
+        return host.files.replace(path, text);
+      },
+    };
+    const held = leaseOf(store, "2", { held: "2026-01-01T00:00:00.000Z" });
+    for (const lease of [leaseOf(store, "1"), held]) await writeLease({ ...host, files }, lease);
+    assert.deepEqual(durable, [machinePaths(store, held.machine).lease]);
+    assert.equal((await listLeases(host, store)).length, 2);
+  });
+});
+
 Deno.test("readLease() refuses a damaged lease and one of another machine", async () => {
   await inFolder(async (store) => {
     const { host } = recordingHost();
