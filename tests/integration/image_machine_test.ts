@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { newJob, runScript } from "../hosts/site.ts";
+import { skipReal } from "../skip.ts";
 import { debian, imageIn, withImages } from "./images.ts";
-import { outputOf, succeed } from "./store.ts";
+import { outputOf, succeed, withStore } from "./store.ts";
 
 /** Files whose metadata overlays could lose. */
 const METADATA = `
@@ -157,3 +158,20 @@ withImages(
     await succeed(own, "image-remove", image);
   },
 );
+
+withImages("a machine on an image has an overlay, also on btrfs", {}, async (own, registry) => {
+  const other = await own.onBtrfs();
+  if (other === null) return skipReal("an image's machine on btrfs", "no btrfs can be mounted");
+  const image = await imageIn(registry, "x:1", {
+    layers: [await debian(), CHANGES],
+    isEmpty: true,
+  });
+  await withStore(other, { storage: "btrfs" }, async (onBtrfs) => {
+    const id = newJob();
+    const prepared = await succeed(onBtrfs, "prepare", image, "--id", id);
+    assert.match(prepared.stderr, /^Storage overlay, /m);
+    assert.equal((await runScript(onBtrfs, id, "cat /srv/opaque/new")).stdout, "new\n");
+    await succeed(onBtrfs, "cleanup", "--id", id);
+    await succeed(onBtrfs, "image-remove", image);
+  });
+});

@@ -47,6 +47,10 @@ function withEnv(site: Site, env: Readonly<Record<string, string>>): Site {
     ...site,
     call: (words, options) => site.call(words, { ...options, env: { ...env, ...options?.env } }),
     with: async (settings) => withEnv(await site.with(settings), env),
+    onBtrfs: async () => {
+      const other = await site.onBtrfs();
+      return other === null ? null : withEnv(other, env);
+    },
   };
 }
 

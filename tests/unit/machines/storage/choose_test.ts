@@ -17,9 +17,11 @@ interface Place {
   readonly overlay: boolean;
   /** How quotas count; undefined where there is no limit. */
   readonly quotas?: "squota" | "qgroup" | "";
+  /** Whether the machine starts from a pulled image. */
+  readonly image?: boolean;
 }
 
-async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
+async function choose({ choice, type, subvolume, overlay, quotas, image = false }: Place) {
   const probes: string[] = [];
   const { host } = recordingHost({
     answer(argv) {
@@ -63,7 +65,7 @@ async function choose({ choice, type, subvolume, overlay, quotas }: Place) {
       choice,
       store: "/store",
       folder: "/store/.machines/x",
-      base: { path: "/store/c", lower: treeAsLower("/store/c") },
+      base: { path: "/store/c", lower: treeAsLower(image ? "/store/layers" : "/store/c") },
       isLimited: quotas !== undefined,
     });
   const { kind } = await ask();
@@ -103,6 +105,16 @@ Deno.test("chooseStorage() with a limit takes btrfs where simple quotas are on",
       kind: "host",
       hint: /btrfs quota enable --simple \/store/,
     });
+  }
+});
+
+Deno.test("chooseStorage() of a pulled image is no snapshot, whatever is configured", async () => {
+  const place = { image: true, subvolume: true } as const;
+  for (
+    const [choice, type] of [["auto", "btrfs"], ["btrfs", "btrfs"], ["btrfs", "ext4"]] as const
+  ) {
+    assert.equal(await choose({ ...place, choice, type, overlay: true }), "overlay");
+    assert.equal(await choose({ ...place, choice, type, overlay: false }), "tmpfs");
   }
 });
 
