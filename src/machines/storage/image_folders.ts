@@ -17,10 +17,10 @@ export async function makeImageFolders(
   folder: string,
   ids: number | null,
 ): Promise<void> {
-  for (const [name, mode] of IMAGE_FOLDERS) {
+  await Promise.all(IMAGE_FOLDERS.map(async ([name, mode]) => {
     const path = join(upperLayerIn(folder), name);
     await host.files.makeDirectory(path, mode);
     await host.files.chmod(path, mode);
     if (ids !== null) await host.files.chown(path, ids, ids);
-  }
+  }));
 }
