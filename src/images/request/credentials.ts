@@ -66,11 +66,15 @@ function sourceOfVariable(host: Host, job: Job | null): AuthSource[] {
   const name = "DOCKER_AUTH_CONFIG";
   const source = parseAuthConfig(text, name);
   if (source === null) {
-    host.log.warn(`Cannot read ${name} of the job: it is not Docker's JSON with "auths"`);
+    host.log.warn(
+      `Cannot read DOCKER_AUTH_CONFIG of the job: it is not Docker's JSON with "auths"`,
+    );
     return [];
   }
   if (source.helpers.size > 0 || source.store !== null) {
-    host.log.warn(`The credential helpers of ${name} are not used: only those of root's file are`);
+    host.log.warn(
+      "The credential helpers of DOCKER_AUTH_CONFIG are not used: only those of root's file are",
+    );
   }
   return [{ ...source, helpers: new Map(), store: null }];
 }
