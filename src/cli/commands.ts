@@ -236,11 +236,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "doctor",
     summary: "Check this host",
     description:
-      "Checks versions, limits, settings of the kernel, devices, swap, the store and its storage, chroots and their definitions, user namespaces, network, gitlab-runner and its config.toml, and timers. Each is ok, weak or broken, and the fixes are listed. With --machine, also starts a machine and tries from inside whether it keeps its promises. Exits with 1 if anything is broken.",
+      "Checks versions, limits, settings of the kernel, devices, swap, the store and its storage, chroots and their definitions, user namespaces, network, gitlab-runner and its config.toml, and timers. Each is ok, weak or broken, and the fixes are listed. With --machine, also starts a machine and tries from inside whether it keeps its promises. With --image, also asks the image's registry for it, with root's credentials. Exits with 1 if anything is broken.",
     example: "nspawn-runner doctor --machine bookworm",
     positionals: [],
     options: [
       { name: "machine", value: "IMAGE", help: "Also start and check a machine of this image" },
+      { name: "image", value: "NAME", help: "Also ask the registry for this image" },
       { name: "json", help: "Print JSON" },
     ],
     needsRoot: true,

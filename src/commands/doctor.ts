@@ -3,7 +3,7 @@ import { asReport, checkHost } from "../doctor/doctor.ts";
 import { refused } from "../failure.ts";
 import { printable } from "../text/printable.ts";
 
-/** Checks this host, and with --machine also a machine. */
+/** Checks this host, with --machine also a machine, and with --image an image at its registry. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const config = await load();
   const findings = await checkHost(host, config);
@@ -11,6 +11,11 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (image !== undefined) {
     const { checkMachineOf } = await import("../app/check_machine.ts");
     findings.push(...await checkMachineOf(host, config, image));
+  }
+  const pulled = invocation.options["image"];
+  if (pulled !== undefined) {
+    const { checkImage } = await import("../doctor/images.ts");
+    findings.push(await checkImage(host, config, pulled));
   }
   const json = invocation.switches.has("json");
   host.terminal.out(

@@ -27,7 +27,9 @@ cd "$folder"
 umoci init --layout=image
 umoci new --image=image:x
 add_layer() {
-  tar --create --file=layer.tar --directory="$1" --numeric-owner --xattrs --xattrs-include='*' .
+  # The same files are the same layer each time.
+  tar --create --file=layer.tar --directory="$1" --sort=name --mtime=@0 --numeric-owner --xattrs --xattrs-include='*' \\
+    --format=posix --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime .
   umoci raw add-layer --image=image:x layer.tar
   rm -rf layer.tar
 }

@@ -1,6 +1,6 @@
 /** A registry of images on this machine: Debian's docker-registry. */
 
-import { run, type Running, start } from "./command.ts";
+import { must, run, type Running, start } from "./command.ts";
 import type { TestHost } from "./host.ts";
 import { until } from "./init_process.ts";
 import { OUTER_ADDRESS } from "./network.ts";
@@ -98,9 +98,25 @@ export async function allowPlainHttp(host: TestHost, { address }: Registry): Pro
   const script = `
 folder=/etc/containers/registries.conf.d
 mkdir -p "$folder"
-[ "$2" = systemd ] || mount -t tmpfs tests "$folder"
-printf '[[registry]]\\nlocation = "%s"\\ninsecure = true\\n' "$1" >"$folder/tests.conf"
+[ "$2" = systemd ] || mountpoint -q "$folder" || mount -t tmpfs tests "$folder"
+printf '[[registry]]\\nlocation = "%s"\\ninsecure = true\\n' "$1" >"$folder/$1.conf"
 `;
   const done = await host.exec(["sh", "-euc", script, "sh", address, host.kind]);
   if (done.code !== 0) throw new Error(done.stderr);
+}
+
+/** Returns the files of all parts of images that a registry has. */
+export async function blobFiles({ folder }: Registry): Promise<string[]> {
+  const found = await must(["find", `${folder}/docker/registry/v2/blobs`, "-name", "data"]);
+  return found.trim().split("\n").sort();
+}
+
+/** Changes one byte of the largest file. */
+export async function damage(paths: readonly string[]): Promise<void> {
+  const sizes = await Promise.all(paths.map(async (path) => (await Deno.stat(path)).size));
+  const largest = paths[sizes.indexOf(Math.max(...sizes))]!;
+  const bytes = await Deno.readFile(largest);
+  const middle = Math.floor(bytes.length / 2);
+  bytes[middle] = bytes[middle]! ^ 1;
+  await Deno.writeFile(largest, bytes);
 }

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { must } from "../hosts/command.ts";
 import {
   allowPlainHttp,
+  blobFiles,
+  damage,
   missingRegistryProgram,
   type Registry,
   withRegistry,
@@ -148,9 +150,9 @@ onEachHost(
           assert.match((await call("chroot-maintenance", "x")).stderr, /^x: nothing to do$/m);
 
           await must(["sh", "-euc", MORE, "sh", folder], PATIENCE);
-          const before = await blobs(registry);
+          const before = await blobFiles(registry);
           await push(folder, registry);
-          await damage((await blobs(registry)).filter((blob) => !before.includes(blob)));
+          await damage((await blobFiles(registry)).filter((blob) => !before.includes(blob)));
           const damaged = await call("chroot-maintenance", "x");
           assert.equal(damaged.code, 1, damaged.stderr);
           assert.match(damaged.stderr, /digest/i);
@@ -182,21 +184,6 @@ onEachHost(
     });
   },
 );
-
-async function blobs({ folder }: Registry): Promise<string[]> {
-  const found = await must(["find", `${folder}/docker/registry/v2/blobs`, "-name", "data"]);
-  return found.split("\n").sort();
-}
-
-/** Changes one byte of the largest file. */
-async function damage(paths: readonly string[]): Promise<void> {
-  const sizes = await Promise.all(paths.map(async (path) => (await Deno.stat(path)).size));
-  const largest = paths[sizes.indexOf(Math.max(...sizes))]!;
-  const bytes = await Deno.readFile(largest);
-  const middle = Math.floor(bytes.length / 2);
-  bytes[middle] = bytes[middle]! ^ 1;
-  await Deno.writeFile(largest, bytes);
-}
 
 onBothHosts(
   "one host builds and pushes, another pulls and runs, also while the registry is down",

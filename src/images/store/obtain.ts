@@ -1,18 +1,15 @@
 /** Gives jobs the images that they ask for, by pull policy. */
 
 import type { Config } from "../../config/settings.ts";
-import { Failure, hostFailure, messageOf, refused } from "../../failure.ts";
+import { Failure, messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { requireProgram } from "../../linux/tool.ts";
-import { sha256 } from "../../text/hash.ts";
 import type { ImageRequest } from "../request/image_request.ts";
 import type { PullPolicy } from "../request/policies.ts";
 import { canonicalName } from "../request/reference.ts";
+import { digestOf } from "./digest.ts";
 import { type ImageId, imageId } from "./paths.ts";
-import { pullFailure } from "./pull_failure.ts";
 import { findName, markUsed, readImage, type StoredImage, writeName } from "./record.ts";
-import { retryNetwork } from "./retry.ts";
-import { atRegistry, captureSkopeo, needsCertificate, reasonIn } from "./skopeo.ts";
 
 /**
  * Returns the image that a job asks for, pulled where its policies demand it. The caller writes a lease that names it,
@@ -128,26 +125,4 @@ async function pull(
 ): Promise<StoredImage> {
   const { pullImage } = await import("./pull.ts");
   return await pullImage(host, store, request, digest, interrupt);
-}
-
-/** Returns the digest that the registry has for an image, by one request with the job's credentials. */
-async function digestOf(
-  host: Host,
-  { reference, credentials }: ImageRequest,
-  interrupt: AbortSignal,
-): Promise<string> {
-  const words = [
-    ...["--command-timeout=2m", "inspect", "--raw"],
-    ...needsCertificate(reference) ? [] : ["--tls-verify=false"],
-    ...["--authfile=/proc/self/fd/3", atRegistry(reference)],
-  ];
-  const ask = async () => {
-    const asked = await captureSkopeo(host, reference, credentials, words, interrupt);
-    if (interrupt.aborted) {
-      throw hostFailure(`Cannot pull image ${reference.written}: interrupted`);
-    }
-    if (asked.code === 0) return { value: `sha256:${await sha256(asked.stdout)}`, failed: null };
-    return { value: "", failed: pullFailure(reference, reasonIn(asked.stderr)) };
-  };
-  return await retryNetwork(host, interrupt, ask);
 }

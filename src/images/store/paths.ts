@@ -111,4 +111,4 @@ export function pullPaths(store: string, id: ImageId): PullPaths {
 }
 
 /** The folder of files with passwords, in memory: each exists for a moment. */
-export const PASSWORD_FOLDER = join(RUNTIME_FOLDER, "images");
+export const PASSWORD_FOLDER = join(RUNTIME_FOLDER, ".images");

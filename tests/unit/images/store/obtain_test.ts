@@ -106,7 +106,7 @@ Deno.test("obtainImage() gives credentials to skopeo by a file that is gone afte
     await obtainImage({ ...host, files }, config, requestFor(NAME, { credentials }), NEVER);
     const auth = `{"auths":{"registry.example:5000":{"auth":"${btoa("ci:s3cret")}"}}}`;
     assert.equal(written, auth + auth);
-    assert.deepEqual(await host.files.list("/run/nspawn-runner/images"), []);
+    assert.deepEqual(await host.files.list("/run/nspawn-runner/.images"), []);
     const seen = JSON.stringify(recording.processes) + recording.err();
     assert.ok(!seen.includes("s3cret") && !seen.includes(btoa("ci:s3cret")));
     assert.match(recording.err(), /Using credentials for registry.example:5000\/g from the job/);

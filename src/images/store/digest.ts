@@ -1,0 +1,48 @@
+/** Asks registries which image they have by a name. */
+
+import { hostFailure } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+import { sha256 } from "../../text/hash.ts";
+import type { ImageRequest } from "../request/image_request.ts";
+import { pullFailure } from "./pull_failure.ts";
+import { retryNetwork } from "./retry.ts";
+import {
+  atRegistry,
+  captureSkopeo,
+  needsCertificate,
+  PASSWORD_DESCRIPTOR,
+  reasonIn,
+} from "./skopeo.ts";
+
+/** In words of skopeo. */
+const OTHER_DIGEST = "Digest did not match";
+
+/**
+ * Returns the digest that the registry has for an image, by one request with the job's credentials.
+ *
+ * @throws {Failure} as obtainImage().
+ */
+export async function digestOf(
+  host: Host,
+  { reference, credentials }: ImageRequest,
+  interrupt: AbortSignal,
+): Promise<string> {
+  const words = [
+    ...["--command-timeout=2m", "inspect", "--raw"],
+    ...needsCertificate(reference) ? [] : ["--tls-verify=false"],
+    ...[`--authfile=${PASSWORD_DESCRIPTOR}`, atRegistry(reference)],
+  ];
+  const ask = async () => {
+    const asked = await captureSkopeo(host, reference, credentials, words, interrupt);
+    if (interrupt.aborted) {
+      throw hostFailure(`Cannot pull image ${reference.written}: interrupted`);
+    }
+    if (asked.code !== 0) {
+      return { value: "", failed: pullFailure(reference, reasonIn(asked.stderr)) };
+    }
+    const value = `sha256:${await sha256(asked.stdout)}`;
+    const isRight = reference.digest === null || value === reference.digest;
+    return { value, failed: isRight ? null : pullFailure(reference, OTHER_DIGEST) };
+  };
+  return await retryNetwork(host, interrupt, ask);
+}
