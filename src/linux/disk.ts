@@ -1,6 +1,6 @@
 /** Free and used space, by df(1) and du(1). */
 
-import type { Host } from "../host/host.ts";
+import type { Argv, Host } from "../host/host.ts";
 
 /** The space of a file system. */
 export interface DiskSpace {
@@ -28,21 +28,43 @@ export function parseDiskSpace(text: string): DiskSpace | null {
   return { free: Number(free), size: Number(size), freeInodes };
 }
 
-/** Returns how many bytes a tree takes on its disk, without what is mounted in it; null where du(1) does not tell. */
-export async function diskUsage(host: Host, path: string): Promise<number | null> {
-  return (await diskUsages(host, [path])).get(path) ?? null;
+/**
+ * Returns how many bytes a tree takes on its disk, without what is mounted in it.
+ *
+ * @param seconds How long du(1) may take: a job may have written millions of files.
+ * @returns Null where du(1) does not tell, or takes longer.
+ */
+export async function diskUsage(
+  host: Host,
+  path: string,
+  seconds?: number,
+): Promise<number | null> {
+  const argv: Argv = seconds === undefined ? DU : ["timeout", `${seconds}`, ...DU];
+  return (await usages(host, argv, [path])).get(path) ?? null;
 }
 
 /** Returns how many bytes each of some trees takes on its disk, without those that du(1) cannot read. */
-export async function diskUsages(
+export function diskUsages(host: Host, paths: readonly string[]): Promise<Map<string, number>> {
+  return usages(host, DU, paths);
+}
+
+const DU = [
+  "du",
+  "--summarize",
+  "--one-file-system",
+  "--block-size=1",
+  "--null",
+  "--files0-from=-",
+] as const;
+
+async function usages(
   host: Host,
+  argv: Argv,
   paths: readonly string[],
 ): Promise<Map<string, number>> {
   if (paths.length === 0) return new Map();
-  const { stdout } = await host.processes.capture(
-    ["du", "--summarize", "--one-file-system", "--block-size=1", "--null", "--files0-from=-"],
-    { stdin: paths.map((path) => `${path}\0`).join("") },
-  );
+  const stdin = paths.map((path) => `${path}\0`).join("");
+  const { stdout } = await host.processes.capture(argv, { stdin });
   const rows = [...stdout.matchAll(/(\d+)\t([^\0]*)\0/g)];
   return new Map(rows.map(([, bytes, path]) => [path!, Number(bytes)]));
 }

@@ -115,9 +115,9 @@ shift 5
 exec "$@"
 `;
 
-/** Returns how many bytes on the disk the upper layer holds; null where du(1) does not tell. */
+/** Returns how many bytes on the disk the upper layer holds; null where du(1) does not tell in time. */
 export async function bytesInUpperLayer(host: Host, folder: string): Promise<number | null> {
-  return await diskUsage(host, upperLayerIn(folder)) || null; // an empty layer of tmpfs takes nothing
+  return await diskUsage(host, upperLayerIn(folder), 5) || null; // an empty layer of tmpfs takes nothing
 }
 
 /** Moves a machine's own folder in one step; succeeds also where it was moved before. */

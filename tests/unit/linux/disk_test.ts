@@ -44,3 +44,9 @@ Deno.test("diskUsages() measures each tree, without those that do not exist", as
     assert.deepEqual(answers.processes[0]?.options, { stdin: paths.map((p) => `${p}\0`).join("") });
   });
 });
+
+Deno.test("diskUsage() gives up where du(1) takes too long", async () => {
+  const { host, processes } = recordingHost({ answer: () => ({ code: 124 }) });
+  assert.equal(await diskUsage(host, "/writes", 5), null);
+  assert.deepEqual(processes[0]?.argv.slice(0, 3), ["timeout", "5", "du"]);
+});

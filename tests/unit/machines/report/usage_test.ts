@@ -199,8 +199,8 @@ Deno.test("usageSummary() leaves out what the kernel does not count", async () =
   const now = Date.UTC(2030, 0, 1) + 84_200;
   const all = recordingHost({
     now,
-    answer: ([program]) => ({
-      stdout: program === "du" ? "100663296\t/store/.machines/run-42/upper\0" : TEXT,
+    answer: (argv) => ({
+      stdout: argv.includes("du") ? "100663296\t/store/.machines/run-42/upper\0" : TEXT,
     }),
   });
   const lease = leaseOf("/store", "42", { leader: LEADER });
