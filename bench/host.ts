@@ -1,11 +1,11 @@
 /**
- * Installs the program on a host, runs job.ts or, for `--create`, create.ts there, and removes everything afterwards.
+ * Installs the program on a host, runs job.ts there (for `--create` create.ts, for `--images` images.ts), and removes everything afterwards.
  *
  * @module
  */
 
 import { must } from "../tests/hosts/command.ts";
-import { jobChroot } from "../tests/hosts/roots.ts";
+import { helperChroot, jobChroot } from "../tests/hosts/roots.ts";
 import { runMain } from "./entry.ts";
 import { installForms } from "./forms.ts";
 import { type Options, readOptions, type Task } from "./options.ts";
@@ -19,16 +19,20 @@ const PATIENCE = 4 * 3_600_000;
 
 async function main(): Promise<number> {
   const options = readOptions(Deno.args);
+  const [program, packages] = workOf(options);
   const isCreate = options.mode === "create";
   const folder = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "nr-bench-" });
   try {
     await Deno.chmod(folder, 0o755);
-    const forms = await installForms(folder, isCreate || options.only.startsWith("script"));
+    const forms = await installForms(
+      folder,
+      program !== "job" || options.only.startsWith("script"),
+    );
     const { folders, ...peer } = await findPeer(options, folder);
-    await bundle(folder, isCreate ? "create" : "job");
+    await bundle(folder, program);
     const place = options.host === "here"
       ? await openHere()
-      : await openContainer(options.host, options.peer === "docker");
+      : await openContainer(options.host, packages);
     try {
       const store = isCreate ? place.store : await layChroot(place, options);
       const task: Task = { ...options, ...forms, store, image: IMAGE, ...peer };
@@ -43,6 +47,18 @@ async function main(): Promise<number> {
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Returns the program to run on the host, and the packages that it needs there. */
+function workOf({ mode, peer }: Options): readonly [program: string, packages: readonly string[]] {
+  switch (mode) {
+    case "create":
+      return ["create", []];
+    case "images":
+      return ["images", ["docker-registry"]];
+    default:
+      return ["job", peer === "docker" ? ["docker.io", "docker-cli"] : []];
   }
 }
 
@@ -73,8 +89,11 @@ async function bundle(folder: string, name: string): Promise<void> {
 }
 
 /** Puts the chroot into the place's store, and returns the store. */
-async function layChroot(place: Place, { storage }: Options): Promise<string> {
+async function layChroot(place: Place, { storage, mode }: Options): Promise<string> {
   const chroot = await jobChroot();
+  if (mode === "images") {
+    await must(["cp", "--archive", await helperChroot(), place.outerPath(`${place.store}/helper`)]);
+  }
   if (storage !== "btrfs") {
     await must(["cp", "--archive", chroot, place.outerPath(`${place.store}/${IMAGE}`)]);
     return place.store;

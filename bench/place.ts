@@ -36,11 +36,11 @@ export async function openHere(): Promise<Place> {
   };
 }
 
-/** Boots a host container, which has to be closed. */
-export async function openContainer(suite: Suite, withDocker: boolean): Promise<Place> {
+/** Boots a host container with some more packages, which has to be closed. */
+export async function openContainer(suite: Suite, packages: readonly string[]): Promise<Place> {
   const host = await bootSystemd(suite, []);
   try {
-    if (withDocker) await installDocker(host);
+    if (packages.length > 0) await installPackages(host, packages);
     // A copy: in a read-only folder Deno cannot write its cache, and starts slower.
     const bring = async (path: string) => {
       await must(["mkdir", "--parents", host.outerPath(path)]);
@@ -54,7 +54,7 @@ export async function openContainer(suite: Suite, withDocker: boolean): Promise<
 }
 
 /** Docker's files are on the store's disk: the upper layer of an overlay cannot be on an overlay. */
-async function installDocker(host: TestHost): Promise<void> {
+async function installPackages(host: TestHost, packages: readonly string[]): Promise<void> {
   const script = `
 for name in docker containerd; do
   mkdir "$1/.$name"
@@ -62,7 +62,9 @@ for name in docker containerd; do
 done
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update
-apt-get -q -y install --no-install-recommends docker.io docker-cli`;
-  const { code, stdout, stderr } = await host.exec(["sh", "-euc", script, "sh", host.store]);
-  if (code !== 0) throw new Error(`Cannot install Docker: ${stdout}${stderr}`);
+shift
+apt-get -q -y install --no-install-recommends "$@"`;
+  const words = ["sh", "-euc", script, "sh", host.store, ...packages];
+  const { code, stdout, stderr } = await host.exec(words);
+  if (code !== 0) throw new Error(`Cannot install ${packages.join(", ")}: ${stdout}${stderr}`);
 }

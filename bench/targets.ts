@@ -102,6 +102,33 @@ function aliveTargets(samples: Samples, { label }: Ours): Target[] {
   return others.map((count) => target(samples, label, aliveStep(count), floor, GROWTH * floor));
 }
 
+/** Groups of the benchmark of images, and the step of a job whose image has changed. */
+export const PULLED = {
+  chroot: "chroot",
+  present: "image, if-not-present",
+  always: "image, always",
+  request: "request by hand",
+  changed: "image, 1 MB changed",
+  step: "config to script",
+} as const;
+
+/** Milliseconds that the start from an image may take longer than from a chroot. */
+const IMAGE = 20;
+
+/** Milliseconds from the config stage to the end of the first script of a job whose image has a new layer of 1 MB. */
+const CHANGED_IMAGE = 1000;
+
+/** Returns the targets of pulled images. */
+export function imageTargets(samples: Samples): Target[] {
+  const chroot = samples.ms(PULLED.chroot, "prepare");
+  const asked = chroot + samples.ms(PULLED.request, "request");
+  return [
+    target(samples, PULLED.present, "prepare", chroot, chroot + IMAGE),
+    target(samples, PULLED.always, "prepare", asked, asked + IMAGE),
+    target(samples, PULLED.changed, PULLED.step, CHANGED_IMAGE, CHANGED_IMAGE),
+  ];
+}
+
 /** Returns the ratio of chroot-create to mmdebstrap by hand. */
 export function createTarget(samples: Samples): Target {
   const floor = samples.ms(CREATE.raw, CREATE.step);

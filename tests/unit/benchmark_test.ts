@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readOptions } from "../../bench/options.ts";
 import { jsonOf, type Report, tableOf } from "../../bench/report.ts";
 import { quantile, Samples } from "../../bench/samples.ts";
-import { aliveStep, type Ours, STEP, targets } from "../../bench/targets.ts";
+import { aliveStep, imageTargets, type Ours, PULLED, STEP, targets } from "../../bench/targets.ts";
 
 const OURS: readonly Ours[] = [
   { label: "script booted", form: "script", kind: "booted" },
@@ -68,6 +68,21 @@ Deno.test("targets() judge nothing that was not measured, and that prepare does 
   }
   const found = targets(samples, OURS, false).map(({ step, met }) => [step, met]);
   assert.deepEqual(found, [["prepare, 8 alive", true], ["prepare, 64 alive", false]]);
+});
+
+Deno.test("imageTargets() allow an image 20 ms more than a chroot, and one request with always", () => {
+  const samples = new Samples();
+  for (
+    const [group, step, ms] of [
+      [PULLED.chroot, "prepare", 100],
+      [PULLED.present, "prepare", 120],
+      [PULLED.request, "request", 50],
+      [PULLED.always, "prepare", 171],
+      [PULLED.changed, PULLED.step, 1000],
+    ] as const
+  ) samples.add(group, step, { ms, cpu: null });
+  const found = imageTargets(samples).map(({ limit, met }) => [limit, met]);
+  assert.deepEqual(found, [[120, true], [170, false], [1000, true]]);
 });
 
 function report(): Report {
