@@ -6,6 +6,7 @@ import { checkMachine, notStarted } from "../doctor/machine.ts";
 import { Failure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { machineLine } from "../machines/report/start_report.ts";
+import { findHelper } from "./find_helper.ts";
 import { interruptible } from "./interrupt.ts";
 import { planForCheck } from "./machine_plan.ts";
 import { withTrialMachine } from "./trial_machine.ts";
@@ -22,7 +23,7 @@ export async function checkMachineOf(
 ): Promise<Finding[]> {
   return await interruptible(host, async (interrupt) => {
     try {
-      const plan = await planForCheck(host, config, image, interrupt);
+      const plan = await planForCheck(host, config, image, interrupt, findHelper);
       return await withTrialMachine(
         host,
         plan,

@@ -46,7 +46,7 @@ export async function verifyHelper(
   interrupt: AbortSignal,
 ): Promise<void> {
   const store = () => Promise.resolve(folder);
-  const proof = { script: HELPER_CHECK, shell: "sh", streams: "both" } as const;
+  const proof = { script: HELPER_CHECK, shell: "sh", streams: "both", kind: "files" } as const;
   const { ending } = await runStage(host, store, name, proof, interrupt);
   if (ending.kind === "exited" && ending.code === 0) return;
   await stopMachine(host, store, name).catch((error) => host.log.warn(messageOf(error)));

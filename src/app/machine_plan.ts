@@ -2,6 +2,7 @@
 
 import { type ChrootTree, currentTree } from "../chroots/find/lookup.ts";
 import type { Chroot } from "../chroots/find/chroot.ts";
+import { chrootHas } from "../chroots/find/script_shell.ts";
 import type { BuildRequest, Candidate } from "../chroots/generations/context.ts";
 import { settingsFor } from "../config/load.ts";
 import { applyOverrides } from "../config/overrides.ts";
@@ -13,7 +14,7 @@ import type { Host } from "../host/host.ts";
 import type { ProjectFolders } from "../machines/record/caches.ts";
 import { treeAsLower } from "../machines/record/lower.ts";
 import { machineName } from "../machines/record/name.ts";
-import type { BaseTree, MachinePlan, PlannedJob } from "../machines/record/plan.ts";
+import type { BaseTree, HelperRoot, MachinePlan, PlannedJob } from "../machines/record/plan.ts";
 import { chrootLine } from "../machines/report/start_report.ts";
 import type { ChosenMachine } from "./choices.ts";
 import { sha256 } from "../text/hash.ts";
@@ -32,7 +33,19 @@ export interface MachineRequest {
   readonly began: number;
   /** Ends the pull of an image when aborted. */
   readonly interrupt: AbortSignal;
+  readonly findHelper: HelperFinder;
 }
+
+/**
+ * Finds the helper root, and makes it where it is missing.
+ *
+ * @returns A function that gives it as it is at each call.
+ */
+export type HelperFinder = (
+  host: Host,
+  config: Config,
+  job: Job | null,
+) => Promise<() => Promise<HelperRoot>>;
 
 /**
  * Plans the machine of a job, or of a person. An image that means no chroot is pulled, where `pull` allows it.
@@ -52,11 +65,15 @@ export async function planForJob(
   const settings = chroot === null
     ? { ...overridden, boot: false }
     : await withImageOptions(host, overridden, job, chroot);
+  const needsHelper = chroot === null || await lacksGit(host, job, chroot, settings);
+  const { tree, ...base } = meant.kind === "chroot"
+    ? planChroot(host, config, meant.chroot, { settings, isBootDefined: defined.boot })
+    : await planImage(host, config, meant.request, request.interrupt);
+  const helper = needsHelper ? await request.findHelper(host, config, job) : null;
   return planOf(config, {
     name: machine.name,
-    ...(meant.kind === "chroot"
-      ? planChroot(host, config, meant.chroot, { settings, isBootDefined: defined.boot })
-      : await planImage(host, config, meant.request, request.interrupt)),
+    ...base,
+    tree: helper === null ? tree : async () => ({ ...await tree(), helper: await helper() }),
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, request),
@@ -66,7 +83,7 @@ export async function planForJob(
       await evictImages(host, config.store, isEnough, interrupt);
     },
     binds: [
-      ...(chroot === null ? [] : await helperBinds(host, config, job, chroot)),
+      ...(needsHelper ? [] : await helperBinds(host, config, job, chroot)),
       ...await checkedBinds(host, config, settings.binds),
     ],
   });
@@ -85,6 +102,21 @@ async function withImageOptions(
   }
   const { applyImageOptions } = await import("./image_options.ts");
   return applyImageOptions(host, settings, options, name);
+}
+
+/**
+ * Returns whether GitLab Runner's own stages cannot run in a chroot: it has no git, and the job needs it. The helper root
+ * has no PowerShell.
+ */
+async function lacksGit(
+  host: Host,
+  job: Job | null,
+  chroot: Chroot,
+  { shell }: MachineSettings,
+): Promise<boolean> {
+  if (job === null || shell.endsWith("pwsh")) return false;
+  if (/^(?:none|empty)$/.test(host.env("CUSTOM_ENV_GIT_STRATEGY") ?? "")) return false;
+  return !await chrootHas(host, chroot, "git");
 }
 
 /** Jobs whose image is a chroot pay for no import. */
@@ -223,6 +255,7 @@ export async function planForCheck(
   config: Config,
   image: string,
   interrupt: AbortSignal,
+  findHelper: HelperFinder,
 ): Promise<MachinePlan> {
   const began = host.clock.now();
   const id = `doctor-${host.pid()}`;
@@ -233,6 +266,7 @@ export async function planForCheck(
     image,
     began,
     interrupt,
+    findHelper,
   });
   const lifetime = plan.settings.prepare_timeout + TRIAL_LIFETIME;
   return { ...plan, job: { ...plan.job, watcher: "self", began, lifetime, keepSeconds: 0 } };
@@ -276,7 +310,7 @@ function baseTree(
 function plannedJob(
   host: Host,
   config: Config,
-  { machine, job, began }: MachineRequest,
+  { machine, job, began }: Pick<MachineRequest, "machine" | "job" | "began">,
 ): PlannedJob {
   const timeout = job?.timeout;
   return {

@@ -35,6 +35,7 @@ export async function withTrialMachine<T>(
       script: new TextEncoder().encode(script),
       shell: undefined,
       streams: "both",
+      kind: "script",
     } as const;
     return (await runStage(host, store, plan.name, stage, interrupt)).ending;
   };

@@ -1,5 +1,6 @@
 import { chooseImage, chooseMachine } from "../app/choices.ts";
 import type { CommandRun, Invocation } from "../app/command.ts";
+import { findHelper } from "../app/find_helper.ts";
 import { interruptible } from "../app/interrupt.ts";
 import { verifyHelper } from "../app/job_helper.ts";
 import { planForJob } from "../app/machine_plan.ts";
@@ -23,7 +24,14 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const examined = examineEarly(host, config);
   const image = imageOf(host, invocation, job, config);
   await interruptible(host, async (interrupt) => {
-    const plan = await planForJob(host, config, { machine, job, image, began, interrupt });
+    const plan = await planForJob(host, config, {
+      machine,
+      job,
+      image,
+      began,
+      interrupt,
+      findHelper,
+    });
     logJob(host, job, plan);
     const isRecent = host.clock.now() - began < RECENT; // a pull may take minutes
     const ready = await prepareHost(host, plan, interrupt, isRecent ? examined : undefined);

@@ -5,7 +5,7 @@ import { reportFailure, reportUsage } from "../app/stage_report.ts";
 import { isSuccess } from "../ending.ts";
 import { messageOf, refused } from "../failure.ts";
 import { isCalledByRunner } from "../gitlab/exit_codes.ts";
-import { isLastStage } from "../gitlab/stages.ts";
+import { isLastStage, kindOf } from "../gitlab/stages.ts";
 import { runStage } from "../machines/use/run_script.ts";
 
 /** Runs a script in the machine of a job. */
@@ -29,7 +29,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
       host,
       store,
       machine,
-      { script, shell, streams },
+      { script, shell, streams, kind: kindOf(stage) },
       cancel,
     );
     try {

@@ -79,8 +79,15 @@ export function containersChroot(): Promise<string> {
 
 /** Returns the path of a chroot in which GitLab Runner's own stages run, and which has a static busybox. */
 export function helperChroot(): Promise<string> {
-  return cachedTree("helper", "bookworm", HELPER_PACKAGES);
+  return cachedTree("helper", "bookworm", HELPER_PACKAGES, MAKE_HELPER);
 }
+
+/** As the setup of the program's own definition of the helper root. */
+const MAKE_HELPER = `
+mkdir -p "$1/builds" "$1/cache"
+rm -f "$1/etc/resolv.conf"
+touch "$1/etc/resolv.conf" "$1/etc/hosts"
+`;
 
 /** Returns the path of a root with nothing but a static busybox and the names of its programs. */
 export async function busyboxRoot(): Promise<string> {
@@ -160,18 +167,30 @@ rm "$to/.list"
 for file in passwd group os-release; do cp -L "$from/etc/$file" "$to/etc/"; done
 `;
 
-/** Returns the path of a cached root, named by a hash of its recipe. */
+/**
+ * Returns the path of a cached root, named by a hash of its recipe.
+ *
+ * @param setup A script that changes the new root, its argument.
+ */
 async function cachedTree(
   name: string,
   suite: Suite,
   packages: readonly string[],
+  setup?: string,
 ): Promise<string> {
-  const recipe = [suite, packages, await mirror(), await certificates()];
+  const recipe = [
+    suite,
+    packages,
+    await mirror(),
+    await certificates(),
+    ...(setup === undefined ? [] : [setup]),
+  ];
   return await cached(
     `${CACHE}/roots/${name}-${await hash(JSON.stringify(recipe))}`,
     async (aside) => {
       await removeOld(name);
       await bootstrap(aside, suite, packages);
+      if (setup !== undefined) await must(["sh", "-euc", setup, "sh", aside]);
     },
   );
 }

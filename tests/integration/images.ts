@@ -11,6 +11,7 @@ import { smallRoot } from "../hosts/roots.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import type { Settings, Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
+import { linkHelper } from "./helper_root.ts";
 import { withoutMaps } from "./shifted.ts";
 import { withStore } from "./store.ts";
 
@@ -34,6 +35,7 @@ export function withImages(name: string, settings: Settings, body: Body, isMappe
         site,
         { pull: [`${registry.address}/**`], pull_policy: ["if-not-present"], ...settings },
         async (own) => {
+          await linkHelper(own);
           await body(withEnv(own, env), registry);
         },
       );

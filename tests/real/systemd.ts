@@ -2,4 +2,10 @@
 
 import { loadTests } from "./load.ts";
 
-await loadTests("systemd", ["conformance", "escape", "integration", "installation"]);
+await loadTests("systemd", [
+  "conformance",
+  "escape",
+  "integration",
+  "integration/images",
+  "installation",
+]);

@@ -14,7 +14,8 @@ export interface FoundDefinition {
 }
 
 /**
- * Finds the definition of a chroot, first in the folder of definitions, then in the store.
+ * Finds the definition of a chroot, first in the folder of definitions, then in the store. The helper root has one in any
+ * case.
  *
  * @returns Null where the chroot has none.
  * @throws {Failure} where the file is not a valid definition.
@@ -63,7 +64,9 @@ async function findFile(
     const text = await host.files.read(path);
     if (text !== null) return { folder, path, text };
   }
-  return null;
+  if (name !== "helper") return null;
+  const { HELPER_DEFINITION } = await import("./helper_definition.ts");
+  return { folder: config.definitions, path: "the definition of helper", text: HELPER_DEFINITION };
 }
 
 async function parse({ text, path }: DefinitionFile): Promise<Definition> {

@@ -8,10 +8,11 @@ import { CHANNEL, SERVER_UNIT } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
 import type { MachineUser } from "../record/user.ts";
 import { scriptOwnerIds } from "./script_owner.ts";
-import { STAGE_SERVER_SCRIPT, STAGE_SERVER_UNIT } from "./stage_server.ts";
+import type { StageServer } from "./stage_server.ts";
 
 /** What all stages of a machine share. */
 export interface ChannelOptions {
+  readonly server: StageServer;
   /** The user who runs scripts; null for root. */
   readonly user: MachineUser | null;
   /** The first of the machine's own ids; null where it shares the host's. */
@@ -28,14 +29,14 @@ export interface ChannelOptions {
 export async function openChannel(
   host: Host,
   paths: MachinePaths,
-  { user, ids, owned, environment, limited }: ChannelOptions,
+  { server, user, ids, owned, environment, limited }: ChannelOptions,
 ): Promise<void> {
   await host.files.removeTree(paths.stage);
   await host.files.makeDirectory(paths.stage);
   await host.files.makeDirectory(join(paths.stage, CHANNEL.units), 0o755);
   await Promise.all([
-    host.files.write(join(paths.stage, CHANNEL.server), STAGE_SERVER_SCRIPT, 0o555),
-    host.files.write(join(paths.stage, CHANNEL.units, SERVER_UNIT), STAGE_SERVER_UNIT, 0o444),
+    host.files.write(join(paths.stage, CHANNEL.server), server.program, 0o555),
+    host.files.write(join(paths.stage, CHANNEL.units, SERVER_UNIT), server.unit, 0o444),
     host.files.write(join(paths.stage, CHANNEL.result), ""), // mount point of paths.result
     makePipes(host, paths),
     host.files.makeDirectory(paths.own),

@@ -2,7 +2,9 @@
 
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
+import type { StageKind } from "../../gitlab/stages.ts";
 import type { Host } from "../../host/host.ts";
+import { quote } from "../../text/quote.ts";
 import { CHANNEL } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
 import { type ScriptOwner, scriptOwnerIds } from "./script_owner.ts";
@@ -17,6 +19,7 @@ export interface StageRun {
   readonly nonce: string;
   readonly streams: Streams;
   readonly paths: MachinePaths;
+  readonly hasVariables: boolean;
 }
 
 /** A script, and how to run it. */
@@ -25,6 +28,10 @@ export interface Script {
   readonly bytes: Uint8Array;
   readonly shells: Shells;
   readonly streams: Streams;
+  /** Which root it runs in, where the machine has two; undefined where it has one. */
+  readonly kind?: StageKind | undefined;
+  /** Variables for the entrypoint of an image, `NAME=VALUE`. */
+  readonly variables?: readonly string[];
 }
 
 /**
@@ -35,7 +42,7 @@ export interface Script {
 export async function writeStage(
   host: Host,
   paths: MachinePaths,
-  { bytes, shells, streams }: Script,
+  { bytes, shells, streams, kind, variables }: Script,
   owner: ScriptOwner,
 ): Promise<StageRun> {
   refuseSpecialCharacters(shells);
@@ -43,12 +50,16 @@ export async function writeStage(
   // Each script has its own name: a shell reads its script while it runs, and an earlier one may still run.
   const path = scriptPath(paths, nonce);
   const request = join(paths.stage, CHANNEL.request);
-  const lines = [`${nonce} ${streams}`, shells.programs.join(" "), shells.options.join(" ")];
+  const call = kind === undefined ? `${nonce} ${streams}` : `${nonce} ${streams} ${kind}`;
+  const lines = [call, shells.programs.join(" "), shells.options.join(" ")];
   await Promise.all([
     writeOwned(host, path, bytes, scriptOwnerIds(owner), 0o500),
+    ...(variables === undefined
+      ? []
+      : [writeOwned(host, variablesPath(paths, nonce), setLine(variables), scriptOwnerIds(owner))]),
     writeOwned(host, request, lines.join("\n") + "\n", scriptOwnerIds({ ...owner, user: null })),
   ]);
-  return { nonce, streams, paths };
+  return { nonce, streams, paths, hasVariables: variables !== undefined };
 }
 
 async function writeOwned(
@@ -75,11 +86,24 @@ function refuseSpecialCharacters({ programs, options }: Shells): void {
 const PLAIN_WORD = /^[A-Za-z0-9_.+=,:\/@-]+$/;
 
 /** Removes the script of a stage, which may contain secrets, and the request. */
-export async function removeStage(host: Host, { paths, nonce }: StageRun): Promise<void> {
+export async function removeStage(
+  host: Host,
+  { paths, nonce, hasVariables }: StageRun,
+): Promise<void> {
   await host.files.remove(join(paths.stage, CHANNEL.request));
   await host.files.remove(scriptPath(paths, nonce));
+  if (hasVariables) await host.files.remove(variablesPath(paths, nonce));
 }
 
 function scriptPath({ stage }: MachinePaths, nonce: string): string {
   return join(stage, `script-${nonce}`);
+}
+
+function variablesPath({ stage }: MachinePaths, nonce: string): string {
+  return join(stage, `variables-${nonce}`);
+}
+
+/** Returns a line of a shell that appends words to its arguments. */
+function setLine(words: readonly string[]): string {
+  return `set -- "$@" ${words.map(quote).join(" ")}\n`;
 }

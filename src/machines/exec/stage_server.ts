@@ -201,3 +201,15 @@ IgnoreSIGPIPE=no
 LimitNOFILE=${OPEN_FILES.soft}:${OPEN_FILES.hard}
 LimitCORE=1
 `;
+
+/** The program of a machine's stage server, and the unit that starts it where the machine boots. */
+export interface StageServer {
+  readonly program: string;
+  readonly unit: string;
+}
+
+/** The server of a machine in which all stages run in the same root. */
+export const ONE_ROOT_SERVER: StageServer = {
+  program: STAGE_SERVER_SCRIPT,
+  unit: STAGE_SERVER_UNIT,
+};

@@ -8,6 +8,7 @@ import { idCount } from "../record/ids.ts";
 import { MACHINE_INTERFACE } from "../network/address.ts";
 import { withResolvConf } from "../network/resolv.ts";
 import { CHANNEL, INSIDE, SERVER_UNIT } from "../record/channel.ts";
+import { BUSYBOX, HELPER_INSIDE, RUNNER } from "../record/helper_root.ts";
 import { deviceNodes, withDevices } from "./devices.ts";
 import { privilegeOptions } from "./privileges.ts";
 import type { MachineSpec } from "./spec.ts";
@@ -25,10 +26,10 @@ export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv 
     "--link-journal=no",
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/${CHANNEL.result}`,
-    ...spec.binds.map((bind) => bindOption(bind, spec.ids !== null)),
+    ...[...helperBinds(spec), ...spec.binds].map((bind) => bindOption(bind, spec.ids !== null)),
     ...(spec.booted
       ? bootOptions(spec)
-      : ["--as-pid2", "--", "/bin/sh", `${INSIDE}/${CHANNEL.server}`]),
+      : ["--as-pid2", "--", ...shellOf(spec), `${INSIDE}/${CHANNEL.server}`]),
   ];
   const inRoot = withDevices(spec, spec.root.wrap?.(argv) ?? argv);
   return withResolvConf(spec.resolvConf, inRoot);
@@ -43,6 +44,24 @@ function networkOptions({ network, link }: MachineSpec): string[] {
   const extra = link === null ? [] : [`--network-veth-extra=${link.name}:${MACHINE_INTERFACE}`];
   const resolvConf = network === "none" ? "off" : "replace-host";
   return ["--private-network", ...extra, `--resolv-conf=${resolvConf}`];
+}
+
+/** Returns the shell of the stage server: an image with a helper root may have none of its own. */
+function shellOf({ helper }: MachineSpec): string[] {
+  return helper === null ? ["/bin/sh"] : [`${HELPER_INSIDE}/${BUSYBOX}`, "sh"];
+}
+
+function helperBinds({ helper }: MachineSpec): Bind[] {
+  if (helper === null) return [];
+  const tree = { from: helper.path, to: HELPER_INSIDE, readOnly: true, keepsDiskOwners: true };
+  const to = `${INSIDE}/${RUNNER}`;
+  return [
+    tree,
+    ...helper.binds.map((bind) => ({ ...bind, to: `${HELPER_INSIDE}${bind.to}` })),
+    ...(helper.runner === null
+      ? []
+      : [{ from: helper.runner, to, readOnly: true, keepsDiskOwners: false }]),
+  ];
 }
 
 function bindOption({ from, to, readOnly, keepsDiskOwners }: Bind, isMapped: boolean): string {

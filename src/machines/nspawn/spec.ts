@@ -5,6 +5,7 @@ import type { MachineName } from "../record/name.ts";
 import type { Veth } from "../network/veth.ts";
 import type { Network } from "../record/network.ts";
 import type { MachinePaths } from "../record/paths.ts";
+import type { HelperRoot } from "../record/plan.ts";
 import type { Root } from "../storage/storage.ts";
 
 /** A device of the host. */
@@ -21,6 +22,8 @@ export interface Device {
 export interface MachineSpec {
   readonly name: MachineName;
   readonly root: Root;
+  /** Where GitLab Runner's own stages run; null where all stages run in its root. */
+  readonly helper: HelperRoot | null;
   readonly paths: MachinePaths;
   /** Files and folders of the host that are mounted in it. */
   readonly binds: readonly Bind[];

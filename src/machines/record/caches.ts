@@ -51,17 +51,18 @@ export const BUILDS = { name: ".builds", depth: 4 } as const;
  * one machine at a time, so that a further slot is made when all are taken. The caller holds the reservation lock
  * until a lease names the folders.
  *
- * @param uid The user of the machine's scripts: each has folders of its own, since it cannot write those of another.
+ * @param users The user who writes each of them: each has folders of its own, since it cannot write those of another.
  */
 export async function reserveFolders(
   host: Host,
   store: string,
   plan: ProjectFolders,
-  uid: number,
+  users: { readonly cache: number; readonly builds: number },
 ): Promise<ReservedFolders> {
-  const parts = pathParts(plan.owner, uid);
-  const wanted = [{ folder: join(store, CACHES.name, ...parts), to: plan.cache }];
+  const cache = pathParts(plan.owner, users.cache);
+  const wanted = [{ folder: join(store, CACHES.name, ...cache), to: plan.cache }];
   if (plan.builds !== undefined) {
+    const parts = pathParts(plan.owner, users.builds);
     wanted.push({ folder: await freeBuildsFolder(host, store, parts), to: plan.builds });
   }
   const binds: Bind[] = [];

@@ -22,6 +22,12 @@ export const CHANNEL = {
   user: "user",
   /** Variables of the scripts. */
   environment: "environment",
+  /** How a pulled image starts a process, as assignments of a shell. */
+  process: "process",
+  /** The image's arguments of its entrypoint, where it has one. */
+  entrypoint: "entrypoint",
+  /** The program that starts the script as such a process. */
+  start: "start",
 } as const;
 
 /** The line that the server reports once it waits for the first call. */

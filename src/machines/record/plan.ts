@@ -61,6 +61,8 @@ export interface BaseTree extends UsedChroot {
 export interface HelperRoot {
   /** Its tree, as a path without symlinks. */
   readonly path: string;
+  /** The host's gitlab-runner; null where the tree has to have its own. */
+  readonly runner: string | null;
   /** Files of the host in place of files of the tree; their `to` is a path in the tree. */
   readonly binds: readonly Bind[];
 }

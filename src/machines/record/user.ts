@@ -45,6 +45,12 @@ export async function findUser(
   return own;
 }
 
+/** Returns the home of a user by passwd(5) of a tree; null where it has no such user, or an unusable home. */
+export async function homeOf(host: Host, tree: string, name: string): Promise<string | null> {
+  const home = findEntry(await readEntries(host, tree, "passwd"), name)?.[5] ?? "";
+  return HOME.test(home) ? home : null;
+}
+
 function unknownUser(wanted: string, isImage: boolean): Error {
   const [user = ""] = wanted.split(":");
   return refused(

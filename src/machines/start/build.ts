@@ -4,6 +4,7 @@ import type { Limits } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
 import { openChannel } from "../exec/channel.ts";
+import { ONE_ROOT_SERVER } from "../exec/stage_server.ts";
 import { copyEntryTools } from "../exec/tools.ts";
 import type { ChosenNetwork } from "../network/choose.ts";
 import { resolvFile } from "../network/resolv.ts";
@@ -41,7 +42,7 @@ export async function buildMachine(
   interrupt: AbortSignal,
 ): Promise<MachineSpec> {
   const { name, settings, job } = plan;
-  const { lease } = reservation;
+  const { lease, tree } = reservation;
   const { booted, ids, layer, chroot, store } = lease;
   // A build needs no containers: where it cannot have them, it goes without.
   if (!plan.changesTree) refuseUnsafeNesting(settings, ids);
@@ -55,6 +56,7 @@ export async function buildMachine(
   return {
     ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone },
     binds: await createFiles(host, plan, reservation, bootMasks),
+    helper: tree.helper,
     root: storageOf(lease.storage).root(chroot.lower, paths.folder, ids, layer),
     network: lease.network.kind,
     resolvConf: await resolvFile(host, paths, network.resolvers),
@@ -95,7 +97,13 @@ async function createFiles(
     ...manager?.environment ?? [],
     ...threadLimit(lease, settings.limits),
   ];
-  await openChannel(host, paths, { user, ids, owned, environment, limited: diskMax !== null });
+  const channel = { user, ids, owned, environment, limited: diskMax !== null };
+  if (tree.helper === null) {
+    await openChannel(host, paths, { ...channel, server: ONE_ROOT_SERVER });
+  } else {
+    const { openTwoRootChannel } = await import("../exec/helper_files.ts");
+    await openTwoRootChannel(host, paths, tree, channel);
+  }
   await writeGeneratorMasks(host, paths.stage, bootMasks);
   await copyEntryTools(host, { settings, ...lease }, paths.tools);
   if (changesTree) return binds; // what is written to /etc/hosts belongs to the tree

@@ -103,7 +103,7 @@ async function writeReservation(
   if (failure !== null) throw failure;
   const { folders: reserved, binds } = folders === undefined
     ? { folders: [], binds: [] }
-    : await reserveFolders(host, store, folders, planned.user?.uid ?? 0);
+    : await reserveFolders(host, store, folders, writersOf(planned));
   const [containers, users] = await Promise.all([idsOfContainers(host), idsOfUsers(host)]);
   const lease = {
     ...newLease(host, plan, ready, planned, { leases, containers, users, hostId }),
@@ -114,6 +114,12 @@ async function writeReservation(
   await host.files.remove(leaseLink(lease.machine));
   await host.files.symlink(machinePaths(store, lease.machine).lease, leaseLink(lease.machine));
   return { lease, tree: planned.tree, binds: [...plan.binds, ...binds] };
+}
+
+/** In a helper root, the stages that move archives of caches may read and replace those of every user. */
+function writersOf({ user, tree }: TreePlan): { cache: number; builds: number } {
+  const builds = user?.uid ?? 0;
+  return { cache: tree.helper === null ? builds : 0, builds };
 }
 
 /** What other machines, containers and users have. */

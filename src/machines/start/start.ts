@@ -74,6 +74,10 @@ async function startReserved(
   host.log.step(`Starting machine ${plan.name} from ${tree.path}`);
   const init = await supervisor.start(host, spec, lease, interrupt);
   const leader = await verifyMachine(host, init, spec, tree);
+  if (spec.helper !== null) {
+    const { mountInHelper } = await import("./helper_mounts.ts");
+    await mountInHelper(host, spec.paths, leader, spec.ids);
+  }
   const started = { ...lease, leader, preparer: null };
   await writeLease(host, started);
   if (interrupt.aborted) throw interrupted(plan);

@@ -1,17 +1,20 @@
 /** Runs the script of a stage in its machine. */
 
+import { join } from "@std/path/posix";
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
+import type { StageKind } from "../../gitlab/stages.ts";
 import type { Host } from "../../host/host.ts";
 import { killStage } from "../exec/cancel.ts";
 import { runInMachine } from "../exec/exec.ts";
-import { removeStage, type Streams, writeStage } from "../exec/script.ts";
+import { removeStage, type Script, type Streams, writeStage } from "../exec/script.ts";
 import { chooseShells } from "../exec/shells.ts";
 import type { RunningMachine } from "../exec/stage_ending.ts";
+import { CHANNEL } from "../record/channel.ts";
 import { findLease, type Lease, type StoreFinder } from "../record/lease.ts";
 import { whileStageLocked } from "../record/lock.ts";
 import type { MachineName } from "../record/name.ts";
-import { machinePaths } from "../record/paths.ts";
+import { type MachinePaths, machinePaths } from "../record/paths.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
 
 /** A stage to run. */
@@ -20,6 +23,7 @@ export interface Stage {
   /** The value of `--shell`. */
   readonly shell: string | undefined;
   readonly streams: Streams;
+  readonly kind: StageKind;
 }
 
 /** A stage that has ended. */
@@ -38,16 +42,19 @@ export async function runStage(
   host: Host,
   store: StoreFinder,
   name: MachineName,
-  { script, shell, streams }: Stage,
+  { script: bytes, shell, streams, kind }: Stage,
   cancel: AbortSignal,
 ): Promise<StageResult> {
   const running = await findRunning(host, store, name);
   const { lease } = running;
   const paths = machinePaths(lease.store, name);
-  const shells = chooseShells(script, shell, lease.shell);
+  const shells = chooseShells(bytes, shell, lease.shell);
   const ending = await whileStageLocked(host, paths.stageLock, cancel, async (wasKilled) => {
     if (wasKilled) await killStage(host, running);
-    const stage = await writeStage(host, paths, { bytes: script, shells, streams }, lease);
+    const script = lease.helper === null
+      ? { bytes, shells, streams }
+      : { bytes, shells, streams, ...await forTwoRoots(host, paths, kind) };
+    const stage = await writeStage(host, paths, script, lease);
     try {
       return await runInMachine(host, running, stage, cancel);
     } finally {
@@ -55,6 +62,19 @@ export async function runStage(
     }
   });
   return { ending, lease };
+}
+
+/** An image's entrypoint sees the job's variables, as in Docker. */
+async function forTwoRoots(
+  host: Host,
+  { stage }: MachinePaths,
+  kind: StageKind,
+): Promise<Pick<Script, "kind" | "variables">> {
+  const hasEntrypoint = kind === "script" &&
+    await host.files.lstat(join(stage, CHANNEL.entrypoint)) !== null;
+  if (!hasEntrypoint) return { kind };
+  const { jobVariables } = await import("../../gitlab/variables.ts");
+  return { kind, variables: await jobVariables(host) };
 }
 
 async function findRunning(

@@ -75,7 +75,7 @@ test("planForJob() refuses to boot a stranger's systemd, and one that only the j
     const machine = { id: "7", name: machineName("7", undefined), server: undefined };
     const job = { ...JOB, overrides: image === "plain" ? { NSPAWN_BOOT: "true" } : {} };
     const { signal: interrupt } = new AbortController();
-    const request = { machine, job, image, began: 0, interrupt };
+    const request = { machine, job, image, began: 0, interrupt, findHelper };
     await startUnconfined(await planForJob(f.context.host, config, request), isBooted);
   };
   await start("image", false);
@@ -89,6 +89,30 @@ test("planForJob() refuses to boot a stranger's systemd, and one that only the j
     kind: "refused",
     message: /NSPAWN_BOOT=true/,
   });
+});
+
+const HELPER = { path: "/helper", runner: null, binds: [] };
+const findHelper = () => Promise.resolve(() => Promise.resolve(HELPER));
+
+test("planForJob() gives a job the helper root where its chroot has no git, and the job needs it", async (f) => {
+  await f.generation("bare", 1);
+  await f.generation("whole", 1);
+  await Deno.mkdir(`${f.config.store}/whole/usr/bin`, { recursive: true });
+  await Deno.writeTextFile(`${f.config.store}/whole/usr/bin/git`, "");
+  const { signal: interrupt } = new AbortController();
+  const helperFor = async (image: string, strategy: string, job: Job | null = JOB) => {
+    const env = (name: string) => name === "CUSTOM_ENV_GIT_STRATEGY" ? strategy : undefined;
+    const machine = { id: "7", name: machineName("7", undefined), server: undefined };
+    const request = { machine, job, image, began: 0, interrupt, findHelper };
+    const plan = await planForJob({ ...f.context.host, env }, f.config, request);
+    return (await plan.tree()).helper;
+  };
+  assert.equal(await helperFor("bare", ""), HELPER);
+  assert.equal(await helperFor("bare", "clone"), HELPER);
+  assert.equal(await helperFor("bare", "none"), null);
+  assert.equal(await helperFor("bare", "empty"), null);
+  assert.equal(await helperFor("bare", "", null), null);
+  assert.equal(await helperFor("whole", ""), null);
 });
 
 const JOB: Job = {

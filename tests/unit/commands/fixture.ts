@@ -44,7 +44,8 @@ export async function scene(
   onStart?: () => void,
 ) {
   const store = `${folder}/store`;
-  await Deno.mkdir(`${store}/bookworm/usr`, { recursive: true });
+  await Deno.mkdir(`${store}/bookworm/usr/bin`, { recursive: true });
+  await Deno.writeTextFile(`${store}/bookworm/usr/bin/git`, "");
   const config = `store = "${store}"\ndefinitions = "${folder}"\nstorage = "overlay"\n`;
   await Deno.writeTextFile(`${folder}/config.toml`, `${config}[limits]\nmemory_max = "1G"\n`);
   const response = {

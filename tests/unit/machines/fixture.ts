@@ -88,6 +88,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
   return {
     name,
     root: { options: ["--directory=/root"] },
+    helper: null,
     paths: machinePaths("/store", name),
     binds: [],
     devices: [],

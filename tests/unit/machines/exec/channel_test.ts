@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChannelOptions, openChannel } from "../../../../src/machines/exec/channel.ts";
+import { ONE_ROOT_SERVER } from "../../../../src/machines/exec/stage_server.ts";
 import { type Script, writeStage } from "../../../../src/machines/exec/script.ts";
 import { skip } from "../../../skip.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
@@ -7,6 +8,7 @@ import { pathsIn } from "../fixture.ts";
 
 /** Scripts run as root, and the image sets no variables. */
 const PLAIN: ChannelOptions = {
+  server: ONE_ROOT_SERVER,
   user: null,
   ids: null,
   owned: [],
@@ -57,6 +59,7 @@ Deno.test("openChannel() and writeStage() give files to the users who have to re
     const { stage } = paths;
     const owner = { user: CI, ids: FIRST };
     await openChannel(host, paths, {
+      server: ONE_ROOT_SERVER,
       ...owner,
       owned: ["/builds"],
       environment: ["A=b"],

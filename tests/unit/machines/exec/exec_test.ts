@@ -72,7 +72,12 @@ async function play(scene: Scene): Promise<Recording & { ending: Ending; calls: 
     leader,
     isAlive: () => Promise.resolve(scene.isKnown ?? true),
   };
-  const stage = { nonce: NONCE, streams: "both", paths: pathsIn("/machine") } as const;
+  const stage = {
+    nonce: NONCE,
+    streams: "both",
+    paths: pathsIn("/machine"),
+    hasVariables: false,
+  } as const;
   const cancel = scene.cancel ?? new AbortController().signal;
   const ending = await runInMachine(host, running, stage, cancel);
   return { ...recording, ending, calls };

@@ -5,6 +5,7 @@ import type { Host } from "../../../../src/host/host.ts";
 import { type ChannelOptions, openChannel } from "../../../../src/machines/exec/channel.ts";
 import { runInMachine } from "../../../../src/machines/exec/exec.ts";
 import { removeStage, type Script, writeStage } from "../../../../src/machines/exec/script.ts";
+import { ONE_ROOT_SERVER } from "../../../../src/machines/exec/stage_server.ts";
 import { INSIDE } from "../../../../src/machines/record/channel.ts";
 import type { MachinePaths } from "../../../../src/machines/record/paths.ts";
 import { inFolder, type Recording, recordingHost } from "../../recording_host.ts";
@@ -13,6 +14,7 @@ import { leaseOf, pathsIn } from "../fixture.ts";
 
 /** Scripts run as root of the host, by sh. */
 export const ROOT: ChannelOptions = {
+  server: ONE_ROOT_SERVER,
   user: null,
   ids: null,
   owned: [],

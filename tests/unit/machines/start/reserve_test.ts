@@ -212,7 +212,7 @@ Deno.test("reserve() plans again where maintenance removed the helper root meanw
     const plan = planOf(`${folder}/store`, {
       async tree() {
         if (calls++ === 1) await Deno.remove(old, { recursive: true });
-        return { ...base, helper: { path: calls > 2 ? current : old, binds: [] } };
+        return { ...base, helper: { path: calls > 2 ? current : old, runner: null, binds: [] } };
       },
       settings: { ...SETTINGS, storage: "tmpfs", private_users: "off", boot: false },
     });

@@ -37,7 +37,7 @@ async function stage(folder: string, lease: Partial<Lease>, report: (nonce: stri
     host,
     () => Promise.resolve(store),
     NAME,
-    { script, shell: undefined, streams: "both" },
+    { script, shell: undefined, streams: "both", kind: "script" },
     quiet,
   );
   const left = async () => [

@@ -1,0 +1,239 @@
+/** Stages of jobs on pulled images that have nothing but busybox: checkout, scripts, caches, artifacts. */
+
+import assert from "node:assert/strict";
+import type { JobPlan } from "../conformance/job.ts";
+import type { Attempt, StageResult } from "../conformance/runner.ts";
+import { assertDone, assertFailed, begin, planOf, withAttempt } from "../conformance/stages.ts";
+import type { Registry } from "../hosts/registry.ts";
+import type { Site } from "../hosts/site.ts";
+import { imageIn, withImages } from "./images.ts";
+
+/** A stand-in for gitlab-runner, with the commands that scripts call, which writes archives only its owner can read. */
+const RUNNER = `#!/bin/bash
+umask 077
+command=$1
+shift
+while [ $# -gt 0 ]; do
+  case $1 in
+    --file) file=$2 ;;
+    --path) path=$2 ;;
+  esac
+  shift
+done
+case $command in
+  --version) echo "Version: 0.0.0" ;;
+  cache-archiver) mkdir -p "\${file%/*}" && tar -cf "$file.new" "$path" && mv -f "$file.new" "$file" ;;
+  cache-extractor) [ ! -f "$file" ] || tar -xf "$file" --no-same-owner ;;
+  artifacts-uploader) tar -cf - "$path" | tar -tf - ;;
+  *) exit 64 ;;
+esac
+`;
+
+async function withRunner(own: Site): Promise<Site> {
+  const gitlab_runner = await own.put(RUNNER);
+  await own.host.exec(["chmod", "755", gitlab_runner]);
+  return await own.with({ gitlab_runner });
+}
+
+const ARCHIVE = "--file /cache/group/project/default/cache.zip --path deps";
+
+/** A checkout as GitLab Runner does it, from a repository that is made on the spot. */
+const CHECKOUT = (job: Attempt) =>
+  `git init -q --bare /tmp/repository.git
+   cd "$(mktemp -d)" && git init -q && git config user.name x && git config user.email x@example.org
+   echo text >file && mkdir -p folder && touch folder/program && chmod 755 folder/program
+   git add . && git commit -qm one && git push -q /tmp/repository.git HEAD:main
+   git clone -q -b main /tmp/repository.git ${job.project()}`;
+
+/** What the stages of one job printed. */
+async function play(own: Site, plan: Partial<JobPlan>, script: string): Promise<string> {
+  let printed = "";
+  await withAttempt(
+    own,
+    { ...planOf(""), project: 7301, cache: ["deps"], ...plan },
+    async (job) => {
+      await begin(job);
+      const cd = `cd ${job.project()}\n`;
+      const stage = async (name: string, body: string) => {
+        const done = await job.run(name, body);
+        assert.equal(done.code, 0, `${name}: ${done.stdout}${done.stderr}`);
+        return done.stdout;
+      };
+      await stage("get_sources", CHECKOUT(job));
+      await stage("restore_cache", `${cd}gitlab-runner cache-extractor ${ARCHIVE}`);
+      printed = await stage("step_script", cd + script);
+      await stage("archive_cache", `${cd}gitlab-runner cache-archiver ${ARCHIVE}`);
+      printed += await stage(
+        "upload_artifacts_on_success",
+        `${cd}gitlab-runner artifacts-uploader --path folder`,
+      );
+    },
+  );
+  return printed;
+}
+
+withImages(
+  "an image of busybox alone checks out, restores and saves caches, and uploads, as any user",
+  {},
+  async (site, registry) => {
+    const own = await withRunner(site);
+    const box = await imageIn(registry, "box:1", {});
+    const user = await imageIn(registry, "user:1", { config: ["--config.user=1000:1001"] });
+    const look =
+      `! command -v git && id -u && cat deps/from 2>/dev/null; mkdir -p deps && echo "by $(id -u)" >deps/from
+       cat file; ls -ln file | cut -c1-10; ls -lnd folder . | cut -c1-10; stat -c %u:%g . file folder/program
+       cat "$CONF_FILE"; echo more >>file; touch folder/new`;
+    const expected = (uid: number, gid: number, cached: string) =>
+      `${uid}\n${cached}text\n-rw-r--r--\ndrwxr-xr-x\ndrwxr-xr-x\n` +
+      `${uid}:${gid}\n`.repeat(3) + "the contents of a file\nfolder/\nfolder/program\nfolder/new\n";
+    const sorted = (text: string) => text.split("\n").sort();
+    const check = async (plan: Partial<JobPlan>, text: string) =>
+      assert.deepEqual(sorted(await play(own, plan, look)), sorted(text));
+    await check({ image: box }, expected(0, 0, ""));
+    await check({ image: user }, expected(1000, 1001, "by 0\n"));
+    const docker = { user: "2000" };
+    await check(
+      { image: box, imageOptions: { executor_opts: { docker } } },
+      expected(2000, 0, "by 1000\n"),
+    );
+    await check({ image: box }, expected(0, 0, "by 2000\n"));
+  },
+);
+
+/** Runs one script of a job; `options` are those of its image. */
+async function script(
+  own: Site,
+  image: string,
+  body: string,
+  options: JobPlan["imageOptions"] = {},
+): Promise<StageResult> {
+  let result: StageResult | undefined;
+  await withAttempt(own, { ...planOf(image), imageOptions: options }, async (job) => {
+    await begin(job);
+    result = await job.run("step_script", body);
+  });
+  return result!;
+}
+
+/** An image whose entrypoint is a script. */
+function withEntrypoint(registry: Registry, name: string, text: string): Promise<string> {
+  const layer = `cat >entry <<'END'\n#!/bin/sh\n${text}\nEND\nchmod 755 entry`;
+  return imageIn(registry, `${name}:1`, {
+    layers: [layer],
+    config: ["--config.entrypoint=/entry", "--config.cmd=ignored", "--config.env=OF_IMAGE=yes"],
+  });
+}
+
+withImages(
+  "entrypoints of images run scripts, or the job is told why not",
+  {},
+  async (own, registry) => {
+    const polite = await withEntrypoint(
+      registry,
+      "polite",
+      'echo "entry $OF_IMAGE $CI_JOB_NAME $(id -u)"; exec "$@"',
+    );
+    const done = await script(own, polite, "echo script $CI_JOB_ID; exit 42");
+    assertFailed(done, 42);
+    assert.match(done.stdout, /^entry yes job \[1\/2\]: ünï 0\nscript \d+\n$/);
+    const user = { executor_opts: { docker: { user: "1000" } } };
+    const asUser = await script(own, polite, 'id -u; echo "$HOME"', user);
+    assertDone(asUser);
+    assert.match(asUser.stdout, /^entry yes .* 1000\n1000\n\/\n$/);
+
+    const swallows = await withEntrypoint(registry, "swallows", 'echo "usage: tool"');
+    const swallowed = await script(own, swallows, "echo script");
+    assertFailed(swallowed, 1);
+    assert.match(swallowed.stdout, /^usage: tool$/m);
+    assert.match(
+      swallowed.stdout + swallowed.stderr,
+      /\/entry, did not run the script[^]*entrypoint: \[""\]/,
+    );
+    const cleared = await script(own, swallows, "echo script", { entrypoint: [""] });
+    assertDone(cleared);
+    assert.equal(cleared.stdout, "script\n");
+    const replaced = await script(own, swallows, "echo script", { entrypoint: ["/bin/sh", "-c"] });
+    assertDone(replaced);
+    assert.equal(replaced.stdout, "script\n");
+
+    const fails = await withEntrypoint(registry, "fails", "exit 7");
+    assertFailed(await script(own, fails, "echo script"), 7);
+    const missing = await script(own, fails, "echo script", { entrypoint: ["kubectl"] });
+    assertFailed(missing, 127);
+    assert.match(missing.stdout + missing.stderr, /this image has no kubectl, its entrypoint/);
+  },
+);
+
+withImages(
+  "an image without a shell is told what to use; its own stages ran",
+  {},
+  async (own, registry) => {
+    const image = await imageIn(registry, "bare:1", {
+      isEmpty: true,
+      layers: ["mkdir etc; echo x >etc/x"],
+    });
+    await withAttempt(own, planOf(image), async (job) => {
+      await begin(job);
+      assertDone(await job.run("get_sources", CHECKOUT(job)));
+      const done = await job.run("step_script", "echo script");
+      assertFailed(done, 1);
+      assert.match(done.stdout + done.stderr, /this image has no shell/);
+    });
+  },
+);
+
+withImages(
+  "scripts of an image have its variables, folder, tools and home",
+  {},
+  async (own, registry) => {
+    const image = await imageIn(registry, "tools:1", {
+      layers: [
+        "mkdir -p opt/tool srv/work; printf '#!/bin/sh\\necho tool\\n' >opt/tool/mine; chmod 755 opt/tool/mine",
+      ],
+      config: [
+        "--config.env=PATH=/opt/tool:/bin",
+        "--config.env=CI_JOB_NAME=image",
+        "--config.env=ODD_ONE=a 'b' $c",
+        "--config.workingdir=/srv/work",
+      ],
+    });
+    const done = await script(
+      own,
+      image,
+      'mine; echo "$ODD_ONE"; echo "$CI_JOB_NAME"; pwd; echo "$HOME $(umask)"; cat </dev/stdin',
+    );
+    assertDone(done);
+    assert.equal(done.stdout, "tool\na 'b' $c\njob [1/2]: ünï\n/srv/work\n/root 0022\n");
+  },
+);
+
+withImages(
+  "a stage of an image ends with its processes; what it wrote stays for the next",
+  {},
+  async (own, registry) => {
+    const image = await imageIn(registry, "box:1", {});
+    await withAttempt(own, planOf(image), async (job) => {
+      await begin(job);
+      assertDone(
+        await job.run("get_sources", `mkdir -p ${job.project()} && echo x >${job.project()}/file`),
+      );
+      const done = await job.run(
+        "step_script",
+        "cp /bin/busybox /bin/installed; (sleep 1000 &) ; echo done",
+      );
+      assertDone(done);
+      const upload = await job.run(
+        "upload_artifacts_on_success",
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
+      );
+      assert.doesNotMatch(upload.stdout, /sleep 1000/);
+      const running = await job.startRun("step_script", "echo begun; sleep 1000");
+      await running.untilPrinted("begun");
+      await own.host.signal(running, "SIGTERM");
+      assert.notEqual((await running.ended).code, 0);
+      const after = await job.run("after_script", `/bin/installed cat ${job.project()}/file`);
+      assertDone(after);
+      assert.equal(after.stdout, "x\n");
+    });
+  },
+);
