@@ -139,8 +139,13 @@ export async function syncTree(host: Host, path: string): Promise<void> {
 }
 
 async function isOnBtrfs(host: Host, path: string): Promise<boolean> {
+  return await fileSystemType(host, path) === "btrfs";
+}
+
+/** Returns the type of the file system that holds a path, as stat(1) names it. */
+export async function fileSystemType(host: Host, path: string): Promise<string> {
   const argv = ["stat", "--file-system", "--format=%T", "--", path] as const;
   const { code, stdout, stderr } = await host.processes.capture(argv);
-  if (code === 0) return stdout.trim() === "btrfs";
+  if (code === 0) return stdout.trim();
   throw hostFailure(`Cannot read the type of the file system of ${path}: ${stderr.trim()}`);
 }

@@ -73,8 +73,16 @@ async function makeImage(): Promise<string> {
   return folder;
 }
 
-async function push(folder: string, { local: here, auth }: Registry): Promise<void> {
-  const login = [`--dest-authfile=${auth}`, "--dest-tls-verify=false"];
+async function push(
+  folder: string,
+  { local: here, auth }: Registry,
+  compression = "gzip",
+): Promise<void> {
+  const login = [
+    `--dest-authfile=${auth}`,
+    "--dest-tls-verify=false",
+    `--dest-compress-format=${compression}`,
+  ];
   const to = `docker://${here}/ci/x:1`;
   await must(["skopeo", "copy", "--quiet", ...login, `oci:${folder}/image:x`, to], PATIENCE);
 }
@@ -124,7 +132,7 @@ onEachHost(
     await registered("an image", [site], async (registry, [env = {}]) => {
       const folder = await makeImage();
       try {
-        await push(folder, registry);
+        await push(folder, registry, "zstd");
         await withStore(site, {}, async (own) => {
           await define(own, "x", `source = "docker:${registry.address}/ci/x:1"\n`);
           const call = (...words: string[]) => own.call(words, { ...PATIENCE, env });

@@ -1,6 +1,7 @@
 /** A source: an OCI image. */
 
 import { join } from "@std/path/posix";
+import { GZIP_OPTION } from "../../images/store/whole_tree.ts";
 import { digestIn, withDigest, withoutTagBeforeDigest } from "../../config/image_reference.ts";
 import type { Host } from "../../host/host.ts";
 import type { ChrootContext } from "../generations/context.ts";
@@ -41,7 +42,7 @@ async function fill(
   interrupt: AbortSignal,
 ): Promise<ImageConfig> {
   const folder = join(scratch, "image");
-  await copyImage(host, image, layoutImage(folder), scratch, interrupt);
+  await copyImage(host, image, layoutImage(folder), scratch, interrupt, [GZIP_OPTION]);
   return await unpackImage(host, folder, tree, interrupt);
 }
 

@@ -80,6 +80,7 @@ function variables(host: Host): Record<string, string> {
  * @param from The image in the notation of containers-transports(5).
  * @param to The target in the same notation.
  * @param scratch A folder for temporary files.
+ * @param options Of skopeo-copy(1).
  */
 export async function copyImage(
   host: Host,
@@ -87,8 +88,9 @@ export async function copyImage(
   to: string,
   scratch: string,
   interrupt: AbortSignal,
+  options: readonly string[] = [],
 ): Promise<void> {
-  const argv = ["skopeo", "copy", "--remove-signatures", from, to] as const;
+  const argv = ["skopeo", "copy", "--remove-signatures", ...options, from, to] as const;
   await runTool(host, argv, { ...variables(host), TMPDIR: scratch }, interrupt);
 }
 

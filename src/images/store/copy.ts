@@ -7,14 +7,13 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Ended, Host, Lock } from "../../host/host.ts";
 import { diskUsage } from "../../linux/disk.ts";
-import { toolEnvironment } from "../../linux/tool.ts";
 import { until } from "../../linux/wait.ts";
 import { formatAge } from "../../text/age.ts";
 import { formatSize } from "../../text/size.ts";
 import type { Credentials } from "../request/credentials.ts";
 import type { Reference } from "../request/reference.ts";
 import type { PullPaths } from "./paths.ts";
-import { reasonIn, writePassword } from "./skopeo.ts";
+import { OWN_NAMESPACES, reasonIn, skopeoEnvironment, writePassword } from "./skopeo.ts";
 
 /** The beginning of the name of a file that a process locks as long as it waits for an image. */
 const INTEREST = "job-";
@@ -108,7 +107,7 @@ export interface Copy {
   readonly paths: PullPaths;
   readonly reference: Reference;
   readonly credentials: Credentials | null;
-  /** The command that copies it. */
+  /** The command that copies it; it runs in namespaces of its own. */
   readonly argv: Argv;
 }
 
@@ -125,9 +124,9 @@ export async function copyImage(
   interrupt: AbortSignal,
 ): Promise<string | null> {
   const password = await writePassword(host, reference, credentials);
-  const words = ["sh", "-c", COPY_IMAGE_SCRIPT, "sh", password, paths.folder, ...argv] as const;
-  const child = host.processes.start(words, {
-    env: toolEnvironment(host),
+  const words = ["sh", "-c", COPY_IMAGE_SCRIPT, "sh", password, paths.folder] as const;
+  const child = host.processes.start([...words, ...OWN_NAMESPACES, ...argv], {
+    env: skopeoEnvironment(host),
     cwd: "/",
     stdout: "null",
     stderr: "null",

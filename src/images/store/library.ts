@@ -31,13 +31,15 @@ export interface LibraryLayer {
 }
 
 /** What was read of a complete image. */
-export interface LibraryContent {
-  /** The hash of its configuration. */
-  readonly library: string;
+export interface ImageContent {
+  /** The hash of its configuration; null where it is not in the library, but a whole tree. */
+  readonly library: string | null;
   /** application/vnd.oci.image.config.v1+json, parsed. */
   readonly config: ImageManifestConfig;
-  /** The top layer first. */
+  /** The top layer first; none of a whole tree. */
   readonly layers: readonly StoredLayer[];
+  /** Bytes of its files. */
+  readonly size: number;
 }
 
 /** The part of application/vnd.oci.image.config.v1+json that matters here. */
@@ -80,14 +82,20 @@ export async function readLibrary(
   host: Host,
   store: string,
   id: ImageId,
-): Promise<LibraryContent | null> {
+): Promise<ImageContent | null> {
   const image = (await libraryImages(host, store))
     .find(({ names }) => names?.includes(libraryName(id)));
   if (image === undefined || !HASH.test(image.id)) return null;
   const config = await readConfig(host, store, image.id);
   const layers = await layersBelow(host, store, image.layer);
   if (config === null || layers?.length !== config.rootfs?.diff_ids?.length) return null;
-  return layers === null ? null : { library: image.id, config, layers };
+  if (layers === null) return null;
+  return {
+    library: image.id,
+    config,
+    layers,
+    size: layers.reduce((sum, { size }) => sum + size, 0),
+  };
 }
 
 const HASH = /^[0-9a-f]{64}$/;

@@ -5,13 +5,14 @@ import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { BOOT_ID, readKernel } from "../../linux/proc.ts";
 import { syncTree } from "../../linux/tree.ts";
+import type { Lower } from "../../machines/record/lower.ts";
 import { formatSize } from "../../text/size.ts";
 import type { ImageRequest } from "../request/image_request.ts";
 import { canonicalName } from "../request/reference.ts";
 import { type Copy, copyImage, type Interest, showInterest, waitForPull } from "./copy.ts";
 import { copyFacts } from "./facts.ts";
 import { parsePulledConfig } from "./image_config.ts";
-import { type ImageManifestConfig, type LibraryContent, readLibrary } from "./library.ts";
+import { type ImageContent, type ImageManifestConfig, readLibrary } from "./library.ts";
 import {
   factsPath,
   type ImageId,
@@ -21,7 +22,7 @@ import {
   pullPaths,
 } from "./paths.ts";
 import { pullFailure } from "./pull_failure.ts";
-import { type ImageRecord, readImage, type StoredImage, writeRecord } from "./record.ts";
+import { type ImageRecord, lowerOf, readImage, type StoredImage, writeRecord } from "./record.ts";
 import { repairAfterPowerCut } from "./repair.ts";
 import { retryNetwork } from "./retry.ts";
 import {
@@ -32,6 +33,7 @@ import {
   PASSWORD_DESCRIPTOR,
 } from "./skopeo.ts";
 import { whileLibraryLocked } from "./store_lock.ts";
+import { canHoldLayers, GZIP_OPTION, layoutIn, takeTree, unpackArgv } from "./whole_tree.ts";
 
 /**
  * Pulls an image, unless another job has pulled it meanwhile.
@@ -49,6 +51,7 @@ export async function pullImage(
   const { reference, platform } = request;
   const id = imageId(digest, platform);
   const paths = pullPaths(store, id);
+  await host.files.makeDirectory(store, 0o755);
   await host.files.makeDirectory(imagePaths(store).folder);
   await host.files.chmod(imagePaths(store).folder, 0o700);
   const interest = await showInterest(host, paths);
@@ -87,11 +90,12 @@ async function pullLocked(
   const boot = (await readKernel(host, BOOT_ID)).trim();
   await repairAfterPowerCut(host, store, boot);
   await host.files.replace(paths.boot, `${boot}\n`);
-  const copy = copyOf(pull);
+  const isLayered = await canHoldLayers(host, store);
+  const copy = isLayered ? layersCopy(pull) : await treeCopy(host, pull);
   const record = await retryNetwork(host, interrupt, async () => {
     const reason = await copyImage(host, copy, interest, interrupt);
     if (reason !== null) return { value: null, failed: pullFailure(reference, reason) };
-    const record = await recordImage(host, pull);
+    const record = await recordImage(host, pull, isLayered);
     return { value: record, failed: record === null ? pullFailure(reference, LOST) : null };
   });
   await host.files.remove(paths.boot);
@@ -107,18 +111,34 @@ async function pullLocked(
 /** In words of the library, which another try can mend. */
 const LOST = "layer not known";
 
-function copyOf({ store, request, digest, id, paths }: Pull): Copy {
-  const { reference, credentials, platform } = request;
-  const words = [
+function layersCopy(pull: Pull): Copy {
+  const { store, request: { reference, credentials }, id, paths } = pull;
+  const words = copyWords(pull, [], inLibrary(store, id));
+  return { paths, reference, credentials, argv: copyArgv(paths.scratch, words) };
+}
+
+async function treeCopy(host: Host, pull: Pull): Promise<Copy> {
+  const { request: { reference, credentials }, paths } = pull;
+  const words = copyWords(pull, [GZIP_OPTION], layoutIn(paths.scratch));
+  return { paths, reference, credentials, argv: await unpackArgv(host, paths.scratch, words) };
+}
+
+/** Returns arguments of skopeo. */
+function copyWords(
+  { request: { reference, platform }, digest }: Pull,
+  options: readonly string[],
+  to: string,
+): string[] {
+  return [
     ...platformOptions(platform),
     "copy",
     "--remove-signatures",
+    ...options,
     `--src-authfile=${PASSWORD_DESCRIPTOR}`,
     ...needsCertificate(reference) ? [] : ["--src-tls-verify=false"],
     atRegistry({ ...reference, digest }),
-    inLibrary(store, id),
+    to,
   ];
-  return { paths, reference, credentials, argv: copyArgv(paths.scratch, words) };
 }
 
 function platformOptions(platform: string | null): string[] {
@@ -132,43 +152,43 @@ function platformOptions(platform: string | null): string[] {
 }
 
 /**
- * Records an image that was copied into the library.
+ * Records an image that was copied.
  *
  * @returns Null where the library lacks a part of it.
  */
-async function recordImage(host: Host, pull: Pull): Promise<ImageRecord | null> {
-  const { store, id, request: { reference } } = pull;
-  const content = await readLibrary(host, store, id);
+async function recordImage(
+  host: Host,
+  pull: Pull,
+  isLayered: boolean,
+): Promise<ImageRecord | null> {
+  const { store, id, request: { reference }, paths } = pull;
+  const content = isLayered
+    ? await readLibrary(host, store, id)
+    : await takeTree(host, store, id, paths.scratch);
   if (content === null) return null;
-  if (content.layers.length === 0) {
+  if (isLayered && content.layers.length === 0) {
     throw refused(
       `Cannot use image ${reference.written}: it has no files`,
       "Scripts need an image with a shell",
     );
   }
-  await makeFacts(host, pull, content);
-  await syncTree(host, imagePaths(store).folder); // containers/storage does not
   const record = recordOf(host, pull, content);
+  await makeFacts(host, pull, lowerOf(store, id, record));
+  await syncTree(host, imagePaths(store).folder); // containers/storage does not
   return await whileLibraryLocked(host, store, async () => {
     // Another process may have removed an image of the same layers meanwhile.
-    if (await readLibrary(host, store, id) === null) return null;
+    if (isLayered && await readLibrary(host, store, id) === null) return null;
     await writeRecord(host, store, record);
     return record;
   });
 }
 
-async function makeFacts(
-  host: Host,
-  { store, id, paths }: Pull,
-  { layers }: LibraryContent,
-): Promise<void> {
+async function makeFacts(host: Host, { store, id, paths }: Pull, lower: Lower): Promise<void> {
   const [mountPoint, aside] = [join(paths.folder, "view"), join(paths.folder, "facts")];
-  const { storage, facts } = imagePaths(store);
   await host.files.makeDirectory(mountPoint);
   await host.files.removeTree(aside);
-  const lower = { folder: join(storage, "overlay"), layers: layers.map(({ path }) => path) };
   await copyFacts(host, lower, mountPoint, aside);
-  await host.files.makeDirectory(facts);
+  await host.files.makeDirectory(imagePaths(store).facts);
   await host.files.removeTree(factsPath(store, id)); // a process was killed before it wrote the record
   await host.files.rename(aside, factsPath(store, id));
 }
@@ -176,7 +196,7 @@ async function makeFacts(
 function recordOf(
   host: Host,
   { digest, request: { platform } }: Pull,
-  { library, layers, config }: LibraryContent,
+  { library, layers, config, size }: ImageContent,
 ): ImageRecord {
   return {
     version: 1,
@@ -186,7 +206,7 @@ function recordOf(
     library,
     layers,
     config: parsePulledConfig(config.config),
-    size: layers.reduce((sum, { size }) => sum + size, 0),
+    size,
     pulled: new Date(host.clock.now()).toISOString(),
   };
 }

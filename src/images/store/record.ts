@@ -104,7 +104,8 @@ export async function readImage(
   };
 }
 
-function lowerOf(store: string, id: ImageId, { library, layers }: ImageRecord): Lower {
+/** Returns what machines mount of an image. */
+export function lowerOf(store: string, id: ImageId, { library, layers }: ImageRecord): Lower {
   const { storage, trees } = imagePaths(store);
   if (library === null) return treeAsLower(join(trees, id));
   return { folder: join(storage, "overlay"), layers: layers.map(({ path }) => path) };

@@ -49,6 +49,15 @@ function base64(text: string): string {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
+/** Returns the environment of skopeo. The administrator may have given GitLab Runner certificates by two variables. */
+export function skopeoEnvironment(host: Host): Record<string, string> {
+  const set = ["SSL_CERT_FILE", "SSL_CERT_DIR"].flatMap((name) => {
+    const value = host.env(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return toolEnvironment(host, Object.fromEntries(set));
+}
+
 /** Runs skopeo with credentials for one registry, and returns its output. */
 export async function captureSkopeo(
   host: Host,
@@ -61,7 +70,7 @@ export async function captureSkopeo(
   try {
     const argv = ["sh", "-c", HIDE_PASSWORD_SCRIPT, "sh", file, "skopeo", ...words] as const;
     return await host.processes.capture(argv, {
-      env: toolEnvironment(host),
+      env: skopeoEnvironment(host),
       signal: interrupt,
     });
   } finally {
@@ -103,12 +112,13 @@ export function libraryName(id: string): string {
   return `localhost/nspawn-runner:${id}`;
 }
 
-/** Returns the command that copies an image. Its mounts and its children end with it. */
+/** Returns the command that copies an image. */
 export function copyArgv(scratch: string, words: readonly string[]): Argv {
-  return [...OWN_NAMESPACES, "skopeo", "--tmpdir", scratch, ...words];
+  return ["skopeo", "--tmpdir", scratch, ...words];
 }
 
-const OWN_NAMESPACES = [
+/** The beginning of a command whose mounts and children end with it. */
+export const OWN_NAMESPACES = [
   "unshare",
   "--mount",
   "--propagation=slave",
@@ -122,7 +132,7 @@ const OWN_NAMESPACES = [
 /** Runs skopeo on the library alone. */
 export function runSkopeo(host: Host, words: readonly string[]): Promise<Captured> {
   return host.processes.capture([...OWN_NAMESPACES, "skopeo", ...words], {
-    env: toolEnvironment(host),
+    env: skopeoEnvironment(host),
   });
 }
 
