@@ -175,3 +175,28 @@ withImages("a machine on an image has an overlay, also on btrfs", {}, async (own
     await succeed(onBtrfs, "image-remove", image);
   });
 });
+
+/** Its shell and its programs are busybox; it has no /usr, /tmp, /proc or /run. */
+const BUSYBOX_LOOK = `
+id -u; id -g
+ls -d /usr /builds /cache /proc/self /run/nspawn-runner
+stat -c '%n %a %u' /tmp
+touch /tmp/new /builds/new /etc/new
+readlink /proc/$$/exe
+`;
+
+for (const private_users of ["auto", "off"]) {
+  withImages(
+    `a machine starts from an image of busybox alone, private_users ${private_users}`,
+    { private_users },
+    async (own, registry) => {
+      const image = await imageIn(registry, "box:1", { config: ["--config.user=1000:1001"] });
+      assert.equal(
+        await outputOf(own, image, BUSYBOX_LOOK.replace(" /etc/new", "")),
+        "1000\n1001\n/builds\n/cache\n/proc/self\n/run/nspawn-runner\n/usr\n/tmp 1777 0\n/bin/busybox\n",
+      );
+      const root = await imageIn(registry, "box:2", {});
+      assert.match(await outputOf(own, root, BUSYBOX_LOOK), /^0\n0\n\/builds\n/);
+    },
+  );
+}
