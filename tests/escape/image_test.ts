@@ -125,3 +125,47 @@ onEachHost(
     });
   },
 );
+
+/** Writes a layer with the entries of a Python expression: names, types of tarfile, and what links lead to. */
+const layerOf = (entries: string) => `
+python3 - >.layer.tar <<'END'
+import io, sys, tarfile
+tar = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
+FILE, LINK, HARD = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+for name, kind, target in [${entries}]:
+    entry = tarfile.TarInfo(name)
+    entry.type = kind
+    entry.mode = 0o666
+    entry.linkname = target
+    entry.size = 7 if kind == FILE else 0
+    tar.addfile(entry, io.BytesIO(b"written") if kind == FILE else None)
+tar.close()
+END
+`;
+
+withImages(
+  "layers of an image write to no folder of the host, and link to none of its files",
+  {},
+  async (own, registry) => {
+    await withBait(own, async (bait) => {
+      const up = `../../../../../../../../../../..${bait}`;
+      const attacks = [bait, up].flatMap((path) => [
+        `("${path}/new", FILE, "")`,
+        `("x", LINK, "${path}"), ("x/new", FILE, "")`,
+        `("x", LINK, "${path}/file"), ("x", FILE, "")`,
+        `("x", LINK, "${path}/file"), ("y", HARD, "x"), ("y", FILE, "")`,
+        `("leak", HARD, "${path}/file")`,
+        `("x", LINK, "${path}"), ("leak", HARD, "x/file")`,
+        `("x", LINK, "${path}"), ("x/.wh.file", FILE, ""), ("x/.wh..wh..opq", FILE, "")`,
+        `("${path}/.wh.file", FILE, "")`,
+      ]);
+      const dots = [`("d/.wh...", FILE, "")`, `(".wh..", FILE, "")`, `(".wh...", FILE, "")`];
+      const base = await debian();
+      for (const [number, entries] of [...attacks, ...dots].entries()) {
+        const layers = [base, layerOf(entries)];
+        const image = await imageIn(registry, `layer:${number}`, { layers, isEmpty: true });
+        assert.doesNotMatch(await attack(own, image, "cat /leak /x/file /y"), /secret/, entries);
+      }
+    });
+  },
+);

@@ -7,8 +7,8 @@ import { busyboxRoot } from "./roots.ts";
 /** An image of a static busybox, and what tests add to it. */
 export interface ImageSpec {
   /**
-   * Scripts of sh, each run in an empty folder of this computer: what it writes there is a layer over those before. By default
-   * there is busybox alone.
+   * Scripts of sh, each run in an empty folder of this computer: what it writes there is a layer over those before; a file
+   * `.layer.tar` is the layer itself. By default there is busybox alone.
    */
   readonly layers?: readonly string[];
   /** Options of umoci-config(1), such as `--config.user=1000`. */
@@ -42,7 +42,11 @@ done
 for script in "$@"; do
   mkdir layer
   (cd layer && sh -euc "$script")
-  add_layer layer
+  if [ -e layer/.layer.tar ]; then
+    umoci raw add-layer --image=image:x layer/.layer.tar
+  else
+    add_layer layer
+  fi
   rm -rf layer
 done
 `;
