@@ -25,11 +25,11 @@ export async function mount(host: Host, args: readonly string[], what: string): 
 
 /**
  * Unmounts all file systems that are mounted on a folder; does nothing where there is none. There are several where
- * prepare was killed and repeated.
+ * prepare was killed and repeated. One that is in use, as by an nspawn that still ends, goes when it is in use no more.
  */
 export async function unmountAll(host: Host, folder: string): Promise<void> {
   while (await isMountPoint(host, folder)) {
-    const { code, stderr } = await host.processes.capture(["umount", folder]);
+    const { code, stderr } = await host.processes.capture(["umount", "--lazy", folder]);
     if (code !== 0) throw hostFailure(`Cannot unmount ${folder}: ${stderr.trim()}`);
   }
 }

@@ -117,6 +117,24 @@ echo $i
 exit 5
 `;
 
+onEachLimit(
+  "a job with a disk can be prepared again as soon as its cleanup has ended",
+  async (own) => {
+    const id = newJob();
+    for (let time = 0; time < 4; time++) {
+      await succeed(own, "prepare", CHROOT, "--id", id);
+      const done = await runScript(
+        own,
+        id,
+        "sleep 1000 >/dev/null 2>&1 &\n: >>/trace; wc -l </trace\necho >>/trace\n",
+      );
+      assert.equal(done.stdout, "0\n", done.stderr);
+      await succeed(own, "cleanup", "--id", id);
+    }
+    assert.deepEqual(await leftovers(own.host), [], "also in the background");
+  },
+);
+
 onEachLimit("a job that creates endless files stops at its own limit", async (own, storage) => {
   const id = newJob();
   await succeed(own, "prepare", CHROOT, "--id", id);

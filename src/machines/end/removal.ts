@@ -19,33 +19,34 @@ import { LIMIT_MARKER, SNAPSHOT } from "../storage/btrfs.ts";
 import { SLICE, unitFile } from "../supervisor/unit.ts";
 
 /**
- * Moves what an ended machine wrote aside, to be removed later. What it wrote to a disk of its own, or to a tmpfs, is
- * removed at once.
+ * Moves what an ended machine wrote aside, to be removed later. Of what it wrote to a disk of its own, or to a tmpfs, only
+ * an empty folder is left: the kernel frees the rest when no nspawn uses it any more.
  *
- * @param path The new path.
- * @returns It; null where nothing is left.
+ * @param awaited The new path where a removal waits for it already: {@linkcode finishArgv}.
+ * @returns The new path; null where nothing is left.
  * @throws {Failure} `host` where it cannot be moved.
  */
 export async function moveAside(
   host: Host,
   store: string,
   machine: MachineName,
-  path = pathAside(host, store, machine),
+  awaited?: string,
 ): Promise<string | null> {
   const { folder, disk } = machinePaths(store, machine);
-  await unmountAll(host, folder); // for a disk this frees its loop device
+  await unmountAll(host, folder);
   await host.files.remove(disk);
   if (await host.files.lstat(folder) === null) return null;
-  if ((await host.files.list(folder)).length === 0) {
+  if (awaited === undefined && (await host.files.list(folder)).length === 0) {
     await host.files.remove(folder);
     return null;
   }
+  const path = awaited ?? pathAside(host, store, machine);
   await host.files.makeDirectory(removalsFolder(store));
   await host.files.rename(folder, path);
   return path;
 }
 
-/** Returns the path to which {@linkcode moveAside} moves what a machine wrote. */
+/** Returns a path to which what a machine wrote can be moved. */
 export function pathAside(host: Host, store: string, machine: MachineName): string {
   return join(removalsFolder(store), `${machine}-${host.clock.now()}`);
 }

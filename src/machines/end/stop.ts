@@ -62,11 +62,16 @@ export async function stopMachine(
  */
 export async function removeMachine(host: Host, lease: Lease): Promise<void> {
   await endMachine(host, lease);
-  const aside = await moveAside(host, lease.store, lease.machine);
+  await removeWrites(host, lease);
+}
+
+/** @param awaited The path to which they are moved where a removal in the background waits for it. */
+async function removeWrites(host: Host, lease: Lease, awaited?: string): Promise<void> {
+  const aside = await moveAside(host, lease.store, lease.machine, awaited);
   await removeLease(host, lease);
   if (aside === null) return;
   host.log.step(`Removing what it wrote, in the background: ${aside}`);
-  startRemoval(host, lease.supervisor, [aside]);
+  if (awaited === undefined) startRemoval(host, lease.supervisor, [aside]);
 }
 
 /**
@@ -78,22 +83,19 @@ export async function removeMachine(host: Host, lease: Lease): Promise<void> {
 async function discardMachine(host: Host, lease: Lease): Promise<void> {
   const { store, machine } = lease;
   host.log.step(`Killing machine ${machine}`);
-  const aside = pathAside(host, store, machine);
-  const killed = hasMounts(lease)
-    ? null
-    : await supervisorOf(lease).kill(host, lease, finishArgv(machine, aside));
+  // A file system of its own goes with its last user, and leaves nothing to remove.
+  const awaited = hasOwnFileSystem(lease) ? undefined : pathAside(host, store, machine);
+  const background = awaited === undefined ? [] : finishArgv(machine, awaited);
+  const killed = await supervisorOf(lease).kill(host, lease, background);
   if (killed !== null) await closeChannel(host, machinePaths(store, machine));
   if (killed === null || !await killed()) return await removeMachine(host, lease);
   // Not earlier: by the link other stores know that its user ids are taken.
   await host.files.remove(leaseLink(machine));
-  await moveAside(host, store, machine, aside);
-  await removeLease(host, lease);
-  host.log.step(`Removing what it wrote, in the background: ${aside}`);
+  await removeWrites(host, lease, awaited);
 }
 
-/** Whether file systems of the machine are mounted on the host: they cannot be unmounted before nspawn has ended. */
-function hasMounts({ storage, diskMax }: Lease): boolean {
-  return storage === "tmpfs" || diskMax !== null;
+function hasOwnFileSystem({ storage, diskMax }: Lease): boolean {
+  return storage === "tmpfs" || (storage === "overlay" && diskMax !== null);
 }
 
 /** Whether a script of the user failed, in a machine that still runs. */

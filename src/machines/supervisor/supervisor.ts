@@ -1,6 +1,6 @@
 /** The interface `Supervisor`: what keeps a machine alive and enforces its limits. */
 
-import type { Argv, Host } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
 import type { KernelFacts } from "../../linux/proc.ts";
 import type { InitProcess } from "../nspawn/init_process.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
@@ -44,11 +44,15 @@ export interface Supervisor {
   /**
    * Kills all processes of a machine at once. What supervised the machine ends by itself a moment later.
    *
-   * @param background A command that is started, too, and outlives this process.
+   * @param background A command that is started, too, and outlives this process; empty for none.
    * @returns Waits until no process is left, and gives false where that takes too long. Null where the machine does not
    *   run, or cannot be killed so, and nothing was started: then it has to be stopped.
    */
-  kill(host: Host, lease: Lease, background: Argv): Promise<(() => Promise<boolean>) | null>;
+  kill(
+    host: Host,
+    lease: Lease,
+    background: readonly string[],
+  ): Promise<(() => Promise<boolean>) | null>;
 }
 
 /** How many lines of a machine's output a failure contains at most. */

@@ -138,7 +138,7 @@ exit 1
 /**
  * Kills all processes of a machine's cgroup while its PID 1 is in its unit: a later machine may have the same name. All
  * at once end sooner than PID 1 and then the others; before Linux 5.14, which has no `cgroup.kill`, PID 1 is killed.
- * Then runs a command.
+ * Then runs a command, if one is given.
  *
  * Arguments: the cgroup, the unit, PID 1, the command.
  */

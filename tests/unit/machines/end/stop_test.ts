@@ -128,13 +128,19 @@ Deno.test("stopMachine() frees the name, ids and lease of a machine while its un
   });
 });
 
-Deno.test("stopMachine() waits for the unit of a machine that has file systems on the host", async () => {
+Deno.test("stopMachine() waits for no unit either where the machine's writes are on a file system of its own", async () => {
   for (const changes of [{ storage: "tmpfs" }, { diskMax: 1_000_000 }] as const) {
     await inFolder(async (folder) => {
-      const { host, unit, stop, processes } = await killScene(folder, changes);
+      const { host, store, unit, stop, processes } = await killScene(folder, changes);
+      await host.files.removeTree(`${store}/.machines/run-42/upper`); // it was on that file system
+      await host.files.makeDirectory(`${store}/.disks`);
+      await host.files.write(`${store}/.disks/run-42`, "");
       assert.equal(await stop(), "removed");
-      assert.equal(await host.files.lstat(unit), null);
-      assert.ok(!processes.some(({ argv }) => argv[2] === KILL_SCRIPT));
+      assert.ok(await host.files.lstat(unit) !== null, "nobody waited for it");
+      assert.equal(processes.length, 1, "there is nothing to remove in the background");
+      for (const name of [".disks", ".leases", ".machines"]) {
+        assert.deepEqual(await host.files.list(`${store}/${name}`), []);
+      }
     });
   }
 });
