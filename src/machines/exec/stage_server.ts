@@ -2,7 +2,14 @@
 
 import { END_FUNCTIONS } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT, OPEN_FILES } from "../../linux/nsenter.ts";
-import { CHANNEL, INSIDE, SERVER_READY, STAGE_CGROUP, STOP_SECONDS } from "../record/channel.ts";
+import {
+  CHANNEL,
+  INSIDE,
+  SERVER_BEGUN,
+  SERVER_READY,
+  STAGE_CGROUP,
+  STOP_SECONDS,
+} from "../record/channel.ts";
 
 /**
  * Functions of the server, whichever roots a machine has. The program has these: `get_ready` decides before each call who
@@ -128,6 +135,7 @@ done
 export const STAGE_SERVER_SCRIPT = `#!/bin/sh
 folder=${INSIDE}
 if [ $# -eq 0 ]; then
+  echo ${SERVER_BEGUN} >>"$folder/${CHANNEL.result}"
   set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
   # nspawn leaves capabilities inheritable, which scripts do not need.
   ! setpriv --inh-caps=-all -- true 2>/dev/null || set -- setpriv --inh-caps=-all -- "$@"

@@ -30,6 +30,9 @@ export const CHANNEL = {
   start: "start",
 } as const;
 
+/** The line that the server reports first. */
+export const SERVER_BEGUN = "begun";
+
 /** The line that the server reports once it waits for the first call. */
 export const SERVER_READY = "ready";
 

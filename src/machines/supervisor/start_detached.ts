@@ -10,7 +10,7 @@ import { type InitProcess, inspectInitProcess } from "../nspawn/init_process.ts"
 import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Lease } from "../record/lease.ts";
 import { readLog, startLogged } from "./run_logged.ts";
-import { isServerReady } from "./stage_server.ts";
+import { serverState } from "./stage_server.ts";
 import { cannotStart, reportWhileStarting } from "./start_report.ts";
 
 /** Starts a machine: see {@linkcode Supervisor.start}. */
@@ -85,7 +85,7 @@ async function findInitProcess(host: Host, nspawn: number): Promise<number | nul
 
 async function acceptsCommands(host: Host, start: Start, pid: number): Promise<boolean> {
   const { spec, lease, signal } = start;
-  if (!await isServerReady(host, spec)) return false;
+  if (await serverState(host, spec) !== "ready") return false;
   if (!spec.booted) return true;
   const leader = await inspectInitProcess(host, pid);
   // nspawn sets no_new_privs last: a command that enters before would keep every capability.

@@ -15,7 +15,7 @@ import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Lease } from "../record/lease.ts";
 import { leaseLink, recordOf } from "../record/paths.ts";
 import { withTableLimits } from "./host_tables.ts";
-import { isServerReady } from "./stage_server.ts";
+import { type ServerState, serverState } from "./stage_server.ts";
 import { cannotStart, reportWhileStarting } from "./start_report.ts";
 import { journal, readRecord, recordedPid, SLICE, SLICE_TASKS_PERCENT, unitOf } from "./unit.ts";
 
@@ -33,14 +33,12 @@ export async function startMachineUnit(
   await limitSlice(host);
   const findPid = () => recordedPid(host, spec.name);
   const start = () => startUnit(host, spec, signal);
-  await connectWhileStarting(
+  const init = await connectWhileStarting(
     host,
     spec.link,
     findPid,
     () => reportWhileStarting(host, spec, lease, findPid, start),
   );
-  // Not earlier: until then nspawn still drops capabilities of PID 1.
-  const init = await findInitProcess(host, spec.name);
   await showLimits(host, spec, init);
   return init;
 }
@@ -56,11 +54,16 @@ async function refuseTakenName(host: Host, machine: string): Promise<void> {
   );
 }
 
-/** Starts a machine's unit, and returns when the machine is ready. */
-async function startUnit(host: Host, spec: MachineSpec, signal: AbortSignal): Promise<void> {
+/** Starts a machine's unit, and returns its PID 1 when the machine is ready. */
+async function startUnit(
+  host: Host,
+  spec: MachineSpec,
+  signal: AbortSignal,
+): Promise<InitProcess> {
   const began = host.clock.now();
   const started = await host.processes.capture(startArgv(spec), { signal });
-  if (started.code === 0 && await waitForServer(host, spec, signal)) return;
+  const init = started.code === 0 ? await waitUntilReady(host, spec, signal) : null;
+  if (init !== null) return init;
   const elapsed = host.clock.now() - began;
   const timedOut = !signal.aborted && elapsed >= spec.settings.prepare_timeout * 1000;
   throw cannotStart(spec, await startLog(host, unitOf(spec.name), began, started), timedOut);
@@ -181,19 +184,36 @@ async function askMachined(host: Host, machine: string): Promise<number | null> 
   return Number(shown.stdout.trim()) || null;
 }
 
-/** nspawn reports a plain machine as ready before its payload runs, which may fail to start. */
-async function waitForServer(
+/**
+ * Returns the machine's PID 1 once its server is ready; null where the machine ends, or the time is over, before. nspawn
+ * reports a plain machine as ready before its payload runs, which may fail to start.
+ */
+async function waitUntilReady(
   host: Host,
   spec: MachineSpec,
   signal: AbortSignal,
+): Promise<InitProcess | null> {
+  if (!await reachesState(host, spec, signal, ["begun", "ready"])) return null;
+  // Not earlier: until then nspawn still drops capabilities of PID 1.
+  const finding = findInitProcess(host, spec.name);
+  finding.catch(() => {}); // why a machine does not get ready says more
+  return await reachesState(host, spec, signal, ["ready"]) ? await finding : null;
+}
+
+async function reachesState(
+  host: Host,
+  spec: MachineSpec,
+  signal: AbortSignal,
+  states: readonly ServerState[],
 ): Promise<boolean> {
   const timeout = spec.settings.prepare_timeout * 1000;
   const state = await until(host, { timeout, interval: 1 }, async () => {
-    if (await isServerReady(host, spec)) return "ready";
+    const state = await serverState(host, spec);
+    if (states.includes(state)) return state;
     const hasEnded = signal.aborted || await readRecord(host, spec.name) === null;
     return hasEnded ? "ended" : null;
   });
-  return state === "ready";
+  return state !== null && state !== "ended";
 }
 
 /** Returns the output of a start that failed; where there is none, systemd's messages about the unit. */

@@ -1,17 +1,24 @@
 import assert from "node:assert/strict";
-import { isServerReady } from "../../../../src/machines/supervisor/stage_server.ts";
+import { serverState } from "../../../../src/machines/supervisor/stage_server.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { specOf } from "../fixture.ts";
 
-Deno.test("isServerReady() is true once the server has written its line", async () => {
+Deno.test("serverState() is that of the last line that the server has written", async () => {
   await inFolder(async (folder) => {
     const { host } = recordingHost();
     const result = `${folder}/result`;
     const spec = specOf({ paths: { ...specOf().paths, result } });
-    assert.ok(!await isServerReady(host, spec));
-    await Deno.writeTextFile(result, "");
-    assert.ok(!await isServerReady(host, spec));
-    await Deno.writeTextFile(result, "ready\n");
-    assert.ok(await isServerReady(host, spec));
+    assert.equal(await serverState(host, spec), "none");
+    for (
+      const [text, state] of [
+        ["", "none"],
+        ["begun\n", "begun"],
+        ["begun\nready\n", "ready"],
+        ["ready\n", "ready"],
+      ] as const
+    ) {
+      await Deno.writeTextFile(result, text);
+      assert.equal(await serverState(host, spec), state);
+    }
   });
 });
