@@ -102,6 +102,7 @@ Deno.test("files returns null or no names for paths that do not exist", async ()
   assert.equal(await files.stat("/etc/passwd/x"), null);
   assert.equal(await files.real(none), null);
   assert.deepEqual(await files.list(none), []);
+  assert.deepEqual(await files.list("/etc/passwd"), [], "a file where a folder is expected");
   await files.remove(none);
   await files.removeTree(none);
 });
