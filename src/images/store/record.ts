@@ -111,11 +111,6 @@ export function lowerOf(store: string, id: ImageId, { library, layers }: ImageRe
   return { folder: join(storage, "overlay"), layers: layers.map(({ path }) => path) };
 }
 
-/** Returns whether an image is still in the store: quickly enough for a caller that other machines wait for. */
-export async function isStored(host: Host, store: string, id: ImageId): Promise<boolean> {
-  return await host.files.lstat(recordPath(store, id)) !== null;
-}
-
 /** Notes that a job uses an image. */
 export async function markUsed(host: Host, store: string, id: ImageId): Promise<void> {
   await host.files.touch(recordPath(store, id), host.clock.now());

@@ -25,17 +25,29 @@ export interface ImageHost {
   readonly failures: string[];
   /** Returns the hashes of the images that the library has. */
   library(): Promise<string[]>;
+  /** Lets the library forget its images, but not their layers: what a power cut may leave. */
+  forget(): Promise<void>;
 }
 
-/** Runs a test with a host of images. */
-export async function withImages(body: (images: ImageHost) => Promise<void>): Promise<void> {
+/**
+ * Runs a test with a host of images.
+ *
+ * @param fileSystem That of the store.
+ */
+export async function withImages(
+  body: (images: ImageHost) => Promise<void>,
+  fileSystem = "ext2/ext3",
+): Promise<void> {
   await inFolder(async (folder) => {
     const store = join(folder, "store");
     const registry: Registry = {};
     const failures: string[] = [];
     const images = new Map<string, readonly string[]>();
     const recording = recordingHost({
-      answer: (argv) => skopeo(argv, store, registry, failures, images),
+      answer: (argv) =>
+        argv[0] === "stat"
+          ? { stdout: `${fileSystem}\n` }
+          : skopeo(argv, store, registry, failures, images),
     });
     const host = withOwnRun(recording.host, join(folder, "run"));
     const skopeoFile = { ...host.files, stat: (path: string) => statOf(host, path) };
@@ -47,13 +59,17 @@ export async function withImages(body: (images: ImageHost) => Promise<void>): Pr
       registry,
       failures,
       library: () => Promise.resolve([...images.keys()]),
+      async forget() {
+        images.clear();
+        await writeImages(store, images);
+      },
     });
   });
 }
 
-/** skopeo is installed. */
+/** skopeo and umoci are installed. */
 function statOf(host: Host, path: string) {
-  return host.files.stat(path.endsWith("/skopeo") ? "/bin/sh" : path);
+  return host.files.stat(/\/(?:skopeo|umoci)$/.test(path) ? "/bin/sh" : path);
 }
 
 async function skopeo(
@@ -71,15 +87,44 @@ async function skopeo(
   }
   if (argv[2] === COPY_IMAGE_SCRIPT) {
     const failure = failures.shift();
+    if (failure === undefined && last.startsWith("oci:")) return await unpack(argv[5]!);
     if (failure === undefined) return await copy(store, last.split("]")[1]!, images);
     await Deno.writeTextFile(join(argv[5]!, "log"), `level=fatal msg="${failure}"\n`);
     return { code: 1 };
   }
   if (argv.includes(IMAGE_FACTS_SCRIPT)) await Deno.mkdir(argv.at(-2)!);
+  if (argv.includes("copy")) return await copyLoose(argv.at(-2)!.split(":")[1]!, store, images);
   if (argv.includes("delete")) {
     images.delete(last.split("@").at(-1)!);
     await writeImages(store, images);
+    await writeLayers(store, images);
   }
+}
+
+/** What umoci and skopeo leave of an image in the folder of a pull. */
+async function unpack(folder: string): Promise<void> {
+  const layout = join(folder, "scratch/image");
+  const blob = (name: string, content: unknown) =>
+    Deno.writeTextFile(join(layout, "blobs/sha256", name), JSON.stringify(content));
+  await Deno.mkdir(join(layout, "blobs/sha256"), { recursive: true });
+  await Deno.mkdir(join(folder, "scratch/root"));
+  const index = { manifests: [{ digest: "sha256:m" }] };
+  await Deno.writeTextFile(join(layout, "index.json"), JSON.stringify(index));
+  await blob("m", { config: { digest: "sha256:c" } });
+  await blob("c", { os: "linux", architecture: "arm64", variant: "v8", config: { User: "ci" } });
+}
+
+/** Copies an image without files of its own, whose layers the library has. */
+async function copyLoose(
+  layout: string,
+  store: string,
+  images: Map<string, readonly string[]>,
+): Promise<void> {
+  const read = async (path: string) => JSON.parse(await Deno.readTextFile(join(layout, path)));
+  const { manifests: [{ digest }] } = await read("index.json");
+  const { config } = await read(`blobs/${digest.replace(":", "/")}`);
+  images.set(config.digest.slice("sha256:".length), ["loose"]);
+  await writeImages(store, images);
 }
 
 /** Each image has a layer of its own over one that all have. */
@@ -101,10 +146,18 @@ async function copy(
   const file = join(storage, "overlay-images", hash, `=${btoa(`sha256:${hash}`)}`);
   await Deno.writeTextFile(file, config);
   await writeImages(store, images);
-  const layers = [
-    { id: "base", "diff-size": 1000, "diff-digest": "sha256:base" },
-    ...[...images.keys()].map((id) => ({ id, parent: "base", "diff-size": 10 })),
-  ];
+  await writeLayers(store, images);
+}
+
+async function writeLayers(
+  store: string,
+  images: ReadonlyMap<string, readonly string[]>,
+): Promise<void> {
+  const storage = join(store, ".images/storage");
+  const own = [...images.keys()].map((id) => ({ id, parent: "base", "diff-size": 10 }));
+  const layers = images.size === 0
+    ? []
+    : [{ id: "base", "diff-size": 1000, "diff-digest": "sha256:base" }, ...own];
   for (const { id } of layers) {
     const link = (await sha256(id)).toUpperCase().slice(0, 26);
     await Deno.mkdir(join(storage, "overlay", id), { recursive: true });
