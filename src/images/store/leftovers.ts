@@ -32,7 +32,7 @@ export async function removeImageLeftovers(host: Host, store: string): Promise<v
   if (await host.files.lstat(folder) === null) return;
   await finishImageRemovals(host, store);
   await whileLibraryLocked(host, store, async () => {
-    // A pull that begins now waits for this lock before it copies a layer.
+    // A pull that begins now waits for this lock before it copies a layer: beginPull().
     const ids = (await host.files.list(pulls)).filter(isImageId);
     const idle: ImageId[] = [];
     for (const id of ids) if (!await isPulled(host, pullPaths(store, id))) idle.push(id);

@@ -23,7 +23,7 @@ import {
 } from "./paths.ts";
 import { pullFailure } from "./pull_failure.ts";
 import { type ImageRecord, lowerOf, readImage, type StoredImage, writeRecord } from "./record.ts";
-import { repairAfterPowerCut } from "./repair.ts";
+import { beginPull } from "./repair.ts";
 import { retryNetwork } from "./retry.ts";
 import {
   atRegistry,
@@ -88,8 +88,7 @@ async function pullLocked(
   const suffix = platform === null ? "" : ` for platform ${platform}`;
   host.log.info(`Pulling image ${reference.written}${suffix} (${pull.digest})`);
   const boot = (await readKernel(host, BOOT_ID)).trim();
-  await repairAfterPowerCut(host, store, boot);
-  await host.files.replace(paths.boot, `${boot}\n`);
+  await beginPull(host, store, id, boot);
   const isLayered = await canHoldLayers(host, store);
   const copy = isLayered ? layersCopy(pull) : await treeCopy(host, pull);
   const record = await retryNetwork(host, interrupt, async () => {

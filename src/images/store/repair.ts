@@ -7,26 +7,37 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { libraryImages, type LibraryLayer, libraryLayers } from "./library.ts";
-import { imagePaths, isImageId, pullPaths } from "./paths.ts";
+import { type ImageId, imagePaths, isImageId, pullPaths } from "./paths.ts";
 import { LOOSE, writeLooseImage } from "./loose_image.ts";
 import { deleteLibraryImage, recordedHashes } from "./remove.ts";
 import { inLibrary, reasonIn, runSkopeo } from "./skopeo.ts";
 import { whileLibraryLocked } from "./store_lock.ts";
 
 /**
- * Removes what pulls of an earlier boot left, before the first pull of this boot.
+ * Marks a pull as begun in this boot. The first one of a boot removes what pulls of an earlier boot left. Waits until no
+ * process removes images or layers, of which this pull could rely on one.
  *
- * @throws {Failure} of the host where something stays.
+ * @param boot The id of this boot.
+ * @throws {Failure} of the host where something of an earlier boot stays.
  */
-export async function repairAfterPowerCut(host: Host, store: string, boot: string): Promise<void> {
-  if ((await markersOfOtherBoots(host, store, boot)).length === 0) return;
+export async function beginPull(
+  host: Host,
+  store: string,
+  id: ImageId,
+  boot: string,
+): Promise<void> {
   await whileLibraryLocked(host, store, async () => {
-    const markers = await markersOfOtherBoots(host, store, boot);
-    if (markers.length === 0) return; // another process was faster
-    host.log.info("Removing what the pulls of images left that ended with the host's last boot");
-    await deleteUnrecorded(host, store);
-    for (const marker of markers) await host.files.remove(marker);
+    await repairAfterPowerCut(host, store, boot);
+    await host.files.replace(pullPaths(store, id).boot, `${boot}\n`);
   });
+}
+
+async function repairAfterPowerCut(host: Host, store: string, boot: string): Promise<void> {
+  const markers = await markersOfOtherBoots(host, store, boot);
+  if (markers.length === 0) return;
+  host.log.info("Removing what the pulls of images left that ended with the host's last boot");
+  await deleteUnrecorded(host, store);
+  for (const marker of markers) await host.files.remove(marker);
 }
 
 async function markersOfOtherBoots(host: Host, store: string, boot: string): Promise<string[]> {
