@@ -1,6 +1,7 @@
 /** The pulled image that a job's machine starts from. */
 
 import type { Config } from "../config/settings.ts";
+import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageRequest } from "../images/request/image_request.ts";
 import { obtainImage } from "../images/store/obtain.ts";
@@ -19,7 +20,11 @@ export async function planPulledImage(
   request: ImageRequest,
   interrupt: AbortSignal,
 ): Promise<Pick<MachinePlan, "tree">> {
-  const obtain = () => obtainImage(host, config, request, interrupt);
+  const obtain = async () => {
+    const image = await obtainImage(host, config, request, interrupt);
+    refuseManyLayers(image, request);
+    return image;
+  };
   let stored = await obtain();
   return {
     async tree() {
@@ -27,6 +32,17 @@ export async function planPulledImage(
       return treeOf(request, stored);
     },
   };
+}
+
+/** Docker has no more either; the names of more layers do not fit into the options of mount(2). */
+const MAX_LAYERS = 127;
+
+function refuseManyLayers({ lower: { layers } }: StoredImage, { reference }: ImageRequest): void {
+  if (layers.length <= MAX_LAYERS) return;
+  throw refused(
+    `Cannot use image ${reference.written}: it has ${layers.length} layers, and machines can have ${MAX_LAYERS}`,
+    "Build the image with fewer layers",
+  );
 }
 
 /** The `user` of the configuration is one of chroots, which images do not have. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { planPulledImage } from "../../../src/app/pulled_image.ts";
 import { treesOfLayers } from "../../../src/app/trees_of_layers.ts";
-import { listIds } from "../../../src/images/store/record.ts";
+import { listIds, readRecord, writeRecord } from "../../../src/images/store/record.ts";
 import { removeImage } from "../../../src/images/store/remove.ts";
 import { NEVER, requestFor, withImages } from "../images/store/fixture.ts";
 
@@ -35,6 +35,23 @@ Deno.test("planPulledImage() obtains an image again that was removed before a le
     assert.equal((await plan.tree()).path, path);
     assert.equal(asked(), 2);
     assert.equal((await host.files.stat(path))?.kind, "directory");
+  }));
+
+Deno.test("planPulledImage() refuses an image with more layers than mount(2) takes", () =>
+  withImages(async ({ host, config, store, registry }) => {
+    registry[NAME] = "{}";
+    const request = requestFor(NAME, { policies: ["if-not-present"] });
+    await planPulledImage(host, config, request, NEVER);
+    const [id] = await listIds(host, store);
+    const record = await readRecord(host, store, id!);
+    const layers = (count: number) => Array.from({ length: count }, () => record!.layers[0]!);
+    await writeRecord(host, store, { ...record!, layers: layers(127) });
+    await planPulledImage(host, config, request, NEVER);
+    await writeRecord(host, store, { ...record!, layers: layers(128) });
+    await assert.rejects(planPulledImage(host, config, request, NEVER), {
+      kind: "refused",
+      message: /it has 128 layers, and machines can have 127$/,
+    });
   }));
 
 Deno.test("treesOfLayers() lists pulled images, whose shifted layers stay", () =>
