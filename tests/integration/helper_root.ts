@@ -38,9 +38,15 @@ export async function withTwoRoots(
 ): Promise<void> {
   await withStore(site, settings, async (own) => {
     await linkHelper(own);
-    const box = own.host.outerPath(`${own.store}/${BUSYBOX}`);
-    await must(["cp", "--archive", await busyboxRoot(), box]);
-    await Deno.mkdir(`${box}/usr`);
+    await addBusybox(own);
     await body(own);
   });
+}
+
+/** Copies the chroot {@linkcode BUSYBOX} into a store. */
+export async function addBusybox({ host, store }: Site): Promise<void> {
+  const box = host.outerPath(`${store}/${BUSYBOX}`);
+  await Deno.mkdir(host.outerPath(store), { recursive: true });
+  await must(["cp", "--archive", await busyboxRoot(), box]);
+  await Deno.mkdir(`${box}/usr`);
 }

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { assertDone, begin, planOf, withAttempt } from "../conformance/stages.ts";
 import { onEachHost } from "../hosts/shared.ts";
-import { BUSYBOX, withTwoRoots } from "./helper_root.ts";
+import { addBusybox, BUSYBOX, withTwoRoots } from "./helper_root.ts";
+import { listed, PATIENCE, succeed, withStore } from "./store.ts";
 
 for (const private_users of ["auto", "off"]) {
   onEachHost(
@@ -40,3 +41,34 @@ cd ${job.project()} && cat file && test ! -e /usr/bin/git && echo script >made &
       }),
   );
 }
+
+onEachHost(
+  "the first job that needs the helper root makes it, others wait, and maintenance keeps it",
+  (site) =>
+    withStore(site, {}, async (own) => {
+      await addBusybox(own);
+      const attempts = [planOf(BUSYBOX), planOf(BUSYBOX)];
+      await withAttempt(own, attempts[0]!, async (first) => {
+        await withAttempt(own, attempts[1]!, async (second) => {
+          for (const job of [first, second]) assertDone(await job.config());
+          const running = [first, second].map((job) => job.startPrepare());
+          const logs = (await Promise.all(running.map(({ ended }) => ended)))
+            .map(({ code, stderr }) => `${code} ${stderr}`);
+          assert.equal(logs.filter((log) => log.startsWith("0 ")).length, 2, logs.join(""));
+          assert.equal(logs.filter((log) => /^.*Making chroot helper/.test(log)).length, 1);
+          const sources = await second.run(
+            "get_sources",
+            "git lfs version && ssh -V && git --version",
+          );
+          assertDone(sources);
+          // A machine uses it.
+          assert.equal((await own.call(["chroot-remove", "helper"])).code, 1);
+        });
+      });
+      assert.equal((await listed(own, "helper"))?.origin, "trixie");
+      const kept = await own.call(["chroot-maintenance", "--check"], PATIENCE);
+      assert.match(kept.stderr, /^helper: /m);
+      await succeed(own, "chroot-remove", "helper");
+    }),
+  ["systemd"],
+);
