@@ -7,6 +7,7 @@ import { BUSYBOX, withTwoRoots } from "../integration/helper_root.ts";
 
 /** Ways to write to the tree; each prints a line where it succeeds. */
 const ATTACK = `#!/usr/bin/env sh
+exec 2>/dev/null
 root=/run/nspawn-runner/helper
 change() {
   echo evil >$root/usr/bin/git && echo "$1: changed git"
@@ -21,6 +22,7 @@ done
 mkdir /tmp/again && mount --bind $root /tmp/again && mount -o remount,bind,rw /tmp/again &&
   touch /tmp/again/new && echo "by another mount"
 mknod /tmp/disk b 8 0 && cat /tmp/disk >/dev/null && echo "by the disk"
+mkdir -p /root/home
 (while :; do echo evil >/root/home/mark; sleep 0.1; done) &
 exit 0
 `;
