@@ -58,11 +58,15 @@ function platformOf(asked: string): string {
   return [os, SYNONYMS[architecture] ?? architecture, ...more].join("/");
 }
 
-/** With the flag F, the kernel has opened the interpreter already: an image does not have it. */
+/**
+ * With the flag F, the kernel has opened the interpreter already: an image does not have it. In a container, the folder
+ * may be one that nothing mounts.
+ */
 async function hasInterpreter(host: Host, architecture: string): Promise<boolean> {
   const name = INTERPRETERS[architecture];
   if (name === undefined) return false;
-  const text = await host.files.read(`/proc/sys/fs/binfmt_misc/${name}`) ?? "";
+  const path = `/proc/sys/fs/binfmt_misc/${name}`;
+  const text = await host.files.read(path).catch(() => null) ?? "";
   return /^enabled$/m.test(text) && /^flags:.*F/m.test(text);
 }
 

@@ -41,6 +41,13 @@ Deno.test("checkPlatform() allows 32-bit programs of the same processor, and its
   assert.equal(await platform("linux/amd64/v3"), "linux/amd64/v3");
 });
 
+Deno.test("checkPlatform() takes a folder of interpreters that cannot be read for an empty one", async () => {
+  const { host } = recordingHost({ answer: () => ({ stdout: "x86_64\n" }) });
+  const read = () => Promise.reject(new Error("Too many levels of symbolic links"));
+  const inContainer = { ...host, files: { ...host.files, read } };
+  await assert.rejects(checkPlatform(inContainer, "arm64"), { kind: "refused" });
+});
+
 Deno.test("checkPlatform() refuses a platform that the host cannot run", async () => {
   await assert.rejects(platform("linux/arm64"), {
     kind: "refused",
