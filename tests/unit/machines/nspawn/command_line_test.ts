@@ -73,3 +73,22 @@ Deno.test("nspawnEnvironment() leaves /tmp to the machine's storage unless a tmp
     nspawnEnvironment({ ...SETTINGS, tmp })["SYSTEMD_NSPAWN_TMPFS_TMP"];
   assert.deepEqual([tmpfs("storage"), tmpfs("tmpfs")], ["0", undefined]);
 });
+
+Deno.test("nspawnArgv() shows the helper root read-only, whose shell runs the server of a plain machine", () => {
+  const bundle = { from: "/ca.pem", to: "/etc/ca.pem", readOnly: true, keepsDiskOwners: false };
+  const helper = { path: "/store/helper", runner: "/usr/bin/gitlab-runner", binds: [bundle] };
+  const argv = nspawnArgv(specOf({ helper, booted: false, ids: 65_536 }), "unit");
+  const inside = "/run/nspawn-runner/helper";
+  for (
+    const option of [
+      `--bind-ro=/store/helper:${inside}:idmap`,
+      `--bind-ro=/ca.pem:${inside}/etc/ca.pem`,
+      "--bind-ro=/usr/bin/gitlab-runner:/run/nspawn-runner/bin/gitlab-runner",
+    ]
+  ) assert.ok(argv.includes(option), option);
+  assert.deepEqual(argv.slice(-3), [
+    `${inside}/usr/bin/busybox`,
+    "sh",
+    "/run/nspawn-runner/server",
+  ]);
+});
