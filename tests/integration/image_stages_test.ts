@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import type { JobPlan } from "../conformance/job.ts";
 import type { Attempt, StageResult } from "../conformance/runner.ts";
-import { assertDone, assertFailed, begin, planOf, withAttempt } from "../conformance/stages.ts";
+import { assertDone, assertFailed, begin, withAttempt } from "../conformance/stages.ts";
 import type { Registry } from "../hosts/registry.ts";
 import type { Site } from "../hosts/site.ts";
-import { imageIn, withImages } from "./images.ts";
+import { imageIn, planOfPulled, withImages } from "./images.ts";
 
 /** A stand-in for gitlab-runner, with the commands that scripts call, which writes archives only its owner can read. */
 const RUNNER = `#!/bin/bash
@@ -45,12 +45,14 @@ const CHECKOUT = (job: Attempt) =>
    git add . && git commit -qm one && git push -q /tmp/repository.git HEAD:main
    git clone -q -b main /tmp/repository.git ${job.project()}`;
 
+type PulledPlan = Pick<JobPlan, "image" | "imageOptions">;
+
 /** What the stages of one job printed. */
-async function play(own: Site, plan: Partial<JobPlan>, script: string): Promise<string> {
+async function play(own: Site, plan: PulledPlan, script: string): Promise<string> {
   let printed = "";
   await withAttempt(
     own,
-    { ...planOf(""), project: 7301, cache: ["deps"], ...plan },
+    { ...planOfPulled(plan.image), project: 7301, cache: ["deps"], ...plan },
     async (job) => {
       await begin(job);
       const cd = `cd ${job.project()}\n`;
@@ -87,7 +89,7 @@ withImages(
       `${uid}\n${cached}text\n-rw-r--r--\ndrwxr-xr-x\ndrwxr-xr-x\n` +
       `${uid}:${gid}\n`.repeat(3) + "the contents of a file\nfolder/\nfolder/program\nfolder/new\n";
     const sorted = (text: string) => text.split("\n").sort();
-    const check = async (plan: Partial<JobPlan>, text: string) =>
+    const check = async (plan: PulledPlan, text: string) =>
       assert.deepEqual(sorted(await play(own, plan, look)), sorted(text));
     await check({ image: box }, expected(0, 0, ""));
     await check({ image: user }, expected(1000, 1001, "by 0\n"));
@@ -108,7 +110,7 @@ async function script(
   options: JobPlan["imageOptions"] = {},
 ): Promise<StageResult> {
   let result: StageResult | undefined;
-  await withAttempt(own, { ...planOf(image), imageOptions: options }, async (job) => {
+  await withAttempt(own, { ...planOfPulled(image), imageOptions: options }, async (job) => {
     await begin(job);
     result = await job.run("step_script", body);
   });
@@ -172,7 +174,7 @@ withImages(
       isEmpty: true,
       layers: ["mkdir etc; echo x >etc/x"],
     });
-    await withAttempt(own, planOf(image), async (job) => {
+    await withAttempt(own, planOfPulled(image), async (job) => {
       await begin(job);
       assertDone(await job.run("get_sources", CHECKOUT(job)));
       const done = await job.run("step_script", "echo script");
@@ -212,7 +214,7 @@ withImages(
   {},
   async (own, registry) => {
     const image = await imageIn(registry, "box:1", {});
-    await withAttempt(own, planOf(image), async (job) => {
+    await withAttempt(own, planOfPulled(image), async (job) => {
       await begin(job);
       assertDone(
         await job.run("get_sources", `mkdir -p ${job.project()} && echo x >${job.project()}/file`),

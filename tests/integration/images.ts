@@ -1,10 +1,13 @@
 /** Stores whose machines start from images of a registry. */
 
+import type { JobPlan } from "../conformance/job.ts";
+import { planOf } from "../conformance/stages.ts";
 import { type ImageSpec, pushImage } from "../hosts/images.ts";
 import {
   allowPlainHttp,
   missingRegistryProgram,
   type Registry,
+  REGISTRY_LOGIN,
   withRegistry,
 } from "../hosts/registry.ts";
 import { smallRoot } from "../hosts/roots.ts";
@@ -60,6 +63,12 @@ function withEnv(site: Site, env: Readonly<Record<string, string>>): Site {
 export async function imageIn(registry: Registry, name: string, image: ImageSpec): Promise<string> {
   await pushImage(registry, name, image);
   return `${registry.address}/${name}`;
+}
+
+/** Returns a job with an image of a registry, for which GitLab sends the password. */
+export function planOfPulled(image: string): JobPlan {
+  const [registry = ""] = image.split("/");
+  return { ...planOf(image), credentials: { [registry]: REGISTRY_LOGIN } };
 }
 
 /** A layer with a small Debian. */
