@@ -100,8 +100,8 @@ async function pullLocked(
   await host.files.remove(paths.boot);
   await host.files.removeTree(paths.scratch);
   const seconds = ((host.clock.monotonic() - began) / 1000).toFixed(1);
-  const parts = `${formatSize(record!.size)}, ${record!.layers.length} layers`;
-  host.log.info(`Pulled image ${reference.written} in ${seconds} s (${parts})`);
+  const size = formatSize(record!.size);
+  host.log.info(`Pulled image ${reference.written} in ${seconds} s (${size} in its layers)`);
   const image = await readImage(host, store, id, [canonicalName(reference)]);
   if (image === null) throw pullFailure(reference, LOST).failure;
   return image;
