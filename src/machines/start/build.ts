@@ -24,7 +24,7 @@ import { isPulledImage } from "../record/lower.ts";
 import { machinePaths } from "../record/paths.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { storageOf } from "../storage/choose.ts";
-import { makeImageFolders } from "../storage/image_folders.ts";
+import { upperLayerIn } from "../storage/overlay.ts";
 import { hostsFile } from "./hosts_file.ts";
 import type { Reservation } from "./reserve.ts";
 import { userManagerFor, writeUserManager } from "./user_manager.ts";
@@ -79,7 +79,9 @@ async function createStorage(
   await host.files.makeDirectory(folder);
   host.log.step(`Making storage ${storage} in ${folder}`);
   await storageOf(storage).create(host, chroot.lower, folder, ids, diskMax);
-  if (isPulledImage(chroot)) await makeImageFolders(host, folder, ids);
+  if (!isPulledImage(chroot)) return;
+  const { makeImageFolders } = await import("../storage/image_folders.ts");
+  await makeImageFolders(host, upperLayerIn(folder), ids);
 }
 
 /** Makes the program's own files that the machine sees, and returns all of its binds. */

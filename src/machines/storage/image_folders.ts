@@ -1,6 +1,4 @@
-import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
-import { upperLayerIn } from "./overlay.ts";
 
 /** Folders that a machine needs, with their modes: systemd-nspawn(1) starts no root without /usr. */
 const IMAGE_FOLDERS = [
@@ -14,11 +12,11 @@ const IMAGE_FOLDERS = [
  */
 export async function makeImageFolders(
   host: Host,
-  folder: string,
+  upper: string,
   ids: number | null,
 ): Promise<void> {
   await Promise.all(IMAGE_FOLDERS.map(async ([name, mode]) => {
-    const path = join(upperLayerIn(folder), name);
+    const path = `${upper}/${name}`;
     await host.files.makeDirectory(path, mode);
     await host.files.chmod(path, mode);
     if (ids !== null) await host.files.chown(path, ids, ids);

@@ -228,7 +228,7 @@ Deno.test("makeImageFolders() hides what an image has in the place of the machin
     for (const name of names) await Deno.symlink(folder, `${image}/${name}`);
     const { host } = recordingHost();
     await overlay.create(host, treeAsLower(image), machine, null, null);
-    await makeImageFolders(host, machine, null);
+    await makeImageFolders(host, `${machine}/upper`, null);
     const show = 'cd "$1"; stat -c "%n %F %a" *; ls usr; echo x >tmp/new';
     const { stdout, stderr } = await inRoot(overlay.root(treeAsLower(image), machine, null), show);
     if (/mount/.test(stderr)) return skip(name, stderr);
