@@ -171,7 +171,8 @@ onEachHost("a failed pull tells whose fault it is, and leaves nothing", async (s
       const small = await pull("small:1");
       assert.equal(small.code, 0, small.stderr);
     } finally {
-      await own.host.exec(["umount", own.store]);
+      const unmounted = await own.host.exec(["umount", own.store]);
+      assert.equal(unmounted.code, 0, unmounted.stderr);
     }
     await damage(await blobFiles(registry));
     await fails("large:1", 1, /digest|corrupt/i);

@@ -45,7 +45,7 @@ mkdir scratch || exit
 "$@" 9>&- &
 copying=$!
 (
-  while is_wanted; do sleep 0.5; done
+  while is_wanted; do (cd / && exec sleep 0.5); done # it outlives this loop
   kill -KILL "$copying"
 ) 3<&- 9>&- >/dev/null 2>&1 &
 watching=$!
