@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "@std/path/posix";
 import { COMMANDS } from "../../src/cli/commands.ts";
+import { HELPER_DEFINITION } from "../../src/chroots/definition/helper_definition.ts";
 import { GLOBAL_OPTIONS } from "../../src/cli/options.ts";
 import { CHECKOUT } from "./source.ts";
 
@@ -131,6 +132,11 @@ Deno.test("every page of docs/ is found from the README by links", () => {
     }
   }
   assert.deepEqual([...DOCUMENTS.keys()].filter((path) => !found.includes(path)), []);
+});
+
+Deno.test("docs/images.md shows the definition of the helper root", () => {
+  const shown = HELPER_DEFINITION.trimEnd().replaceAll(/^/gm, " ".repeat(7));
+  assert.ok(DOCUMENTS.get("docs/images.md")?.includes(`${shown}\n`));
 });
 
 Deno.test("no table of a document is wider than 120 columns", () => {
