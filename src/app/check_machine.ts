@@ -6,7 +6,7 @@ import { checkMachine, notStarted } from "../doctor/machine.ts";
 import { Failure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { machineLine } from "../machines/report/start_report.ts";
-import { findHelper } from "./find_helper.ts";
+import { findHelperRoot } from "./find_helper_root.ts";
 import { interruptible } from "./interrupt.ts";
 import { planForCheck } from "./machine_plan.ts";
 import { withTrialMachine } from "./trial_machine.ts";
@@ -23,7 +23,7 @@ export async function checkMachineOf(
 ): Promise<Finding[]> {
   return await interruptible(host, async (interrupt) => {
     try {
-      const plan = await planForCheck(host, config, image, interrupt, findHelper);
+      const plan = await planForCheck(host, config, image, interrupt, findHelperRoot);
       return await withTrialMachine(
         host,
         plan,

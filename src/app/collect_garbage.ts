@@ -19,7 +19,7 @@ import { refuseUnmounted } from "../machines/record/refuse_unmounted.ts";
 import { foreignStore } from "../machines/record/store_owner.ts";
 import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
 import { isRunning } from "../machines/supervisor/choose.ts";
-import { treesOfLayers } from "./trees_of_layers.ts";
+import { treesOfShiftedLayers } from "./trees_of_shifted_layers.ts";
 
 /** One run of the garbage collection. */
 export interface Collection {
@@ -151,8 +151,13 @@ async function collectFolders({ host, config, dryRun, report }: Collection): Pro
 async function collectTrees({ host, config, dryRun, report }: Collection): Promise<void> {
   const { store } = config;
   if (!dryRun) await recoverStore(host, store);
-  await removeUnusedShiftedLayers(host, store, () => treesOfLayers(host, store), (path, why) => {
-    report(path, why);
-    return !dryRun;
-  });
+  await removeUnusedShiftedLayers(
+    host,
+    store,
+    () => treesOfShiftedLayers(host, store),
+    (path, why) => {
+      report(path, why);
+      return !dryRun;
+    },
+  );
 }

@@ -9,7 +9,7 @@ import { tryLock } from "../chroots/generations/lock.ts";
 import type { ChrootName } from "../config/chroot_name.ts";
 import type { Config } from "../config/settings.ts";
 import { refused } from "../failure.ts";
-import { findHelper, helperMissing } from "../gitlab/helper.ts";
+import { findRunnerProgram, runnerMissing } from "../gitlab/runner_program.ts";
 import type { Job } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
 import { isStaticProgram } from "../linux/elf.ts";
@@ -20,13 +20,13 @@ import type { HelperRoot } from "../machines/record/plan.ts";
 import { withChroots } from "./with_chroots.ts";
 
 /**
- * Returns a function that gives the helper root of a job's machine as it is at each call: maintenance may replace it until
- * a lease names it. Makes it first where it is missing; jobs that need it meanwhile wait.
+ * Makes the helper root where it is missing; other jobs that need it wait meanwhile. Returns a function that gives it as it
+ * is at each call, since maintenance may replace it until a lease names it.
  *
  * @param job Null where a person calls.
  * @throws {Failure} where it cannot be made, lacks something, or the job needs a gitlab-runner that nothing has.
  */
-export async function helperRoots(
+export async function ensureHelperRoot(
   host: Host,
   config: Config,
   job: Job | null,
@@ -107,7 +107,7 @@ async function refuseIncomplete(host: Host, name: ChrootName, tree: string): Pro
   if (await isStaticProgram(host, join(tree, BUSYBOX))) return;
   throw refused(
     `Cannot use chroot ${name} as the helper root: its /${BUSYBOX} is not a static program`,
-    "Install the package busybox-static, or busybox-static's like, in its definition",
+    'Install one by its definition: packages = ["busybox-static"]',
   );
 }
 
@@ -117,13 +117,13 @@ async function findRunner(
   { movesFiles }: Job,
   tree: string,
 ): Promise<string | null> {
-  const program = await findHelper(host, config.gitlab_runner);
+  const program = await findRunnerProgram(host, config.gitlab_runner);
   if (program !== null || !movesFiles) return program;
   const own = ["usr/bin", "usr/local/bin"].map((folder) =>
     host.files.lstat(join(tree, folder, "gitlab-runner"))
   );
   if ((await Promise.all(own)).some((stat) => stat !== null)) return null;
-  throw helperMissing("neither the host nor the helper root has one");
+  throw runnerMissing("neither the host nor the helper root has one");
 }
 
 /** Where distributions have the certificates of authorities in one file: Debian and Arch, Fedora, SUSE. */

@@ -18,7 +18,7 @@ import type { BaseTree, HelperRoot, MachinePlan, PlannedJob } from "../machines/
 import { chrootLine } from "../machines/report/start_report.ts";
 import type { ChosenMachine } from "./choices.ts";
 import { sha256 } from "../text/hash.ts";
-import { helperBinds } from "./job_helper.ts";
+import { runnerBinds } from "./runner_in_machine.ts";
 import { resolveJobImage } from "./job_image.ts";
 import type { planPulledImage } from "./pulled_image.ts";
 
@@ -33,7 +33,7 @@ export interface MachineRequest {
   readonly began: number;
   /** Ends the pull of an image when aborted. */
   readonly interrupt: AbortSignal;
-  readonly findHelper: HelperFinder;
+  readonly findHelperRoot: HelperRootFinder;
 }
 
 /**
@@ -41,7 +41,7 @@ export interface MachineRequest {
  *
  * @returns A function that gives it as it is at each call.
  */
-export type HelperFinder = (
+export type HelperRootFinder = (
   host: Host,
   config: Config,
   job: Job | null,
@@ -69,7 +69,7 @@ export async function planForJob(
   const { tree, ...base } = meant.kind === "chroot"
     ? planChroot(host, config, meant.chroot, { settings, isBootDefined: defined.boot })
     : await planImage(host, config, meant.request, request.interrupt);
-  const helper = needsHelper ? await request.findHelper(host, config, job) : null;
+  const helper = needsHelper ? await request.findHelperRoot(host, config, job) : null;
   return planOf(config, {
     name: machine.name,
     ...base,
@@ -83,7 +83,7 @@ export async function planForJob(
       await evictImages(host, config.store, isEnough, interrupt);
     },
     binds: [
-      ...(needsHelper ? [] : await helperBinds(host, config, job, chroot)),
+      ...(needsHelper ? [] : await runnerBinds(host, config, job, chroot)),
       ...await checkedBinds(host, config, settings.binds),
     ],
   });
@@ -255,7 +255,7 @@ export async function planForCheck(
   config: Config,
   image: string,
   interrupt: AbortSignal,
-  findHelper: HelperFinder,
+  findHelperRoot: HelperRootFinder,
 ): Promise<MachinePlan> {
   const began = host.clock.now();
   const id = `doctor-${host.pid()}`;
@@ -266,7 +266,7 @@ export async function planForCheck(
     image,
     began,
     interrupt,
-    findHelper,
+    findHelperRoot,
   });
   const lifetime = plan.settings.prepare_timeout + TRIAL_LIFETIME;
   return { ...plan, job: { ...plan.job, watcher: "self", began, lifetime, keepSeconds: 0 } };

@@ -9,7 +9,8 @@ import type { StoredImage } from "../images/store/record.ts";
 import type { BaseTree, MachinePlan } from "../machines/record/plan.ts";
 
 /**
- * Obtains an image, and returns what a plan has of it. It may be removed until a lease names it, and is obtained again.
+ * Obtains an image, and returns the part of a plan that depends on it. An image that is removed before a lease names it is
+ * obtained again.
  *
  * @param interrupt Ends the pull when aborted.
  * @throws {Failure} where the job may not have the image, or it cannot be pulled.
@@ -45,7 +46,7 @@ function refuseManyLayers({ lower: { layers } }: StoredImage, { reference }: Ima
   );
 }
 
-/** The `user` of the configuration is one of chroots, which images do not have. */
+/** The setting `user` names a user of chroots; a pulled image has users of its own. */
 function treeOf(request: ImageRequest, { path, lower, config }: StoredImage): BaseTree {
   return {
     ...{ name: request.reference.written, path, lower, generation: null, isImmutable: true },

@@ -20,7 +20,7 @@ import { buildMachines } from "./build_machine.ts";
 import type { Context } from "./command.ts";
 import { interruptible } from "./interrupt.ts";
 import { chrootTrial } from "./trial.ts";
-import { treesOfLayers } from "./trees_of_layers.ts";
+import { treesOfShiftedLayers } from "./trees_of_shifted_layers.ts";
 
 /**
  * Runs a command on chroots, which a signal interrupts. The command changes nothing but what `act`
@@ -55,7 +55,7 @@ export async function withChrootHousekeeping<T>(
     return await withChroots(context, act);
   } finally {
     // A failure here does not undo the result, and gc tries again.
-    await removeUnusedShiftedLayers(host, store, () => treesOfLayers(host, store))
+    await removeUnusedShiftedLayers(host, store, () => treesOfShiftedLayers(host, store))
       .catch((error) => host.log.warn(messageOf(error)));
   }
 }

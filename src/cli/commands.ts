@@ -162,7 +162,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "image-remove",
     summary: "Remove a pulled image",
     description:
-      "Removes the image with those of its layers that no other image has. An image that machines use is not removed. gc removes images above images_max_size and images_max_age.",
+      "Removes the image with those of its layers that no other image has. An image that machines use is not removed. gc removes images beyond images_max_size and images_max_age.",
     example: "nspawn-runner image-remove docker.io/library/alpine:3.22",
     positionals: [{
       name: "image",

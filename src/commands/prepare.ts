@@ -1,8 +1,8 @@
 import { chooseImage, chooseMachine } from "../app/choices.ts";
 import type { CommandRun, Invocation } from "../app/command.ts";
-import { findHelper } from "../app/find_helper.ts";
+import { findHelperRoot } from "../app/find_helper_root.ts";
 import { interruptible } from "../app/interrupt.ts";
-import { verifyHelper } from "../app/job_helper.ts";
+import { verifyRunner } from "../app/runner_in_machine.ts";
 import { planForJob } from "../app/machine_plan.ts";
 import { unknownOverrides } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
@@ -30,13 +30,13 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
       image,
       began,
       interrupt,
-      findHelper,
+      findHelperRoot,
     });
     logJob(host, job, plan);
     const isRecent = host.clock.now() - began < RECENT; // a pull may take minutes
     const ready = await prepareHost(host, plan, interrupt, isRecent ? examined : undefined);
     const lease = await startMachine(host, plan, ready, interrupt);
-    if (job?.movesFiles) await verifyHelper(host, plan, interrupt);
+    if (job?.movesFiles) await verifyRunner(host, plan, interrupt);
     host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
     for (const note of ready.network.notes) host.log.info(note);
   });

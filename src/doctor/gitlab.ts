@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
-import { findHelper } from "../gitlab/helper.ts";
+import { findRunnerProgram } from "../gitlab/runner_program.ts";
 import type { Host } from "../host/host.ts";
 import { tablesOf } from "../machines/network/firewalls.ts";
 import { inputObstacles } from "../machines/network/gitlab_on_host.ts";
@@ -14,7 +14,7 @@ const FILE = "/etc/gitlab-runner/config.toml";
 /** Whether there is a gitlab-runner for the machines of jobs. */
 export const gitlabRunner: Check = async (host, config) => {
   const topic = "gitlab-runner";
-  const path = await findHelper(host, config.gitlab_runner).catch(() => null);
+  const path = await findRunnerProgram(host, config.gitlab_runner).catch(() => null);
   if (path === null) {
     return weak(
       topic,

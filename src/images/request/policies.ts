@@ -1,4 +1,4 @@
-/** Pull policies: whether a job's image is asked for at its registry although it is present. */
+/** Pull policies: when the registry is asked for an image that is in the store. */
 
 import type { Config } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";

@@ -15,8 +15,8 @@ import type { Reference } from "../request/reference.ts";
 import type { PullPaths } from "./paths.ts";
 import { OWN_NAMESPACES, reasonIn, skopeoEnvironment, writePassword } from "./skopeo.ts";
 
-/** The beginning of the name of a file that a process locks as long as it waits for an image. */
-const INTEREST = "job-";
+/** The beginning of the name of a file that a process locks while it waits for an image. */
+const WAITER_PREFIX = "job-";
 
 /**
  * Runs a command that copies an image, until no process waits for the image any more.
@@ -29,7 +29,7 @@ rm -f -- "$1"
 cd "$2" || exit
 shift 2
 is_wanted() {
-  for file in ${INTEREST}*; do
+  for file in ${WAITER_PREFIX}*; do
     [ -e "$file" ] || continue
     (flock --nonblock 8) 8<"$file" || return 0
   done
@@ -57,19 +57,19 @@ exit "$code"
 `;
 
 /** A process that waits for an image. */
-export interface Interest {
+export interface Waiter {
   /** Ends the wait; may be called again. It also ends with the process. */
   end(): Promise<void>;
 }
 
 /** Notes that this process waits for an image. */
-export async function showInterest(host: Host, { folder }: PullPaths): Promise<Interest> {
+export async function registerWaiter(host: Host, { folder }: PullPaths): Promise<Waiter> {
   const lock = await lockNewFile(host, folder);
-  let isOver = false;
+  let hasEnded = false;
   return {
     async end() {
-      if (!isOver) await lock?.remove();
-      isOver = true;
+      if (!hasEnded) await lock?.remove();
+      hasEnded = true;
     },
   };
 }
@@ -78,7 +78,7 @@ export async function showInterest(host: Host, { folder }: PullPaths): Promise<I
 async function lockNewFile(host: Host, folder: string, attempts = 5): Promise<Lock | null> {
   await host.files.makeDirectory(folder);
   try {
-    return await host.files.lock(join(folder, `${INTEREST}${crypto.randomUUID()}`));
+    return await host.files.lock(join(folder, `${WAITER_PREFIX}${crypto.randomUUID()}`));
   } catch (error) {
     if (attempts <= 1 || !(error instanceof Deno.errors.NotFound)) throw error;
     return await lockNewFile(host, folder, attempts - 1);
@@ -86,12 +86,12 @@ async function lockNewFile(host: Host, folder: string, attempts = 5): Promise<Lo
 }
 
 /** Returns whether a process waits for an image, or copies it. Removes the files of processes that have ended. */
-export async function isPulled(
+export async function isBeingPulled(
   host: Host,
   { folder, copyLock }: Pick<PullPaths, "folder" | "copyLock">,
 ): Promise<boolean> {
   const entries = await host.files.list(folder);
-  const paths = entries.filter((entry) => entry.startsWith(INTEREST))
+  const paths = entries.filter((entry) => entry.startsWith(WAITER_PREFIX))
     .map((entry) => join(folder, entry));
   for (const path of [...paths, copyLock]) {
     if (await host.files.lstat(path) === null) continue;
@@ -120,7 +120,7 @@ export interface Copy {
 export async function copyImage(
   host: Host,
   { paths, reference, credentials, argv }: Copy,
-  interest: Interest,
+  waiter: Waiter,
   interrupt: AbortSignal,
 ): Promise<string | null> {
   const password = await writePassword(host, reference, credentials);
@@ -137,7 +137,7 @@ export async function copyImage(
   endProgress();
   await host.files.remove(password); // it is there only if the program did not start
   if (ended === null) {
-    await interest.end();
+    await waiter.end();
     // It ends within a second, unless another job waits for the image.
     await Promise.race([child.ended, host.clock.sleep(END_TIMEOUT)]);
     child.unref();
@@ -177,11 +177,11 @@ const PROGRESS_INTERVAL = 10_000;
 function reportProgress(host: Host, { written }: Reference, { scratch }: PullPaths): () => void {
   const began = host.clock.monotonic();
   let last = 0;
-  let isOver = false;
+  let hasEnded = false;
   let cancel = () => {};
   const report = async () => {
     const bytes = await diskUsage(host, scratch).catch(() => null) ?? 0;
-    if (isOver) return;
+    if (hasEnded) return;
     const age = formatAge(Math.round((host.clock.monotonic() - began) / 1000));
     const state = bytes > last || bytes === 0 ? "downloaded" : "downloaded, unpacking it";
     host.log.info(`Pulling image ${written}: ${formatSize(bytes)} ${state} (${age})`);
@@ -190,7 +190,7 @@ function reportProgress(host: Host, { written }: Reference, { scratch }: PullPat
   };
   cancel = host.clock.after(PROGRESS_INTERVAL, () => void report());
   return () => {
-    isOver = true;
+    hasEnded = true;
     cancel();
   };
 }

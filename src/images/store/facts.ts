@@ -1,6 +1,6 @@
 /**
- * Those files of an image that the host reads: who its users are, and which shells it has. They are copied when the image
- * is pulled, so that no job mounts an image to look at it.
+ * The facts of an image: copies of the files that the host reads, such as passwd(5), and the names of shells. They are made
+ * when the image is pulled, so that no later job mounts the image to read them.
  */
 
 import { hostFailure } from "../../failure.ts";

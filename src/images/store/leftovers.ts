@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
-import { isPulled } from "./copy.ts";
+import { isBeingPulled } from "./copy.ts";
 import {
   type ImageId,
   imagePaths,
@@ -35,7 +35,7 @@ export async function removeImageLeftovers(host: Host, store: string): Promise<v
     // A pull that begins now waits for this lock before it copies a layer: beginPull().
     const ids = (await host.files.list(pulls)).filter(isImageId);
     const idle: ImageId[] = [];
-    for (const id of ids) if (!await isPulled(host, pullPaths(store, id))) idle.push(id);
+    for (const id of ids) if (!await isBeingPulled(host, pullPaths(store, id))) idle.push(id);
     if (idle.length === ids.length) await deleteUnrecorded(host, store);
     for (const id of idle) await removePull(host, store, id);
     await removeUnrecordedFiles(host, store, new Set(ids));

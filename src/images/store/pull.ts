@@ -9,7 +9,7 @@ import type { Lower } from "../../machines/record/lower.ts";
 import { formatSize } from "../../text/size.ts";
 import type { ImageRequest } from "../request/image_request.ts";
 import { canonicalName } from "../request/reference.ts";
-import { type Copy, copyImage, type Interest, showInterest, waitForPull } from "./copy.ts";
+import { type Copy, copyImage, registerWaiter, type Waiter, waitForPull } from "./copy.ts";
 import { copyFacts } from "./facts.ts";
 import { parsePulledConfig } from "./image_config.ts";
 import { type ImageContent, type ImageManifestConfig, readLibrary } from "./library.ts";
@@ -54,17 +54,17 @@ export async function pullImage(
   await host.files.makeDirectory(store, 0o755);
   await host.files.makeDirectory(imagePaths(store).folder);
   await host.files.chmod(imagePaths(store).folder, 0o700);
-  const interest = await showInterest(host, paths);
+  const waiter = await registerWaiter(host, paths);
   try {
     const lock = await waitForPull(host, reference, paths, interrupt);
     try {
       return await readImage(host, store, id, [canonicalName(reference)]) ??
-        await pullLocked(host, { store, request, digest, id, paths }, interest, interrupt);
+        await pullLocked(host, { store, request, digest, id, paths }, waiter, interrupt);
     } finally {
       lock.release();
     }
   } finally {
-    await interest.end();
+    await waiter.end();
   }
 }
 
@@ -80,7 +80,7 @@ interface Pull {
 async function pullLocked(
   host: Host,
   pull: Pull,
-  interest: Interest,
+  waiter: Waiter,
   interrupt: AbortSignal,
 ): Promise<StoredImage> {
   const { store, id, request: { reference, platform }, paths } = pull;
@@ -92,7 +92,7 @@ async function pullLocked(
   const isLayered = await canHoldLayers(host, store);
   const copy = isLayered ? layersCopy(pull) : await treeCopy(host, pull);
   const record = await retryNetwork(host, interrupt, async () => {
-    const reason = await copyImage(host, copy, interest, interrupt);
+    const reason = await copyImage(host, copy, waiter, interrupt);
     if (reason !== null) return { value: null, failed: pullFailure(reference, reason) };
     const record = await recordImage(host, pull, isLayered);
     return { value: record, failed: record === null ? pullFailure(reference, LOST) : null };

@@ -35,7 +35,7 @@ export async function beginPull(
 async function repairAfterPowerCut(host: Host, store: string, boot: string): Promise<void> {
   const markers = await markersOfOtherBoots(host, store, boot);
   if (markers.length === 0) return;
-  host.log.info("Removing what the pulls of images left that ended with the host's last boot");
+  host.log.info("Removing leftovers of image pulls that a reboot of the host interrupted");
   await deleteUnrecorded(host, store);
   for (const marker of markers) await host.files.remove(marker);
 }

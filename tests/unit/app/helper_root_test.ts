@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { helperRoots } from "../../../src/app/helper_root.ts";
+import { ensureHelperRoot } from "../../../src/app/helper_root.ts";
 import type { Job } from "../../../src/gitlab/job.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { test } from "../chroots/fixture.ts";
@@ -34,10 +34,11 @@ function bare(host: Host): Host {
   return { ...host, env: (name) => name === "PATH" ? "" : host.env(name) };
 }
 
-test("helperRoots() gives the chroot that the configuration names, with the host's gitlab-runner", async (f) => {
+test("ensureHelperRoot() gives the chroot that the configuration names, with the host's gitlab-runner", async (f) => {
   const { config } = f;
   const host = bare(f.context.host);
-  const find = (job: Job | null, changes = {}) => helperRoots(host, { ...config, ...changes }, job);
+  const find = (job: Job | null, changes = {}) =>
+    ensureHelperRoot(host, { ...config, ...changes }, job);
   await assert.rejects(find(null, { helper: "tools" }), {
     kind: "refused",
     message: 'Cannot use helper = "tools": there is no such chroot',
@@ -60,7 +61,7 @@ test("helperRoots() gives the chroot that the configuration names, with the host
   assert.equal((await (await find(JOB))()).runner, null, "its own");
 });
 
-test("helperRoots() gives the host's certificates where the helper root has its own", async (f) => {
+test("ensureHelperRoot() gives the host's certificates where the helper root has its own", async (f) => {
   for (const file of FILES) await f.put(`store/helper/${file}`, "");
   await f.put("store/helper/usr/bin/busybox", "");
   await Deno.writeFile(`${f.config.store}/helper/usr/bin/busybox`, STATIC);
@@ -71,14 +72,14 @@ test("helperRoots() gives the host's certificates where the helper root has its 
       ? Promise.resolve(path === "/etc/ssl/ca-bundle.pem" ? "/var/lib/ca.pem" : null)
       : host.files.real(path);
   const own = bare({ ...host, files: { ...host.files, real } });
-  const { binds } = await (await helperRoots(own, f.config, null))();
+  const { binds } = await (await ensureHelperRoot(own, f.config, null))();
   assert.deepEqual(binds.map(({ from, to }) => [from, to]), [[
     "/var/lib/ca.pem",
     "/etc/pki/tls/certs/ca-bundle.crt",
   ]]);
 });
 
-test("helperRoots() follows maintenance, which replaces the helper root", async (f) => {
+test("ensureHelperRoot() follows maintenance, which replaces the helper root", async (f) => {
   const build = async (number: number) => {
     await f.generation("helper", number, number === 1 ? {} : { previous: 1 });
     const folder = `store/.generations/helper/${number}`;
@@ -86,7 +87,7 @@ test("helperRoots() follows maintenance, which replaces the helper root", async 
     await Deno.writeFile(`${f.folder}/${folder}/usr/bin/busybox`, STATIC);
   };
   await build(1);
-  const current = await helperRoots(bare(f.context.host), f.config, null);
+  const current = await ensureHelperRoot(bare(f.context.host), f.config, null);
   const { path } = await current();
   assert.match(path, /helper\/1$/);
   await build(2);

@@ -75,7 +75,7 @@ test("planForJob() refuses to boot a stranger's systemd, and one that only the j
     const machine = { id: "7", name: machineName("7", undefined), server: undefined };
     const job = { ...JOB, overrides: image === "plain" ? { NSPAWN_BOOT: "true" } : {} };
     const { signal: interrupt } = new AbortController();
-    const request = { machine, job, image, began: 0, interrupt, findHelper };
+    const request = { machine, job, image, began: 0, interrupt, findHelperRoot };
     await startUnconfined(await planForJob(f.context.host, config, request), isBooted);
   };
   await start("image", false);
@@ -92,7 +92,7 @@ test("planForJob() refuses to boot a stranger's systemd, and one that only the j
 });
 
 const HELPER = { path: "/helper", runner: null, binds: [] };
-const findHelper = () => Promise.resolve(() => Promise.resolve(HELPER));
+const findHelperRoot = () => Promise.resolve(() => Promise.resolve(HELPER));
 
 test("planForJob() gives a job the helper root where its chroot has no git, and the job needs it", async (f) => {
   await f.generation("bare", 1);
@@ -103,7 +103,7 @@ test("planForJob() gives a job the helper root where its chroot has no git, and 
   const helperFor = async (image: string, strategy: string, job: Job | null = JOB) => {
     const env = (name: string) => name === "CUSTOM_ENV_GIT_STRATEGY" ? strategy : undefined;
     const machine = { id: "7", name: machineName("7", undefined), server: undefined };
-    const request = { machine, job, image, began: 0, interrupt, findHelper };
+    const request = { machine, job, image, began: 0, interrupt, findHelperRoot };
     const plan = await planForJob({ ...f.context.host, env }, f.config, request);
     return (await plan.tree()).helper;
   };

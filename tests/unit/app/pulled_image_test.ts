@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { planPulledImage } from "../../../src/app/pulled_image.ts";
-import { treesOfLayers } from "../../../src/app/trees_of_layers.ts";
+import { treesOfShiftedLayers } from "../../../src/app/trees_of_shifted_layers.ts";
 import { listIds, readRecord, writeRecord } from "../../../src/images/store/record.ts";
 import { removeImage } from "../../../src/images/store/remove.ts";
 import { NEVER, requestFor, withImages } from "../images/store/fixture.ts";
@@ -54,9 +54,9 @@ Deno.test("planPulledImage() refuses an image with more layers than mount(2) tak
     });
   }));
 
-Deno.test("treesOfLayers() lists pulled images, whose shifted layers stay", () =>
+Deno.test("treesOfShiftedLayers() lists pulled images, whose shifted layers stay", () =>
   withImages(async ({ host, config, store, registry }) => {
     registry[NAME] = "{}";
     const { path } = await (await planPulledImage(host, config, requestFor(NAME), NEVER)).tree();
-    assert.deepEqual(await Array.fromAsync(treesOfLayers(host, store)), [path]);
+    assert.deepEqual(await Array.fromAsync(treesOfShiftedLayers(host, store)), [path]);
   }));

@@ -46,7 +46,7 @@ Deno.test("a pull first removes layers that a pull of an earlier boot left", asy
     await host.files.write(pullPaths(store, id).boot, "another-boot\n");
     registry["a.example/y:1"] = '{"y":1}';
     await obtainImage(host, config, requestFor("a.example/y:1"), NEVER);
-    assert.match(recording.err(), /left that ended with the host's last boot/);
+    assert.match(recording.err(), /leftovers of image pulls that a reboot/);
     assert.equal((await library()).length, 1);
     assert.equal(await host.files.lstat(pullPaths(store, id).boot), null);
     const commands = recording.commands().filter((line) => /loose|delete/.test(line));

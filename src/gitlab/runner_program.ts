@@ -7,10 +7,10 @@ import type { Host } from "../host/host.ts";
 const NAME = "gitlab-runner";
 
 /** Where the machine sees it: earlier on PATH than a gitlab-runner of the chroot's packages, in /usr/bin. */
-export const HELPER_PATH = "/usr/local/bin/gitlab-runner";
+export const RUNNER_PATH = "/usr/local/bin/gitlab-runner";
 
 /** A script that exits with 0 if gitlab-runner runs in the machine, and prints why it does not. */
-export const HELPER_CHECK = new TextEncoder().encode("exec gitlab-runner --version >/dev/null\n");
+export const RUNNER_CHECK = new TextEncoder().encode("exec gitlab-runner --version >/dev/null\n");
 
 /**
  * Finds the host's gitlab-runner: the configured one, or the first on PATH.
@@ -19,7 +19,7 @@ export const HELPER_CHECK = new TextEncoder().encode("exec gitlab-runner --versi
  * @returns Its path without symlinks; null if there is none.
  * @throws {Failure} if the configured path is no program.
  */
-export async function findHelper(
+export async function findRunnerProgram(
   host: Host,
   configured: string | undefined,
 ): Promise<string | null> {
@@ -45,7 +45,7 @@ async function programAt(host: Host, path: string): Promise<string | null> {
 }
 
 /** Returns the failure of a job that needs gitlab-runner in its machine and cannot have it. */
-export function helperMissing(why: string): Error {
+export function runnerMissing(why: string): Error {
   return refused(
     `Cannot run the job: its artifacts or cache need gitlab-runner, and ${why}`,
     "Install gitlab-runner on the host or in the image, or name one: gitlab_runner in the configuration",

@@ -4,7 +4,12 @@ import type { Chroot } from "../chroots/find/chroot.ts";
 import { chrootHas } from "../chroots/find/script_shell.ts";
 import type { Config } from "../config/settings.ts";
 import { hostFailure, messageOf } from "../failure.ts";
-import { findHelper, HELPER_CHECK, HELPER_PATH, helperMissing } from "../gitlab/helper.ts";
+import {
+  findRunnerProgram,
+  RUNNER_CHECK,
+  RUNNER_PATH,
+  runnerMissing,
+} from "../gitlab/runner_program.ts";
 import type { Job } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
 import { stopMachine } from "../machines/end/stop.ts";
@@ -17,19 +22,19 @@ import { runStage } from "../machines/use/run_script.ts";
  *
  * @throws {Failure} where the job needs the program, and neither the host nor the chroot has it.
  */
-export async function helperBinds(
+export async function runnerBinds(
   host: Host,
   config: Config,
   job: Job | null,
   chroot: Chroot,
 ): Promise<Bind[]> {
   if (job === null) return [];
-  const helper = await findHelper(host, config.gitlab_runner);
-  if (helper !== null) {
-    return [{ from: helper, to: HELPER_PATH, readOnly: true, keepsDiskOwners: false }];
+  const program = await findRunnerProgram(host, config.gitlab_runner);
+  if (program !== null) {
+    return [{ from: program, to: RUNNER_PATH, readOnly: true, keepsDiskOwners: false }];
   }
   if (job.movesFiles && !await chrootHas(host, chroot, "gitlab-runner")) {
-    throw helperMissing("neither the host nor the image has one");
+    throw runnerMissing("neither the host nor the image has one");
   }
   return [];
 }
@@ -40,18 +45,18 @@ export async function helperBinds(
  *
  * @throws {Failure} where the program does not run in the machine.
  */
-export async function verifyHelper(
+export async function verifyRunner(
   host: Host,
   { name, store: folder }: MachinePlan,
   interrupt: AbortSignal,
 ): Promise<void> {
   const store = () => Promise.resolve(folder);
-  const proof = { script: HELPER_CHECK, shell: "sh", streams: "both", kind: "files" } as const;
+  const proof = { script: RUNNER_CHECK, shell: "sh", streams: "both", kind: "files" } as const;
   const { ending } = await runStage(host, store, name, proof, interrupt);
   if (ending.kind === "exited" && ending.code === 0) return;
   await stopMachine(host, store, name).catch((error) => host.log.warn(messageOf(error)));
   if (ending.kind === "exited" && !interrupt.aborted) {
-    throw helperMissing("it does not run in the machine");
+    throw runnerMissing("it does not run in the machine");
   }
   throw hostFailure(
     `Cannot start machine ${name}: interrupted while gitlab-runner was tested in it`,

@@ -4,11 +4,11 @@ import { factsPath } from "../images/store/paths.ts";
 import { listIds } from "../images/store/record.ts";
 
 /**
- * Lists what shifted layers of a store belong to: the trees of all chroots, and all pulled images.
+ * Lists what shifted layers of a store may belong to: the trees of all chroots, and all pulled images by their facts.
  *
  * @yields Paths, as {@linkcode allTrees}.
  */
-export async function* treesOfLayers(host: Host, store: string): AsyncIterable<string> {
+export async function* treesOfShiftedLayers(host: Host, store: string): AsyncIterable<string> {
   yield* allTrees(host, store);
   for (const id of await listIds(host, store)) yield factsPath(store, id);
 }
