@@ -14,7 +14,7 @@ import {
   reasonIn,
 } from "./skopeo.ts";
 
-/** In words of skopeo. */
+/** As skopeo words it. */
 const OTHER_DIGEST = "Digest did not match";
 
 /**

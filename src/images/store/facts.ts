@@ -21,8 +21,8 @@ const PROGRAMS = [
 const MAX_SIZE = 1_048_576;
 
 /**
- * Shell functions that look into a tree whose links lead nowhere but into the tree: the host's kernel would follow an
- * absolute one out of it. Nothing writes to the tree meanwhile.
+ * Shell functions that find files of a tree and resolve its links within it: the host's kernel would follow an absolute
+ * link out of the tree. Nothing writes to the tree meanwhile.
  */
 const LOOKUP_FUNCTIONS = `
 # Prints the path below the tree $1 at which the file $2 is, without links.

@@ -17,12 +17,12 @@ import { finishImageRemovals } from "./remove.ts";
 import { deleteUnrecorded } from "./repair.ts";
 import { whileLibraryLocked } from "./store_lock.ts";
 
-/** Milliseconds after which no process is about to start that reads a file with a password. */
+/** Milliseconds after which a file with a password is a leftover: its reader starts at once. */
 const PASSWORD_AGE = 60_000;
 
 /**
- * Removes what no process uses that pulls or removes an image. While any image is pulled, layers without a record stay:
- * they may be of that one.
+ * Removes leftovers of pulls and removals that no process works on. While any image is being pulled, layers without a
+ * record stay: they may belong to that image.
  *
  * @throws {Failure} of the host where something stays.
  */

@@ -51,9 +51,10 @@ type Obtain = (
 const BY_POLICY: Readonly<Record<PullPolicy, Obtain>> = {
   always: fromRegistry,
   "if-not-present": async (host, config, request, interrupt) =>
-    await present(host, config, request) ?? await fromRegistry(host, config, request, interrupt),
+    await findPresent(host, config, request) ??
+      await fromRegistry(host, config, request, interrupt),
   never: async (host, config, request) => {
-    const image = await present(host, config, request);
+    const image = await findPresent(host, config, request);
     if (image !== null) return image;
     const { written } = request.reference;
     throw refused(
@@ -64,7 +65,7 @@ const BY_POLICY: Readonly<Record<PullPolicy, Obtain>> = {
 };
 
 /** Returns the image of that name that was pulled last; null where there is none. */
-async function present(
+async function findPresent(
   host: Host,
   { store }: Config,
   { reference, platform }: ImageRequest,
@@ -98,13 +99,14 @@ async function fromRegistry(
   const digest = await digestOf(host, request, interrupt);
   const name = canonicalName(reference);
   const id = imageId(digest, platform);
-  const image = await known(host, store, id, request) ??
+  const image = await findKnown(host, store, id, request) ??
     await pull(host, store, request, digest, interrupt);
   await writeName(host, store, { name, platform, id });
   return image;
 }
 
-async function known(
+/** Returns the image with an id; null where it is not in the store. */
+async function findKnown(
   host: Host,
   store: string,
   id: ImageId,

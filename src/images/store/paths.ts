@@ -35,7 +35,7 @@ export interface StorePaths {
   readonly trees: string;
   /** The records of images, each a file. */
   readonly records: string;
-  /** For each image a folder with those of its files that the host reads. */
+  /** For each image a folder with its facts: copies of the files that the host reads. */
   readonly facts: string;
   /** For each name of an image the id of the image that the registry had by that name when it was pulled. */
   readonly names: string;
@@ -68,7 +68,7 @@ export function recordPath(store: string, id: ImageId): string {
   return join(imagePaths(store).records, `${id}.json`);
 }
 
-/** Returns the folder with those files of an image that the host reads. */
+/** Returns the folder with the facts of an image. */
 export function factsPath(store: string, id: ImageId): string {
   return join(imagePaths(store).facts, id);
 }
@@ -91,7 +91,7 @@ export interface PullPaths {
   readonly copyLock: string;
   /** The output of that program. */
   readonly log: string;
-  /** The boot in which the pull began; there is none before and after it. */
+  /** Has the id of the boot in which the pull began; exists only while the pull runs. */
   readonly boot: string;
   /** Temporary files, among them compressed layers. */
   readonly scratch: string;

@@ -107,7 +107,7 @@ async function pullLocked(
   return image;
 }
 
-/** In words of the library, which another try can mend. */
+/** As the library words it; another attempt may succeed. */
 const LOST = "layer not known";
 
 function layersCopy(pull: Pull): Copy {

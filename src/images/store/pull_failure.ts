@@ -26,7 +26,7 @@ const CAUSES: readonly {
     make: (what, reason) =>
       hostFailure(
         `${what}: ${reason}`,
-        'The registry limits pulls: give it credentials, or set pull_policy = ["if-not-present"]',
+        'The registry limits pulls: log in to it, or set pull_policy = ["if-not-present"]',
       ),
   },
   {

@@ -52,7 +52,7 @@ export interface StoredImage {
   readonly names: readonly string[];
   /** What machines mount. */
   readonly lower: Lower;
-  /** A folder with those of its files that the host reads: passwd(5), names of shells. */
+  /** The folder of its facts: copies of the files that the host reads, as passwd(5), and the names of shells. */
   readonly path: string;
   readonly config: PulledImageConfig;
   /** Bytes of its files. */
@@ -77,7 +77,7 @@ export async function readRecord(
   }
 }
 
-/** Records an image, of which all else is in the store. */
+/** Records an image whose layers and facts are in the store. */
 export async function writeRecord(host: Host, store: string, record: ImageRecord): Promise<void> {
   await host.files.makeDirectory(imagePaths(store).records);
   const path = recordPath(store, imageId(record.digest, record.asked));

@@ -21,7 +21,7 @@ export type Users = readonly string[] | null;
  * @throws {Failure} of the host where a part of it stays; gc tries again.
  */
 export async function removeImage(host: Host, store: string, id: ImageId): Promise<Users> {
-  // A machine is planned before its lease is written, and sees then that the image is gone.
+  // A machine that is planned and has no lease yet: its start finds that the image is gone, and pulls it again.
   const users = await whileReserving(host, async () => {
     const users = await usersOf(host, store, id);
     if (users.length === 0) await moveAside(host, store, id);

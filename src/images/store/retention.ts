@@ -23,7 +23,7 @@ export interface UnkeptImage {
   readonly reason: string;
 }
 
-/** An image that was used in the last ten minutes may be that of a machine that has no lease yet, in milliseconds. */
+/** Milliseconds for which an image stays after its last use: the machine that uses it may have no lease yet. */
 const GRACE = 600_000;
 
 /** Returns the images that the policy does not keep, the least recently used one first. */

@@ -35,7 +35,7 @@ export async function openTwoRootChannel(
   if (process === null) return;
   const [entry = "", ...words] = process.entrypoint;
   await write(CHANNEL.start, START_PROCESS_SCRIPT);
-  // Of a name that is there twice, the last one counts in the program, and the first one in the options.
+  // Of several values of a name, the first one counts in the options, and the last one in env(1).
   await write(CHANNEL.process, processLines(process, entry, options.environment.toReversed()));
   if (entry !== "") await write(CHANNEL.entrypoint, `set -- "$@"${words.map(argument).join("")}\n`);
 }

@@ -22,7 +22,7 @@ busybox=$root/${BUSYBOX}
 if [ $# -eq 0 ]; then
   set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} "$busybox" sh "$folder/${CHANNEL.server}" clean
   # nspawn leaves capabilities inheritable, which scripts do not need.
-  last=$(cat /proc/sys/kernel/cap_last_cap) # read gets one digit: the kernel gives each such file at once
+  last=$(cat /proc/sys/kernel/cap_last_cap) # read would get one digit: it reads single bytes, and the file ends after one read
   inheritable=-cap_0
   while [ "$last" -gt 0 ]; do
     inheritable=$inheritable,-cap_$last
@@ -125,8 +125,8 @@ run_process() {
   set -- "$busybox" sh "$folder/${CHANNEL.start}" "$nonce"
   # shellcheck disable=SC2154 # the file sets it
   [ -n "$entry" ] || become_user "$@" <&8 8<&-
-  trap : TERM # to judge what the entrypoint did: the stage ends with the processes that it has started
-  exec 7>&2 2>/dev/null # the shell reports a killed child
+  trap : TERM # a cancel ends the entrypoint, and not this shell, which reports how the entrypoint ended
+  exec 7>&2 2>/dev/null # this shell prints a line about a killed child
   (become_user "$@" <&8 8<&- 2>&7 7>&-)
   code=$?
   exec 2>&7 7>&-
@@ -138,7 +138,7 @@ run_process() {
   fi
   exit "$code"
 }
-# Before it is ready: then the folders are mounted in the helper root.
+# Before the server reports that it is ready: prepare then mounts these folders in the helper root.
 make_folders <"$folder/${CHANNEL.user}"
 ${SERVER_LOOP}`;
 
