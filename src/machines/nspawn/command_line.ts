@@ -26,7 +26,7 @@ export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv 
     "--link-journal=no",
     `--bind-ro=${spec.paths.stage}:${INSIDE}`,
     `--bind=${escapeColons(spec.paths.result)}:${INSIDE}/${CHANNEL.result}`,
-    ...[...helperBinds(spec), ...spec.binds].map((bind) => bindOption(bind, spec.ids !== null)),
+    ...[...helperRootBinds(spec), ...spec.binds].map((bind) => bindOption(bind, spec.ids !== null)),
     ...(spec.booted
       ? bootOptions(spec)
       : ["--as-pid2", "--", ...shellOf(spec), `${INSIDE}/${CHANNEL.server}`]),
@@ -51,7 +51,7 @@ function shellOf({ helper }: MachineSpec): string[] {
   return helper === null ? ["/bin/sh"] : [`${HELPER_INSIDE}/${BUSYBOX}`, "sh"];
 }
 
-function helperBinds({ helper }: MachineSpec): Bind[] {
+function helperRootBinds({ helper }: MachineSpec): Bind[] {
   if (helper === null) return [];
   const tree = { from: helper.path, to: HELPER_INSIDE, readOnly: true, keepsDiskOwners: true };
   const to = `${INSIDE}/${RUNNER}`;

@@ -103,7 +103,7 @@ async function createFiles(
   if (tree.helper === null) {
     await openChannel(host, paths, { ...channel, server: ONE_ROOT_SERVER });
   } else {
-    const { openTwoRootChannel } = await import("../exec/helper_files.ts");
+    const { openTwoRootChannel } = await import("../exec/two_root_channel.ts");
     await openTwoRootChannel(host, paths, tree, channel);
   }
   await writeGeneratorMasks(host, paths.stage, bootMasks);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { ChannelOptions } from "../../../../src/machines/exec/channel.ts";
-import { openTwoRootChannel } from "../../../../src/machines/exec/helper_files.ts";
+import { openTwoRootChannel } from "../../../../src/machines/exec/two_root_channel.ts";
 import { INSIDE } from "../../../../src/machines/record/channel.ts";
 import type { ImageProcess } from "../../../../src/machines/record/plan.ts";
 import { skip } from "../../../skip.ts";
