@@ -1,6 +1,7 @@
 import type { CommandRun } from "../app/command.ts";
 import { interruptible } from "../app/interrupt.ts";
 import { requestImage } from "../images/request/image_request.ts";
+import { pullHint } from "../images/request/permission.ts";
 import { obtainImage } from "../images/store/obtain.ts";
 import { refused } from "../failure.ts";
 import { refuseUnmounted } from "../machines/record/refuse_unmounted.ts";
@@ -16,7 +17,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (request === null) {
     throw refused(
       `Cannot pull image ${JSON.stringify(image)}: no pattern of pull allows it`,
-      `Add a pattern to the configuration: pull = ["docker.io/library/*"]`,
+      pullHint(config, image),
     );
   }
   const { digest } = await interruptible(

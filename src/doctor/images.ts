@@ -5,6 +5,7 @@ import { Failure } from "../failure.ts";
 import { installHint } from "../host/packages.ts";
 import type { Host } from "../host/host.ts";
 import { requestImage } from "../images/request/image_request.ts";
+import { pullHint } from "../images/request/permission.ts";
 import { digestOf } from "../images/store/digest.ts";
 import { listImages } from "../images/store/record.ts";
 import { totalSize } from "../images/store/retention.ts";
@@ -55,11 +56,7 @@ export async function checkImage(host: Host, config: Config, image: string): Pro
   try {
     const request = await requestImage(host, config, null, image);
     if (request === null) {
-      return broken(
-        topic,
-        "no pattern of pull allows it",
-        'Add one: pull = ["docker.io/library/*"]',
-      );
+      return broken(topic, "no pattern of pull allows it", pullHint(config, image));
     }
     const began = host.clock.monotonic();
     const digest = await digestOf(host, request, new AbortController().signal);

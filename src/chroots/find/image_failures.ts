@@ -4,8 +4,8 @@ import { chrootNamesIn, namesOfImage, noChrootReason } from "../../config/chroot
 import type { Config } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { matchesPatterns, patternFor } from "../../images/request/patterns.ts";
-import { parseReference, type Reference } from "../../images/request/reference.ts";
+import { pullPermission } from "../../images/request/permission.ts";
+import { parseReference } from "../../images/request/reference.ts";
 import { refuseUnmounted } from "../../machines/record/refuse_unmounted.ts";
 import { isAllowed } from "./allowed.ts";
 import { type ChrootEntry, listChroots } from "./list.ts";
@@ -46,7 +46,7 @@ export async function unknownJobImage(host: Host, config: Config, image: string)
     [
       readyNames("Available chroots", entries),
       ...(names.length === 0 ? [] : [creation(entries, names)]),
-      ...(reference === null ? [] : [permission(config, reference)]),
+      ...(reference === null ? [] : [pullPermission(config, reference)]),
     ].join(". "),
   );
 }
@@ -54,18 +54,6 @@ export async function unknownJobImage(host: Host, config: Config, image: string)
 function creation(entries: readonly ChrootEntry[], names: readonly string[]): string {
   const defined = entries.find(({ name }) => names.includes(name))?.name;
   return `To make this one: nspawn-runner chroot-create ${defined ?? names[0]}`;
-}
-
-/** A pattern that excludes the image counts before all others. */
-function permission({ pull, file }: Config, reference: Reference): string {
-  const wider = [...pull, patternFor(reference)];
-  return matchesPatterns(wider, reference)
-    ? `To let jobs pull it: ${pullLine(wider)} in ${file}`
-    : `It is excluded by ${pullLine(pull)} in ${file}`;
-}
-
-function pullLine(patterns: readonly string[]): string {
-  return `pull = [${patterns.map((pattern) => JSON.stringify(pattern)).join(", ")}]`;
 }
 
 /**
