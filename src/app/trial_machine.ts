@@ -56,7 +56,7 @@ export async function withTrialMachine<T>(
 function capturingHost(host: Host): { readonly host: Host; readonly stdout: () => string } {
   let output = "";
   const relay: Host["terminal"]["relay"] = async (pipe, stream, onOutput) => {
-    const text = await host.files.read(pipe);
+    const text = await host.files.readPipe(pipe);
     if (stream === "stdout") output += text;
     onOutput();
   };

@@ -11,6 +11,7 @@ export function denoFiles(): Files {
   return {
     read: (path) => orNull(() => Deno.readTextFileSync(path)),
     readBytes: (path) => orNull(() => Deno.readFileSync(path)),
+    readPipe: (path) => Deno.readTextFile(path),
     readEnd: (path, bytes) => orNull(() => readEnd(path, bytes)),
     replace: (path, text, mode) => replace(path, text, (file) => file.sync(), mode),
     replaceVolatile: (path, text) => replace(path, text, () => {}),

@@ -106,6 +106,8 @@ export interface Files {
   read(path: string): Promise<string | null>;
   /** Reads a file; null where it does not exist. */
   readBytes(path: string): Promise<Uint8Array | null>;
+  /** Reads what comes out of a named pipe until no process has it open for writing. */
+  readPipe(path: string): Promise<string>;
   /** Reads the last bytes of a file of any length; null where it does not exist. */
   readEnd(path: string, bytes: number): Promise<string | null>;
   /** Replaces a file atomically, with fsync and rename. Default mode: 0600. */

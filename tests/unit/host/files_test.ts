@@ -263,3 +263,16 @@ Deno.test("files.lock() is free at once when it is released, also while another 
     thread.terminate();
   }
 });
+
+Deno.test("files.readPipe() waits for the writers of a named pipe, and lets all else go on", async () => {
+  await inFolder(async (folder) => {
+    const pipe = `${folder}/pipe`;
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    const writer = await Deno.open(pipe, { read: true, write: true });
+    const reading = files.readPipe(pipe);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await writer.write(new TextEncoder().encode("text"));
+    writer.close();
+    assert.equal(await reading, "text");
+  });
+});
