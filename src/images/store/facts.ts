@@ -25,7 +25,8 @@ const MAX_SIZE = 1_048_576;
  * link out of the tree. Nothing writes to the tree meanwhile.
  */
 const LOOKUP_FUNCTIONS = `
-# Prints the path below the tree $1 at which the file $2 is, without links.
+# Sets at to the path below the tree $1 at which the file $2 is, without links. It is not printed: $() would remove line
+# breaks at the end of a name, and so give the path of another file, which may be a link.
 resolve() {
   rest=$2 at='' links=0
   while [ -n "$rest" ]; do
@@ -48,18 +49,17 @@ resolve() {
       at=$at/$part
     fi
   done
-  printf '%s\\n' "$at"
 }
 make_parent() {
   mkdir -p "\${1%/*}"
 }
 copy_file() {
-  path=$(resolve "$1" "$3") && [ -f "$1$path" ] || return 0
+  resolve "$1" "$3" && [ -f "$1$at" ] || return 0
   make_parent "$2/$3"
-  head -c ${MAX_SIZE} "$1$path" >"$2/$3"
+  head -c ${MAX_SIZE} "$1$at" >"$2/$3"
 }
 note_program() {
-  path=$(resolve "$1" "$3") && [ -f "$1$path" ] && [ -x "$1$path" ] || return 0
+  resolve "$1" "$3" && [ -f "$1$at" ] && [ -x "$1$at" ] || return 0
   make_parent "$2/$3"
   : >"$2/$3"
   chmod 755 "$2/$3"
@@ -88,7 +88,7 @@ done
 for file in ${PROGRAMS.join(" ")}; do
   note_program "$tree" "$4" "$file"
 done
-[ -z "$5" ] || ! resolve "$tree" "usr/share/zoneinfo/$5" >/dev/null || {
+[ -z "$5" ] || ! resolve "$tree" "usr/share/zoneinfo/$5" || {
   make_parent "$4/usr/share/zoneinfo/$5"
   : >"$4/usr/share/zoneinfo/$5"
 }

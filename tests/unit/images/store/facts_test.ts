@@ -9,7 +9,11 @@ cd layer
 ln -s ../opt/passwd etc/passwd
 echo "root:x:0:0::/root:/bin/sh" >opt/passwd
 ln -s /etc/hostname etc/group
-ln -s ../../../../../../../../etc/hosts etc/hosts
+mkdir "etc/x
+"
+ln -s "x
+/" etc/hosts
+ln -s /etc/passwd etc/x
 ln -s usr/bin bin
 : >usr/bin/busybox
 chmod 755 usr/bin/busybox
@@ -31,7 +35,8 @@ Deno.test("the files that the host reads of an image are those of the image, wha
     const words = [folder, "layer", `${folder}/view`, `${folder}/facts`, "Europe/Rome"];
     assert.equal(await sh(IMAGE_FACTS_SCRIPT, ...words), "");
     const found = await sh('cd "$1" && find . -type f | sort', `${folder}/facts`);
-    // git cannot be executed, bash is a link to itself, and the other links lead to files that the image lacks.
+    // git cannot be executed, bash is a link to itself, and the other links lead to no file of the image: etc/hosts to a
+    // folder whose name, without the line break at its end, is that of a link to a file of the host.
     assert.deepEqual(found.trim().split("\n"), [
       "./bin/sh",
       "./etc/passwd",
