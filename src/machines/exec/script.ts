@@ -4,7 +4,6 @@ import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import type { StageKind } from "../../gitlab/stages.ts";
 import type { Host } from "../../host/host.ts";
-import { quote } from "../../text/quote.ts";
 import { CHANNEL } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
 import { type ScriptOwner, scriptOwnerIds } from "./script_owner.ts";
@@ -30,8 +29,8 @@ export interface Script {
   readonly streams: Streams;
   /** Which root it runs in, where the machine has two; undefined where it has one. */
   readonly kind?: StageKind | undefined;
-  /** Variables for the entrypoint of an image, `NAME=VALUE`. */
-  readonly variables?: readonly string[];
+  /** Variables for the entrypoint of an image, as functions of a shell: variables.ts. */
+  readonly variables?: string;
 }
 
 /**
@@ -56,7 +55,7 @@ export async function writeStage(
     writeOwned(host, path, bytes, scriptOwnerIds(owner), 0o500),
     ...(variables === undefined
       ? []
-      : [writeOwned(host, variablesPath(paths, nonce), setLine(variables), scriptOwnerIds(owner))]),
+      : [writeOwned(host, variablesPath(paths, nonce), variables, scriptOwnerIds(owner))]),
     writeOwned(host, request, lines.join("\n") + "\n", scriptOwnerIds({ ...owner, user: null })),
   ]);
   return { nonce, streams, paths, hasVariables: variables !== undefined };
@@ -101,9 +100,4 @@ function scriptPath({ stage }: MachinePaths, nonce: string): string {
 
 function variablesPath({ stage }: MachinePaths, nonce: string): string {
   return join(stage, `variables-${nonce}`);
-}
-
-/** Returns a line of a shell that appends words to its arguments. */
-function setLine(words: readonly string[]): string {
-  return `set -- "$@" ${words.map(quote).join(" ")}\n`;
 }

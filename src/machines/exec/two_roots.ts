@@ -153,8 +153,17 @@ set --
 # Sets workdir, path and entry; the parameters become variables of the environment.
 # shellcheck source=/dev/null
 . "$folder/${CHANNEL.process}"
-# shellcheck source=/dev/null
-[ ! -e "$folder/variables-$nonce" ] || . "$folder/variables-$nonce"
+# Variables of the job replace those of the image.
+if [ -e "$folder/variables-$nonce" ]; then
+  # shellcheck source=/dev/null
+  . "$folder/variables-$nonce"
+  for variable; do
+    shift
+    is_of_job "\${variable%%=*}" || set -- "$@" "$variable"
+  done
+else
+  export_variables() { :; }
+fi
 # shellcheck disable=SC2154
 cd "$workdir" 2>/dev/null || cd /
 shell=
@@ -196,13 +205,15 @@ set -- "$@" "$program"
 # shellcheck source=/dev/null
 . "$folder/${CHANNEL.entrypoint}"
 # shellcheck disable=SC2016 # a program of its own
-exec "$busybox" env "$@" sh -c '
+set -- "$busybox" env "$@" sh -c '
 for shell in /usr/local/bin/bash /usr/bin/bash /bin/bash /usr/local/bin/sh /usr/bin/sh /bin/sh /busybox/sh; do
   if [ -x "$shell" ]; then exec "$shell"; fi
 done
 echo shell not found
 exit 1
 '
+export_variables # they may have the names of this program's own
+exec "$@"
 `;
 
 /** The server of a machine with two roots. */

@@ -73,8 +73,11 @@ async function forTwoRoots(
   const hasEntrypoint = kind === "script" &&
     await host.files.lstat(join(stage, CHANNEL.entrypoint)) !== null;
   if (!hasEntrypoint) return { kind };
-  const { jobVariables } = await import("../../gitlab/variables.ts");
-  return { kind, variables: await jobVariables(host) };
+  const [{ jobVariables }, { variableFunctions }] = await Promise.all([
+    import("../../gitlab/variables.ts"),
+    import("../exec/variables.ts"),
+  ]);
+  return { kind, variables: variableFunctions(await jobVariables(host)) };
 }
 
 async function findRunning(

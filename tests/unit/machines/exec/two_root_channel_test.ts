@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import type { ChannelOptions } from "../../../../src/machines/exec/channel.ts";
 import { openTwoRootChannel } from "../../../../src/machines/exec/two_root_channel.ts";
+import { variableFunctions } from "../../../../src/machines/exec/variables.ts";
 import { INSIDE } from "../../../../src/machines/record/channel.ts";
 import type { ImageProcess } from "../../../../src/machines/record/plan.ts";
 import { skip } from "../../../skip.ts";
@@ -31,7 +32,8 @@ async function opened(folder: string, process: ImageProcess, options = OPTIONS) 
       .replaceAll(`${INSIDE}/helper/usr/bin/busybox`, `${folder}/busybox`)
       .replaceAll(INSIDE, paths.stage)
       .replaceAll(/\/usr\/local\/bin\/bash .*\/busybox\/sh/g, shells);
-    await Deno.writeTextFile(`${folder}/busybox`, '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
+    const busybox = '#!/bin/sh\necho "$*" >>"${0%/*}/arguments"\nexec "$@"\n';
+    await Deno.writeTextFile(`${folder}/busybox`, busybox, { mode: 0o755 });
     await Deno.writeTextFile(`${folder}/script`, script);
     const run = 'program=$1 script=$2; exec /bin/sh -c "$program" sh abc <"$script"';
     const { code, stdout, stderr } = await new Deno.Command("/bin/sh", {
@@ -63,16 +65,34 @@ Deno.test("an image without a shell is told what to use", () =>
     }
   }));
 
-Deno.test("an entrypoint gets the image's words, then a shell for the script, and the job's variables", () =>
+Deno.test("an entrypoint gets the image's words, then a shell for the script, and the job's variables, which are no arguments", () =>
   inFolder(async (folder) => {
     const entry = `${folder}/entry`;
-    await Deno.writeTextFile(entry, '#!/bin/sh\necho "$1 $TOKEN $B"\nshift\nexec "$@"\n', {
-      mode: 0o755,
+    const program = '#!/bin/sh\necho "$1 $TOKEN $B $C $entry"\nshift\nexec "$@"\n';
+    await Deno.writeTextFile(entry, program, { mode: 0o755 });
+    const { start, stage } = await opened(folder, { ...PLAIN, entrypoint: [entry, "it's"] }, {
+      ...OPTIONS,
+      environment: ["B=image", "C=image"],
     });
-    const { start, stage } = await opened(folder, { ...PLAIN, entrypoint: [entry, "it's"] });
-    await Deno.writeTextFile(`${stage}/variables-abc`, `set -- "$@" 'TOKEN=a b'\n`);
-    const { code, stdout } = await start("echo script; exit 4\n", "/bin/sh");
-    assert.deepEqual([code, stdout], [4, "it's a b image\nscript\n"]);
+    const variables = [
+      "esac=x",
+      "TOKEN=s3cret'=\n$(x)",
+      "B=job's",
+      "entry=own",
+      "OPTIND=no number",
+      "no-name=x",
+    ];
+    await Deno.writeTextFile(`${stage}/variables-abc`, variableFunctions(variables));
+    const { code, stdout, stderr } = await start("echo script; exit 4\n", "/bin/sh");
+    assert.deepEqual(
+      [code, stdout, stderr],
+      [4, "it's s3cret'=\n$(x) job's image own\nscript\n", ""],
+    );
+    const seen = await Deno.readTextFile(`${folder}/arguments`);
+    assert.match(seen, /^env C=image .*entry it's /);
+    assert.ok(!seen.includes("s3cret") && !seen.includes("job"), "all users of the host see them");
+    await Deno.writeTextFile(`${stage}/variables-abc`, variableFunctions([]));
+    assert.equal((await start("exit 4\n", "/bin/sh")).code, 4);
   }));
 
 Deno.test("an entrypoint is looked up in the image's PATH, and one that is missing is named", () =>
