@@ -21,8 +21,10 @@ export async function jobVariables(host: Host): Promise<string[]> {
   let total = 0;
   for (const [name, value] of own) {
     const variable = `${name}=${files.has(name) ? join(folder, name) : value}`;
-    total += variable.length;
-    if (name !== "" && variable.length <= MAX_VALUE && total <= MAX_TOTAL) variables.push(variable);
+    const size = new TextEncoder().encode(variable).length;
+    if (name === "" || size > MAX_VALUE || total + size > MAX_TOTAL) continue;
+    total += size;
+    variables.push(variable);
   }
   return variables;
 }

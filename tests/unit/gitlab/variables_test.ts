@@ -13,7 +13,9 @@ Deno.test("jobVariables() returns the job's variables, paths for files, and none
       CUSTOM_ENV_A: "b c\nd",
       CUSTOM_ENV_CONF: "text",
       CUSTOM_ENV_RUNNER_TEMP_PROJECT_DIR: "/builds/g/p.tmp",
-      CUSTOM_ENV_LONG: "x".repeat(100_001),
+      CUSTOM_ENV_LONG: "x".repeat(1_000_001),
+      CUSTOM_ENV_BYTES: "€".repeat(40_000),
+      CUSTOM_ENV_Z: "last",
     };
     const { host } = recordingHost();
     const own = { ...host, env: (name: string) => env[name], environment: () => env };
@@ -21,6 +23,7 @@ Deno.test("jobVariables() returns the job's variables, paths for files, and none
       "A=b c\nd",
       "CONF=/builds/g/p.tmp/CONF",
       "RUNNER_TEMP_PROJECT_DIR=/builds/g/p.tmp",
+      "Z=last",
     ];
     assert.deepEqual(await jobVariables(own), expected);
     await Deno.writeTextFile(response, "no JSON");
