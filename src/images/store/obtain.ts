@@ -6,10 +6,18 @@ import type { Host } from "../../host/host.ts";
 import { requireProgram } from "../../linux/tool.ts";
 import type { ImageRequest } from "../request/image_request.ts";
 import type { PullPolicy } from "../request/policies.ts";
-import { canonicalName } from "../request/reference.ts";
+import { canonicalName, type Reference } from "../request/reference.ts";
 import { digestOf } from "./digest.ts";
 import { type ImageId, imageId } from "./paths.ts";
-import { findName, markUsed, readImage, type StoredImage, writeName } from "./record.ts";
+import {
+  findName,
+  listNames,
+  markUsed,
+  type NamedImage,
+  readImage,
+  type StoredImage,
+  writeName,
+} from "./record.ts";
 
 /**
  * Returns the image that a job asks for, pulled where its policies demand it. The caller writes a lease that names it,
@@ -73,10 +81,30 @@ async function findPresent(
   const name = canonicalName(reference);
   const id = reference.digest === null
     ? await findName(host, store, name, platform)
-    : imageId(reference.digest, platform);
+    : await idOfDigest(host, store, reference, platform);
   const image = id === null ? null : await readImage(host, store, id, [name]);
   if (image !== null) logUsed(host, reference.written, image);
   return image;
+}
+
+/**
+ * Returns the id of an image that a job names by its digest; null where it was pulled from no tag or digest of that
+ * repository: by the digest alone, a job would get images that `pull` does not allow.
+ */
+async function idOfDigest(
+  host: Host,
+  store: string,
+  reference: Reference,
+  platform: string | null,
+): Promise<ImageId | null> {
+  const { registry, repository, digest } = reference;
+  const id = imageId(digest ?? "", platform);
+  if (await findName(host, store, canonicalName(reference), platform) === id) return id;
+  const repositories = [":", "@"].map((separator) => `${registry}/${repository}${separator}`);
+  const isOfRepository = ({ name }: NamedImage) =>
+    repositories.some((beginning) => name.startsWith(beginning));
+  const names = await listNames(host, store);
+  return names.some((named) => named.id === id && isOfRepository(named)) ? id : null;
 }
 
 function logUsed(host: Host, written: string, { digest }: StoredImage): void {

@@ -54,6 +54,23 @@ Deno.test("obtainImage() asks no registry with if-not-present or never where the
   });
 });
 
+Deno.test("obtainImage() gives an image by its digest only to jobs that name its repository", async () => {
+  await withImages(async ({ host, config, registry }) => {
+    registry[NAME] = "{}";
+    const { digest } = await obtainImage(host, config, requestFor(NAME), NEVER);
+    const obtain = (name: string) =>
+      obtainImage(host, config, requestFor(name, { policies: ["never"] }), NEVER);
+    assert.equal((await obtain(`registry.example:5000/g/app@${digest}`)).digest, digest);
+    assert.equal((await obtain(`registry.example:5000/g/app:2@${digest}`)).digest, digest);
+    for (const name of ["registry.example:5000/g/ap", "registry.example:5000/g", "ruby"]) {
+      await assert.rejects(obtain(`${name}@${digest}`), /not on this host/, name);
+    }
+    registry[`docker.io/library/ruby@${digest}`] = "{}";
+    await obtainImage(host, config, requestFor(`ruby@${digest}`), NEVER);
+    assert.equal((await obtain(`ruby@${digest}`)).digest, digest);
+  });
+});
+
 Deno.test("obtainImage() tries the policies in their order, and reports the last failure", async () => {
   await withImages(async ({ host, recording, config, registry }) => {
     registry[NAME] = "{}";
