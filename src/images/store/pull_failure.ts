@@ -22,7 +22,7 @@ const CAUSES: readonly {
       hostFailure(`${what}: ${reason}`, "Free disk space: nspawn-runner gc, or image-remove IMAGE"),
   },
   {
-    words: /toomanyrequests|too many requests|\b429\b/i,
+    words: /toomanyrequests|too many requests|status(?: ?code)?:? 429/i,
     make: (what, reason) =>
       hostFailure(
         `${what}: ${reason}`,
@@ -62,7 +62,8 @@ const CAUSES: readonly {
       refused(`${what}: ${registry} does not have it`, "Check its name and its tag"),
   },
   {
-    words: /unauthorized|authentication required|denied|forbidden|invalid username|\b40[13]\b/i,
+    words:
+      /unauthorized|authentication required|denied|forbidden|invalid username|status(?: ?code)?:? 40[13]/i,
     make: (what, _reason, { registry }) =>
       refused(
         `${what}: ${registry} denies access, or does not have it`,
@@ -74,7 +75,11 @@ const CAUSES: readonly {
 /** Returns the failure that skopeo's message means. */
 export function pullFailure(reference: Reference, reason: string): PullFailure {
   const what = `Cannot pull image ${reference.written}`;
-  const cause = CAUSES.find(({ words }) => words.test(reason));
+  // The words may be those of a name: app:429, or g/denied.
+  const { registry, repository } = reference;
+  const judged = reason.replaceAll(`${registry}/${repository}`, "IMAGE")
+    .replace(/(?<=manifest )\S+ (?=in )/, "");
+  const cause = CAUSES.find(({ words }) => words.test(judged));
   if (cause === undefined) {
     const hint = `Try it: skopeo inspect docker://${canonicalName(reference)}`;
     return { failure: hostFailure(`${what}: ${reason}`, hint), isTransient: false };

@@ -43,3 +43,21 @@ Deno.test("pullFailure() tells whose fault a failure is, and what a retry may me
   assert.deepEqual(kinds(HOST), HOST.map(() => "host"));
   assert.deepEqual(kinds(NETWORK), NETWORK.map(() => "host again"));
 });
+
+Deno.test("pullFailure() takes no word of an image's name for a reason", () => {
+  const kindOf = (name: string, reason: string) =>
+    pullFailure(parseReference(name)!, reason).failure.kind;
+  const missing = "reading manifest 429 in a.example/app: manifest unknown";
+  assert.equal(kindOf("a.example/app:429", missing), "refused");
+  const limited = "reading manifest 1 in a.example/app: StatusCode: 429, slow down";
+  assert.equal(kindOf("a.example/app:1", limited), "host");
+  const refused = "Requesting bearer token: invalid status code from registry 403 (Forbidden)";
+  assert.equal(kindOf("a.example/app:1", refused), "refused");
+  const untrusted =
+    "reading manifest denied in a.example/forbidden/eof: x509: certificate signed by unknown authority";
+  const { failure, isTransient } = pullFailure(
+    parseReference("a.example/forbidden/eof:denied")!,
+    untrusted,
+  );
+  assert.deepEqual([failure.kind, isTransient], ["host", false]);
+});
