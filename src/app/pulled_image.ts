@@ -1,9 +1,9 @@
 /** The pulled image that a job's machine starts from. */
 
 import type { Config } from "../config/settings.ts";
-import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageRequest } from "../images/request/image_request.ts";
+import { refuseManyLayers } from "../images/store/layer_limit.ts";
 import { obtainImage } from "../images/store/obtain.ts";
 import type { StoredImage } from "../images/store/record.ts";
 import type { BaseTree, MachinePlan } from "../machines/record/plan.ts";
@@ -23,7 +23,7 @@ export async function planPulledImage(
 ): Promise<Pick<MachinePlan, "tree">> {
   const obtain = async () => {
     const image = await obtainImage(host, config, request, interrupt);
-    refuseManyLayers(image, request);
+    refuseManyLayers(request.reference, image.lower.layers);
     return image;
   };
   let stored = await obtain();
@@ -33,17 +33,6 @@ export async function planPulledImage(
       return treeOf(request, stored);
     },
   };
-}
-
-/** Docker has no more either; the names of more layers do not fit into the options of mount(2). */
-const MAX_LAYERS = 127;
-
-function refuseManyLayers({ lower: { layers } }: StoredImage, { reference }: ImageRequest): void {
-  if (layers.length <= MAX_LAYERS) return;
-  throw refused(
-    `Cannot use image ${reference.written}: it has ${layers.length} layers, and machines can have ${MAX_LAYERS}`,
-    "Build the image with fewer layers",
-  );
 }
 
 /** The setting `user` names a user of chroots; a pulled image has users of its own. */

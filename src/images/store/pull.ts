@@ -12,6 +12,7 @@ import { canonicalName } from "../request/reference.ts";
 import { type Copy, copyImage, registerWaiter, type Waiter, waitForPull } from "./copy.ts";
 import { copyFacts } from "./facts.ts";
 import { parsePulledConfig } from "./image_config.ts";
+import { refuseManyLayers } from "./layer_limit.ts";
 import { type ImageContent, type ImageManifestConfig, readLibrary } from "./library.ts";
 import {
   factsPath,
@@ -171,6 +172,7 @@ async function recordImage(
       "Scripts need an image with a shell",
     );
   }
+  refuseManyLayers(reference, content.layers); // they could not be mounted to copy the facts
   const record = recordOf(host, pull, content);
   await makeFacts(host, pull, lowerOf(store, id, record));
   await syncTree(host, imagePaths(store).folder); // containers/storage does not

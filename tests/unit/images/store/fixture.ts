@@ -33,21 +33,24 @@ export interface ImageHost {
  * Runs a test with a host of images.
  *
  * @param fileSystem That of the store.
+ * @param layers The number of layers of each image.
  */
 export async function withImages(
   body: (images: ImageHost) => Promise<void>,
   fileSystem = "ext2/ext3",
+  layers = 2,
 ): Promise<void> {
   await inFolder(async (folder) => {
     const store = join(folder, "store");
     const registry: Registry = {};
     const failures: string[] = [];
     const images = new Map<string, readonly string[]>();
+    const bases = Array.from({ length: layers - 1 }, (_, index) => `base${index || ""}`);
     const recording = recordingHost({
       answer: (argv) =>
         argv[0] === "stat"
           ? { stdout: `${fileSystem}\n` }
-          : skopeo(argv, store, registry, failures, images),
+          : skopeo(argv, store, registry, failures, { images, bases }),
     });
     const host = withOwnRun(recording.host, join(folder, "run"));
     const skopeoFile = { ...host.files, stat: (path: string) => statOf(host, path) };
@@ -72,13 +75,22 @@ function statOf(host: Host, path: string) {
   return host.files.stat(/\/(?:skopeo|umoci)$/.test(path) ? "/bin/sh" : path);
 }
 
+/** What the library has. */
+interface Library {
+  /** The names of each image. */
+  readonly images: Map<string, readonly string[]>;
+  /** The layers that all images have, the lowest one first. */
+  readonly bases: readonly string[];
+}
+
 async function skopeo(
   argv: Argv,
   store: string,
   registry: Registry,
   failures: string[],
-  images: Map<string, readonly string[]>,
+  library: Library,
 ): Promise<Answer | void> {
+  const { images } = library;
   const last = argv.at(-1)!;
   if (argv.includes("inspect")) {
     const found = registry[last.replace("docker://", "")] ?? "manifest unknown";
@@ -88,7 +100,7 @@ async function skopeo(
   if (argv[2] === COPY_IMAGE_SCRIPT) {
     const failure = failures.shift();
     if (failure === undefined && last.startsWith("oci:")) return await unpack(argv[5]!);
-    if (failure === undefined) return await copy(store, last.split("]")[1]!, images);
+    if (failure === undefined) return await copy(store, last.split("]")[1]!, library);
     await Deno.writeTextFile(join(argv[5]!, "log"), `level=fatal msg="${failure}"\n`);
     return { code: 1 };
   }
@@ -97,7 +109,7 @@ async function skopeo(
   if (argv.includes("delete")) {
     images.delete(last.split("@").at(-1)!);
     await writeImages(store, images);
-    await writeLayers(store, images);
+    await writeLayers(store, library);
   }
 }
 
@@ -127,18 +139,15 @@ async function copyLoose(
   await writeImages(store, images);
 }
 
-/** Each image has a layer of its own over one that all have. */
-async function copy(
-  store: string,
-  name: string,
-  images: Map<string, readonly string[]>,
-): Promise<void> {
+/** Each image has a layer of its own over those that all have. */
+async function copy(store: string, name: string, library: Library): Promise<void> {
+  const { images, bases } = library;
   const storage = join(store, ".images/storage");
   const config = JSON.stringify({
     os: "linux",
     architecture: "amd64",
     config: { Env: ["A=b"], User: "ci", ExposedPorts: { "80/tcp": {} } },
-    rootfs: { diff_ids: ["sha256:base", `sha256:${name}`] },
+    rootfs: { diff_ids: [...bases, name].map((one) => `sha256:${one}`) },
   });
   const hash = await sha256(config);
   images.set(hash, [...images.get(hash) ?? [], name]);
@@ -146,18 +155,19 @@ async function copy(
   const file = join(storage, "overlay-images", hash, `=${btoa(`sha256:${hash}`)}`);
   await Deno.writeTextFile(file, config);
   await writeImages(store, images);
-  await writeLayers(store, images);
+  await writeLayers(store, library);
 }
 
-async function writeLayers(
-  store: string,
-  images: ReadonlyMap<string, readonly string[]>,
-): Promise<void> {
+async function writeLayers(store: string, { images, bases }: Library): Promise<void> {
   const storage = join(store, ".images/storage");
-  const own = [...images.keys()].map((id) => ({ id, parent: "base", "diff-size": 10 }));
-  const layers = images.size === 0
-    ? []
-    : [{ id: "base", "diff-size": 1000, "diff-digest": "sha256:base" }, ...own];
+  const own = [...images.keys()].map((id) => ({ id, parent: bases.at(-1), "diff-size": 10 }));
+  const below = bases.map((id, index) => ({
+    id,
+    ...index === 0 ? {} : { parent: bases[index - 1] },
+    "diff-size": 1000,
+    "diff-digest": `sha256:${id}`,
+  }));
+  const layers = images.size === 0 ? [] : [...below, ...own];
   for (const { id } of layers) {
     const link = (await sha256(id)).toUpperCase().slice(0, 26);
     await Deno.mkdir(join(storage, "overlay", id), { recursive: true });

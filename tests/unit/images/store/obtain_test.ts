@@ -132,3 +132,17 @@ Deno.test("obtainImage() gives credentials to skopeo by a file that is gone afte
     assert.match(recording.err(), /Using credentials for registry.example:5000\/g from the job/);
   });
 });
+
+Deno.test("obtainImage() refuses an image with more layers than can be mounted", async () => {
+  const pull = (layers: number) =>
+    withImages(
+      async ({ host, config, registry }) => {
+        registry[NAME] = "{}";
+        await obtainImage(host, config, requestFor(NAME), NEVER);
+      },
+      "ext2/ext3",
+      layers,
+    );
+  await pull(127);
+  await assert.rejects(pull(128), { kind: "refused", message: /has 128 layers/ });
+});
