@@ -84,7 +84,7 @@ export async function writeRecord(host: Host, store: string, record: ImageRecord
   await host.files.replace(path, JSON.stringify(record, null, 2) + "\n");
 }
 
-/** Returns a pulled image; null where it is not in the store. */
+/** Returns a pulled image; null where it is not in the store, or a process began to remove it. */
 export async function readImage(
   host: Host,
   store: string,
@@ -95,11 +95,13 @@ export async function readImage(
   const used = (await host.files.lstat(recordPath(store, id)))?.modified;
   if (record === null || used === null || used === undefined) return null;
   const real = await host.files.real(store) ?? store;
+  const path = factsPath(real, id);
+  if (await host.files.lstat(path) === null) return null;
   const { digest, platform, config, size, pulled } = record;
   return {
     ...{ id, digest, platform, names, config, size, pulled },
     lower: lowerOf(real, id, record),
-    path: factsPath(real, id),
+    path,
     used: used.toISOString(),
   };
 }

@@ -39,13 +39,16 @@ export async function usersOf(host: Host, store: string, id: ImageId): Promise<s
   return leases.filter(({ chroot }) => chroot.path === path).map(({ machine }) => machine);
 }
 
-/** The record goes first: without it, the image is not there. */
+/**
+ * The facts go first: no machine is reserved without them, and as long as the record is there, no process deletes the
+ * layers.
+ */
 async function moveAside(host: Host, store: string, id: ImageId): Promise<void> {
   const { removals, trees } = imagePaths(store);
   const aside = join(removals, `${id}~${host.clock.now()}`);
   await host.files.makeDirectory(aside);
-  await moveIfThere(host, recordPath(store, id), join(aside, RECORD));
   await moveIfThere(host, factsPath(store, id), join(aside, "facts"));
+  await moveIfThere(host, recordPath(store, id), join(aside, RECORD));
   await moveIfThere(host, join(trees, id), join(aside, "tree"));
   for (const named of await listNames(host, store)) {
     if (named.id !== id) continue;
@@ -69,8 +72,12 @@ export async function finishImageRemovals(host: Host, store: string): Promise<vo
   if ((await host.files.list(removals)).length === 0) return;
   await whileLibraryLocked(host, store, async () => {
     for (const entry of await host.files.list(removals)) {
-      if (!isImageId(entry.split("~")[0]!)) continue;
+      const id = entry.split("~")[0]!;
+      if (!isImageId(id)) continue;
       const folder = join(removals, entry);
+      if (await host.files.lstat(factsPath(store, id)) === null) {
+        await moveIfThere(host, recordPath(store, id), join(folder, RECORD));
+      }
       await deleteFromLibrary(host, store, await host.files.read(join(folder, RECORD)));
       await removeUntrustedTree(host, folder);
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { findImages } from "../../../../src/images/store/find.ts";
 import { obtainImage } from "../../../../src/images/store/obtain.ts";
 import { listIds, listImages } from "../../../../src/images/store/record.ts";
-import { removeImage } from "../../../../src/images/store/remove.ts";
+import { finishImageRemovals, removeImage } from "../../../../src/images/store/remove.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { leaseOf } from "../../machines/fixture.ts";
@@ -24,6 +24,30 @@ Deno.test("removeImage() removes no image that a machine uses", async () => {
     assert.deepEqual(await host.files.list(`${store}/.images/names`), []);
     assert.deepEqual(await host.files.list(`${store}/.images/removals`), []);
   });
+});
+
+Deno.test("a removal that was killed at any moment leaves no image for machines, and gc finishes it", async () => {
+  for (const killedAt of [1, 2]) {
+    await withImages(async ({ host, config, store, registry, library }) => {
+      const request = requestFor("a.example/x:1");
+      registry["a.example/x:1"] = '{"x":1}';
+      const { id, path } = await obtainImage(host, config, request, NEVER);
+      let moves = 0;
+      const rename = (from: string, to: string) =>
+        ++moves > killedAt - 1 ? Promise.reject(new Error("killed")) : host.files.rename(from, to);
+      const dying = { ...host, files: { ...host.files, rename } };
+      await assert.rejects(removeImage(dying, store, id), /killed/);
+      const isThere = await host.files.lstat(path) !== null;
+      assert.equal(isThere, killedAt === 1, "a machine that is planned sees it by the facts");
+      assert.equal((await listImages(host, store)).length, isThere ? 1 : 0);
+      assert.equal((await library()).length, 1);
+      await finishImageRemovals(host, store);
+      assert.equal((await library()).length, isThere ? 1 : 0);
+      assert.deepEqual(await listIds(host, store), isThere ? [id] : []);
+      assert.equal((await obtainImage(host, config, request, NEVER)).id, id);
+      assert.equal((await listImages(host, store)).length, 1);
+    });
+  }
 });
 
 Deno.test("removeImage() keeps the layers of an image that another name has as well", async () => {
