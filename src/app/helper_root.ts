@@ -8,7 +8,7 @@ import { create } from "../chroots/build/create.ts";
 import { tryLock } from "../chroots/generations/lock.ts";
 import type { ChrootName } from "../config/chroot_name.ts";
 import type { Config } from "../config/settings.ts";
-import { refused } from "../failure.ts";
+import { hostFailure, refused } from "../failure.ts";
 import { findRunnerProgram, runnerMissing } from "../gitlab/runner_program.ts";
 import type { Job } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
@@ -77,7 +77,7 @@ async function makeHelper(host: Host, config: Config, name: ChrootName): Promise
       return await lookUpTree(host, config.store, name);
     });
     if (made !== null) return made.path;
-    throw refused(`Cannot make chroot ${name}: interrupted`);
+    throw hostFailure(`Cannot make chroot ${name}: interrupted`);
   });
 }
 
