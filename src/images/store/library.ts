@@ -40,6 +40,8 @@ export interface ImageContent {
   readonly layers: readonly StoredLayer[];
   /** Bytes of its files. */
   readonly size: number;
+  /** Whether its layers are those that its configuration names. */
+  readonly isConsistent: boolean;
 }
 
 /** The part of application/vnd.oci.image.config.v1+json that matters here. */
@@ -93,9 +95,16 @@ export async function readLibrary(
   return {
     library: image.id,
     config,
-    layers,
+    layers: layers.map(({ path, size }) => ({ path, size })),
     size: layers.reduce((sum, { size }) => sum + size, 0),
+    isConsistent: isConsistent(config, layers),
   };
+}
+
+/** skopeo 1.9 does not check this. The library may not know the hash of a layer that it got by parts. */
+function isConsistent({ rootfs }: ImageManifestConfig, layers: readonly FoundLayer[]): boolean {
+  const digests = rootfs?.diff_ids?.toReversed() ?? [];
+  return layers.every(({ digest }, index) => digest === undefined || digest === digests[index]);
 }
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -111,6 +120,11 @@ async function readConfig(
   return text === null || await sha256(text) !== hash ? null : JSON.parse(text);
 }
 
+/** A layer, with the hash of its tar file. */
+interface FoundLayer extends StoredLayer {
+  readonly digest: string | undefined;
+}
+
 /**
  * Returns a layer and those below; null where one is missing. `link` is the short name of a layer, `lower` those of the
  * layers below it.
@@ -119,10 +133,10 @@ async function layersBelow(
   host: Host,
   store: string,
   top: string | undefined,
-): Promise<StoredLayer[] | null> {
+): Promise<FoundLayer[] | null> {
   const known = new Map((await libraryLayers(host, store)).map((layer) => [layer.id, layer]));
   const folder = join(imagePaths(store).storage, "overlay");
-  const layers: StoredLayer[] = [];
+  const layers: FoundLayer[] = [];
   for (let id = top; id !== undefined && id !== "";) {
     const layer = known.get(id);
     const link = (await host.files.read(join(folder, id, "link")))?.trim() ?? "";
@@ -130,7 +144,8 @@ async function layersBelow(
     const isThere = LINK.test(link) && (await host.files.stat(join(folder, path)))?.kind ===
         "directory";
     if (layer === undefined || !isThere) return null;
-    layers.push({ path, size: layer["diff-size"] ?? 0 });
+    const { "diff-size": size = 0, "diff-digest": digest } = layer;
+    layers.push({ path, size, digest });
     id = layer.parent;
   }
   return layers;

@@ -24,6 +24,7 @@ import {
 } from "./paths.ts";
 import { pullFailure } from "./pull_failure.ts";
 import { type ImageRecord, lowerOf, readImage, type StoredImage, writeRecord } from "./record.ts";
+import { deleteLibraryImage, recordedHashes } from "./remove.ts";
 import { beginPull } from "./repair.ts";
 import { retryNetwork } from "./retry.ts";
 import {
@@ -166,6 +167,7 @@ async function recordImage(
     ? await readLibrary(host, store, id)
     : await takeTree(host, store, id, paths.scratch);
   if (content === null) return null;
+  if (!content.isConsistent) await refuseInconsistent(host, pull, content);
   if (isLayered && content.layers.length === 0) {
     throw refused(
       `Cannot use image ${reference.written}: it has no files`,
@@ -182,6 +184,25 @@ async function recordImage(
     await writeRecord(host, store, record);
     return record;
   });
+}
+
+/**
+ * Refuses an image whose layers are not those of its configuration, and deletes it: the library knows images by the hash of
+ * their configuration, so that another image could not be pulled whose configuration this one has taken.
+ */
+async function refuseInconsistent(
+  host: Host,
+  { store, request: { reference } }: Pull,
+  { library }: ImageContent,
+): Promise<never> {
+  await whileLibraryLocked(host, store, async () => {
+    if (library === null || (await recordedHashes(host, store)).has(library)) return;
+    await deleteLibraryImage(host, store, library);
+  });
+  throw refused(
+    `Cannot use image ${reference.written}: its layers are not those that its configuration names`,
+    "Build it again",
+  );
 }
 
 async function makeFacts(host: Host, { store, id, paths }: Pull, lower: Lower): Promise<void> {

@@ -42,7 +42,9 @@ const CAUSES: readonly {
     isTransient: true,
   },
   {
-    words: /layer not known|image not known|does not exist in the local storage/i, // another process removed it meanwhile
+    // Another process removed it meanwhile, or is about to remove one that has taken its configuration.
+    words:
+      /layer not known|image not known|does not exist in the local storage|uses a different top layer/i,
     make: (what, reason) => hostFailure(`${what}: ${reason}`, "Try again"),
     isTransient: true,
   },

@@ -61,7 +61,8 @@ export async function takeTree(
   await host.files.makeDirectory(trees);
   await removeUntrustedTree(host, tree); // a process was killed before it wrote the record
   await host.files.rename(join(scratch, "root"), tree);
-  return { library: null, config, layers: [], size: await diskUsage(host, tree) ?? 0 };
+  const size = await diskUsage(host, tree) ?? 0;
+  return { library: null, config, layers: [], size, isConsistent: true }; // umoci has checked it
 }
 
 // deno-lint-ignore no-explicit-any -- skopeo has just written it

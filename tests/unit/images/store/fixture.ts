@@ -160,7 +160,12 @@ async function copy(store: string, name: string, library: Library): Promise<void
 
 async function writeLayers(store: string, { images, bases }: Library): Promise<void> {
   const storage = join(store, ".images/storage");
-  const own = [...images.keys()].map((id) => ({ id, parent: bases.at(-1), "diff-size": 10 }));
+  const own = [...images].map(([id, [name]]) => ({
+    id,
+    parent: bases.at(-1),
+    "diff-size": 10,
+    "diff-digest": `sha256:${name}`,
+  }));
   const below = bases.map((id, index) => ({
     id,
     ...index === 0 ? {} : { parent: bases[index - 1] },

@@ -146,3 +146,22 @@ Deno.test("obtainImage() refuses an image with more layers than can be mounted",
   await pull(127);
   await assert.rejects(pull(128), { kind: "refused", message: /has 128 layers/ });
 });
+
+Deno.test("obtainImage() refuses and deletes an image whose layers are not those of its configuration", async () => {
+  await withImages(async ({ host, config, store, registry, library }) => {
+    registry[NAME] = "{}";
+    const layers = `${store}/.images/storage/overlay-layers/layers.json`;
+    const read = async (path: string) =>
+      (await host.files.read(path))?.replaceAll(
+        path === layers ? "sha256:base" : /$^/g,
+        "sha256:other",
+      ) ?? null;
+    const own = { ...host, files: { ...host.files, read } };
+    await assert.rejects(obtainImage(own, config, requestFor(NAME), NEVER), {
+      kind: "refused",
+      message: /its layers are not those/,
+    });
+    assert.deepEqual(await library(), []);
+    await obtainImage(host, config, requestFor(NAME), NEVER);
+  });
+});

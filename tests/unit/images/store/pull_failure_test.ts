@@ -29,6 +29,7 @@ const NETWORK = [
   "read tcp 10.0.0.2:1->10.0.0.1:443: read: connection reset by peer",
   "copying system image from manifest list: reading blob sha256:a: unexpected EOF",
   'Get "https://a/v2/": net/http: TLS handshake timeout',
+  'committing the finished image: image with ID "a" already exists, but uses a different top layer: that ID is already in use',
 ];
 
 Deno.test("pullFailure() tells whose fault a failure is, and what a retry may mend", () => {
