@@ -113,9 +113,13 @@ export function lowerOf(store: string, id: ImageId, { library, layers }: ImageRe
   return { folder: join(storage, "overlay"), layers: layers.map(({ path }) => path) };
 }
 
-/** Notes that a job uses an image. */
+/** Notes that a job uses an image, unless another process has just removed it: the job obtains it again. */
 export async function markUsed(host: Host, store: string, id: ImageId): Promise<void> {
-  await host.files.touch(recordPath(store, id), host.clock.now());
+  try {
+    await host.files.touch(recordPath(store, id), host.clock.now());
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /** The image of a name. */

@@ -37,6 +37,23 @@ Deno.test("planPulledImage() obtains an image again that was removed before a le
     assert.equal((await host.files.stat(path))?.kind, "directory");
   }));
 
+Deno.test("planPulledImage() obtains an image again that is removed while it is obtained", () =>
+  withImages(async ({ host, config, store, registry }) => {
+    registry[NAME] = "{}";
+    let removals = 0;
+    const touch = async (path: string, time: number) => {
+      if (removals++ === 0) {
+        for (const id of await listIds(host, store)) await removeImage(host, store, id);
+      }
+      await host.files.touch(path, time);
+    };
+    const own = { ...host, files: { ...host.files, touch } };
+    const plan = await planPulledImage(own, config, requestFor(NAME), NEVER);
+    const { path } = await plan.tree();
+    assert.equal((await host.files.stat(path))?.kind, "directory");
+    assert.equal((await listIds(host, store)).length, 1);
+  }));
+
 Deno.test("planPulledImage() refuses an image with more layers than mount(2) takes", () =>
   withImages(async ({ host, config, store, registry }) => {
     registry[NAME] = "{}";
