@@ -6,6 +6,8 @@ import type { Host } from "../../host/host.ts";
 import { BOOT_ID, readKernel } from "../../linux/proc.ts";
 import { syncTree } from "../../linux/tree.ts";
 import type { Lower } from "../../machines/record/lower.ts";
+import { refuseUnmounted } from "../../machines/record/refuse_unmounted.ts";
+import { refuseOtherHost } from "../../machines/record/store_owner.ts";
 import { formatSize } from "../../text/size.ts";
 import type { ImageRequest } from "../request/image_request.ts";
 import { canonicalName } from "../request/reference.ts";
@@ -53,6 +55,8 @@ export async function pullImage(
   const { reference, platform } = request;
   const id = imageId(digest, platform);
   const paths = pullPaths(store, id);
+  await refuseUnmounted(host, store); // a pull precedes all else that a job makes in the store
+  await refuseOtherHost(host, store);
   await host.files.makeDirectory(store, 0o755);
   await host.files.makeDirectory(imagePaths(store).folder);
   await host.files.chmod(imagePaths(store).folder, 0o700);

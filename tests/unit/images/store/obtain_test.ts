@@ -165,3 +165,26 @@ Deno.test("obtainImage() refuses and deletes an image whose layers are not those
     await obtainImage(host, config, requestFor(NAME), NEVER);
   });
 });
+
+Deno.test("obtainImage() pulls nothing into a store whose disk is missing, or that another host uses", async () => {
+  await withImages(async ({ host, recording, config, store, registry }) => {
+    registry[NAME] = "{}";
+    const obtainWith = (contents: Readonly<Record<string, string>>) => {
+      const read = async (path: string) => contents[path] ?? await host.files.read(path);
+      const own = { ...host, files: { ...host.files, read } };
+      return obtainImage(own, config, requestFor(NAME), NEVER);
+    };
+    const fstab = `UUID=1 ${store} ext4 noauto 0 2\n`;
+    await assert.rejects(obtainWith({ "/etc/fstab": fstab }), {
+      kind: "host",
+      message: /not mounted/,
+    });
+    const mark = { [`${store}/.host`]: "abc other\n", "/etc/machine-id": "def\n" };
+    await assert.rejects(obtainWith(mark), {
+      kind: "host",
+      message: /that of another host, other/,
+    });
+    assert.equal(await host.files.lstat(store), null);
+    assert.ok(!recording.commands().some((line) => / copy --/.test(line)));
+  });
+});
