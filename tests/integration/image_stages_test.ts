@@ -45,7 +45,7 @@ const CHECKOUT = (job: Attempt) =>
    git add . && git commit -qm one && git push -q /tmp/repository.git HEAD:main
    git clone -q -b main /tmp/repository.git ${job.project()}`;
 
-type PulledPlan = Pick<JobPlan, "image" | "imageOptions">;
+type PulledPlan = Pick<JobPlan, "image" | "imageOptions" | "overrides">;
 
 /** What the stages of one job printed. */
 async function play(own: Site, plan: PulledPlan, script: string): Promise<string> {
@@ -92,7 +92,8 @@ withImages(
     const check = async (plan: PulledPlan, text: string) =>
       assert.deepEqual(sorted(await play(own, plan, look)), sorted(text));
     await check({ image: box }, expected(0, 0, ""));
-    await check({ image: user }, expected(1000, 1001, "by 0\n"));
+    const overrides = { PATH: "/usr/bin:/bin" };
+    await check({ image: user, overrides }, expected(1000, 1001, "by 0\n"));
     const docker = { user: "2000" };
     await check(
       { image: box, imageOptions: { executor_opts: { docker } } },

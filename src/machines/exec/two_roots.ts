@@ -55,9 +55,13 @@ run_in_helper() {
   [ -d "$root/${HELPER_HOME}" ] || make_home # the first stage: its file system was mounted after get_ready
   export HOME=/${HELPER_HOME} PATH="/${RUNNER_FOLDER}:$PATH"
   set -- /bin/bash
+  # A job may set PATH, and GitLab Runner's scripts do not say where its program is. A function of bash does not need PATH.
+  # shellcheck disable=SC2016 # bash expands it
+  [ ! -e "$root/${RUNNER_FOLDER}/gitlab-runner" ] ||
+    set -- /usr/bin/env 'BASH_FUNC_gitlab-runner%%=() { /${RUNNER_FOLDER}/gitlab-runner "$@"; }' "$@"
   if [ "$uid" -ne 0 ]; then
     capabilities=-all ambient=-all
-    # Archives of caches belong to jobs with any user. These stages run no command of the job.
+    # Archives of caches belong to jobs with any user. These stages run no command of the job, but they have its variables.
     [ "$stage" = sources ] || capabilities=-all,+dac_override ambient=+dac_override
     set -- /usr/bin/setpriv "--reuid=$uid" "--regid=$gid" --clear-groups \\
       "--inh-caps=$capabilities" "--ambient-caps=$ambient" -- "$@"
