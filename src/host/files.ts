@@ -219,7 +219,7 @@ function openPipe(path: string): Pipe {
   const file = Deno.openSync(path, { read: true, write: true });
   let isOpen = true;
   return {
-    // Not at once: whoever reads it may have stopped.
+    // Asynchronous, since a full pipe whose reader has stopped would block the program.
     write: (text) => writeAll(file, new TextEncoder().encode(text)),
     close() {
       if (isOpen) file.close();

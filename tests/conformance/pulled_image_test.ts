@@ -2,42 +2,21 @@
 
 import assert from "node:assert/strict";
 import { pushImage } from "../hosts/images.ts";
-import {
-  allowPlainHttp,
-  missingRegistryProgram,
-  type Registry,
-  REGISTRY_LOGIN,
-  withRegistry,
-} from "../hosts/registry.ts";
-import { onEachHost } from "../hosts/shared.ts";
+import { type Registry, REGISTRY_LOGIN } from "../hosts/registry.ts";
 import type { Settings, Site } from "../hosts/site.ts";
-import { linkHelper } from "../integration/helper_root.ts";
-import { withStore } from "../integration/store.ts";
-import { skipReal } from "../skip.ts";
+import { planOfPulled, withImages } from "../integration/images.ts";
 import type { JobPlan } from "./job.ts";
 import { BUILD_FAILURE, SYSTEM_FAILURE } from "./runner.ts";
 import { assertDone, assertFailed, planOf, withAttempt } from "./stages.ts";
 
-/** Registers a test with a registry that the host may use, and with `pull` for its images. */
-function withImages(
+/** Registers a test with jobs whose images are asked for at the registry, as by default. */
+function withJobs(
   name: string,
   body: (site: Site, registry: Registry, job: (image: string) => JobPlan) => Promise<void>,
   settings: Settings = {},
 ): void {
-  onEachHost(name, async (site) => {
-    const reason = await missingRegistryProgram();
-    if (reason !== null) return skipReal(name, reason);
-    await withRegistry(async (registry) => {
-      await allowPlainHttp(site.host, registry);
-      const pull = [`${registry.address}/**`];
-      await withStore(site, { pull, ...settings }, async (own) => {
-        await linkHelper(own);
-        await body(own, registry, (image) => ({
-          ...planOf(`${registry.address}/${image}`),
-          credentials: { [registry.address]: REGISTRY_LOGIN },
-        }));
-      });
-    });
+  withImages(name, { pull_policy: ["always"], ...settings }, async (site, registry) => {
+    await body(site, registry, (image) => planOfPulled(`${registry.address}/${image}`));
   });
 }
 
@@ -67,7 +46,7 @@ async function refusalOf(site: Site, plan: JobPlan, code = BUILD_FAILURE): Promi
   return message;
 }
 
-withImages(
+withJobs(
   "a job runs on a pulled image with its environment, folder and user, by tag and by digest",
   async (site, registry, job) => {
     const digest = await pushImage(registry, "group/tools:1", {
@@ -99,7 +78,7 @@ withImages(
   },
 );
 
-withImages(
+withJobs(
   "an image that is missing, denied or not allowed fails once, as the user's failure, with the reason",
   async (site, registry, job) => {
     await pushImage(registry, "group/a:1");
@@ -122,7 +101,7 @@ withImages(
   },
 );
 
-withImages(
+withJobs(
   "pull policies: a local copy where the registry is down, and no copy for a job without access",
   async (site, registry, job) => {
     await pushImage(registry, "group/a:1", { layers: ["echo one >mark"] });
@@ -143,7 +122,7 @@ withImages(
   { allowed_pull_policies: ["always", "if-not-present", "never"] },
 );
 
-withImages(
+withJobs(
   "of all credentials the one with the longest path is used, and none is left on the host",
   async (site, registry, job) => {
     await pushImage(registry, "group/img:1");
@@ -165,7 +144,7 @@ withImages(
   },
 );
 
-withImages(
+withJobs(
   "an entrypoint that runs its arguments prints first; one that swallows the script is an error",
   async (site, registry, job) => {
     const entry = (body: string) => ({
@@ -189,7 +168,7 @@ withImages(
   },
 );
 
-withImages(
+withJobs(
   "an image of one program without a shell says what it lacks",
   async (site, registry, job) => {
     await pushImage(registry, "group/none:1", { isEmpty: true, layers: ["echo x >file"] });
@@ -205,7 +184,7 @@ withImages(
   },
 );
 
-withImages(
+withJobs(
   "what a script installs is there after it, and its exit code is reported",
   async (site, registry, job) => {
     await pushImage(registry, "group/a:1");

@@ -128,7 +128,7 @@ function withEntrypoint(registry: Registry, name: string, text: string): Promise
 }
 
 withImages(
-  "entrypoints of images run scripts, or the job is told why not",
+  "entrypoints of images run scripts, or the job's log says why not",
   {},
   async (own, registry) => {
     const polite = await withEntrypoint(
@@ -168,7 +168,7 @@ withImages(
 );
 
 withImages(
-  "an image without a shell is told what to use; its own stages ran",
+  "a script on an image without a shell fails with a hint, after GitLab Runner's own stages",
   {},
   async (own, registry) => {
     const image = await imageIn(registry, "bare:1", {

@@ -4,6 +4,7 @@ import { chooseImage, chooseMachine } from "../../../src/app/choices.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { Job } from "../../../src/gitlab/job.ts";
 import { Failure } from "../../../src/failure.ts";
+import { JOB as PLAIN_JOB } from "../gitlab/fixture.ts";
 import { recordingHost } from "../recording_host.ts";
 
 function invocation(options: Record<string, string> = {}, image?: string): Invocation {
@@ -11,22 +12,7 @@ function invocation(options: Record<string, string> = {}, image?: string): Invoc
   return { positionals, allPositionals: [], options, lists: {}, switches: new Set(), rest: [] };
 }
 
-const JOB: Job = {
-  id: "7",
-  image: "job",
-  server: "https://git.example",
-  url: "https://git.example",
-  project: undefined,
-  ref: "main",
-  isProtected: false,
-  timeout: undefined,
-  services: [],
-  overrides: {},
-  movesFiles: false,
-  imageOptions: { entrypoint: null, pullPolicies: [], user: null, platform: null },
-  credentials: [],
-  dockerAuthConfig: undefined,
-};
+const JOB: Job = { ...PLAIN_JOB, image: "job" };
 const config = await loadConfig(recordingHost().host, "/dev/null");
 
 Deno.test("chooseImage() prefers the argument to the job, the job to --default-image, and that to the configuration", () => {

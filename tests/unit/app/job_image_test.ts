@@ -3,7 +3,8 @@ import { checkJobImage, resolveJobImage } from "../../../src/app/job_image.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import type { Job } from "../../../src/gitlab/job.ts";
 import { type Fixture, withStore } from "../chroots/fixture.ts";
-import { homeIn, JOB } from "../images/request/fixture.ts";
+import { JOB } from "../gitlab/fixture.ts";
+import { homeIn } from "../images/request/fixture.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
 

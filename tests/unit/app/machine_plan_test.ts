@@ -6,6 +6,7 @@ import type { Job } from "../../../src/gitlab/job.ts";
 import type { MachinePlan } from "../../../src/machines/record/plan.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
 import { named, test } from "../chroots/fixture.ts";
+import { JOB as PLAIN_JOB } from "../gitlab/fixture.ts";
 import { recordingHost } from "../recording_host.ts";
 
 async function planned(
@@ -115,19 +116,4 @@ test("planForJob() gives a job the helper root where its chroot has no git, and 
   assert.equal(await helperFor("whole", ""), null);
 });
 
-const JOB: Job = {
-  id: "7",
-  image: undefined,
-  server: undefined,
-  url: undefined,
-  project: undefined,
-  ref: "main",
-  isProtected: false,
-  timeout: undefined,
-  services: [],
-  overrides: {},
-  movesFiles: false,
-  imageOptions: { entrypoint: null, pullPolicies: [], user: null, platform: null },
-  credentials: [],
-  dockerAuthConfig: undefined,
-};
+const JOB: Job = { ...PLAIN_JOB, server: undefined, url: undefined };

@@ -4,7 +4,8 @@ import type { Job } from "../../../../src/gitlab/job.ts";
 import { findCredentials } from "../../../../src/images/request/credentials.ts";
 import { parseReference } from "../../../../src/images/request/reference.ts";
 import { type Answer, inFolder, type Recording, recordingHost } from "../../recording_host.ts";
-import { homeIn, JOB } from "./fixture.ts";
+import { JOB } from "../../gitlab/fixture.ts";
+import { homeIn } from "./fixture.ts";
 
 const SECRET = "glpat-secret";
 

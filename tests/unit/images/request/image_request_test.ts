@@ -8,7 +8,8 @@ import {
   requestImage,
 } from "../../../../src/images/request/image_request.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
-import { homeIn, JOB } from "./fixture.ts";
+import { JOB } from "../../gitlab/fixture.ts";
+import { homeIn } from "./fixture.ts";
 
 const CONFIG: Config = {
   ...await loadConfig(recordingHost().host, "/dev/null"),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { jobUser } from "../../../../src/images/request/job_user.ts";
 import { recordingHost } from "../../recording_host.ts";
-import { JOB } from "./fixture.ts";
+import { JOB } from "../../gitlab/fixture.ts";
 
 function userOf(user: string | null): string | null {
   const { host } = recordingHost({ env: { CUSTOM_ENV_WHO: "1000" } });

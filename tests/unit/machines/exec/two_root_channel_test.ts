@@ -54,7 +54,7 @@ Deno.test("a script is the input of the first shell that an image has, with the 
     assert.deepEqual([code, stdout], [3, "image\n/usr\n"]);
   }));
 
-Deno.test("an image without a shell is told what to use", () =>
+Deno.test("a script on an image without a shell fails with a hint", () =>
   inFolder(async (folder) => {
     for (const entrypoint of [[], ["/bin/sh"]]) {
       await Deno.remove(`${folder}/etc`, { recursive: true }).catch(() => {});
