@@ -127,8 +127,12 @@ async function fromRegistry(
   const digest = await digestOf(host, request, interrupt);
   const name = canonicalName(reference);
   const id = imageId(digest, platform);
-  const image = await findKnown(host, store, id, request) ??
-    await pull(host, store, request, digest, interrupt);
+  let image = await findKnown(host, store, id, request);
+  if (image === null) {
+    // Loaded only by jobs whose image is not in the store.
+    const { pullImage } = await import("./pull.ts");
+    image = await pullImage(host, store, request, digest, interrupt);
+  }
   await writeName(host, store, { name, platform, id });
   return image;
 }
@@ -143,16 +147,4 @@ async function findKnown(
   const image = await readImage(host, store, id, [canonicalName(reference)]);
   if (image !== null) logUsed(host, reference.written, image);
   return image;
-}
-
-/** Loaded only by jobs whose image is not in the store. */
-async function pull(
-  host: Host,
-  store: string,
-  request: ImageRequest,
-  digest: string,
-  interrupt: AbortSignal,
-): Promise<StoredImage> {
-  const { pullImage } = await import("./pull.ts");
-  return await pullImage(host, store, request, digest, interrupt);
 }
