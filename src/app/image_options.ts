@@ -1,7 +1,7 @@
 /** What a job asks for with its image, where that is a chroot. */
 
 import type { MachineSettings } from "../config/settings.ts";
-import type { ImageOptions } from "../gitlab/job.ts";
+import type { ImageOptions } from "../gitlab/image_options.ts";
 import type { Host } from "../host/host.ts";
 import { jobUser } from "../images/request/job_user.ts";
 

@@ -49,7 +49,8 @@ const RECENT = 10_000;
 /** Logs what the machine will not have as the job may expect it. */
 function logJob(host: Host, job: Job | null, { folders }: MachinePlan): void {
   if (job !== null && job.services.length > 0) {
-    host.log.info(`Services are not started on this runner: ${job.services.join(", ")}`);
+    const names = job.services.map(({ name }) => name).join(", ");
+    host.log.info(`Services are not started on this runner: ${names}`);
   }
   if (folders !== undefined && job?.isProtected === undefined) {
     host.log.info(

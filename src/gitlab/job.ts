@@ -2,6 +2,9 @@
 
 import { hostFailure } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { textOf } from "./fields.ts";
+import { type ImageField, type ImageOptions, parseImageOptions } from "./image_options.ts";
+import { type JobService, parseServices } from "./job_services.ts";
 
 /** One job. */
 export interface Job {
@@ -21,8 +24,8 @@ export interface Job {
   readonly isProtected: boolean | undefined;
   /** Seconds after which GitLab Runner ends it. */
   readonly timeout: number | undefined;
-  /** The images of `services:`. */
-  readonly services: readonly string[];
+  /** Its `services:`, in their order. */
+  readonly services: readonly JobService[];
   /** Its own variables whose names begin with NSPAWN_. */
   readonly overrides: Readonly<Record<string, string>>;
   /** Whether it has artifacts or a cache, for which its scripts call gitlab-runner. */
@@ -33,17 +36,6 @@ export interface Job {
   readonly credentials: readonly RegistryLogin[];
   /** Its credentials for other registries, as Docker's JSON. It contains secrets. */
   readonly dockerAuthConfig: string | undefined;
-}
-
-/** What a job asks for with its image: `image:` of .gitlab-ci.yml. Variables in it are not expanded yet. */
-export interface ImageOptions {
-  /** Null where the job has none. */
-  readonly entrypoint: readonly string[] | null;
-  readonly pullPolicies: readonly string[];
-  /** `image:docker:user`; null for none. */
-  readonly user: string | null;
-  /** `image:docker:platform`; null for none. */
-  readonly platform: string | null;
 }
 
 /** A user and a password for a registry. It contains secrets. */
@@ -78,7 +70,7 @@ function jobOfEnvironment(host: Host): Job | null {
     ref: host.env("CUSTOM_ENV_CI_COMMIT_REF_NAME") ?? "",
     isProtected: undefined,
     timeout: undefined,
-    services: namesOf(jsonOf(host.env("CUSTOM_ENV_CI_JOB_SERVICES") ?? "")),
+    services: parseServices(jsonOf(host.env("CUSTOM_ENV_CI_JOB_SERVICES") ?? "")),
     overrides: overridesIn(
       Object.entries(host.environment()).map(([key, value]) => ({
         key: key.replace(/^CUSTOM_ENV_/, ""),
@@ -86,7 +78,7 @@ function jobOfEnvironment(host: Host): Job | null {
       })),
     ),
     movesFiles: false,
-    imageOptions: imageOptionsOf(null),
+    imageOptions: parseImageOptions(null),
     credentials: [],
     dockerAuthConfig: host.env(AUTH_VARIABLE) || undefined,
   };
@@ -111,15 +103,6 @@ interface JobResponse {
   readonly dependencies?: readonly { readonly artifacts_file?: { readonly filename?: unknown } }[];
 }
 
-interface ImageField {
-  readonly name?: unknown;
-  readonly entrypoint?: unknown;
-  readonly pull_policy?: unknown;
-  readonly executor_opts?: {
-    readonly docker?: { readonly platform?: unknown; readonly user?: unknown } | null;
-  } | null;
-}
-
 interface VariableField {
   readonly key?: unknown;
   readonly value?: unknown;
@@ -141,30 +124,14 @@ function jobOfResponse(host: Host, text: string): Job {
     ref: textOf(response.git_info?.ref) ?? "",
     isProtected: protectionOf(response),
     timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,
-    services: namesOf(response.services),
+    services: parseServices(response.services),
     overrides: overridesIn(response.variables ?? []),
     movesFiles: isNonEmptyList(response.artifacts) || isNonEmptyList(response.cache) ||
       (response.dependencies ?? []).some((one) => textOf(one.artifacts_file?.filename)),
-    imageOptions: imageOptionsOf(response.image),
+    imageOptions: parseImageOptions(response.image),
     credentials: loginsOf(response.credentials),
     dockerAuthConfig: dockerAuthConfigOf(host, response.variables ?? []),
   };
-}
-
-/** GitLab Runner writes absent texts as empty ones, and a user's number as a text. */
-function imageOptionsOf(image: ImageField | null | undefined): ImageOptions {
-  const { entrypoint, pull_policy, executor_opts } = image ?? {};
-  const words = textsOf(entrypoint);
-  return {
-    entrypoint: words.length === 0 ? null : words,
-    pullPolicies: textsOf(pull_policy),
-    user: textOf(executor_opts?.docker?.user) ?? null,
-    platform: textOf(executor_opts?.docker?.platform) ?? null,
-  };
-}
-
-function textsOf(list: unknown): string[] {
-  return Array.isArray(list) ? list.filter((one) => typeof one === "string") : [];
 }
 
 function loginsOf(credentials: unknown): RegistryLogin[] {
@@ -200,13 +167,6 @@ function isNonEmptyList(list: unknown): boolean {
   return Array.isArray(list) && list.length > 0;
 }
 
-/** Returns the names of services; each service is an object with a name, or the name itself. */
-function namesOf(services: unknown): string[] {
-  if (!Array.isArray(services)) return [];
-  return services.map((service) => textOf(service?.name) ?? textOf(service))
-    .filter((name) => name !== undefined);
-}
-
 /** Returns the NSPAWN_… variables; of a name that is set twice the last value counts, as in the job's script. */
 function overridesIn(
   variables: readonly ({ readonly key?: unknown; readonly value?: unknown } | null)[],
@@ -240,10 +200,6 @@ function serverUrl(response: JobResponse): string | undefined {
 /** Returns the origin of a URL: the repository's URL contains a token, which must not leave this function. */
 function originOf(url: string | undefined): string | undefined {
   return url !== undefined && URL.canParse(url) ? new URL(url).origin : undefined;
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 function responseOf(text: string): JobResponse {

@@ -1,7 +1,8 @@
 /** What a job asks for with an image of a registry, checked before anything is pulled. */
 
 import type { Config } from "../../config/settings.ts";
-import type { ImageOptions, Job } from "../../gitlab/job.ts";
+import type { ImageOptions } from "../../gitlab/image_options.ts";
+import type { Job } from "../../gitlab/job.ts";
 import type { Host } from "../../host/host.ts";
 import type { Credentials } from "./credentials.ts";
 import { jobUser } from "./job_user.ts";

@@ -1,7 +1,7 @@
 /** The user that a job names for its scripts: `image:docker:user`. */
 
 import { refused } from "../../failure.ts";
-import type { ImageOptions } from "../../gitlab/job.ts";
+import type { ImageOptions } from "../../gitlab/image_options.ts";
 import type { Host } from "../../host/host.ts";
 import { expandVariables } from "./variables.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { applyImageOptions } from "../../../src/app/image_options.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import type { ImageOptions } from "../../../src/gitlab/job.ts";
+import type { ImageOptions } from "../../../src/gitlab/image_options.ts";
 import { recordingHost } from "../recording_host.ts";
 
 const config = await loadConfig(recordingHost().host, "/dev/null");

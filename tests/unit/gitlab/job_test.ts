@@ -88,7 +88,10 @@ Deno.test("readJob() reads protection, timeout, services and artifacts", async (
     artifacts: [{ paths: ["x"] }],
   }));
   assert.deepEqual([job?.isProtected, job?.timeout], [true, 3600]);
-  assert.deepEqual(job?.services, ["postgres:15", "redis"]);
+  assert.deepEqual(job?.services.map(({ name, alias }) => [name, alias]), [["postgres:15", "db"], [
+    "redis",
+    "",
+  ]]);
   assert.ok(job?.movesFiles);
 });
 
@@ -156,7 +159,10 @@ Deno.test("readJob() reads the environment only without a response file", async 
   });
   const job = await readJob(host);
   assert.deepEqual([job?.id, job?.image, job?.server], ["666", "evil", "https://evil.example"]);
-  assert.deepEqual(job?.services, ["redis", "postgres"]);
+  assert.deepEqual(job?.services.map(({ name, alias }) => [name, alias]), [["redis", "x"], [
+    "postgres",
+    "",
+  ]]);
   assert.equal(job?.project, undefined, "a project that a job names itself shares no cache");
   const old = recordingHost({
     env: { CUSTOM_ENV_CI_JOB_ID: "7", CUSTOM_ENV_CI_JOB_IMAGE: "", CUSTOM_ENV_CI_SERVER_URL: "" },

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../../../src/config/load.ts";
 import type { Config } from "../../../../src/config/settings.ts";
-import type { ImageOptions, Job } from "../../../../src/gitlab/job.ts";
+import type { ImageOptions } from "../../../../src/gitlab/image_options.ts";
+import type { Job } from "../../../../src/gitlab/job.ts";
 import {
   checkRequest,
   type ImageRequest,
