@@ -61,8 +61,8 @@ const LOADED: Readonly<
   Record<string, { readonly modules: readonly string[]; readonly limit: number }>
 > = {
   "every call": { modules: [], limit: 24_000 },
-  config: { modules: ["gitlab_config", "load"], limit: 60_000 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 189_000 },
+  config: { modules: ["gitlab_config", "load"], limit: 62_000 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 192_000 },
   run: { modules: ["run"], limit: 60_000 },
   cleanup: { modules: ["cleanup"], limit: 76_000 },
 };

@@ -64,6 +64,9 @@ export const disk = (value: unknown) => {
   return count < LEAST_DISK ? undefined : text;
 };
 
+/** A size that is large enough for a machine's writes, or no limit. */
+export const diskLimit = (value: unknown) => value === "infinity" ? value : disk(value);
+
 /** The values of {@linkcode disk}, for messages. */
 export const DISK = "at least 16M, in bytes with an optional K, M, G or T";
 
@@ -102,7 +105,11 @@ export const DURATION = 'seconds, or text like "30min", "12h" or "7d"';
 export const listOf = (passes: (text: string) => boolean) => (value: unknown) =>
   isListOf(value, passes) && value.length > 0 ? value : undefined;
 
-function isListOf(value: unknown, passes: (text: string) => boolean): value is readonly string[] {
+/** Returns whether a value is a list of strings that pass; it may be empty. */
+export function isListOf(
+  value: unknown,
+  passes: (text: string) => boolean,
+): value is readonly string[] {
   return Array.isArray(value) && value.every((one) => typeof one === "string" && passes(one));
 }
 
@@ -151,6 +158,13 @@ export const extraHosts = (value: unknown) =>
     })
     ? value
     : undefined;
+
+/** The seconds that GitLab Runner waits for services where 0 is written. */
+export const SERVICE_WAIT = 30;
+
+/** Seconds to wait for services; negative for not at all. Zero means the default, as with Docker's executor. */
+export const serviceWait = (value: unknown) =>
+  value === 0 ? SERVICE_WAIT : wholeNumber(-86_400, -1)(value) ?? seconds(1, 86_400)(value);
 
 /** Names of capabilities(7), but not `all`. */
 export const capabilities = listOf((name) => CAPABILITIES.includes(name));

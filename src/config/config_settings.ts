@@ -5,17 +5,23 @@ import {
   bytesOf,
   DISK,
   disk,
+  diskLimit,
   DURATION,
   flag,
   imagePatterns,
   LONGEST,
+  MEMORY,
+  memory,
   networks,
   oneOf,
   patterns,
   POLICIES,
   pullPolicies,
+  quota,
   range,
   seconds,
+  SERVICE_WAIT,
+  serviceWait,
   size,
   tasks,
   text,
@@ -24,7 +30,9 @@ import {
 } from "./checks.ts";
 import { isChrootName } from "./chroot_name.ts";
 import { isJobImage } from "./image_reference.ts";
-import { BYTES, FLAG, PATH, type Setting } from "./setting.ts";
+import { BYTES, DISK_LIMIT, FLAG, PATH, QUOTA, type Setting, TASKS, WEIGHT } from "./setting.ts";
+
+const PATTERNS = 'a list of patterns like ["docker.io/library/*"]';
 
 /** In the order of the documentation. */
 export const CONFIG_SETTINGS = [
@@ -60,7 +68,7 @@ export const CONFIG_SETTINGS = [
     key: "pull",
     where: "config",
     default: [],
-    allowed: 'a list of patterns like ["docker.io/library/*"]',
+    allowed: PATTERNS,
     check: imagePatterns,
   },
   {
@@ -83,6 +91,41 @@ export const CONFIG_SETTINGS = [
     default: "helper",
     allowed: "the name of a chroot",
     check: text(isChrootName),
+  },
+  {
+    key: "allowed_services",
+    where: "config",
+    default: ["**"],
+    allowed: PATTERNS,
+    check: imagePatterns,
+  },
+  {
+    key: "services_limit",
+    where: "config",
+    default: undefined,
+    allowed: "a whole number from 0 to 1000",
+    check: wholeNumber(0, 1000),
+  },
+  {
+    key: "services_required",
+    where: "config",
+    default: false,
+    allowed: FLAG,
+    check: flag,
+  },
+  {
+    key: "wait_for_services_timeout",
+    where: "config",
+    default: SERVICE_WAIT,
+    allowed: `${DURATION}; negative for no wait`,
+    check: serviceWait,
+  },
+  {
+    key: "limits_shared",
+    where: "config",
+    default: false,
+    allowed: FLAG,
+    check: flag,
   },
   {
     key: "trust_images",
@@ -183,6 +226,62 @@ export const CONFIG_SETTINGS = [
     check: seconds(60, LONGEST),
   },
   {
+    key: "service_limits.cpu_weight",
+    where: "config",
+    default: undefined,
+    allowed: WEIGHT,
+    check: wholeNumber(1, 10_000),
+  },
+  {
+    key: "service_limits.memory_high",
+    where: "config",
+    default: undefined,
+    allowed: MEMORY,
+    check: memory,
+  },
+  {
+    key: "service_limits.memory_max",
+    where: "config",
+    default: undefined,
+    allowed: MEMORY,
+    check: memory,
+  },
+  {
+    key: "service_limits.swap_max",
+    where: "config",
+    default: undefined,
+    allowed: MEMORY,
+    check: memory,
+  },
+  {
+    key: "service_limits.cpu_quota",
+    where: "config",
+    default: undefined,
+    allowed: QUOTA,
+    check: quota,
+  },
+  {
+    key: "service_limits.io_weight",
+    where: "config",
+    default: undefined,
+    allowed: WEIGHT,
+    check: wholeNumber(1, 10_000),
+  },
+  {
+    key: "service_limits.tasks_max",
+    where: "config",
+    default: undefined,
+    allowed: TASKS,
+    check: tasks,
+  },
+  {
+    key: "service_limits.disk_max",
+    where: "config",
+    default: undefined,
+    allowed: DISK_LIMIT,
+    check: diskLimit,
+  },
+  {
     key: "overrides.memory_max",
     where: "config",
     default: undefined,
@@ -223,5 +322,12 @@ export const CONFIG_SETTINGS = [
     default: undefined,
     allowed: '"none", "private" or "host"',
     check: oneOf("none", "private", "host"),
+  },
+  {
+    key: "overrides.services_required",
+    where: "config",
+    default: undefined,
+    allowed: FLAG,
+    check: flag,
   },
 ] as const satisfies readonly Setting[];

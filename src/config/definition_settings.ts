@@ -1,6 +1,7 @@
 /** What only a definition may contain: how its chroot is built. It may also hold the settings of machines. */
 
 import { absolutePath, copies, flag, listOf, playbook, source, text } from "./checks.ts";
+import { command } from "./configured_service.ts";
 import { isChrootName } from "./chroot_name.ts";
 import { FLAG, PATH, type Setting } from "./setting.ts";
 
@@ -52,8 +53,7 @@ export const DEFINITION_SETTINGS = [
     key: "copy",
     where: "definition",
     default: undefined,
-    allowed:
-      'a table of absolute paths, "host" = "chroot", not below /tmp, /run, /dev, /proc or /sys',
+    allowed: 'a table "/host" = "/chroot", the latter not below /tmp, /run, /dev, /proc or /sys',
     check: copies,
   },
   {
@@ -83,5 +83,12 @@ export const DEFINITION_SETTINGS = [
     default: undefined,
     allowed: "a list of names that chroots may have",
     check: listOf(isChrootName),
+  },
+  {
+    key: "service",
+    where: "definition",
+    default: undefined,
+    allowed: 'a program and its arguments, like ["redis-server", "--port", "6379"]',
+    check: command,
   },
 ] as const satisfies readonly Setting[];

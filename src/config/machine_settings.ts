@@ -4,8 +4,7 @@ import {
   binds,
   capabilities,
   devices,
-  DISK,
-  disk,
+  diskLimit,
   extraHosts,
   flag,
   MEMORY,
@@ -19,7 +18,8 @@ import {
   textOf,
   wholeNumber,
 } from "./checks.ts";
-import { FLAG, type Setting, WEIGHT } from "./setting.ts";
+import { SERVICES, services } from "./configured_service.ts";
+import { DISK_LIMIT, FLAG, QUOTA, type Setting, TASKS, WEIGHT } from "./setting.ts";
 
 /** In the order of the documentation. */
 export const MACHINE_SETTINGS = [
@@ -122,6 +122,13 @@ export const MACHINE_SETTINGS = [
     check: flag,
   },
   {
+    key: "services",
+    where: "both",
+    default: [],
+    allowed: SERVICES,
+    check: services,
+  },
+  {
     key: "prepare_timeout",
     where: "both",
     default: 120,
@@ -174,7 +181,7 @@ export const MACHINE_SETTINGS = [
     key: "limits.cpu_quota",
     where: "both",
     default: "infinity",
-    allowed: 'a share of one CPU like "150%", or "infinity"',
+    allowed: QUOTA,
     check: quota,
   },
   {
@@ -188,14 +195,14 @@ export const MACHINE_SETTINGS = [
     key: "limits.tasks_max",
     where: "both",
     default: "16384",
-    allowed: 'a whole number, a share like "10%", or "infinity"',
+    allowed: TASKS,
     check: tasks,
   },
   {
     key: "limits.disk_max",
     where: "both",
     default: "infinity",
-    allowed: `${DISK}, or "infinity"`,
-    check: (value: unknown) => value === "infinity" ? value : disk(value),
+    allowed: DISK_LIMIT,
+    check: diskLimit,
   },
 ] as const satisfies readonly Setting[];

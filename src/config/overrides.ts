@@ -3,7 +3,7 @@
 import { refused } from "../failure.ts";
 import { nearest } from "../text/nearest.ts";
 import { bytesOf, DISK, disk } from "./checks.ts";
-import type { MachineSettings, NetworkChoice, Overrides } from "./settings.ts";
+import type { Config, MachineSettings, NetworkChoice, Overrides } from "./settings.ts";
 
 /** A limit that a job may change. */
 interface LimitOverride {
@@ -41,6 +41,8 @@ const BOOT = "NSPAWN_BOOT";
 
 const NETWORK = "NSPAWN_NETWORK";
 
+const SERVICES_REQUIRED = "NSPAWN_SERVICES_REQUIRED";
+
 /** From the least access to the most. */
 const NETWORKS: readonly NetworkChoice[] = ["none", "private", "host"];
 
@@ -62,10 +64,23 @@ export function applyOverrides(
   }
   return {
     ...settings,
-    boot: bootOf(settings, bounds, variables[BOOT]),
+    boot: flagOf(BOOT, variables[BOOT], bounds.boot) ?? settings.boot,
     network: networkOf(settings, bounds, variables[NETWORK]),
     limits: { ...settings.limits, ...limits },
   };
+}
+
+/**
+ * Returns whether a job fails where a service of it is not ready in time.
+ *
+ * @throws {Failure} as {@linkcode applyOverrides}.
+ */
+export function areServicesRequired(
+  { services_required, overrides }: Pick<Config, "services_required" | "overrides">,
+  variables: Readonly<Record<string, string>>,
+): boolean {
+  const own = flagOf(SERVICES_REQUIRED, variables[SERVICES_REQUIRED], overrides.services_required);
+  return own ?? services_required;
 }
 
 const PREFIX = "NSPAWN_";
@@ -79,7 +94,7 @@ const OWN_PREFIX = "NSPAWN_RUNNER_";
  * @param variables Names that begin with NSPAWN_.
  */
 export function unknownOverrides(variables: Readonly<Record<string, string>>): string[] {
-  const known = [...Object.keys(LIMITS), BOOT, NETWORK];
+  const known = [...Object.keys(LIMITS), BOOT, NETWORK, SERVICES_REQUIRED];
   const withoutPrefix = (name: string) => name.replace(PREFIX, "");
   return Object.keys(variables)
     .filter((name) => !known.includes(name) && !name.startsWith(OWN_PREFIX))
@@ -107,16 +122,16 @@ function checked(
   throw refused(`Cannot use ${name}=${quoted(text)}: at most ${bound} is allowed on this host`);
 }
 
-function bootOf(
-  { boot }: MachineSettings,
-  bounds: Overrides,
+function flagOf(
+  name: string,
   text: string | undefined,
-): boolean {
-  if (text === undefined) return boot;
+  isAllowed: boolean | undefined,
+): boolean | undefined {
+  if (text === undefined) return undefined;
   if (text !== "true" && text !== "false") {
-    throw refused(`Cannot use ${BOOT}=${quoted(text)}: it must be true or false`);
+    throw refused(`Cannot use ${name}=${quoted(text)}: it must be true or false`);
   }
-  if (bounds.boot !== true) throw notAllowed(BOOT);
+  if (isAllowed !== true) throw notAllowed(name);
   return text === "true";
 }
 

@@ -25,6 +25,8 @@ class Reader {
   /** Paths with a value of their own, and those of tables, as JSON: two paths are equal when their texts are. */
   readonly #values = new Set<string>();
   readonly #tables = new Set<string>();
+  /** The last element of each array of tables, by the array's path. */
+  readonly #last = new Map<string, Path>();
   #position = 0;
   #repeated: Path | undefined;
   #elements = 0;
@@ -44,10 +46,25 @@ class Reader {
   /** `[a.b]` opens a table; `[[a.b]]` adds an element to an array, which may be repeated. */
   #header(): Path {
     const isElement = this.#skip("[");
-    const path = this.#key("]");
-    if (isElement) this.#skip("]");
-    else this.#add(this.#tables, path);
-    return isElement ? this.#element(path) : path;
+    const key = this.#key("]");
+    if (!isElement) {
+      const table = this.#tableOf(key);
+      this.#add(this.#tables, table);
+      return table;
+    }
+    this.#skip("]");
+    const path = [...this.#tableOf(key.slice(0, -1)), ...key.slice(-1)];
+    const element = this.#element(path);
+    this.#last.set(JSON.stringify(path), element);
+    return element;
+  }
+
+  /** In headers, the name of an array of tables means the last of them. */
+  #tableOf(key: Path): Path {
+    return key.reduce<Path>((table, part) => {
+      const path = [...table, part];
+      return this.#last.get(JSON.stringify(path)) ?? path;
+    }, []);
   }
 
   #assignment(table: Path): void {

@@ -1,11 +1,15 @@
 /** One setting of the configuration or of a definition. */
 
+import { DISK } from "./checks.ts";
+import type { ConfiguredService } from "./configured_service.ts";
+
 /** A checked value. */
 export type Value =
   | string
   | number
   | boolean
   | readonly string[]
+  | readonly ConfiguredService[]
   | Readonly<Record<string, string>>;
 
 /** One setting. */
@@ -27,3 +31,6 @@ export const PATH = "an absolute path of letters, digits and . _ @ + = ~ -";
 export const BYTES = "bytes with an optional K, M, G or T";
 export const FLAG = "true or false";
 export const WEIGHT = "a whole number from 1 to 10000";
+export const QUOTA = 'a share of one CPU like "150%", or "infinity"';
+export const TASKS = 'a whole number, a share like "10%", or "infinity"';
+export const DISK_LIMIT = `${DISK}, or "infinity"`;

@@ -18,9 +18,14 @@ function defaultOf({ default: value }: Setting): string {
   return text.length > LONGEST_DEFAULT ? "see below" : `\`${text}\``;
 }
 
+/** The settings of config.toml that have a table of their own. */
+function isOfServices({ key, where }: Setting): boolean {
+  return where === "config" && /service|^limits_shared$/.test(key);
+}
+
 /** Only the document has the meanings: each call of the program would load them. */
-function settingsTable(where: Setting["where"]): string {
-  const rows = SETTINGS.filter((field) => field.where === where)
+function settingsTable(isRow: (setting: Setting) => boolean): string {
+  const rows = SETTINGS.filter(isRow)
     .map((field) => `| \`${field.key}\` | ${defaultOf(field)} | MEANING |`);
   return ["| key | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
 }
@@ -37,9 +42,10 @@ function valuesTable(): string {
 
 /** The tables of the document, by the name in the comment before each. */
 const TABLES: Readonly<Record<string, string>> = {
-  both: settingsTable("both"),
-  config: settingsTable("config"),
-  definition: settingsTable("definition"),
+  both: settingsTable(({ where }) => where === "both"),
+  config: settingsTable((field) => field.where === "config" && !isOfServices(field)),
+  services: settingsTable(isOfServices),
+  definition: settingsTable(({ where }) => where === "definition"),
   allowed: valuesTable(),
 };
 

@@ -16,4 +16,6 @@ export interface Chroot {
    * counts.
    */
   readonly own: readonly OwnSettings[];
+  /** The command that runs in it as a service, as its definition has it; null for none. */
+  readonly service: readonly string[] | null;
 }

@@ -42,7 +42,19 @@ async function firstChroot(
 async function findChroot(host: Host, config: Config, name: ChrootName): Promise<Chroot | null> {
   const tree = await lookUpTree(host, config.store, name);
   if (tree === null) return null;
-  return { name, ...tree, own: await ownSettings(host, config, name) };
+  return { name, ...tree, ...await defined(host, config, name) };
+}
+
+/** Returns what definition and playbook say of a chroot's machines. */
+async function defined(
+  host: Host,
+  config: Config,
+  name: ChrootName,
+): Promise<Pick<Chroot, "own" | "service">> {
+  const found = await findDefinition(host, config, name);
+  const playbook = await findPlaybook(host, config, name, found);
+  const { machine = {}, build: { service = null } = {} } = found?.definition ?? {};
+  return { own: [machine, playbook?.machine ?? {}], service };
 }
 
 /** Returns the settings of a chroot's machines: those of its definition, then those of its playbook. */
@@ -51,9 +63,7 @@ export async function ownSettings(
   config: Config,
   name: ChrootName,
 ): Promise<Chroot["own"]> {
-  const found = await findDefinition(host, config, name);
-  const playbook = await findPlaybook(host, config, name, found);
-  return [found?.definition.machine ?? {}, playbook?.machine ?? {}];
+  return (await defined(host, config, name)).own;
 }
 
 /**

@@ -37,7 +37,24 @@ const DEFAULTS: ConfigSettings = {
     disk_max: undefined,
     boot: undefined,
     network: undefined,
+    services_required: undefined,
   },
+  service_limits: {
+    cpu_weight: undefined,
+    memory_high: undefined,
+    memory_max: undefined,
+    swap_max: undefined,
+    cpu_quota: undefined,
+    io_weight: undefined,
+    tasks_max: undefined,
+    disk_max: undefined,
+  },
+  allowed_services: ["**"],
+  services_limit: undefined,
+  services_required: false,
+  wait_for_services_timeout: 30,
+  limits_shared: false,
+  services: [],
   store: "/var/lib/nspawn-runner",
   definitions: "/etc/nspawn-runner",
   default_image: undefined,
@@ -155,6 +172,11 @@ Deno.test("loadConfig() takes every key", async () => {
     pull_policy = "if-not-present"
     allowed_pull_policies = ["always", "never"]
     helper = "tools"
+    allowed_services = ["docker.io/library/*"]
+    services_limit = 4
+    services_required = true
+    wait_for_services_timeout = "2min"
+    limits_shared = true
     trust_images = true
     deadline = "2h"
     keep_failed = "30min"
@@ -195,7 +217,28 @@ Deno.test("loadConfig() takes every key", async () => {
     io_weight = 200
     tasks_max = "10%"
     disk_max = "20G"
+    [service_limits]
+    cpu_weight = 10
+    memory_high = "1G"
+    memory_max = "2G"
+    swap_max = "infinity"
+    cpu_quota = "50%"
+    io_weight = 20
+    tasks_max = 500
+    disk_max = "4G"
+    [[services]]
+    name = "postgres:16"
+    alias = "db, database"
+    [services.variables]
+    POSTGRES_PASSWORD = "$DB_PASSWORD"
+    [[services]]
+    name = "redis:7"
+    entrypoint = ["/bin/redis"]
+    command = ["--port", "1"]
+    [services.variables]
+    A = ""
     [overrides]
+    services_required = true
     memory_max = "8G"
     cpu_quota = "400%"
     tasks_max = 1000
@@ -213,6 +256,37 @@ Deno.test("loadConfig() takes every key", async () => {
     pull_policy: ["if-not-present"],
     allowed_pull_policies: ["always", "never"],
     helper: "tools",
+    allowed_services: ["docker.io/library/*"],
+    services_limit: 4,
+    services_required: true,
+    wait_for_services_timeout: 120,
+    limits_shared: true,
+    service_limits: {
+      cpu_weight: 10,
+      memory_high: "1G",
+      memory_max: "2G",
+      swap_max: "infinity",
+      cpu_quota: "50%",
+      io_weight: 20,
+      tasks_max: "500",
+      disk_max: "4G",
+    },
+    services: [
+      {
+        name: "postgres:16",
+        alias: "db, database",
+        entrypoint: [],
+        command: [],
+        variables: { POSTGRES_PASSWORD: "$DB_PASSWORD" },
+      },
+      {
+        name: "redis:7",
+        alias: "",
+        entrypoint: ["/bin/redis"],
+        command: ["--port", "1"],
+        variables: { A: "" },
+      },
+    ],
     trust_images: true,
     deadline: 7200,
     keep_failed: 1800,
@@ -226,6 +300,7 @@ Deno.test("loadConfig() takes every key", async () => {
       disk_max: "100G",
       boot: true,
       network: "host",
+      services_required: true,
     },
     network: "private",
     network_range: "10.9.0.0/24",
@@ -378,6 +453,15 @@ for (const [text, setup] of LINES_THAT_BEGIN_ALIKE) {
     assert.deepEqual((await parseDefinition(text, "/d.toml")).build, { setup });
   });
 }
+
+Deno.test("parseDefinition() takes the services of a chroot's jobs, and its command as a service", async () => {
+  const { build, machine } = await parseDefinition(
+    'service = ["redis-server"]\nservices = [{ name = "redis" }]',
+    "/d.toml",
+  );
+  assert.deepEqual(build, { service: ["redis-server"] });
+  assert.deepEqual(machine.services?.map(({ name }) => name), ["redis"]);
+});
 
 Deno.test("parseDefinition() returns the settings of the file, without defaults", async () => {
   assert.deepEqual(await parseDefinition("", "/d.toml"), { build: {}, machine: {} });

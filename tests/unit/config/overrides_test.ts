@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { applyOverrides, unknownOverrides } from "../../../src/config/overrides.ts";
+import {
+  applyOverrides,
+  areServicesRequired,
+  unknownOverrides,
+} from "../../../src/config/overrides.ts";
+import type { Overrides } from "../../../src/config/settings.ts";
 import { SETTINGS } from "../machines/fixture.ts";
 
 const NONE = {
@@ -9,6 +14,7 @@ const NONE = {
   disk_max: undefined,
   boot: undefined,
   network: undefined,
+  services_required: undefined,
 };
 const BOUNDS = {
   memory_max: "8G",
@@ -17,6 +23,7 @@ const BOUNDS = {
   disk_max: "2G",
   boot: true,
   network: "private",
+  services_required: true,
 } as const;
 
 Deno.test("applyOverrides() changes nothing for a job without its variables, whatever is allowed", () => {
@@ -93,13 +100,41 @@ Deno.test("applyOverrides() refuses every variable where none is allowed, with a
   }
 });
 
+Deno.test("areServicesRequired() takes the configuration's word, or the job's where it may set one", () => {
+  const required = (
+    text: string | undefined,
+    isDefault: boolean,
+    overrides: Overrides = BOUNDS,
+  ) =>
+    areServicesRequired(
+      { services_required: isDefault, overrides },
+      text === undefined ? {} : { NSPAWN_SERVICES_REQUIRED: text },
+    );
+  for (const isDefault of [true, false]) {
+    assert.equal(required(undefined, isDefault), isDefault);
+    assert.equal(required("true", isDefault), true);
+    assert.equal(required("false", isDefault), false);
+  }
+  assert.throws(() => required("yes", false), {
+    kind: "refused",
+    message: /must be true or false/,
+  });
+  for (const services_required of [false, undefined]) {
+    assert.throws(() => required("true", true, { ...BOUNDS, services_required }), {
+      kind: "refused",
+      message: "Cannot use NSPAWN_SERVICES_REQUIRED: jobs may not change that on this host",
+      hint: /\[overrides\]/,
+    });
+  }
+});
+
 /** Variables that a job may set by mistake, and the end of the line about each. */
 const UNKNOWN: Readonly<Record<string, string>> = {
   NSPAWN_MEMORY_MX: "did you mean NSPAWN_MEMORY_MAX?",
   NSPAWN_MEMORYMAX: "did you mean NSPAWN_MEMORY_MAX?",
   NSPAWN_NETWROK: "did you mean NSPAWN_NETWORK?",
   NSPAWN_CONTAINER_REGISTRY:
-    "known are NSPAWN_MEMORY_MAX, NSPAWN_CPU_QUOTA, NSPAWN_TASKS_MAX, NSPAWN_DISK_MAX, NSPAWN_BOOT, NSPAWN_NETWORK",
+    "known are NSPAWN_MEMORY_MAX, NSPAWN_CPU_QUOTA, NSPAWN_TASKS_MAX, NSPAWN_DISK_MAX, NSPAWN_BOOT, NSPAWN_NETWORK, NSPAWN_SERVICES_REQUIRED",
 };
 
 for (const [name, hint] of Object.entries(UNKNOWN)) {
@@ -118,6 +153,7 @@ Deno.test("unknownOverrides() is empty for known variables and for those of the 
     NSPAWN_DISK_MAX: "16M",
     NSPAWN_BOOT: "true",
     NSPAWN_NETWORK: "none",
+    NSPAWN_SERVICES_REQUIRED: "true",
   };
   assert.deepEqual(unknownOverrides(known), []);
   assert.deepEqual(

@@ -13,6 +13,8 @@ const REPEATED: readonly (readonly [string, string])[] = [
   ["t = 1\nt = { a = 1 }", "t.a"],
   ["a = [\n  1, # one\n  2,\n]\na = []", "a"],
   ["[[t]]\na = 1\na = 2", "t.[0].a"],
+  ["[[t]]\n[t.v]\na = 1\n[[t]]\n[t.v]\na = 1\na = 2", "t.[1].v.a"],
+  ["[[t]]\n[t.v]\n[t.v]", "t.[0].v"],
 ];
 
 for (const [text, key] of REPEATED) {
@@ -29,6 +31,8 @@ const VALID: readonly string[] = [
   "[t]\na = 1\n[u]\na = 1",
   "[t.u]\na = 1\n[t]\na = 1",
   "[[t]]\na = 1\n[[t]]\na = 1",
+  "[[t]]\n[t.v]\na = 1\n[[t]]\n[t.v]\na = 1",
+  "[[t]]\n[[t.u]]\n[t.u.v]\na = 1\n[[t.u]]\n[t.u.v]\na = 1\n[[t]]\n[[t.u]]\n[t.u.v]\na = 1",
   "a = [{ b = 1 }, { b = 2 }]",
   "t = { a = { x = 1 }, b = { x = 1 } }",
   'a = [\n  "x = 1",\n  "x = 1",\n]',

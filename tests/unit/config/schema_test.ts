@@ -190,7 +190,60 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   "overrides.cpu_quota": { good: ["400%"], bad: ["infinity", 400, "0%", true] },
   "overrides.tasks_max": { good: [1000, "1000"], bad: ["10%", "infinity", 0, true] },
   "overrides.disk_max": { good: ["16M", 16777216], bad: ["15M", "infinity", "10%", 0] },
+  "overrides.services_required": { good: [true, false], bad: ["yes", 1] },
   "overrides.boot": { good: [true, false], bad: ["yes", 1] },
+  services: {
+    good: [
+      [],
+      [{ name: "postgres:16" }, { name: "reg.example:5000/g/app", alias: "db,database pg" }],
+      [{ name: "a", alias: "", entrypoint: [""], command: [], variables: { A_1: "$B\nx" } }],
+    ],
+    bad: [
+      "postgres",
+      ["postgres"],
+      [null],
+      [[]],
+      [{}],
+      [{ name: "" }],
+      [{ name: "a b" }],
+      [{ name: "$IMAGE" }],
+      [{ name: 1 }],
+      [{ name: "a", alias: 1 }],
+      [{ name: "a", alias: "a#b" }],
+      [{ name: "a", alias: "a\nb" }],
+      [{ name: "a", entrypoint: "sh" }],
+      [{ name: "a", command: [1] }],
+      [{ name: "a", command: ["a\0"] }],
+      [{ name: "a", variables: ["A=1"] }],
+      [{ name: "a", variables: { A: 1 } }],
+      [{ name: "a", variables: { A: "\0" } }],
+      [{ name: "a", variables: { "A-B": "" } }],
+      [{ name: "a", variables: { "": "" } }],
+      [{ name: "a", image: "b" }],
+      [{ name: "a" }, { nam: "a" }],
+      { name: "a" },
+    ],
+  },
+  allowed_services: { good: [[], ["**"], ["docker.io/library/*", "!**/x"]], bad: ["**", ["a b"]] },
+  services_limit: { good: [0, 1, 1000], bad: [1001, "1", true, "infinity"] },
+  services_required: { good: [true, false], bad: ["yes", 1] },
+  wait_for_services_timeout: {
+    good: [-1, 0, 1, 86_400, "30s", "2min"],
+    bad: [86_401, "0s", "-1", "soon", true, -1.5],
+  },
+  limits_shared: { good: [true, false], bad: ["yes", 1] },
+  service: {
+    good: [["redis-server"], ["/bin/sh", "-c", "a\nb", ""]],
+    bad: ["redis-server", ["", "a"], ["a\0"], [1]],
+  },
+  "service_limits.cpu_weight": { good: [1, 10_000], bad: [10_001, "50"] },
+  "service_limits.memory_high": { good: ["infinity", "1G", "40%"], bad: ["0%", "1GB", true] },
+  "service_limits.memory_max": { good: ["infinity", "1G", "40%"], bad: ["0%", "1GB", true] },
+  "service_limits.swap_max": { good: ["infinity", "1G", "10%"], bad: ["1GB", true] },
+  "service_limits.cpu_quota": { good: ["infinity", "50%"], bad: [50, "0%"] },
+  "service_limits.io_weight": { good: [1, 10_000], bad: [10_001, "50"] },
+  "service_limits.tasks_max": { good: [1, "10%", "infinity"], bad: ["0", "16K"] },
+  "service_limits.disk_max": { good: ["infinity", "16M"], bad: ["15M", "10%"] },
   "limits.disk_max": {
     good: ["infinity", "16M", "2G", "1T", 16777216],
     bad: ["16777215", "16383K", "10%", "2GB", -1, true],
@@ -299,7 +352,9 @@ for (const { key, check, default: standard } of SETTINGS) {
   Deno.test(`SETTINGS: ${key} refuses other values`, () => {
     const { good, bad } = TABLE[key]!;
     const mayBeEmpty = good.some((value) => Array.isArray(value) && value.length === 0);
-    const never = NEVER.filter((value) => !mayBeEmpty || !Array.isArray(value));
+    const never = NEVER.filter((value) =>
+      !good.includes(value) && (!mayBeEmpty || !Array.isArray(value))
+    );
     for (const value of [...bad, ...never]) {
       assert.equal(check(value), undefined, JSON.stringify(value));
     }
@@ -319,6 +374,11 @@ Deno.test("SETTINGS: prepare_timeout is in seconds", () => {
     120,
     3600,
   ]);
+});
+
+Deno.test("SETTINGS: wait_for_services_timeout is 30 seconds where it is 0, as with Docker's executor", () => {
+  const { check } = SETTINGS.find(({ key }) => key === "wait_for_services_timeout")!;
+  assert.deepEqual([0, -1, 5, "1min"].map((value) => check(value)), [30, -1, 5, 60]);
 });
 
 Deno.test("SETTINGS: limits are strings for systemd, cpu_weight is a number", () => {

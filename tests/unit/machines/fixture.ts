@@ -36,6 +36,7 @@ export const SETTINGS: MachineSettings = {
   network: "host",
   extra_hosts: [],
   binds: undefined,
+  services: [],
   shell: "bash",
   prepare_timeout: 120,
 };

@@ -9,6 +9,7 @@ const chroot = ({ folder }: Fixture, path = "store/x") => ({
   generation: null,
   image: null,
   own: [],
+  service: null,
 });
 
 /** A shell that changes the tree that it works in, and ends with a code. */

@@ -13,12 +13,13 @@ Deno.test("resolveChroot() finds a directory of the store", () =>
         generation: null,
         image: null,
         own: [{}, {}],
+        service: null,
       });
     }
   }));
 
 Deno.test("resolveChroot() finds the current generation, and how programs run in it", () =>
-  withStore(async ({ context: { host, config }, generation, folder }) => {
+  withStore(async ({ context: { host, config }, generation, put, folder }) => {
     const image = { env: ["A=b"], user: "ci", workingDir: "", entrypoint: [], cmd: [] };
     await generation("x", 1);
     await generation("x", 2, { image });
@@ -28,7 +29,11 @@ Deno.test("resolveChroot() finds the current generation, and how programs run in
       generation: 2,
       image,
       own: [{}, {}],
+      service: null,
     });
+    await put("defs/x.toml", 'service = ["redis-server"]\nboot = true\n');
+    const { own, service } = await resolveChroot(host, config, "x");
+    assert.deepEqual([own[0], service], [{ boot: true }, ["redis-server"]]);
   }));
 
 Deno.test("resolveChroot() prefers the name with the repository", () =>

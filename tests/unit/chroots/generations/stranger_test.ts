@@ -60,7 +60,14 @@ test("a build records the stranger of what it copied, whatever becomes of its ba
   await f.put("defs/x.toml", 'extends = "base"\nsetup = ["id"]');
   await maintainChroot(f.context, named("x"));
   await f.generation("base", 2);
-  await logIn(f.context, { name: named("x"), path: "", generation: 1, image: null, own: [] });
+  await logIn(f.context, {
+    name: named("x"),
+    path: "",
+    generation: 1,
+    image: null,
+    own: [],
+    service: null,
+  });
   assert.deepEqual([await recorded(f, 1), await recorded(f, 2)], ["docker:y", "docker:y"]);
   assert.deepEqual(f.built.map(({ stranger }) => stranger), ["docker:y", "docker:y"]);
   assert.deepEqual(f.tested.map(({ stranger }) => stranger), ["docker:y", "docker:y"]);

@@ -76,7 +76,14 @@ for (const [fields, stranger] of STRANGERS) {
 test("exportChroot() names the stranger of a tree behind a symlink", async (f) => {
   await f.generation("image", 1, { stranger: "docker:y" });
   await Deno.symlink("image", `${f.folder}/store/x`);
-  const chroot = { name: named("x"), path: "", generation: null, image: null, own: [] };
+  const chroot = {
+    name: named("x"),
+    path: "",
+    generation: null,
+    image: null,
+    own: [],
+    service: null,
+  };
   await exportChroot(f.context, chroot, `${f.folder}/x.tar.zst`).catch(() => {});
   assert.deepEqual(headers.map((header) => JSON.parse(header)), [
     { format: 1, name: "x", record: null, stranger: "docker:y" },

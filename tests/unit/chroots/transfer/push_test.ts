@@ -14,7 +14,14 @@ for (
   ]
 ) {
   test(`pushChroot() refuses ${target}`, async (f) => {
-    const chroot = { name: named("x"), path: "/x", generation: 1, image: null, own: [] };
+    const chroot = {
+      name: named("x"),
+      path: "/x",
+      generation: 1,
+      image: null,
+      own: [],
+      service: null,
+    };
     await assert.rejects(pushChroot(f.context, chroot, target), {
       kind: "refused",
       hint: /REGISTRY/,
