@@ -243,3 +243,44 @@ withImages(
     });
   },
 );
+
+/** What images have in the place of files that a machine gets: links to files, to nothing, in a circle, and folders. */
+const ODD_FILES = [
+  "mkdir etc; ln -s /etc/passwd etc/hosts; ln -s /etc/passwd etc/resolv.conf",
+  "mkdir etc; ln -s ../../../srv/none etc/hosts; ln -s /run/resolve/stub.conf etc/resolv.conf",
+  "mkdir etc; ln -s hosts etc/hosts; ln -s resolv.conf etc/resolv.conf",
+  "mkdir -p etc/hosts/x etc/resolv.conf/x",
+  "ln -s /srv/etc etc",
+  "ln -s etc etc",
+];
+
+withImages(
+  "an image with anything in the place of /etc/hosts and /etc/resolv.conf starts, and has its own",
+  { extra_hosts: ["one.example.test:192.0.2.1"] },
+  async (site, registry) => {
+    for (
+      const [network, layers] of [["host", ODD_FILES], ["none", ODD_FILES.slice(0, 1)]] as const
+    ) {
+      const own = await site.with({ network });
+      const servers = network === "host" ? "nameserver " : "";
+      for (const [number, layer] of layers.entries()) {
+        const image = await imageIn(registry, `odd:${number}`, { layers: [layer] });
+        await withAttempt(own, planOfPulled(image), async (job) => {
+          await begin(job);
+          for (const stage of ["get_sources", "step_script"]) {
+            const { stdout, stderr } = await job.run(
+              stage,
+              "cat /etc/hosts; grep -o '^nameserver ' /etc/resolv.conf || true; test -f /etc/resolv.conf; test ! -L /etc",
+            );
+            assert.match(
+              stdout,
+              new RegExp(`^192.0.2.1\tone.example.test\n[^]*\n${servers.trim()}`),
+              `${layer}: ${stderr}`,
+            );
+            assert.equal(stdout.includes("nameserver"), network === "host", layer);
+          }
+        });
+      }
+    }
+  },
+);

@@ -55,7 +55,7 @@ export async function buildMachine(
   await createStorage(host, reservation, interrupt);
   return {
     ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone },
-    binds: await createFiles(host, plan, reservation, bootMasks),
+    binds: await createFiles(host, plan, reservation, bootMasks, network),
     helper: tree.helper,
     root: storageOf(lease.storage).root(chroot.lower, paths.folder, ids, layer),
     network: lease.network.kind,
@@ -90,6 +90,7 @@ async function createFiles(
   { settings, name, owned, changesTree }: MachinePlan,
   { lease, tree, binds }: Reservation,
   bootMasks: BootMasks,
+  network: ChosenNetwork,
 ): Promise<readonly Bind[]> {
   const { user, ids, diskMax } = lease;
   const paths = machinePaths(lease.store, name);
@@ -112,6 +113,10 @@ async function createFiles(
   const hosts = await hostsFile(host, tree.path, paths, name, settings.extra_hosts);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
   const own = manager === null ? [hosts] : [hosts, await writeUserManager(host, paths, manager)];
+  if (tree.helper !== null) {
+    const { networkFilesOfHelper } = await import("./helper_mounts.ts");
+    own.push(...await networkFilesOfHelper(host, hosts.from, network));
+  }
   return [...own, ...binds];
 }
 

@@ -3,16 +3,37 @@
 import { dirname, join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
+import type { ChosenNetwork } from "../network/choose.ts";
+import type { Bind } from "../record/caches.ts";
 import { INSIDE } from "../record/channel.ts";
 import { HELPER_HOME, HELPER_INSIDE, RUNNER, RUNNER_FOLDER } from "../record/helper_root.ts";
 import type { Leader } from "../record/lease.ts";
 import type { MachinePaths } from "../record/paths.ts";
+
+const RESOLV_CONF = "/etc/resolv.conf";
 
 /** Folders with all that is mounted in them. */
 const SHARED_FOLDERS = ["proc", "sys", "dev", "tmp", "builds", "cache"];
 
 /** Bytes and files for the home of the stages; they count as memory of the machine. */
 const HOME_OPTIONS = "size=64m,nr_inodes=4096,mode=0711,nosuid,nodev";
+
+/**
+ * Returns the binds of the files by which programs in the helper root find hosts. They come from the host, since the
+ * machine's own root may have links in their places.
+ *
+ * @param hosts The machine's hosts(5) file on the host.
+ */
+export async function networkFilesOfHelper(
+  host: Host,
+  hosts: string,
+  { kind }: Pick<ChosenNetwork, "kind">,
+): Promise<Bind[]> {
+  const shared = { readOnly: true, keepsDiskOwners: false };
+  const bind = (from: string, to: string) => ({ from, to: HELPER_INSIDE + to, ...shared });
+  const hasServers = kind !== "none" && await host.files.stat(RESOLV_CONF) !== null;
+  return [bind(hosts, "/etc/hosts"), ...(hasServers ? [bind(RESOLV_CONF, RESOLV_CONF)] : [])];
+}
 
 /**
  * Mounts the machine's folders in its helper root, before any script runs.
@@ -46,7 +67,7 @@ export async function mountInHelper(
   if (code === 0) return;
   throw hostFailure(
     `Cannot mount the machine's folders in its helper root: ${stderr.trim().split("\n")[0]}`,
-    "The image must have no links in place of /builds, /cache and /tmp",
+    "A chroot must have no links in place of /builds, /cache and /tmp",
   );
 }
 
@@ -56,16 +77,13 @@ function tableOf(ids: number | null): string {
   const owner = ids === null ? "" : `,uid=${ids},gid=${ids}`;
   const [homes = ""] = HELPER_HOME.split("/");
   const files = [
-    ["etc/resolv.conf", "etc/resolv.conf"],
-    ["etc/hosts", "etc/hosts"],
     [`${INSIDE.slice(1)}/passwd`, "etc/passwd"],
     [`${INSIDE.slice(1)}/group`, "etc/group"],
   ];
   const lines = [
     ...SHARED_FOLDERS.map((path) => `${path} ${root}/${path} none rbind`),
     `${INSIDE.slice(1)}/${dirname(RUNNER)} ${root}/${RUNNER_FOLDER} none rbind`,
-    // An image on a host without network may have no resolv.conf(5).
-    ...files.map(([from, to]) => `${from} ${root}/${to} none bind,nofail`),
+    ...files.map(([from, to]) => `${from} ${root}/${to} none bind`),
     `helper ${root}/${homes} tmpfs ${HOME_OPTIONS}${owner}`,
   ];
   return lines.map((line) => `${line} 0 0\n`).join("");

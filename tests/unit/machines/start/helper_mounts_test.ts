@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { mountInHelper } from "../../../../src/machines/start/helper_mounts.ts";
+import {
+  mountInHelper,
+  networkFilesOfHelper,
+} from "../../../../src/machines/start/helper_mounts.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { pathsIn } from "../fixture.ts";
 import { LEADER } from "../exec/leader.ts";
@@ -32,6 +35,7 @@ Deno.test("mountInHelper() mounts the machine's folders, by paths below the mach
       );
     }
     assert.doesNotMatch(table, /^\/| \//m, "the host's root is the root of the process");
+    assert.doesNotMatch(table, /^etc\//m, "a link of the machine would lead out of it");
     assert.match(
       table,
       /^helper run\/nspawn-runner\/helper\/root tmpfs \S*mode=0711,nosuid,nodev 0 0$/m,
@@ -55,3 +59,21 @@ Deno.test("mountInHelper() fails with the first line of mount(8)", () =>
       message: "Cannot mount the machine's folders in its helper root: mount: tmp: wrong fs type",
     });
   }));
+
+Deno.test("networkFilesOfHelper() binds the machine's hosts file, and the host's name servers where there is a network", async () => {
+  const bound = async (kind: "host" | "none", hasFile: boolean) => {
+    const { host } = recordingHost();
+    const stat = (path: string) => hasFile ? host.files.stat("/") : host.files.stat(`${path}/none`);
+    const binds = await networkFilesOfHelper(
+      { ...host, files: { ...host.files, stat } },
+      "/store/hosts",
+      { kind },
+    );
+    return binds.map(({ from, to }) => `${from}:${to}`);
+  };
+  const hosts = "/store/hosts:/run/nspawn-runner/helper/etc/hosts";
+  const servers = "/etc/resolv.conf:/run/nspawn-runner/helper/etc/resolv.conf";
+  assert.deepEqual(await bound("host", true), [hosts, servers]);
+  assert.deepEqual(await bound("host", false), [hosts]);
+  assert.deepEqual(await bound("none", true), [hosts]);
+});

@@ -224,16 +224,17 @@ Deno.test("makeImageFolders() hides what an image has in the place of the machin
   await inFolder(async (folder) => {
     const [image, machine] = [`${folder}/image`, `${folder}/machine`];
     for (const path of [`${image}/usr/bin`, machine]) await Deno.mkdir(path, { recursive: true });
-    const names = ["builds", "cache", "dev", "proc", "run", "sys", "tmp"];
+    const names = ["builds", "cache", "dev", "etc", "proc", "run", "sys", "tmp"];
     for (const name of names) await Deno.symlink(folder, `${image}/${name}`);
     const { host } = recordingHost();
     await overlay.create(host, treeAsLower(image), machine, null, null);
     await makeImageFolders(host, `${machine}/upper`, null);
-    const show = 'cd "$1"; stat -c "%n %F %a" *; ls usr; echo x >tmp/new';
+    const show = 'cd "$1"; stat -c "%n %F %a" *; ls usr etc; echo x >tmp/new';
     const { stdout, stderr } = await inRoot(overlay.root(treeAsLower(image), machine, null), show);
     if (/mount/.test(stderr)) return skip(name, stderr);
+    const listed = ["etc:", "hosts", "resolv.conf", "", "usr:", "bin"];
     const folders = names.map((name) => `${name} directory ${name === "tmp" ? 1777 : 755}`);
-    assert.equal(stdout, `${[...folders, "usr directory 755", "bin"].join("\n")}\n`, stderr);
+    assert.equal(stdout, `${[...folders, "usr directory 755", ...listed].join("\n")}\n`, stderr);
     assert.deepEqual(await host.files.list(folder), ["image", "machine"], "no link was followed");
   });
 });
