@@ -60,7 +60,10 @@ onEachHost(
 onEachHost(
   "declared services are named in prepare's log, and the job goes on",
   async (site) => {
-    const plan = { ...planOf(CHROOT), services: ["registry.example/postgres:15", "redis"] };
+    const plan = {
+      ...planOf(CHROOT),
+      services: [{ name: "registry.example/postgres:15" }, { name: "redis" }],
+    };
     await withAttempt(await site.with({ boot: false }), plan, async (job) => {
       assertDone(await job.config());
       const prepared = await job.prepare();

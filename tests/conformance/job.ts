@@ -2,6 +2,17 @@
 
 import { ansiQuote } from "./runner.ts";
 
+/** A service of a job, in GitLab's field names. */
+export interface ServicePlan {
+  readonly name: string;
+  readonly alias?: string;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly pull_policy?: readonly string[];
+  readonly executor_opts?: { readonly docker: Readonly<Record<string, string>> };
+}
+
 /** A job. */
 export interface JobPlan {
   readonly id: number;
@@ -18,7 +29,11 @@ export interface JobPlan {
   readonly refProtected?: "true" | "false";
   /** Seconds. */
   readonly timeout?: number;
-  readonly services?: readonly string[];
+  readonly services?: readonly ServicePlan[];
+  /** Variables that only the job may have, such as those of a project's settings. */
+  readonly privateVariables?: Readonly<Record<string, string>>;
+  /** Values of `secrets:`, by variable; GitLab's response says only where GitLab Runner finds them. */
+  readonly secrets?: Readonly<Record<string, string>>;
   /** Template of GitLab Runner's folder for the job, with XXXXXX at the end. */
   readonly folder?: string;
   /** What the job says of its image, in GitLab's field names. */
@@ -63,6 +78,7 @@ export function responseOf(plan: JobPlan): unknown {
     inputs: {},
     variables: [
       { key: "CI_JOB_ID", value: `${plan.id}`, public: true, file: false, masked: false },
+      { key: "CI_JOB_TOKEN", value: "glcbt-EXAMPLE-TOKEN", public: false, masked: true },
       { key: "CI_SERVER_URL", value: "https://gitlab.example", public: true, file: false },
       { key: "CONF_FILE", value: "the contents of a file\n", public: false, file: true },
       ...(plan.refProtected === undefined
@@ -71,15 +87,21 @@ export function responseOf(plan: JobPlan): unknown {
       ...(plan.dockerAuthConfig === undefined
         ? []
         : [{ key: "DOCKER_AUTH_CONFIG", value: plan.dockerAuthConfig, public: false }]),
-      ...Object.entries(plan.overrides ?? {}).map(([key, value]) => ({ key, value, public: true })),
+      ...variablesIn(plan.overrides, true),
+      ...variablesIn(plan.privateVariables, false),
     ],
+    ...(plan.secrets === undefined ? {} : { secrets: secretsOf(plan.secrets) }),
     steps: [{ name: "script", script: ["make"], timeout: 3600, when: "on_success" }],
     image: {
       name: plan.image,
-      executor_opts: { docker: { platform: "", user: "" } },
+      executor_opts: NO_OPTIONS,
       ...plan.imageOptions,
     },
-    services: (plan.services ?? []).map((name) => ({ name })),
+    services: (plan.services ?? []).map(({ variables, ...service }) => ({
+      executor_opts: NO_OPTIONS,
+      ...service,
+      ...(variables === undefined ? {} : { variables: variablesIn(variables, true) }),
+    })),
     artifacts: (plan.artifacts ?? []).map((path) => ({ name: "default", paths: [path] })),
     cache: (plan.cache ?? []).map((path) => ({ key: "default", paths: [path] })),
     credentials: [
@@ -94,6 +116,18 @@ export function responseOf(plan: JobPlan): unknown {
     hooks: [],
     policy_options: { execution_policy_job: false },
   };
+}
+
+/** What GitLab sends where a job has no options for the executor. */
+const NO_OPTIONS = { docker: { platform: "", user: "" }, kubernetes: { user: "" } };
+
+function variablesIn(values: Readonly<Record<string, string>> = {}, isPublic: boolean) {
+  return Object.entries(values).map(([key, value]) => ({ key, value, public: isPublic }));
+}
+
+function secretsOf(secrets: Readonly<Record<string, string>>) {
+  const vault = { path: "production/db", field: "password", engine: { name: "kv-v2", path: "kv" } };
+  return Object.fromEntries(Object.keys(secrets).map((key) => [key, { vault, file: false }]));
 }
 
 /** Returns the beginning of every script, in bash, which sets the job's variables. `builds` is the builds folder. */
@@ -111,6 +145,8 @@ export function variablesOf(plan: JobPlan, builds: string): string {
     RUNNER_TEMP_PROJECT_DIR: temporary,
     GITLAB_ENV: `${temporary}/gitlab_runner_env`,
     ...plan.overrides,
+    ...plan.privateVariables,
+    ...plan.secrets,
   };
   const exports = Object.entries(values).map(([name, value]) =>
     `export ${name}=${ansiQuote(value)}\n`

@@ -131,7 +131,7 @@ function customEnvironment(plan: JobPlan, builds: string): Record<string, string
     CI_CONCURRENT_PROJECT_ID: "0",
     CI_JOB_ID: `${plan.id}`,
     CI_JOB_NAME: "job [1/2]: ünï",
-    CI_JOB_SERVICES: "",
+    CI_JOB_SERVICES: servicesOf(plan),
     CI_JOB_STAGE: "test",
     CI_JOB_STATUS: "running",
     CI_JOB_TOKEN: "glcbt-EXAMPLE-TOKEN",
@@ -145,10 +145,23 @@ function customEnvironment(plan: JobPlan, builds: string): Record<string, string
     RUNNER_TEMP_PROJECT_DIR: `${project}.tmp`,
     ...(plan.image === "" ? {} : { CI_JOB_IMAGE: plan.image }),
     ...plan.overrides,
+    ...plan.privateVariables,
+    ...plan.secrets,
   };
   return Object.fromEntries(
     Object.entries(all).map(([name, value]) => [`CUSTOM_ENV_${name}`, value]),
   );
+}
+
+/** Returns the services as GitLab Runner's executor for custom drivers tells them: not all of what the job says. */
+function servicesOf({ services }: JobPlan): string {
+  if (services === undefined) return "";
+  return JSON.stringify(services.map(({ name, alias = "", entrypoint = null, command = null }) => ({
+    name,
+    alias: alias.split(/[ ,]/)[0],
+    entrypoint,
+    command,
+  })));
 }
 
 /**

@@ -2,10 +2,12 @@
 
 import { must } from "./command.ts";
 import type { Registry } from "./registry.ts";
-import { busyboxRoot } from "./roots.ts";
+import { busyboxRoot, cached, hash } from "./roots.ts";
 
 /** An image of a static busybox, and what tests add to it. */
 export interface ImageSpec {
+  /** Path of a root that is the first layer in place of busybox. */
+  readonly root?: string;
   /**
    * Scripts of sh, each run in an empty folder of this computer: what it writes there is a layer over those before; a file
    * `.layer.tar` is the layer itself. By default there is busybox alone.
@@ -15,6 +17,8 @@ export interface ImageSpec {
   readonly config?: readonly string[];
   /** Options of skopeo-copy(1). */
   readonly push?: readonly string[];
+  /** The test of its health, which umoci-config(1) cannot set: `CMD` or `CMD-SHELL`, and the words. */
+  readonly healthcheck?: readonly string[];
   /** Whether there is no busybox below the layers. */
   readonly isEmpty?: boolean;
 }
@@ -58,23 +62,81 @@ done
  * @returns The digest of its manifest.
  */
 export async function pushImage(
-  { local, auth }: Registry,
+  registry: Registry,
   name: string,
-  { layers = [], config = [], push = [], isEmpty = false }: ImageSpec = {},
+  spec: ImageSpec = {},
 ): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "nr-image-" });
   try {
-    const busybox = isEmpty ? "" : await busyboxRoot();
-    const words = [folder, busybox, `${config.length}`, ...config, ...layers];
-    await must(["sh", "-euc", MAKE_IMAGE, "sh", ...words], { timeout: 300_000 });
-    const login = ["--quiet", `--dest-authfile=${auth}`, "--dest-tls-verify=false", ...push];
-    const digest = `--digestfile=${folder}/digest`;
-    await must(
-      ["skopeo", "copy", ...login, digest, `oci:${folder}/image:x`, `docker://${local}/${name}`],
-      { timeout: 300_000 },
-    );
-    return (await Deno.readTextFile(`${folder}/digest`)).trim();
+    await makeImage(folder, spec);
+    return await push(registry, name, folder, spec.push);
   } finally {
     await must(["rm", "-rf", folder]);
   }
+}
+
+/** Pushes an image that is made once and then kept beside its root; its layers must not depend on anything else. */
+export async function pushKeptImage(
+  registry: Registry,
+  name: string,
+  spec: ImageSpec,
+): Promise<string> {
+  const root = spec.root ?? await busyboxRoot();
+  const path = `${root}-image-${await hash(JSON.stringify([spec, MAKE_IMAGE]))}`;
+  return await push(
+    registry,
+    name,
+    await cached(path, (aside) => makeImage(aside, { ...spec, root })),
+  );
+}
+
+async function makeImage(
+  folder: string,
+  { root, layers = [], config = [], healthcheck, isEmpty = false }: ImageSpec,
+): Promise<void> {
+  const first = isEmpty ? "" : root ?? await busyboxRoot();
+  const words = [folder, first, `${config.length}`, ...config, ...layers];
+  await must(["sh", "-euc", MAKE_IMAGE, "sh", ...words], { timeout: 300_000 });
+  if (healthcheck !== undefined) await setHealthcheck(`${folder}/image`, healthcheck);
+}
+
+/** Pushes the image in a folder; returns the digest of its manifest. */
+async function push(
+  { local, auth }: Registry,
+  name: string,
+  folder: string,
+  options: readonly string[] = [],
+): Promise<string> {
+  const digest = await Deno.makeTempFile({ prefix: "nr-digest-" });
+  try {
+    const words = ["--quiet", `--dest-authfile=${auth}`, "--dest-tls-verify=false", ...options];
+    const from = `oci:${folder}/image:x`;
+    const to = `docker://${local}/${name}`;
+    await must(["skopeo", "copy", ...words, `--digestfile=${digest}`, from, to], {
+      timeout: 300_000,
+    });
+    return (await Deno.readTextFile(digest)).trim();
+  } finally {
+    await Deno.remove(digest);
+  }
+}
+
+/** Adds a health check to the only image of a layout, as Docker writes it. */
+async function setHealthcheck(layout: string, test: readonly string[]): Promise<void> {
+  const blob = (digest: string) => `${layout}/blobs/${digest.replace(":", "/")}`;
+  const read = async (path: string) => JSON.parse(await Deno.readTextFile(path));
+  const write = async (value: unknown) => {
+    const data = new TextEncoder().encode(JSON.stringify(value));
+    const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+    const digest = `sha256:${bytes.toHex()}`;
+    await Deno.writeFile(blob(digest), data);
+    return { digest, size: data.length };
+  };
+  const index = await read(`${layout}/index.json`);
+  const manifest = await read(blob(index.manifests[0].digest));
+  const image = await read(blob(manifest.config.digest));
+  image.config.Healthcheck = { Test: test };
+  Object.assign(manifest.config, await write(image));
+  Object.assign(index.manifests[0], await write(manifest));
+  await Deno.writeTextFile(`${layout}/index.json`, JSON.stringify(index));
 }

@@ -56,6 +56,16 @@ const CONTAINER_PACKAGES = [
   "uidmap",
 ];
 
+/** Databases that systemd starts. */
+const DATABASE_PACKAGES = [
+  "ca-certificates",
+  "dbus",
+  "postgresql",
+  "redis-server",
+  "systemd",
+  "systemd-sysv",
+];
+
 /** What GitLab Runner's own stages need. */
 const HELPER_PACKAGES = ["busybox-static", "ca-certificates", "git", "git-lfs", "openssh-client"];
 
@@ -89,6 +99,21 @@ rm -f "$1/etc/resolv.conf"
 touch "$1/etc/resolv.conf" "$1/etc/hosts"
 `;
 
+/** Returns the path of a chroot that boots, and whose databases listen on all addresses. */
+export function databasesChroot(): Promise<string> {
+  return cachedTree("databases", "bookworm", DATABASE_PACKAGES, OPEN_DATABASES);
+}
+
+/** The compiler of queries is optional, and as large as everything else. */
+const OPEN_DATABASES = `
+cd "$1"
+rm -rf usr/lib/x86_64-linux-gnu/libLLVM* usr/lib/postgresql/*/lib/llvmjit* usr/lib/postgresql/*/lib/bitcode
+rm -rf usr/share/doc usr/share/locale usr/share/man var/cache/apt
+echo "listen_addresses = '*'" >>etc/postgresql/15/main/postgresql.conf
+echo 'host all all all trust' >>etc/postgresql/15/main/pg_hba.conf
+sed -i 's/^bind .*/bind * -::*/; s/^protected-mode .*/protected-mode no/' etc/redis/redis.conf
+`;
+
 /** Returns the path of a root with nothing but a static busybox and the names of its programs. */
 export async function busyboxRoot(): Promise<string> {
   const from = await helperChroot();
@@ -117,9 +142,47 @@ const PROGRAMS = (
 /** Returns the path of a root that is small, and so quickly copied, but does not boot. */
 export async function smallRoot(suite: Suite = "bookworm"): Promise<string> {
   const from = suite === "bookworm" ? await jobChroot() : await hostRoot(suite);
-  const path = `${from}-small-${await hash(PROGRAMS.join(" ") + COPY_PROGRAMS)}`;
-  return await cached(path, async (aside) => {
-    await must(["sh", "-euc", COPY_PROGRAMS, "sh", from, aside, ...PROGRAMS], { timeout: 120_000 });
+  return await programsOf(from, PROGRAMS);
+}
+
+/** The programs of databases, of their clients, and of a shell that starts them. */
+const DATABASE_PROGRAMS = [
+  ..."bash cat chown env grep id ls mkdir mv redis-cli redis-server rm sed setpriv sh sleep stat touch"
+    .split(" "),
+  ...["initdb", "pg_ctl", "postgres", "psql"].map((name) => `/usr/lib/postgresql/15/bin/${name}`),
+];
+
+/** Returns the path of a root with databases and their clients, which does not boot. */
+export async function databasesRoot(): Promise<string> {
+  return await programsOf(await databasesChroot(), DATABASE_PROGRAMS, COPY_DATABASES);
+}
+
+/** Copies what databases read and write from the root $1 to the root $2. */
+const COPY_DATABASES = `
+cd "$1"
+cp --archive --parents usr/lib/postgresql/15/lib usr/share/postgresql/15 etc/nsswitch.conf "$2"
+cp --archive --parents var/lib/postgresql var/lib/redis "$2"
+ln -s /run "$2/var/run"
+rm -rf "$2"/var/lib/postgresql/15 "$2"/usr/share/postgresql/15/man
+echo "listen_addresses = '*'" >>"$2"/usr/share/postgresql/15/postgresql.conf.sample
+for program in initdb pg_ctl postgres psql; do ln -s ../lib/postgresql/15/bin/$program "$2/usr/bin/"; done
+`;
+
+/**
+ * Returns the path of a root that has some programs of another root.
+ *
+ * @param finish A script that changes the new root $2; the other one is $1.
+ */
+async function programsOf(
+  from: string,
+  programs: readonly string[],
+  finish = "",
+): Promise<string> {
+  const recipe = programs.join(" ") + COPY_PROGRAMS + finish;
+  return await cached(`${from}-small-${await hash(recipe)}`, async (aside) => {
+    for (const [script, ...words] of [[COPY_PROGRAMS, ...programs], [finish]]) {
+      await must(["sh", "-euc", script!, "sh", from, aside, ...words], { timeout: 120_000 });
+    }
   });
 }
 
@@ -127,7 +190,10 @@ export async function smallRoot(suite: Suite = "bookworm"): Promise<string> {
  * Returns the path of a folder of the cache, which is made when it is missing. One at a time: the tests on both
  * kinds of host run at once. An unfinished folder has another name.
  */
-async function cached(path: string, make: (aside: string) => Promise<void>): Promise<string> {
+export async function cached(
+  path: string,
+  make: (aside: string) => Promise<void>,
+): Promise<string> {
   await Deno.mkdir(`${CACHE}/roots`, { recursive: true });
   using lock = await Deno.open(`${CACHE}/roots/.lock`, { create: true, write: true });
   await lock.lock(true);
