@@ -1,11 +1,11 @@
 /**
- * Installs the program on a host, runs job.ts there (for `--create` create.ts, for `--images` images.ts), and removes everything afterwards.
+ * Installs the program on a host, runs job.ts there (create.ts, images.ts or services.ts where an option of that name is given), and removes everything afterwards.
  *
  * @module
  */
 
 import { must } from "../tests/hosts/command.ts";
-import { helperChroot, jobChroot } from "../tests/hosts/roots.ts";
+import { busyboxRoot, helperChroot, jobChroot } from "../tests/hosts/roots.ts";
 import { runMain } from "./entry.ts";
 import { installForms } from "./forms.ts";
 import { type Options, readOptions, type Task } from "./options.ts";
@@ -13,6 +13,9 @@ import { openContainer, openHere, type Place } from "./place.ts";
 
 /** The chroot that all machines start from. */
 const IMAGE = "bookworm";
+
+/** The tree of the image of a service. */
+const BUSYBOX = "busybox";
 
 /** Time limit of a run, in milliseconds. */
 const PATIENCE = 4 * 3_600_000;
@@ -35,7 +38,8 @@ async function main(): Promise<number> {
       : await openContainer(options.host, packages);
     try {
       const store = isCreate ? place.store : await layChroot(place, options);
-      const task: Task = { ...options, ...forms, store, image: IMAGE, ...peer };
+      const busybox = `${place.store}/${BUSYBOX}`;
+      const task: Task = { ...options, ...forms, store, image: IMAGE, busybox, ...peer };
       await Deno.writeTextFile(`${folder}/task.json`, JSON.stringify(task));
       for (const path of [folder, ...folders]) await place.bring(path);
       return await runBench(place, [
@@ -56,7 +60,8 @@ function workOf({ mode, peer }: Options): readonly [program: string, packages: r
     case "create":
       return ["create", []];
     case "images":
-      return ["images", ["docker-registry"]];
+    case "services":
+      return [mode, ["docker-registry"]];
     default:
       return ["job", peer === "docker" ? ["docker.io", "docker-cli"] : []];
   }
@@ -91,11 +96,12 @@ async function bundle(folder: string, name: string): Promise<void> {
 /** Puts the chroot into the place's store, and returns the store. */
 async function layChroot(place: Place, { storage, mode }: Options): Promise<string> {
   const chroot = await jobChroot();
-  if (mode === "images") {
-    await must(["cp", "--archive", await helperChroot(), place.outerPath(`${place.store}/helper`)]);
-  }
+  const copy = async (tree: string, name: string) =>
+    void await must(["cp", "--archive", tree, place.outerPath(`${place.store}/${name}`)]);
+  if (mode === "images" || mode === "services") await copy(await helperChroot(), "helper");
+  if (mode === "services") await copy(await busyboxRoot(), BUSYBOX);
   if (storage !== "btrfs") {
-    await must(["cp", "--archive", chroot, place.outerPath(`${place.store}/${IMAGE}`)]);
+    await copy(chroot, IMAGE);
     return place.store;
   }
   if (place.btrfs === null) throw new Error("Cannot use btrfs: none can be mounted here");

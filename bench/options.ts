@@ -6,7 +6,7 @@ import type { StorageKind } from "./storage.ts";
 /** The options as they are given. */
 export interface Options {
   readonly host: "trixie" | "bookworm" | "here";
-  readonly mode: "jobs" | "crowd" | "alive" | "create" | "images";
+  readonly mode: "jobs" | "crowd" | "alive" | "create" | "images" | "services";
   readonly rounds: number;
   readonly storage: StorageKind;
   /** Whether each machine gets a disk of its own. */
@@ -31,13 +31,17 @@ export interface Task extends Options {
   readonly forms: readonly Form[];
   readonly store: string;
   readonly image: string;
+  /** Path of a tree of busybox alone, for `--services`. */
+  readonly busybox: string;
   /** Whether the peer is an nspawn-runner, which gets the same configuration. */
   readonly isPeerOurs: boolean;
   readonly notes: readonly string[];
 }
 
 const VALUES = ["host", "rounds", "storage", "only", "peer"];
-const SWITCHES = ["create", "crowd", "alive", "images", "disk", "json"];
+/** What is measured in place of whole jobs. */
+const MODES = ["create", "crowd", "alive", "images", "services"] as const;
+const SWITCHES = [...MODES, "disk", "json"];
 
 /** Reads the command line. */
 export function readOptions(argv: readonly string[]): Options {
@@ -45,7 +49,7 @@ export function readOptions(argv: readonly string[]): Options {
   const unknown = Object.keys(args).filter((name) => ![...VALUES, ...SWITCHES, "_"].includes(name));
   const [wrong] = [...unknown.map((name) => `--${name}`), ...args._.map(String)];
   if (wrong !== undefined) throw new Error(`Cannot understand "${wrong}": see --help`);
-  const modes = (["create", "crowd", "alive", "images"] as const).filter((mode) => args[mode]);
+  const modes = MODES.filter((mode) => args[mode]);
   if (modes.length > 1) throw new Error(`Cannot measure both --${modes.join(" and --")}`);
   const mode = modes[0] ?? "jobs";
   return {
@@ -60,7 +64,7 @@ export function readOptions(argv: readonly string[]): Options {
   };
 }
 
-const ROUNDS = { jobs: 20, alive: 10, crowd: 3, create: 3, images: 10 } as const;
+const ROUNDS = { jobs: 20, alive: 10, crowd: 3, create: 3, images: 10, services: 10 } as const;
 
 function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((word) => word === value);

@@ -11,15 +11,17 @@ export interface Registry {
   close(): Promise<void>;
 }
 
-/** Makes the first image in the folder $1, with the files of the tree $2. */
+/** Makes the first image in the folder $1, with the files of the tree $2; the others are options of umoci-config(1). */
 const MAKE_IMAGE = `
 cd "$1"
 tar --create --file=layer.tar --directory="$2" --numeric-owner --xattrs .
 umoci init --layout=image
 umoci new --image=image:base
 umoci raw add-layer --image=image:base layer.tar
-umoci tag --image=image:base changed
 rm layer.tar
+shift 2
+[ $# = 0 ] || umoci config --image=image:base --no-history "$@"
+umoci tag --image=image:base changed
 `;
 
 /** Adds another layer to the first image in the folder $1. */
@@ -33,8 +35,16 @@ umoci rm --image=image:changed
 umoci raw add-layer --image=image:base --tag=changed layer.tar
 `;
 
-/** Starts a registry with an image of a tree; its files are below the folder. */
-export async function openRegistry(folder: string, tree: string): Promise<Registry> {
+/**
+ * Starts a registry with an image of a tree; its files are below the folder.
+ *
+ * @param config Options of umoci-config(1).
+ */
+export async function openRegistry(
+  folder: string,
+  tree: string,
+  config: readonly string[] = [],
+): Promise<Registry> {
   const address = `127.0.0.1:${freePort()}`;
   await Deno.writeTextFile(
     `${folder}/config.yml`,
@@ -61,7 +71,7 @@ export async function openRegistry(folder: string, tree: string): Promise<Regist
     await server.status;
   };
   try {
-    await succeed(["sh", "-euc", MAKE_IMAGE, "sh", folder, await Deno.realPath(tree)]);
+    await succeed(["sh", "-euc", MAKE_IMAGE, "sh", folder, await Deno.realPath(tree), ...config]);
     await push();
   } catch (error) {
     await close();

@@ -11,7 +11,7 @@ usage() {
 Usage: sudo bench/run.sh [--host trixie|bookworm|here] [--rounds N] [--storage overlay|btrfs|tmpfs]
                          [--disk] [--only WORDS] [--peer PATH|PREFIX|docker] [--json]
        sudo bench/run.sh --crowd | --alive [the same options]
-       sudo bench/run.sh --create | --images [--host trixie|bookworm|here] [--rounds N] [--json]
+       sudo bench/run.sh --create | --images | --services [--host trixie|bookworm|here] [--rounds N] [--json]
 
 Installs nspawn-runner temporarily, as a script and, where a denort can be had, as an executable.
 Prints how long the calls of a job take and how much CPU time, in booted and plain machines,
@@ -22,11 +22,13 @@ compared with the same work by hand, in alternation.
   --create        chroot-create compared with mmdebstrap
   --images        jobs on a pulled image compared with jobs on a chroot; without --host it needs
                   docker-registry, skopeo and umoci here
+  --services      jobs with a service, from an image on the host, compared with jobs without; it
+                  needs the same as --images
   --host HOST     a container that boots Debian 13 or 12 with systemd, or this machine as it is
                   (default: here)
   --rounds N      jobs of each kind, after two that are not counted (default: 20); crowds
-                  (default: 3); prepares beside each number of machines, jobs on images (default:
-                  10); chroots to create, after one that is not counted (default: 3)
+                  (default: 3); prepares beside each number of machines, jobs on images or with a
+                  service (default: 10); chroots to create, after one that is not counted (default: 3)
   --storage KIND  how writes are kept apart from the chroot (default: overlay)
   --disk          each machine has a disk of its own (disk_max)
   --only WORDS    only drivers whose names contain these words, such as "script plain"

@@ -129,6 +129,18 @@ export function imageTargets(samples: Samples): Target[] {
   ];
 }
 
+/** Groups of the benchmark of services. */
+export const SERVICES = { without: "without services", one: "one service" } as const;
+
+/** Milliseconds by which a job may be ready later with a service that listens at once. */
+const SERVICE = 150;
+
+/** Returns the target of a job with a service. */
+export function serviceTarget(samples: Samples): Target {
+  const without = samples.ms(SERVICES.without, "prepare");
+  return target(samples, SERVICES.one, "prepare", without, without + SERVICE);
+}
+
 /** Returns the ratio of chroot-create to mmdebstrap by hand. */
 export function createTarget(samples: Samples): Target {
   const floor = samples.ms(CREATE.raw, CREATE.step);

@@ -4,7 +4,16 @@ import assert from "node:assert/strict";
 import { readOptions } from "../../bench/options.ts";
 import { jsonOf, type Report, tableOf } from "../../bench/report.ts";
 import { quantile, Samples } from "../../bench/samples.ts";
-import { aliveStep, imageTargets, type Ours, PULLED, STEP, targets } from "../../bench/targets.ts";
+import {
+  aliveStep,
+  imageTargets,
+  type Ours,
+  PULLED,
+  SERVICES,
+  serviceTarget,
+  STEP,
+  targets,
+} from "../../bench/targets.ts";
 
 const OURS: readonly Ours[] = [
   { label: "script booted", form: "script", kind: "booted" },
@@ -85,6 +94,15 @@ Deno.test("imageTargets() allow an image 20 ms more than a chroot, and one reque
   assert.deepEqual(found, [[120, true], [170, false], [1000, true]]);
 });
 
+Deno.test("serviceTarget() allows a job 150 ms more with a service", () => {
+  for (const [ms, met] of [[250, true], [251, false]] as const) {
+    const samples = new Samples();
+    samples.add(SERVICES.without, "prepare", { ms: 100, cpu: null });
+    samples.add(SERVICES.one, "prepare", { ms, cpu: null });
+    assert.equal(serviceTarget(samples).met, met);
+  }
+});
+
 function report(): Report {
   const samples = atTheLimits();
   samples.add("script", STEP.start, { ms: 33, cpu: 1 });
@@ -130,11 +148,11 @@ Deno.test("quantile() interpolates, and is NaN without values", () => {
 
 Deno.test("readOptions() of the benchmark knows its modes and refuses anything else", () => {
   assert.deepEqual(
-    [[], ["--crowd"], ["--alive"], ["--create"]].map((words) => {
+    [[], ["--crowd"], ["--alive"], ["--create"], ["--images"], ["--services"]].map((words) => {
       const { mode, rounds } = readOptions(words);
       return `${mode} ${rounds}`;
     }),
-    ["jobs 20", "crowd 3", "alive 10", "create 3"],
+    ["jobs 20", "crowd 3", "alive 10", "create 3", "images 10", "services 10"],
   );
   const { only, peer } = readOptions(["--only", "script plain", "--peer=docker"]);
   assert.deepEqual([only, peer], ["script plain", "docker"]);
