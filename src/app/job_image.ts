@@ -3,6 +3,7 @@
 import type { Chroot } from "../chroots/find/chroot.ts";
 import { findForJob } from "../chroots/find/resolve.ts";
 import type { Config } from "../config/settings.ts";
+import type { ImageOptions } from "../gitlab/image_options.ts";
 import type { Job } from "../gitlab/job.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageRequest } from "../images/request/image_request.ts";
@@ -17,6 +18,7 @@ export type JobImage =
  *
  * @param job Null where a person calls.
  * @param image As the job or the command line names it.
+ * @param options What the job asks for with the image, if that is a service's.
  * @throws {Failure} where it means nothing that the job may use.
  */
 export async function resolveJobImage(
@@ -24,11 +26,12 @@ export async function resolveJobImage(
   config: Config,
   job: Job | null,
   image: string,
+  options?: ImageOptions,
 ): Promise<JobImage> {
   const chroot = await findForJob(host, config, image);
   if (chroot !== null) return { kind: "chroot", chroot };
   const { requestImage } = await import("../images/request/image_request.ts");
-  const request = await requestImage(host, config, job, image);
+  const request = await requestImage(host, config, job, image, options);
   if (request !== null) return { kind: "pulled", request };
   return await refuseUnknown(host, config, image);
 }
@@ -42,13 +45,14 @@ export async function resolveJobImage(
 export async function checkJobImage(
   host: Host,
   config: Config,
-  job: Job,
+  job: Job | null,
   image: string,
+  options?: ImageOptions,
 ): Promise<Chroot | null> {
   const chroot = await findForJob(host, config, image);
   if (chroot !== null) return chroot;
   const { checkRequest } = await import("../images/request/image_request.ts");
-  const isAllowed = await checkRequest(host, config, job, image) !== null;
+  const isAllowed = await checkRequest(host, config, job, image, options) !== null;
   return isAllowed ? null : await refuseUnknown(host, config, image);
 }
 

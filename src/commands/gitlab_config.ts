@@ -1,9 +1,12 @@
 import { chooseMachine } from "../app/choices.ts";
 import type { CommandRun } from "../app/command.ts";
 import { checkJobImage } from "../app/job_image.ts";
+import type { Chroot } from "../chroots/find/chroot.ts";
 import { scriptShell } from "../chroots/find/script_shell.ts";
+import type { Config } from "../config/settings.ts";
 import { configAnswer, type Decisions } from "../gitlab/config_stage.ts";
-import { readJob } from "../gitlab/job.ts";
+import { type Job, readJob } from "../gitlab/job.ts";
+import type { Host } from "../host/host.ts";
 
 /** Answers the config stage. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
@@ -13,10 +16,9 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   let shell: string | undefined;
   if (job !== null) {
     const { name, server } = await chooseMachine(invocation, job);
-    // An image that the job may not use is refused here already, since GitLab Runner retries a failed prepare.
     const chroot = job.image === undefined
       ? undefined
-      : await checkJobImage(host, await load(), job, job.image);
+      : await checkImages(host, await load(), job, job.image);
     decisions = { machine: name, server, chroot: chroot?.name, began };
     // What GitLab Runner writes for bash runs in busybox's sh as well.
     if (chroot !== undefined) shell = chroot === null ? "bash" : await scriptShell(host, chroot);
@@ -24,3 +26,23 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const answer = configAnswer({ hostname: host.hostname(), shell, decisions });
   host.terminal.out(JSON.stringify(answer) + "\n");
 };
+
+/**
+ * Refuses what the job may not use here already, since GitLab Runner retries a failed prepare. Only prepare knows the image
+ * of a job that names none, and the services that belong to that image.
+ */
+async function checkImages(
+  host: Host,
+  config: Config,
+  job: Job,
+  image: string,
+): Promise<Chroot | null> {
+  const chroot = await checkJobImage(host, config, job, image);
+  const defined = chroot?.own.find(({ services }) => services !== undefined)?.services;
+  const services = defined ?? config.services;
+  if (services.length > 0 || job.services.length > 0) {
+    const { checkServices } = await import("../app/service_requests.ts");
+    await checkServices(host, config, job, { services });
+  }
+  return chroot;
+}

@@ -34,6 +34,7 @@ const NO_OPTIONS: ImageOptions = { entrypoint: null, pullPolicies: [], user: nul
  *
  * @param job Null where a person calls.
  * @param image As the job or the command line names it.
+ * @param options What the job asks for with the image, if that is not its own one.
  * @returns Null where no pattern of `pull` allows the image.
  * @throws {Failure} where the host does not grant what the job asks for.
  */
@@ -42,8 +43,9 @@ export async function requestImage(
   config: Config,
   job: Job | null,
   image: string,
+  options?: ImageOptions,
 ): Promise<ImageRequest | null> {
-  const checked = await checkRequest(host, config, job, image);
+  const checked = await checkRequest(host, config, job, image, options);
   if (checked === null) return null;
   const { findCredentials } = await import("./credentials.ts");
   return { ...checked, credentials: await findCredentials(host, job, checked.reference) };
@@ -55,10 +57,10 @@ export async function checkRequest(
   config: Config,
   job: Job | null,
   image: string,
+  options: ImageOptions = job?.imageOptions ?? NO_OPTIONS,
 ): Promise<Omit<ImageRequest, "credentials"> | null> {
   const reference = parseReference(image);
   if (reference === null || !matchesPatterns(config.pull, reference)) return null;
-  const options = job?.imageOptions ?? NO_OPTIONS;
   const { entrypoint, pullPolicies, platform } = options;
   return {
     reference,

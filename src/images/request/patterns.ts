@@ -1,8 +1,8 @@
-/** The patterns of `pull`, which say what images of registries jobs may use. */
+/** The patterns of `pull` and `allowed_services`, which say what images jobs may use. */
 
 import { refused } from "../../failure.ts";
 import { pathGlobRegExp } from "../../text/path_glob.ts";
-import { canonicalName, type Reference } from "./reference.ts";
+import { canonicalName, parseReference, type Reference } from "./reference.ts";
 
 /**
  * Returns whether patterns allow an image: one of them matches, and none of those that begin with `!`. Each is compared
@@ -11,9 +11,27 @@ import { canonicalName, type Reference } from "./reference.ts";
  * @throws {Failure} where one of them is invalid.
  */
 export function matchesPatterns(patterns: readonly string[], reference: Reference): boolean {
-  const names = namesOf(reference);
+  return allowNames("pull", patterns, namesOf(reference));
+}
+
+/**
+ * Returns whether patterns of `allowed_services` allow a service, as {@linkcode matchesPatterns} does for images. A name
+ * that no registry can have may be a chroot's.
+ *
+ * @throws {Failure} where one of them is invalid.
+ */
+export function allowsService(patterns: readonly string[], name: string): boolean {
+  const reference = parseReference(name);
+  return allowNames("allowed_services", patterns, reference === null ? [name] : namesOf(reference));
+}
+
+function allowNames(
+  setting: string,
+  patterns: readonly string[],
+  names: readonly string[],
+): boolean {
   const matches = (pattern: string) => {
-    const expression = pathGlobRegExp(pattern) ?? refusePattern(pattern);
+    const expression = pathGlobRegExp(pattern) ?? refusePattern(setting, pattern);
     return names.some((name) => expression.test(name));
   };
   return patterns.some((pattern) => !pattern.startsWith("!") && matches(pattern)) &&
@@ -21,9 +39,9 @@ export function matchesPatterns(patterns: readonly string[], reference: Referenc
 }
 
 /** To skip it could allow an image that it is meant to exclude. */
-function refusePattern(pattern: string): never {
+function refusePattern(setting: string, pattern: string): never {
   throw refused(
-    `Cannot use pull: ${JSON.stringify(pattern)} is no pattern`,
+    `Cannot use ${setting}: ${JSON.stringify(pattern)} is no pattern`,
     "Correct it in the configuration",
   );
 }

@@ -6,18 +6,31 @@ import { inFolder } from "../recording_host.ts";
 import { scene } from "./fixture.ts";
 
 /** Answers for a job with this image on a host where jobs may pull the images of Docker. */
-async function answer(image: Record<string, unknown>) {
+async function answer(
+  image: Record<string, unknown>,
+  { services = [], definition = "", settings = "" }: {
+    services?: readonly unknown[];
+    definition?: string;
+    settings?: string;
+  } = {},
+) {
   let code = 0;
   let texts: readonly [out: string, err: string] = ["", ""];
   await inFolder(async (folder) => {
     const { host, out, err, processes } = await scene(folder);
     const path = `${folder}/config.toml`;
     const text = await Deno.readTextFile(path);
-    await Deno.writeTextFile(path, `pull = ["docker.io/library/*"]\n${text}`);
+    await Deno.writeTextFile(path, `pull = ["docker.io/library/*"]\n${settings}\n${text}`);
+    await Deno.writeTextFile(`${folder}/bookworm.toml`, definition);
     const response = JSON.parse(await Deno.readTextFile(`${folder}/response.json`));
     const auths = { "https://index.docker.io/v1/": { auth: btoa("me:secret") } };
     const variables = [{ key: "DOCKER_AUTH_CONFIG", value: JSON.stringify({ auths }) }];
-    const changed = { ...response, image, variables: [...response.variables, ...variables] };
+    const changed = {
+      ...response,
+      image,
+      services,
+      variables: [...response.variables, ...variables],
+    };
     await Deno.writeTextFile(`${folder}/response.json`, JSON.stringify(changed));
     code = await main(["gitlab-config"], host);
     assert.equal(processes.length, 0, "nothing is pulled");
@@ -45,4 +58,24 @@ Deno.test("config refuses an image and a pull policy that are not allowed, as a 
   const policy = await answer({ name: "ruby", pull_policy: ["if-not-present"] });
   assert.equal(policy.code, 11);
   assert.match(policy.err, /"if-not-present" of the job: allowed on this host: always\n/);
+});
+
+Deno.test("config refuses a service that the job may not use, as a failed job", async () => {
+  for (const image of ["bookworm", "ruby"]) {
+    const allowed = await answer({ name: image }, { services: [{ name: "redis" }, "bookworm"] });
+    assert.equal(allowed.code, 0, allowed.err);
+    const denied = await answer({ name: image }, { services: [{ name: "quay.io/a" }] });
+    assert.equal(denied.code, 11);
+    assert.match(denied.err, /^nspawn-runner: Cannot start service "quay\.io\/a": cannot use image/m);
+  }
+});
+
+Deno.test("config checks the services of the configuration, or of the chroot's definition instead", async () => {
+  const settings = 'services = [{ name = "quay.io/a" }]\nallowed_services = []';
+  const configured = await answer({ name: "bookworm" }, { settings });
+  assert.equal(configured.code, 11);
+  assert.match(configured.err, /^nspawn-runner: Cannot start service "quay\.io\/a"/m);
+  const definition = 'services = [{ name = "redis" }]';
+  const defined = await answer({ name: "bookworm" }, { settings, definition, services: ["redis"] });
+  assert.equal(defined.code, 0, defined.err);
 });

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { matchesPatterns, patternFor } from "../../../../src/images/request/patterns.ts";
+import {
+  allowsService,
+  matchesPatterns,
+  patternFor,
+} from "../../../../src/images/request/patterns.ts";
 import { parseReference } from "../../../../src/images/request/reference.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
@@ -58,4 +62,19 @@ Deno.test("matchesPatterns() refuses a pattern that it cannot compile", () => {
       message: 'Cannot use pull: "[z-a]" is no pattern',
     });
   }
+});
+
+Deno.test("allowsService() compares names as matchesPatterns() does, also those that only a chroot can have", () => {
+  assert.ok(allowsService(["docker.io/library/*"], "redis:7"));
+  assert.ok(!allowsService(["docker.io/library/*", "!**/redis*"], "redis:7"));
+  assert.ok(!allowsService(["docker.io/library/*"], "Chroot"));
+  assert.ok(!allowsService([], "redis"));
+  for (const name of ["Chroot", "redis", "reg.example:5000/a/b:1", ""]) {
+    assert.ok(allowsService(["**"], name), name);
+  }
+  assert.ok(allowsService(["Ch*"], "Chroot"));
+  assert.throws(() => allowsService(["[z-a]"], "redis"), {
+    kind: "refused",
+    message: 'Cannot use allowed_services: "[z-a]" is no pattern',
+  });
 });
