@@ -66,7 +66,10 @@ Deno.test("config refuses a service that the job may not use, as a failed job", 
     assert.equal(allowed.code, 0, allowed.err);
     const denied = await answer({ name: image }, { services: [{ name: "quay.io/a" }] });
     assert.equal(denied.code, 11);
-    assert.match(denied.err, /^nspawn-runner: Cannot start service "quay\.io\/a": cannot use image/m);
+    assert.match(
+      denied.err,
+      /^nspawn-runner: Cannot start service "quay\.io\/a": cannot use image/m,
+    );
   }
 });
 
