@@ -26,7 +26,7 @@ async function open(
   id: number,
 ): Promise<Job> {
   const folder = await Deno.makeTempDir({ prefix: "custom-executor" });
-  const job = { id, image, script: "", variables: VARIABLES };
+  const job = { id, image, script: "", variables: VARIABLES, services: [] };
   const env = await stageEnvironment(denoHost(), folder, job);
   let jobEnv: Record<string, string> = {};
   const call = (...words: string[]) =>

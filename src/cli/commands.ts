@@ -188,6 +188,12 @@ export const COMMANDS: readonly CommandSpec[] = [
         repeats: true,
         help: "A variable of the job; may be given more than once",
       },
+      {
+        name: "service",
+        value: "IMAGE[=ALIAS]",
+        repeats: true,
+        help: "A service of the job; may be given more than once",
+      },
     ],
     rest: "COMMAND",
     needsRoot: true,

@@ -8,6 +8,7 @@ import {
   fileScript,
   SAMPLE_SCRIPT,
   type SimulatedJob,
+  type SimulatedService,
 } from "../gitlab/simulation.ts";
 import type { Host } from "../host/host.ts";
 
@@ -34,7 +35,17 @@ async function jobOf(host: Host, invocation: Invocation): Promise<SimulatedJob> 
     image: invocation.options["image"] ?? "",
     script: await scriptOf(host, path, invocation.rest),
     variables: Object.fromEntries((invocation.lists["variable"] ?? []).map(parseVariable)),
+    services: (invocation.lists["service"] ?? []).map(parseService),
   };
+}
+
+function parseService(word: string): SimulatedService {
+  const [, name, alias = ""] = word.match(/^([^=]+)(?:=([^]+))?$/) ?? [];
+  if (name !== undefined) return { name, alias };
+  throw usageError(
+    `Cannot use --service ${JSON.stringify(word)}: it is not of the form IMAGE or IMAGE=ALIAS`,
+    "Example: --service postgres:16=db",
+  );
 }
 
 function parseVariable(word: string): [name: string, value: string] {

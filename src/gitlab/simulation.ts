@@ -17,6 +17,15 @@ export interface SimulatedJob {
   readonly script: string;
   /** As in `variables:`. */
   readonly variables: Readonly<Record<string, string>>;
+  /** As in `services:`. */
+  readonly services: readonly SimulatedService[];
+}
+
+/** A service of a simulated job. */
+export interface SimulatedService {
+  readonly name: string;
+  /** Several stand between commas and spaces; empty for none. */
+  readonly alias: string;
 }
 
 /** A name that never resolves (RFC 6761). */
@@ -50,7 +59,7 @@ export async function stageEnvironment(
     CUSTOM_ENV_CI_JOB_ID: String(job.id),
     CUSTOM_ENV_CI_JOB_NAME: "simulate",
     CUSTOM_ENV_CI_JOB_STAGE: "test",
-    CUSTOM_ENV_CI_JOB_SERVICES: "",
+    CUSTOM_ENV_CI_JOB_SERVICES: shortServices(job),
     CUSTOM_ENV_CI_SERVER: "yes",
     CUSTOM_ENV_CI_SERVER_URL: SERVER,
     CUSTOM_ENV_CI_PROJECT_PATH: "simulate/project",
@@ -58,6 +67,17 @@ export async function stageEnvironment(
     CUSTOM_ENV_RUNNER_TEMP_PROJECT_DIR: ".tmp",
     ...(job.image === "" ? {} : { CUSTOM_ENV_CI_JOB_IMAGE: job.image }),
   };
+}
+
+/** CI_JOB_SERVICES has the first alias alone: executors/custom/custom.go. */
+function shortServices({ services }: SimulatedJob): string {
+  if (services.length === 0) return "";
+  return JSON.stringify(services.map(({ name, alias }) => ({
+    name,
+    alias: alias.split(/[, ]/)[0],
+    entrypoint: null,
+    command: null,
+  })));
 }
 
 /** Returns the fields of GitLab's answer to a request for a job that an executor may read. */
@@ -72,7 +92,7 @@ function responseOf(job: SimulatedJob): unknown {
     variables: [["CI_SERVER_URL", SERVER], ...Object.entries(job.variables)]
       .map(([key, value]) => ({ key, value, public: true, masked: false })),
     image: { name: job.image },
-    services: [],
+    services: job.services.map(({ name, alias }) => alias === "" ? { name } : { name, alias }),
   };
 }
 

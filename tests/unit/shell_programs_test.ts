@@ -140,7 +140,7 @@ async function allPrograms(): Promise<Map<string, string>> {
       programs.set(`PROBES ${topic}, outside`, SHARED + asProgram(hostScript));
     }
   }
-  const job = { id: 1, image: "", script: "true", variables: {} };
+  const job = { id: 1, image: "", script: "true", variables: {}, services: [] };
   for (const { name, script } of simulatedStages(job, "/builds")) {
     programs.set(`simulatedStages ${name}`, script);
   }

@@ -47,9 +47,9 @@ Deno.test("parseCommandLine() takes --version before and after a command", () =>
 
 Deno.test("parseCommandLine() collects an option that may be given more than once", () => {
   const { invocation } = command("simulate", "--variable", "A=1", "--variable=B=x y", "--image=x");
-  assert.deepEqual(invocation.lists, { variable: ["A=1", "B=x y"] });
+  assert.deepEqual(invocation.lists, { variable: ["A=1", "B=x y"], service: [] });
   assert.deepEqual(invocation.options, { image: "x" });
-  assert.deepEqual(command("simulate").invocation.lists, { variable: [] });
+  assert.deepEqual(command("simulate").invocation.lists, { variable: [], service: [] });
   assert.match(complaint("simulate", "--variable"), /--variable: its value is missing/);
 });
 

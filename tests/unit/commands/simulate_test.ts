@@ -260,3 +260,32 @@ Deno.test("simulate refuses a variable that Linux passes to no program", async (
   assert.deepEqual([bad.code, bad.stages], [1, []]);
   assert.match(bad.err(), /Cannot simulate variable X: .*128 KiB/);
 });
+
+Deno.test("simulate gives the job its services", async () => {
+  let services: unknown;
+  const during = async (stage: string, _: unknown, folder: string) => {
+    if (stage !== "build_script") return;
+    services = JSON.parse(await Deno.readTextFile(`${folder}/response.json`)).services;
+  };
+  const argv = [
+    "--service",
+    "reg.example:5000/a:1",
+    "--service",
+    "postgres:16=db,a=b",
+    "--",
+    "true",
+  ];
+  assert.equal((await simulate({ argv, during })).code, 0);
+  assert.deepEqual(services, [
+    { name: "reg.example:5000/a:1" },
+    { name: "postgres:16", alias: "db,a=b" },
+  ]);
+});
+
+Deno.test("simulate refuses what is no service", async () => {
+  for (const word of ["=db", "redis=", "="]) {
+    const { code, err, stages } = await simulate({ argv: ["--service", word] });
+    assert.deepEqual([code, stages], [2, []]);
+    assert.match(err(), /it is not of the form IMAGE or IMAGE=ALIAS/);
+  }
+});

@@ -8,7 +8,7 @@ import {
 } from "../../../src/gitlab/simulation.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
-const JOB = { id: 5, image: "", script: "", variables: {} } as const;
+const JOB = { id: 5, image: "", script: "", variables: {}, services: [] } as const;
 
 /** Words that wrong quoting changes or executes. */
 const NASTY = [
@@ -194,5 +194,21 @@ Deno.test("simulatedStages() and stageEnvironment() pass the variables of a job 
     const response = JSON.parse(await Deno.readTextFile(env["JOB_RESPONSE_FILE"]!));
     const own = response.variables.filter(({ key }: { key: string }) => key.startsWith("V"));
     assert.deepEqual(own.map(({ value }: { value: string }) => value), NASTY);
+  });
+});
+
+Deno.test("stageEnvironment() names a job's services in both places, as GitLab Runner does", async () => {
+  await inFolder(async (folder) => {
+    const { host } = recordingHost();
+    const services = [{ name: "postgres:16", alias: "db, pg" }, { name: "redis", alias: "" }];
+    const env = await stageEnvironment(host, folder, { ...JOB, services });
+    const response = JSON.parse(await Deno.readTextFile(env["JOB_RESPONSE_FILE"]!));
+    assert.deepEqual(response.services, [{ name: "postgres:16", alias: "db, pg" }, {
+      name: "redis",
+    }]);
+    assert.deepEqual(JSON.parse(env["CUSTOM_ENV_CI_JOB_SERVICES"]!), [
+      { name: "postgres:16", alias: "db", entrypoint: null, command: null },
+      { name: "redis", alias: "", entrypoint: null, command: null },
+    ]);
   });
 });
