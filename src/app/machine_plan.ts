@@ -19,7 +19,7 @@ import { chrootLine } from "../machines/report/start_report.ts";
 import type { ChosenMachine } from "./choices.ts";
 import { sha256 } from "../text/hash.ts";
 import { runnerBinds } from "./runner_in_machine.ts";
-import { resolveJobImage } from "./job_image.ts";
+import { type JobImage, resolveJobImage } from "./job_image.ts";
 import type { planPulledImage } from "./pulled_image.ts";
 
 /** Who asks for a machine, and for which image. */
@@ -57,8 +57,22 @@ export async function planForJob(
   config: Config,
   request: MachineRequest,
 ): Promise<MachinePlan> {
-  const { machine, job, image } = request;
-  const meant = await resolveJobImage(host, config, job, image);
+  const meant = await resolveJobImage(host, config, request.job, request.image);
+  return await planForImage(host, config, request, meant);
+}
+
+/**
+ * Plans the machine of a job whose image was resolved before.
+ *
+ * @throws {Failure} where the image cannot be pulled, or the host lacks what the job needs.
+ */
+export async function planForImage(
+  host: Host,
+  config: Config,
+  request: MachineRequest,
+  meant: JobImage,
+): Promise<MachinePlan> {
+  const { machine, job } = request;
   const chroot = meant.kind === "chroot" ? meant.chroot : null;
   const defined = settingsFor(config, ...chroot?.own ?? []);
   const overridden = applyOverrides(defined, config.overrides, job?.overrides ?? {});
@@ -144,7 +158,7 @@ function planChroot(
 }
 
 /** Most chroots have no binds, and their jobs pay for no import. */
-async function checkedBinds(host: Host, config: Config, wanted: readonly string[] = []) {
+export async function checkedBinds(host: Host, config: Config, wanted: readonly string[] = []) {
   if (wanted.length === 0) return [];
   const { definedPaths } = await import("../chroots/definition/defined_paths.ts");
   const { adminBinds } = await import("../machines/start/binds.ts");
@@ -276,7 +290,7 @@ export async function planForCheck(
 const TRIAL_LIFETIME = 300;
 
 /** Returns a plan with what all machines of a configuration have in common. */
-function planOf(
+export function planOf(
   config: Config,
   parts: Pick<MachinePlan, "name" | "tree" | "settings" | "job"> & Partial<MachinePlan>,
 ): MachinePlan {
@@ -291,7 +305,7 @@ function planOf(
   };
 }
 
-function baseTree(
+export function baseTree(
   name: string,
   { path, generation, image }: ChrootTree,
   settings: MachineSettings,
@@ -307,7 +321,7 @@ function baseTree(
   };
 }
 
-function plannedJob(
+export function plannedJob(
   host: Host,
   config: Config,
   { machine, job, began }: Pick<MachineRequest, "machine" | "job" | "began">,

@@ -21,22 +21,35 @@ export async function planPulledImage(
   request: ImageRequest,
   interrupt: AbortSignal,
 ): Promise<Pick<MachinePlan, "tree">> {
+  return { tree: await findPulledImage(host, config, request, interrupt, treeOf) };
+}
+
+/**
+ * Obtains an image, and returns a function that makes a tree of it as it is at each call.
+ *
+ * @param shape Makes the tree.
+ */
+export async function findPulledImage(
+  host: Host,
+  config: Config,
+  request: ImageRequest,
+  interrupt: AbortSignal,
+  shape: (request: ImageRequest, image: StoredImage) => BaseTree,
+): Promise<() => Promise<BaseTree>> {
   const obtain = async () => {
     const image = await obtainImage(host, config, request, interrupt);
     refuseManyLayers(request.reference, image.lower.layers);
     return image;
   };
   let stored = await obtain();
-  return {
-    async tree() {
-      if (await host.files.lstat(stored.path) === null) stored = await obtain();
-      return treeOf(request, stored);
-    },
+  return async () => {
+    if (await host.files.lstat(stored.path) === null) stored = await obtain();
+    return shape(request, stored);
   };
 }
 
 /** The setting `user` names a user of chroots; a pulled image has users of its own. */
-function treeOf(request: ImageRequest, { path, lower, config }: StoredImage): BaseTree {
+export function treeOf(request: ImageRequest, { path, lower, config }: StoredImage): BaseTree {
   return {
     ...{ name: request.reference.written, path, lower, generation: null, isImmutable: true },
     user: request.user ?? config.user,

@@ -3,7 +3,8 @@ import type { CommandRun, Invocation } from "../app/command.ts";
 import { findHelperRoot } from "../app/find_helper_root.ts";
 import { interruptible } from "../app/interrupt.ts";
 import { verifyRunner } from "../app/runner_in_machine.ts";
-import { planForJob } from "../app/machine_plan.ts";
+import { resolveJobImage } from "../app/job_image.ts";
+import { type MachineRequest, planForImage } from "../app/machine_plan.ts";
 import { unknownOverrides } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
@@ -24,18 +25,14 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const examined = examineEarly(host, config);
   const image = imageOf(host, invocation, job, config);
   await interruptible(host, async (interrupt) => {
-    const plan = await planForJob(host, config, {
-      machine,
-      job,
-      image,
-      began,
-      interrupt,
-      findHelperRoot,
-    });
+    const request = { machine, job, image, began, interrupt, findHelperRoot };
+    const { plan, services } = await planMachines(host, config, request);
     logJob(host, job, plan);
     const isRecent = host.clock.now() - began < RECENT; // a pull may take minutes
     const ready = await prepareHost(host, plan, interrupt, isRecent ? examined : undefined);
-    const lease = await startMachine(host, plan, ready, interrupt);
+    const lease = services === null
+      ? await startMachine(host, plan, ready, interrupt)
+      : await services.start(plan, ready);
     if (job?.movesFiles) await verifyRunner(host, plan, interrupt);
     host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
     for (const note of ready.network.notes) host.log.info(note);
@@ -43,15 +40,25 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   host.log.info(readyLine(machine.name, host.clock.now() - began));
 };
 
+/** Plans the machine of a job, and those of its services; most jobs have none, and pay for no import. */
+async function planMachines(host: Host, config: Config, request: MachineRequest) {
+  const { job, image } = request;
+  const meant = await resolveJobImage(host, config, job, image);
+  const own = meant.kind === "chroot" ? meant.chroot.own : [];
+  const services = own.find((settings) => settings.services !== undefined)?.services ??
+    config.services;
+  if (services.length + (job?.services.length ?? 0) === 0) {
+    return { plan: await planForImage(host, config, request, meant), services: null };
+  }
+  const { planWithServices } = await import("../app/services.ts");
+  return await planWithServices(host, config, request, meant, services);
+}
+
 /** Milliseconds for which what was found out about the host's network counts. */
 const RECENT = 10_000;
 
 /** Logs what the machine will not have as the job may expect it. */
 function logJob(host: Host, job: Job | null, { folders }: MachinePlan): void {
-  if (job !== null && job.services.length > 0) {
-    const names = job.services.map(({ name }) => name).join(", ");
-    host.log.info(`Services are not started on this runner: ${names}`);
-  }
   if (folders !== undefined && job?.isProtected === undefined) {
     host.log.info(
       "The cache is shared with no other ref: GitLab does not say if this one is protected",

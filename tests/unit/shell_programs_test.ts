@@ -28,11 +28,12 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
 /** Programs after `-c` that are no constants: the constants that they may be, or what else they are. */
 const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
+  "src/app/service_plan.ts healthcheckOf": "a command of an image",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",
 };
 
 /** Programs for bash; all others are for sh. */
-const BASH = /^SAMPLE_SCRIPT$|^simulatedStages /;
+const BASH = /^SAMPLE_SCRIPT$|^WAIT_FOR_PORT_SCRIPT$|^simulatedStages /;
 
 /** A text of src/ that is no program by its name. */
 interface Text {

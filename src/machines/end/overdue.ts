@@ -5,8 +5,15 @@
 
 import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
-import { isOfOtherHost, type Lease, machineId, readLease } from "../record/lease.ts";
+import {
+  isOfOtherHost,
+  type Lease,
+  machineId,
+  readLease,
+  type ServiceRole,
+} from "../record/lease.ts";
 import { lockedMachines, unlessMachineLocked } from "../record/lock.ts";
+import { machinePaths } from "../record/paths.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { parseStat, type ProcessId } from "../../linux/proc.ts";
 
@@ -106,6 +113,9 @@ async function overdueReason(
     return alive.has(keyOf(lease.preparer)) ? null : "its prepare was killed";
   }
   if (wasKilled) return "its prepare or cleanup was killed";
+  if (lease.service !== null && await isAbandoned(host, lease, lease.service, alive)) {
+    return "its job has ended";
+  }
   if (lease.runner !== null) {
     // A living runner calls cleanup itself, and writes to the job's log.
     return alive.has(keyOf(lease.runner))
@@ -116,6 +126,17 @@ async function overdueReason(
   }
   if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";
   return deadlineReason(lease, now, uptime);
+}
+
+/** A service starts when the lease of its job's machine is written, and its job's cleanup ends it. */
+async function isAbandoned(
+  host: Host,
+  { store }: Lease,
+  { job, starter }: ServiceRole,
+  alive: ReadonlySet<string>,
+): Promise<boolean> {
+  if (alive.has(keyOf(starter))) return false;
+  return await host.files.lstat(machinePaths(store, job).lease) === null;
 }
 
 /** The other host ends its machine itself, at the deadline by its own clock. */
@@ -147,9 +168,10 @@ async function livingProcesses(
 ): Promise<Set<string>> {
   const alive = new Set(runner === null ? [] : [keyOf(runner)]);
   const asked = leases.filter((lease) => lease.boot === boot)
-    .flatMap((lease) => [lease.preparer, lease.runner])
-    .filter((process) => process !== null && !alive.has(keyOf(process)));
-  const pids = new Set(asked.map((process) => process!.pid));
+    .flatMap((lease) => [lease.preparer, lease.runner, lease.service?.starter ?? null])
+    .filter((process) => process !== null)
+    .filter((process) => !alive.has(keyOf(process)));
+  const pids = new Set(asked.map(({ pid }) => pid));
   if (pids.size === 0) return alive;
   const text = await readKernel(host, ...[...pids].map((pid) => `/proc/${pid}/stat`));
   // A process name may contain a line break: the remainder of its line names no process with that start.

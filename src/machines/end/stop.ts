@@ -46,12 +46,33 @@ export async function stopMachine(
       return "none";
     }
     if (isOfOtherHost(lease, await machineId(host))) return "none";
-    if (await shouldHold(host, lease) && await holdMachine(host, lease)) return "held";
-    await discardMachine(host, lease);
-    return "removed";
+    const holds = await shouldHold(host, lease);
+    // First, since their machines use folders of this one.
+    await Promise.all(
+      lease.services.map(({ machine }) => stopService(host, lease, machine, holds)),
+    );
+    return await holdOrDiscard(host, lease, holds);
   };
   // GitLab Runner calls cleanup only once: after a failure, the lock's file tells the next housekeeping to finish it.
   return await whileMachineLocked(host, name, stop, true);
+}
+
+async function holdOrDiscard(host: Host, lease: Lease, holds: boolean): Promise<StopResult> {
+  if (holds && await holdMachine(host, lease)) return "held";
+  await discardMachine(host, lease);
+  return "removed";
+}
+
+async function stopService(
+  host: Host,
+  { store }: Lease,
+  machine: MachineName,
+  holds: boolean,
+): Promise<void> {
+  await whileMachineLocked(host, machine, async () => {
+    const lease = await readLease(host, store, machine);
+    if (lease !== null) await holdOrDiscard(host, lease, holds);
+  }, true);
 }
 
 /**

@@ -10,6 +10,55 @@ import {
   type StageServer,
 } from "./stage_server.ts";
 
+/** Sets the command line that starts a server again, with a clean environment and without inheritable capabilities. */
+export const CLEAN_START =
+  `  set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} "$busybox" sh "$folder/${CHANNEL.server}" clean
+  # nspawn leaves capabilities inheritable, which scripts do not need.
+  last=$(cat /proc/sys/kernel/cap_last_cap) # read would get one digit: it reads single bytes, and the file ends after one read
+  inheritable=-cap_0
+  while [ "$last" -gt 0 ]; do
+    inheritable=$inheritable,-cap_$last
+    last=$((last - 1))
+  done
+  ! setpriv --inh-caps="$inheritable" true 2>/dev/null || set -- setpriv --inh-caps="$inheritable" "$@"
+`;
+
+/** Functions of servers that start programs of the machine's own root. */
+export const HELPER_FUNCTIONS = `# Sets program. command -v would find busybox's own.
+find_program() {
+  case $1 in
+    */*)
+      program=$1
+      [ -x "$program" ]
+      return
+      ;;
+  esac
+  IFS=:
+  for program in $PATH; do
+    program=$program/$1
+    [ ! -x "$program" ] || break
+  done
+  unset IFS
+  [ -x "$program" ]
+}
+# Becomes the user in the machine's own root, and runs a command by its full path. Descriptor 9 is that root.
+become_user() {
+  if [ "$uid" -ne 0 ]; then
+    groups=$gid
+    while IFS=: read -r _ _ group members; do
+      case ,$members, in
+        *,"$name",*) groups=$groups,$group ;;
+      esac
+    done </etc/group
+    exec 9</
+    set -- chroot "$root" /usr/bin/setpriv "--regid=$gid" "--groups=$groups" --inh-caps=-all -- \\
+      /usr/bin/nsenter --root=/proc/self/fd/9 "--setuid=$uid" -- "$@"
+  fi
+  # A script that kills its process group does not kill the server.
+  exec setsid "$@"
+}
+`;
+
 /**
  * Runs by the helper root's static busybox, whose shell has all programs that it needs: nothing of the machine's own root
  * runs before the user's script, which may be an image without a shell.
@@ -20,18 +69,9 @@ export const TWO_ROOTS_SERVER_SCRIPT = `#!/bin/sh
 folder=${INSIDE} root=${HELPER_INSIDE}
 busybox=$root/${BUSYBOX}
 if [ $# -eq 0 ]; then
-  set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} "$busybox" sh "$folder/${CHANNEL.server}" clean
-  # nspawn leaves capabilities inheritable, which scripts do not need.
-  last=$(cat /proc/sys/kernel/cap_last_cap) # read would get one digit: it reads single bytes, and the file ends after one read
-  inheritable=-cap_0
-  while [ "$last" -gt 0 ]; do
-    inheritable=$inheritable,-cap_$last
-    last=$((last - 1))
-  done
-  ! setpriv --inh-caps="$inheritable" true 2>/dev/null || set -- setpriv --inh-caps="$inheritable" "$@"
-  exec "$@"
+${CLEAN_START}  exec "$@"
 fi
-${SERVER_FUNCTIONS}
+${HELPER_FUNCTIONS}${SERVER_FUNCTIONS}
 start_again() {
   exec "$busybox" sh "$folder/${CHANNEL.server}" again
 }
@@ -85,39 +125,6 @@ run_in_image() {
     while IFS= read -r line; do set -- "$line" "$@"; done <"$folder/${CHANNEL.environment}"
   fi
   become_user "$busybox" sh -c 'cd / && exec env "$@" 9<&-' sh "$@"
-}
-# Sets program. command -v would find busybox's own.
-find_program() {
-  case $1 in
-    */*)
-      program=$1
-      [ -x "$program" ]
-      return
-      ;;
-  esac
-  IFS=:
-  for program in $PATH; do
-    program=$program/$1
-    [ ! -x "$program" ] || break
-  done
-  unset IFS
-  [ -x "$program" ]
-}
-# Becomes the user in the machine's own root, and runs a command by its full path. Descriptor 9 is that root.
-become_user() {
-  if [ "$uid" -ne 0 ]; then
-    groups=$gid
-    while IFS=: read -r _ _ group members; do
-      case ,$members, in
-        *,"$name",*) groups=$groups,$group ;;
-      esac
-    done </etc/group
-    exec 9</
-    set -- chroot "$root" /usr/bin/setpriv "--regid=$gid" "--groups=$groups" --inh-caps=-all -- \\
-      /usr/bin/nsenter --root=/proc/self/fd/9 "--setuid=$uid" -- "$@"
-  fi
-  # A script that kills its process group does not kill the server.
-  exec setsid "$@"
 }
 # Runs the script as a pulled image runs it: it is the input of a shell, which the image's entrypoint may start.
 run_process() {

@@ -1,14 +1,20 @@
 /** The veth(4) pair between a machine and its host: nspawn makes it, and it ends with the machine's network namespace. */
 
+import type { MachineSettings } from "../../config/settings.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { until } from "../../linux/wait.ts";
 import { interfaceName, ipv4Addresses, ipv6Addresses, MACHINE_INTERFACE } from "./address.ts";
 
+/** How a machine that starts is connected: a part of its specification. */
+export interface Connection {
+  readonly link: Veth | null;
+  readonly onLeader?: ((pid: number) => void) | undefined;
+  readonly settings: Pick<MachineSettings, "prepare_timeout">;
+}
+
 /** A pair of interfaces that a machine will have. */
 export interface Veth {
-  /** Seconds that its setup may take. */
-  readonly timeout: number;
   /** The name of the host's interface. */
   readonly name: string;
   /** Commands of `ip -batch`, in the host's network namespace and in the machine's. */
@@ -22,15 +28,13 @@ export interface Veth {
  *
  * @param range The IPv4 addresses of all machines.
  * @param ipv6 Whether the machine also has an IPv6 address.
- * @param timeout Seconds that the setup may take.
  */
-export function vethFor(range: string, slot: number, ipv6: boolean, timeout: number): Veth {
+export function vethFor(range: string, slot: number, ipv6: boolean): Veth {
   const name = interfaceName(slot);
   const four = ipv4Addresses(range, slot);
   const six = ipv6Addresses(slot);
   return {
     name,
-    timeout,
     outside: [
       `link set ${name} multicast off up`,
       `address replace ${four.gateway} peer ${four.own} dev ${name}`,
@@ -90,7 +94,7 @@ printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" ip -batch -
 /**
  * Starts a machine and sets up its interfaces as soon as nspawn has made them, while the machine boots.
  *
- * @param link Null for a machine without interfaces.
+ * @param spec `link` is null for a machine without interfaces.
  * @param findLeader Returns the machine's PID 1; null as long as there is none.
  * @param start Starts the machine; ends when it is ready.
  * @returns The result of `start`.
@@ -98,11 +102,11 @@ printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" ip -batch -
  */
 export async function connectWhileStarting<T>(
   host: Host,
-  link: Veth | null,
+  spec: Connection,
   findLeader: () => Promise<number | null>,
   start: () => Promise<T>,
 ): Promise<T> {
-  if (link === null) return await start();
+  if (spec.link === null && spec.onLeader === undefined) return await start();
   const ended = new AbortController();
   let hasStarted = false;
   const starting = start().then((started) => { // begins at once; the setup runs in parallel
@@ -111,7 +115,7 @@ export async function connectWhileStarting<T>(
   });
   // A started machine has a PID 1: where none is found after the start, none will be.
   const find = async () => [hasStarted, await findLeader()] as const;
-  const connecting = connect(host, link, find, ended.signal)
+  const connecting = connect(host, spec, find, ended.signal)
     .then(() => null, (error: unknown) => error);
   try {
     const started = await starting;
@@ -126,13 +130,14 @@ export async function connectWhileStarting<T>(
 
 async function connect(
   host: Host,
-  { name, timeout, outside, inside }: Veth,
+  { link, onLeader, settings }: Connection,
   find: () => Promise<readonly [hasStarted: boolean, leader: number | null]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const end = host.clock.monotonic() + timeout * 1000;
+  const timeout = settings.prepare_timeout * 1000;
+  const end = host.clock.monotonic() + timeout;
   let leader: number | null = null;
-  await until(host, { timeout: timeout * 1000, signal }, async () => {
+  await until(host, { timeout, signal }, async () => {
     const [hasStarted, found] = await find();
     leader = found;
     return leader !== null || hasStarted;
@@ -141,6 +146,18 @@ async function connect(
   if (leader === null) {
     throw hostFailure("Cannot connect the machine to its network: its PID 1 is unknown");
   }
+  onLeader?.(leader);
+  if (link !== null) await connectLink(host, link, leader, end, signal);
+}
+
+/** @param end The latest end of the setup, by the monotonic clock. */
+async function connectLink(
+  host: Host,
+  { name, outside, inside }: Veth,
+  leader: number,
+  end: number,
+  signal: AbortSignal,
+): Promise<void> {
   const batches = [outside.join("\n"), inside.join("\n")];
   const tries = Math.ceil(Math.max(0, end - host.clock.monotonic()) / CHECK_INTERVAL);
   const words = [name, `${leader}`, ...batches, `${host.pid()}`, `${tries}`];

@@ -41,6 +41,8 @@ export interface MachineSpec {
   readonly resolvConf: string | null;
   /** Its veth link to the host; null where it has none. */
   readonly link: Veth | null;
+  /** Called with its PID 1 as soon as that runs, in a network namespace of its own where it has one. */
+  readonly onLeader?: ((pid: number) => void) | undefined;
   /** Seconds after which it is ended. */
   readonly lifetime: number;
   /** nspawn's options for its time zone. */

@@ -28,6 +28,8 @@ export const CHANNEL = {
   entrypoint: "entrypoint",
   /** The program that starts the script as such a process. */
   start: "start",
+  /** The last output of a service: one after the other is filled, the one that was written last is the newer one. */
+  logs: ["log.0", "log.1"],
 } as const;
 
 /** The line that the server reports first. */
@@ -44,3 +46,17 @@ export const STAGE_CGROUP = "stage";
 
 /** Seconds between SIGTERM and SIGKILL for what a stage has left running, and for a stage that is cancelled. */
 export const STOP_SECONDS = 2;
+
+/** What the program of a service reports, each with a text after it. */
+export const SERVICE_REPORTS = {
+  /** Why it cannot start. */
+  failed: "cannot start",
+  /** Its exit code. */
+  exited: "exited",
+} as const;
+
+/** The line that tells that the test of a service's health succeeded. */
+export const SERVICE_HEALTHY = "healthy";
+
+/** The line that tells that the program of a service runs. */
+export const SERVICE_STARTED = "started";

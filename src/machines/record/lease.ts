@@ -74,6 +74,30 @@ export interface Lease {
   readonly leader: Leader | null;
   /** Until when its writes are kept for inspection, as ISO 8601; null for a machine that has not ended. */
   readonly held: string | null;
+  /** The machines of the job's services, which end with this one. */
+  readonly services: readonly JobService[];
+  /** What makes it a service of a job; null for the machine of a job. */
+  readonly service: ServiceRole | null;
+}
+
+/** A service of a job, as the lease of the job's machine names it. */
+export interface JobService {
+  readonly machine: MachineName;
+  /** The names by which the job reaches it. */
+  readonly aliases: readonly string[];
+}
+
+/** The part of a lease that only machines of services have. */
+export interface ServiceRole {
+  /** The machine of its job. */
+  readonly job: MachineName;
+  readonly aliases: readonly string[];
+  /** The image as the job names it. */
+  readonly image: string;
+  /** Whether its program reports to the host; false where its systemd starts what serves. */
+  readonly reports: boolean;
+  /** The process that starts the job's machines: the job's lease may be written after this one. */
+  readonly starter: ProcessId;
 }
 
 /**
@@ -301,6 +325,8 @@ const DEFAULTS = {
   network: { kind: "host" },
   deadlineUptime: null,
   host: null,
+  services: [],
+  service: null,
 } as const;
 
 /** Checked since a lease may have been edited, or be of another version. */

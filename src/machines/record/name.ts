@@ -27,6 +27,22 @@ export function machineName(id: string, server: string | undefined): MachineName
   );
 }
 
+/**
+ * Returns the name of the machine of a job's service.
+ *
+ * @param job The job's machine.
+ * @param number From 1, in the order of the job's services.
+ * @throws {Failure} of usage where the job's id is too long.
+ */
+export function serviceName(job: MachineName, number: number): MachineName {
+  const name = `service-${idOf(job)}-${number}`;
+  if (isMachineName(name)) return name;
+  throw usageError(
+    `Cannot start a service of machine ${job}: the job's id is too long`,
+    "Use an id of at most 48 characters",
+  );
+}
+
 /** Returns the name under which the writes of an ended machine are kept; no running machine has such a name. */
 export function heldName(machine: MachineName): MachineName {
   return `held-${idOf(machine)}`.slice(0, 64).replace(/[-.]+$/, "") as MachineName;

@@ -16,6 +16,8 @@ export interface MachinePaths {
   readonly disk: string;
   /** The files of this program that the machine may write: on its own disk where its writes are limited. */
   readonly own: string;
+  /** The folders that its services see as well. */
+  readonly shared: string;
   /** The programs that enter it, where it has copies of them: no machine sees them. */
   readonly tools: string;
   /** The files of its channel, read-only for the machine. Scripts hold tokens, so they are never on a disk. */
@@ -39,6 +41,7 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     folder,
     disk: diskOf(folder),
     own,
+    shared: join(folder, "shared"),
     tools: join(folder, "tools"),
     stage: join(RUNTIME_FOLDER, name),
     stageLock: join(RUNTIME_FOLDER, `${name}.stage`),

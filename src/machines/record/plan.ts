@@ -2,7 +2,7 @@
 
 import type { MachineSettings } from "../../config/settings.ts";
 import type { Bind, ProjectFolders } from "./caches.ts";
-import type { UsedChroot } from "./lease.ts";
+import type { JobService, UsedChroot } from "./lease.ts";
 import type { MachineName } from "./name.ts";
 import type { NetworkPlan } from "./network.ts";
 
@@ -39,6 +39,31 @@ export interface MachinePlan {
   /** Other files and folders of the host. */
   readonly binds: readonly Bind[];
   readonly networks: NetworkPlan;
+  /** The services of the job, whose machines share folders with this one. */
+  readonly services?: readonly JobService[];
+  /** What the machine of a service has in addition. */
+  readonly service?: ServicePlan;
+}
+
+/** What makes a machine one of a job's services. */
+export interface ServicePlan {
+  /** The machine of the job. */
+  readonly job: MachineName;
+  readonly aliases: readonly string[];
+  /** The image as the job names it. */
+  readonly image: string;
+  /** Whether a program of its own serves; false where its systemd starts what serves. */
+  readonly hasProgram: boolean;
+  /** What it shares with the machine of the job. */
+  readonly shared: SharedParts;
+}
+
+/** What the machines of one job share. */
+export interface SharedParts {
+  /** The first of their user ids; null where they share the host's. */
+  readonly ids: number | null;
+  /** The folders of builds and of the cache. */
+  readonly binds: readonly Bind[];
 }
 
 /** What a machine starts from: the tree of a chroot, or a pulled image. */
@@ -55,6 +80,21 @@ export interface BaseTree extends UsedChroot {
   readonly helper: HelperRoot | null;
   /** How scripts of a pulled image are started; null where a shell reads them as files. */
   readonly process: ImageProcess | null;
+  /** The program that runs instead of scripts; absent for none. */
+  readonly program?: ServiceProgram;
+}
+
+/** The program of a service. */
+export interface ServiceProgram {
+  /** The program and its arguments: at least one word. */
+  readonly words: readonly string[];
+  /** `NAME=VALUE`, the last one of a name counts. It may contain secrets that the job passes to its service. */
+  readonly environment: readonly string[];
+  readonly workingDir: string;
+  /** The command that tests its health; empty for none. */
+  readonly healthcheck: readonly string[];
+  /** The ports on which its image listens, each as `PORT/PROTOCOL`. */
+  readonly ports: readonly string[];
 }
 
 /** A tree with git and gitlab-runner, which a machine sees read-only beside its own root. */

@@ -1,5 +1,6 @@
 /** Makes the storage and the files of a reserved machine, and the specification by which a supervisor starts it. */
 
+import { basename, join } from "@std/path/posix";
 import type { Limits } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
 import { timezoneOptions } from "../../linux/time_zone.ts";
@@ -22,7 +23,7 @@ import type { Bind } from "../record/caches.ts";
 import type { Lease } from "../record/lease.ts";
 import { isPulledImage } from "../record/lower.ts";
 import { machinePaths } from "../record/paths.ts";
-import type { MachinePlan } from "../record/plan.ts";
+import type { MachinePlan, SharedParts } from "../record/plan.ts";
 import { storageOf } from "../storage/choose.ts";
 import { upperLayerIn } from "../storage/overlay.ts";
 import { hostsFile } from "./hosts_file.ts";
@@ -40,6 +41,7 @@ export async function buildMachine(
   reservation: Reservation,
   network: ChosenNetwork,
   interrupt: AbortSignal,
+  observer: StartObserver = {},
 ): Promise<MachineSpec> {
   const { name, settings, job } = plan;
   const { lease, tree } = reservation;
@@ -53,9 +55,15 @@ export async function buildMachine(
     timezoneOptions(host, chroot.path),
   ]);
   await createStorage(host, reservation, interrupt);
+  const shared = await sharedBinds(host, plan, reservation);
+  observer.onStorage?.({ ids, binds: shared });
+  const binds = [
+    ...await createFiles(host, plan, reservation, bootMasks, network),
+    ...shared.filter((bind) => !reservation.binds.includes(bind)),
+  ];
   return {
-    ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone },
-    binds: await createFiles(host, plan, reservation, bootMasks, network),
+    ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone, binds },
+    onLeader: observer.onLeader,
     helper: tree.helper,
     root: storageOf(lease.storage).root(chroot.lower, paths.folder, ids, layer),
     network: lease.network.kind,
@@ -63,6 +71,27 @@ export async function buildMachine(
     link: vethOf(plan, lease, network),
     lifetime: job.lifetime,
   };
+}
+
+/**
+ * Returns the binds of the folders that the machine of a job shares with its services. A folder that no bind has yet is made
+ * beside the machine's other writes; the machines have the same user ids, so that its files need no other owners.
+ */
+async function sharedBinds(
+  host: Host,
+  { name, owned, services = [] }: MachinePlan,
+  { lease: { store, ids }, binds }: Reservation,
+): Promise<Bind[]> {
+  if (services.length === 0) return [];
+  const { shared } = machinePaths(store, name);
+  return await Promise.all(owned.map(async (to) => {
+    const bound = binds.find((bind) => bind.to === to);
+    if (bound !== undefined) return bound;
+    const from = join(shared, basename(to));
+    await host.files.makeDirectory(from, 0o755);
+    if (ids !== null) await host.files.chown(from, ids, ids);
+    return { from, to, readOnly: false, keepsDiskOwners: false };
+  }));
 }
 
 async function createStorage(
@@ -84,6 +113,14 @@ async function createStorage(
   await makeImageFolders(host, upperLayerIn(folder), ids);
 }
 
+/** Is called while a machine starts. */
+export interface StartObserver {
+  /** Its storage is made: its services can start. */
+  readonly onStorage?: (shared: SharedParts) => void;
+  /** Its PID 1 runs: its network namespace exists. */
+  readonly onLeader?: (pid: number) => void;
+}
+
 /** Makes the program's own files that the machine sees, and returns all of its binds. */
 async function createFiles(
   host: Host,
@@ -101,7 +138,12 @@ async function createFiles(
     ...threadLimit(lease, settings.limits),
   ];
   const channel = { user, ids, owned, environment, limited: diskMax !== null };
-  if (tree.helper === null) {
+  const own: Bind[] = [];
+  if (tree.program !== undefined) {
+    const { openServiceChannel } = await import("../exec/service_channel.ts");
+    const service = { tree: tree.path, program: tree.program };
+    own.push(...await openServiceChannel(host, paths, service, channel));
+  } else if (tree.helper === null) {
     await openChannel(host, paths, { ...channel, server: ONE_ROOT_SERVER });
   } else {
     const { openTwoRootChannel } = await import("../exec/two_root_channel.ts");
@@ -112,12 +154,12 @@ async function createFiles(
   if (changesTree) return binds; // what is written to /etc/hosts belongs to the tree
   const hosts = await hostsFile(host, tree.path, paths, name, settings.extra_hosts);
   if (ids !== null) await host.files.chown(hosts.from, ids, ids);
-  const own = manager === null ? [hosts] : [hosts, await writeUserManager(host, paths, manager)];
-  if (tree.helper !== null) {
+  if (manager !== null) own.push(await writeUserManager(host, paths, manager));
+  if (tree.helper !== null && tree.program === undefined) {
     const { networkFilesOfHelper } = await import("./helper_mounts.ts");
     own.push(...await networkFilesOfHelper(host, hosts.from, network));
   }
-  return [...own, ...binds];
+  return [hosts, ...own, ...binds];
 }
 
 /**
@@ -130,11 +172,9 @@ function threadLimit({ supervisor }: Lease, { cpu_quota }: Limits): string[] {
 }
 
 function vethOf(
-  { networks, settings }: MachinePlan,
+  { networks }: MachinePlan,
   { network }: Lease,
   { ipv6 }: ChosenNetwork,
 ): Veth | null {
-  return network.kind === "private"
-    ? vethFor(networks.network_range, network.slot, ipv6, settings.prepare_timeout)
-    : null;
+  return network.kind === "private" ? vethFor(networks.network_range, network.slot, ipv6) : null;
 }

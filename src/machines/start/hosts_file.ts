@@ -9,6 +9,9 @@ import type { MachinePaths } from "../record/paths.ts";
 
 const HOSTS_PATH = "/etc/hosts";
 
+/** Its name among the files that the machine may write. */
+const HOSTS_FILE = "hosts";
+
 /** Bytes; a larger file is not copied. */
 const MAX_SIZE = 65_536;
 
@@ -26,7 +29,7 @@ export async function hostsFile(
   name: string,
   extra: readonly string[],
 ): Promise<Bind> {
-  const from = join(paths.own, "hosts");
+  const from = join(paths.own, HOSTS_FILE);
   const [own, ofHost] = await Promise.all([readHosts(host, tree), namesOfHost(host)]);
   const configured = extra.map((one) => one.replace(/^([^:]*):(.*)$/, "$2\t$1\n")).join("");
   await host.files.write(from, `${configured}${own}127.0.1.1\t${name}\n${ofHost}`, 0o644);
@@ -56,4 +59,18 @@ async function namesOfHost(host: Host): Promise<string> {
     isAddress(address) && !LOCAL.test(address) && name !== undefined
   )
     .map(([address, ...names]) => `${address}\t${names.join(" ")}\n`).join("");
+}
+
+/**
+ * Puts further lines before those of a machine's hosts file. The machine runs, but nothing in it that needs them: the file
+ * stays the same one, since it is bind-mounted.
+ */
+export async function addHosts(
+  host: Host,
+  { own }: MachinePaths,
+  lines: readonly string[],
+): Promise<void> {
+  const path = join(own, HOSTS_FILE);
+  const text = await host.files.read(path) ?? "";
+  await host.files.write(path, `${lines.map((line) => `${line}\n`).join("")}${text}`, 0o644);
 }

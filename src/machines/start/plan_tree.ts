@@ -123,7 +123,8 @@ async function ownersOf(
   storage: Storage,
   interrupt: AbortSignal,
 ): Promise<FileOwners> {
-  const { settings: { private_users }, store } = plan;
+  const { store } = plan;
+  const private_users = privateUsersOf(plan);
   const { boot } = ready.kernel;
   if (private_users === "off") return { kind: "host" };
   if (storage.kind === "tree") {
@@ -157,6 +158,12 @@ async function ownersOf(
     throw cannotOwnIds("other machines had them since the host started");
   }
   return { kind: "host" };
+}
+
+/** A service has the user ids of its job's machine, since both write to the same folders. */
+function privateUsersOf({ settings: { private_users }, service }: MachinePlan) {
+  if (service === undefined || private_users === "required") return private_users;
+  return service.shared.ids === null ? "off" : "required";
 }
 
 function cannotOwnIds(reason: string): Error {

@@ -12,6 +12,7 @@ import {
   leasesOfHost,
   machineId,
   otherHostFailure,
+  type ServiceRole,
   writeLease,
 } from "../record/lease.ts";
 import { whileReserving } from "../record/lock.ts";
@@ -153,7 +154,7 @@ function newLease(
     booted,
     shell: settings.shell,
     user,
-    ...idsFor(owners, taken),
+    ...idsFor(owners, taken, plan.service?.shared.ids ?? null),
     network: network.kind === "private"
       ? { kind: "private", slot: freeSlot(plan.networks, taken.leases, kernel.links) }
       : { kind: network.kind },
@@ -163,6 +164,8 @@ function newLease(
     preparer: parseStat(kernel.stat),
     leader: null,
     held: null,
+    services: plan.services ?? [],
+    service: serviceRole(plan, kernel.stat),
   };
 }
 
@@ -178,9 +181,21 @@ function jobFields(job: PlannedJob, now: number) {
   };
 }
 
-function idsFor(owners: FileOwners, taken: Taken): Pick<Lease, "ids" | "layer"> {
+function serviceRole({ service }: MachinePlan, stat: string): ServiceRole | null {
+  const starter = parseStat(stat);
+  if (service === undefined || starter === null) return null;
+  const { job, aliases, image } = service;
+  return { job, aliases, image, reports: service.hasProgram, starter };
+}
+
+/** @param shared The ids of the job's machine, for the machine of a service. */
+function idsFor(
+  owners: FileOwners,
+  taken: Taken,
+  shared: number | null,
+): Pick<Lease, "ids" | "layer"> {
   if (owners.kind === "host") return { ids: null, layer: null };
-  const ids = freeIds(taken);
+  const ids = shared ?? freeIds(taken);
   return { ids, layer: owners.kind === "shifted" ? join(owners.layers, `${ids}`) : null };
 }
 

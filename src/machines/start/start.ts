@@ -17,7 +17,7 @@ import { idOf } from "../record/name.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { markStore } from "../record/store_owner.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
-import { buildMachine } from "./build.ts";
+import { buildMachine, type StartObserver } from "./build.ts";
 import type { PreparedHost } from "./prepare_host.ts";
 import { type Reservation, reserve } from "./reserve.ts";
 import { verifyMachine } from "./verify.ts";
@@ -26,6 +26,7 @@ import { verifyMachine } from "./verify.ts";
  * Starts a machine, and waits until commands can run in it. First removes a dead machine of that name. After a
  * failure or an interrupt, removes everything that was made.
  *
+ * @param observer Is called while the machine starts.
  * @returns The machine's lease.
  * @throws {Failure} of the host, also where a machine of that name is alive.
  */
@@ -34,6 +35,7 @@ export async function startMachine(
   plan: MachinePlan,
   prepared: PreparedHost,
   interrupt: AbortSignal,
+  observer: StartObserver = {},
 ): Promise<Lease> {
   const { kernel: { boot, mounts }, supervisor } = prepared;
   // Also checked before the lock is taken: if this process were killed while it holds the lock, the next housekeeping
@@ -53,7 +55,7 @@ export async function startMachine(
     await markStore(host, plan.store, mounts);
     const reservation = await reserve(host, plan, prepared, interrupt);
     try {
-      return await startReserved(host, plan, reservation, prepared, interrupt);
+      return await startReserved(host, plan, reservation, prepared, interrupt, observer);
     } catch (error) {
       await undo(host, reservation.lease);
       throw interrupt.aborted ? interrupted(plan) : error;
@@ -67,14 +69,15 @@ async function startReserved(
   reservation: Reservation,
   { supervisor, network }: PreparedHost,
   interrupt: AbortSignal,
+  observer: StartObserver,
 ): Promise<Lease> {
   const { lease, tree } = reservation;
   plan.onReserved?.(tree);
-  const spec = await buildMachine(host, plan, reservation, network, interrupt);
+  const spec = await buildMachine(host, plan, reservation, network, interrupt, observer);
   host.log.step(`Starting machine ${plan.name} from ${tree.path}`);
   const init = await supervisor.start(host, spec, lease, interrupt);
   const leader = await verifyMachine(host, init, spec, tree);
-  if (spec.helper !== null) {
+  if (spec.helper !== null && tree.program === undefined) {
     const { mountInHelper } = await import("./helper_mounts.ts");
     await mountInHelper(host, spec.paths, leader, spec.ids);
   }

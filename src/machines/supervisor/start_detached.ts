@@ -26,7 +26,7 @@ export async function startDetached(
   const wait = async () => await waitUntilReady(host, start) ?? await failStart(host, start);
   return await connectWhileStarting(
     host,
-    spec.link,
+    spec,
     findPid,
     () => reportWhileStarting(host, spec, lease, findPid, wait),
   );

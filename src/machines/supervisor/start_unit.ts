@@ -35,7 +35,7 @@ export async function startMachineUnit(
   const start = () => startUnit(host, spec, signal);
   const init = await connectWhileStarting(
     host,
-    spec.link,
+    spec,
     findPid,
     () => reportWhileStarting(host, spec, lease, findPid, start),
   );

@@ -143,6 +143,8 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     preparer: null,
     leader: null,
     held: null,
+    services: [],
+    service: null,
     ...changes,
   };
 }
@@ -154,6 +156,7 @@ export function pathsIn(folder: string): MachinePaths {
     folder,
     disk: `${folder}/disk`,
     own: `${folder}/own`,
+    shared: `${folder}/shared`,
     tools: `${folder}/tools`,
     stage: `${folder}/stage`,
     stageLock: `${folder}/stage.lock`,

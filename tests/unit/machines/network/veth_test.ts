@@ -1,22 +1,34 @@
 /** The link of a machine; that it carries packets is shown in tests/integration/network_test.ts. */
 
 import assert from "node:assert/strict";
-import { connectWhileStarting, vethFor } from "../../../../src/machines/network/veth.ts";
+import {
+  type Connection,
+  connectWhileStarting,
+  type Veth,
+  vethFor,
+} from "../../../../src/machines/network/veth.ts";
 import type { Argv, Host } from "../../../../src/host/host.ts";
 import { skip } from "../../../skip.ts";
 import { recordingHost } from "../../recording_host.ts";
 
 Deno.test("vethFor() has IPv6 addresses only where the host has a route for IPv6", () => {
-  const four = vethFor("10.231.0.0/19", 3, false, 10);
+  const four = vethFor("10.231.0.0/19", 3, false);
   assert.equal(four.name, "nr-3");
   assert.ok(![...four.outside, ...four.inside].some((command) => command.includes("::")));
   assert.ok(![...four.outside, ...four.inside].some((command) => command.includes(" add ")));
-  const both = vethFor("10.231.0.0/19", 3, true, 10);
+  const both = vethFor("10.231.0.0/19", 3, true);
   assert.ok(both.inside.includes("address replace fd6e:7370:6177::5/128 dev eth0 nodad"));
 });
 
+function connection(veth: Partial<Veth>, prepare_timeout: number): Connection {
+  return {
+    link: { ...vethFor("10.231.0.0/19", 3, false), ...veth },
+    settings: { prepare_timeout },
+  };
+}
+
 /** A link that no nspawn makes. */
-const LINK = { ...vethFor("10.231.0.0/19", 3, false, 60), name: "nr-of-nobody" };
+const LINK = connection({ name: "nr-of-nobody" }, 60);
 
 /** More than the kernel has: PID_MAX_LIMIT. */
 const NOBODY = 4_194_305;
@@ -29,7 +41,7 @@ function waitedFor(): Host {
 }
 
 Deno.test("connectWhileStarting() waits no longer than its timeout", async () => {
-  const link = { ...LINK, timeout: 0.05 };
+  const link = connection(LINK.link!, 0.05);
   const connecting = connectWhileStarting(waitedFor(), link, found, () => Promise.resolve());
   await assert.rejects(connecting, { message: /interface nr-of-nobody did not appear in time/ });
 });
@@ -94,7 +106,7 @@ async function withNetworks(
   }
 }
 
-const OWN = vethFor("10.231.0.0/19", 3, false, 20);
+const OWN = connection({}, 20);
 
 const both = "connectWhileStarting() gives both ends their addresses once the machine has a PID 1";
 Deno.test(both, async () => {

@@ -93,7 +93,7 @@ Deno.test("standalone.start() waits until the machine's systemd has booted, from
 
 Deno.test("standalone.start() connects a machine by the PID 1 that is a child of nspawn", async () => {
   await inFolder(async (folder) => {
-    const link = vethFor("10.231.0.0/19", 3, false, 10);
+    const link = vethFor("10.231.0.0/19", 3, false);
     const { started, processes } = await start(folder, {}, 1, never, link);
     await started;
     const { argv } = processes.find(({ argv }) => argv.includes("nr-3"))!;

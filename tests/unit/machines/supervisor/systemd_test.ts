@@ -202,7 +202,7 @@ Deno.test("systemd.start() continues when the slice cannot be limited, and logs 
 
 Deno.test("systemd.start() connects a machine by the PID 1 that machined records", async () => {
   const { started, processes } = start({
-    spec: specOf({ link: vethFor("10.231.0.0/19", 3, false, 10) }),
+    spec: specOf({ link: vethFor("10.231.0.0/19", 3, false) }),
   });
   await started;
   const { argv } = processes.find(({ argv }) => argv[4] === "nr-3")!;

@@ -1,0 +1,271 @@
+/** Starts the machine of a job together with those of its services. */
+
+import { join } from "@std/path/posix";
+import { hostFailure, messageOf } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { until } from "../linux/wait.ts";
+import { removeMachine } from "../machines/end/stop.ts";
+import { connectPeers, peerAddresses } from "../machines/network/peers.ts";
+import { CHANNEL } from "../machines/record/channel.ts";
+import { type Lease, readLease } from "../machines/record/lease.ts";
+import { whileMachineLocked } from "../machines/record/lock.ts";
+import { machinePaths } from "../machines/record/paths.ts";
+import type { MachinePlan, SharedParts } from "../machines/record/plan.ts";
+import type { StartObserver } from "../machines/start/build.ts";
+import { addHosts } from "../machines/start/hosts_file.ts";
+import type { PreparedHost } from "../machines/start/prepare_host.ts";
+import { startMachine } from "../machines/start/start.ts";
+import { readServiceState } from "../machines/services/state.ts";
+import { refuseTakenPorts } from "./service_ports.ts";
+import type { PlannedService } from "./service_plan.ts";
+
+/** The machines of a job, which run. */
+export interface StartedJob {
+  readonly lease: Lease;
+  /** In the order of the job's services. */
+  readonly services: readonly StartedService[];
+}
+
+/** A service whose machine runs, and whose program was told to start. */
+export interface StartedService {
+  readonly planned: PlannedService;
+  readonly lease: Lease;
+  /** The address by which the job reaches it. */
+  readonly address: string;
+}
+
+/** The name by which services reach the machine of their job. */
+const JOB_ALIAS = "build";
+
+/**
+ * Starts the machine of a job and those of its services at once, connects them, and lets the programs of the services run.
+ * After a failure or an interrupt, removes all of them.
+ *
+ * @throws {Failure} as {@linkcode startMachine} does, for any of the machines.
+ */
+export async function startWithServices(
+  host: Host,
+  job: MachinePlan,
+  services: readonly PlannedService[],
+  prepared: PreparedHost,
+  interrupt: AbortSignal,
+): Promise<StartedJob> {
+  if (prepared.network.kind === "host") await refuseTakenPorts(host, services);
+  const failed = new AbortController();
+  const stop = () => failed.abort();
+  interrupt.addEventListener("abort", stop);
+  try {
+    const starts = startAll(host, withServices(job, services), services, prepared, failed.signal);
+    const leases = await allOrUndo(host, starts.machines, starts.connected, stop);
+    const [lease, ...others] = leases;
+    return {
+      lease: lease!,
+      services: services.map((planned, index) => ({
+        planned,
+        lease: others[index]!,
+        address: addressesOf(prepared, job, others[index]!, index + 1).ipv4,
+      })),
+    };
+  } finally {
+    interrupt.removeEventListener("abort", stop);
+  }
+}
+
+function withServices(job: MachinePlan, services: readonly PlannedService[]): MachinePlan {
+  return {
+    ...job,
+    services: services.map(({ plan, aliases }) => ({ machine: plan.name, aliases })),
+  };
+}
+
+/** A value that another task will have. */
+interface Later<T> {
+  readonly value: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function later<T>(): Later<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  promise.catch(() => {}); // a start that fails reports its own failure
+  return { value: promise, resolve, reject };
+}
+
+/** A machine whose start has begun. */
+interface Starting {
+  readonly leader: Later<number>;
+  readonly lease: Promise<Lease>;
+}
+
+function startAll(
+  host: Host,
+  job: MachinePlan,
+  services: readonly PlannedService[],
+  prepared: PreparedHost,
+  signal: AbortSignal,
+) {
+  const shared = later<SharedParts>();
+  const begin = (
+    plan: () => Promise<MachinePlan>,
+    observer: StartObserver = {},
+  ): Starting => {
+    const leader = later<number>();
+    const start = async () => {
+      try {
+        const ready = await plan();
+        return await startMachine(host, ready, preparedFor(prepared, ready), signal, {
+          ...observer,
+          onLeader: leader.resolve,
+        });
+      } catch (error) {
+        for (const one of [leader, shared]) one.reject(error);
+        throw error;
+      }
+    };
+    return { leader, lease: start() };
+  };
+  const machines = [
+    begin(() => Promise.resolve(job), { onStorage: shared.resolve }),
+    ...services.map((service) =>
+      begin(async () => {
+        const plan = planOfShared(job, service, await shared.value);
+        await removeEarlier(host, plan);
+        return plan;
+      })
+    ),
+  ];
+  const connected = connectAll(host, job, services, prepared, machines)
+    .then(() => releaseAll(host, services, signal));
+  return { machines, connected };
+}
+
+/** An earlier prepare of the job may have been killed. The job's machine was found to have ended, so its services end, too. */
+async function removeEarlier(host: Host, { store, name }: MachinePlan): Promise<void> {
+  const lease = await readLease(host, store, name);
+  if (lease !== null) await whileMachineLocked(host, name, () => removeMachine(host, lease));
+}
+
+function planOfShared(
+  job: MachinePlan,
+  { plan, aliases, service, program }: PlannedService,
+  shared: SharedParts,
+): MachinePlan {
+  return {
+    ...plan,
+    binds: [...plan.binds, ...shared.binds],
+    service: {
+      job: job.name,
+      aliases,
+      image: service.name,
+      hasProgram: program !== null,
+      shared,
+    },
+  };
+}
+
+/** A service may have less of a network than its job. */
+function preparedFor(prepared: PreparedHost, { settings }: MachinePlan): PreparedHost {
+  if (settings.network !== "none" || prepared.network.kind === "none") return prepared;
+  return { ...prepared, network: { ...prepared.network, kind: "none" } };
+}
+
+/** Connects the machines as soon as all of them have a network. */
+async function connectAll(
+  host: Host,
+  job: MachinePlan,
+  services: readonly PlannedService[],
+  prepared: PreparedHost,
+  machines: readonly Starting[],
+): Promise<void> {
+  const leaders = await Promise.all(machines.map(({ leader }) => leader.value));
+  const plans = [job, ...services.map(({ plan }) => plan)];
+  const leases = await Promise.all(plans.map((plan) => leaseOf(host, plan)));
+  const names = [[JOB_ALIAS], ...services.map(({ aliases }) => aliases)];
+  const peers = leases.map((lease, number) => ({
+    pid: leaders[number]!,
+    ...addressesOf(prepared, job, lease, number),
+  }));
+  if (prepared.network.kind !== "host") await connectPeers(host, peers);
+  const lines = peers.flatMap(({ ipv4, ipv6 }, number) => {
+    const line = names[number]!.join(" ");
+    return [`${ipv4}\t${line}`, ...(ipv6 === null ? [] : [`${ipv6}\t${line}`])];
+  });
+  for (const plan of plans) await addHosts(host, machinePaths(plan.store, plan.name), lines);
+}
+
+async function leaseOf(host: Host, { store, name }: MachinePlan): Promise<Lease> {
+  const lease = await readLease(host, store, name);
+  if (lease !== null) return lease;
+  throw hostFailure(`Cannot connect machine ${name}: it has ended`, "Retry the job");
+}
+
+function addressesOf(
+  { network }: PreparedHost,
+  { networks }: MachinePlan,
+  lease: Lease,
+  number: number,
+) {
+  if (lease.network.kind === "host") return { ipv4: "127.0.0.1", ipv6: null };
+  return peerAddresses(networks.network_range, lease.network, number, network.ipv6);
+}
+
+/** Lets the programs of the services run. */
+async function releaseAll(
+  host: Host,
+  services: readonly PlannedService[],
+  signal: AbortSignal,
+): Promise<void> {
+  const programs = services.filter(({ program }) => program !== null);
+  await Promise.all(programs.map(({ plan }) => release(host, plan, signal)));
+}
+
+/** Tells the server in the machine of a service to start the program, and waits until it has. */
+async function release(
+  host: Host,
+  { store, name, settings }: MachinePlan,
+  signal: AbortSignal,
+): Promise<void> {
+  const paths = machinePaths(store, name);
+  const call = await host.files.openPipe(join(paths.stage, CHANNEL.call));
+  try {
+    await call.write("start\n");
+    const timeout = settings.prepare_timeout * 1000;
+    // The pipe keeps the line only as long as it is open.
+    await until(host, { timeout, interval: 5, signal }, async () => {
+      const { hasStarted, failure } = await readServiceState(host, paths);
+      return hasStarted || failure !== null;
+    });
+  } finally {
+    call.close();
+  }
+}
+
+/** Waits for all machines; where one fails, or they cannot be connected, removes the others. */
+async function allOrUndo(
+  host: Host,
+  machines: readonly Starting[],
+  connected: Promise<void>,
+  stop: () => void,
+): Promise<Lease[]> {
+  const all = [...machines.map(({ lease }) => lease), connected] as const;
+  try {
+    await Promise.all(all);
+    return await Promise.all(machines.map(({ lease }) => lease));
+  } catch (error) {
+    stop();
+    await Promise.allSettled(all);
+    const leases = await Promise.allSettled(machines.map(({ lease }) => lease));
+    for (const one of leases.toReversed()) {
+      if (one.status === "fulfilled") await undo(host, one.value);
+    }
+    throw error;
+  }
+}
+
+async function undo(host: Host, lease: Lease): Promise<void> {
+  try {
+    await whileMachineLocked(host, lease.machine, () => removeMachine(host, lease));
+  } catch (error) {
+    host.log.warn(messageOf(error)); // the failure before this one is thrown
+  }
+}
