@@ -58,18 +58,28 @@ onEachHost(
 );
 
 onEachHost(
-  "declared services are named in prepare's log, and the job goes on",
+  "config refuses declared services that the job may not use, before anything is started",
   async (site) => {
-    const plan = {
+    const plan = (...names: string[]) => ({
       ...planOf(CHROOT),
-      services: [{ name: "registry.example/postgres:15" }, { name: "redis" }],
-    };
-    await withAttempt(await site.with({ boot: false }), plan, async (job) => {
-      assertDone(await job.config());
-      const prepared = await job.prepare();
-      assertDone(prepared);
-      assert.match(prepared.stderr, /^Services .*: registry\.example\/postgres:15, redis$/m);
+      services: names.map((name) => ({ name })),
     });
+    await withAttempt(site, plan(CHROOT, "registry.example/postgres:15"), async (job) => {
+      const refused = await job.config();
+      assert.equal(refused.code, BUILD_FAILURE);
+      assert.match(
+        refused.stderr,
+        /Cannot start service "registry\.example\/postgres:15": cannot use image .* no such chroot/,
+      );
+    });
+    const strict = await site.with({ services_limit: 1 });
+    await withAttempt(strict, plan(CHROOT, CHROOT), async (job) => {
+      const refused = await job.config();
+      assert.equal(refused.code, BUILD_FAILURE);
+      assert.match(refused.stderr, /Cannot start 2 services: at most 1 are allowed/);
+    });
+    await withAttempt(strict, plan(CHROOT), async (job) => assertDone(await job.config()));
+    assert.deepEqual(await leasesOf(site), []);
   },
 );
 
