@@ -18,22 +18,31 @@ import { OWN_NAMESPACES, reasonIn, skopeoEnvironment, writePassword } from "./sk
 /** The beginning of the name of a file that a process locks while it waits for an image. */
 const WAITER_PREFIX = "job-";
 
+/** What {@linkcode COPY_IMAGE_SCRIPT} prints where it stops since less than the reserve is free, as the kernel words it. */
+const DISK_FULL = "no space left on device";
+
 /**
- * Runs a command that copies an image, until no process waits for the image any more.
+ * Runs a command that copies an image, until no process waits for the image any more, or less than the reserve is free on
+ * the disk: no manifest tells how much the layers unpack to.
  *
- * Arguments: the file with the password, the folder of the pull, the command.
+ * Arguments: the file with the password, the folder of the pull, the bytes that stay free, the command.
  */
 export const COPY_IMAGE_SCRIPT = `
 exec 3<"$1" || exit
 rm -f -- "$1"
 cd "$2" || exit
-shift 2
+reserve=$3
+shift 3
 is_wanted() {
   for file in ${WAITER_PREFIX}*; do
     [ -e "$file" ] || continue
     (flock --nonblock 8) 8<"$file" || return 0
   done
   return 1
+}
+has_space() {
+  free=$(df --block-size=1 --output=avail . | tail -n 1)
+  [ "\${free:-$reserve}" -ge "$reserve" ] || ! : >scratch/full
 }
 exec 9>copy.lock
 until flock --timeout 1 9; do
@@ -45,14 +54,17 @@ mkdir scratch || exit
 "$@" 9>&- &
 copying=$!
 (
-  while is_wanted; do (cd / && exec sleep 0.5); done # it outlives this loop
+  while is_wanted && has_space; do (cd / && exec sleep 0.5); done # it outlives this loop
   kill -KILL "$copying"
 ) 3<&- 9>&- >/dev/null 2>&1 &
 watching=$!
 wait "$copying"
 code=$?
 kill "$watching"
-[ "$code" -eq 0 ] || rm -rf scratch
+if [ "$code" -ne 0 ]; then
+  [ ! -e scratch/full ] || echo '${DISK_FULL}'
+  rm -rf scratch
+fi
 exit "$code"
 `;
 
@@ -107,6 +119,8 @@ export interface Copy {
   readonly paths: PullPaths;
   readonly reference: Reference;
   readonly credentials: Credentials | null;
+  /** Bytes of the disk that stay free. */
+  readonly reserve: number;
   /** The command that copies it; it runs in namespaces of its own. */
   readonly argv: Argv;
 }
@@ -119,12 +133,20 @@ export interface Copy {
  */
 export async function copyImage(
   host: Host,
-  { paths, reference, credentials, argv }: Copy,
+  { paths, reference, credentials, reserve, argv }: Copy,
   waiter: Waiter,
   interrupt: AbortSignal,
 ): Promise<string | null> {
   const password = await writePassword(host, reference, credentials);
-  const words = ["sh", "-c", COPY_IMAGE_SCRIPT, "sh", password, paths.folder] as const;
+  const words = [
+    "sh",
+    "-c",
+    COPY_IMAGE_SCRIPT,
+    "sh",
+    password,
+    paths.folder,
+    `${reserve}`,
+  ] as const;
   const child = host.processes.start([...words, ...OWN_NAMESPACES, ...argv], {
     env: skopeoEnvironment(host),
     cwd: "/",

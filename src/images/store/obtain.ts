@@ -131,7 +131,7 @@ async function fromRegistry(
   if (image === null) {
     // Loaded only by jobs whose image is not in the store.
     const { pullImage } = await import("./pull.ts");
-    image = await pullImage(host, store, request, digest, interrupt);
+    image = await pullImage(host, config, request, digest, interrupt);
   }
   await writeName(host, store, { name, platform, id });
   return image;

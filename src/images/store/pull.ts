@@ -1,7 +1,8 @@
 /** Pulls an image into the store: copies its layers, and records what machines need to know of it. */
 
 import { join } from "@std/path/posix";
-import { refused } from "../../failure.ts";
+import type { Config } from "../../config/settings.ts";
+import { messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { BOOT_ID, readKernel } from "../../linux/proc.ts";
 import { syncTree } from "../../linux/tree.ts";
@@ -11,10 +12,12 @@ import { refuseOtherHost } from "../../machines/record/store_owner.ts";
 import { formatSize } from "../../text/size.ts";
 import type { ImageRequest } from "../request/image_request.ts";
 import { canonicalName } from "../request/reference.ts";
-import { type Copy, copyImage, registerWaiter, type Waiter, waitForPull } from "./copy.ts";
+import { type Copy, registerWaiter, type Waiter, waitForPull } from "./copy.ts";
+import { copyWithinReserve } from "./copy_within_reserve.ts";
 import { copyFacts } from "./facts.ts";
 import { parsePulledConfig } from "./image_config.ts";
 import { refuseManyLayers } from "./layer_limit.ts";
+import { removeImageLeftovers } from "./leftovers.ts";
 import { type ImageContent, type ImageManifestConfig, readLibrary } from "./library.ts";
 import {
   factsPath,
@@ -24,7 +27,7 @@ import {
   type PullPaths,
   pullPaths,
 } from "./paths.ts";
-import { pullFailure } from "./pull_failure.ts";
+import { isDiskFull, pullFailure } from "./pull_failure.ts";
 import { type ImageRecord, lowerOf, readImage, type StoredImage, writeRecord } from "./record.ts";
 import { deleteLibraryImage, recordedHashes } from "./remove.ts";
 import { beginPull } from "./repair.ts";
@@ -47,25 +50,45 @@ import { canHoldLayers, GZIP_OPTION, layoutIn, takeTree, unpackArgv } from "./wh
  */
 export async function pullImage(
   host: Host,
-  store: string,
+  config: Pick<Config, "store" | "disk_reserve">,
   request: ImageRequest,
   digest: string,
   interrupt: AbortSignal,
 ): Promise<StoredImage> {
-  const { reference, platform } = request;
-  const id = imageId(digest, platform);
-  const paths = pullPaths(store, id);
+  const { store, disk_reserve: reserve } = config;
+  const id = imageId(digest, request.platform);
+  const pull = { store, reserve, request, digest, id, paths: pullPaths(store, id) };
   await refuseUnmounted(host, store); // a pull precedes all else that a job makes in the store
   await refuseOtherHost(host, store);
   await host.files.makeDirectory(store, 0o755);
   await host.files.makeDirectory(imagePaths(store).folder);
   await host.files.chmod(imagePaths(store).folder, 0o700);
+  try {
+    return await pullOnce(host, pull, interrupt);
+  } catch (error) {
+    if (isDiskFull(messageOf(error))) await removeIncomplete(host, store);
+    throw error;
+  }
+}
+
+/** Removes the layers of an image that did not fit, unless other images are being pulled: gc does it later. */
+async function removeIncomplete(host: Host, store: string): Promise<void> {
+  try {
+    await removeImageLeftovers(host, store);
+  } catch (error) {
+    host.log.warn(messageOf(error)); // the failure of the pull is thrown
+  }
+}
+
+/** Pulls an image; waits for another job that pulls it. */
+async function pullOnce(host: Host, pull: Pull, interrupt: AbortSignal): Promise<StoredImage> {
+  const { store, request: { reference }, id, paths } = pull;
   const waiter = await registerWaiter(host, paths);
   try {
     const lock = await waitForPull(host, reference, paths, interrupt);
     try {
       return await readImage(host, store, id, [canonicalName(reference)]) ??
-        await pullLocked(host, { store, request, digest, id, paths }, waiter, interrupt);
+        await pullLocked(host, pull, waiter, interrupt);
     } finally {
       lock.release();
     }
@@ -74,9 +97,11 @@ export async function pullImage(
   }
 }
 
-/** A pull whose lock this process holds. */
+/** A pull of an image. */
 interface Pull {
   readonly store: string;
+  /** Bytes of the disk that stay free. */
+  readonly reserve: number;
   readonly request: ImageRequest;
   readonly digest: string;
   readonly id: ImageId;
@@ -98,7 +123,7 @@ async function pullLocked(
   const isLayered = await canHoldLayers(host, store);
   const copy = isLayered ? layersCopy(pull) : await treeCopy(host, pull);
   const record = await retryNetwork(host, interrupt, async () => {
-    const reason = await copyImage(host, copy, waiter, interrupt);
+    const reason = await copyWithinReserve(host, store, copy, waiter, interrupt);
     if (reason !== null) return { value: null, failed: pullFailure(reference, reason) };
     const record = await recordImage(host, pull, isLayered);
     return { value: record, failed: record === null ? pullFailure(reference, LOST) : null };
@@ -117,15 +142,21 @@ async function pullLocked(
 const LOST = "layer not known";
 
 function layersCopy(pull: Pull): Copy {
-  const { store, request: { reference, credentials }, id, paths } = pull;
+  const { store, reserve, request: { reference, credentials }, id, paths } = pull;
   const words = copyWords(pull, [], inLibrary(store, id));
-  return { paths, reference, credentials, argv: copyArgv(paths.scratch, words) };
+  return { paths, reference, credentials, reserve, argv: copyArgv(paths.scratch, words) };
 }
 
 async function treeCopy(host: Host, pull: Pull): Promise<Copy> {
-  const { request: { reference, credentials }, paths } = pull;
+  const { reserve, request: { reference, credentials }, paths } = pull;
   const words = copyWords(pull, [GZIP_OPTION], layoutIn(paths.scratch));
-  return { paths, reference, credentials, argv: await unpackArgv(host, paths.scratch, words) };
+  return {
+    paths,
+    reference,
+    credentials,
+    reserve,
+    argv: await unpackArgv(host, paths.scratch, words),
+  };
 }
 
 /** Returns arguments of skopeo. */

@@ -10,6 +10,16 @@ export interface PullFailure {
   readonly isTransient: boolean;
 }
 
+const DISK_FULL = /no space left on device|disk quota exceeded/i;
+
+/** What people can do where the disk is full. */
+export const FREE_DISK_HINT = "Free disk space: nspawn-runner gc, or image-remove IMAGE";
+
+/** Returns whether a message of skopeo means that the disk is full. */
+export function isDiskFull(reason: string): boolean {
+  return DISK_FULL.test(reason);
+}
+
 /** Causes by words of skopeo's message, the first one counts: classify_image_pull_failure.go of GitLab Runner. */
 const CAUSES: readonly {
   readonly words: RegExp;
@@ -17,9 +27,8 @@ const CAUSES: readonly {
   readonly isTransient?: true;
 }[] = [
   {
-    words: /no space left on device|disk quota exceeded/i,
-    make: (what, reason) =>
-      hostFailure(`${what}: ${reason}`, "Free disk space: nspawn-runner gc, or image-remove IMAGE"),
+    words: DISK_FULL,
+    make: (what, reason) => hostFailure(`${what}: ${reason}`, FREE_DISK_HINT),
   },
   {
     words: /toomanyrequests|too many requests|status(?: ?code)?:? 429/i,

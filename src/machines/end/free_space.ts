@@ -94,34 +94,46 @@ async function waitForRemovals(
 }
 
 /**
- * Refuses a new machine where less than the reserve is free, after all else that can be freed in a minute: what ended
- * machines wrote, then the caches that no machine uses, the least recently used ones first, and then pulled images.
+ * Frees disk space where less than the reserve is free, in a minute at most: removes what ended machines wrote, then the
+ * caches that no machine uses, the least recently used ones first, and then pulled images.
  *
  * @param reserve Bytes.
  * @param interrupt Ends the wait when aborted.
  * @param freeMore Removes what else no machine needs, until enough is free.
- * @throws {Failure} of the host, since GitLab Runner tries again, and other jobs may have ended by then.
+ * @returns What is still short, for a message; null where the reserve is free, or df(1) does not tell.
  */
-export async function refuseFullDisk(
+export async function freeReserve(
   host: Host,
   store: string,
   reserve: number,
   supervisor: SupervisorKind,
   interrupt: AbortSignal,
   freeMore?: FreeMore,
-): Promise<void> {
+): Promise<string | null> {
   const isEnough = async () => !(await freeBytes(host, store) < reserve);
   await waitForRemovals(host, store, REFUSAL_TIMEOUT, isEnough, interrupt);
   if (!await isEnough()) await evictUnusedFolders(host, store, supervisor, isEnough, interrupt);
   if (!await isEnough()) await freeMore?.(isEnough, interrupt);
   const space = await diskSpace(host, store);
-  if (space === null || await isEnough()) return;
+  if (space === null || await isEnough()) return null;
   const files = Math.ceil(reserve / BYTES_PER_FILE);
-  const found = bytesOfFiles(space) < space.free
-    ? `only ${space.freeInodes} files can be made at ${store}, fewer than ${files}`
-    : `only ${formatSize(space.free)} are free at ${store}, less than ${formatSize(reserve)}`;
+  return bytesOfFiles(space) < space.free
+    ? `only ${space.freeInodes} files can be made at ${store}, fewer than ${files} (disk_reserve)`
+    : `only ${formatSize(space.free)} are free at ${store}, less than ${
+      formatSize(reserve)
+    } (disk_reserve)`;
+}
+
+/**
+ * Refuses a new machine where less than the reserve is free, after all else that {@linkcode freeReserve} can free.
+ *
+ * @throws {Failure} of the host, since GitLab Runner tries again, and other jobs may have ended by then.
+ */
+export async function refuseFullDisk(...args: Parameters<typeof freeReserve>): Promise<void> {
+  const shortage = await freeReserve(...args);
+  if (shortage === null) return;
   throw hostFailure(
-    `Cannot start a machine: ${found} (disk_reserve)`,
+    `Cannot start a machine: ${shortage}`,
     "Free disk space: nspawn-runner gc, chroot-remove IMAGE, or image-remove IMAGE",
   );
 }

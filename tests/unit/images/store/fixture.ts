@@ -23,6 +23,8 @@ export interface ImageHost {
   readonly registry: Registry;
   /** Messages of copies that fail, the next one first. */
   readonly failures: string[];
+  /** Free bytes of the store's disk by the number of images in the library; NaN where df(1) does not tell. */
+  freeBytes: (images: number) => number;
   /** Returns the hashes of the images that the library has. */
   library(): Promise<string[]>;
   /** Lets the library forget its images, but not their layers: what a power cut may leave. */
@@ -50,23 +52,27 @@ export async function withImages(
       answer: (argv) =>
         argv[0] === "stat"
           ? { stdout: `${fileSystem}\n` }
+          : argv[0] === "df"
+          ? { stdout: `Avail 1B-blocks IFree Inodes\n${own.freeBytes(images.size)} 9999999 - -\n` }
           : skopeo(argv, store, registry, failures, { images, bases }),
     });
     const host = withOwnRun(recording.host, join(folder, "run"));
     const skopeoFile = { ...host.files, stat: (path: string) => statOf(host, path) };
-    await body({
+    const own: ImageHost = {
       host: { ...host, files: skopeoFile },
       recording,
-      config: { store } as Config,
+      config: { store, disk_reserve: 1_048_576 } as Config,
       store,
       registry,
       failures,
+      freeBytes: () => NaN,
       library: () => Promise.resolve([...images.keys()]),
       async forget() {
         images.clear();
         await writeImages(store, images);
       },
-    });
+    };
+    await body(own);
   });
 }
 
