@@ -30,6 +30,21 @@ export async function resolveJobImage(
 ): Promise<JobImage> {
   const chroot = await findForJob(host, config, image);
   if (chroot !== null) return { kind: "chroot", chroot };
+  return await resolvePulledImage(host, config, job, image, options);
+}
+
+/**
+ * Returns what a job asks for with an image that means no chroot, with its credentials at the registry.
+ *
+ * @throws {Failure} as {@linkcode resolveJobImage}.
+ */
+export async function resolvePulledImage(
+  host: Host,
+  config: Config,
+  job: Job | null,
+  image: string,
+  options?: ImageOptions,
+): Promise<JobImage> {
   const { requestImage } = await import("../images/request/image_request.ts");
   const request = await requestImage(host, config, job, image, options);
   if (request !== null) return { kind: "pulled", request };

@@ -19,7 +19,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     const chroot = job.image === undefined
       ? undefined
       : await checkImages(host, await load(), job, job.image);
-    decisions = { machine: name, server, chroot: chroot?.name, began };
+    decisions = { machine: name, server, chroot: chroot && chroot.name, began };
     // What GitLab Runner writes for bash runs in busybox's sh as well.
     if (chroot !== undefined) shell = chroot === null ? "bash" : await scriptShell(host, chroot);
   }

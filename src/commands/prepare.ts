@@ -3,7 +3,7 @@ import type { CommandRun, Invocation } from "../app/command.ts";
 import { findHelperRoot } from "../app/find_helper_root.ts";
 import { interruptible } from "../app/interrupt.ts";
 import { verifyRunner } from "../app/runner_in_machine.ts";
-import { resolveJobImage } from "../app/job_image.ts";
+import { resolveJobImage, resolvePulledImage } from "../app/job_image.ts";
 import { type MachineRequest, planForImage } from "../app/machine_plan.ts";
 import { unknownOverrides } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
@@ -43,7 +43,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
 /** Plans the machine of a job, and those of its services; most jobs have none, and pay for no import. */
 async function planMachines(host: Host, config: Config, request: MachineRequest) {
   const { job, image } = request;
-  const meant = await resolveJobImage(host, config, job, image);
+  const meant = await resolveOnce(host, config, job, image);
   const own = meant.kind === "chroot" ? meant.chroot.own : [];
   const services = own.find((settings) => settings.services !== undefined)?.services ??
     config.services;
@@ -52,6 +52,12 @@ async function planMachines(host: Host, config: Config, request: MachineRequest)
   }
   const { planWithServices } = await import("../app/services.ts");
   return await planWithServices(host, config, request, meant, services);
+}
+
+/** The config stage may have found already that no chroot matches, for which it has read all definitions. */
+function resolveOnce(...[host, config, job, image]: Parameters<typeof resolveJobImage>) {
+  const isPulled = decisionsOf(host.env)?.chroot === null && image === job?.image;
+  return (isPulled ? resolvePulledImage : resolveJobImage)(host, config, job, image);
 }
 
 /** Milliseconds for which what was found out about the host's network counts. */
@@ -78,6 +84,6 @@ function examineEarly(host: Host, { network }: Config): Promise<NetworkFacts> | 
 /** The config stage may have resolved the job's own image already. */
 function imageOf(host: Host, invocation: Invocation, job: Job | null, config: Config): string {
   const resolved = decisionsOf(host.env)?.chroot;
-  const own = job === null || resolved === undefined ? job : { ...job, image: resolved };
+  const own = job === null || !resolved ? job : { ...job, image: resolved };
   return chooseImage(invocation, own, config);
 }

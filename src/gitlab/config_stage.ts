@@ -13,8 +13,8 @@ export interface Decisions {
   readonly machine: string;
   /** A hash of the GitLab server's identity; undefined where it has none. */
   readonly server: string | undefined;
-  /** The chroot that the job's image resolves to; undefined for a job without image. */
-  readonly chroot: string | undefined;
+  /** The chroot that the job's image resolves to; null where it is to be pulled, undefined for a job without image. */
+  readonly chroot: string | null | undefined;
   /** When the config stage began, in milliseconds since 1970. */
   readonly began: number;
 }
@@ -57,11 +57,14 @@ const SERVER = "NSPAWN_RUNNER_SERVER";
 const CHROOT = "NSPAWN_RUNNER_CHROOT";
 const BEGAN = "NSPAWN_RUNNER_BEGAN";
 
+/** In the place of a chroot's name, which is never empty. */
+const PULLED = "";
+
 function variablesOf({ machine, server, chroot, began }: Decisions): Record<string, string> {
   return {
     [MACHINE]: machine,
     ...(server === undefined ? {} : { [SERVER]: server }),
-    ...(chroot === undefined ? {} : { [CHROOT]: chroot }),
+    ...(chroot === undefined ? {} : { [CHROOT]: chroot ?? PULLED }),
     [BEGAN]: String(began),
   };
 }
@@ -74,10 +77,11 @@ function variablesOf({ machine, server, chroot, began }: Decisions): Record<stri
 export function decisionsOf(env: (name: string) => string | undefined): Decisions | undefined {
   const machine = env(MACHINE);
   if (!machine) return undefined;
+  const chroot = env(CHROOT);
   return {
     machine,
     server: env(SERVER) || undefined,
-    chroot: env(CHROOT) || undefined,
+    chroot: chroot === PULLED ? null : chroot,
     began: Number(env(BEGAN)),
   };
 }

@@ -108,3 +108,20 @@ Deno.test("prepare that gets a signal undoes what it began", async () => {
     });
   }
 });
+
+Deno.test("prepare searches no definition for an image that the config stage found to be pulled", async () => {
+  await inFolder(async (folder) => {
+    const { host, env, err } = await scene(folder);
+    const change = async (file: string, change: (text: string) => string) => {
+      const path = `${folder}/${file}`;
+      await Deno.writeTextFile(path, change(await Deno.readTextFile(path)));
+    };
+    await change("config.toml", (text) => `pull = ["ruby:*"]\npull_policy = ["never"]\n${text}`);
+    await change("response.json", (text) => text.replace('"bookworm"', '"ruby:3"'));
+    await Deno.writeTextFile(`${folder}/bookworm.toml`, 'aliases = ["ruby-3"]');
+    Object.assign(env, { NSPAWN_RUNNER_MACHINE: MACHINE, NSPAWN_RUNNER_CHROOT: "" });
+    assert.equal(await main(["prepare"], host), 11);
+    assert.match(err(), /Cannot use image ruby:3: it is not on this host/);
+    assert.equal(await main(["prepare", "debian:ruby-3"], host), 0, err());
+  });
+});

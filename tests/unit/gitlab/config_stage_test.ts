@@ -9,7 +9,8 @@ const DECISIONS: Decisions = {
 };
 
 Deno.test("configAnswer() passes decisions to later stages", () => {
-  for (const decisions of [DECISIONS, { ...DECISIONS, server: undefined, chroot: undefined }]) {
+  const others = [{ server: undefined, chroot: undefined }, { chroot: null }];
+  for (const decisions of [DECISIONS, ...others.map((other) => ({ ...DECISIONS, ...other }))]) {
     const answer = configAnswer({ hostname: "h", shell: "bash", decisions });
     const env: Readonly<Record<string, string>> = answer.job_env ?? {};
     assert.deepEqual(decisionsOf((name) => env[name]), decisions);
