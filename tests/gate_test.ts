@@ -62,7 +62,7 @@ const LOADED: Readonly<
 > = {
   "every call": { modules: [], limit: 24_000 },
   config: { modules: ["gitlab_config", "load"], limit: 62_000 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 192_000 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 197_000 },
   run: { modules: ["run"], limit: 60_000 },
   cleanup: { modules: ["cleanup"], limit: 76_000 },
 };

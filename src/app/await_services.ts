@@ -1,7 +1,7 @@
 /** Waits until the services of a job are ready, and reports those that are not. */
 
 import type { Config } from "../config/settings.ts";
-import { refused } from "../failure.ts";
+import { hostFailure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { type MachinePaths, machinePaths } from "../machines/record/paths.ts";
 import { lastOutput } from "../machines/services/output.ts";
@@ -25,19 +25,16 @@ export async function awaitServices(
   interrupt: AbortSignal,
 ): Promise<void> {
   if (wait_for_services_timeout < 0) return;
-  const timeout = (wait_for_services_timeout || DEFAULT_TIMEOUT) * 1000;
+  const timeout = wait_for_services_timeout * 1000;
   const network = lease.network.kind === "host" ? null : lease.leader!.pid;
   const results = await Promise.all(
     services.map((service) => awaitService(host, service, network, timeout, interrupt)),
   );
-  if (interrupt.aborted) return;
+  if (interrupt.aborted) throw hostFailure("Cannot wait for the services of the job: interrupted");
   for (const [index, result] of results.entries()) {
     if (result !== null) await report(host, services[index]!, result, timeout, isRequired);
   }
 }
-
-/** Seconds: Docker's executor takes 0 for its default. */
-const DEFAULT_TIMEOUT = 30;
 
 /** Returns null for a booted machine: it was ready when its systemd had started its units. */
 async function awaitService(

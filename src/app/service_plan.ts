@@ -1,7 +1,6 @@
 /** Plans the machines of a job's services. */
 
 import type { Chroot } from "../chroots/find/chroot.ts";
-import { findDefinition } from "../chroots/definition/find_definition.ts";
 import { currentTree } from "../chroots/find/lookup.ts";
 import { settingsFor } from "../config/load.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";
@@ -128,19 +127,16 @@ async function planChroot(
   service: JobService,
   environment: readonly string[],
 ): Promise<{ tree: () => Promise<BaseTree>; settings: MachineSettings }> {
-  const { name } = chroot;
-  const found = await findDefinition(host, config, name);
-  const words = found?.definition.build.service ?? [];
-  const hasOwn = words.length + service.command.length + (service.entrypoint?.length ?? 0) > 0;
+  const { name, service: words } = chroot;
+  const hasOwn = words !== null || service.command.length > 0 || service.entrypoint !== null;
   const boots = !hasOwn && chroot.own.some(({ boot }) => boot === true);
   const settings = { ...settingsFor(config, ...chroot.own), boot: boots };
   const tree = async () => {
     const current = await currentTree(host, config.store, name);
     const base = baseTree(name, current, settings);
     if (boots) return base;
-    const image = words.length === 0 && current.image !== null
-      ? current.image
-      : { ...NO_IMAGE, env: base.environment, cmd: words };
+    const made = current.image ?? NO_IMAGE;
+    const image = words === null ? made : { ...made, entrypoint: [], cmd: words };
     return { ...base, program: programOf(service, clearedEntrypoint(service), image, environment) };
   };
   return { tree, settings };

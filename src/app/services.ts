@@ -12,7 +12,7 @@ import type { JobImage } from "./job_image.ts";
 import { type MachineRequest, planForImage } from "./machine_plan.ts";
 import { type PlannedService, planService } from "./service_plan.ts";
 import { requestServices } from "./service_requests.ts";
-import { startWithServices } from "./start_services.ts";
+import { removeStarted, startWithServices } from "./start_services.ts";
 
 /** The planned services of a job. */
 export interface PlannedServices {
@@ -54,7 +54,12 @@ export async function planWithServices(
         for (const { planned, address } of started.services) {
           host.log.info(serviceLine(planned, address));
         }
-        await awaitServices(host, config, started, isRequired, interrupt);
+        try {
+          await awaitServices(host, config, started, isRequired, interrupt);
+        } catch (error) {
+          await removeStarted(host, started);
+          throw error;
+        }
         return started.lease;
       },
     },

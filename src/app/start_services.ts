@@ -1,7 +1,7 @@
 /** Starts the machine of a job together with those of its services. */
 
 import { join } from "@std/path/posix";
-import { hostFailure, messageOf } from "../failure.ts";
+import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { until } from "../linux/wait.ts";
 import { removeMachine } from "../machines/end/stop.ts";
@@ -50,7 +50,10 @@ export async function startWithServices(
   prepared: PreparedHost,
   interrupt: AbortSignal,
 ): Promise<StartedJob> {
-  if (prepared.network.kind === "host") await refuseTakenPorts(host, services);
+  if (prepared.network.kind === "host") {
+    refuseUnreachable(services);
+    await refuseTakenPorts(host, services);
+  }
   const failed = new AbortController();
   const stop = () => failed.abort();
   interrupt.addEventListener("abort", stop);
@@ -69,6 +72,24 @@ export async function startWithServices(
   } finally {
     interrupt.removeEventListener("abort", stop);
   }
+}
+
+/** In the host's network a job reaches no machine that has a network of its own. */
+function refuseUnreachable(services: readonly PlannedService[]): void {
+  const cut = services.find(({ plan }) => plan.settings.network === "none");
+  if (cut === undefined) return;
+  throw refused(
+    `Cannot start service ${cut.service.name}: it has network = "none", and the job has the host's network`,
+    "Change network in the definition of one of the two chroots",
+  );
+}
+
+/** Ends the machines of a job whose services are not as it needs them. */
+export async function removeStarted(
+  host: Host,
+  { lease, services }: StartedJob,
+): Promise<void> {
+  for (const one of [...services.map(({ lease }) => lease), lease]) await undo(host, one);
 }
 
 function withServices(job: MachinePlan, services: readonly PlannedService[]): MachinePlan {

@@ -18,7 +18,9 @@ export function declaredServices(
   configured: readonly ConfiguredService[],
   own: readonly JobService[],
 ): JobService[] {
-  const all = [...configured.map(serviceOf), ...own];
+  // A variable of the job that is empty may stand for a service that is not wanted.
+  const named = own.filter(({ name, alias }) => name !== "" || alias !== "");
+  const all = [...configured.map(serviceOf), ...named];
   const { allowed_services, services_limit = Infinity } = config;
   if (all.length > services_limit) {
     throw refused(
@@ -26,7 +28,7 @@ export function declaredServices(
       "Remove some from the job; the administrator decides by services_limit in the configuration",
     );
   }
-  for (const { name } of own) {
+  for (const { name } of named) {
     const isAllowed = configured.some((one) => one.name === name) ||
       allowsService(allowed_services, name);
     if (!isAllowed) throw deniedService(allowed_services, name);
