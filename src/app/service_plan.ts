@@ -60,7 +60,7 @@ export async function planService(
 ): Promise<PlannedService> {
   const environment = await serviceEnvironment(host, service);
   const { tree, settings } = meant.kind === "chroot"
-    ? await planChroot(host, config, meant.chroot, service, environment)
+    ? planChroot(host, config, meant.chroot, service, environment)
     : {
       tree: await findPulledImage(
         host,
@@ -120,13 +120,13 @@ function healthcheckOf([kind, ...words]: readonly string[]): readonly string[] {
   return kind === "CMD" ? words : [];
 }
 
-async function planChroot(
+function planChroot(
   host: Host,
   config: Config,
   chroot: Chroot,
   service: JobService,
   environment: readonly string[],
-): Promise<{ tree: () => Promise<BaseTree>; settings: MachineSettings }> {
+): { tree: () => Promise<BaseTree>; settings: MachineSettings } {
   const { name, service: words } = chroot;
   const hasOwn = words !== null || service.command.length > 0 || service.entrypoint !== null;
   const boots = !hasOwn && chroot.own.some(({ boot }) => boot === true);
