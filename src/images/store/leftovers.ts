@@ -21,8 +21,8 @@ import { whileLibraryLocked } from "./store_lock.ts";
 const PASSWORD_AGE = 60_000;
 
 /**
- * Removes leftovers of pulls and removals that no process works on. While any image is being pulled, layers without a
- * record stay: they may belong to that image.
+ * Removes leftovers of pulls and removals that no process works on. Layers without a record stay where they may belong to
+ * an image that is being pulled.
  *
  * @throws {Failure} of the host where something stays.
  */
@@ -35,8 +35,11 @@ export async function removeImageLeftovers(host: Host, store: string): Promise<v
     // A pull that begins now waits for this lock before it copies a layer: beginPull().
     const ids = (await host.files.list(pulls)).filter(isImageId);
     const idle: ImageId[] = [];
-    for (const id of ids) if (!await isBeingPulled(host, pullPaths(store, id))) idle.push(id);
-    if (idle.length === ids.length) await deleteUnrecorded(host, store);
+    const active: ImageId[] = [];
+    for (const id of ids) {
+      (await isBeingPulled(host, pullPaths(store, id)) ? active : idle).push(id);
+    }
+    await deleteUnrecorded(host, store, active);
     for (const id of idle) await removePull(host, store, id);
     await removeUnrecordedFiles(host, store, new Set(ids));
   });

@@ -24,6 +24,8 @@ export interface LibraryLayer {
   readonly id: string;
   /** The layer below; none for the lowest. */
   readonly parent?: string;
+  /** When it was unpacked, as RFC 3339. */
+  readonly created?: string;
   /** The hash of its tar file. */
   readonly "diff-digest"?: string;
   /** Bytes of its tar file. */

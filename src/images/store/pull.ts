@@ -119,13 +119,13 @@ async function pullLocked(
   const suffix = platform === null ? "" : ` for platform ${platform}`;
   host.log.info(`Pulling image ${reference.written}${suffix} (${pull.digest})`);
   const boot = (await readKernel(host, BOOT_ID)).trim();
-  await beginPull(host, store, id, boot);
+  await beginPull(host, store, id, boot, interrupt);
   const isLayered = await canHoldLayers(host, store);
   const copy = isLayered ? layersCopy(pull) : await treeCopy(host, pull);
   const record = await retryNetwork(host, interrupt, async () => {
     const reason = await copyWithinReserve(host, store, copy, waiter, interrupt);
     if (reason !== null) return { value: null, failed: pullFailure(reference, reason) };
-    const record = await recordImage(host, pull, isLayered);
+    const record = await recordImage(host, pull, isLayered, interrupt);
     return { value: record, failed: record === null ? pullFailure(reference, LOST) : null };
   });
   await host.files.remove(paths.boot);
@@ -196,6 +196,7 @@ async function recordImage(
   host: Host,
   pull: Pull,
   isLayered: boolean,
+  interrupt: AbortSignal,
 ): Promise<ImageRecord | null> {
   const { store, id, request: { reference }, paths } = pull;
   const content = isLayered
@@ -218,7 +219,7 @@ async function recordImage(
     if (isLayered && await readLibrary(host, store, id) === null) return null;
     await writeRecord(host, store, record);
     return record;
-  });
+  }, interrupt);
 }
 
 /**

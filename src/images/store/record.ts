@@ -69,9 +69,23 @@ export async function readRecord(
   store: string,
   id: ImageId,
 ): Promise<ImageRecord | null> {
+  const record = await parseRecord(host, store, id);
+  const isOwn = record?.version === 1 && typeof record.digest === "string";
+  return isOwn && imageId(record.digest, record.asked) === id ? record : null;
+}
+
+/** Returns the hash by which the library knows an image, also where another version of the program recorded it. */
+export async function recordedHash(
+  host: Host,
+  store: string,
+  id: ImageId,
+): Promise<string | null> {
+  return (await parseRecord(host, store, id))?.library ?? null;
+}
+
+async function parseRecord(host: Host, store: string, id: ImageId): Promise<ImageRecord | null> {
   try {
-    const record = JSON.parse(await host.files.read(recordPath(store, id)) ?? "null");
-    return record?.version === 1 && imageId(record.digest, record.asked) === id ? record : null;
+    return JSON.parse(await host.files.read(recordPath(store, id)) ?? "null");
   } catch {
     return null; // a damaged record is as good as none: the image is pulled again
   }

@@ -8,7 +8,7 @@ import { leasesOfHost } from "../../machines/record/lease.ts";
 import { whileReserving } from "../../machines/record/lock.ts";
 import { libraryImages } from "./library.ts";
 import { factsPath, type ImageId, imagePaths, isImageId, namePath, recordPath } from "./paths.ts";
-import { type ImageRecord, listIds, listNames, readRecord } from "./record.ts";
+import { type ImageRecord, listIds, listNames, recordedHash } from "./record.ts";
 import { inLibraryByHash, reasonIn, runSkopeo } from "./skopeo.ts";
 import { whileLibraryLocked } from "./store_lock.ts";
 
@@ -18,9 +18,15 @@ export type Users = readonly string[] | null;
 /**
  * Removes an image unless a machine uses it.
  *
+ * @param interrupt Ends the wait for other processes when aborted.
  * @throws {Failure} of the host where a part of it stays; gc tries again.
  */
-export async function removeImage(host: Host, store: string, id: ImageId): Promise<Users> {
+export async function removeImage(
+  host: Host,
+  store: string,
+  id: ImageId,
+  interrupt?: AbortSignal,
+): Promise<Users> {
   // A machine that is planned and has no lease yet: its start finds that the image is gone, and pulls it again.
   const users = await whileReserving(host, async () => {
     const users = await usersOf(host, store, id);
@@ -28,7 +34,7 @@ export async function removeImage(host: Host, store: string, id: ImageId): Promi
     return users;
   });
   if (users.length > 0) return users;
-  await finishImageRemovals(host, store);
+  await finishImageRemovals(host, store, interrupt);
   return null;
 }
 
@@ -67,7 +73,11 @@ async function moveIfThere(host: Host, from: string, to: string): Promise<void> 
  *
  * @throws {Failure} of the host where something stays.
  */
-export async function finishImageRemovals(host: Host, store: string): Promise<void> {
+export async function finishImageRemovals(
+  host: Host,
+  store: string,
+  interrupt?: AbortSignal,
+): Promise<void> {
   const { removals } = imagePaths(store);
   if ((await host.files.list(removals)).length === 0) return;
   await whileLibraryLocked(host, store, async () => {
@@ -81,7 +91,7 @@ export async function finishImageRemovals(host: Host, store: string): Promise<vo
       await deleteFromLibrary(host, store, await host.files.read(join(folder, RECORD)));
       await removeUntrustedTree(host, folder);
     }
-  });
+  }, interrupt);
 }
 
 /** Several images may be the same one in the library: those of two lists of manifests that share a manifest. */
@@ -93,14 +103,11 @@ async function deleteFromLibrary(host: Host, store: string, text: string | null)
   }
 }
 
-/** Returns the images of the library that are recorded. */
+/** Returns the images of the library that are recorded, also by another version of the program. */
 export async function recordedHashes(host: Host, store: string): Promise<Set<string>> {
-  const hashes = new Set<string>();
-  for (const id of await listIds(host, store)) {
-    const record = await readRecord(host, store, id);
-    if (typeof record?.library === "string") hashes.add(record.library);
-  }
-  return hashes;
+  const ids = await listIds(host, store);
+  const hashes = await Promise.all(ids.map((id) => recordedHash(host, store, id)));
+  return new Set(hashes.filter((hash) => typeof hash === "string"));
 }
 
 /**

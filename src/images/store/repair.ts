@@ -10,7 +10,7 @@ import { libraryImages, type LibraryLayer, libraryLayers } from "./library.ts";
 import { type ImageId, imagePaths, isImageId, pullPaths } from "./paths.ts";
 import { LOOSE, writeLooseImage } from "./loose_image.ts";
 import { deleteLibraryImage, recordedHashes } from "./remove.ts";
-import { inLibrary, reasonIn, runSkopeo } from "./skopeo.ts";
+import { inLibrary, libraryName, reasonIn, runSkopeo } from "./skopeo.ts";
 import { whileLibraryLocked } from "./store_lock.ts";
 
 /**
@@ -18,18 +18,20 @@ import { whileLibraryLocked } from "./store_lock.ts";
  * process removes images or layers, of which this pull could rely on one.
  *
  * @param boot The id of this boot.
- * @throws {Failure} of the host where something of an earlier boot stays.
+ * @param interrupt Ends the wait when aborted.
+ * @throws {Failure} of the host where something of an earlier boot stays, or when interrupted.
  */
 export async function beginPull(
   host: Host,
   store: string,
   id: ImageId,
   boot: string,
+  interrupt: AbortSignal,
 ): Promise<void> {
   await whileLibraryLocked(host, store, async () => {
     await repairAfterPowerCut(host, store, boot);
     await host.files.replace(pullPaths(store, id).boot, `${boot}\n`);
-  });
+  }, interrupt);
 }
 
 async function repairAfterPowerCut(host: Host, store: string, boot: string): Promise<void> {
@@ -51,13 +53,36 @@ async function markersOfOtherBoots(host: Host, store: string, boot: string): Pro
   return found;
 }
 
-/** Deletes images and layers of the library that no record names. No process pulls an image meanwhile. */
-export async function deleteUnrecorded(host: Host, store: string): Promise<void> {
+/**
+ * Deletes images and layers of the library that no record names.
+ *
+ * @param pulls Images that are being pulled: what is younger than the first of these pulls stays, since it may be theirs. A
+ *   pull that has found an older layer, and has not used it yet, copies the image again.
+ */
+export async function deleteUnrecorded(
+  host: Host,
+  store: string,
+  pulls: readonly ImageId[] = [],
+): Promise<void> {
+  const began = await Promise.all(pulls.map((id) => beginOf(host, store, id)));
+  const since = Math.min(...began);
+  const layers = new Map((await libraryLayers(host, store)).map((layer) => [layer.id, layer]));
+  const isOlder = (layer: LibraryLayer | undefined) =>
+    since === Infinity || Date.parse(layer?.created ?? "") < since;
   const recorded = await recordedHashes(host, store);
-  for (const { id } of await libraryImages(host, store)) {
-    if (!recorded.has(id)) await deleteLibraryImage(host, store, id);
+  const own = new Set(pulls.map(libraryName));
+  for (const { id, names = [], layer } of await libraryImages(host, store)) {
+    if (recorded.has(id) || names.some((name) => own.has(name))) continue;
+    if (isOlder(layers.get(layer ?? ""))) await deleteLibraryImage(host, store, id);
   }
-  for (const chain of await looseChains(host, store)) await deleteChain(host, store, chain);
+  for (const chain of await looseChains(host, store)) {
+    if (isOlder(chain.at(-1))) await deleteChain(host, store, chain);
+  }
+}
+
+/** Returns when a pull began, in milliseconds since 1970; `Infinity` where it waits for the lock of the library. */
+async function beginOf(host: Host, store: string, id: ImageId): Promise<number> {
+  return (await host.files.lstat(pullPaths(store, id).boot))?.modified?.getTime() ?? Infinity;
 }
 
 /** Returns the layers that belong to no image: chains of them, each from its lowest layer to the top. */

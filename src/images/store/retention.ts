@@ -104,6 +104,6 @@ export async function evictImages(
     if (isNew || (await usersOf(host, store, image.id)).length > 0) continue;
     if (interrupt.aborted || await isEnough()) return;
     host.log.info(`Removing image ${nameOf(image)}: disk space is short (disk_reserve)`);
-    await removeImage(host, store, image.id);
+    await removeImage(host, store, image.id, interrupt);
   }
 }

@@ -11,17 +11,23 @@ const TIMEOUT = 600_000;
 /**
  * Acts while no other process records or removes images.
  *
- * @throws {Failure} of the host where another process holds the lock for too long.
+ * @param interrupt Ends the wait for the lock when aborted, but not the action.
+ * @throws {Failure} of the host where another process holds the lock for too long, or when interrupted.
  */
 export async function whileLibraryLocked<T>(
   host: Host,
   store: string,
   act: () => Promise<T>,
+  interrupt?: AbortSignal,
 ): Promise<T> {
   const { folder, lock: path } = imagePaths(store);
   await host.files.makeDirectory(folder);
-  const lock = await until(host, { timeout: TIMEOUT, interval: 50 }, () => host.files.lock(path));
-  if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
+  const wait = { timeout: TIMEOUT, interval: 50, signal: interrupt };
+  const lock = await until(host, wait, () => host.files.lock(path));
+  if (lock === null) {
+    const reason = interrupt?.aborted ? "interrupted" : "another process holds it";
+    throw hostFailure(`Cannot lock ${path}: ${reason}`);
+  }
   try {
     return await act();
   } finally {

@@ -164,11 +164,15 @@ async function copy(store: string, name: string, library: Library): Promise<void
   await writeLayers(store, library);
 }
 
+/** When the layers were unpacked, by the library. */
+export const UNPACKED = "2020-02-02T02:02:02.123456789+01:00";
+
 async function writeLayers(store: string, { images, bases }: Library): Promise<void> {
   const storage = join(store, ".images/storage");
   const own = [...images].map(([id, [name]]) => ({
     id,
     parent: bases.at(-1),
+    created: UNPACKED,
     "diff-size": 10,
     "diff-digest": `sha256:${name}`,
   }));
