@@ -69,7 +69,7 @@ export async function begin(job: Attempt): Promise<void> {
 
 /** Asserts that a stage succeeded. */
 export function assertDone(done: StageResult): void {
-  assert.equal(done.code, 0, done.stderr);
+  assert.equal(done.code, 0, `${done.stdout}${done.stderr}`);
   assert.equal(done.exitCode, null);
 }
 

@@ -96,7 +96,6 @@ report "${SERVICE_REPORTS.exited} $code"
  * file that says what runs, the path of its program.
  */
 export const START_SERVICE_SCRIPT = `
-exec 9<&-
 # Sets workdir. What the variables are named makes no difference after they are exported.
 # shellcheck source=/dev/null
 . ${INSIDE}/${CHANNEL.process}

@@ -41,7 +41,8 @@ find_program() {
   unset IFS
   [ -x "$program" ]
 }
-# Becomes the user in the machine's own root, and runs a command by its full path. Descriptor 9 is that root.
+# Becomes the user in the machine's own root, and runs a command by its full path in the folder /. busybox keeps that folder
+# when it enters the helper root, so that it leads back: there may be no /proc.
 become_user() {
   if [ "$uid" -ne 0 ]; then
     groups=$gid
@@ -50,10 +51,10 @@ become_user() {
         *,"$name",*) groups=$groups,$group ;;
       esac
     done </etc/group
-    exec 9</
-    set -- chroot "$root" /usr/bin/setpriv "--regid=$gid" "--groups=$groups" --inh-caps=-all -- \\
-      /usr/bin/nsenter --root=/proc/self/fd/9 "--setuid=$uid" -- "$@"
+    set -- "$busybox" nsenter "--root=$root" /usr/bin/setpriv "--regid=$gid" "--groups=$groups" --inh-caps=-all -- \\
+      /usr/bin/nsenter --root=. "--setuid=$uid" -- "$@"
   fi
+  cd /
   # A script that kills its process group does not kill the server.
   exec setsid "$@"
 }
@@ -124,7 +125,7 @@ run_in_image() {
   if [ -e "$folder/${CHANNEL.environment}" ]; then
     while IFS= read -r line; do set -- "$line" "$@"; done <"$folder/${CHANNEL.environment}"
   fi
-  become_user "$busybox" sh -c 'cd / && exec env "$@" 9<&-' sh "$@"
+  become_user "$busybox" env "$@"
 }
 # Runs the script as a pulled image runs it: it is the input of a shell, which the image's entrypoint may start.
 run_process() {
@@ -159,7 +160,6 @@ ${SERVER_LOOP}`;
  */
 export const START_PROCESS_SCRIPT = `
 nonce=$1 folder=${INSIDE} busybox=${HELPER_INSIDE}/${BUSYBOX}
-exec 9<&-
 set --
 # Sets workdir, path and entry; the parameters become variables of the environment.
 # shellcheck source=/dev/null
