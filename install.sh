@@ -362,6 +362,14 @@ install_program() {
   [ -z "$(units)" ] || install_timers
 }
 
+# Names the command that makes the chroot which the first job on a pulled image would wait for. The
+# installer does not make it itself: that takes minutes, and few hosts without such jobs need it.
+mention_helper() {
+  [ ! -e "$(store)/helper" ] || return 0
+  say "For jobs on images of registries, make the chroot of their checkouts beforehand:"
+  say "  $BIN/nspawn-runner chroot-create helper"
+}
+
 uninstall() {
   if [ ! -f "$MANIFEST" ]; then
     say "nspawn-runner is not installed in $PREFIX"
@@ -398,7 +406,10 @@ main() {
   [ "$(id -u)" -eq 0 ] || die "Cannot $MODE: it needs root. Run it with sudo"
   case $MODE in
     uninstall) uninstall ;;
-    install) install_alone ;;
+    install)
+      install_alone
+      mention_helper
+      ;;
     try)
       reason=$(no_machines_because)
       [ -z "$reason" ] || die "Cannot try: no machine can run here: $reason"

@@ -92,10 +92,17 @@ Deno.test("install.sh changes from one form to the other and back", async () => 
 Deno.test("install.sh run twice gives the same, and does not change the checkout", async () => {
   await withPrefix(async (prefix) => {
     const before = await listing(checkout);
-    const first = await install(["--prefix", prefix, "--no-deps"], NO_DENORT);
+    const configuration = `${prefix}-config.toml`;
+    await Deno.writeTextFile(configuration, `store = "${prefix}/store"\n`);
+    const env = { ...NO_DENORT, NSPAWN_RUNNER_CONFIG: configuration };
+    const first = await install(["--prefix", prefix, "--no-deps"], env);
     const manifest = await manifestOf(prefix);
-    const second = await install([`--prefix=${prefix}`, "--no-deps"], NO_DENORT);
+    assert.match(first.stdout, /^ {2}\/.*\/bin\/nspawn-runner chroot-create helper\n$/m);
+    await Deno.mkdir(`${prefix}/store/helper`, { recursive: true });
+    const second = await install([`--prefix=${prefix}`, "--no-deps"], env);
+    await Deno.remove(configuration);
     assert.deepEqual([first.code, second.code], [0, 0], first.output + second.output);
+    assert.doesNotMatch(second.stdout, /helper/);
     assert.equal(await manifestOf(prefix), manifest);
     assert.deepEqual(await listing(checkout), before);
   });
