@@ -80,10 +80,15 @@ async function collectMachines(
   const state = { boot, uptime, runner: null, isRunning: (lease: Lease) => isRunning(host, lease) };
   const leases = await listLeases(host, config.store);
   return await endOverdue(host, leases, state, async ({ lease, reason }: Overdue) => {
-    report(`machine ${lease.machine}`, reason);
+    report(titleOf(lease), reason);
     if (!dryRun) await removeMachine(host, lease);
     return !dryRun;
   });
+}
+
+function titleOf({ machine, service }: Lease): string {
+  if (service === null) return `machine ${machine}`;
+  return `machine ${machine}, service ${service.aliases[0]} of ${service.job}`;
 }
 
 /** Moves what orphans wrote aside, and adds it to the removals. */

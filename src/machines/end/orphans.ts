@@ -124,7 +124,7 @@ export async function moveOrphanAside(
 }
 
 function isMachineOfOurs(name: string): name is MachineName {
-  return isMachineName(name) && /^(?:run|held)-/.test(name);
+  return isMachineName(name) && /^(?:run|service|held)-/.test(name);
 }
 
 /** The lease of another store is found by its link. */
@@ -171,16 +171,17 @@ async function listCgroups(host: Host, { mounts }: KernelFacts): Promise<Machine
   const points = mounts.filter(({ type }) => type === "cgroup2" || type === "cgroup")
     .map(({ point }) => point);
   if (points.length === 0) return [];
+  const ours = ["(", "-name", `${PREFIX}run-*`, "-o", "-name", `${PREFIX}service-*`, ")"];
   const { stdout } = await host.processes.capture(
-    ["find", ...points, "-type", "d", "-name", "nspawn-runner-run-*", "-prune", "-print0"],
+    ["find", ...points, "-type", "d", ...ours, "-prune", "-print0"],
   );
   const paths = stdout.split("\0").filter((path) => path !== "" && !path.endsWith(".service"));
   const states = await cgroupStates(host, paths);
   return paths.map((path, index) => ({
     path,
-    machine: path.slice(path.lastIndexOf("/") + 1 + PREFIX),
+    machine: path.slice(path.lastIndexOf("/") + 1 + PREFIX.length),
     state: states[index]!,
   })).filter(({ state }) => state !== "foreign");
 }
 
-const PREFIX = "nspawn-runner-".length;
+const PREFIX = "nspawn-runner-";

@@ -108,6 +108,7 @@ export async function listUnits(host: Host): Promise<string[]> {
     "--no-legend",
     "--full",
     unitOf("run-*"),
+    unitOf("service-*"),
   ]);
   return [...stdout.matchAll(/^nspawn-runner-(\S+)\.service /gm)].map(([, name]) => name!);
 }

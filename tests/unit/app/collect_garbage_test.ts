@@ -7,13 +7,13 @@ import { loadConfig } from "../../../src/config/load.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { REMOVAL_SCRIPT } from "../../../src/machines/end/removal.ts";
 import { writeLease } from "../../../src/machines/record/lease.ts";
-import { leaseOf } from "../machines/fixture.ts";
+import { leaseOf, serviceLeaseOf } from "../machines/fixture.ts";
 import { standaloneHost } from "../machines/standalone_host.ts";
 import { inFolder } from "../recording_host.ts";
 
 const DAY = 86_400_000;
 
-/** A store with a machine of an earlier boot, an orphan, an old cache, and a running machine with a cache. */
+/** A store with a machine and its service of an earlier boot, an orphan, an old cache, and a running machine with a cache. */
 async function storeIn(folder: string, host: Host): Promise<Config> {
   const store = `${folder}/store`;
   await Deno.writeTextFile(
@@ -21,6 +21,8 @@ async function storeIn(folder: string, host: Host): Promise<Config> {
     `store = "${store}"\ndefinitions = "${folder}"\n`,
   );
   await writeLease(host, leaseOf(store, "1", { supervisor: "standalone" }));
+  const service = serviceLeaseOf(store, "1", ["postgres", "db"], { supervisor: "standalone" });
+  await writeLease(host, service);
   await host.files.makeDirectory(`${store}/.machines/run-2/upper`);
   await host.files.makeDirectory(`${store}/.machines/.leaving/run-5/upper`);
   const caches = ["3", "4"].map((project) => `${store}/.cache/s/${project}/protected`);
@@ -52,11 +54,16 @@ for (const dryRun of [true, false]) {
       assert.deepEqual(reports, [
         `${store}/.machines/.leaving/run-5: its removal was interrupted`,
         "machine run-1: the host was rebooted",
+        "machine service-1-1, service postgres of run-1: the host was rebooted",
         "leftovers of machine run-2: no record of it, but its writes",
         `${store}/.cache/s/3/protected: unused for 1000 days (cache_max_age)`,
       ]);
       const kept = (...names: string[]) => dryRun ? names : [];
-      assert.deepEqual(await left(".leases"), [...kept("run-1.json"), "run-4.json"]);
+      assert.deepEqual(await left(".leases"), [
+        ...kept("run-1.json"),
+        "run-4.json",
+        ...kept("service-1-1.json"),
+      ]);
       assert.deepEqual(await left(".machines"), kept("run-2"));
       assert.deepEqual(await left(".machines/.leaving"), kept("run-5"));
       assert.deepEqual(await left(".cache/s/3"), kept("protected"));

@@ -4,7 +4,7 @@ import type { MachineSettings } from "../../../src/config/settings.ts";
 import type { Host } from "../../../src/host/host.ts";
 import type { Lease } from "../../../src/machines/record/lease.ts";
 import { treeAsLower } from "../../../src/machines/record/lower.ts";
-import { machineName } from "../../../src/machines/record/name.ts";
+import { machineName, serviceName } from "../../../src/machines/record/name.ts";
 import { type MachinePaths, machinePaths } from "../../../src/machines/record/paths.ts";
 import type { MachinePlan } from "../../../src/machines/record/plan.ts";
 import { prepareHost } from "../../../src/machines/start/prepare_host.ts";
@@ -147,6 +147,24 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     service: null,
     ...changes,
   };
+}
+
+/** Returns the lease of a service of job `id`, whose program reports to the host. */
+export function serviceLeaseOf(
+  store: string,
+  id: string,
+  aliases: readonly string[],
+  changes: Partial<Lease> = {},
+  number = 1,
+): Lease {
+  const job = machineName(id, undefined);
+  const role = { job, aliases, image: `${aliases[0]}:1`, reports: true };
+  return leaseOf(store, id, {
+    machine: serviceName(job, number),
+    booted: false,
+    service: { ...role, starter: { pid: 42, start: 5 } },
+    ...changes,
+  });
 }
 
 /** Returns the paths of a machine, all of them in one folder. */

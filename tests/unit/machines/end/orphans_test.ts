@@ -77,6 +77,7 @@ Deno.test(
     await host.files.makeDirectory("/run/nspawn-runner/run-5");
     await host.files.write("/run/nspawn-runner/held-6.log", "");
     await host.files.makeDirectory("/run/systemd/nspawn/unix-export/run-7");
+    await host.files.makeDirectory(`${store}/.machines/service-9-1`);
     const orphans = await findOrphans(host, store, FACTS);
     assert.deepEqual(orphans.map(({ machine, traces }) => [machine, traces.join()]), [
       ["held-6", "files below /run"],
@@ -84,8 +85,9 @@ Deno.test(
       ["run-4", "an unreadable record"],
       ["run-5", "files below /run"],
       ["run-8", "a cgroup"],
+      ["service-9-1", "its writes"],
     ]);
-    assert.deepEqual(orphans.at(-1)!.cgroups, ["/sys/fs/cgroup/nspawn-runner-run-8"]);
+    assert.deepEqual(orphans.at(-2)!.cgroups, ["/sys/fs/cgroup/nspawn-runner-run-8"]);
     assert.ok(orphans.every(({ hasUnit }) => !hasUnit));
   }),
 );
@@ -114,6 +116,17 @@ Deno.test(
     assert.deepEqual(orphans.map(({ machine }) => machine), ["run-8"]);
   }),
 );
+
+Deno.test("findOrphans() finds cgroups and units of machines of services", async () => {
+  await inFolder(async (folder) => {
+    const { host, commands } = orphanHost(folder);
+    await findOrphans(host, `${folder}/store`, FACTS);
+    assert.match(commands().join("\n"), /^find .* nspawn-runner-service-\* /m);
+    await host.files.makeDirectory("/run/systemd/system");
+    await findOrphans(host, `${folder}/store`, FACTS);
+    assert.match(commands().join("\n"), /^systemctl .* nspawn-runner-service-\*\.service$/m);
+  });
+});
 
 const ORPHAN: Orphan = {
   machine: machineName("3", undefined),
