@@ -4,8 +4,10 @@ import type { Config } from "../config/settings.ts";
 import { hostFailure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { type MachinePaths, machinePaths } from "../machines/record/paths.ts";
+import { noteLate } from "../machines/services/late.ts";
 import { lastOutput } from "../machines/services/output.ts";
 import { type ReadyResult, waitForService } from "../machines/services/ready.ts";
+import { serviceTitle } from "../machines/services/title.ts";
 import type { StartedJob, StartedService } from "./start_services.ts";
 
 /** Lines of a service's output in the log of the job. */
@@ -59,7 +61,7 @@ async function report(
   isRequired: boolean,
 ): Promise<void> {
   if (result.kind === "ready") return;
-  const name = `${service.name} (${aliases[0]})`;
+  const name = serviceTitle(service.name, aliases);
   const output = await outputOf(host, machinePaths(plan.store, plan.name));
   if (result.kind === "failed") {
     throw refused(`Cannot start service ${name}: ${result.reason}${output}`, START_HINT);
@@ -67,6 +69,7 @@ async function report(
   const reason = result.kind === "exited"
     ? `it ended with ${result.code}`
     : `it was not ready within ${timeout / 1000} s`;
+  if (result.kind === "late") await noteLate(host, machinePaths(plan.store, plan.name));
   const text = `Service ${name} is not ready: ${reason}${output}`;
   if (isRequired) throw refused(text, "The job needs its services: services_required");
   host.log.warn(text);

@@ -88,7 +88,7 @@ async function collectMachines(
 
 function titleOf({ machine, service }: Lease): string {
   if (service === null) return `machine ${machine}`;
-  return `machine ${machine}, service ${service.aliases[0]} of ${service.job}`;
+  return `machine ${machine}, service ${service.aliases.at(-1)} of ${service.job}`;
 }
 
 /** Moves what orphans wrote aside, and adds it to the removals. */

@@ -29,11 +29,18 @@ export async function reportFailure(
   const { noteFailure } = await import("../machines/report/failures.ts");
   const explanation = await explainFailure(host, lease, ending, began, cancelled);
   const { ending: known, lines, before, ...counters } = explanation;
-  for (const line of lines) host.log.warn(`nspawn-runner: ${line}`);
+  const ofServices = lease.services.length === 0 ? [] : await explainServices(host, lease);
+  for (const line of [...lines, ...ofServices]) host.log.warn(`nspawn-runner: ${line}`);
   if (known.kind === "lost") return known; // no failure of the script
   const own = before.own || (isUserScript(stage) && !cancelled);
   await noteFailure(host, lease, { ...counters, own }, before);
   return known;
+}
+
+/** Most jobs have no services, and pay for no import. */
+async function explainServices(host: Host, lease: Lease): Promise<string[]> {
+  const { explainServices } = await import("../machines/report/explain_services.ts");
+  return await explainServices(host, lease);
 }
 
 /** Logs what the job used. */

@@ -110,7 +110,8 @@ function slowedDown({ memoryHigh, slowedDown, memoryStalled }: Usage, cancelled:
     "or set limits.memory_max below it, which ends such a job";
 }
 
-function limitOf({ memoryMax }: Usage): string {
+/** Returns the limit at which processes of a machine are killed for their memory. */
+export function limitOf({ memoryMax }: Pick<Usage, "memoryMax">): string {
   return memoryMax === null ? "the limit of all machines together" : formatSize(memoryMax);
 }
 
@@ -175,6 +176,7 @@ function outOfTime(host: Host, { timeout, began }: Lease, cancelled: boolean): s
 /** Seconds by which the runner may have started the job's clock before this program did. */
 const CLOCK_TOLERANCE = 10;
 
-function times(count: number, word: string): string {
+/** Returns a count of things as text. */
+export function times(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? "" : word.endsWith("s") ? "es" : "s"}`;
 }

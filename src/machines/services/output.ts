@@ -21,6 +21,24 @@ export async function outputFiles(
   return times[0]! > times[1]! ? files.reverse() : files;
 }
 
+/** What a line has that says why a program ends: servers often write more lines after it. */
+const REASON =
+  /\b(?:error|fatal|panic|exception|failed|denied|refused|cannot|could not|not found)\b/i;
+
+/** Lines among which a reason is looked for, and characters of it that are shown. */
+const REASON_LINES = 20;
+const MAX_WORDS = 300;
+
+/** Returns the last line of the output of a service that tells a reason, else its last line; null for no output. */
+export async function lastWords(
+  host: Host,
+  paths: Pick<MachinePaths, "own">,
+): Promise<string | null> {
+  const lines = await lastOutput(host, paths, REASON_LINES);
+  const line = lines.findLast((line) => REASON.test(line)) ?? lines.at(-1);
+  return line?.trim().slice(0, MAX_WORDS) ?? null;
+}
+
 /** Returns the last lines of the output of a service, without control characters. */
 export async function lastOutput(
   host: Host,
@@ -31,6 +49,12 @@ export async function lastOutput(
   for (const file of await outputFiles(host, paths)) {
     parts.push(await host.files.readEnd(file, MAX_BYTES) ?? "");
   }
-  const lines = parts.join("").split("\n").map((line) => printable(line).trimEnd());
+  const lines = parts.join("").split("\n").map(shownLine);
   return lines.filter((line) => line !== "").slice(-count);
+}
+
+/** Returns a line of output as it can be shown: without colours, and with nothing that controls a terminal. */
+export function shownLine(line: string): string {
+  // deno-lint-ignore no-control-regex
+  return printable(line.replaceAll(/\x1b\[[\d;]*m/g, "")).trimEnd();
 }

@@ -16,6 +16,14 @@ export interface ServiceState {
   readonly code: number | null;
 }
 
+/** The state of a service that reports nothing. */
+export const NO_STATE: ServiceState = {
+  failure: null,
+  hasStarted: false,
+  isHealthy: false,
+  code: null,
+};
+
 /** Bytes of the report that are read. */
 const MAX_REPORT = 4096;
 

@@ -54,7 +54,7 @@ for (const dryRun of [true, false]) {
       assert.deepEqual(reports, [
         `${store}/.machines/.leaving/run-5: its removal was interrupted`,
         "machine run-1: the host was rebooted",
-        "machine service-1-1, service postgres of run-1: the host was rebooted",
+        "machine service-1-1, service db of run-1: the host was rebooted",
         "leftovers of machine run-2: no record of it, but its writes",
         `${store}/.cache/s/3/protected: unused for 1000 days (cache_max_age)`,
       ]);
