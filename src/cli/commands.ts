@@ -254,6 +254,22 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/doctor.ts"),
   },
   {
+    name: "config",
+    summary: "Print the configuration in force, or check a file",
+    description:
+      "Prints each setting with its value, and where that comes from: the file that sets it, or the default. The output is TOML. With --chroot, prints the settings of one chroot, which its definition and its playbook may change, and those of its build. " +
+      "With --check, prints no settings, but whether the file can be used. It is checked as the configuration if it is named config.toml or has a key that no definition may have, and as the definition of a chroot otherwise.",
+    example: "nspawn-runner config --check /etc/nspawn-runner/config.toml",
+    positionals: [],
+    options: [
+      { name: "chroot", value: "NAME", help: "Print the settings of this chroot" },
+      { name: "check", value: "FILE", help: "Only check this configuration or definition" },
+      { name: "json", help: "Print JSON" },
+    ],
+    needsRoot: false,
+    load: () => import("../commands/config.ts"),
+  },
+  {
     name: "toml",
     summary: "Print the section for GitLab Runner's config.toml",
     description:

@@ -141,7 +141,12 @@ export function settingsFor(
   );
 }
 
-async function readText(host: Host, file: string): Promise<string | null> {
+/**
+ * Reads a file of settings; null where it does not exist.
+ *
+ * @throws {Failure} if it cannot be read.
+ */
+export async function readText(host: Host, file: string): Promise<string | null> {
   try {
     return await host.files.read(file);
   } catch (error) {
@@ -157,10 +162,19 @@ async function checkedValues(
 ): Promise<Values> {
   const fields = SETTINGS.filter((field) => field.where === "both" || field.where === where);
   const values: Record<string, unknown> = {};
-  for (const [key, value] of leaves(await parseToml(text, file))) {
+  for (const [key, value] of await writtenValues(text, file)) {
     values[key] = checkedValue(fieldOf(fields, key, file), value, file);
   }
   return values;
+}
+
+/**
+ * Returns the values of a file with their dotted keys, as they are written and not checked.
+ *
+ * @throws {Failure} if it is not TOML.
+ */
+export async function writtenValues(text: string, file: string): Promise<[string, unknown][]> {
+  return leaves(await parseToml(text, file));
 }
 
 async function parseToml(text: string, file: string): Promise<Values> {

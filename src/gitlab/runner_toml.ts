@@ -1,5 +1,7 @@
 /** The section of GitLab Runner's config.toml that makes GitLab Runner call this program. */
 
+import { tomlValue } from "../text/toml.ts";
+
 /** The values of the section. */
 export interface RunnerSection {
   /** This program's absolute path. */
@@ -23,12 +25,12 @@ const PREPARE_SECONDS = 3600;
 
 /** Returns the section as TOML, with comments that say what to fill in. */
 export function runnerToml(section: RunnerSection): string {
-  const executable = tomlString(section.executable);
+  const executable = tomlValue(section.executable);
   const url = section.url ?? "https://gitlab.example.com/";
   const token = section.token ?? "glrt-REPLACE-ME";
   const image = section.defaultImage === undefined
     ? ""
-    : `, "--default-image", ${tomlString(section.defaultImage)}`;
+    : `, "--default-image", ${tomlValue(section.defaultImage)}`;
   const fillIn = [
     ...(section.url === undefined ? ["url"] : []),
     ...(section.token === undefined ? ["token"] : []),
@@ -38,9 +40,9 @@ export function runnerToml(section: RunnerSection): string {
     "# lines from `executor` to the end into its own [[runners]] section instead.",
     ...(fillIn.length === 0 ? [] : [`# Fill in: ${fillIn.join(" and ")}.`]),
     "[[runners]]",
-    `  name = ${tomlString(section.name)}`,
-    `  url = ${tomlString(url)}`,
-    `  token = ${tomlString(token)}`,
+    `  name = ${tomlValue(section.name)}`,
+    `  url = ${tomlValue(url)}`,
+    `  token = ${tomlValue(token)}`,
     `  executor = "custom"`,
     `  shell = "bash"`,
     "  # As with the Docker executor: git does not refuse a checkout that another user owns, in a",
@@ -65,9 +67,4 @@ export function runnerToml(section: RunnerSection): string {
     `    force_kill_timeout = ${FORCE_SECONDS}`,
   ];
   return lines.join("\n") + "\n";
-}
-
-/** Returns a basic string of TOML 1.0, which has all escapes of JSON; DEL must be escaped as well. */
-function tomlString(text: string): string {
-  return JSON.stringify(text).replaceAll("\x7f", "\\u007F");
 }

@@ -8,6 +8,8 @@ import type { Host } from "../../host/host.ts";
 /** A definition, with the folder in which it was found. */
 export interface FoundDefinition {
   readonly folder: string;
+  /** The file; words for it where the definition is the program's own. */
+  readonly path: string;
   readonly definition: Definition;
   /** The file's content. */
   readonly text: string;
@@ -27,8 +29,7 @@ export async function findDefinition(
 ): Promise<FoundDefinition | null> {
   const file = await findFile(host, config, name);
   if (file === null) return null;
-  const { folder, text } = file;
-  return { folder, definition: await parse(file), text };
+  return { ...file, definition: await parse(file) };
 }
 
 /**
@@ -44,15 +45,10 @@ export async function usableDefinition(
   const file = await findFile(host, config, name);
   if (file === null || !words.some((word) => file.text.includes(word))) return null;
   const definition = await parse(file).catch(() => null);
-  return definition && { folder: file.folder, definition, text: file.text };
+  return definition && { ...file, definition };
 }
 
-/** The file of a definition. */
-interface DefinitionFile {
-  readonly folder: string;
-  readonly path: string;
-  readonly text: string;
-}
+type DefinitionFile = Omit<FoundDefinition, "definition">;
 
 async function findFile(
   host: Host,

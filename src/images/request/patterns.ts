@@ -38,6 +38,17 @@ function allowNames(
     !patterns.some((pattern) => pattern.startsWith("!") && matches(pattern.slice(1)));
 }
 
+/**
+ * Checks all patterns of a setting.
+ *
+ * @throws {Failure} where one of them is invalid.
+ */
+export function checkPatterns(setting: string, patterns: readonly string[]): void {
+  for (const pattern of patterns) {
+    if (pathGlobRegExp(pattern.replace(/^!/, "")) === undefined) refusePattern(setting, pattern);
+  }
+}
+
 /** To skip it could allow an image that it is meant to exclude. */
 function refusePattern(setting: string, pattern: string): never {
   throw refused(

@@ -15,6 +15,7 @@ Deno.test("COMMANDS has all commands", () => {
     "chroot-remove",
     "chroot-rollback",
     "cleanup",
+    "config",
     "doctor",
     "gc",
     "gitlab-config",
@@ -53,7 +54,7 @@ Deno.test("COMMANDS has no ambiguous options and positionals", () => {
 
 Deno.test("COMMANDS need root, except those that only read", () => {
   const free = COMMANDS.filter(({ needsRoot }) => !needsRoot).map(({ name }) => name);
-  assert.deepEqual(free.sort(), ["chroot-list", "gitlab-config", "toml"]);
+  assert.deepEqual(free.sort(), ["chroot-list", "config", "gitlab-config", "toml"]);
   const scripts = COMMANDS.filter(({ runsScript }) => runsScript).map(({ name }) => name);
   assert.deepEqual(scripts.sort(), ["chroot-login", "run", "shell", "simulate"]);
 });

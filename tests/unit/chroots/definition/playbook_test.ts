@@ -140,7 +140,9 @@ Deno.test("findPlaybook() prefers the one beside the definition", () =>
   withStore(async ({ context: { host, config }, put, folder }) => {
     await put("defs/x.yaml");
     await put("store/x.yaml");
-    const beside = { folder: config.store, definition: { build: {}, machine: {} }, text: "" };
+    const definition = { build: {}, machine: {} };
+    const path = `${config.store}/x.toml`;
+    const beside = { folder: config.store, path, definition, text: "" };
     const found = await findPlaybook(host, config, named("x"), beside);
     assert.equal(found?.path, `${folder}/store/x.yaml`);
   }));
@@ -153,6 +155,7 @@ Deno.test("findPlaybook() takes the file that the definition names, and refuses 
       const definition = { build: { playbook }, machine: {} };
       return findPlaybook(host, config, named("x"), {
         folder: `${folder}/defs`,
+        path: `${folder}/defs/x.toml`,
         definition,
         text: "",
       });

@@ -1,0 +1,32 @@
+/** Checks a file of settings that is not in use yet. */
+
+import { basename } from "@std/path/posix";
+import { refused } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+import { loadConfig, parseDefinition, readText, writtenValues } from "./load.ts";
+import { SETTINGS } from "./schema.ts";
+import type { Config, Definition } from "./settings.ts";
+
+/** What a file holds. */
+export type CheckedFile =
+  | { readonly kind: "configuration"; readonly config: Config }
+  | { readonly kind: "definition"; readonly definition: Definition };
+
+/**
+ * Checks a configuration or a definition. A file is a configuration if it is named config.toml, or has a key that no
+ * definition may have.
+ *
+ * @throws {Failure} where the program could not use it.
+ */
+export async function checkFile(host: Host, path: string): Promise<CheckedFile> {
+  const text = await readText(host, path);
+  if (text === null) {
+    throw refused(`Cannot read ${path}: no such file`, "Check the path");
+  }
+  const keys = (await writtenValues(text, path)).map(([key]) => key);
+  const isOfConfig = (key: string) =>
+    SETTINGS.some((setting) => setting.key === key && setting.where === "config");
+  return basename(path) === "config.toml" || keys.some(isOfConfig)
+    ? { kind: "configuration", config: await loadConfig(host, path) }
+    : { kind: "definition", definition: await parseDefinition(text, path) };
+}
