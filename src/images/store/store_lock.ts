@@ -24,10 +24,8 @@ export async function whileLibraryLocked<T>(
   await host.files.makeDirectory(folder);
   const wait = { timeout: TIMEOUT, interval: 50, signal: interrupt };
   const lock = await until(host, wait, () => host.files.lock(path));
-  if (lock === null) {
-    const reason = interrupt?.aborted ? "interrupted" : "another process holds it";
-    throw hostFailure(`Cannot lock ${path}: ${reason}`);
-  }
+  if (lock === null && interrupt?.aborted) throw hostFailure(`Cannot lock ${path}: interrupted`);
+  if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {
     return await act();
   } finally {
