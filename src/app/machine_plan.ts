@@ -91,7 +91,7 @@ export async function planForImage(
     settings,
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, request),
-    folders: await foldersOf(config, job, machine),
+    folders: await foldersOf(host, config, job, machine),
     async freeMore(isEnough, interrupt) {
       const { evictImages } = await import("../images/store/retention.ts");
       await evictImages(host, config.store, isEnough, interrupt);
@@ -129,8 +129,13 @@ async function lacksGit(
   { shell }: MachineSettings,
 ): Promise<boolean> {
   if (job === null || shell.endsWith("pwsh")) return false;
-  if (/^(?:none|empty)$/.test(host.env("CUSTOM_ENV_GIT_STRATEGY") ?? "")) return false;
+  if (!checksOut(host)) return false;
   return !await chrootHas(host, chroot, "git");
+}
+
+/** Returns whether a job has a checkout. */
+function checksOut(host: Host): boolean {
+  return !/^(?:none|empty)$/.test(host.env("CUSTOM_ENV_GIT_STRATEGY") ?? "");
 }
 
 /** Jobs whose image is a chroot pay for no import. */
@@ -342,7 +347,9 @@ export function plannedJob(
 /** Seconds after its time-out in which GitLab Runner has ended a job for sure. */
 const MARGIN = 1800;
 
+/** As in Docker, a job without a checkout never finds the one of an earlier job. */
 async function foldersOf(
+  host: Host,
   config: Config,
   job: Job | null,
   { server }: ChosenMachine,
@@ -351,7 +358,7 @@ async function foldersOf(
   return {
     owner: { server, project: job.project, refs: await refsOf(job) },
     cache: CACHE_DIR,
-    builds: config.persistent_builds ? BUILDS_DIR : undefined,
+    builds: config.persistent_builds && checksOut(host) ? BUILDS_DIR : undefined,
   };
 }
 

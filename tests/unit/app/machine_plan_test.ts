@@ -116,4 +116,22 @@ test("planForJob() gives a job the helper root where its chroot has no git, and 
   assert.equal(await helperFor("whole", ""), null);
 });
 
+test("planForJob() gives builds that outlive the job only to jobs with a checkout", async (f) => {
+  await f.generation("bare", 1);
+  const { signal: interrupt } = new AbortController();
+  const buildsOf = async (strategy: string, persistent_builds = true) => {
+    const env = (name: string) => name === "CUSTOM_ENV_GIT_STRATEGY" ? strategy : undefined;
+    const machine = { id: "7", name: machineName("7", undefined), server: "x" };
+    const job = { ...JOB, project: "1" };
+    const request = { machine, job, image: "bare", began: 0, interrupt, findHelperRoot };
+    const config = { ...f.config, persistent_builds };
+    return (await planForJob({ ...f.context.host, env }, config, request)).folders?.builds;
+  };
+  assert.equal(await buildsOf(""), "/builds");
+  assert.equal(await buildsOf("fetch"), "/builds");
+  assert.equal(await buildsOf("none"), undefined);
+  assert.equal(await buildsOf("empty"), undefined);
+  assert.equal(await buildsOf("fetch", false), undefined);
+});
+
 const JOB: Job = { ...PLAIN_JOB, server: undefined, url: undefined };
