@@ -4,40 +4,18 @@ import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, type Site } from "../hosts/site.ts";
 import { BUILD_FAILURE } from "./runner.ts";
+import { RUNNER, withRunner } from "./runner_stand_in.ts";
 import { assertDone, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
 
-/** A stand-in for gitlab-runner, with the commands that scripts call. */
-const HELPER = `#!/bin/sh
-command=$1
-shift
-while [ $# -gt 0 ]; do
-  case $1 in
-    --file) file=$2 ;;
-    --path) path=$2 ;;
-  esac
-  shift
-done
-case $command in
-  --version) echo "Version: 0.0.0" ;;
-  cache-archiver) mkdir -p "\${file%/*}" && tar -cf "$file" "$path" ;;
-  cache-extractor) [ ! -f "$file" ] || tar -xf "$file" ;;
-  artifacts-uploader) tar -cf /dev/null "$path" && echo "Uploading $path" ;;
-  *) exit 64 ;;
-esac
-`;
-
-async function withHelper(site: Site, text: string): Promise<Site> {
-  const gitlab_runner = await site.put(text);
-  await site.host.exec(["chmod", "755", gitlab_runner]);
-  return await site.with({ gitlab_runner, boot: false });
-}
+const withPlainRunner = async (site: Site, program?: string) =>
+  (await withRunner(site, program)).with({ boot: false });
 
 /** The condition that GitLab Runner writes around each call. */
 const guarded = (call: string) =>
   `if gitlab-runner --version >/dev/null 2>&1; then\n  ${call}\nelse\n  echo missing\nfi`;
 
 onEachHost("artifacts and caches go through the host's gitlab-runner", async (site) => {
-  const own = await withHelper(site, HELPER);
+  const own = await withPlainRunner(site);
   const plan = () => ({
     ...planOf(CHROOT),
     project: 7101,
@@ -71,20 +49,20 @@ onEachHost("artifacts and caches go through the host's gitlab-runner", async (si
         "upload_artifacts_on_success",
         `${cd}${guarded("gitlab-runner artifacts-uploader --path out")}`,
       );
-      assert.equal(uploaded.stdout, "Uploading out\n");
+      assert.equal(uploaded.stdout, "out/\n");
       assertDone(uploaded);
     });
   }
 });
 
 onEachHost("the helper in a machine cannot be written to", async (site) => {
-  const own = await withHelper(site, HELPER);
+  const own = await withPlainRunner(site);
   await withAttempt(own, planOf(CHROOT), async (job) => {
     await begin(job);
     const done = await job.run("build_script", 'echo x >> "$(command -v gitlab-runner)"');
     assert.notEqual(done.code, 0);
   });
-  assert.equal(await Deno.readTextFile(site.host.outerPath(await helperOf(own))), HELPER);
+  assert.equal(await Deno.readTextFile(site.host.outerPath(await helperOf(own))), RUNNER);
 });
 
 async function helperOf(site: Site): Promise<string> {
@@ -108,7 +86,7 @@ for (
       ? await site.with({ boot: false })
       : setting === "missing"
       ? await site.with({ boot: false, gitlab_runner: "/no/such/gitlab-runner" })
-      : await withHelper(site, setting);
+      : await withPlainRunner(site, setting);
     await withAttempt(own, { ...planOf(CHROOT), artifacts: ["out"] }, async (job) => {
       assertDone(await job.config());
       const prepared = await job.prepare();

@@ -130,6 +130,9 @@ withImages(
     const byDefault = await own.with({ default_image: image });
     assert.equal((await prepared(byDefault, plan(""), read)).stdout, "second\nroot\n");
 
+    const untagged = `${image.replace(/:1$/, "")}@${digest}`;
+    assert.equal((await prepared(own, plan(untagged), read)).stdout, "first\nroot\n");
+
     const missing = await prepared(own, plan(`${address}/a/b/c/x:none`));
     assert.equal(missing.code, BUILD_FAILURE);
     assert.match(missing.stderr, /Cannot pull image \S+x:none: \S+ does not have it/);
@@ -137,6 +140,9 @@ withImages(
     const refused = await prepared(own, plan(image, { imageOptions: foreign }));
     assert.equal(refused.code, BUILD_FAILURE, refused.stderr);
     assert.match(refused.stderr, /Cannot run programs of platform "linux\/mips64le"/);
+    const elsewhere = await prepared(own, planOf("other.example/group/a:1"));
+    assert.equal(elsewhere.code, BUILD_FAILURE);
+    assert.match(elsewhere.stderr, /pull = \["\S+\/\*\*", "other\.example\/group\/a:\*"\]/);
     const excluded = await own.with({ pull: ["**", "!**/x:*"] });
     const denied = await prepared(excluded, plan(image));
     assert.equal(denied.code, BUILD_FAILURE);

@@ -3,37 +3,11 @@
 import assert from "node:assert/strict";
 import type { JobPlan } from "../conformance/job.ts";
 import type { Attempt, StageResult } from "../conformance/runner.ts";
+import { withRunner } from "../conformance/runner_stand_in.ts";
 import { assertDone, assertFailed, begin, withAttempt } from "../conformance/stages.ts";
 import type { Registry } from "../hosts/registry.ts";
 import type { Site } from "../hosts/site.ts";
 import { imageIn, planOfPulled, withImages } from "./images.ts";
-
-/** A stand-in for gitlab-runner, with the commands that scripts call, which writes archives only its owner can read. */
-const RUNNER = `#!/bin/bash
-umask 077
-command=$1
-shift
-while [ $# -gt 0 ]; do
-  case $1 in
-    --file) file=$2 ;;
-    --path) path=$2 ;;
-  esac
-  shift
-done
-case $command in
-  --version) echo "Version: 0.0.0" ;;
-  cache-archiver) mkdir -p "\${file%/*}" && tar -cf "$file.new" "$path" && mv -f "$file.new" "$file" ;;
-  cache-extractor) [ ! -f "$file" ] || tar -xf "$file" --no-same-owner ;;
-  artifacts-uploader) tar -cf - "$path" | tar -tf - ;;
-  *) exit 64 ;;
-esac
-`;
-
-async function withRunner(own: Site): Promise<Site> {
-  const gitlab_runner = await own.put(RUNNER);
-  await own.host.exec(["chmod", "755", gitlab_runner]);
-  return await own.with({ gitlab_runner });
-}
 
 const ARCHIVE = "--file /cache/group/project/default/cache.zip --path deps";
 
@@ -80,26 +54,63 @@ withImages(
   async (site, registry) => {
     const own = await withRunner(site);
     const box = await imageIn(registry, "box:1", {});
-    const user = await imageIn(registry, "user:1", { config: ["--config.user=1000:1001"] });
+    const user = await imageIn(registry, "user:1", {
+      layers: ["mkdir etc; echo nobody:x:65534:65533::/srv:/bin/false >etc/passwd"],
+      config: ["--config.user=1000:1001"],
+    });
     const look =
-      `! command -v git && id -u && { cat deps/from 2>/dev/null || true; }; mkdir -p deps && echo "by $(id -u)" >deps/from
+      `! command -v git && id -u && echo "$HOME" && { cat deps/from 2>/dev/null || true; }; mkdir -p deps && echo "by $(id -u)" >deps/from
        cat file; ls -ln file | cut -c1-10; ls -lnd folder . | cut -c1-10; stat -c %u:%g . file folder/program
        cat "$CONF_FILE"; echo more >>file; touch folder/new`;
-    const expected = (uid: number, gid: number, cached: string) =>
-      `${uid}\n${cached}text\n-rw-r--r--\ndrwxr-xr-x\ndrwxr-xr-x\n` +
+    const expected = (uid: number, gid: number, home: string, cached: string) =>
+      `${uid}\n${home}\n${cached}text\n-rw-r--r--\ndrwxr-xr-x\ndrwxr-xr-x\n` +
       `${uid}:${gid}\n`.repeat(3) + "the contents of a file\nfolder/\nfolder/program\nfolder/new\n";
     const sorted = (text: string) => text.split("\n").sort();
     const check = async (plan: PulledPlan, text: string) =>
       assert.deepEqual(sorted(await play(own, plan, look)), sorted(text));
-    await check({ image: box }, expected(0, 0, ""));
+    await check({ image: box }, expected(0, 0, "/root", ""));
     const overrides = { PATH: "/usr/bin:/bin" };
-    await check({ image: user, overrides }, expected(1000, 1001, "by 0\n"));
-    const docker = { user: "2000" };
+    await check({ image: user, overrides }, expected(1000, 1001, "/", "by 0\n"));
+    const docker = { user: "nobody" };
     await check(
-      { image: box, imageOptions: { executor_opts: { docker } } },
-      expected(2000, 0, "by 1000\n"),
+      { image: user, imageOptions: { executor_opts: { docker } } },
+      expected(65534, 65533, "/srv", "by 1000\n"),
     );
-    await check({ image: box }, expected(0, 0, "by 2000\n"));
+    await check({ image: box }, expected(0, 0, "/root", "by 65534\n"));
+  },
+);
+
+withImages(
+  "with persistent_builds a job on an image finds the clone of the job before, and with GIT_STRATEGY none nothing",
+  { persistent_builds: true },
+  async (own, registry) => {
+    const image = await imageIn(registry, "user:1", { config: ["--config.user=1000:1001"] });
+    const plan = (overrides = {}) => ({ ...planOfPulled(image), project: 7302, overrides });
+    await withAttempt(own, plan(), async (job) => {
+      await begin(job);
+      assertDone(await job.run("get_sources", CHECKOUT(job)));
+      assertDone(
+        await job.run(
+          "step_script",
+          `cd ${job.project()}; echo ignored >.gitignore; touch ignored`,
+        ),
+      );
+    });
+    await withAttempt(own, plan({ GIT_STRATEGY: "fetch" }), async (job) => {
+      await begin(job);
+      const fetched = await job.run(
+        "get_sources",
+        `cd ${job.project()} && git clean -ffdxq && git log --format=%s -1`,
+      );
+      assert.equal(fetched.stdout, "one\n", fetched.stderr);
+      const seen = await job.run("step_script", `ls -A ${job.project()}; stat -c %u /builds`);
+      assert.equal(seen.stdout, ".git\nfile\nfolder\n1000\n");
+    });
+    await withAttempt(own, plan({ GIT_STRATEGY: "none" }), async (job) => {
+      await begin(job);
+      const seen = await job.run("step_script", `test ! -e ${job.project()} && stat -c %u /builds`);
+      assert.equal(seen.stdout, "1000\n");
+    });
   },
 );
 
@@ -207,6 +218,20 @@ withImages(
     );
     assertDone(done);
     assert.equal(done.stdout, "tool\na 'b' $c\njob [1/2]: ünï\n/srv/work\n/root 0022\n");
+  },
+);
+
+withImages(
+  "the exit code of a script on an image is reported, also of one that the kernel kills",
+  {},
+  async (own, registry) => {
+    const box = await imageIn(registry, "box:1", {});
+    const entry = await withEntrypoint(registry, "entry", 'exec "$@"');
+    for (const image of [box, entry]) {
+      assertFailed(await script(own, image, "sleep 1000 & exit 42"), 42);
+      assertFailed(await script(own, image, "sh -c 'kill -KILL $$'"), 137);
+      assertFailed(await script(own, image, "kill -KILL $$"), 137);
+    }
   },
 );
 
