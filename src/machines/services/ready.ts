@@ -89,14 +89,15 @@ function failureOf({ failure, code }: ServiceState): ReadyResult | null {
 
 /**
  * Arguments: an address, a port, the calling process. Ends when the port accepts a connection, or with its caller. The
- * pauses grow from 0.05 to 1 s.
+ * pauses grow from 0.05 to 1 s. It has no child that could outlive it: a connection that nobody accepts takes minutes.
  */
 export const WAIT_FOR_PORT_SCRIPT = `
+exec {pipe}<> <(:) # nobody writes to it
 pause=5
-until (: <"/dev/tcp/$1/$2") 2>/dev/null; do
+until { : <"/dev/tcp/$1/$2"; } 2>/dev/null; do
   [[ -d /proc/$3 ]] || exit 1
   printf -v seconds '%d.%02d' $((pause / 100)) $((pause % 100))
-  sleep "$seconds"
+  read -r -t "$seconds" -u "$pipe" _
   ((pause = pause < 50 ? pause + 1 : 100))
 done
 `;
