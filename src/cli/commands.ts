@@ -1,8 +1,22 @@
 /** The table of all commands. Parsing, help, errors of usage and docs/reference/commands.md come from it. */
 
-import type { CommandSpec } from "../app/command.ts";
+import type { CommandSpec, OptionSpec } from "../app/command.ts";
 import { DEFAULT_IMAGE, IMAGE } from "./options.ts";
 import { STAGE_COMMANDS } from "./stage_commands.ts";
+
+const GITLAB_URL: OptionSpec = { name: "url", value: "URL", help: "The address of GitLab" };
+
+const TOKEN_FILE: OptionSpec = {
+  name: "token-file",
+  value: "FILE",
+  help: "A file with only the runner's token",
+};
+
+const RUNNER_IMAGE: OptionSpec = {
+  name: "default-image",
+  value: "IMAGE",
+  help: "The image of jobs without image:; default: the only chroot there is",
+};
 
 /** All commands, in the order in which help lists them. */
 export const COMMANDS: readonly CommandSpec[] = [
@@ -270,21 +284,24 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/config.ts"),
   },
   {
+    name: "register",
+    summary: "Register a runner with GitLab Runner",
+    description:
+      "Calls the host's gitlab-runner register, which verifies the token with GitLab and adds the runner to its config.toml. The token is the one that GitLab shows when a runner is created, glrt-…; it is read from a file, since other users can see command lines. Environment variables that gitlab-runner register reads, such as HTTPS_PROXY and CI_SERVER_TLS_CA_FILE, have their effect.",
+    example: "nspawn-runner register --url https://gitlab.example.com/ --token-file token",
+    positionals: [],
+    options: [GITLAB_URL, TOKEN_FILE, RUNNER_IMAGE],
+    needsRoot: true,
+    load: () => import("../commands/register.ts"),
+  },
+  {
     name: "toml",
     summary: "Print the section for GitLab Runner's config.toml",
     description:
-      "Append it to /etc/gitlab-runner/config.toml, or copy its lines into the section of a runner that is already registered. The token is read from a file, since other users can see command lines.",
+      "Prints what register lets GitLab Runner write. Append it to /etc/gitlab-runner/config.toml, or copy its lines into the section of a runner that is already registered.",
     example: "nspawn-runner toml --url https://gitlab.example.com/ --token-file token",
     positionals: [],
-    options: [
-      { name: "url", value: "URL", help: "The address of GitLab" },
-      { name: "token-file", value: "FILE", help: "A file with only the runner's token" },
-      {
-        name: "default-image",
-        value: "IMAGE",
-        help: "The image of jobs without image:; default: the only chroot there is",
-      },
-    ],
+    options: [GITLAB_URL, TOKEN_FILE, RUNNER_IMAGE],
     needsRoot: false,
     load: () => import("../commands/toml.ts"),
   },

@@ -31,9 +31,9 @@ export const gitlabRunner: Check = async (host, config) => {
 /** Whether GitLab Runner calls this program at every stage. */
 export const runners: Check = async (host, config) => {
   const topic = "config.toml";
-  const append = `nspawn-runner toml >>${FILE}`;
+  const register = "nspawn-runner register --url URL --token-file FILE";
   const text = await host.files.read(FILE).catch(() => null);
-  if (text === null) return weak(topic, `${FILE} does not exist`, `On a runner host: ${append}`);
+  if (text === null) return weak(topic, `${FILE} does not exist`, `On a runner host: ${register}`);
   const { parse } = await import("@std/toml/parse");
   let sections: readonly Section[];
   try {
@@ -42,7 +42,7 @@ export const runners: Check = async (host, config) => {
     return broken(topic, `${FILE}: ${messageOf(error).trim()}`, `Correct ${FILE}`);
   }
   const ours = sections.filter(({ custom }) => /(^|\/)nspawn-runner$/.test(`${custom?.run_exec}`));
-  if (ours.length === 0) return weak(topic, "no runner calls nspawn-runner", append);
+  if (ours.length === 0) return weak(topic, "no runner calls nspawn-runner", register);
   return await Promise.all(ours.map(async (section) => {
     const name = `runner ${section.name ?? "without a name"}`;
     const executable = `${section.custom?.run_exec}`;

@@ -25,12 +25,8 @@ const PREPARE_SECONDS = 3600;
 
 /** Returns the section as TOML, with comments that say what to fill in. */
 export function runnerToml(section: RunnerSection): string {
-  const executable = tomlValue(section.executable);
   const url = section.url ?? "https://gitlab.example.com/";
   const token = section.token ?? "glrt-REPLACE-ME";
-  const image = section.defaultImage === undefined
-    ? ""
-    : `, "--default-image", ${tomlValue(section.defaultImage)}`;
   const fillIn = [
     ...(section.url === undefined ? ["url"] : []),
     ...(section.token === undefined ? ["token"] : []),
@@ -43,6 +39,22 @@ export function runnerToml(section: RunnerSection): string {
     `  name = ${tomlValue(section.name)}`,
     `  url = ${tomlValue(url)}`,
     `  token = ${tomlValue(token)}`,
+    ...settingsOf(section),
+  ];
+  return lines.join("\n") + "\n";
+}
+
+/** Returns the template by which `gitlab-runner register` writes the section; it holds neither address nor token. */
+export function runnerTemplate(section: RunnerSection): string {
+  return ["[[runners]]", ...settingsOf(section)].join("\n") + "\n";
+}
+
+function settingsOf(section: Pick<RunnerSection, "executable" | "defaultImage">): string[] {
+  const executable = tomlValue(section.executable);
+  const image = section.defaultImage === undefined
+    ? ""
+    : `, "--default-image", ${tomlValue(section.defaultImage)}`;
+  return [
     `  executor = "custom"`,
     `  shell = "bash"`,
     "  # As with the Docker executor: git does not refuse a checkout that another user owns, in a",
@@ -66,5 +78,4 @@ export function runnerToml(section: RunnerSection): string {
     `    graceful_kill_timeout = ${GRACEFUL_SECONDS}`,
     `    force_kill_timeout = ${FORCE_SECONDS}`,
   ];
-  return lines.join("\n") + "\n";
 }

@@ -357,7 +357,29 @@ async function assertStarts(prefix: string): Promise<void> {
   }
   const toml = await run([link, "toml"], { cwd: "/" });
   assert.ok(toml.stdout.includes(`run_exec = "${program}"`), toml.output);
+  await assertRegisters(link, program);
   await Deno.remove(link);
+}
+
+/** Checks that a program registers itself with a stand-in for gitlab-runner. */
+async function assertRegisters(link: string, program: string): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(`${checkout}/tests/hosts/gitlab_runner.sh`, `${folder}/gitlab-runner`);
+    await Deno.writeTextFile(`${folder}/token`, "glrt-right\n");
+    const env = {
+      PATH: `${folder}:${Deno.env.get("PATH")}`,
+      CONFIG_FILE: `${folder}/config.toml`,
+      NSPAWN_RUNNER_CONFIG: "/dev/null",
+    };
+    const options = ["--url", "https://g.example", "--token-file", `${folder}/token`];
+    const done = await run([link, "register", ...options], { cwd: "/", env });
+    assert.equal(done.code, 0, done.output);
+    const written = await Deno.readTextFile(env.CONFIG_FILE);
+    assert.ok(written.includes(`run_exec = "${program}"`), written);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /** Runs a copy of the installer: the user nobody cannot read a checkout in root's home. */

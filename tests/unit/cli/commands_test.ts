@@ -24,6 +24,7 @@ Deno.test("COMMANDS has all commands", () => {
     "image-remove",
     "list",
     "prepare",
+    "register",
     "run",
     "shell",
     "simulate",
