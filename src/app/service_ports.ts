@@ -2,6 +2,7 @@
 
 import { hostFailure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import { readKernel } from "../linux/proc.ts";
 import type { PlannedService } from "./service_plan.ts";
 
 /**
@@ -41,11 +42,9 @@ export async function refuseTakenPorts(
 const LISTEN = "0A";
 
 async function listeningPorts(host: Host): Promise<Set<number>> {
-  const tables = await Promise.all(
-    ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => host.files.read(path)),
-  );
+  const tables = await readKernel(host, "/proc/net/tcp", "/proc/net/tcp6");
   const ports = new Set<number>();
-  for (const line of tables.join("\n").split("\n")) {
+  for (const line of tables.split("\n")) {
     const [, local = "", , state] = line.trim().split(/\s+/);
     if (state === LISTEN) ports.add(parseInt(local.split(":")[1] ?? "", 16));
   }
