@@ -2,6 +2,7 @@
 
 import { areServicesRequired } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
+import { wantsServiceOutput } from "../gitlab/debug_services.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
@@ -54,8 +55,9 @@ export async function planWithServices(
         for (const { planned, address } of started.services) {
           host.log.info(serviceLine(planned, address));
         }
+        const wait = () => awaitServices(host, config, started, isRequired, interrupt);
         try {
-          await awaitServices(host, config, started, isRequired, interrupt);
+          await (wantsServiceOutput(host) ? showWhile(host, started.lease, wait) : wait());
         } catch (error) {
           await removeStarted(host, started);
           throw error;
@@ -64,6 +66,11 @@ export async function planWithServices(
       },
     },
   };
+}
+
+async function showWhile(host: Host, lease: Lease, act: () => Promise<void>): Promise<void> {
+  const { whileShowingServices } = await import("./show_services.ts");
+  await whileShowingServices(host, lease, false, act);
 }
 
 function serviceLine({ service, aliases, plan }: PlannedService, address: string): string {

@@ -4,8 +4,12 @@ import { interruptible } from "../app/interrupt.ts";
 import { reportFailure, reportUsage } from "../app/stage_report.ts";
 import { isSuccess } from "../ending.ts";
 import { messageOf, refused } from "../failure.ts";
+import { wantsServiceOutput } from "../gitlab/debug_services.ts";
 import { isCalledByRunner } from "../gitlab/exit_codes.ts";
 import { isLastStage, kindOf } from "../gitlab/stages.ts";
+import type { Host } from "../host/host.ts";
+import { findLease, type StoreFinder } from "../machines/record/lease.ts";
+import type { MachineName } from "../machines/record/name.ts";
 import { runStage } from "../machines/use/run_script.ts";
 
 /** Runs a script in the machine of a job. */
@@ -25,13 +29,11 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const streams = isCalledByRunner(host) ? "one" : "both";
   return await interruptible(host, async (cancel) => {
     const began = host.clock.now();
-    const { ending, lease } = await runStage(
-      host,
-      store,
-      machine,
-      { script, shell, streams, kind: kindOf(stage) },
-      cancel,
-    );
+    const runScript = () =>
+      runStage(host, store, machine, { script, shell, streams, kind: kindOf(stage) }, cancel);
+    const { ending, lease } = wantsServiceOutput(host)
+      ? await showWhile(host, { store, machine, isLast: isLastStage(stage) }, runScript)
+      : await runScript();
     try {
       if (isLastStage(stage)) await reportUsage(host, lease);
       if (isSuccess(ending)) return ending;
@@ -42,3 +44,14 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     }
   });
 };
+
+/** Few jobs ask for the output of their services. */
+async function showWhile<T>(
+  host: Host,
+  { store, machine, isLast }: { store: StoreFinder; machine: MachineName; isLast: boolean },
+  act: () => Promise<T>,
+): Promise<T> {
+  const { whileShowingServices } = await import("../app/show_services.ts");
+  const lease = await findLease(host, machine, store);
+  return lease === null ? await act() : await whileShowingServices(host, lease, isLast, act);
+}

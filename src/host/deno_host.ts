@@ -72,8 +72,13 @@ function sleep(ms: number): Promise<void> {
 function denoTerminal(): Terminal {
   const encoder = new TextEncoder();
   const streams = { stdin: Deno.stdin, stdout: Deno.stdout, stderr: Deno.stderr };
+  let last = LINE_FEED;
+  const writeBytes = (stream: typeof Deno.stdout, bytes: Uint8Array) => {
+    last = bytes.at(-1) ?? last;
+    return writeAll(stream, bytes);
+  };
   const write = (stream: typeof Deno.stdout, text: string) => {
-    writeAll(stream, encoder.encode(text));
+    writeBytes(stream, encoder.encode(text));
   };
   return {
     out: (text) => write(Deno.stdout, text),
@@ -83,7 +88,7 @@ function denoTerminal(): Terminal {
       const buffer = new Uint8Array(RELAY_SIZE);
       for (;;) {
         const count = await file.read(buffer);
-        if (count === null || !writeAll(streams[stream], buffer.subarray(0, count))) return;
+        if (count === null || !writeBytes(streams[stream], buffer.subarray(0, count))) return;
         onOutput();
       }
     },
@@ -96,9 +101,13 @@ function denoTerminal(): Terminal {
       const count = await Promise.race([Deno.stdin.read(bytes), aborted]);
       return count === null ? null : new TextDecoder().decode(bytes.subarray(0, count)).trim();
     },
+    isAtLineStart: () => last === LINE_FEED || last === CARRIAGE_RETURN,
     is: (stream) => streams[stream].isTerminal(),
   };
 }
+
+const LINE_FEED = "\n".charCodeAt(0);
+const CARRIAGE_RETURN = "\r".charCodeAt(0);
 
 /** The size of a pipe's buffer: pipe(7). */
 const RELAY_SIZE = 65_536;

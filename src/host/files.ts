@@ -12,6 +12,7 @@ export function denoFiles(): Files {
     read: (path) => orNull(() => Deno.readTextFileSync(path)),
     readBytes: (path) => orNull(() => Deno.readFileSync(path)),
     readPipe: (path) => Deno.readTextFile(path),
+    readStart: (path, bytes) => orNull(() => readPart(path, bytes, 0)),
     readEnd: (path, bytes) => orNull(() => readEnd(path, bytes)),
     replace: (path, text, mode) => replace(path, text, (file) => file.sync(), mode),
     replaceVolatile: (path, text) => replace(path, text, () => {}),
@@ -42,9 +43,15 @@ function now<T>(act: () => T): Promise<T> {
 }
 
 function readEnd(path: string, bytes: number): string {
+  return new TextDecoder().decode(readPart(path, bytes, "end"));
+}
+
+function readPart(path: string, bytes: number, from: 0 | "end"): Uint8Array {
   using file = Deno.openSync(path);
-  const size = file.seekSync(0, Deno.SeekMode.End); // stat() would load the time zone for its dates
-  file.seekSync(Math.max(0, size - bytes), Deno.SeekMode.Start);
+  if (from === "end") {
+    const size = file.seekSync(0, Deno.SeekMode.End); // stat() would load the time zone for its dates
+    file.seekSync(Math.max(0, size - bytes), Deno.SeekMode.Start);
+  }
   const buffer = new Uint8Array(bytes);
   let filled = 0;
   while (filled < bytes) {
@@ -52,7 +59,7 @@ function readEnd(path: string, bytes: number): string {
     if (read === null) break;
     filled += read;
   }
-  return new TextDecoder().decode(buffer.subarray(0, filled));
+  return buffer.subarray(0, filled);
 }
 
 function write(path: string, content: string | Uint8Array, mode = 0o600): void {

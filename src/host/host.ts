@@ -108,6 +108,8 @@ export interface Files {
   readBytes(path: string): Promise<Uint8Array | null>;
   /** Reads what comes out of a named pipe until no process has it open for writing. */
   readPipe(path: string): Promise<string>;
+  /** Reads the first bytes of a file of any length; null where it does not exist. */
+  readStart(path: string, bytes: number): Promise<Uint8Array | null>;
   /** Reads the last bytes of a file of any length; null where it does not exist. */
   readEnd(path: string, bytes: number): Promise<string | null>;
   /** Replaces a file atomically, with fsync and rename. Default mode: 0600. */
@@ -200,6 +202,8 @@ export interface Terminal {
    * @param onOutput Called after each piece.
    */
   relay(pipe: string, stream: "stdout" | "stderr", onOutput: () => void): Promise<void>;
+  /** Returns whether the next text on stdout or stderr begins a line, as far as this process wrote to them. */
+  isAtLineStart(): boolean;
   /** Returns whether a stream is a terminal. */
   is(stream: "stdin" | "stdout" | "stderr"): boolean;
   /** Asks on stderr and waits for a line on stdin; null at the end of stdin, or when aborted. */

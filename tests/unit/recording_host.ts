@@ -189,17 +189,20 @@ function removeNow(argv: Argv): void {
 }
 
 function captured(written: { out: string; err: string }, options: RecordingOptions): Terminal {
+  let last = "";
+  const write = (stream: "out" | "err", text: string) => void (written[stream] += last = text);
   return {
-    out: (text) => void (written.out += text),
-    err: (text) => void (written.err += text),
+    out: (text) => write("out", text),
+    err: (text) => write("err", text),
     async relay(pipe, stream, onOutput) {
-      written[stream === "stdout" ? "out" : "err"] += await Deno.readTextFile(pipe);
+      write(stream === "stdout" ? "out" : "err", await Deno.readTextFile(pipe));
       onOutput();
     },
     ask(question) {
       written.err += question;
       return Promise.resolve(options.reply ?? null);
     },
+    isAtLineStart: () => /(?:^|[\n\r])$/.test(last),
     is: (stream) => options.terminals?.includes(stream) ?? false,
   };
 }

@@ -1,14 +1,14 @@
 /** The program that runs in the machine of a service: it starts the program of the service once the job's machines are connected. */
 
-import { CHANNEL, INSIDE, SERVICE_REPORTS } from "../record/channel.ts";
+import { CHANNEL, INSIDE, MAX_LOG_BYTES, SERVICE_REPORTS } from "../record/channel.ts";
 import { SERVER_READY, SERVICE_HEALTHY, SERVICE_STARTED } from "../record/channel.ts";
 import { BUSYBOX, HELPER_INSIDE } from "../record/helper_root.ts";
 import type { StageServer } from "./stage_server.ts";
 import { CLEAN_START, HELPER_FUNCTIONS } from "./two_roots.ts";
 
-/** Bytes of a block of output, and how many blocks each of the two logs has at most. */
+/** Bytes of a block of output. */
 const BLOCK = 2048;
-const BLOCKS = 128;
+const BLOCKS = MAX_LOG_BYTES / BLOCK;
 
 /** Seconds that one test of health may take: Docker's default. */
 const HEALTH_SECONDS = 30;
@@ -33,11 +33,16 @@ fail() {
   report "${SERVICE_REPORTS.failed} $1"
   exit
 }
+# Each file begins with a line that has the number of bytes that came before the others of the file.
 keep_output() {
+  before=0
   while :; do
     for log in ${CHANNEL.logs.join(" ")}; do
-      dd bs=${BLOCK} count=${BLOCKS} >"$folder/$log" 2>/dev/null || cat >/dev/null
-      [ -s "$folder/$log" ] || return
+      { echo "$before"; dd bs=${BLOCK} count=${BLOCKS} 2>/dev/null || cat >/dev/null; } >"$folder/$log"
+      size=$(wc -c <"$folder/$log")
+      size=$((size - \${#before} - 1))
+      [ "$size" -gt 0 ] || return
+      before=$((before + size))
     done
   done
 }

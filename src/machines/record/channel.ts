@@ -28,9 +28,16 @@ export const CHANNEL = {
   entrypoint: "entrypoint",
   /** The program that starts the script as such a process. */
   start: "start",
-  /** The last output of a service: one after the other is filled, the one that was written last is the newer one. */
+  /** The last output of a service: one after the other is filled. */
   logs: ["log.0", "log.1"],
+  /** Whether a service was not ready in time. */
+  late: "late",
+  /** How many bytes of the output of a service are in the log of its job. */
+  shown: "shown",
 } as const;
+
+/** Bytes of output that one of these files has at most, after a line with the number of bytes that came before. */
+export const MAX_LOG_BYTES = 262_144;
 
 /** The line that the server reports first. */
 export const SERVER_BEGUN = "begun";

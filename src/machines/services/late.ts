@@ -2,6 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
+import { CHANNEL } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
 
 /** Notes that a service was not ready in time. */
@@ -16,5 +17,5 @@ export async function wasLate(host: Host, paths: Pick<MachinePaths, "stage">): P
 
 /** It goes with the machine's channel, in which the machine can change nothing. */
 function noteIn({ stage }: Pick<MachinePaths, "stage">): string {
-  return join(stage, "late");
+  return join(stage, CHANNEL.late);
 }

@@ -3,22 +3,60 @@
 import { join } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { printable } from "../../text/printable.ts";
-import { CHANNEL } from "../record/channel.ts";
+import { CHANNEL, MAX_LOG_BYTES } from "../record/channel.ts";
 import type { MachinePaths } from "../record/paths.ts";
 
-/** Bytes that are read of each file. */
-const MAX_BYTES = 65_536;
+/** The content of one of the files. */
+interface Part {
+  /** Bytes of output that came before it. */
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
 
-/** Returns the files with the output of a service, the older one first. */
-export async function outputFiles(
+/** Output of a service that its reader has not seen. */
+export interface NewOutput {
+  readonly lines: readonly string[];
+  /** Whether older output that the reader has not seen either is gone. */
+  readonly isDropped: boolean;
+  /** Bytes of output up to which the reader has seen it. */
+  readonly position: number;
+}
+
+/** Bytes of a line that is shown before it ends. */
+const MAX_LINE = 16_384;
+
+/**
+ * Returns the lines of a service's output from a position on, without control characters.
+ *
+ * @param isOver Whether the last line counts also where it has no end.
+ */
+export async function outputSince(
   host: Host,
-  { own }: Pick<MachinePaths, "own">,
-): Promise<string[]> {
-  const files = CHANNEL.logs.map((name) => join(own, name));
-  const times = await Promise.all(
-    files.map(async (path) => (await host.files.lstat(path))?.modified?.getTime() ?? 0),
-  );
-  return times[0]! > times[1]! ? files.reverse() : files;
+  paths: Pick<MachinePaths, "own">,
+  position: number,
+  isOver: boolean,
+): Promise<NewOutput> {
+  let chunks: Uint8Array[] = [];
+  let end = position;
+  let isDropped = false;
+  for (const { start, bytes } of await readParts(host, paths)) {
+    if (start + bytes.length <= end) continue;
+    if (start > end) [chunks, end, isDropped] = [[], start, true];
+    chunks.push(bytes.subarray(end - start));
+    end = start + bytes.length;
+  }
+  const bytes = concat(chunks);
+  const length = isOver ? bytes.length : lengthOfLines(bytes);
+  return {
+    lines: linesOf(bytes.subarray(0, length)),
+    isDropped,
+    position: end - bytes.length + length,
+  };
+}
+
+function lengthOfLines(bytes: Uint8Array): number {
+  const length = bytes.lastIndexOf(LINE_END) + 1;
+  return length === 0 && bytes.length > MAX_LINE ? bytes.length : length;
 }
 
 /** What a line has that says why a program ends: servers often write more lines after it. */
@@ -45,16 +83,44 @@ export async function lastOutput(
   paths: Pick<MachinePaths, "own">,
   count: number,
 ): Promise<string[]> {
-  const parts: string[] = [];
-  for (const file of await outputFiles(host, paths)) {
-    parts.push(await host.files.readEnd(file, MAX_BYTES) ?? "");
-  }
-  const lines = parts.join("").split("\n").map(shownLine);
-  return lines.filter((line) => line !== "").slice(-count);
+  const parts = await readParts(host, paths);
+  return linesOf(concat(parts.map(({ bytes }) => bytes))).slice(-count);
 }
 
-/** Returns a line of output as it can be shown: without colours, and with nothing that controls a terminal. */
-export function shownLine(line: string): string {
+/** Returns what the files hold, the older part first. A service can write to them what it likes. */
+async function readParts(host: Host, { own }: Pick<MachinePaths, "own">): Promise<Part[]> {
+  const files = await Promise.all(
+    CHANNEL.logs.map((name) => host.files.readStart(join(own, name), MAX_FILE)),
+  );
+  return files.flatMap(partOf).sort((one, other) => one.start - other.start);
+}
+
+/** Digits of the number in the first line of a file. */
+const MAX_DIGITS = 15;
+const MAX_FILE = MAX_DIGITS + 1 + MAX_LOG_BYTES;
+const LINE_END = "\n".charCodeAt(0);
+
+function partOf(content: Uint8Array | null): Part[] {
+  const length = content?.indexOf(LINE_END) ?? -1;
+  if (content === null || length === -1 || length > MAX_DIGITS) return [];
+  const start = new TextDecoder().decode(content.subarray(0, length));
+  return /^\d+$/.test(start) ? [{ start: Number(start), bytes: content.subarray(length + 1) }] : [];
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let length = 0;
+  for (const part of parts) {
+    all.set(part, length);
+    length += part.length;
+  }
+  return all;
+}
+
+/** Returns lines that can be shown: without colours, and with nothing that controls a terminal; no empty ones. */
+function linesOf(bytes: Uint8Array): string[] {
+  const text = new TextDecoder().decode(bytes);
   // deno-lint-ignore no-control-regex
-  return printable(line.replaceAll(/\x1b\[[\d;]*m/g, "")).trimEnd();
+  const lines = text.replaceAll(/\x1b\[[\d;]*m/g, "").split(/\r?\n/);
+  return lines.map((line) => printable(line).trimEnd()).filter((line) => line !== "");
 }

@@ -102,6 +102,21 @@ Deno.writeTextFileSync("done", "");`;
   });
 });
 
+Deno.test("terminal.isAtLineStart() knows what was written and relayed to both streams", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/output`, "from a script");
+    const body = `const { out, err, relay, isAtLineStart } = host.terminal;
+const answers = [isAtLineStart()];
+const then = () => void answers.push(isAtLineStart());
+for (const text of ["a", "\\n", "b", "", "10 %\\r"]) out(text), then();
+for (const text of ["a", "a\\n"]) err(text), then();
+await relay("output", "stdout", then);
+Deno.writeTextFileSync("answers", answers.map(Number).join(""));`;
+    await play(folder, body, "PROGRAM");
+    assert.equal(await Deno.readTextFile(`${folder}/answers`), "101001010");
+  });
+});
+
 Deno.test("denoHost() colours warnings only on a terminal, and not where NO_COLOR is set", async () => {
   await inFolder(async (folder) => {
     const body = 'host.log.warn("w"); host.log.info("i");';

@@ -94,6 +94,17 @@ Deno.test("files.readEnd() reads no more than the given bytes of a large file", 
   });
 });
 
+Deno.test("files.readStart() reads no more than the given bytes of a large file", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await Deno.writeTextFile(path, "start" + "x".repeat(100_000));
+    assert.deepEqual(await files.readStart(path, 6), new TextEncoder().encode("startx"));
+    await Deno.writeTextFile(path, "ab");
+    assert.deepEqual(await files.readStart(path, 5), new TextEncoder().encode("ab"));
+    assert.equal(await files.readStart(`${folder}/none`, 5), null);
+  });
+});
+
 Deno.test("files returns null or no names for paths that do not exist", async () => {
   const none = "/nonexistent/file";
   assert.equal(await files.read(none), null);

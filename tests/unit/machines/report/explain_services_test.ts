@@ -35,7 +35,7 @@ async function lines({ lease = RUNNING, report = "", output = "", ...scene }: Sc
     await host.files.makeDirectory(paths.own);
     await host.files.makeDirectory(paths.stage);
     await host.files.write(paths.result, report);
-    await host.files.write(`${paths.own}/log.0`, output);
+    await host.files.write(`${paths.own}/log.0`, `0\n${output}`);
     await writeLease(host, service);
     if (scene.isLate) await noteLate(host, paths);
     const services = [{ machine: service.machine, aliases: ["postgres", "db"] }];
