@@ -52,23 +52,26 @@ export async function reportWhileStarting<T>(
  * @param output The output of nspawn and the machine, and systemd's messages about them.
  * @param timedOut Whether the time was over; else the last line of the output is the reason.
  */
-export function cannotStart(
-  { name, settings: { prepare_timeout } }: MachineSpec,
-  output: string,
-  timedOut: boolean,
-): Error {
+export function cannotStart(spec: MachineSpec, output: string, timedOut: boolean): Error {
+  const { name, settings: { prepare_timeout } } = spec;
   const lines = output.split("\n").filter((line) => line.trim() !== "").slice(-MAX_LOG_LINES);
   const reason = timedOut
     ? `it was not ready within ${prepare_timeout} s`
     : lines.pop() ?? "it ended without any output";
   return hostFailure(
     [`Cannot start machine ${name}: ${reason}`, ...lines].join("\n"),
-    timedOut ? "Raise prepare_timeout" : CRASH.test(output) ? CRASH_HINT : undefined,
+    timedOut ? "Raise prepare_timeout" : CRASH.test(output) ? crashHint(spec) : undefined,
   );
 }
 
 /** nspawn's message about a payload that crashed, and the C library's own: either may come last, or be missing. */
 const CRASH = /terminated by signal (ABRT|BUS|FPE|ILL|SEGV)\b|\*\*\* stack smashing detected/;
-const CRASH_HINT =
-  "The chroot's own init or /bin/sh crashes; its libraries may be of different releases. " +
-  "Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create";
+
+/** The first program of a plain machine with a helper root, as on a pulled image, is the helper root's. */
+function crashHint({ booted, helper }: MachineSpec): string {
+  return helper !== null && !booted
+    ? "The busybox of the helper root crashes. Build that chroot again: " +
+      "nspawn-runner chroot-remove helper, then nspawn-runner chroot-create helper"
+    : "The chroot's own init or /bin/sh crashes; its libraries may be of different releases. " +
+      "Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create";
+}

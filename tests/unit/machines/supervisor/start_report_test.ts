@@ -27,12 +27,16 @@ Deno.test("cannotStart() of a machine that was late names the setting that gives
   });
 });
 
-Deno.test("cannotStart() explains an init that crashes", () => {
-  const { hint } = failureOf("Container run-42 terminated by signal SEGV.\n", false);
+Deno.test("cannotStart() explains an init that crashes, and the busybox of a helper root", () => {
+  const crash = "Container run-42 terminated by signal SEGV.\n";
+  const { hint } = failureOf(crash, false);
   assert.match(
     hint!,
-    /Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create$/,
+    /^The chroot.*Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create$/,
   );
+  const helper = { path: "/store/helper", runner: null, binds: [] };
+  const onImage = cannotStart(specOf({ booted: false, helper }), crash, false) as Failure;
+  assert.match(onImage.hint!, /^The busybox of the helper root.*chroot-create helper$/);
   assert.equal(failureOf("Container run-42 terminated by signal KILL.\n", false).hint, undefined);
 });
 
