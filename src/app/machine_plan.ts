@@ -114,7 +114,7 @@ async function withImageOptions(
   if (options === undefined || !Object.values(options).some((value) => value?.length)) {
     return settings;
   }
-  const { applyImageOptions } = await import("./image_options.ts");
+  const { applyImageOptions } = await import("./chroot_image_options.ts");
   return applyImageOptions(host, settings, options, name);
 }
 

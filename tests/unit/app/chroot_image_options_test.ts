@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { applyImageOptions } from "../../../src/app/image_options.ts";
+import { applyImageOptions } from "../../../src/app/chroot_image_options.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 import type { ImageOptions } from "../../../src/gitlab/image_options.ts";
 import { recordingHost } from "../recording_host.ts";
