@@ -124,3 +124,26 @@ onEachBoot("odd names, paths and values arrive byte for byte", async (site) => {
     assertDone(await job.run(odd, 'printf "%s" "$CI_COMMIT_REF_NAME" >/dev/null'));
   });
 });
+
+onEachBoot(
+  "GitLab Runner marks the checkout as safe also for a user without a home",
+  async (site) => {
+    const own = await site.with({ user: "nobody" });
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      const sources = await job.run(
+        "get_sources",
+        `git config --global --add safe.directory ${job.project()} && git init -q ${job.project()}
+         git config --global safe.directory; id -un; echo $HOME`,
+      );
+      assertDone(sources);
+      assert.equal(sources.stdout, `${job.project()}\nnobody\n/nonexistent\n`);
+      const built = await job.run(
+        "build_script",
+        `cd ${job.project()} && git status --short && echo clean`,
+      );
+      assertDone(built);
+      assert.equal(built.stdout, "clean\n");
+    });
+  },
+);

@@ -27,8 +27,7 @@ export interface Script {
   readonly bytes: Uint8Array;
   readonly shells: Shells;
   readonly streams: Streams;
-  /** Which root it runs in, where the machine has two; undefined where it has one. */
-  readonly kind?: StageKind | undefined;
+  readonly kind: StageKind;
   /** Variables for the entrypoint of an image, as functions of a shell: variables.ts. */
   readonly variables?: string;
 }
@@ -49,8 +48,11 @@ export async function writeStage(
   // Each script has its own name: a shell reads its script while it runs, and an earlier one may still run.
   const path = scriptPath(paths, nonce);
   const request = join(paths.stage, CHANNEL.request);
-  const call = kind === undefined ? `${nonce} ${streams}` : `${nonce} ${streams} ${kind}`;
-  const lines = [call, shells.programs.join(" "), shells.options.join(" ")];
+  const lines = [
+    `${nonce} ${streams} ${kind}`,
+    shells.programs.join(" "),
+    shells.options.join(" "),
+  ];
   await Promise.all([
     writeOwned(host, path, bytes, scriptOwnerIds(owner), 0o500),
     ...(variables === undefined

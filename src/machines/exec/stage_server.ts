@@ -68,7 +68,6 @@ run_next() {
   get_ready
   # A run that was cancelled closes the pipe without a line, or after its script.
   until read -r _ <${CHANNEL.call}; do [ -p ${CHANNEL.call} ] || exit 250; done
-  # shellcheck disable=SC2034 # the stage counts where a machine has two roots
   {
     read -r nonce streams stage
     read -r shells
@@ -152,6 +151,11 @@ get_ready() {
 is_user_of_image() {
   grep -q "^$name:" /etc/passwd
 }
+# With safe_directory_checkout, GitLab Runner calls git config --global, which fails for a user without a home of their own.
+replace_git_config() {
+  [ "$(stat -L -c %u "$home" 2>/dev/null)" != "$uid" ] && [ ! -e "$home/.gitconfig" ] || return 0
+  GIT_CONFIG_GLOBAL=$(mktemp) && chown "$uid:$gid" "$GIT_CONFIG_GLOBAL" && export GIT_CONFIG_GLOBAL
+} 2>/dev/null
 # Arguments: the command line of the script.
 run_as_user() {
   export HOME="$home" USER="$name" LOGNAME="$name"
@@ -174,6 +178,7 @@ run_script() {
   fi
   # shellcheck disable=SC2086 # a list of words
   set -- $options "$folder/script-$nonce"
+  [ "$name" = root ] || [ "$stage" != sources ] || replace_git_config
   if [ "$name" = root ]; then
     run_as_user "$shell" "$@"
   elif setpriv --version >/dev/null 2>&1; then

@@ -51,9 +51,8 @@ export async function runStage(
   const shells = chooseShells(bytes, shell, lease.shell);
   const ending = await whileStageLocked(host, paths.stageLock, cancel, async (wasKilled) => {
     if (wasKilled) await killStage(host, running);
-    const script = lease.helper === null
-      ? { bytes, shells, streams }
-      : { bytes, shells, streams, ...await forTwoRoots(host, paths, kind) };
+    const variables = lease.helper === null ? undefined : await variablesFor(host, paths, kind);
+    const script = { bytes, shells, streams, kind, ...variables };
     const stage = await writeStage(host, paths, script, lease);
     try {
       return await runInMachine(host, running, stage, cancel);
@@ -65,19 +64,19 @@ export async function runStage(
 }
 
 /** An image's entrypoint sees the job's variables, as in Docker. */
-async function forTwoRoots(
+async function variablesFor(
   host: Host,
   { stage }: MachinePaths,
   kind: StageKind,
-): Promise<Pick<Script, "kind" | "variables">> {
+): Promise<Pick<Script, "variables">> {
   const hasEntrypoint = kind === "script" &&
     await host.files.lstat(join(stage, CHANNEL.entrypoint)) !== null;
-  if (!hasEntrypoint) return { kind };
+  if (!hasEntrypoint) return {};
   const [{ jobVariables }, { variableFunctions }] = await Promise.all([
     import("../../gitlab/variables.ts"),
     import("../exec/variables.ts"),
   ]);
-  return { kind, variables: variableFunctions(await jobVariables(host)) };
+  return { variables: variableFunctions(await jobVariables(host)) };
 }
 
 async function findRunning(

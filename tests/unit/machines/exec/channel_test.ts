@@ -69,6 +69,7 @@ Deno.test("openChannel() and writeStage() give files to the users who have to re
       bytes: new Uint8Array(),
       shells: { programs: ["sh"], options: [] },
       streams: "both",
+      kind: "script",
     };
     const { nonce } = await writeStage(host, paths, script, owner);
     const seen = async (path: string) => {

@@ -11,6 +11,7 @@ const SCRIPT: Script = {
   bytes: new Uint8Array([0xff, 0x00, 0x80]),
   shells: { programs: ["bash", "sh"], options: ["-e"] },
   streams: "one",
+  kind: "sources",
 };
 
 /** Calls the function with a folder for the files of stages. */
@@ -32,7 +33,7 @@ Deno.test("writeStage() writes a script for its owner only, under a unique name,
     assert.deepEqual(await Deno.readFile(path), SCRIPT.bytes);
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o500);
     const request = await host.files.read(`${paths.stage}/request`);
-    assert.equal(request, `${second.nonce} one\nbash sh\n-e\n`);
+    assert.equal(request, `${second.nonce} one sources\nbash sh\n-e\n`);
   }));
 
 Deno.test("removeStage() removes the script and the request", () =>

@@ -110,7 +110,7 @@ function runner(host: Host, recording: Recording, paths: MachinePaths): ServedMa
     const [out, err] = [recording.out().length, recording.err().length];
     const bytes = new TextEncoder().encode(script);
     const shells = { programs: ["sh"], options: [] };
-    const whole: Script = { bytes, shells, streams: "both", ...options };
+    const whole: Script = { bytes, shells, streams: "both", kind: "script", ...options };
     const lease = leaseOf("/store", "42", { leader: LEADER, booted: false });
     const running = { lease, leader: LEADER, isAlive: () => Promise.resolve(true) };
     const stage = await writeStage(host, paths, whole, { user: null, ids: null });
