@@ -92,8 +92,9 @@ install_alone() {
 
 # Creates the folders of the installation and a build folder; all of them go again if it fails.
 open_prefix() {
-  CREATED="" DEFINITIONS="" WRITTEN=""
-  for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB"; do
+  CREATED="" DEFINITIONS="" WRITTEN="" SHARED=""
+  # shellcheck disable=SC2046 # folders have no blanks
+  for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB" $(find share -type d | sed "s,^,$PREFIX/,"); do
     [ ! -d "$folder" ] || continue
     mkdir -p "$folder" 2>/dev/null ||
       die "Cannot install into $PREFIX: cannot create $folder. Choose another --prefix"
@@ -114,7 +115,8 @@ open_prefix() {
 # Removes the build folder and, if the installation failed, everything else that it created.
 close_prefix() {
   rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new"
-  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache"
+  # shellcheck disable=SC2086 # files have no blanks
+  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache" $SHARED
   if [ ! -e "$BIN/nspawn-runner" ]; then
     [ -z "$WRITTEN" ] || rm -f "$WRITTEN" "$WRITTEN.new"
     [ -z "$DEFINITIONS" ] || rmdir "$DEFINITIONS" 2>/dev/null || :
@@ -183,14 +185,35 @@ make_script() {
       "Check that $PREFIX is not mounted noexec"
 }
 
+# Installs the files of share/, such as man pages, and removes those that only an earlier version had.
+install_shared_files() {
+  for file in $(find share -type f | sort); do
+    SHARED="$SHARED $PREFIX/$file"
+    install -m 644 "$file" "$PREFIX/$file"
+  done
+  for file in $(installed file); do
+    case " $SHARED " in
+      *" $file "*) ;;
+      *) rm -f "$file" ;;
+    esac
+  done
+}
+
+# Prints what the manifest has of the kind $1: file, folder or unit.
+installed() {
+  sed -n "s/^$1  //p" "$MANIFEST" 2>/dev/null || :
+}
+
 # Replaces the installed program atomically and writes the manifest.
 put_in_place() {
   back_up_foreign_program
+  install_shared_files
   sync "$CANDIDATE"
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
   if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache"; fi
-  old=$(sed -n 's/^folder  //p' "$MANIFEST" 2>/dev/null || :)
+  old=$(installed folder)
   {
+    for file in $SHARED; do echo "file  $file"; done
     for folder in $CREATED $DEFINITIONS $old; do echo "folder  $folder"; done
     for unit in $(units); do echo "unit  $unit"; done
     sha256sum "$BIN/nspawn-runner"
@@ -273,7 +296,7 @@ units() {
   if [ "$TIMERS" = yes ]; then
     for job in gc maintenance; do echo "nspawn-runner-$job.service nspawn-runner-$job.timer"; done
   else
-    sed -n 's/^unit  //p' "$MANIFEST" 2>/dev/null || :
+    installed unit
   fi
 }
 
@@ -317,7 +340,7 @@ END
 }
 
 remove_timers() {
-  units=$(sed -n 's/^unit  //p' "$MANIFEST")
+  units=$(installed unit)
   [ -n "$units" ] || return 0
   # shellcheck disable=SC2086 # a list of words
   [ ! -d /run/systemd/system ] || systemctl --quiet disable --now $units 2>/dev/null || :
@@ -337,7 +360,7 @@ back_up_foreign_program() {
 
 # Succeeds if the program has the checksum that the manifest records.
 is_ours() {
-  grep -v -e '^folder' -e '^unit' "$MANIFEST" 2>/dev/null | sha256sum --status -c - 2>/dev/null
+  grep -v -e '^file' -e '^folder' -e '^unit' "$MANIFEST" 2>/dev/null | sha256sum --status -c - 2>/dev/null
 }
 
 install_program() {
@@ -381,7 +404,8 @@ uninstall() {
     say "Kept $BIN/nspawn-runner: it was changed after the installation"
   fi
   remove_timers
-  folders=$(sed -n 's/^folder  //p' "$MANIFEST")
+  for file in $(installed file); do rm -f "$file"; done
+  folders=$(installed folder)
   rm -rf "$LIB/deno" "$LIB/cache" "$LIB"/.build.* "$MANIFEST"
   for folder in $folders; do rmdir "$folder" 2>/dev/null || :; done
   say "Removed nspawn-runner from $PREFIX; chroots and configuration stay"

@@ -89,14 +89,15 @@ close_folders() {
 install_needs() {
   DEPS=yes
   IMAGE_TOOLS="skopeo umoci docker-registry ansible-playbook"
+  READERS="shellcheck jsonschema"
   if [ "$(id -u)" -eq 0 ]; then
     set_needs
     if [ "$UNIT_ONLY" = yes ]; then
-      NEEDS="git shellcheck"
+      NEEDS="git $READERS"
     else
-      NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGE_TOOLS shellcheck"
+      NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGE_TOOLS $READERS"
     fi
-    OPTIONAL="$OPTIONAL $IMAGE_TOOLS shellcheck"
+    OPTIONAL="$OPTIONAL $IMAGE_TOOLS $READERS"
     # shellcheck disable=SC2086 # a list of words
     install_missing "$LOG" $NEEDS
   fi

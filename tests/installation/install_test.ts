@@ -38,6 +38,7 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
       "lib/nspawn-runner/cache": "755 root",
       "lib/nspawn-runner/deno": "755 root",
       "lib/nspawn-runner/manifest": "644 root",
+      ...await sharedFiles(),
     });
   });
 });
@@ -53,6 +54,7 @@ Deno.test("install.sh installs an executable that cannot open a connection", asy
     assert.deepEqual(Object.keys(await modesOf(prefix)), [
       "bin/nspawn-runner",
       "lib/nspawn-runner/manifest",
+      ...Object.keys(await sharedFiles()),
     ]);
     const data = await metadataOf(`${prefix}/bin/nspawn-runner`);
     // With a code cache it would read a file in /tmp.
@@ -105,6 +107,23 @@ Deno.test("install.sh run twice gives the same, and does not change the checkout
     assert.doesNotMatch(second.stdout, /helper/);
     assert.equal(await manifestOf(prefix), manifest);
     assert.deepEqual(await listing(checkout), before);
+  });
+});
+
+Deno.test("install.sh removes files that only an earlier version had, and no others", async () => {
+  await withPrefix(async (prefix) => {
+    const options = ["--prefix", prefix, "--no-deps"];
+    const first = await install(options, NO_DENORT);
+    assert.equal(first.code, 0, first.output);
+    const manifest = `${prefix}/lib/nspawn-runner/manifest`;
+    for (const name of ["old", "others"]) await Deno.writeTextFile(`${prefix}/share/${name}`, "");
+    const text = await manifestOf(prefix);
+    await Deno.writeTextFile(manifest, `file  ${prefix}/share/old\n${text}`);
+    const second = await install(options, NO_DENORT);
+    assert.equal(second.code, 0, second.output);
+    assert.equal(await manifestOf(prefix), text);
+    const entries = await Array.fromAsync(Deno.readDir(`${prefix}/share`));
+    assert.deepEqual(entries.filter(({ isFile }) => isFile).map(({ name }) => name), ["others"]);
   });
 });
 
@@ -308,6 +327,14 @@ Deno.test("install.sh exits with 2 and its usage for a wrong command line", asyn
 
 /** A proxy that does not answer. */
 const NO_NETWORK = { HTTPS_PROXY: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9" };
+
+/** Returns the files of share/, such as man pages, with the mode and owner that they get. */
+async function sharedFiles(): Promise<Record<string, string>> {
+  const done = await run(["find", "share", "-type", "f"], { cwd: checkout });
+  const files = done.stdout.trim().split("\n").sort();
+  assert.ok(files.length > 1, done.output);
+  return Object.fromEntries(files.map((file) => [file, "644 root"]));
+}
 
 /** Checks that the program prints its version: by its path, by a symlink, without environment, as a user. */
 /** The first call has the compiled code of the program and of Deno, which only root can have written. */

@@ -1,6 +1,7 @@
 /** Files of the checkout that tests generate from the source. */
 
 import assert from "node:assert/strict";
+import { dirname } from "@std/path/posix";
 import { CHECKOUT } from "./source.ts";
 
 /**
@@ -12,6 +13,7 @@ import { CHECKOUT } from "./source.ts";
 export async function assertUpToDate(file: string, content: string): Promise<void> {
   const text = file.endsWith(".md") ? await formatted(content) : content;
   if (Deno.env.get("NSPAWN_RUNNER_UPDATE") === "1") {
+    await Deno.mkdir(dirname(CHECKOUT + file), { recursive: true });
     return await Deno.writeTextFile(CHECKOUT + file, text);
   }
   const found = await Deno.readTextFile(CHECKOUT + file).catch(() => "");
