@@ -139,6 +139,7 @@ async function whileHolding<T>(
 ): Promise<T> {
   await host.files.makeDirectory(RUNTIME_FOLDER);
   const lock = await waitForLock(host, path, { timeout: HOST_TIMEOUT, signal: interrupt });
+  if (lock === null && interrupt?.aborted) throw hostFailure(`Cannot lock ${path}: interrupted`);
   if (lock === null) throw hostFailure(`Cannot lock ${path}: another process holds it`);
   try {
     return await act();

@@ -102,9 +102,12 @@ Deno.test(
     await whileReserving(host, async () => {
       const began = host.clock.now();
       const act = () => assert.fail("acted under another process's lock");
-      await assert.rejects(whileReserving(host, act, AbortSignal.abort()), /another process/);
+      await assert.rejects(whileReserving(host, act, AbortSignal.abort()), /interrupted/);
       assert.equal(host.clock.now(), began);
-      await assert.rejects(whileReserving(host, act), { kind: "host" });
+      await assert.rejects(whileReserving(host, act), {
+        kind: "host",
+        message: /another process holds it$/,
+      });
       assert.ok(host.clock.now() - began >= 60_000, "many prepares may queue");
     });
     assert.equal(await whileReserving(host, () => Promise.resolve(7)), 7, "free again");
