@@ -55,23 +55,23 @@ export async function startWithServices(
     await refuseTakenPorts(host, services);
   }
   const failed = new AbortController();
-  const stop = () => failed.abort();
-  interrupt.addEventListener("abort", stop);
-  try {
-    const starts = startAll(host, withServices(job, services), services, prepared, failed.signal);
-    const leases = await allOrUndo(host, starts.machines, starts.connected, stop);
-    const [lease, ...others] = leases;
-    return {
-      lease: lease!,
-      services: services.map((planned, index) => ({
-        planned,
-        lease: others[index]!,
-        address: addressesOf(prepared, job, others[index]!, index + 1).ipv4,
-      })),
-    };
-  } finally {
-    interrupt.removeEventListener("abort", stop);
-  }
+  const signal = AbortSignal.any([interrupt, failed.signal]);
+  const { machines, released } = startAll(
+    host,
+    withServices(job, services),
+    services,
+    prepared,
+    signal,
+  );
+  const [lease, ...others] = await allOrUndo(host, machines, released, () => failed.abort());
+  return {
+    lease: lease!,
+    services: services.map((planned, index) => ({
+      planned,
+      lease: others[index]!,
+      address: addressesOf(prepared, job, others[index]!, index + 1).ipv4,
+    })),
+  };
 }
 
 /** In the host's network a job reaches no machine that has a network of its own. */
@@ -155,9 +155,11 @@ function startAll(
       })
     ),
   ];
-  const connected = connectAll(host, job, services, prepared, machines)
-    .then(() => releaseAll(host, services, signal));
-  return { machines, connected };
+  const connected = connectAll(host, job, services, prepared, machines);
+  const released = services.map((service, index) =>
+    release(host, service, machines[index + 1]!.lease, connected, signal)
+  );
+  return { machines, released };
 }
 
 /** An earlier prepare of the job may have been killed. The job's machine was found to have ended, so its services end, too. */
@@ -230,22 +232,19 @@ function addressesOf(
   return peerAddresses(networks.network_range, lease.network, number, network.ipv6);
 }
 
-/** Lets the programs of the services run. */
-async function releaseAll(
-  host: Host,
-  services: readonly PlannedService[],
-  signal: AbortSignal,
-): Promise<void> {
-  const programs = services.filter(({ program }) => program !== null);
-  await Promise.all(programs.map(({ plan }) => release(host, plan, signal)));
-}
-
-/** Tells the server in the machine of a service to start the program, and waits until it has. */
+/**
+ * Tells the server in the machine of a service to start the program, and waits until it has. A program that ends at once
+ * also ends its machine, which must not look as if it could not be started.
+ */
 async function release(
   host: Host,
-  { store, name, settings }: MachinePlan,
+  { program, plan: { store, name, settings } }: PlannedService,
+  started: Promise<Lease>,
+  connected: Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
+  await Promise.all([started, connected]);
+  if (program === null) return;
   const paths = machinePaths(store, name);
   const call = await host.files.openPipe(join(paths.stage, CHANNEL.call));
   try {
@@ -261,14 +260,14 @@ async function release(
   }
 }
 
-/** Waits for all machines; where one fails, or they cannot be connected, removes the others. */
+/** Waits for all machines and for the programs of the services; where one fails, removes all machines. */
 async function allOrUndo(
   host: Host,
   machines: readonly Starting[],
-  connected: Promise<void>,
+  released: readonly Promise<void>[],
   stop: () => void,
 ): Promise<Lease[]> {
-  const all = [...machines.map(({ lease }) => lease), connected] as const;
+  const all = [...machines.map(({ lease }) => lease), ...released];
   try {
     await Promise.all(all);
     return await Promise.all(machines.map(({ lease }) => lease));
@@ -284,8 +283,13 @@ async function allOrUndo(
 }
 
 async function undo(host: Host, lease: Lease): Promise<void> {
+  const { store, machine, created } = lease;
   try {
-    await whileMachineLocked(host, lease.machine, () => removeMachine(host, lease));
+    await whileMachineLocked(host, machine, async () => {
+      // The job may have been cleaned up, and prepared again, meanwhile.
+      if ((await readLease(host, store, machine))?.created !== created) return;
+      await removeMachine(host, lease);
+    });
   } catch (error) {
     host.log.warn(messageOf(error)); // the failure before this one is thrown
   }
