@@ -13,7 +13,6 @@ import {
   type ServiceRole,
 } from "../record/lease.ts";
 import { lockedMachines, unlessMachineLocked } from "../record/lock.ts";
-import { machinePaths } from "../record/paths.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { parseStat, type ProcessId } from "../../linux/proc.ts";
 
@@ -124,19 +123,28 @@ async function overdueReason(
       ? "the build that used it was killed"
       : "its GitLab Runner has ended";
   }
-  if (isRunning !== undefined && !await isRunning(lease)) return "it has ended";
+  // A service that has ended stays as long as its job, whose log may have to tell why.
+  if (lease.service === null && await isRunning?.(lease) === false) return "it has ended";
   return deadlineReason(lease, now, uptime);
 }
 
-/** A service starts when the lease of its job's machine is written, and its job's cleanup ends it. */
+/**
+ * A service starts when the lease of its job's machine is written, and its job's cleanup ends it. After a killed prepare,
+ * the next one of the job may have other services.
+ */
 async function isAbandoned(
   host: Host,
-  { store }: Lease,
+  { store, machine }: Lease,
   { job, starter }: ServiceRole,
   alive: ReadonlySet<string>,
 ): Promise<boolean> {
   if (alive.has(keyOf(starter))) return false;
-  return await host.files.lstat(machinePaths(store, job).lease) === null;
+  try {
+    const lease = await readLease(host, store, job);
+    return lease === null || !lease.services.some((service) => service.machine === machine);
+  } catch {
+    return false; // another version of this program may have started the job
+  }
 }
 
 /** The other host ends its machine itself, at the deadline by its own clock. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Lease, listLeases, writeLease } from "../../../../src/machines/record/lease.ts";
 import { endOverdue } from "../../../../src/machines/end/overdue.ts";
 import { type Answer, inFolder } from "../../recording_host.ts";
-import { leaseOf } from "../fixture.ts";
+import { leaseOf, serviceLeaseOf } from "../fixture.ts";
 import { statOf } from "../fake_kernel.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
@@ -17,6 +17,8 @@ interface Scene {
   readonly isRunning?: (lease: Lease) => Promise<boolean>;
   /** What happens to the lock of the machine before the sweep. */
   readonly lock?: "held" | "left";
+  /** The lease of its job's machine, for that of a service. */
+  readonly job?: Partial<Lease>;
   /** What the kernel says of 90 and 91, each time that it is asked. */
   readonly answers?: string[];
 }
@@ -33,6 +35,9 @@ async function reason(change: Partial<Lease>, scene: Scene = {}): Promise<string
     const read = host.files.read;
     host.files.read = (path) => path === "/etc/machine-id" ? Promise.resolve("this\n") : read(path);
     await writeLease(host, leaseOf(store, "42", { boot: "now", ...change }));
+    if (scene.job !== undefined) {
+      await writeLease(host, leaseOf(store, "42", { boot: "now", runner: ALIVE, ...scene.job }));
+    }
     await host.files.makeDirectory("/run/nspawn-runner");
     const path = "/run/nspawn-runner/run-42.lock";
     const lock = scene.lock === undefined ? null : await host.files.lock(path);
@@ -115,4 +120,36 @@ Deno.test("endOverdue() leaves alone what another host runs in the same store, u
   assert.equal(await reason({ ...other, deadline: old, held: past }), undefined);
   assert.match(await reason({ ...other, deadline: old, held: old }) ?? "", ended);
   assert.match(await reason({ ...other, host: "this" }) ?? "", /rebooted/);
+});
+
+/** A service of job 42, by the process that starts the job's machines. */
+function serviceOf(starter: typeof ALIVE, changes: Partial<Lease> = {}): Partial<Lease> {
+  const { machine, service } = serviceLeaseOf("/store", "42", ["db"]);
+  return { machine, service: { ...service!, starter }, ...changes };
+}
+
+const NAMED = { services: [{ machine: serviceOf(DEAD).machine!, aliases: ["db"] }] };
+
+Deno.test("endOverdue() leaves a service alone as long as its job", async () => {
+  assert.equal(await reason(serviceOf(ALIVE)), undefined, "the lease of its job may be removed");
+  assert.equal(await reason(serviceOf(DEAD), { job: NAMED }), undefined);
+  assert.equal(await reason(serviceOf(DEAD, { runner: ALIVE }), { job: NAMED }), undefined);
+  const ended = { job: { ...NAMED, runner: null }, isRunning: () => Promise.resolve(false) };
+  assert.match(await reason({}, ended) ?? "", /it has ended/, "as a job would be");
+  const isRunning = ({ service }: Lease) => Promise.resolve(service === null);
+  assert.equal(await reason(serviceOf(DEAD), { ...ended, isRunning }), undefined);
+});
+
+Deno.test("endOverdue() ends a service whose job has ended, or has other services", async () => {
+  const ended = /its job has ended/;
+  assert.match(await reason(serviceOf(DEAD)) ?? "", ended);
+  assert.match(await reason(serviceOf(DEAD, { runner: ALIVE })) ?? "", ended);
+  assert.match(await reason(serviceOf(DEAD), { job: { services: [] } }) ?? "", ended);
+  assert.match(await reason(serviceOf(ALIVE, { preparer: DEAD })) ?? "", /prepare was killed/);
+  assert.match(await reason(serviceOf(ALIVE, { runner: DEAD })) ?? "", /GitLab Runner has ended/);
+});
+
+Deno.test("endOverdue() leaves the services of a job alone whose lease it cannot read", async () => {
+  const damaged = { ...NAMED, version: 2 } as unknown as Partial<Lease>;
+  assert.equal(await reason(serviceOf(DEAD), { job: damaged }), undefined);
 });
