@@ -48,10 +48,12 @@ export async function stopMachine(
     if (isOfOtherHost(lease, await machineId(host))) return "none";
     const holds = await shouldHold(host, lease);
     // First, since their machines use folders of this one.
-    await Promise.all(
+    const services = await Promise.allSettled(
       lease.services.map(({ machine }) => stopService(host, lease, machine, holds)),
     );
-    return await holdOrDiscard(host, lease, holds);
+    const result = await holdOrDiscard(host, lease, holds);
+    for (const service of services) if (service.status === "rejected") throw service.reason;
+    return result;
   };
   // GitLab Runner calls cleanup only once: after a failure, the lock's file tells the next housekeeping to finish it.
   return await whileMachineLocked(host, name, stop, true);

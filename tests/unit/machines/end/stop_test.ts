@@ -3,9 +3,10 @@ import { removeMachine, stopMachine } from "../../../../src/machines/end/stop.ts
 import { type Lease, leasesOfHost, writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { KILL_IN_UNIT_SCRIPT, KILL_SCRIPT } from "../../../../src/machines/supervisor/systemd.ts";
+import type { Host } from "../../../../src/host/host.ts";
 import { inFolder } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, statOf } from "../fake_kernel.ts";
-import { leaseOf, start } from "../fixture.ts";
+import { leaseOf, serviceLeaseOf, start } from "../fixture.ts";
 import { NAME, planIn, startingHost } from "../plain_machine.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
@@ -169,40 +170,103 @@ Deno.test("stopMachine() whose machine does not end keeps its lease, and the tra
   });
 });
 
+/** The PID 1 of a machine. */
+const LEADER = {
+  ...{ pid: 77, start: 9, cgroup: "/cg" },
+  ...{ dropped: [], noNewPrivileges: false, filtered: true },
+};
+
+/** A host on which that process lives until it gets a signal. */
+function hostWithLeader(folder: string): Host {
+  let stat = statOf(77, 9);
+  const { host } = standaloneHost(folder, (argv) => {
+    if (argv.includes("/proc/77/stat")) {
+      return answerCat(argv, { ...HOST_FILES, "/proc/77/stat": () => stat });
+    }
+  });
+  const kill = () => {
+    stat = "";
+    return true;
+  };
+  return { ...host, processes: { ...host.processes, signal: kill } };
+}
+
 Deno.test("stopMachine() that keeps what a machine wrote keeps its ids, also for other stores", async () => {
   await inFolder(async (folder) => {
-    let stat = statOf(77, 9);
-    const { host } = standaloneHost(folder, (argv) => {
-      if (argv.includes("/proc/77/stat")) {
-        return answerCat(argv, { ...HOST_FILES, "/proc/77/stat": () => stat });
-      }
-    });
-    const kill = () => {
-      stat = "";
-      return true;
-    };
-    const own = { ...host, processes: { ...host.processes, signal: kill } };
-    const leader = {
-      ...{ pid: 77, start: 9, cgroup: "/cg" },
-      ...{ dropped: [], noNewPrivileges: false, filtered: true },
-    };
+    const own = hostWithLeader(folder);
     const store = `${folder}/store`;
     const plan = {
       supervisor: "standalone",
       boot: "boot-1",
-      leader,
+      leader: LEADER,
       keep: 60,
       ids: 65536,
     } as const;
     const lease = leaseOf(store, "42", plan);
-    await writeLease(host, lease);
-    await host.files.makeDirectory(`${store}/.machines/run-42/upper`);
-    await host.files.makeDirectory("/run/nspawn-runner");
-    await host.files.write("/run/nspawn-runner/run-42.failures", '{"own": true}');
+    await writeLease(own, lease);
+    await own.files.makeDirectory(`${store}/.machines/run-42/upper`);
+    await own.files.makeDirectory("/run/nspawn-runner");
+    await own.files.write("/run/nspawn-runner/run-42.failures", '{"own": true}');
     assert.equal(await stopMachine(own, () => Promise.resolve(store), lease.machine), "held");
-    const [held] = await leasesOfHost(host, `${folder}/other`);
+    const [held] = await leasesOfHost(own, `${folder}/other`);
     assert.deepEqual([held?.machine, held?.ids], ["held-42", 65536]);
     await removeMachine(own, { ...lease, ...held! });
-    assert.deepEqual(await leasesOfHost(host, `${folder}/other`), []);
+    assert.deepEqual(await leasesOfHost(own, `${folder}/other`), []);
   });
 });
+
+/** A job with two services, of which the program's files and writes exist. */
+async function jobWithServices(host: Host, store: string, changes: Partial<Lease>): Promise<Lease> {
+  const own = { supervisor: "standalone", boot: "boot-1", ...changes } as const;
+  const services = ["db", "web"].map((alias, index) =>
+    serviceLeaseOf(store, "42", [alias], { ...own, cgroups: [`/cg/${alias}`] }, index + 1)
+  );
+  const names = services.map(({ machine }, index) => ({ machine, aliases: [`${index}`] }));
+  const job = leaseOf(store, "42", { ...own, cgroups: ["/cg/job"], services: names });
+  for (const lease of [job, ...services]) {
+    await writeLease(host, lease);
+    await host.files.makeDirectory(`${store}/.machines/${lease.machine}/upper`);
+    await host.files.makeDirectory(`/run/nspawn-runner/${lease.machine}`);
+  }
+  return job;
+}
+
+Deno.test("stopMachine() ends the services of a job before its own machine", () =>
+  inFolder(async (folder) => {
+    const { host, commands } = standaloneHost(folder, () => {});
+    const store = `${folder}/store`;
+    const { machine } = await jobWithServices(host, store, {});
+    assert.equal(await stopMachine(host, () => Promise.resolve(store), machine), "removed");
+    const ended = commands().flatMap((line) => line.match(/\/cg\/\w+$/) ?? []);
+    assert.equal(ended.at(-1), "/cg/job");
+    assert.deepEqual([...new Set(ended)].toSorted(), ["/cg/db", "/cg/job", "/cg/web"]);
+    assert.deepEqual(await leftIn(folder), []);
+    assert.deepEqual(await host.files.list("/run/nspawn-runner"), []);
+  }));
+
+Deno.test("stopMachine() ends all other machines of a job where a service does not end", () =>
+  inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, (argv) => {
+      if (argv.at(-1) === "/cg/db") throw new Error("no cgroup");
+    });
+    const store = `${folder}/store`;
+    const { machine } = await jobWithServices(host, store, {});
+    const stop = () => stopMachine(host, () => Promise.resolve(store), machine);
+    await assert.rejects(stop(), { message: "no cgroup" });
+    assert.deepEqual(await host.files.list(`${store}/.leases`), ["service-42-1.json"]);
+    const traces = (await host.files.list("/run/nspawn-runner")).toSorted();
+    assert.deepEqual(traces, ["run-42.lock", "service-42-1", "service-42-1.lock"]);
+  }));
+
+Deno.test("stopMachine() keeps what services wrote as long as what their failed job wrote", () =>
+  inFolder(async (folder) => {
+    const own = hostWithLeader(folder);
+    const store = `${folder}/store`;
+    const { machine } = await jobWithServices(own, store, { leader: LEADER, keep: 60, ids: 65536 });
+    await own.files.write("/run/nspawn-runner/run-42.failures", '{"own": true}');
+    assert.equal(await stopMachine(own, () => Promise.resolve(store), machine), "held");
+    const held = ["held-42", "held-service-42-1", "held-service-42-2"];
+    assert.deepEqual((await leasesOfHost(own, store)).map(({ machine }) => machine), held);
+    const folders = (await own.files.list(`${store}/.machines`)).toSorted();
+    assert.deepEqual(folders.filter((name) => name !== ".leaving"), held);
+  }));
