@@ -99,6 +99,7 @@ package_of() {
     pacman:python3-pip | pacman:pip3) echo python-pip ;;
     *:pip3) echo python3-pip ;;
     *:ansible-playbook) echo ansible-core ;;
+    *:man) echo man-db ;;
     *:jsonschema) echo python3-jsonschema ;;
     *) echo "$1" ;;
   esac

@@ -7,6 +7,27 @@ import type { CommandSpec, OptionSpec } from "../app/command.ts";
 /** The widest line, in columns. */
 const WIDTH = 100;
 
+type Row = readonly [left: string, right: string];
+
+/** The exit codes of commands that a person calls. */
+export const EXIT_CODES: readonly Row[] = [
+  ["0", "success"],
+  ["1", "failure"],
+  ["2", "the command line is wrong"],
+  [
+    "125",
+    "run, simulate, shell, chroot-login: the host failed; other codes are those of the script",
+  ],
+  ["128 + n", "the script was killed by signal n"],
+];
+
+/** Files of the program. */
+export const FILES: readonly Row[] = [
+  ["/var/lib/nspawn-runner/NAME", "the chroot NAME"],
+  ["/etc/nspawn-runner/config.toml", "the configuration"],
+  ["/etc/nspawn-runner/NAME.toml", "the definition of a chroot; NAME.yaml: its playbook"],
+];
+
 /**
  * Returns the help of a command, or of the whole program.
  *
@@ -23,21 +44,8 @@ function programHelp(): string[] {
     `Usage: ${usage(undefined)}`,
     section("Commands", COMMANDS.map(({ name, summary }) => [name, summary])),
     section("Options, before or after the command", GLOBAL_OPTIONS.map(row)),
-    section("Exit codes; GitLab Runner gets those that it asks for", [
-      ["0", "success"],
-      ["1", "failure"],
-      ["2", "the command line is wrong"],
-      [
-        "125",
-        "run, simulate, shell, chroot-login: the host failed; other codes are those of the script",
-      ],
-      ["128 + n", "the script was killed by signal n"],
-    ]),
-    section("Files", [
-      ["/var/lib/nspawn-runner/NAME", "the chroot NAME"],
-      ["/etc/nspawn-runner/config.toml", "the configuration"],
-      ["/etc/nspawn-runner/NAME.toml", "the definition of a chroot; NAME.yaml: its playbook"],
-    ]),
+    section("Exit codes; GitLab Runner gets those that it asks for", EXIT_CODES),
+    section("Files", FILES),
     "Example:\n  nspawn-runner simulate --image bookworm -- make test",
   ];
 }
@@ -69,8 +77,6 @@ export function usage(command: CommandSpec | undefined): string {
   const rest = command.rest === undefined ? [] : [`[-- ${command.rest}...]`];
   return ["nspawn-runner", command.name, "[OPTIONS]", ...words, ...rest].join(" ");
 }
-
-type Row = readonly [left: string, right: string];
 
 function row({ name, short, value, help }: OptionSpec): Row {
   const long = value === undefined ? `--${name}` : `--${name} ${value}`;

@@ -385,7 +385,18 @@ async function assertStarts(prefix: string): Promise<void> {
   const toml = await run([link, "toml"], { cwd: "/" });
   assert.ok(toml.stdout.includes(`run_exec = "${program}"`), toml.output);
   await assertRegisters(link, program);
+  await assertManPages(prefix);
   await Deno.remove(link);
+}
+
+/** Checks that man(1) finds the pages of a program by PATH. */
+async function assertManPages(prefix: string): Promise<void> {
+  const env = { PATH: `${prefix}/bin:${Deno.env.get("PATH")}` };
+  for (const page of ["man1/nspawn-runner.1", "man5/nspawn-runner.toml.5"]) {
+    const name = page.replace(/^man.\/|\..$/g, "");
+    const done = await run(["man", "--where", name], { env });
+    assert.equal(done.output, `${prefix}/share/man/${page}\n`);
+  }
 }
 
 /** Checks that a program registers itself with a stand-in for gitlab-runner. */
