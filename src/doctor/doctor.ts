@@ -10,7 +10,7 @@ import { caches, diskLimit, diskReserve, freeDisk } from "./disk.ts";
 import type { Check, Finding } from "./finding.ts";
 import { gitlabRunner, runners } from "./gitlab.ts";
 import { hostUsers } from "./host_users.ts";
-import { images, imageTools } from "./images.ts";
+import { helperRoot, images, imageTools } from "./images.ts";
 import { kernelSettings } from "./kernel_settings.ts";
 import { network } from "./network.ts";
 import { processes } from "./processes.ts";
@@ -38,6 +38,7 @@ const CHECKS: readonly Check[] = [
   diskReserve,
   caches,
   imageTools,
+  helperRoot,
   images,
   chroots,
   userNamespaces,

@@ -1,5 +1,7 @@
 /** Checks of pulled images: what pulls them, what they take on the disk, and whether a registry answers. */
 
+import { findDefinition } from "../chroots/definition/find_definition.ts";
+import type { ChrootName } from "../config/chroot_name.ts";
 import type { Config } from "../config/settings.ts";
 import { Failure } from "../failure.ts";
 import { installHint } from "../host/packages.ts";
@@ -33,6 +35,18 @@ export const imageTools: Check = async (host, { pull }) => {
   }
   const { stdout } = await host.processes.capture(["skopeo", "--version"]);
   return ok(topic, stdout.trim());
+};
+
+/** Whether the chroot is there in which checkouts run, where the configuration allows images of registries. */
+export const helperRoot: Check = async (host, config, chroots) => {
+  const topic = "helper root";
+  const name = config.helper as ChrootName;
+  if (config.pull.length === 0) return [];
+  if (chroots.some((one) => one.name === name && one.state === "ready")) return ok(topic, name);
+  const fix = `nspawn-runner chroot-create ${name}`;
+  return await findDefinition(host, config, name).catch(() => null) === null
+    ? broken(topic, `no chroot ${name}, and no definition of it`, `Define it, then: ${fix}`)
+    : weak(topic, `no chroot ${name}: the first job on an image makes it`, fix);
 };
 
 /** What pulled images take. */

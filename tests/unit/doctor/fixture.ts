@@ -72,3 +72,9 @@ function withFiles(host: Host, folder: string, files: Readonly<Record<string, st
 
 /** Returns the state of a finding, and whether there is a fix. */
 export const state = ({ state, fix }: Finding) => [state, fix !== null];
+
+/** Lets jobs of a test's host pull images. */
+export async function allowImages(folder: string, more = ""): Promise<void> {
+  const path = `${folder}/config.toml`;
+  await Deno.writeTextFile(path, `pull = ["**"]\n${more}${await Deno.readTextFile(path)}`);
+}

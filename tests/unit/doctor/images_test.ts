@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { checkImage, images, imageTools } from "../../../src/doctor/images.ts";
+import { checkImage, helperRoot, images, imageTools } from "../../../src/doctor/images.ts";
 import { obtainImage } from "../../../src/images/store/obtain.ts";
+import { allowImages, find } from "./fixture.ts";
 import { NEVER, requestFor, withImages } from "../images/store/fixture.ts";
 
 Deno.test("doctor looks for skopeo only where images may be pulled", async () => {
@@ -13,6 +14,22 @@ Deno.test("doctor looks for skopeo only where images may be pulled", async () =>
       ["broken", "skopeo is not installed"],
     ]);
   });
+});
+
+Deno.test("doctor looks for the helper root only where images may be pulled", async () => {
+  const states = async (more: string | null, ...chroots: string[]) =>
+    (await find(helperRoot, {}, async (folder) => {
+      if (more !== null) await allowImages(folder, more);
+      for (const name of chroots) {
+        await Deno.mkdir(`${folder}/store/${name}/usr`, { recursive: true });
+      }
+    })).map(({ state, fix }) => `${state} ${fix}`);
+  assert.deepEqual(await states(null), []);
+  assert.deepEqual(await states(""), ["weak nspawn-runner chroot-create helper"]);
+  assert.deepEqual(await states("", "helper"), ["ok null"]);
+  const other = 'helper = "other"\n';
+  const fix = "Define it, then: nspawn-runner chroot-create other";
+  assert.deepEqual(await states(other, "helper"), [`broken ${fix}`]);
 });
 
 Deno.test("doctor counts pulled images against images_max_size", async () => {

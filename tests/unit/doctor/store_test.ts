@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { chroots, otherHosts, store } from "../../../src/doctor/store.ts";
-import { find, state } from "./fixture.ts";
+import { allowImages, find, state } from "./fixture.ts";
 
 Deno.test("store() is broken where others than root can change it", async () => {
   const made = (mode: number) => async (folder: string) => {
@@ -38,6 +38,7 @@ Deno.test("otherHosts() is broken where another host uses the store", async () =
 
 Deno.test("chroots() is broken where none is ready, or a definition is invalid", async () => {
   assert.deepEqual((await find(chroots, {})).map(state), [["broken", true]]);
+  assert.deepEqual((await find(chroots, {}, allowImages)).map(state), [["ok", false]]);
   const found = await find(chroots, {}, async (folder) => {
     await Deno.mkdir(`${folder}/store/x/usr`, { recursive: true });
     await Deno.mkdir(`${folder}/defs`);
