@@ -153,13 +153,23 @@ function planChroot(
   return {
     tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
     onReserved: (tree) => host.log.info(chrootLine(tree)),
-    async onUnconfined({ path }, isBooted) {
-      if (!isBooted) return;
-      if (!isBootDefined) throw lessConfined();
-      const { strangerOf } = await import("../chroots/generations/stranger.ts");
-      refuseStranger(config, await strangerOf(host, path), true);
+    async onUnconfined(tree, isBooted) {
+      if (isBooted && !isBootDefined) throw lessConfined();
+      await refuseStrangersBoot(host, config, tree, isBooted);
     },
   };
+}
+
+/** Refuses to boot a tree of strangers in a machine without user ids of its own. */
+export async function refuseStrangersBoot(
+  host: Host,
+  config: Config,
+  { path }: BaseTree,
+  isBooted: boolean,
+): Promise<void> {
+  if (!isBooted) return;
+  const { strangerOf } = await import("../chroots/generations/stranger.ts");
+  refuseStranger(config, await strangerOf(host, path), true);
 }
 
 /** Most chroots have no binds, and their jobs pay for no import. */

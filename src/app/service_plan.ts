@@ -10,11 +10,18 @@ import type { Host } from "../host/host.ts";
 import type { ImageConfig, PulledImageConfig } from "../images/store/image_config.ts";
 import { serviceName } from "../machines/record/name.ts";
 import type { BaseTree, MachinePlan, ServiceProgram } from "../machines/record/plan.ts";
+import { hasInit } from "../machines/start/plan_tree.ts";
 import { serviceEnvironment } from "../services/environment.ts";
 import { limitsWithServices } from "../services/limits.ts";
 import { portsToCheck } from "../services/ports.ts";
 import type { JobImage } from "./job_image.ts";
-import { baseTree, checkedBinds, type MachineRequest, planOf } from "./machine_plan.ts";
+import {
+  baseTree,
+  checkedBinds,
+  type MachineRequest,
+  planOf,
+  refuseStrangersBoot,
+} from "./machine_plan.ts";
 import { findPulledImage, treeOf } from "./pulled_image.ts";
 
 /** A service of a job, as it was checked. */
@@ -74,13 +81,16 @@ export async function planService(
       ),
       settings: { ...settingsFor(config), boot: false },
     };
-  const { program = null } = await tree();
+  const now = await tree();
+  const { program = null } = now;
+  if (program === null && !await hasInit(host, now.path)) throw cannotBoot(service.name);
   const helper = program === null ? null : await request.findHelperRoot(host, config, null);
   const job = await planning;
   const limits = (await limitsWithServices(host, config, job.settings.limits, count)).services;
   const plan = planOf(config, {
     name: serviceName(job.name, number),
     tree: helper === null ? tree : async () => ({ ...await tree(), helper: await helper() }),
+    onUnconfined: (tree, isBooted) => refuseStrangersBoot(host, config, tree, isBooted),
     settings: { ...settings, limits, prepare_timeout: job.settings.prepare_timeout },
     job: job.job,
     binds: await checkedBinds(host, config, settings.binds),
@@ -154,5 +164,13 @@ function nothingToRun(name: string): Error {
     `Cannot start service ${name}: its image has no command`,
     "Give the service a command in the job. For a chroot, its definition can have one: " +
       'service = ["redis-server"], or boot = true where its systemd starts what serves',
+  );
+}
+
+/** Else its machine would run, and nothing in it. */
+function cannotBoot(name: string): Error {
+  return refused(
+    `Cannot start service ${name}: its definition has boot = true, and its tree has no systemd with D-Bus`,
+    'Install both by the definition: packages = ["systemd-sysv", "dbus"]; or give it a command: service = ["redis-server"]',
   );
 }

@@ -109,7 +109,7 @@ export function diskMaxOf({ settings }: MachinePlan): number | null {
 }
 
 /** Returns whether a tree can boot: it needs systemd, and a D-Bus daemon, by which programs of jobs call it. */
-async function hasInit(host: Host, tree: string): Promise<boolean> {
+export async function hasInit(host: Host, tree: string): Promise<boolean> {
   const has = async (path: string) => await host.files.lstat(`${tree}/${path}`) !== null;
   return (await has("usr/lib/systemd/systemd") || await has("lib/systemd/systemd")) &&
     (await has("usr/bin/dbus-daemon") || await has("usr/bin/dbus-broker"));
