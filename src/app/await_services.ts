@@ -7,6 +7,7 @@ import { type MachinePaths, machinePaths } from "../machines/record/paths.ts";
 import { noteLate } from "../machines/services/late.ts";
 import { lastOutput } from "../machines/services/output.ts";
 import { type ReadyResult, waitForService } from "../machines/services/ready.ts";
+import { readServiceState } from "../machines/services/state.ts";
 import { serviceTitle } from "../machines/services/title.ts";
 import type { StartedJob, StartedService } from "./start_services.ts";
 
@@ -14,7 +15,8 @@ import type { StartedJob, StartedService } from "./start_services.ts";
 const MAX_LINES = 30;
 
 /**
- * Waits until the services of a job are ready, or have ended, or the time is over.
+ * Waits until the services of a job are ready, or have ended, or the time is over. With a negative time-out, only makes sure
+ * that their programs could start.
  *
  * @param isRequired Whether the job fails where one of them is not ready.
  * @throws {Failure} `refused` where the program of a service cannot run, or `isRequired` and one is not ready.
@@ -26,16 +28,29 @@ export async function awaitServices(
   isRequired: boolean,
   interrupt: AbortSignal,
 ): Promise<void> {
-  if (wait_for_services_timeout < 0) return;
   const timeout = wait_for_services_timeout * 1000;
   const network = lease.network.kind === "host" ? null : lease.leader!.pid;
   const results = await Promise.all(
-    services.map((service) => awaitService(host, service, network, timeout, interrupt)),
+    services.map((service) =>
+      timeout < 0
+        ? failureOf(host, service)
+        : awaitService(host, service, network, timeout, interrupt)
+    ),
   );
   if (interrupt.aborted) throw hostFailure("Cannot wait for the services of the job: interrupted");
   for (const [index, result] of results.entries()) {
     if (result !== null) await report(host, services[index]!, result, timeout, isRequired);
   }
+}
+
+/** Returns the failure of a service whose program cannot run; null for any other service. */
+async function failureOf(
+  host: Host,
+  { planned: { program, plan } }: StartedService,
+): Promise<ReadyResult | null> {
+  if (program === null) return null;
+  const { failure } = await readServiceState(host, machinePaths(plan.store, plan.name));
+  return failure === null ? null : { kind: "failed", reason: failure };
 }
 
 /** Returns null for a booted machine: it was ready when its systemd had started its units. */

@@ -16,17 +16,20 @@ export interface ServiceChoice {
   readonly number?: number;
   /** Whether its systemd starts what serves. */
   readonly boots?: boolean;
+  /** Whether its image has a test of its health. */
+  readonly isTested?: boolean;
   readonly plan?: Partial<MachinePlan>;
 }
 
 /** Returns a service of job 42, whose image is its only alias. */
 export function plannedService(choice: ServiceChoice): PlannedService {
   const { name, ports = [], store = "/store", number = 1, boots = false, plan = {} } = choice;
+  const healthcheck = choice.isTested ? ["test"] : [];
   const program = boots ? null : {
     words: ["serve"],
     environment: ["A=b"],
     workingDir: "",
-    healthcheck: [],
+    healthcheck,
     ports: [],
   };
   const helper = { path: `${store}/helper`, runner: null, binds: [] };
