@@ -90,13 +90,36 @@ install_alone() {
   install_program 9>&-
 }
 
+# Prints the folders that the installation needs and that do not exist, each after those that it is in.
+missing_folders() {
+  for file in $BIN/program $LIB/manifest $(shared_files); do
+    folder=$(dirname "$file")
+    until [ -d "$folder" ]; do
+      echo "$folder"
+      folder=$(dirname "$folder")
+    done
+  done | sort -u
+}
+
+# Prints where the files of share/ are installed, such as man pages.
+shared_files() {
+  find share -type f | sort | while read -r file; do place_of "$file"; done
+}
+
+# Prints where the file $1 of share/ is installed. In /usr/local, fish looks for its files only where
+# XDG_DATA_DIRS says so.
+place_of() {
+  case $PREFIX/$1 in
+    /usr/local/share/fish/vendor_completions.d/*) echo "/etc/fish/completions/${1##*/}" ;;
+    *) echo "$PREFIX/$1" ;;
+  esac
+}
+
 # Creates the folders of the installation and a build folder; all of them go again if it fails.
 open_prefix() {
   CREATED="" DEFINITIONS="" WRITTEN="" SHARED=""
-  # shellcheck disable=SC2046 # folders have no blanks
-  for folder in "$PREFIX" "$BIN" "$PREFIX/lib" "$LIB" $(find share -type d | sed "s,^,$PREFIX/,"); do
-    [ ! -d "$folder" ] || continue
-    mkdir -p "$folder" 2>/dev/null ||
+  for folder in $(missing_folders); do
+    mkdir "$folder" 2>/dev/null ||
       die "Cannot install into $PREFIX: cannot create $folder. Choose another --prefix"
     CREATED="$folder $CREATED"
   done
@@ -185,11 +208,12 @@ make_script() {
       "Check that $PREFIX is not mounted noexec"
 }
 
-# Installs the files of share/, such as man pages, and removes those that only an earlier version had.
+# Installs the files of share/, and removes those that only an earlier version had.
 install_shared_files() {
   for file in $(find share -type f | sort); do
-    SHARED="$SHARED $PREFIX/$file"
-    install -m 644 "$file" "$PREFIX/$file"
+    place=$(place_of "$file")
+    SHARED="$SHARED $place"
+    install -m 644 "$file" "$place"
   done
   for file in $(installed file); do
     case " $SHARED " in

@@ -100,6 +100,7 @@ package_of() {
     *:pip3) echo python3-pip ;;
     *:ansible-playbook) echo ansible-core ;;
     *:man) echo man-db ;;
+    *:*/bash_completion) echo bash-completion ;;
     *:jsonschema) echo python3-jsonschema ;;
     *) echo "$1" ;;
   esac

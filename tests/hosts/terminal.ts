@@ -3,8 +3,8 @@
 import type { Result } from "./command.ts";
 import { newJob, type Site } from "./site.ts";
 
-/** Runs the command $1 with its output in the file $2; then in turn awaits $3 and types $4, and so on. */
-const TYPE = `command=$1 log=$2
+/** A program of sh that runs the command $1 with its output in the file $2; then in turn awaits $3 and types $4, and so on. */
+export const TYPE = `command=$1 log=$2
 shift 2
 : >"$log"
 while [ $# -gt 0 ]; do

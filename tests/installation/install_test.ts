@@ -110,6 +110,31 @@ Deno.test("install.sh run twice gives the same, and does not change the checkout
   });
 });
 
+/** Runs the rest of its words in a copy of /etc and with an empty /usr/local. */
+const IN_COPIES = `
+mount -t tmpfs tests /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work tests /etc
+mount -t tmpfs tests /usr/local
+exec "$@"`;
+
+/** Installs the checkout $0, prints where fish finds its completion, and removes the program again. */
+const INSTALL_FOR_FISH = `
+"$0/install.sh" --no-deps >&2
+ls /etc/fish/completions/nspawn-runner.fish
+"$0/install.sh" --uninstall >&2
+find /usr/local -mindepth 1
+find /etc/fish -name nspawn-runner.fish`;
+
+Deno.test("install.sh installs the completion of fish where fish looks for it, and removes it", async () => {
+  const script = ["sh", "-euc", INSTALL_FOR_FISH, checkout];
+  const done = await run(["unshare", "--mount", "sh", "-euc", IN_COPIES, "sh", ...script], {
+    env: { ...NO_DENORT, NSPAWN_RUNNER_CONFIG: "/dev/null" },
+    cwd: "/",
+  });
+  assert.equal(done.stdout, "/etc/fish/completions/nspawn-runner.fish\n", done.stderr);
+});
+
 Deno.test("install.sh removes files that only an earlier version had, and no others", async () => {
   await withPrefix(async (prefix) => {
     const options = ["--prefix", prefix, "--no-deps"];
