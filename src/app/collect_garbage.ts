@@ -3,6 +3,7 @@
 import { recoverStore } from "../chroots/generations/recover.ts";
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
+import { unkeptDays } from "../history/retention.ts";
 import type { Host } from "../host/host.ts";
 import { removeImageLeftovers } from "../images/store/leftovers.ts";
 import { removeImage } from "../images/store/remove.ts";
@@ -49,6 +50,7 @@ export async function collectGarbage(collection: Collection): Promise<number> {
     await collectOrphans(collection, facts, removals);
   removals.push(...await collectFolders(collection));
   const kept = await collectImages(collection);
+  await collectHistory(collection);
   await collectTrees(collection);
   return failures + kept + await finishRemovals(collection, removals);
 }
@@ -81,7 +83,7 @@ async function collectMachines(
   const leases = await listLeases(host, config.store);
   return await endOverdue(host, leases, state, async ({ lease, reason }: Overdue) => {
     report(titleOf(lease), reason);
-    if (!dryRun) await removeMachine(host, lease);
+    if (!dryRun) await removeMachine(host, lease, reason);
     return !dryRun;
   });
 }
@@ -151,6 +153,14 @@ async function collectFolders({ host, config, dryRun, report }: Collection): Pro
   const candidates = await evictionCandidates(host, store, { size, age });
   for (const { path, reason } of candidates) report(path, reason);
   return dryRun ? [] : await moveFoldersAside(host, store, candidates);
+}
+
+async function collectHistory({ host, config, dryRun, report }: Collection): Promise<void> {
+  const { store, history_max_size: size, history_max_age: age } = config;
+  for (const { path, reason } of await unkeptDays(host, store, { size, age })) {
+    report(path, reason);
+    if (!dryRun) await host.files.remove(path);
+  }
 }
 
 async function collectTrees({ host, config, dryRun, report }: Collection): Promise<void> {

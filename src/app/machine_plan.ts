@@ -12,6 +12,7 @@ import type { Job } from "../gitlab/job.ts";
 import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { ProjectFolders } from "../machines/record/caches.ts";
+import { describeJob } from "../machines/record/description.ts";
 import { treeAsLower } from "../machines/record/lower.ts";
 import { machineName } from "../machines/record/name.ts";
 import type { BaseTree, HelperRoot, MachinePlan, PlannedJob } from "../machines/record/plan.ts";
@@ -242,6 +243,7 @@ function ownJob(host: Host, id: string, lifetime: number): PlannedJob {
     timeout: undefined,
     lifetime,
     keepSeconds: 0,
+    description: null,
   };
 }
 
@@ -298,7 +300,7 @@ export async function planForCheck(
     findHelperRoot,
   });
   const lifetime = plan.settings.prepare_timeout + TRIAL_LIFETIME;
-  return { ...plan, job: { ...plan.job, watcher: "self", began, lifetime, keepSeconds: 0 } };
+  return { ...plan, job: { ...ownJob(host, id, lifetime), began } };
 }
 
 /** Seconds that the scripts of a trial may take; afterwards any housekeeping ends its machine. */
@@ -339,7 +341,7 @@ export function baseTree(
 export function plannedJob(
   host: Host,
   config: Config,
-  { machine, job, began }: Pick<MachineRequest, "machine" | "job" | "began">,
+  { machine, job, image, began }: Pick<MachineRequest, "machine" | "job" | "image" | "began">,
 ): PlannedJob {
   const timeout = job?.timeout;
   return {
@@ -351,6 +353,7 @@ export function plannedJob(
     timeout,
     lifetime: timeout === undefined ? config.deadline : timeout + MARGIN,
     keepSeconds: config.keep_failed ?? 0,
+    description: describeJob(job, image),
   };
 }
 

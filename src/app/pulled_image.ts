@@ -49,12 +49,16 @@ export async function findPulledImage(
 }
 
 /** The setting `user` names a user of chroots; a pulled image has users of its own. */
-export function treeOf(request: ImageRequest, { path, lower, config }: StoredImage): BaseTree {
+export function treeOf(
+  request: ImageRequest,
+  { path, lower, config, ...image }: StoredImage,
+): BaseTree {
   return {
     ...{ name: request.reference.written, path, lower, generation: null, isImmutable: true },
     user: request.user ?? config.user,
     environment: config.env,
     helper: null,
+    pulled: { digest: image.digest, pulled: image.pulled },
     process: {
       entrypoint: request.entrypoint ?? config.entrypoint,
       workingDir: config.workingDir,

@@ -3,9 +3,11 @@
 import { areServicesRequired } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
 import { wantsServiceOutput } from "../gitlab/debug_services.ts";
+import type { Part } from "../history/record.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
+import type { StartObserver } from "../machines/start/observer.ts";
 import type { PreparedHost } from "../machines/start/prepare_host.ts";
 import { limitsWithServices } from "../services/limits.ts";
 import { awaitServices } from "./await_services.ts";
@@ -15,10 +17,15 @@ import { type PlannedService, planService } from "./service_plan.ts";
 import { requestServices } from "./service_requests.ts";
 import { removeStarted, startWithServices } from "./start_services.ts";
 
+/** Is called while the machine of the job, and then its services, start. */
+interface JobObserver extends StartObserver {
+  readonly onPart: (part: Part) => void;
+}
+
 /** The planned services of a job. */
 export interface PlannedServices {
   /** Starts the machines of the job and of its services, and waits until the services are ready. */
-  start(plan: MachinePlan, prepared: PreparedHost): Promise<Lease>;
+  start(plan: MachinePlan, prepared: PreparedHost, observer: JobObserver): Promise<Lease>;
 }
 
 /**
@@ -50,8 +57,16 @@ export async function planWithServices(
   return {
     plan,
     services: {
-      async start(plan, prepared) {
-        const started = await startWithServices(host, plan, services, prepared, interrupt);
+      async start(plan, prepared, observer) {
+        const started = await startWithServices(
+          host,
+          plan,
+          services,
+          prepared,
+          interrupt,
+          observer,
+        );
+        observer.onPart("services");
         for (const { planned, address } of started.services) {
           host.log.info(serviceLine(planned, address));
         }

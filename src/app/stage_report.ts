@@ -14,27 +14,32 @@ export interface StageContext {
   readonly cancelled: boolean;
 }
 
-/**
- * Logs why a script failed, where the host knows, and notes the failure for the stages that follow.
- *
- * @returns How the script ended: `out-of-memory` where the kernel killed it for lack of memory.
- */
+/** A failed script, as the job's log has it. */
+export interface ReportedFailure {
+  /** `out-of-memory` where the kernel killed it for lack of memory. */
+  readonly ending: Ending;
+  /** The reasons that were logged. */
+  readonly lines: readonly string[];
+}
+
+/** Logs why a script failed, where the host knows, and notes the failure for the stages that follow. */
 export async function reportFailure(
   host: Host,
   lease: Lease,
   ending: Ending,
   { stage, began, cancelled }: StageContext,
-): Promise<Ending> {
+): Promise<ReportedFailure> {
   const { explainFailure } = await import("../machines/report/explain.ts");
   const { noteFailure } = await import("../machines/report/failures.ts");
   const explanation = await explainFailure(host, lease, ending, began, cancelled);
-  const { ending: known, lines, before, ...counters } = explanation;
+  const { ending: known, lines: own, before, ...counters } = explanation;
   const ofServices = lease.services.length === 0 ? [] : await explainServices(host, lease);
-  for (const line of [...lines, ...ofServices]) host.log.warn(`nspawn-runner: ${line}`);
-  if (known.kind === "lost") return known; // no failure of the script
-  const own = before.own || (isUserScript(stage) && !cancelled);
-  await noteFailure(host, lease, { ...counters, own }, before);
-  return known;
+  const lines = [...own, ...ofServices];
+  for (const line of lines) host.log.warn(`nspawn-runner: ${line}`);
+  if (known.kind === "lost") return { ending: known, lines }; // no failure of the script
+  const isOwn = before.own || (isUserScript(stage) && !cancelled);
+  await noteFailure(host, lease, { ...counters, own: isOwn }, before);
+  return { ending: known, lines };
 }
 
 /** Most jobs have no services, and pay for no import. */
@@ -43,8 +48,15 @@ async function explainServices(host: Host, lease: Lease): Promise<string[]> {
   return await explainServices(host, lease);
 }
 
-/** Logs what the job used. */
+/** Logs what the job used, and notes it for the record of the job. */
 export async function reportUsage(host: Host, lease: Lease): Promise<void> {
-  const { usageSummary } = await import("../machines/report/summary.ts");
-  host.log.info(`nspawn-runner: ${await usageSummary(host, lease)}`);
+  const [{ summarizeUsage }, { addNote }, { jobUsage }] = await Promise.all([
+    import("../machines/report/summary.ts"),
+    import("../history/notes.ts"),
+    import("../history/record.ts"),
+  ]);
+  const { line, usage, written } = await summarizeUsage(host, lease);
+  host.log.info(`nspawn-runner: ${line}`);
+  const at = host.clock.now();
+  await addNote(host, lease.machine, { at, note: "usage", usage: jobUsage(usage, written) });
 }

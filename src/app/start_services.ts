@@ -11,8 +11,8 @@ import { type Lease, readLease } from "../machines/record/lease.ts";
 import { whileMachineLocked } from "../machines/record/lock.ts";
 import { machinePaths } from "../machines/record/paths.ts";
 import type { MachinePlan, SharedParts } from "../machines/record/plan.ts";
-import type { StartObserver } from "../machines/start/build.ts";
 import { addHosts } from "../machines/start/hosts_file.ts";
+import type { StartObserver } from "../machines/start/observer.ts";
 import type { PreparedHost } from "../machines/start/prepare_host.ts";
 import { startMachine } from "../machines/start/start.ts";
 import { readServiceState } from "../machines/services/state.ts";
@@ -41,6 +41,7 @@ const JOB_ALIAS = "build";
  * Starts the machine of a job and those of its services at once, connects them, and lets the programs of the services run.
  * After a failure or an interrupt, removes all of them.
  *
+ * @param observer Is called while the machine of the job starts.
  * @throws {Failure} as {@linkcode startMachine} does, for any of the machines.
  */
 export async function startWithServices(
@@ -49,6 +50,7 @@ export async function startWithServices(
   services: readonly PlannedService[],
   prepared: PreparedHost,
   interrupt: AbortSignal,
+  observer: StartObserver = {},
 ): Promise<StartedJob> {
   if (prepared.network.kind === "host") {
     refuseUnreachable(services);
@@ -62,6 +64,7 @@ export async function startWithServices(
     services,
     prepared,
     signal,
+    observer,
   );
   const [lease, ...others] = await allOrUndo(host, machines, released, () => failed.abort());
   return {
@@ -124,6 +127,7 @@ function startAll(
   services: readonly PlannedService[],
   prepared: PreparedHost,
   signal: AbortSignal,
+  observer: StartObserver,
 ) {
   const shared = later<SharedParts>();
   const begin = (
@@ -146,7 +150,7 @@ function startAll(
     return { leader, lease: start() };
   };
   const machines = [
-    begin(() => Promise.resolve(job), { onStorage: shared.resolve }),
+    begin(() => Promise.resolve(job), { ...observer, onStorage: shared.resolve }),
     ...services.map((service) =>
       begin(async () => {
         const plan = planOfShared(job, service, await shared.value);

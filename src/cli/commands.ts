@@ -18,6 +18,12 @@ const RUNNER_IMAGE: OptionSpec = {
   help: "The image of jobs without image:; default: the only chroot there is",
 };
 
+const SINCE_YESTERDAY: OptionSpec = {
+  name: "since",
+  value: "AGE",
+  help: "Only jobs that ended within this time, such as 12h or 7d; default: 1d",
+};
+
 /** All commands, in the order in which help lists them. */
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -224,6 +230,22 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [{ name: "json", help: "Print JSON" }],
     needsRoot: true,
     load: () => import("../commands/list.ts"),
+  },
+  {
+    name: "history",
+    summary: "List jobs that have ended",
+    description:
+      "Prints when and how each job ended, how long it and its prepare took, and what it used; the last one first, and without headings if stdout is not a terminal. A job whose prepare GitLab Runner repeated has a line for each attempt. history_max_age and history_max_size in the configuration are how much is kept.",
+    example: "nspawn-runner history --failed --since 2d",
+    positionals: [],
+    options: [
+      { name: "project", value: "PATH", help: "Only jobs of this project, or of this group" },
+      { name: "failed", help: "Only jobs that did not succeed" },
+      SINCE_YESTERDAY,
+      { name: "json", help: "Print the whole records as JSON" },
+    ],
+    needsRoot: true,
+    load: () => import("../commands/history.ts"),
   },
   {
     name: "shell",

@@ -1,4 +1,4 @@
-import { chooseMachine } from "../app/choices.ts";
+import { chooseMachine, type ChosenMachine } from "../app/choices.ts";
 import type { CommandRun } from "../app/command.ts";
 import { checkJobImage } from "../app/job_image.ts";
 import type { Chroot } from "../chroots/find/chroot.ts";
@@ -15,17 +15,44 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   let decisions: Decisions | undefined;
   let shell: string | undefined;
   if (job !== null) {
-    const { name, server } = await chooseMachine(invocation, job);
+    const machine = await chooseMachine(invocation, job);
     const chroot = job.image === undefined
       ? undefined
-      : await checkImages(host, await load(), job, job.image);
-    decisions = { machine: name, server, chroot: chroot && chroot.name, began };
+      : await checkRecorded(host, await load(), { machine, job, image: job.image, began });
+    const took = host.clock.now() - began;
+    const { name, server } = machine;
+    decisions = { machine: name, server, chroot: chroot && chroot.name, began, took };
     // What GitLab Runner writes for bash runs in busybox's sh as well.
     if (chroot !== undefined) shell = chroot === null ? "bash" : await scriptShell(host, chroot);
   }
   const answer = configAnswer({ hostname: host.hostname(), shell, decisions });
   host.terminal.out(JSON.stringify(answer) + "\n");
 };
+
+/** A job that the config stage checks. */
+interface CheckedJob {
+  readonly machine: ChosenMachine;
+  readonly job: Job;
+  readonly image: string;
+  /** When the stage began, in milliseconds since 1970. */
+  readonly began: number;
+}
+
+/** Checks the images of a job; one that is refused has its record in the history. */
+async function checkRecorded(host: Host, config: Config, checked: CheckedJob) {
+  const { machine, job, image, began } = checked;
+  try {
+    return await checkImages(host, config, job, image);
+  } catch (error) {
+    const { recordFailedStart } = await import("../history/failed_start.ts");
+    const failed = { machine, job, image, error, isCancelled: false };
+    await recordFailedStart(host, config.store, failed, {
+      all: () => [{ at: began, note: "config", took: null }],
+      areKept: () => Promise.resolve(false),
+    });
+    throw error;
+  }
+}
 
 /**
  * Refuses what the job may not use here already, since GitLab Runner retries a failed prepare. Only prepare knows the image

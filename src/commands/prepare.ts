@@ -9,6 +9,8 @@ import { unknownOverrides } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
 import { type Job, readJob } from "../gitlab/job.ts";
+import type { ConfigNote } from "../history/notes.ts";
+import { type PrepareNotes, prepareNotes } from "../history/prepare_notes.ts";
 import type { Host } from "../host/host.ts";
 import { examineNetwork, type NetworkFacts } from "../machines/network/private_network.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
@@ -23,22 +25,54 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   const machine = await chooseMachine(invocation, job);
   const config = await load();
   const examined = examineEarly(host, config);
-  const image = imageOf(host, invocation, job, config);
+  const notes = prepareNotes(host, machine.name, began, configNote(host));
   await interruptible(host, async (interrupt) => {
-    const request = { machine, job, image, began, interrupt, findHelperRoot };
-    const { plan, services } = await planMachines(host, config, request);
-    logJob(host, job, plan);
-    const isRecent = host.clock.now() - began < RECENT; // a pull may take minutes
-    const ready = await prepareHost(host, plan, interrupt, isRecent ? examined : undefined);
-    const lease = services === null
-      ? await startMachine(host, plan, ready, interrupt)
-      : await services.start(plan, ready);
-    if (job?.movesFiles) await verifyRunner(host, plan, interrupt);
-    host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
-    for (const note of ready.network.notes) host.log.info(note);
+    let image: string | null = null;
+    try {
+      image = imageOf(host, invocation, job, config);
+      const request = { machine, job, image, began, interrupt, findHelperRoot };
+      await startJob(host, config, request, examined, notes);
+    } catch (error) {
+      const { recordFailedStart } = await import("../history/failed_start.ts");
+      const failed = { machine, job, image, error, isCancelled: interrupt.aborted };
+      await recordFailedStart(host, config.store, failed, notes);
+      throw error;
+    }
   });
+  notes.end();
   host.log.info(readyLine(machine.name, host.clock.now() - began));
 };
+
+async function startJob(
+  host: Host,
+  config: Config,
+  request: MachineRequest,
+  examined: Promise<NetworkFacts> | undefined,
+  notes: PrepareNotes,
+): Promise<void> {
+  const { job, began, interrupt } = request;
+  notes.begin("image");
+  const { plan, services } = await planMachines(host, config, request);
+  logJob(host, job, plan);
+  notes.begin("host");
+  const isRecent = host.clock.now() - began < RECENT; // a pull may take minutes
+  const ready = await prepareHost(host, plan, interrupt, isRecent ? examined : undefined);
+  const observer = { onPart: notes.begin, onReserved: notes.keep };
+  const lease = services === null
+    ? await startMachine(host, plan, ready, interrupt, observer)
+    : await services.start(plan, ready, observer);
+  if (job?.movesFiles) {
+    notes.begin("runner");
+    await verifyRunner(host, plan, interrupt);
+  }
+  host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
+  for (const note of ready.network.notes) host.log.info(note);
+}
+
+function configNote({ env }: Host): ConfigNote | null {
+  const decided = decisionsOf(env);
+  return decided?.began ? { at: decided.began, note: "config", took: decided.took } : null;
+}
 
 /** Plans the machine of a job, and those of its services; most jobs have none, and pay for no import. */
 async function planMachines(host: Host, config: Config, request: MachineRequest) {

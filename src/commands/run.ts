@@ -1,14 +1,20 @@
 import { machineOfStage } from "../app/choices.ts";
 import type { CommandRun } from "../app/command.ts";
 import { interruptible } from "../app/interrupt.ts";
-import { reportFailure, reportUsage } from "../app/stage_report.ts";
-import { isSuccess } from "../ending.ts";
+import {
+  type ReportedFailure,
+  reportFailure,
+  reportUsage,
+  type StageContext,
+} from "../app/stage_report.ts";
+import { type Ending, isSuccess } from "../ending.ts";
 import { messageOf, refused } from "../failure.ts";
 import { wantsServiceOutput } from "../gitlab/debug_services.ts";
 import { isCalledByRunner } from "../gitlab/exit_codes.ts";
 import { isLastStage, kindOf } from "../gitlab/stages.ts";
+import { stageNotes } from "../history/stage_notes.ts";
 import type { Host } from "../host/host.ts";
-import { findLease, type StoreFinder } from "../machines/record/lease.ts";
+import { findLease, type Lease, type StoreFinder } from "../machines/record/lease.ts";
 import type { MachineName } from "../machines/record/name.ts";
 import { runStage } from "../machines/use/run_script.ts";
 
@@ -28,19 +34,21 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   // GitLab Runner has one pipe for both streams of a stage.
   const streams = isCalledByRunner(host) ? "one" : "both";
   return await interruptible(host, async (cancel) => {
-    const began = host.clock.now();
-    const runScript = () =>
-      runStage(host, store, machine, { script, shell, streams, kind: kindOf(stage) }, cancel);
-    const { ending, lease } = wantsServiceOutput(host)
-      ? await showWhile(host, { store, machine, isLast: isLastStage(stage) }, runScript)
-      : await runScript();
+    const notes = await stageNotes(host, machine, stage);
+    const { begun: onBegun } = notes;
+    const part = { script, shell, streams, kind: kindOf(stage), onBegun } as const;
+    const runScript = () => runStage(host, store, machine, part, cancel);
     try {
-      if (isLastStage(stage)) await reportUsage(host, lease);
-      if (isSuccess(ending)) return ending;
-      return await reportFailure(host, lease, ending, { stage, began, cancelled: cancel.aborted });
+      const { ending, lease } = wantsServiceOutput(host)
+        ? await showWhile(host, { store, machine, isLast: isLastStage(stage) }, runScript)
+        : await runScript();
+      const context = { stage, began: notes.at, cancelled: cancel.aborted };
+      const reported = await reportEnding(host, lease, ending, context);
+      await notes.end(reported.ending, cancel.aborted, reported.lines);
+      return reported.ending;
     } catch (error) {
-      host.log.warn(`nspawn-runner: ${messageOf(error)}`); // the script's own exit code counts more
-      return ending;
+      await notes.end(null, cancel.aborted, [messageOf(error)]);
+      throw error;
     }
   });
 };
@@ -54,4 +62,20 @@ async function showWhile<T>(
   const { whileShowingServices } = await import("../app/show_services.ts");
   const lease = await findLease(host, machine, store);
   return lease === null ? await act() : await whileShowingServices(host, lease, isLast, act);
+}
+
+/** The script's own exit code counts more than a failure to report it. */
+async function reportEnding(
+  host: Host,
+  lease: Lease,
+  ending: Ending,
+  context: StageContext,
+): Promise<ReportedFailure> {
+  try {
+    if (isLastStage(context.stage)) await reportUsage(host, lease);
+    if (!isSuccess(ending)) return await reportFailure(host, lease, ending, context);
+  } catch (error) {
+    host.log.warn(`nspawn-runner: ${messageOf(error)}`);
+  }
+  return { ending, lines: [] };
 }

@@ -226,6 +226,20 @@ export const CONFIG_SETTINGS = [
     check: seconds(60, LONGEST),
   },
   {
+    key: "history_max_size",
+    where: "config",
+    default: "256M",
+    allowed: `${BYTES}, or "infinity"`,
+    check: size,
+  },
+  {
+    key: "history_max_age",
+    where: "config",
+    default: "90d",
+    allowed: DURATION,
+    check: seconds(60, LONGEST),
+  },
+  {
     key: "service_limits.cpu_weight",
     where: "config",
     default: undefined,

@@ -17,6 +17,8 @@ export interface Decisions {
   readonly chroot: string | null | undefined;
   /** When the config stage began, in milliseconds since 1970. */
   readonly began: number;
+  /** Milliseconds that it took. */
+  readonly took: number;
 }
 
 /** The facts about this host and the job that the answer contains. */
@@ -56,16 +58,18 @@ const MACHINE = "NSPAWN_RUNNER_MACHINE";
 const SERVER = "NSPAWN_RUNNER_SERVER";
 const CHROOT = "NSPAWN_RUNNER_CHROOT";
 const BEGAN = "NSPAWN_RUNNER_BEGAN";
+const TOOK = "NSPAWN_RUNNER_TOOK";
 
 /** In the place of a chroot's name, which is never empty. */
 const PULLED = "";
 
-function variablesOf({ machine, server, chroot, began }: Decisions): Record<string, string> {
+function variablesOf({ machine, server, chroot, began, took }: Decisions): Record<string, string> {
   return {
     [MACHINE]: machine,
     ...(server === undefined ? {} : { [SERVER]: server }),
     ...(chroot === undefined ? {} : { [CHROOT]: chroot ?? PULLED }),
     [BEGAN]: String(began),
+    [TOOK]: String(took),
   };
 }
 
@@ -83,5 +87,6 @@ export function decisionsOf(env: (name: string) => string | undefined): Decision
     server: env(SERVER) || undefined,
     chroot: chroot === PULLED ? null : chroot,
     began: Number(env(BEGAN)),
+    took: Number(env(TOOK) ?? 0),
   };
 }

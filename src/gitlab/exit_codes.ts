@@ -98,7 +98,7 @@ async function writeExitCode(host: Host, code: number): Promise<boolean> {
 }
 
 /** Returns a script's own exit code, or null for a script that did not end by itself. */
-function scriptCode(ending: Ending): number | null {
+export function scriptCode(ending: Ending): number | null {
   switch (ending.kind) {
     case "exited":
       return ending.code;

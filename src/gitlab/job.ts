@@ -18,8 +18,12 @@ export interface Job {
   readonly url: string | undefined;
   /** Its project's id, unique on its server only; undefined if no trusted source names it. */
   readonly project: string | undefined;
+  /** The path of its project; undefined if no trusted source names it. */
+  readonly projectPath: string | undefined;
   /** Its branch or tag, or the ref of its merge request. */
   readonly ref: string;
+  /** Undefined if no trusted source tells. */
+  readonly refKind: RefKind | undefined;
   /** Whether its branch or tag is protected; undefined where GitLab does not tell. */
   readonly isProtected: boolean | undefined;
   /** Seconds after which GitLab Runner ends it. */
@@ -37,6 +41,9 @@ export interface Job {
   /** Its credentials for other registries, as Docker's JSON. It contains secrets. */
   readonly dockerAuthConfig: string | undefined;
 }
+
+/** What a job runs for. */
+export type RefKind = "branch" | "tag" | "merge request";
 
 /** A user and a password for a registry. It contains secrets. */
 export interface RegistryLogin {
@@ -67,7 +74,9 @@ function jobOfEnvironment(host: Host): Job | null {
     server: host.env("CUSTOM_ENV_CI_SERVER_URL") || undefined,
     url: undefined,
     project: undefined,
+    projectPath: undefined,
     ref: host.env("CUSTOM_ENV_CI_COMMIT_REF_NAME") ?? "",
+    refKind: undefined,
     isProtected: undefined,
     timeout: undefined,
     services: parseServices(jsonOf(host.env("CUSTOM_ENV_CI_JOB_SERVICES") ?? "")),
@@ -88,10 +97,15 @@ function jobOfEnvironment(host: Host): Job | null {
 interface JobResponse {
   readonly id?: unknown;
   readonly image?: ImageField | null;
-  readonly job_info?: { readonly instance_uuid?: unknown; readonly project_id?: unknown } | null;
+  readonly job_info?: {
+    readonly instance_uuid?: unknown;
+    readonly project_id?: unknown;
+    readonly project_full_path?: unknown;
+  } | null;
   readonly git_info?: {
     readonly repo_url?: unknown;
     readonly ref?: unknown;
+    readonly ref_type?: unknown;
     readonly protected?: unknown;
   } | null;
   readonly runner_info?: { readonly timeout?: unknown } | null;
@@ -121,7 +135,9 @@ function jobOfResponse(host: Host, text: string): Job {
       originOf(textOf(response.git_info?.repo_url)),
     url: originOf(textOf(response.git_info?.repo_url)) ?? originOf(serverUrl(response)),
     project: idOf(response.job_info?.project_id),
+    projectPath: projectPathOf(response),
     ref: textOf(response.git_info?.ref) ?? "",
+    refKind: refKindOf(response),
     isProtected: protectionOf(response),
     timeout: typeof timeout === "number" && timeout > 0 ? timeout : undefined,
     services: parseServices(response.services),
@@ -191,10 +207,27 @@ function protectionOf({ git_info, variables }: JobResponse): boolean | undefined
   return values.length === 0 ? undefined : values.every((value) => value === "true");
 }
 
-/** GitLab's own variables precede the job's: the first of a name is GitLab's. */
 function serverUrl(response: JobResponse): string | undefined {
-  const variable = response.variables?.find(({ key }) => key === "CI_SERVER_URL");
-  return textOf(variable?.value);
+  return ownVariable(response, "CI_SERVER_URL");
+}
+
+/** GitLab's own variables precede the job's: the first of a name is GitLab's. */
+function ownVariable({ variables }: JobResponse, name: string): string | undefined {
+  return textOf(variables?.find((variable) => variable?.key === name)?.value);
+}
+
+/** Earlier releases of GitLab send the path as a variable alone. */
+function projectPathOf(response: JobResponse): string | undefined {
+  const path = textOf(response.job_info?.project_full_path) ??
+    ownVariable(response, "CI_PROJECT_PATH");
+  return path !== undefined && /^[\w.-]+(?:\/[\w.-]+)+$/.test(path) ? path : undefined;
+}
+
+/** GitLab calls the ref of a merge request a branch. */
+function refKindOf({ git_info }: JobResponse): RefKind | undefined {
+  if (textOf(git_info?.ref)?.startsWith("refs/merge-requests/")) return "merge request";
+  const type = git_info?.ref_type;
+  return type === "branch" || type === "tag" ? type : undefined;
 }
 
 /** Returns the origin of a URL: the repository's URL contains a token, which must not leave this function. */

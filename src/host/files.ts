@@ -17,6 +17,7 @@ export function denoFiles(): Files {
     replace: (path, text, mode) => replace(path, text, (file) => file.sync(), mode),
     replaceVolatile: (path, text) => replace(path, text, () => {}),
     write: (path, content, mode) => now(() => write(path, content, mode)),
+    append: (path, text, mode) => now(() => append(path, text, mode)),
     makeDirectory: (path, mode = 0o700) =>
       now(() => Deno.mkdirSync(path, { recursive: true, mode })),
     list: (path) => now(() => list(path)),
@@ -66,6 +67,14 @@ function write(path: string, content: string | Uint8Array, mode = 0o600): void {
   if (typeof content === "string") Deno.writeTextFileSync(path, content, { mode });
   else Deno.writeFileSync(path, content, { mode });
   Deno.chmodSync(path, mode); // neither the umask nor the mode of an existing file counts
+}
+
+function append(path: string, text: string, mode?: number): void {
+  const created = mode === undefined ? {} : { create: true, mode };
+  unlessMissing(() => {
+    using file = Deno.openSync(path, { append: true, ...created });
+    file.writeSync(new TextEncoder().encode(text));
+  });
 }
 
 async function replace(

@@ -118,6 +118,12 @@ export interface Files {
   replaceVolatile(path: string, text: string): Promise<void>;
   /** Writes a file in place. Default mode: 0600. */
   write(path: string, content: string | Uint8Array, mode?: number): Promise<void>;
+  /**
+   * Appends to a file by one call of write(2), so that the texts of several processes do not mix.
+   *
+   * @param mode Of a file that is created; without it, a file that does not exist stays so.
+   */
+  append(path: string, text: string, mode?: number): Promise<void>;
   /** Creates a directory and its parents where they do not exist. Default mode: 0700. */
   makeDirectory(path: string, mode?: number): Promise<void>;
   /** Returns the sorted names in a directory; none where it does not exist. */

@@ -28,7 +28,7 @@ export async function removeLeftovers(
   const endMachine = async ({ lease, reason }: Overdue) => {
     if (interrupt.aborted || host.clock.monotonic() > end) return false;
     host.log.step(`Ending machine ${lease.machine}: ${reason}`);
-    await removeMachine(host, lease);
+    await removeMachine(host, lease, reason);
     return true;
   };
   startRemoval(host, state.supervisor, await listOldRemovals(host, store));

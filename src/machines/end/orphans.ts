@@ -117,6 +117,7 @@ export async function moveOrphanAside(
   await removeExportMount(host, machine);
   const paths = machinePaths(store, machine);
   await closeChannel(host, paths);
+  await host.files.remove(paths.notes);
   const aside = await moveAside(host, store, machine);
   await host.files.remove(leaseLink(machine));
   await host.files.remove(paths.lease);
@@ -158,7 +159,7 @@ async function isInUse(
 }
 
 function withoutEnding(entry: string): string {
-  return entry.replace(/\.(?:log|lease|lock|failures|json)$/, "");
+  return entry.replace(/\.(?:log|lease|lock|failures|notes|json)$/, "");
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { removeExportMount } from "../../linux/nspawn_leftovers.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { closeChannel } from "../exec/channel.ts";
+import type { EndCall, JobRecording } from "../../history/end_of_job.ts";
 import { readFailures } from "../report/failures.ts";
 import {
   findLease,
@@ -18,7 +19,7 @@ import {
 } from "../record/lease.ts";
 import { unlessMachineLocked, whileMachineLocked } from "../record/lock.ts";
 import { heldName, type MachineName } from "../record/name.ts";
-import { leaseLink, machinePaths } from "../record/paths.ts";
+import { leaseLink, machinePaths, notesOf } from "../record/paths.ts";
 import { finishArgv, moveAside, pathAside, startRemoval } from "./removal.ts";
 import { storageOf } from "../storage/choose.ts";
 import { isRunning, supervisorOf } from "../supervisor/choose.ts";
@@ -38,6 +39,7 @@ export async function stopMachine(
   store: StoreFinder,
   name: MachineName,
 ): Promise<StopResult> {
+  const called = host.clock.now();
   const stop = async (): Promise<StopResult> => {
     const lease = await findLease(host, name, store);
     if (lease === null) {
@@ -47,11 +49,12 @@ export async function stopMachine(
     }
     if (isOfOtherHost(lease, await machineId(host))) return "none";
     const holds = await shouldHold(host, lease);
+    const record = await beginRecord(host, lease, { cause: { kind: "cleanup" }, called });
     // First, since their machines use folders of this one.
     const services = await Promise.allSettled(
       lease.services.map(({ machine }) => stopService(host, lease, machine, holds)),
     );
-    const result = await holdOrDiscard(host, lease, holds);
+    const result = await holdOrDiscard(host, lease, holds, record);
     for (const service of services) if (service.status === "rejected") throw service.reason;
     return result;
   };
@@ -59,9 +62,44 @@ export async function stopMachine(
   return await whileMachineLocked(host, name, stop, true);
 }
 
-async function holdOrDiscard(host: Host, lease: Lease, holds: boolean): Promise<StopResult> {
-  if (holds && await holdMachine(host, lease)) return "held";
-  await discardMachine(host, lease);
+const NO_RECORD: JobRecording = () => Promise.resolve();
+
+/** A machine whose writes are kept has its record since it ended. The end of the machine counts more than the history. */
+async function beginRecord(
+  host: Host,
+  lease: Lease,
+  end: EndCall,
+): Promise<JobRecording> {
+  if (lease.description === null || lease.held !== null) return NO_RECORD;
+  try {
+    const { endOfJob } = await import("../../history/end_of_job.ts");
+    return await endOfJob(host, lease, end);
+  } catch (error) {
+    host.log.step(`Cannot record job ${lease.job}: ${messageOf(error)}`);
+    return NO_RECORD;
+  }
+}
+
+/** Records the job before its lease goes: after a kill, gc finds the lease and records the job again. */
+async function removeLastTraces(
+  host: Host,
+  lease: Lease,
+  record: JobRecording,
+  kept: string | null = null,
+): Promise<void> {
+  await record(kept);
+  await host.files.remove(notesOf(lease.machine));
+  await removeLease(host, lease);
+}
+
+async function holdOrDiscard(
+  host: Host,
+  lease: Lease,
+  holds: boolean,
+  record = NO_RECORD,
+): Promise<StopResult> {
+  if (holds && await holdMachine(host, lease, record)) return "held";
+  await discardMachine(host, lease, record);
   return "removed";
 }
 
@@ -81,17 +119,32 @@ async function stopService(
  * Ends a machine and removes everything of it. The lease goes before what the machine wrote is removed, which happens in
  * the background.
  *
+ * @param reason Why the machine of a job is ended without its cleanup, for the history; without it, the caller records the
+ *   job itself.
  * @throws {Failure} of the host when something could not be removed.
  */
-export async function removeMachine(host: Host, lease: Lease): Promise<void> {
+export async function removeMachine(host: Host, lease: Lease, reason?: string): Promise<void> {
+  const record = reason === undefined ? NO_RECORD : await beginRecord(host, lease, {
+    cause: { kind: "overdue", reason },
+    called: host.clock.now(),
+  });
+  await removeRecorded(host, lease, record);
+}
+
+async function removeRecorded(host: Host, lease: Lease, record: JobRecording): Promise<void> {
   await endMachine(host, lease);
-  await removeWrites(host, lease);
+  await removeWrites(host, lease, record);
 }
 
 /** @param awaited The path to which they are moved where a removal in the background waits for it. */
-async function removeWrites(host: Host, lease: Lease, awaited?: string): Promise<void> {
+async function removeWrites(
+  host: Host,
+  lease: Lease,
+  record: JobRecording,
+  awaited?: string,
+): Promise<void> {
   const aside = await moveAside(host, lease.store, lease.machine, awaited);
-  await removeLease(host, lease);
+  await removeLastTraces(host, lease, record);
   if (aside === null) return;
   host.log.step(`Removing what it wrote, in the background: ${aside}`);
   if (awaited === undefined) startRemoval(host, lease.supervisor, [aside]);
@@ -103,7 +156,7 @@ async function removeWrites(host: Host, lease: Lease, awaited?: string): Promise
  *
  * @throws {Failure} of the host when something could not be removed.
  */
-async function discardMachine(host: Host, lease: Lease): Promise<void> {
+async function discardMachine(host: Host, lease: Lease, record: JobRecording): Promise<void> {
   const { store, machine } = lease;
   host.log.step(`Killing machine ${machine}`);
   // A file system of its own goes with its last user, and leaves nothing to remove.
@@ -111,10 +164,12 @@ async function discardMachine(host: Host, lease: Lease): Promise<void> {
   const background = awaited === undefined ? [] : finishArgv(machine, awaited);
   const killed = await supervisorOf(lease).kill(host, lease, background);
   if (killed !== null) await closeChannel(host, machinePaths(store, machine));
-  if (killed === null || !await killed()) return await removeMachine(host, lease);
+  if (killed === null || !await killed()) {
+    return await removeRecorded(host, lease, record);
+  }
   // Not earlier: by the link other stores know that its user ids are taken.
   await host.files.remove(leaseLink(machine));
-  await removeWrites(host, lease, awaited);
+  await removeWrites(host, lease, record, awaited);
 }
 
 function hasOwnFileSystem({ storage, diskMax }: Lease): boolean {
@@ -143,12 +198,12 @@ async function endMachine(host: Host, lease: Lease): Promise<void> {
  *
  * @returns False where they cannot be kept.
  */
-async function holdMachine(host: Host, lease: Lease): Promise<boolean> {
+async function holdMachine(host: Host, lease: Lease, record: JobRecording): Promise<boolean> {
   const machine = heldName(lease.machine);
   let isHeld = false;
   try {
     await unlessMachineLocked(host, machine, async () => {
-      await moveToHeld(host, lease, machine);
+      await moveToHeld(host, lease, machine, record);
       isHeld = true;
       return "settled";
     });
@@ -158,7 +213,12 @@ async function holdMachine(host: Host, lease: Lease): Promise<boolean> {
   return isHeld;
 }
 
-async function moveToHeld(host: Host, lease: Lease, machine: MachineName): Promise<void> {
+async function moveToHeld(
+  host: Host,
+  lease: Lease,
+  machine: MachineName,
+  record: JobRecording,
+): Promise<void> {
   const until = new Date(host.clock.now() + lease.keep * 1000).toISOString();
   const old = await readLease(host, lease.store, machine);
   if (old !== null) await removeMachine(host, old);
@@ -177,6 +237,6 @@ async function moveToHeld(host: Host, lease: Lease, machine: MachineName): Promi
     await removeLease(host, held);
     throw error;
   }
-  await removeLease(host, lease);
+  await removeLastTraces(host, lease, record, until);
   host.log.step(`Keeping what it wrote until ${until}: ${to}`);
 }

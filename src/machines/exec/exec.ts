@@ -17,6 +17,7 @@ import { CANCELLED, LOST, type RunningMachine, stageEnding } from "./stage_endin
  * Runs a stage on our own stdout and stderr, and returns how it ended. No other process runs one in the machine.
  *
  * @param cancel When aborted, ends the script and all processes that it started; the machine keeps running.
+ * @param onBegun Called when the script was found to have begun.
  * @throws {Failure} `host` where the script never began.
  */
 export async function runInMachine(
@@ -24,6 +25,7 @@ export async function runInMachine(
   running: RunningMachine,
   stage: StageRun,
   cancel: AbortSignal,
+  onBegun?: () => void,
 ): Promise<Ending> {
   await clearReport(host, stage);
   const call = await host.files.openPipe(join(stage.paths.stage, CHANNEL.call));
@@ -33,7 +35,7 @@ export async function runInMachine(
     if (cancel.aborted) return CANCELLED;
     // Not awaited, since a job could fill the pipe; the report tells whether the server has read it.
     call.write(`${stage.nonce}\n`).catch(() => {});
-    const ending = await stageEnding(host, running, { stage, output, cancelling });
+    const ending = await stageEnding(host, running, { stage, output, cancelling, onBegun });
     return await isMachineLost(host, running, ending, cancel.aborted) ? LOST : ending;
   } finally {
     await cancelling.settle();

@@ -21,6 +21,8 @@ export interface CalledStage {
   readonly stage: StageRun;
   readonly output: Output;
   readonly cancelling: Cancelling;
+  /** Called when the script was found to have begun. */
+  readonly onBegun: (() => void) | undefined;
 }
 
 /** The ending of a stage that was cancelled before it began. */
@@ -55,7 +57,7 @@ const MAX_REST = 30_000;
 export async function stageEnding(
   host: Host,
   running: RunningMachine,
-  { stage, output, cancelling }: CalledStage,
+  { stage, output, cancelling, onBegun }: CalledStage,
 ): Promise<Ending> {
   const since = firstTimes(host);
   let hasBegun = false;
@@ -64,6 +66,7 @@ export async function stageEnding(
     const progress = await readProgress(host, stage);
     if (!hasBegun && progress !== "waiting") {
       hasBegun = true;
+      onBegun?.();
       output.letEnd();
     }
     if (typeof progress !== "string") {

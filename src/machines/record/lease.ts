@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { type Failure, hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import type { MachineDescription } from "./description.ts";
 import { type RootSource, treeAsLower } from "./lower.ts";
 import { isMachineName, type MachineName } from "./name.ts";
 import type { Network } from "./network.ts";
@@ -78,6 +79,8 @@ export interface Lease {
   readonly services: readonly JobService[];
   /** What makes it a service of a job; null for the machine of a job. */
   readonly service: ServiceRole | null;
+  /** What the history tells of its job; null for machines that are of no job, or of a service of one. */
+  readonly description: MachineDescription | null;
 }
 
 /** A service of a job, as the lease of the job's machine names it. */
@@ -327,6 +330,7 @@ const DEFAULTS = {
   host: null,
   services: [],
   service: null,
+  description: null,
 } as const;
 
 /** Checked since a lease may have been edited, or be of another version. */

@@ -28,6 +28,8 @@ export interface MachinePaths {
   readonly result: string;
   /** Notes about its failed scripts. */
   readonly failures: string;
+  /** Notes of the calls of its job, from which the job's record in the history is made. */
+  readonly notes: string;
   /** The output of nspawn and of the machine's console, where no journal has it. */
   readonly log: string;
 }
@@ -47,8 +49,14 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     stageLock: join(RUNTIME_FOLDER, `${name}.stage`),
     result: join(own, CHANNEL.result),
     failures: join(RUNTIME_FOLDER, `${name}.failures`),
+    notes: notesOf(name),
     log: join(RUNTIME_FOLDER, `${name}.log`),
   };
+}
+
+/** Returns the file of the notes of a machine's job. */
+export function notesOf(name: MachineName): string {
+  return join(RUNTIME_FOLDER, `${name}.notes`);
 }
 
 /** Returns the folder of all machines' writes. */

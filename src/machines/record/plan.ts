@@ -2,6 +2,7 @@
 
 import type { MachineSettings } from "../../config/settings.ts";
 import type { Bind, ProjectFolders } from "./caches.ts";
+import type { JobDescription } from "./description.ts";
 import type { JobService, UsedChroot } from "./lease.ts";
 import type { MachineName } from "./name.ts";
 import type { NetworkPlan } from "./network.ts";
@@ -80,8 +81,17 @@ export interface BaseTree extends UsedChroot {
   readonly helper: HelperRoot | null;
   /** How scripts of a pulled image are started; null where a shell reads them as files. */
   readonly process: ImageProcess | null;
+  /** The pulled image, where it is one. */
+  readonly pulled?: PulledTree;
   /** The program that runs instead of scripts; absent for none. */
   readonly program?: ServiceProgram;
+}
+
+/** What the history tells of a pulled image. */
+export interface PulledTree {
+  readonly digest: string;
+  /** When it was pulled, as ISO 8601. */
+  readonly pulled: string;
 }
 
 /** The program of a service. */
@@ -131,4 +141,6 @@ export interface PlannedJob {
   readonly lifetime: number;
   /** Seconds for which the writes of a failed job are kept. */
   readonly keepSeconds: number;
+  /** What the history tells of it; null for what is no job. */
+  readonly description: JobDescription | null;
 }

@@ -26,6 +26,12 @@ export interface Usage {
   readonly tasksMax: number | null;
   /** Processes refused by that limit. */
   readonly tasksRefused: number | null;
+  /** The most processes and threads at a time: from Linux 6.1 on. */
+  readonly tasksPeak: number | null;
+  /** Bytes read from disks. */
+  readonly ioRead: number | null;
+  /** Bytes written to disks. */
+  readonly ioWritten: number | null;
   /** Microseconds of CPU time. */
   readonly cpu: number | null;
   /** Free bytes of the disk that it writes to; with a limit of its own, of the disk of the store. */
@@ -55,6 +61,8 @@ const CGROUP_FILES = [
   "memory.events",
   "pids.max",
   "pids.events",
+  "pids.peak",
+  "io.stat",
   "cpu.stat",
 ];
 
@@ -86,6 +94,11 @@ export function parseUsage(text: string): Usage {
     const found = text.match(new RegExp(`^${pattern}$`, "m"))?.[1];
     return found === undefined ? null : Number(found);
   };
+  // A line for each disk.
+  const sum = (key: string) => {
+    const counts = [...text.matchAll(new RegExp(`^io\\.stat .*\\b${key}=(\\d+)`, "gm"))];
+    return counts.length === 0 ? null : counts.reduce((all, [, count]) => all + Number(count), 0);
+  };
   const space = parseDiskSpace(text);
   return {
     memory: find("memory\\.current (\\d+)"),
@@ -97,6 +110,9 @@ export function parseUsage(text: string): Usage {
     oomKills: find("memory\\.events oom_kill (\\d+)"),
     tasksMax: find("pids\\.max (\\d+)"),
     tasksRefused: find("pids\\.events max (\\d+)"),
+    tasksPeak: find("pids\\.peak (\\d+)"),
+    ioRead: sum("rbytes"),
+    ioWritten: sum("wbytes"),
     cpu: find("cpu\\.stat usage_usec (\\d+)"),
     diskFree: space?.free ?? null,
     diskSize: space?.size ?? null,

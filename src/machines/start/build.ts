@@ -23,10 +23,11 @@ import type { Bind } from "../record/caches.ts";
 import type { Lease } from "../record/lease.ts";
 import { isPulledImage } from "../record/lower.ts";
 import { machinePaths } from "../record/paths.ts";
-import type { MachinePlan, SharedParts } from "../record/plan.ts";
+import type { MachinePlan } from "../record/plan.ts";
 import { storageOf } from "../storage/choose.ts";
 import { upperLayerIn } from "../storage/overlay.ts";
 import { hostsFile } from "./hosts_file.ts";
+import type { StartObserver } from "./observer.ts";
 import type { Reservation } from "./reserve.ts";
 import { userManagerFor, writeUserManager } from "./user_manager.ts";
 
@@ -111,14 +112,6 @@ async function createStorage(
   if (!isPulledImage(chroot)) return;
   const { makeImageFolders } = await import("../storage/image_folders.ts");
   await makeImageFolders(host, upperLayerIn(folder), ids);
-}
-
-/** Is called while a machine starts. */
-export interface StartObserver {
-  /** Its storage is made: its services can start. */
-  readonly onStorage?: (shared: SharedParts) => void;
-  /** Its PID 1 runs: its network namespace exists. */
-  readonly onLeader?: (pid: number) => void;
 }
 
 /** Makes the program's own files that the machine sees, and returns all of its binds. */

@@ -4,7 +4,9 @@ import { join } from "@std/path/posix";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { parseStat } from "../../linux/proc.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
 import { type Bind, reserveFolders } from "../record/caches.ts";
+import type { MachineDescription } from "../record/description.ts";
 import { freeIds, idsOfContainers, idsOfUsers, type TakenIds } from "../record/ids.ts";
 import {
   type CommonLease,
@@ -28,6 +30,7 @@ import {
   snapshotTree,
   type TreePlan,
 } from "./plan_tree.ts";
+import type { StartObserver } from "./observer.ts";
 import type { PreparedHost } from "./prepare_host.ts";
 
 /** What is reserved for one machine. */
@@ -46,6 +49,7 @@ const ATTEMPTS = 10;
  * From then on the lease protects the tree. Probes of the host happen before the host-wide lock is taken; if
  * maintenance replaces the tree meanwhile, the machine is planned again.
  *
+ * @param observer Is called where the wait for the lock begins and ends.
  * @throws {Failure} where the host or the tree lacks what the plan demands, or all ids or slots are taken.
  */
 export async function reserve(
@@ -53,19 +57,19 @@ export async function reserve(
   plan: MachinePlan,
   prepared: PreparedHost,
   interrupt: AbortSignal,
+  observer: StartObserver = {},
 ): Promise<Reservation> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const planned = await planCurrentTree(host, plan, prepared, interrupt);
     if (planned === null) continue;
     if (planned.owners.kind === "host") await plan.onUnconfined?.(planned.tree, planned.booted);
-    const reservation = await whileReserving(
-      host,
-      async () =>
-        await isCurrent(host, plan, planned)
-          ? await writeReservation(host, plan, prepared, planned)
-          : null,
-      interrupt,
-    );
+    observer.onPart?.("queue");
+    const reservation = await whileReserving(host, async () => {
+      observer.onPart?.("reserve");
+      return await isCurrent(host, plan, planned)
+        ? await writeReservation(host, plan, prepared, planned)
+        : null;
+    }, interrupt);
     if (reservation !== null) return reservation;
   }
   throw hostFailure(
@@ -166,6 +170,23 @@ function newLease(
     held: null,
     services: plan.services ?? [],
     service: serviceRole(plan, kernel.stat),
+    description: describeMachine(plan, tree, supervisor),
+  };
+}
+
+/** A service is told of in the record of its job. */
+function describeMachine(
+  { job, settings: { limits }, service }: MachinePlan,
+  { generation, pulled }: BaseTree,
+  { enforcesLimits }: Supervisor,
+): MachineDescription | null {
+  if (job.description === null || service !== undefined) return null;
+  return {
+    ...job.description,
+    generation,
+    digest: pulled?.digest ?? null,
+    wasPulled: pulled !== undefined && Date.parse(pulled.pulled) >= job.began,
+    limits: enforcesLimits ? limits : { disk_max: limits.disk_max },
   };
 }
 

@@ -17,7 +17,8 @@ import { idOf } from "../record/name.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { markStore } from "../record/store_owner.ts";
 import { supervisorOf } from "../supervisor/choose.ts";
-import { buildMachine, type StartObserver } from "./build.ts";
+import { buildMachine } from "./build.ts";
+import type { StartObserver } from "./observer.ts";
 import type { PreparedHost } from "./prepare_host.ts";
 import { type Reservation, reserve } from "./reserve.ts";
 import { verifyMachine } from "./verify.ts";
@@ -41,11 +42,15 @@ export async function startMachine(
   // Also checked before the lock is taken: if this process were killed while it holds the lock, the next housekeeping
   // would end the living machine of that name.
   await refuseLiving(host, await leasesOf(host, plan), boot);
+  observer.onPart?.("queue");
   return await whileMachineLocked(host, plan.name, async () => {
+    observer.onPart?.("reserve");
     const existing = await leasesOf(host, plan);
     await refuseLiving(host, existing, boot);
     await refuseOtherHosts(host, existing);
-    for (const lease of existing) await removeMachine(host, lease);
+    for (const lease of existing) {
+      await removeMachine(host, lease, "the job was prepared again");
+    }
     if (prepared.freeBytes < plan.diskReserve) {
       const { store, diskReserve, freeMore } = plan;
       await refuseFullDisk(host, store, diskReserve, supervisor.kind, interrupt, freeMore);
@@ -53,7 +58,8 @@ export async function startMachine(
     if (interrupt.aborted) throw interrupted(plan);
     await host.files.makeDirectory(plan.store, 0o755);
     await markStore(host, plan.store, mounts);
-    const reservation = await reserve(host, plan, prepared, interrupt);
+    const reservation = await reserve(host, plan, prepared, interrupt, observer);
+    observer.onReserved?.();
     try {
       return await startReserved(host, plan, reservation, prepared, interrupt, observer);
     } catch (error) {
@@ -73,7 +79,9 @@ async function startReserved(
 ): Promise<Lease> {
   const { lease, tree } = reservation;
   plan.onReserved?.(tree);
+  observer.onPart?.("build");
   const spec = await buildMachine(host, plan, reservation, network, interrupt, observer);
+  observer.onPart?.("start");
   host.log.step(`Starting machine ${plan.name} from ${tree.path}`);
   const init = await supervisor.start(host, spec, lease, interrupt);
   const leader = await verifyMachine(host, init, spec, tree);

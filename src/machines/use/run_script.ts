@@ -24,6 +24,8 @@ export interface Stage {
   readonly shell: string | undefined;
   readonly streams: Streams;
   readonly kind: StageKind;
+  /** Called when the script was found to have begun. */
+  readonly onBegun?: () => void;
 }
 
 /** A stage that has ended. */
@@ -42,7 +44,7 @@ export async function runStage(
   host: Host,
   store: StoreFinder,
   name: MachineName,
-  { script: bytes, shell, streams, kind }: Stage,
+  { script: bytes, shell, streams, kind, onBegun }: Stage,
   cancel: AbortSignal,
 ): Promise<StageResult> {
   const running = await findRunning(host, store, name);
@@ -55,7 +57,7 @@ export async function runStage(
     const script = { bytes, shells, streams, kind, ...variables };
     const stage = await writeStage(host, paths, script, lease);
     try {
-      return await runInMachine(host, running, stage, cancel);
+      return await runInMachine(host, running, stage, cancel, onBegun);
     } finally {
       await removeStage(host, stage);
     }

@@ -30,6 +30,10 @@ async function storeIn(folder: string, host: Host): Promise<Config> {
     await host.files.makeDirectory(cache);
     await host.files.touch(cache, host.clock.now() - 1000 * DAY);
   }
+  await host.files.makeDirectory(`${store}/.history`);
+  for (const day of ["2001-01-01", "2029-12-31"]) {
+    await host.files.write(`${store}/.history/${day}.jsonl`, "{}\n");
+  }
   const preparer = { pid: 42, start: 5 };
   await writeLease(host, leaseOf(store, "4", { boot: "boot-1", preparer, folders: [caches[1]!] }));
   return await loadConfig(host, `${folder}/config.toml`);
@@ -57,6 +61,7 @@ for (const dryRun of [true, false]) {
         "machine service-1-1, service db of run-1: the host was rebooted",
         "leftovers of machine run-2: no record of it, but its writes",
         `${store}/.cache/s/3/protected: unused for 1000 days (cache_max_age)`,
+        `${store}/.history/2001-01-01.jsonl: its jobs ended before history_max_age`,
       ]);
       const kept = (...names: string[]) => dryRun ? names : [];
       assert.deepEqual(await left(".leases"), [
@@ -66,6 +71,8 @@ for (const dryRun of [true, false]) {
       ]);
       assert.deepEqual(await left(".machines"), kept("run-2"));
       assert.deepEqual(await left(".machines/.leaving"), kept("run-5"));
+      const old = await left(".history");
+      assert.deepEqual(old, [...kept("2001-01-01.jsonl"), "2029-12-31.jsonl"]);
       assert.deepEqual(await left(".cache/s/3"), kept("protected"));
       assert.deepEqual(await left(".cache/s/4"), ["protected"]);
     }));

@@ -19,6 +19,7 @@ Deno.test("COMMANDS has all commands", () => {
     "doctor",
     "gc",
     "gitlab-config",
+    "history",
     "image-list",
     "image-pull",
     "image-remove",

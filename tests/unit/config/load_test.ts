@@ -72,6 +72,8 @@ const DEFAULTS: ConfigSettings = {
   cache_max_age: 2_592_000,
   images_max_size: Infinity,
   images_max_age: 30 * 86_400,
+  history_max_size: 256 * 2 ** 20,
+  history_max_age: 90 * 86_400,
   storage: "auto",
   tmp: "storage",
   boot: true,
@@ -186,6 +188,8 @@ Deno.test("loadConfig() takes every key", async () => {
     cache_max_age = "7d"
     images_max_size = "50G"
     images_max_age = "14d"
+    history_max_size = "1G"
+    history_max_age = "365d"
     keep_generations = 5
     disk_reserve = "2G"
     user = 1000
@@ -315,6 +319,8 @@ Deno.test("loadConfig() takes every key", async () => {
     cache_max_age: 604_800,
     images_max_size: 50 * 2 ** 30,
     images_max_age: 14 * 86_400,
+    history_max_size: 2 ** 30,
+    history_max_age: 365 * 86_400,
     storage: "tmpfs",
     tmp: "tmpfs",
     boot: false,

@@ -74,6 +74,8 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   helper: { good: ["helper", "git-12"], bad: ["a/b", "../x", "config", 1] },
   images_max_size: { good: ["infinity", "20G", 1048576], bad: ["80%", "0", "20GB", true] },
   images_max_age: { good: [60, "30d", "12h"], bad: [59, "1w", "infinity", true] },
+  history_max_size: { good: ["infinity", "20G", 1048576], bad: ["80%", "0", "20GB", true] },
+  history_max_age: { good: [60, "30d", "12h"], bad: [59, "1w", "infinity", true] },
   trust_images: { good: [true, false], bad: ["yes", 1] },
   cache_max_size: {
     good: ["infinity", "20G", 1048576, "1T"],

@@ -6,6 +6,7 @@ const DECISIONS: Decisions = {
   server: "ba7816bf8f01cfea414140de5dae2223",
   chroot: "bookworm",
   began: 1893456000000,
+  took: 40,
 };
 
 Deno.test("configAnswer() passes decisions to later stages", () => {

@@ -49,7 +49,9 @@ Deno.test("readJob() reads the response file, whatever variables a job sets", as
     server: "00000000-0000-4000-8000-000000000001",
     url: "https://git.example:8443",
     project: "42",
+    projectPath: undefined,
     ref: "",
+    refKind: undefined,
     isProtected: undefined,
     timeout: undefined,
     services: [],
@@ -247,4 +249,25 @@ Deno.test("readJob() reads DOCKER_AUTH_CONFIG expanded, that of GitLab Runner's 
   assert.equal(await read([], {}), undefined);
   const byHand = recordingHost({ env: { ...env, CUSTOM_ENV_CI_JOB_ID: "1" } });
   assert.equal((await readJob(byHand.host))?.dockerAuthConfig, "expanded");
+});
+
+Deno.test("readJob() has the path of the project and the kind of ref, as far as a job cannot set them", async () => {
+  const told = async (changes: Record<string, unknown>) => {
+    const { projectPath, refKind } = (await jobOf(response(changes)))!;
+    return [projectPath, refKind];
+  };
+  const job_info = { project_full_path: "group/sub/project" };
+  const variables = [
+    { key: "CI_PROJECT_PATH", value: "group/own" },
+    { key: "CI_PROJECT_PATH", value: "evil/project" },
+  ];
+  const git = (ref: string, ref_type?: unknown) => ({ git_info: { ref, ref_type } });
+  assert.deepEqual(await told({ job_info, variables, ...git("main", "branch") }), [
+    ...["group/sub/project", "branch"],
+  ]);
+  assert.deepEqual(await told({ variables, ...git("v1", "tag") }), ["group/own", "tag"]);
+  const mergeRequest = git("refs/merge-requests/7/head", "branch");
+  assert.deepEqual(await told(mergeRequest), [undefined, "merge request"]);
+  const odd = { job_info: { project_full_path: "a b/\u001b[1m" }, ...git("x", "other") };
+  assert.deepEqual(await told(odd), [undefined, undefined]);
 });

@@ -287,3 +287,14 @@ Deno.test("files.readPipe() waits for the writers of a named pipe, and lets all 
     assert.equal(await reading, "text");
   });
 });
+
+Deno.test("files.append() adds to a file, and makes one only where its mode is given", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await files.append(path, "text");
+    assert.equal(await files.read(path), null);
+    await files.append(path, "one\n", 0o600);
+    await files.append(path, "two\n");
+    assert.equal(await files.read(path), "one\ntwo\n");
+    assert.equal(await modeOf(path), 0o600);
+  }));

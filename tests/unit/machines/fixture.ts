@@ -70,6 +70,7 @@ export function planOf(store: string, changes: Partial<MachinePlan> = {}): Machi
       timeout: undefined,
       lifetime: 3600,
       keepSeconds: 0,
+      description: null,
     },
     folders: undefined,
     binds: [],
@@ -145,6 +146,7 @@ export function leaseOf(store: string, id: string, changes: Partial<Lease> = {})
     held: null,
     services: [],
     service: null,
+    description: null,
     ...changes,
   };
 }
@@ -180,6 +182,7 @@ export function pathsIn(folder: string): MachinePaths {
     stageLock: `${folder}/stage.lock`,
     result: `${folder}/own/result`,
     failures: `${folder}/failures`,
+    notes: `${folder}/notes`,
     log: `${folder}/log`,
   };
 }

@@ -42,6 +42,7 @@ export function withOwnRun(host: Host, folder: string): Host {
       ...files,
       read: (path) => files.read(inFolder(path)),
       write: (path, content, mode) => files.write(inFolder(path), content, mode),
+      append: (path, text, mode) => files.append(inFolder(path), text, mode),
       replace: (path, text, mode) => files.replace(inFolder(path), text, mode),
       replaceVolatile: (path, text) => files.replaceVolatile(inFolder(path), text),
       makeDirectory: (path, mode) => files.makeDirectory(inFolder(path), mode),

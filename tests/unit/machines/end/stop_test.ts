@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { removeMachine, stopMachine } from "../../../../src/machines/end/stop.ts";
+import { readHistory } from "../../../../src/history/read.ts";
 import { type Lease, leasesOfHost, writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { KILL_IN_UNIT_SCRIPT, KILL_SCRIPT } from "../../../../src/machines/supervisor/systemd.ts";
 import type { Host } from "../../../../src/host/host.ts";
 import { inFolder } from "../../recording_host.ts";
+import { jobLease } from "../../history/fixture.ts";
 import { answerCat, HOST_FILES, statOf } from "../fake_kernel.ts";
 import { leaseOf, serviceLeaseOf, start } from "../fixture.ts";
 import { NAME, planIn, startingHost } from "../plain_machine.ts";
@@ -202,7 +204,7 @@ Deno.test("stopMachine() that keeps what a machine wrote keeps its ids, also for
       keep: 60,
       ids: 65536,
     } as const;
-    const lease = leaseOf(store, "42", plan);
+    const lease = jobLease(store, plan);
     await writeLease(own, lease);
     await own.files.makeDirectory(`${store}/.machines/run-42/upper`);
     await own.files.makeDirectory("/run/nspawn-runner");
@@ -210,8 +212,10 @@ Deno.test("stopMachine() that keeps what a machine wrote keeps its ids, also for
     assert.equal(await stopMachine(own, () => Promise.resolve(store), lease.machine), "held");
     const [held] = await leasesOfHost(own, `${folder}/other`);
     assert.deepEqual([held?.machine, held?.ids], ["held-42", 65536]);
-    await removeMachine(own, { ...lease, ...held! });
+    await removeMachine(own, { ...lease, ...held! }, "its files were kept until then");
     assert.deepEqual(await leasesOfHost(own, `${folder}/other`), []);
+    const { records } = await readHistory(own, store);
+    assert.deepEqual(records.map(({ kept }) => kept), ["2030-01-01T00:01:00.000Z"]);
   });
 });
 
@@ -269,4 +273,34 @@ Deno.test("stopMachine() keeps what services wrote as long as what their failed 
     assert.deepEqual((await leasesOfHost(own, store)).map(({ machine }) => machine), held);
     const folders = (await own.files.list(`${store}/.machines`)).toSorted();
     assert.deepEqual(folders.filter((name) => name !== ".leaving"), held);
+  }));
+
+Deno.test("removeMachine() of a dead machine of a job records the job, with the reason and its services", () =>
+  inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const store = `${folder}/store`;
+    const service = serviceLeaseOf(store, "42", ["redis"]);
+    const services = [{ machine: service.machine, aliases: ["redis"] }];
+    const lease = jobLease(store, { supervisor: "standalone", services });
+    await writeLease(host, service);
+    await writeLease(host, lease);
+    await removeMachine(host, lease, "its GitLab Runner has ended");
+    const { records } = await readHistory(host, store);
+    assert.deepEqual(records.map(({ outcome, reason }) => [outcome, reason]), [
+      ["abandoned", "its GitLab Runner has ended"],
+    ]);
+    assert.deepEqual(records[0]!.services, [
+      { image: "redis:1", aliases: ["redis"], code: null, failure: null },
+    ]);
+  }));
+
+Deno.test("removeMachine() records no job of a machine that is undone, kept, or of no job", () =>
+  inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const store = `${folder}/store`;
+    const own = { supervisor: "standalone" } as const;
+    await removeMachine(host, jobLease(store, own));
+    await removeMachine(host, jobLease(store, { ...own, held: "2030-01-01" }), "a reason");
+    await removeMachine(host, leaseOf(store, "42", own), "a reason");
+    assert.deepEqual(await host.files.list(`${store}/.history`), []);
   }));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { explainFailure } from "../../../../src/machines/report/explain.ts";
 import { noteFailure, readFailures } from "../../../../src/machines/report/failures.ts";
-import { usageSummary } from "../../../../src/machines/report/summary.ts";
+import { summarizeUsage } from "../../../../src/machines/report/summary.ts";
 import { parseUsage, readUsage } from "../../../../src/machines/report/usage.ts";
 import type { Ending } from "../../../../src/ending.ts";
 import type { Lease } from "../../../../src/machines/record/lease.ts";
@@ -26,6 +26,9 @@ memory.events oom_kill 2
 memory.events oom_group_kill 0
 pids.max 60
 pids.events max 5
+pids.peak 42
+io.stat 8:0 rbytes=1000 wbytes=2000 rios=1 wios=2 dbytes=0 dios=0
+io.stat 7:1 rbytes=5 wbytes=6 rios=1 wios=2 dbytes=0 dios=0
 cpu.stat usage_usec 61000000
 cpu.stat user_usec 1
 `;
@@ -50,6 +53,9 @@ Deno.test("parseUsage() reads what the kernel counts, and null for the rest", ()
     oomKills: 2,
     tasksMax: 60,
     tasksRefused: 5,
+    tasksPeak: 42,
+    ioRead: 1005,
+    ioWritten: 2006,
     cpu: 61000000,
     diskFree: 20 * GIB,
     diskSize: 100 * GIB,
@@ -195,7 +201,7 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
   });
 });
 
-Deno.test("usageSummary() leaves out what the kernel does not count", async () => {
+Deno.test("summarizeUsage() leaves out what the kernel does not count", async () => {
   const now = Date.UTC(2030, 0, 1) + 84_200;
   const all = recordingHost({
     now,
@@ -205,8 +211,8 @@ Deno.test("usageSummary() leaves out what the kernel does not count", async () =
   });
   const lease = leaseOf("/store", "42", { leader: LEADER });
   assert.equal(
-    await usageSummary(all.host, lease),
+    (await summarizeUsage(all.host, lease)).line,
     "84.2 s, CPU 61.0 s, memory at most 300 MiB, 96 MiB written",
   );
-  assert.equal(await usageSummary(recordingHost({ now }).host, lease), "84.2 s");
+  assert.equal((await summarizeUsage(recordingHost({ now }).host, lease)).line, "84.2 s");
 });
