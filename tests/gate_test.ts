@@ -61,8 +61,8 @@ const LOADED: Readonly<
   Record<string, { readonly modules: readonly string[]; readonly limit: number }>
 > = {
   "every call": { modules: [], limit: 24_000 },
-  config: { modules: ["gitlab_config", "load"], limit: 63_000 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 199_500 },
+  config: { modules: ["gitlab_config", "load"], limit: 63_500 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 200_500 },
   run: { modules: ["run"], limit: 61_000 },
   cleanup: { modules: ["cleanup", "end_of_job"], limit: 79_000 },
 };
