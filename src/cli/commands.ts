@@ -224,7 +224,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "list",
     summary: "List the machines of jobs",
     description:
-      "Prints state, age and memory of each machine, with the id for `shell` and `cleanup --id`; without headings if stdout is not a terminal.",
+      "Prints state, age and memory of each machine, with the id for `shell` and `cleanup --id`; without headings if stdout is not a terminal. Machines of services follow that of their job, with the id JOB/ALIAS.",
     example: "nspawn-runner list --json",
     positionals: [],
     options: [{ name: "json", help: "Print JSON" }],
@@ -255,10 +255,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     example: "nspawn-runner shell 42",
     positionals: [{
       name: "id",
-      help: "The job's id, or the id that `list` shows",
+      help: "The job's id, or the id that `list` shows; ID/ALIAS for a service of the job",
       required: true,
     }],
-    options: [{ name: "done", help: "Instead, remove the files that are kept of a failed job" }],
+    options: [{
+      name: "done",
+      help: "Instead, remove the files that are kept of a failed job and its services",
+    }],
     needsRoot: true,
     runsScript: true,
     load: () => import("../commands/shell.ts"),

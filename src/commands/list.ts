@@ -10,15 +10,18 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (invocation.switches.has("json")) {
     return host.terminal.out(JSON.stringify(entries, null, 2) + "\n");
   }
-  const rows = entries.map(rowOf);
   if (!host.terminal.is("stdout")) {
-    return host.terminal.out(rows.map((row) => row.join(" ") + "\n").join(""));
+    return host.terminal.out(entries.map((entry) => rowOf(entry).join(" ") + "\n").join(""));
   }
-  if (rows.length === 0) return host.log.info("There are no machines");
+  if (entries.length === 0) return host.log.info("There are no machines");
+  const rows = entries.map((entry) => {
+    const [id, ...cells] = rowOf(entry);
+    return [entry.aliases.length === 0 ? id : `  ${id}`, ...cells];
+  });
   host.terminal.out(formatTable(["ID", "IMAGE", "STATE", "AGE", "MEMORY"], rows));
 };
 
-function rowOf({ id, image, state, age, memory }: MachineEntry): readonly string[] {
+function rowOf({ id, image, state, age, memory }: MachineEntry): [string, ...string[]] {
   return [
     id,
     image,

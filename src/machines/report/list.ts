@@ -1,8 +1,7 @@
 /** Lists machines. */
 
 import type { Host } from "../../host/host.ts";
-import { type Lease, listLeases } from "../record/lease.ts";
-import { idOf } from "../record/name.ts";
+import { jobMachineOf, type Lease, listLeases, shownId } from "../record/lease.ts";
 import { isRunning } from "../supervisor/choose.ts";
 import { readUsage } from "./usage.ts";
 
@@ -13,7 +12,9 @@ export interface MachineEntry {
   readonly machine: string;
   /** The job's id on its server. */
   readonly job: string;
-  /** The chroot that it started from. */
+  /** The names by which the job reaches a service; none for the machine of the job itself. */
+  readonly aliases: readonly string[];
+  /** The chroot or the image that it started from. */
   readonly image: string;
   /** `ended` waits for its cleanup; of a `held` machine only the writes are kept. */
   readonly state: "preparing" | "running" | "ended" | "held";
@@ -25,20 +26,27 @@ export interface MachineEntry {
   readonly deadline: string;
 }
 
-/** Returns the machines of a store, sorted by name. */
+/** Returns the machines of a store, sorted by name; those of services follow that of their job. */
 export async function listMachines(host: Host, store: string): Promise<MachineEntry[]> {
   const leases = await listLeases(host, store);
-  return await Promise.all(leases.map((lease) => machineEntry(host, lease)));
+  const services = new Set(leases.filter(({ service }) => service !== null));
+  const sorted = leases.filter(({ service }) => service === null).flatMap((job) => {
+    const own = [...services].filter((lease) => jobMachineOf(lease) === job.machine);
+    for (const lease of own) services.delete(lease);
+    return [job, ...own];
+  });
+  return await Promise.all([...sorted, ...services].map((lease) => machineEntry(host, lease)));
 }
 
 async function machineEntry(host: Host, lease: Lease): Promise<MachineEntry> {
   const state = await stateOf(host, lease);
   const { memory } = state === "running" ? await readUsage(host, lease) : { memory: null };
   return {
-    id: idOf(lease.machine),
+    id: shownId(lease),
     machine: lease.machine,
     job: lease.job,
-    image: lease.chroot.name,
+    aliases: lease.service?.aliases ?? [],
+    image: lease.service?.image ?? lease.chroot.name,
     state,
     age: Math.max(0, Math.round((host.clock.now() - Date.parse(lease.created)) / 1000)),
     memory,

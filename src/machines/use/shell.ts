@@ -11,20 +11,30 @@ import { inOwnCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { enterArgv } from "../exec/enter.ts";
 import { idCount } from "../record/ids.ts";
-import { type Lease, listLeases, readLease } from "../record/lease.ts";
+import { jobMachineOf, type Lease, listLeases, readLease, shownId } from "../record/lease.ts";
 import type { Lower } from "../record/lower.ts";
 import { whileMachineLocked } from "../record/lock.ts";
 import { idOf } from "../record/name.ts";
+import { INSIDE } from "../record/channel.ts";
+import { BUSYBOX, HELPER_INSIDE } from "../record/helper_root.ts";
 import { machinePaths } from "../record/paths.ts";
 import { TMP_ON_STORAGE } from "../nspawn/command_line.ts";
 import { DEFAULT_PRIVILEGES, privilegeOptions } from "../nspawn/privileges.ts";
 import { storageOf } from "../storage/choose.ts";
 import { isRunning } from "../supervisor/choose.ts";
 
+/** The trees that a machine uses. */
+export interface UsedTrees {
+  /** The layers of its root. */
+  readonly lower: Lower;
+  /** The helper root; null where it has none. */
+  readonly helper: string | null;
+}
+
 /**
  * Finds the machine that a person means.
  *
- * @param id As `list` shows it, or the job's id on its server.
+ * @param id As `list` shows it, or with the job's id on its server. Each alias of a service counts.
  * @param held Whether only machines that are kept for inspection count; else running ones are preferred.
  * @throws {Failure} where there is none, or there are several.
  */
@@ -35,11 +45,11 @@ export async function findMachine(
   held: boolean,
 ): Promise<Lease> {
   const leases = await listLeases(host, store);
-  const named = leases.filter(({ machine, job }) => idOf(machine) === id || job === id);
+  const named = leases.filter((lease) => isNamed(lease, id));
   const meant = named.filter((lease) => (lease.held !== null) === held);
   const found = meant.length > 0 || held ? meant : named;
   if (found.length === 1) return found[0]!;
-  const ids = (found.length === 0 ? leases : found).map(({ machine }) => idOf(machine)).join(", ");
+  const ids = (found.length === 0 ? leases : found).map(shownId).join(", ");
   throw refused(
     found.length === 0
       ? `Cannot find machine ${JSON.stringify(id)}: ${
@@ -50,14 +60,21 @@ export async function findMachine(
   );
 }
 
+function isNamed(lease: Lease, id: string): boolean {
+  const [job, ...rest] = id.split("/");
+  if (job !== lease.job && job !== idOf(jobMachineOf(lease))) return false;
+  const aliases = lease.service?.aliases ?? [];
+  return rest.length === 0 ? lease.service === null : aliases.includes(rest.join("/"));
+}
+
 /**
  * Opens a shell on the streams of this process: in a running machine beside the job, in a held machine alone.
  *
- * @param lower Where the layers of the machine's root are now.
+ * @param trees Where the trees that the machine uses are now.
  * @returns The shell's exit code.
  * @throws {Failure} where the machine has ended and is not held.
  */
-export async function openShell(host: Host, lease: Lease, lower: Lower): Promise<number> {
+export async function openShell(host: Host, lease: Lease, trees: UsedTrees): Promise<number> {
   const terminal = host.terminal.is("stdin") && host.terminal.is("stdout");
   const env = { ...MINIMAL_ENVIRONMENT, HOME: "/root", TERM: host.env("TERM") ?? "dumb" };
   if (lease.held !== null) {
@@ -65,7 +82,8 @@ export async function openShell(host: Host, lease: Lease, lower: Lower): Promise
       if (await readLease(host, lease.store, lease.machine) === null) {
         throw refused(`Cannot open a shell in machine ${lease.machine}: it was removed just now`);
       }
-      return await runInForeground(host, heldShellArgv(lease, lower, terminal), {
+      const binds = await heldBinds(host, lease, trees);
+      return await runInForeground(host, heldShellArgv(lease, trees, binds, terminal), {
         ...env,
         ...TMP_ON_STORAGE,
       }, terminal);
@@ -80,8 +98,29 @@ export async function openShell(host: Host, lease: Lease, lower: Lower): Promise
   return await runInForeground(host, runningShellArgv(host, lease, terminal, env), env, terminal);
 }
 
+/** Returns options for what a held machine had besides its root: the folders that its services share, and a shell for an image without one. */
+async function heldBinds(
+  host: Host,
+  { store, machine }: Lease,
+  { helper }: UsedTrees,
+): Promise<string[]> {
+  const { shared } = machinePaths(store, machine);
+  const folders = await host.files.list(shared);
+  return [
+    ...folders.map((name) => `--bind=${join(shared, name)}:/${name}`),
+    ...(helper === null ? [] : [`--bind-ro=${join(helper, BUSYBOX)}:${HELD_BUSYBOX}`]),
+  ];
+}
+
+const HELD_BUSYBOX = `${INSIDE}/busybox`;
+
 /** Starts nothing but a shell: the job is inspected, not continued. */
-function heldShellArgv(lease: Lease, lower: Lower, terminal: boolean): Argv {
+function heldShellArgv(
+  lease: Lease,
+  { lower, helper }: UsedTrees,
+  binds: readonly string[],
+  terminal: boolean,
+): Argv {
   const { folder } = machinePaths(lease.store, lease.machine);
   const root = storageOf(lease.storage).root(lower, folder, lease.ids, lease.layer);
   const argv: Argv = [
@@ -92,12 +131,13 @@ function heldShellArgv(lease: Lease, lower: Lower, terminal: boolean): Argv {
       timezone: KEEP_TIME_ZONE,
     }),
     ...root.options,
+    ...binds,
     ...(lease.ids === null ? [] : [`--private-users=${lease.ids}:${idCount(lease.ids)}`]),
     ...privilegeOptions({ settings: DEFAULT_PRIVILEGES, booted: false, ids: lease.ids }),
     "--private-network", // its programs are not trusted, and files are read without a network
     "--as-pid2",
     "--",
-    ...LOGIN_SHELL,
+    ...loginShell(helper === null ? null : HELD_BUSYBOX),
   ];
   return root.wrap?.(argv) ?? argv;
 }
@@ -109,7 +149,16 @@ export const LOGIN_SHELL_SCRIPT =
 /** The same in the user's home. */
 export const HOME_SHELL_SCRIPT = `cd 2>/dev/null || :; ${LOGIN_SHELL_SCRIPT}`;
 
-const LOGIN_SHELL = ["/bin/sh", "-c", LOGIN_SHELL_SCRIPT];
+/** The same by busybox, for an image that may have no shell. It would take itself for `sh`. Argument: busybox. */
+export const HELPER_SHELL_SCRIPT = `
+if command -v bash >/dev/null; then exec bash -l; fi
+if [ -x /bin/sh ]; then exec /bin/sh -l; fi
+exec "$1" sh -l`;
+
+function loginShell(busybox: string | null): readonly string[] {
+  if (busybox === null) return ["/bin/sh", "-c", LOGIN_SHELL_SCRIPT];
+  return [busybox, "sh", "-c", HELPER_SHELL_SCRIPT, "sh", busybox];
+}
 
 function runningShellArgv(
   host: Host,
@@ -127,12 +176,13 @@ function runningShellArgv(
       terminal ? "--pty" : "--pipe",
       ...Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`),
       "--",
-      ...LOGIN_SHELL,
+      ...loginShell(null),
     ];
   }
   const leader = lease.leader!;
   const cgroup = join(leader.cgroup, `shell-${host.pid()}`);
-  const argv = inOwnCgroup(cgroup, 1, enterArgv({ lease, leader }, LOGIN_SHELL));
+  const shell = loginShell(lease.helper === null ? null : `${HELPER_INSIDE}/${BUSYBOX}`);
+  const argv = inOwnCgroup(cgroup, 1, enterArgv({ lease, leader }, shell));
   return terminal ? onOwnTerminal(argv) : argv;
 }
 

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
+import { heldName, machineName, serviceName } from "../../../../src/machines/record/name.ts";
 import { listMachines } from "../../../../src/machines/report/list.ts";
 import { inFolder } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
-import { leaseOf } from "../fixture.ts";
+import { leaseOf, serviceLeaseOf } from "../fixture.ts";
 import { INIT, LEADER } from "../plain_machine.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
@@ -37,4 +38,33 @@ Deno.test("listMachines() tells preparing, running, ended and held machines apar
     assert.deepEqual([entries[0]!.image, entries[0]!.age], ["bookworm", 0]);
     assert.equal(entries[0]!.deadline, "2030-01-02T00:00:00.000Z");
     assert.equal(entries[3]!.deadline, until, "until when its writes are kept");
+  }));
+
+Deno.test("listMachines() has services behind their job, and those without one at the end", () =>
+  inFolder(async (folder) => {
+    const { host } = standaloneHost(folder, () => {});
+    const held = { held: "2030-02-01T00:00:00.000Z" };
+    const leases = [
+      leaseOf(folder, "2"),
+      leaseOf(folder, "1"),
+      serviceLeaseOf(folder, "1", ["postgres", "db"]),
+      serviceLeaseOf(folder, "1", ["redis"], {}, 2),
+      serviceLeaseOf(folder, "3", ["web"]),
+      leaseOf(folder, "1", { machine: heldName(machineName("1", undefined)), ...held }),
+      serviceLeaseOf(folder, "1", ["old"], {
+        machine: heldName(serviceName(machineName("1", undefined), 1)),
+        ...held,
+      }),
+    ];
+    for (const lease of leases) await writeLease(host, lease);
+    const entries = await listMachines(host, folder);
+    assert.deepEqual(entries.map(({ id, job, aliases, image }) => [id, job, aliases, image]), [
+      ["1", "1", [], "bookworm"],
+      ["1/old", "1", ["old"], "old:1"],
+      ["1", "1", [], "bookworm"],
+      ["1/db", "1", ["postgres", "db"], "postgres:1"],
+      ["1/redis", "1", ["redis"], "redis:1"],
+      ["2", "2", [], "bookworm"],
+      ["3/web", "3", ["web"], "web:1"],
+    ]);
   }));
