@@ -73,3 +73,19 @@ sleep 100`;
     assert.ok(step.stdout.length < 8_000_000, `${step.stdout.length}`);
   });
 });
+
+const burst = "the output of a service that writes thousands of lines at once is shown in full";
+withImages(burst, {}, async (site, registry) => {
+  const box = await imageIn(registry, "box:1", { layers: ["mkdir etc"] });
+  const script = "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i + 1)); done; exec sleep 100";
+  const services = [{ ...PLAN, name: box, command: ["/bin/sh", "-c", script] }];
+  const plan = { ...planOfPulled(box), services, overrides: { CI_DEBUG_SERVICES: "true" } };
+  await withAttempt(site, plan, async (job) => {
+    assertDone(await job.config());
+    const { stdout } = await job.prepare();
+    const lines = [...stdout.matchAll(/^\[service:.*\] line (\d+)$/mg)].map(([, number]) =>
+      Number(number)
+    );
+    assert.deepEqual(lines, Array.from({ length: 5000 }, (_, index) => index));
+  });
+});

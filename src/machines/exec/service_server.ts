@@ -33,15 +33,22 @@ fail() {
   report "${SERVICE_REPORTS.failed} $1"
   exit
 }
-# Each file begins with a line that has the number of bytes that came before the others of the file.
+# Each file begins with a line that has the number of bytes that came before the others of the file. After a file that is
+# not full, the output has ended, and the other file stays.
 keep_output() {
-  before=0
+  before=0 full=${MAX_LOG_BYTES}
+  set -- "count=$full" iflag=count_bytes
+  # An older busybox counts blocks alone, which may have less: it keeps less output.
+  dd "$@" </dev/null >/dev/null 2>&1 || {
+    full=1
+    set -- count=${BLOCKS}
+  }
   while :; do
     for log in ${CHANNEL.logs.join(" ")}; do
-      { echo "$before"; dd bs=${BLOCK} count=${BLOCKS} 2>/dev/null || cat >/dev/null; } >"$folder/$log"
+      { echo "$before"; dd bs=${BLOCK} "$@" 2>/dev/null || cat >/dev/null; } >"$folder/$log"
       size=$(wc -c <"$folder/$log")
       size=$((size - \${#before} - 1))
-      [ "$size" -gt 0 ] || return
+      [ "$size" -ge "$full" ] || return
       before=$((before + size))
     done
   done
