@@ -18,7 +18,7 @@ function __nspawn_runner_images
 end
 
 function __nspawn_runner_no_command
-    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list shell gc doctor config register toml gitlab-config prepare run cleanup
+    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list history shell gc doctor config register toml gitlab-config prepare run cleanup
 end
 
 complete -c nspawn-runner -f
@@ -41,6 +41,7 @@ complete -c nspawn-runner -n __nspawn_runner_no_command -a image-pull -d 'Pull a
 complete -c nspawn-runner -n __nspawn_runner_no_command -a image-remove -d 'Remove a pulled image'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a simulate -d 'Play GitLab Runner for one job'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a list -d 'List the machines of jobs'
+complete -c nspawn-runner -n __nspawn_runner_no_command -a history -d 'List jobs that have ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a shell -d 'Open a shell in the machine of a job'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a gc -d 'Remove leftovers of jobs and builds'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a doctor -d 'Check this host'
@@ -75,7 +76,11 @@ complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l variable 
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l service -x -d 'A service of the job; may be given more than once'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -F
 complete -c nspawn-runner -n '__fish_seen_subcommand_from list' -l json -d 'Print JSON'
-complete -c nspawn-runner -n '__fish_seen_subcommand_from shell' -l done -d 'Instead, remove the files that are kept of a failed job'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l project -x -d 'Only jobs of this project, or of this group'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l failed -d 'Only jobs that did not succeed'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l since -x -d 'Only jobs that ended within this time, such as 12h or 7d; default: 1d'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l json -d 'Print the whole records as JSON'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from shell' -l done -d 'Instead, remove the files that are kept of a failed job and its services'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from shell' -a '(__nspawn_runner_machines)'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from gc' -l dry-run -d 'Only print what would be removed'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from doctor' -l machine -x -a '(__nspawn_runner_chroots)' -d 'Also start and check a machine of this image'

@@ -1,5 +1,6 @@
 /** The man pages: of the program from the table of commands, of its files from the table of settings. */
 
+import { dirname, join } from "@std/path/posix";
 import type { CommandSpec, OptionSpec } from "../../../src/app/command.ts";
 import { COMMANDS } from "../../../src/cli/commands.ts";
 import { EXIT_CODES, FILES, usage } from "../../../src/cli/help.ts";
@@ -44,7 +45,8 @@ export function programPage(): string {
 /** Returns nspawn-runner.toml(5), which has the text of the document. */
 export function filesPage(): string {
   const document = Deno.readTextFileSync(CHECKOUT + CONFIGURATION_PAGE)
-    .replace(/^# .*\n/, "").replace(/## Allowed values[^]*<!-- end -->\n/, "");
+    .replace(/^# .*\n/, "").replace(/## Allowed values[^]*<!-- end -->\n/, "")
+    .replace(/\[([^\]]+)\]\(([^)#]+\.md)[^)]*\)/g, withPath);
   return page([
     ...title("nspawn-runner.toml", 5),
     heading("Name"),
@@ -58,6 +60,11 @@ export function filesPage(): string {
     heading("See also"),
     "\\fBnspawn\\-runner\\fR(1), \\fBsystemd.resource\\-control\\fR(5), \\fBcapabilities\\fR(7)",
   ]);
+}
+
+/** A page of man cannot be followed to a document of the checkout. */
+function withPath(_link: string, text: string, path: string): string {
+  return `${text} (${join(dirname(CONFIGURATION_PAGE), path)})`;
 }
 
 /** The first paragraph of a section needs no macro. */
