@@ -5,7 +5,7 @@ import { hostFailure, messageOf, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { until } from "../linux/wait.ts";
 import { removeMachine } from "../machines/end/stop.ts";
-import { connectPeers, peerAddresses } from "../machines/network/peers.ts";
+import { connectPeers, type Peer, peerAddresses } from "../machines/network/peers.ts";
 import { CHANNEL } from "../machines/record/channel.ts";
 import { type Lease, readLease } from "../machines/record/lease.ts";
 import { whileMachineLocked } from "../machines/record/lock.ts";
@@ -66,13 +66,14 @@ export async function startWithServices(
     signal,
     observer,
   );
-  const [lease, ...others] = await allOrUndo(host, machines, released, () => failed.abort());
+  const leases = await allOrUndo(host, machines, released, () => failed.abort());
+  const addresses = addressesOf(prepared, job, leases);
   return {
-    lease: lease!,
+    lease: leases[0]!,
     services: services.map((planned, index) => ({
       planned,
-      lease: others[index]!,
-      address: addressesOf(prepared, job, others[index]!, index + 1).ipv4,
+      lease: leases[index + 1]!,
+      address: addresses[index + 1]!.ipv4,
     })),
   };
 }
@@ -208,10 +209,8 @@ async function connectAll(
   const plans = [job, ...services.map(({ plan }) => plan)];
   const leases = await Promise.all(plans.map((plan) => leaseOf(host, plan)));
   const names = [[JOB_ALIAS], ...services.map(({ aliases }) => aliases)];
-  const peers = leases.map((lease, number) => ({
-    pid: leaders[number]!,
-    ...addressesOf(prepared, job, lease, number),
-  }));
+  const peers = addressesOf(prepared, job, leases)
+    .map((addresses, number) => ({ pid: leaders[number]!, ...addresses }));
   if (prepared.network.kind !== "host") await connectPeers(host, peers);
   const lines = peers.flatMap(({ ipv4, ipv6 }, number) => {
     const line = names[number]!.join(" ");
@@ -226,14 +225,15 @@ async function leaseOf(host: Host, { store, name }: MachinePlan): Promise<Lease>
   throw hostFailure(`Cannot connect machine ${name}: it has ended`, "Retry the job");
 }
 
+/** Returns the addresses of all machines of a job. */
 function addressesOf(
   { network }: PreparedHost,
   { networks }: MachinePlan,
-  lease: Lease,
-  number: number,
-) {
-  if (lease.network.kind === "host") return { ipv4: "127.0.0.1", ipv6: null };
-  return peerAddresses(networks.network_range, lease.network, number, network.ipv6);
+  leases: readonly Lease[],
+): Pick<Peer, "ipv4" | "ipv6">[] {
+  return network.kind === "host"
+    ? leases.map(() => ({ ipv4: "127.0.0.1", ipv6: null }))
+    : peerAddresses(networks.network_range, leases.map(({ network }) => network), network.ipv6);
 }
 
 /**

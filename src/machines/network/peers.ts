@@ -18,20 +18,31 @@ export interface Peer {
 }
 
 /**
- * Returns the addresses by which the machines of a job reach one of them. A machine without a way out has none of its own:
+ * Returns the addresses by which the machines of a job reach each other. A machine without a way out has none of its own:
  * it gets one from the end of the range, which counts among these machines only.
  *
- * @param number Its number in the job, from 0.
+ * @param networks Those of the machines, of which none is the host's.
+ * @param hasIpv6 Whether machines with a way out have IPv6.
  */
 export function peerAddresses(
   range: string,
-  network: Network,
-  number: number,
+  networks: readonly Network[],
   hasIpv6: boolean,
-): Pick<Peer, "ipv4" | "ipv6"> {
-  const slot = network.kind === "private" ? network.slot : slotCount(range) - 1 - number;
-  const ipv6 = hasIpv6 && network.kind === "private" ? ipv6Addresses(slot).own : null;
-  return { ipv4: ipv4Addresses(range, slot).own, ipv6 };
+): Pick<Peer, "ipv4" | "ipv6">[] {
+  const slots = networks.map((network) => network.kind === "private" ? network.slot : null);
+  let last = slotCount(range);
+  return slots.map((slot) => {
+    if (slot !== null) return addressesOf(range, slot, hasIpv6);
+    do last--; while (slots.includes(last));
+    return addressesOf(range, last, false);
+  });
+}
+
+function addressesOf(range: string, slot: number, hasIpv6: boolean): Pick<Peer, "ipv4" | "ipv6"> {
+  return {
+    ipv4: ipv4Addresses(range, slot).own,
+    ipv6: hasIpv6 ? ipv6Addresses(slot).own : null,
+  };
 }
 
 /** Returns the name of an interface that leads to a peer; the job's machine has number 0. */

@@ -7,9 +7,9 @@ import {
   type Veth,
   vethFor,
 } from "../../../../src/machines/network/veth.ts";
-import type { Argv, Host } from "../../../../src/host/host.ts";
-import { skip } from "../../../skip.ts";
+import type { Host } from "../../../../src/host/host.ts";
 import { recordingHost } from "../../recording_host.ts";
+import { ip, withNetworks } from "./namespaces.ts";
 
 Deno.test("vethFor() has IPv6 addresses only where the host has a route for IPv6", () => {
   const four = vethFor("10.231.0.0/19", 3, false);
@@ -62,55 +62,11 @@ Deno.test("connectWhileStarting() ends with a failed start, and throws its failu
   assert.ok(Date.now() - began < 30_000, "long before its time is over");
 });
 
-/** Prints its pid and stays, in a network namespace of its own. */
-function inNetwork(...outer: string[]): Deno.ChildProcess {
-  const argv = [...outer, "unshare", "--net", "sh", "-c", "echo $$ && exec sleep 60"];
-  return new Deno.Command(argv[0]!, { args: argv.slice(1), stdout: "piped" }).spawn();
-}
-
-async function pidOf(child: Deno.ChildProcess): Promise<string> {
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  await reader.cancel();
-  return new TextDecoder().decode(value).trim();
-}
-
-async function ip(network: string, ...words: string[]): Promise<string> {
-  const args = [`--net=/proc/${network}/ns/net`, "ip", ...words];
-  const { success, stdout, stderr } = await new Deno.Command("nsenter", { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
-}
-
-/** A network that stands for the host's, and one that stands for a machine's. */
-async function withNetworks(
-  name: string,
-  act: (own: Host, outside: string, inside: string) => Promise<void>,
-): Promise<void> {
-  if (Deno.uid() !== 0) return skip(name, "not root");
-  const children = [inNetwork(), inNetwork()];
-  try {
-    const [outside, inside] = await Promise.all(children.map(pidOf)) as [string, string];
-    const { host } = recordingHost({ real: ["nsenter"] });
-    const { capture } = host.processes;
-    const enter: Argv = ["nsenter", `--net=/proc/${outside}/ns/net`];
-    const processes = {
-      ...host.processes,
-      capture: (argv: Argv, options = {}) => capture([...enter, ...argv], options),
-    };
-    // Who waits lives there as well: whatever is entered by mistake is no network of this machine.
-    await act({ ...host, processes, pid: () => Number(outside) }, outside, inside);
-  } finally {
-    for (const child of children) child.kill("SIGKILL");
-    await Promise.all(children.map((child) => child.status));
-  }
-}
-
 const OWN = connection({}, 20);
 
 const both = "connectWhileStarting() gives both ends their addresses once the machine has a PID 1";
 Deno.test(both, async () => {
-  await withNetworks(both, async (own, outside, inside) => {
+  await withNetworks(both, 1, async (own, outside, [inside = ""]) => {
     await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0", "netns", inside);
     let looks = 0;
     const findLater = () => Promise.resolve(++looks < 3 ? null : Number(inside));
@@ -133,7 +89,7 @@ Deno.test(both, async () => {
 
 const never = "connectWhileStarting() never takes the host's own network for a machine's";
 Deno.test(never, async () => {
-  await withNetworks(never, async (own, outside) => {
+  await withNetworks(never, 1, async (own, outside) => {
     await ip(outside, "link", "add", "nr-3", "type", "veth", "peer", "eth0");
     const wrong = () => Promise.resolve(Number(outside));
     const connecting = connectWhileStarting(own, OWN, wrong, () => Promise.resolve());
