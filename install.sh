@@ -285,36 +285,6 @@ create_definitions() {
   if mkdir /etc/nspawn-runner 2>/dev/null; then DEFINITIONS=/etc/nspawn-runner; fi
 }
 
-# Succeeds on a host without an nspawn-runner, such as the Python original, and without a configuration.
-is_new_host() {
-  [ ! -e "$BIN/nspawn-runner" ] && [ ! -e "$(configuration)" ] && [ ! -e "$(store)" ] &&
-    ! grep -qs nspawn-runner /etc/gitlab-runner/config.toml
-}
-
-# Writes the configuration of a new host where machines can have networks of their own. A host that has
-# jobs already keeps the program's defaults. The program is installed after it: an installation that is
-# killed in between must not leave a host that seems to have jobs.
-write_configuration() {
-  file=$(configuration)
-  if ! "$CANDIDATE" --config /dev/null doctor 2>/dev/null </dev/null |
-    grep -q '^network  *ok '; then
-    say "Wrote no $file: machines cannot have networks of their own here. See: nspawn-runner doctor"
-    return 0
-  fi
-  mkdir -p "$(dirname "$file")"
-  WRITTEN=$file
-  cat >"$file.new" <<'END'
-# The configuration of nspawn-runner. The installer wrote this file once, and never changes it.
-# All keys: docs/reference/configuration.md
-
-# Each machine has a network of its own. Where the host cannot give it one, the job fails on the host
-# instead of getting the host's network, as it does with "auto".
-network = "private"
-END
-  mv -fT "$file.new" "$file"
-  say "Wrote $file: each machine has a private network"
-}
-
 # Prints the units to install: those of --timers now or in an earlier installation.
 units() {
   if [ "$TIMERS" = yes ]; then
@@ -403,7 +373,7 @@ install_program() {
   compile || FORM=script
   [ "$FORM" = executable ] || make_script
   create_definitions
-  ! is_new_host || write_configuration
+  [ -e "$BIN/nspawn-runner" ] || ! is_new_host || write_configuration "$CANDIDATE"
   put_in_place
   [ "$FORM" = executable ] || fill_code_cache
   [ -z "$(units)" ] || install_timers
@@ -468,6 +438,7 @@ main() {
 }
 
 . "$here/npm/system.sh"
+. "$here/npm/configuration.sh"
 . "$here/npm/deno.sh"
 . "$here/npm/route.sh"
 main "$@"

@@ -91,6 +91,7 @@ main() {
   [ "$(id -u)" -eq 0 ] || die "Cannot run: it needs root. Run it with sudo"
   cd -- "$(dirname -- "$0")/.."
   . npm/system.sh
+  . npm/configuration.sh
   . npm/deno.sh
   . npm/route.sh
   reason=$(no_machines_because)

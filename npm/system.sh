@@ -168,17 +168,6 @@ set_needs() {
   [ "$(file_system_of "$(store)")" != btrfs ] || NEEDS="$NEEDS btrfs"
 }
 
-# Prints the path of the program's configuration.
-configuration() {
-  echo "${NSPAWN_RUNNER_CONFIG:-/etc/nspawn-runner/config.toml}"
-}
-
-# Prints the store that is configured, or the default one.
-store() {
-  configured=$(sed -n 's/^store *= *"\([^"]*\)".*/\1/p' "$(configuration)" 2>/dev/null)
-  echo "${configured:-/var/lib/nspawn-runner}"
-}
-
 # Prints the type of the file system that the path $1 is on, or will be.
 file_system_of() {
   place=$1

@@ -238,6 +238,7 @@ main() {
   read_arguments "$@"
   cd -- "$(dirname -- "$0")/.."
   . npm/system.sh
+  . npm/configuration.sh
   . npm/deno.sh
   . npm/route.sh
   . tests/leftovers.sh

@@ -201,6 +201,19 @@ Deno.test("install.sh writes no configuration where machines cannot have network
   });
 });
 
+Deno.test("install.sh writes no configuration where the store has chroots", async () => {
+  await withPrefix(async (prefix) => {
+    const configuration = `${prefix}/etc/config.toml`;
+    const env = { ...NO_DENORT, NSPAWN_RUNNER_CONFIG: configuration };
+    const withChroot = 'mkdir -p /var/lib/nspawn-runner/bookworm && exec "$@"';
+    const as = [...ON_NEW_HOST, "sh", "-euc", withChroot, "sh"];
+    const done = await install(["--prefix", prefix, "--no-deps"], env, undefined, as);
+    assert.equal(done.code, 0, done.output);
+    assert.doesNotMatch(done.output, /^Wrote /m);
+    await assert.rejects(Deno.stat(configuration), Deno.errors.NotFound);
+  });
+});
+
 Deno.test("install.sh keeps another program of the same name", async () => {
   await withPrefix(async (prefix) => {
     await Deno.mkdir(`${prefix}/bin`, { recursive: true });

@@ -23,6 +23,7 @@ async function installAll(
       die() { echo "$*"; exit 1; }
       DEPS=yes
       . npm/system.sh
+      . npm/configuration.sh
       set_needs
       install_missing "$0/log" $NEEDS btrfs pip3`;
       const hidden = 'mount -t tmpfs none /usr/share/keyrings && PATH=$0 && exec sh -c "$1" "$0"';
