@@ -14,7 +14,6 @@ import { hasInit } from "../machines/start/plan_tree.ts";
 import { serviceEnvironment } from "../services/environment.ts";
 import { limitsWithServices } from "../services/limits.ts";
 import { portsToCheck } from "../services/ports.ts";
-import type { JobImage } from "./job_image.ts";
 import {
   baseTree,
   checkedBinds,
@@ -23,21 +22,15 @@ import {
   refuseStrangersBoot,
 } from "./machine_plan.ts";
 import { findPulledImage, treeOf } from "./pulled_image.ts";
-
-/** A service of a job, as it was checked. */
-export interface CheckedService {
-  readonly service: JobService;
-  readonly aliases: readonly string[];
-  readonly meant: JobImage;
-}
+import type { ServiceRequest } from "./service_requests.ts";
 
 /** A service that is to be started. */
 export interface PlannedService {
   readonly service: JobService;
   readonly aliases: readonly string[];
-  /** The plan of its machine, without what it shares with the machine of the job. */
+  /** The plan of its machine, without the parts that it shares with the machine of the job. */
   readonly plan: MachinePlan;
-  /** Null where the systemd of its machine starts what serves. */
+  /** Null where its machine boots: the machine's systemd starts the servers. */
   readonly program: ServiceProgram | null;
   /** The ports of which one has to answer. */
   readonly ports: readonly number[];
@@ -61,7 +54,7 @@ export interface ServiceContext {
 export async function planService(
   host: Host,
   config: Config,
-  { service, aliases, meant }: CheckedService,
+  { service, aliases, meant }: ServiceRequest,
   number: number,
   { request, job: planning, count }: ServiceContext,
 ): Promise<PlannedService> {
@@ -163,7 +156,7 @@ function nothingToRun(name: string): Error {
   return refused(
     `Cannot start service ${name}: its image has no command`,
     "Give the service a command in the job. For a chroot, its definition can have one: " +
-      'service = ["redis-server"], or boot = true where its systemd starts what serves',
+      'service = ["redis-server"], or boot = true where its systemd starts the servers',
   );
 }
 

@@ -1,4 +1,4 @@
-/** What a job's services are to be started from, checked before anything is pulled or started. */
+/** Resolves and checks the images of a job's services, before anything is pulled or started. */
 
 import { areServicesRequired } from "../config/overrides.ts";
 import type { Config, MachineSettings } from "../config/settings.ts";

@@ -103,22 +103,23 @@ function withServices(job: MachinePlan, services: readonly PlannedService[]): Ma
   };
 }
 
-/** A value that another task will have. */
-interface Later<T> {
-  readonly value: Promise<T>;
+/** A promise that another task settles. */
+interface Deferred<T> {
+  readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (error: unknown) => void;
 }
 
-function later<T>(): Later<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  promise.catch(() => {}); // a start that fails reports its own failure
-  return { value: promise, resolve, reject };
+function defer<T>(): Deferred<T> {
+  const deferred = Promise.withResolvers<T>();
+  deferred.promise.catch(() => {}); // a start that fails reports its own failure
+  return deferred;
 }
 
-/** A machine whose start has begun. */
+/** A machine that is being started. */
 interface Starting {
-  readonly leader: Later<number>;
+  /** The process id of its PID 1. */
+  readonly leader: Promise<number>;
   readonly lease: Promise<Lease>;
 }
 
@@ -130,12 +131,12 @@ function startAll(
   signal: AbortSignal,
   observer: StartObserver,
 ) {
-  const shared = later<SharedParts>();
+  const shared = defer<SharedParts>();
   const begin = (
     plan: () => Promise<MachinePlan>,
     observer: StartObserver = {},
   ): Starting => {
-    const leader = later<number>();
+    const leader = defer<number>();
     const start = async () => {
       try {
         const ready = await plan();
@@ -148,13 +149,13 @@ function startAll(
         throw error;
       }
     };
-    return { leader, lease: start() };
+    return { leader: leader.promise, lease: start() };
   };
   const machines = [
     begin(() => Promise.resolve(job), { ...observer, onStorage: shared.resolve }),
     ...services.map((service) =>
       begin(async () => {
-        const plan = planOfShared(job, service, await shared.value);
+        const plan = planOfShared(job, service, await shared.promise);
         await removeEarlier(host, plan);
         return plan;
       })
@@ -205,7 +206,7 @@ async function connectAll(
   prepared: PreparedHost,
   machines: readonly Starting[],
 ): Promise<void> {
-  const leaders = await Promise.all(machines.map(({ leader }) => leader.value));
+  const leaders = await Promise.all(machines.map(({ leader }) => leader));
   const plans = [job, ...services.map(({ plan }) => plan)];
   const leases = await Promise.all(plans.map((plan) => leaseOf(host, plan)));
   const names = [[JOB_ALIAS], ...services.map(({ aliases }) => aliases)];

@@ -1,7 +1,14 @@
 /** The program that runs in the machine of a service: it starts the program of the service once the job's machines are connected. */
 
-import { CHANNEL, INSIDE, MAX_LOG_BYTES, SERVICE_REPORTS } from "../record/channel.ts";
-import { SERVER_READY, SERVICE_HEALTHY, SERVICE_STARTED } from "../record/channel.ts";
+import {
+  CHANNEL,
+  INSIDE,
+  MAX_LOG_BYTES,
+  SERVER_READY,
+  SERVICE_HEALTHY,
+  SERVICE_REPORTS,
+  SERVICE_STARTED,
+} from "../record/channel.ts";
 import { BUSYBOX, HELPER_INSIDE } from "../record/helper_root.ts";
 import type { StageServer } from "./stage_server.ts";
 import { CLEAN_START, HELPER_FUNCTIONS } from "./two_roots.ts";
@@ -95,7 +102,7 @@ if [ -n "$health" ]; then
 fi
 wait "$main"
 code=$?
-steps=0 # what the program left running may keep the pipe open
+steps=0 # processes that the program has left may keep the pipe open
 while kill -0 "$logger" && [ "$steps" -lt 20 ]; do
   sleep 0.05
   steps=$((steps + 1))
@@ -105,7 +112,7 @@ report "${SERVICE_REPORTS.exited} $code"
 
 /**
  * Runs in the machine's own root, as the user of the service, by the helper root's busybox. Arguments: a function of the
- * file that says what runs, the path of its program.
+ * file that describes the program, the path of the program.
  */
 export const START_SERVICE_SCRIPT = `
 # Sets workdir. What the variables are named makes no difference after they are exported.

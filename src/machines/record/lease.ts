@@ -77,7 +77,7 @@ export interface Lease {
   readonly held: string | null;
   /** The machines of the job's services, which end with this one. */
   readonly services: readonly JobService[];
-  /** What makes it a service of a job; null for the machine of a job. */
+  /** Its role as a service of a job; null for the machine of a job. */
   readonly service: ServiceRole | null;
   /** What the history tells of its job; null for machines that are of no job, or of a service of one. */
   readonly description: MachineDescription | null;
@@ -97,7 +97,7 @@ export interface ServiceRole {
   readonly aliases: readonly string[];
   /** The image as the job names it. */
   readonly image: string;
-  /** Whether its program reports to the host; false where its systemd starts what serves. */
+  /** Whether its program reports to the host; false where its systemd starts the servers. */
   readonly reports: boolean;
   /** The process that starts the job's machines: the job's lease may be written after this one. */
   readonly starter: ProcessId;

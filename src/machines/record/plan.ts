@@ -46,14 +46,14 @@ export interface MachinePlan {
   readonly service?: ServicePlan;
 }
 
-/** What makes a machine one of a job's services. */
+/** The part of a plan that only machines of services have. */
 export interface ServicePlan {
   /** The machine of the job. */
   readonly job: MachineName;
   readonly aliases: readonly string[];
   /** The image as the job names it. */
   readonly image: string;
-  /** Whether a program of its own serves; false where its systemd starts what serves. */
+  /** Whether it runs a program of the service; false where its systemd starts the servers. */
   readonly hasProgram: boolean;
   /** What it shares with the machine of the job. */
   readonly shared: SharedParts;

@@ -87,7 +87,7 @@ export async function lastOutput(
   return linesOf(concat(parts.map(({ bytes }) => bytes))).slice(-count);
 }
 
-/** Returns what the files hold, the older part first. A service can write to them what it likes. */
+/** Returns what the files hold, the older part first. A service can write anything to them. */
 async function readParts(host: Host, { own }: Pick<MachinePaths, "own">): Promise<Part[]> {
   const files = await Promise.all(
     CHANNEL.logs.map((name) => host.files.readStart(join(own, name), MAX_FILE)),

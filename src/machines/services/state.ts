@@ -1,4 +1,4 @@
-/** What the machine of a service reports. A service can write what it likes: only these lines count, and none is executed. */
+/** Reads the report of a service's machine. A service can write anything to it: only these lines count, and none is executed. */
 
 import type { Host } from "../../host/host.ts";
 import { SERVICE_HEALTHY, SERVICE_REPORTS, SERVICE_STARTED } from "../record/channel.ts";

@@ -14,7 +14,7 @@ export interface ServiceChoice {
   readonly store?: string;
   /** From 1. */
   readonly number?: number;
-  /** Whether its systemd starts what serves. */
+  /** Whether its systemd starts the servers. */
   readonly boots?: boolean;
   /** Whether its image has a test of its health. */
   readonly isTested?: boolean;

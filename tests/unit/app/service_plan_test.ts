@@ -30,7 +30,13 @@ async function planned(
   const findHelperRoot = () => Promise.resolve(() => Promise.resolve(HELPER));
   const request = { machine, job: null, image: "x", began: 0, interrupt: NEVER, findHelperRoot };
   const context = { request, job: Promise.resolve(planOf(config.store)), count: 1 };
-  return await planService(host, config, { service, aliases: ["db"], meant }, 1, context);
+  return await planService(
+    host,
+    config,
+    { service, aliases: ["db"], notes: [], meant },
+    1,
+    context,
+  );
 }
 
 function serviceOf(fields: Record<string, unknown> = {}): JobService {
