@@ -34,6 +34,9 @@ import { BYTES, DISK_LIMIT, FLAG, PATH, QUOTA, type Setting, TASKS, WEIGHT } fro
 
 const PATTERNS = 'a list of patterns like ["docker.io/library/*"]';
 
+/** More services of a job could not be connected with each other: the list of links would be too long for execve(2). */
+const MOST_SERVICES = 50;
+
 /** In the order of the documentation. */
 export const CONFIG_SETTINGS = [
   {
@@ -102,9 +105,9 @@ export const CONFIG_SETTINGS = [
   {
     key: "services_limit",
     where: "config",
-    default: undefined,
-    allowed: "a whole number from 0 to 1000",
-    check: wholeNumber(0, 1000),
+    default: MOST_SERVICES,
+    allowed: `a whole number from 0 to ${MOST_SERVICES}`,
+    check: wholeNumber(0, MOST_SERVICES),
   },
   {
     key: "services_required",

@@ -50,6 +50,7 @@ export function assignAliases(services: readonly Declared[]): ServiceAliases[] {
 function candidateOf({ name, alias }: Declared): Candidate {
   const all = [...new Set([...aliasesOfImage(name), ...alias.split(/[, ]/)])]
     .filter((one) => one !== "");
+  if (all.length > MOST_ALIASES) throw tooManyAliases(name, all.length);
   const asked = all.filter(isHostsName);
   const notes = all.filter((one) => !isHostsName(one)).map((one) =>
     `Service ${shown(name)} is not reached as ${shown(one)}: /etc/hosts can have no such name`
@@ -58,6 +59,18 @@ function candidateOf({ name, alias }: Declared): Candidate {
   throw refused(
     `Cannot start service ${shown(name)}: it has no alias, and none follows from its name`,
     "Name an image, or give the service an alias",
+  );
+}
+
+/** They have to fit into the hosts file of each machine. */
+const MOST_ALIASES = 50;
+
+function tooManyAliases(name: string, count: number): Error {
+  return refused(
+    `Cannot start service ${
+      shown(name)
+    }: it has ${count} aliases, and at most ${MOST_ALIASES} are possible`,
+    "Remove some from alias: of the service in the job",
   );
 }
 

@@ -21,7 +21,7 @@ export function declaredServices(
   // A variable of the job that is empty may stand for a service that is not wanted.
   const named = own.filter(({ name, alias }) => name !== "" || alias !== "");
   const all = [...configured.map(serviceOf), ...named];
-  const { allowed_services, services_limit = Infinity } = config;
+  const { allowed_services, services_limit } = config;
   if (all.length > services_limit) {
     throw refused(
       `Cannot start ${all.length} services: at most ${services_limit} are allowed on this host`,

@@ -50,7 +50,7 @@ const DEFAULTS: ConfigSettings = {
     disk_max: undefined,
   },
   allowed_services: ["**"],
-  services_limit: undefined,
+  services_limit: 50,
   services_required: false,
   wait_for_services_timeout: 30,
   limits_shared: false,

@@ -227,7 +227,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
     ],
   },
   allowed_services: { good: [[], ["**"], ["docker.io/library/*", "!**/x"]], bad: ["**", ["a b"]] },
-  services_limit: { good: [0, 1, 1000], bad: [1001, "1", true, "infinity"] },
+  services_limit: { good: [0, 1, 50], bad: [51, "1", true, "infinity"] },
   services_required: { good: [true, false], bad: ["yes", 1] },
   wait_for_services_timeout: {
     good: [-1, 0, 1, 86_400, "30s", "2min"],

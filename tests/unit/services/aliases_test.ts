@@ -130,3 +130,16 @@ Deno.test("assignAliases() refuses a service that has no name at all", () => {
     );
   }
 });
+
+Deno.test("assignAliases() refuses a service with more aliases than a hosts file could hold", () => {
+  const aliases = (count: number) => Array.from({ length: count }, (_, index) => `a${index}`);
+  assert.equal(aliasesOf(["redis", aliases(49).join(",")])[0]!.length, 50);
+  for (const count of [50, 200_000]) {
+    assert.throws(() => assign(["redis", aliases(count).join(",")]), {
+      kind: "refused",
+      message: `Cannot start service "redis": it has ${
+        count + 1
+      } aliases, and at most 50 are possible`,
+    });
+  }
+});

@@ -3,7 +3,7 @@ import type { ConfiguredService } from "../../../src/config/configured_service.t
 import { parseServices } from "../../../src/gitlab/job_services.ts";
 import { declaredServices } from "../../../src/services/declared.ts";
 
-const ANY = { allowed_services: ["**"], services_limit: undefined };
+const ANY = { allowed_services: ["**"], services_limit: 50 };
 
 function configured(name: string, more: Partial<ConfiguredService> = {}): ConfiguredService {
   return { name, alias: "", entrypoint: [], command: [], variables: {}, ...more };

@@ -7,6 +7,7 @@ import {
   peerAddresses,
   peerCommands,
 } from "../../../../src/machines/network/peers.ts";
+import { CONFIG_SETTINGS } from "../../../../src/config/config_settings.ts";
 import { inNetworkOf, ip, withNetworks } from "./namespaces.ts";
 
 const RANGE = "10.231.0.0/28";
@@ -53,6 +54,18 @@ Deno.test("peerCommands() link each pair of machines once, straight from the one
 
 const HAS_IPV6 = (await new Deno.Command("test", { args: ["-e", "/proc/net/if_inet6"] }).output())
   .success;
+
+Deno.test("peerCommands() of a job with all services that it can have fit into arguments of a program", () => {
+  const most = CONFIG_SETTINGS.find(({ key }) => key === "services_limit")!.default as number;
+  const peers = Array.from({ length: most + 1 }, (_, index) => ({
+    pid: 4_194_000 + index, // as long as any
+    ipv4: `10.231.131.${100 + index}`,
+    ipv6: `fd6e:7370:6177::1f${100 + index}`,
+  }));
+  const lengths = peerCommands(peers).map((text) => text.length);
+  assert.ok(Math.max(...lengths) < 131_072, "MAX_ARG_STRLEN of execve(2)");
+  assert.ok(lengths.reduce((sum, length) => sum + length) < 2_000_000);
+});
 
 /** Machines in these networks. */
 function peersIn(networks: readonly string[]): Peer[] {
