@@ -3,6 +3,7 @@
 import { hostFailure, refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { readKernel } from "../linux/proc.ts";
+import { serviceTitle } from "../machines/services/title.ts";
 import type { PlannedService } from "./service_plan.ts";
 
 /**
@@ -16,7 +17,8 @@ export async function refuseTakenPorts(
   services: readonly PlannedService[],
 ): Promise<void> {
   const owners = new Map<number, string>();
-  for (const { service: { name }, ports } of services) {
+  for (const { service, aliases, ports } of services) {
+    const name = serviceTitle(service.name, aliases);
     for (const port of ports) {
       const other = owners.get(port);
       if (other !== undefined) {

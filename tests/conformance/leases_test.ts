@@ -9,16 +9,7 @@ import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site, withMachine } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import { attempt } from "./runner.ts";
-import { assertDone, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
-
-/** Returns the command of a process with GitLab Runner's name: a shell that calls the driver and then stays. */
-async function fakeRunner(site: Site): Promise<readonly string[]> {
-  const path = await site.put("");
-  const runner = `${path}.d/gitlab-runner`;
-  await site.host.exec(["mkdir", `${path}.d`]);
-  await site.host.exec(["cp", "/bin/bash", runner]);
-  return [runner, "-c", '"$@"; echo "it ended with $?"; read -r _ < <(sleep 300)', "gitlab-runner"];
-}
+import { assertDone, begin, fakeRunner, leasesOf, planOf, withAttempt } from "./stages.ts";
 
 async function names(site: Site): Promise<string[]> {
   return (await leasesOf(site)).map(({ machine }) => machine);

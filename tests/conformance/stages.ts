@@ -54,6 +54,15 @@ export async function leasesOf({ host, store }: Site): Promise<Lease[]> {
   return texts.map((text) => JSON.parse(text));
 }
 
+/** Returns the command of a process with GitLab Runner's name, which calls the driver, and then prints its code and stays. */
+export async function fakeRunner(site: Site): Promise<readonly string[]> {
+  const path = await site.put("");
+  const runner = `${path}.d/gitlab-runner`;
+  await site.host.exec(["mkdir", `${path}.d`]);
+  await site.host.exec(["cp", "/bin/bash", runner]);
+  return [runner, "-c", '"$@"; echo "it ended with $?"; read -rt 300 _ <> <(:)', "gitlab-runner"];
+}
+
 /** Kills PID 1 of the store's first machine, as a crash would. */
 export async function loseMachine(site: Site): Promise<void> {
   const [lease] = await leasesOf(site);

@@ -38,11 +38,9 @@ add_layer() {
   rm -rf layer.tar
 }
 [ -z "$busybox" ] || add_layer "$busybox"
-while [ "$options" -gt 0 ]; do
-  umoci config --image=image:x --no-history "$1"
-  shift
-  options=$((options - 1))
-done
+# All at once: of several words of a command, umoci takes those of one call.
+[ "$options" = 0 ] || umoci config --image=image:x --no-history "\${@:1:options}"
+shift "$options"
 for script in "$@"; do
   mkdir layer
   (cd layer && sh -euc "$script")
@@ -96,7 +94,7 @@ async function makeImage(
 ): Promise<void> {
   const first = isEmpty ? "" : root ?? await busyboxRoot();
   const words = [folder, first, `${config.length}`, ...config, ...layers];
-  await must(["sh", "-euc", MAKE_IMAGE, "sh", ...words], { timeout: 300_000 });
+  await must(["bash", "-euc", MAKE_IMAGE, "bash", ...words], { timeout: 300_000 });
   if (healthcheck !== undefined) await setHealthcheck(`${folder}/image`, healthcheck);
 }
 

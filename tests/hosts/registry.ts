@@ -5,7 +5,7 @@ import type { TestHost } from "./host.ts";
 import { until } from "./init_process.ts";
 import { OUTER_ADDRESS } from "./network.ts";
 
-/** A registry with a password. */
+/** A registry, by default with a password. */
 export interface Registry {
   /** Its address on hosts. */
   readonly address: string;
@@ -35,8 +35,15 @@ export async function missingRegistryProgram(): Promise<string | null> {
   return null;
 }
 
-/** Runs a test with a registry on loopback. */
-export async function withRegistry(body: (registry: Registry) => Promise<void>): Promise<void> {
+/**
+ * Runs a test with a registry on loopback.
+ *
+ * @param isOpen Whether it asks for no password.
+ */
+export async function withRegistry(
+  body: (registry: Registry) => Promise<void>,
+  isOpen = false,
+): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "nr-registry-" });
   const port = freePort();
   const [address, here] = [OUTER_ADDRESS, "127.0.0.1"].map((name) => `${name}:${port}`) as [
@@ -44,7 +51,7 @@ export async function withRegistry(body: (registry: Registry) => Promise<void>):
     string,
   ];
   await Deno.writeTextFile(`${folder}/htpasswd`, HTPASSWD);
-  await Deno.writeTextFile(`${folder}/config.yml`, settingsOf(folder, here));
+  await Deno.writeTextFile(`${folder}/config.yml`, settingsOf(folder, here, isOpen));
   const own = { auth: btoa(REGISTRY_LOGIN) };
   const auths = { [address]: own, [here]: own };
   await Deno.writeTextFile(`${folder}/auth.json`, JSON.stringify({ auths }));
@@ -83,25 +90,50 @@ function freePort(): number {
   return (listener.addr as Deno.NetAddr).port;
 }
 
-function settingsOf(folder: string, address: string): string {
+function settingsOf(folder: string, address: string, isOpen: boolean): string {
+  const auth = { htpasswd: { realm: "tests", path: `${folder}/htpasswd` } };
   return JSON.stringify({
     version: 0.1,
     log: { level: "error" },
     storage: { filesystem: { rootdirectory: `${folder}/data` } },
     http: { addr: address },
-    auth: { htpasswd: { realm: "tests", path: `${folder}/htpasswd` } },
+    ...(isOpen ? {} : { auth }),
   });
 }
 
-/** Configures a host to use the registry without TLS; a host that shares files with this machine does so in a mount. */
+/** Configures a host to use the registry without TLS. */
 export async function allowPlainHttp(host: TestHost, { address }: Registry): Promise<void> {
+  await addRegistry(host, address, `location = "${address}"`);
+}
+
+/** Runs a test while a host takes the official images of Docker Hub from a registry. */
+export async function asDockerHub(
+  host: TestHost,
+  { address }: Registry,
+  body: () => Promise<void>,
+): Promise<void> {
+  await addRegistry(host, HUB, `prefix = "docker.io/library"\nlocation = "${address}"`);
+  try {
+    await body();
+  } finally {
+    await host.exec(["rm", `${REGISTRIES}/${HUB}.conf`]);
+  }
+}
+
+const REGISTRIES = "/etc/containers/registries.conf.d";
+const HUB = "docker-hub";
+
+/**
+ * Adds a registry without TLS to containers-registries.conf(5); a host that shares files with this machine has the file in a
+ * mount.
+ */
+async function addRegistry(host: TestHost, name: string, lines: string): Promise<void> {
   const script = `
-folder=/etc/containers/registries.conf.d
-mkdir -p "$folder"
-[ "$2" = systemd ] || mountpoint -q "$folder" || mount -t tmpfs tests "$folder"
-printf '[[registry]]\\nlocation = "%s"\\ninsecure = true\\n' "$1" >"$folder/$1.conf"
+mkdir -p "$1"
+[ "$2" = systemd ] || mountpoint -q "$1" || mount -t tmpfs tests "$1"
+printf '[[registry]]\\ninsecure = true\\n%s\\n' "$4" >"$1/$3.conf"
 `;
-  const done = await host.exec(["sh", "-euc", script, "sh", address, host.kind]);
+  const done = await host.exec(["sh", "-euc", script, "sh", REGISTRIES, host.kind, name, lines]);
   if (done.code !== 0) throw new Error(done.stderr);
 }
 

@@ -10,28 +10,24 @@ export const SERVICE_IMAGES = {
   postgres: "postgres:16",
   /** Redis, as its own user. */
   redis: "redis:7",
-  /** busybox with an HTTP server on port 80. */
+  /** busybox with an HTTP server on port 80, which runs what is posted to /cgi-bin/run in its shell. */
   web: "web:1",
   /** busybox, which exposes no port. */
   box: "box:1",
-  /** bash, psql and redis-cli: an image for jobs. */
-  client: "client:1",
+  /** Stands for a Debian in which a job has installed psql and redis-cli. */
+  client: "debian:trixie-slim",
 } as const;
 
 /** The name of one of these images. */
 export type ServiceImage = keyof typeof SERVICE_IMAGES;
 
-/** Pushes images to a registry, and returns the names by which jobs know them. */
-export async function pushServices<Name extends ServiceImage>(
+/** Pushes one of these images to a registry, by default with its own name. */
+export async function pushService(
   registry: Registry,
-  ...names: readonly Name[]
-): Promise<Record<Name, string>> {
-  const pushed = {} as Record<Name, string>;
-  for (const name of names) {
-    await pushKeptImage(registry, SERVICE_IMAGES[name], await SPECS[name]());
-    pushed[name] = `${registry.address}/${SERVICE_IMAGES[name]}`;
-  }
-  return pushed;
+  image: ServiceImage,
+  name: string = SERVICE_IMAGES[image],
+): Promise<void> {
+  await pushKeptImage(registry, name, await SPECS[image]());
 }
 
 /** The entrypoint of the image of PostgreSQL: the first start makes the database, and listens to nobody meanwhile. */
@@ -62,6 +58,15 @@ exec "$@"
 /** busybox resolves names of /etc/hosts only with this file. */
 const NAMES = "mkdir -p etc; echo 'hosts: files dns' >etc/nsswitch.conf";
 
+/** Runs a script of sh, and answers with its output. */
+const CGI = `mkdir -p www/cgi-bin
+cat >www/cgi-bin/run <<'END'
+#!/bin/sh
+printf 'Content-Type: text/plain\\r\\n\\r\\n'
+head -c "$CONTENT_LENGTH" | sh 2>&1
+END
+chmod 755 www/cgi-bin/run`;
+
 const SPECS: Readonly<Record<ServiceImage, () => Promise<ImageSpec>>> = {
   postgres: async () => ({
     root: await databasesRoot(),
@@ -91,7 +96,7 @@ chmod 755 usr/local/bin/docker-entrypoint.sh`,
   }),
   web: () =>
     Promise.resolve({
-      layers: [NAMES, "mkdir www; echo 'it works' >www/index.html"],
+      layers: [NAMES, "mkdir www; echo 'it works' >www/index.html", CGI],
       config: [
         "--config.exposedports=80/tcp",
         ...["httpd", "-f", "-p", "80", "-h", "/www"].map((word) => `--config.cmd=${word}`),

@@ -9,8 +9,12 @@ import { jobChroot } from "./roots.ts";
 /** The name of the chroot that every store has. */
 export const CHROOT = "bookworm";
 
+/** A value of config.toml; a table has no tables in it. */
+type Value = string | number | boolean | readonly (string | Table)[];
+type Table = Readonly<Record<string, string | readonly string[]>>;
+
 /** Settings of config.toml, by their dotted names. */
-export type Settings = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+export type Settings = Readonly<Record<string, Value>>;
 
 /** A host with the program. */
 export interface Site {
@@ -96,10 +100,19 @@ async function copyToSubvolume(host: TestHost, path: string): Promise<void> {
   await must(["cp", "--archive", `${await jobChroot()}/.`, host.outerPath(path)]);
 }
 
-/** Returns settings as TOML, whose strings may be written as in JSON. */
 function toml(settings: Settings): string {
-  const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-  return lines.join("\n") + "\n";
+  return pairsOf(settings).map((pair) => `${pair}\n`).join("");
+}
+
+function pairsOf(table: Settings | Table): string[] {
+  return Object.entries(table).map(([key, value]) => `${key} = ${tomlOf(value)}`);
+}
+
+/** Strings of TOML may be written as in JSON. */
+function tomlOf(value: Value | Table): string {
+  if (typeof value !== "object") return JSON.stringify(value);
+  if (!Array.isArray(value)) return `{ ${pairsOf(value as Table).join(", ")} }`;
+  return `[${value.map(tomlOf).join(", ")}]`;
 }
 
 /** Runs a test with a machine of the job `id`, which is removed afterwards. */
