@@ -1,12 +1,21 @@
 /** Disk limits of machines. */
 
 import assert from "node:assert/strict";
-import { assertDone, begin, planOf, withAttempt } from "../conformance/stages.ts";
+import type { Lease } from "../../src/machines/record/lease.ts";
+import {
+  assertDone,
+  assertFailed,
+  begin,
+  leasesOf,
+  planOf,
+  withAttempt,
+} from "../conformance/stages.ts";
 import { leftovers } from "../hosts/leftovers.ts";
 import { hasLoopDevices, NO_LOOP_DEVICES } from "../hosts/loop_devices.ts";
 import { onEachBoot, onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript, type Site } from "../hosts/site.ts";
 import { skip, skipReal } from "../skip.ts";
+import { linkHelper } from "./helper_root.ts";
 import { linkChroot, succeed, withStore } from "./store.ts";
 
 const MIB = 1024 ** 2;
@@ -369,3 +378,41 @@ onEachHost(OWN_DISK, async (site) => {
   });
   assert.deepEqual(await leftovers(site.host), []);
 });
+
+/** Fills /builds, and then tries to write to the machine's root. */
+const FILL_SHARED = `
+dd if=/dev/zero of=/builds/big bs=64k count=16000 2>/dev/null && exit 9
+stat -c %s /builds/big
+dd if=/dev/zero of=/root/big bs=64k count=200 conv=fsync 2>/dev/null && exit 9
+exit 3
+`;
+
+for (const storage of ["overlay", "tmpfs", "btrfs"] as const) {
+  const name =
+    `a job with a service writes no more than its limit to /builds and its root, ${storage}`;
+  onEachHost(name, async (site) => {
+    const own = await limited(await site.with({ boot: false }), storage);
+    if (typeof own === "string") return skip(name, own);
+    const groups = () => own.host.exec(["btrfs", "qgroup", "show", own.store]);
+    await linkHelper(own);
+    try {
+      const side = { name: CHROOT, alias: "side", command: ["sleep", "1000"] };
+      await withAttempt(own, { ...planOf(CHROOT), services: [side] }, async (job) => {
+        await begin(job);
+        const full = await job.run("step_script", FILL_SHARED);
+        assertFailed(full, 3);
+        const size = Number(full.stdout);
+        assert.ok(size > MOST * MIB * 0.5 && size <= MOST * MIB, full.stdout);
+        assert.match(full.stderr, /^nspawn-runner: Disk full: the machine may write 96 MiB\./m);
+        if (storage === "btrfs") assert.match((await groups()).stdout, /^1\//m);
+      });
+      const [{ machine }] = await leasesOf(own) as [Lease];
+      await succeed(own, "shell", "--done", machine.replace("held-", ""));
+      assert.deepEqual(await leftovers(own.host), []);
+      if (storage === "btrfs") assert.doesNotMatch((await groups()).stdout, /^1\//m);
+    } finally {
+      await own.host.exec(["rm", `${own.store}/helper`]);
+      if (storage === "btrfs") await own.host.exec(["btrfs", "quota", "disable", own.store]);
+    }
+  });
+}

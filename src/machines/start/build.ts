@@ -81,10 +81,11 @@ export async function buildMachine(
 async function sharedBinds(
   host: Host,
   { name, owned, services = [] }: MachinePlan,
-  { lease: { store, ids }, binds }: Reservation,
+  { lease: { store, storage, diskMax, ids }, binds }: Reservation,
 ): Promise<Bind[]> {
   if (services.length === 0) return [];
-  const { shared } = machinePaths(store, name);
+  const { folder, shared } = machinePaths(store, name);
+  if (diskMax !== null) await storageOf(storage).makeLimited?.(host, folder, shared);
   return await Promise.all(owned.map(async (to) => {
     const bound = binds.find((bind) => bind.to === to);
     if (bound !== undefined) return bound;

@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix";
-import { exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
-import { limitSubvolume, remainingInSubvolume } from "../../linux/btrfs_quota.ts";
+import { createSubvolume, exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
+import { joinLimit, limitSubvolume, remainingInSubvolume } from "../../linux/btrfs_quota.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
 import { moveFolder } from "./overlay.ts";
 import { REFUSE_LINKS_SCRIPT } from "./refuse_links.ts";
@@ -14,6 +14,10 @@ export const btrfs: Storage = {
     if (diskMax === null) return;
     await host.files.write(join(folder, LIMIT_MARKER), "");
     await limitSubvolume(host, rootIn(folder), diskMax);
+  },
+  async makeLimited(host, folder, path) {
+    await createSubvolume(host, path);
+    await joinLimit(host, rootIn(folder), path);
   },
   root: (_lower, folder, ids) => ({
     options: [

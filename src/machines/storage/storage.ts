@@ -39,6 +39,13 @@ export interface Storage {
     diskMax: number | null,
   ): Promise<void>;
   /**
+   * Makes a folder in the folder of a machine with a limit, so that the limit counts what is in it; absent where that
+   * counts all in the machine's folder.
+   *
+   * @throws {Failure} `host` where it cannot be made.
+   */
+  makeLimited?(host: Host, folder: string, path: string): Promise<void>;
+  /**
    * Returns the root of a machine whose storage was created.
    *
    * @param layer The shifted layer that gives the chroot's files those ids; null where nspawn or mount(8) does.

@@ -17,6 +17,14 @@ Deno.test("btrfs.create() makes a snapshot of the chroot", async () => {
   });
 });
 
+Deno.test("btrfs.makeLimited() makes a subvolume to which the machine's limit applies", async () => {
+  const { host, processes } = recordingHost();
+  await btrfs.makeLimited!(host, "/m", "/m/shared");
+  const [create, join] = processes.map(({ argv }) => argv);
+  assert.deepEqual(create, ["btrfs", "subvolume", "create", "/m/shared"]);
+  assert.deepEqual(join!.slice(-2), ["/m/root", "/m/shared"]);
+});
+
 Deno.test("btrfs.root() opens no device of the chroot, in a namespace that receives what the host unmounts", async () => {
   const { wrap } = btrfs.root(treeAsLower("/c"), "/m/run-42", null);
   const words = wrap!(["systemd-nspawn", "--quiet"]);
