@@ -48,15 +48,17 @@ async function explainServices(host: Host, lease: Lease): Promise<string[]> {
   return await explainServices(host, lease);
 }
 
-/** Logs what the job used, and notes it for the record of the job. */
+/** Logs what the job and its services used, and notes it for the record of the job. */
 export async function reportUsage(host: Host, lease: Lease): Promise<void> {
-  const [{ summarizeUsage }, { addNote }, { jobUsage }] = await Promise.all([
+  const [{ summarizeServices, summarizeUsage }, { addNote }, { jobUsage }] = await Promise.all([
     import("../machines/report/summary.ts"),
     import("../history/notes.ts"),
     import("../history/record.ts"),
   ]);
   const { line, usage, written } = await summarizeUsage(host, lease);
   host.log.info(`nspawn-runner: ${line}`);
+  const ofServices = await summarizeServices(host, lease);
+  if (ofServices !== null) host.log.info(`nspawn-runner: ${ofServices}`);
   const at = host.clock.now();
   await addNote(host, lease.machine, { at, note: "usage", usage: jobUsage(usage, written) });
 }

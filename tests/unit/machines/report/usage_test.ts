@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { explainFailure } from "../../../../src/machines/report/explain.ts";
 import { noteFailure, readFailures } from "../../../../src/machines/report/failures.ts";
-import { summarizeUsage } from "../../../../src/machines/report/summary.ts";
+import { summarizeServices, summarizeUsage } from "../../../../src/machines/report/summary.ts";
 import { parseUsage, readUsage } from "../../../../src/machines/report/usage.ts";
 import type { Ending } from "../../../../src/ending.ts";
-import type { Lease } from "../../../../src/machines/record/lease.ts";
+import { type Lease, writeLease } from "../../../../src/machines/record/lease.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
-import { leaseOf } from "../fixture.ts";
+import { leaseOf, serviceLeaseOf } from "../fixture.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
 const GIB = 1024 ** 3;
@@ -216,3 +216,44 @@ Deno.test("summarizeUsage() leaves out what the kernel does not count", async ()
   );
   assert.equal((await summarizeUsage(recordingHost({ now }).host, lease)).line, "84.2 s");
 });
+
+Deno.test("summarizeUsage() counts the folders that a job shares with its services", async () => {
+  const { host } = recordingHost({
+    answer: (argv) => {
+      if (!argv.includes("du")) return;
+      const folder = "/store/.machines/run-42";
+      return { stdout: `1048576\t${folder}/upper\x002097152\t${folder}/shared\0` };
+    },
+  });
+  const services = [{ machine: serviceLeaseOf("/store", "42", ["db"]).machine, aliases: ["db"] }];
+  assert.equal((await summarizeUsage(host, leaseOf("/store", "42"))).written, 1_048_576);
+  assert.equal(
+    (await summarizeUsage(host, leaseOf("/store", "42", { services }))).written,
+    3_145_728,
+  );
+});
+
+Deno.test("summarizeServices() is one line of those that the kernel counts", () =>
+  inFolder(async (folder) => {
+    const usages: Record<string, string> = {
+      "service-42-1": "memory.peak 67108864\ncpu.stat usage_usec 3100000\n",
+      "service-42-2": "cpu.stat usage_usec 200000\n",
+    };
+    const { host } = standaloneHost(folder, (argv) => {
+      const stdout = usages[argv[4]?.split("/").at(-1) ?? ""];
+      return stdout === undefined ? undefined : { stdout };
+    });
+    const leases = [["postgres", "db"], ["redis"], ["ended"]].map((aliases, index) =>
+      serviceLeaseOf(folder, "42", aliases, {}, index + 1)
+    );
+    for (const lease of leases) await writeLease(host, lease);
+    const services = leases.map(({ machine, service }) => ({
+      machine,
+      aliases: service!.aliases,
+    }));
+    assert.equal(
+      await summarizeServices(host, leaseOf(folder, "42", { services })),
+      "services: db (CPU 3.1 s, memory at most 64 MiB), redis (CPU 0.2 s)",
+    );
+    assert.equal(await summarizeServices(host, leaseOf(folder, "42")), null);
+  }));
