@@ -3,7 +3,8 @@
 #
 # Environment: DENO is the Deno to use, DENORT_BIN a denort of the same version, NSPAWN_RUNNER_ROUTE
 # (jsr or npm) the registry of the packages, DENO_DIR a folder that keeps downloads, and
-# NSPAWN_RUNNER_CONFIG the program's configuration.
+# NSPAWN_RUNNER_CONFIG the program's configuration. For those who make packages, DESTDIR is a folder below
+# which all files are put; nothing else on the host changes then, and root is not needed.
 set -eu
 umask 022
 unset CDPATH
@@ -63,16 +64,20 @@ read_arguments() {
   done
   [ -n "$PREFIX" ] || wrong_usage "--prefix needs a folder"
   PREFIX=$(realpath -m -- "$PREFIX")
+  ROOT=${DESTDIR:-}
+  [ -z "$ROOT" ] || DEPS=no
+  [ -z "$ROOT" ] || [ $MODE = install ] || die "Cannot $MODE: DESTDIR is set. Unset it"
   # The prefix becomes part of a #! line, which has no quotes.
-  case $PREFIX in
+  case $ROOT$PREFIX in
     *[!A-Za-z0-9._/+@-]*)
-      die "Cannot install into \"$PREFIX\": the path may contain only letters, digits and ._/+@-. Choose another --prefix"
+      die "Cannot install into \"$ROOT$PREFIX\": the path may contain only letters, digits and ._/+@-. Choose another --prefix"
       ;;
   esac
-  BIN=$PREFIX/bin LIB=$PREFIX/lib/nspawn-runner
+  BIN=$ROOT$PREFIX/bin LIB=$ROOT$PREFIX/lib/nspawn-runner
   MANIFEST=$LIB/manifest
   UNITS=/etc/systemd/system
-  [ "$TIMERS" = no ] || [ -d /run/systemd/system ] ||
+  [ -z "$ROOT" ] || UNITS=$ROOT$PREFIX/lib/systemd/system
+  [ "$TIMERS" = no ] || [ -n "$ROOT" ] || [ -d /run/systemd/system ] ||
     die "Cannot install timers: systemd is not PID 1 here. Leave out --timers, and run \`nspawn-runner gc\` every hour by other means"
 }
 
@@ -110,8 +115,8 @@ shared_files() {
 # XDG_DATA_DIRS says so.
 place_of() {
   case $PREFIX/$1 in
-    /usr/local/share/fish/vendor_completions.d/*) echo "/etc/fish/completions/${1##*/}" ;;
-    *) echo "$PREFIX/$1" ;;
+    /usr/local/share/fish/vendor_completions.d/*) echo "$ROOT/etc/fish/completions/${1##*/}" ;;
+    *) echo "$ROOT$PREFIX/$1" ;;
   esac
 }
 
@@ -177,21 +182,16 @@ compile() {
   install -m 755 "$BUILD/nspawn-runner" "$CANDIDATE" && candidate_starts
 }
 
+# Starts the new program, by the command $@ where its first line names files that are not yet in their place.
 candidate_starts() {
-  env -i "$CANDIDATE" --version >"$BUILD/start" 2>&1 </dev/null || return 1
+  env -i "$@" "$CANDIDATE" --version >"$BUILD/start" 2>&1 </dev/null || return 1
   [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
-}
-
-# Prints the first line of the script form: the permissions of GRANTS, and no imports. The kernel reads
-# 255 bytes of it, hence the short option names.
-first_line() {
-  printf '#!/usr/bin/env -S DENO_DIR=%s DENO_NO_UPDATE_CHECK=1 %s' "$LIB/cache" "$LIB/deno"
-  printf ' run --ext=js --no-config --cached-only --no-prompt -R -W -E -S --allow-run\n'
 }
 
 # Builds the script form: the bundle, run by its own copy of Deno.
 make_script() {
-  [ "$(first_line | wc -c)" -le 255 ] ||
+  line="#!/usr/bin/env -S $(interpreter "${LIB#"$ROOT"}")"
+  [ ${#line} -lt 255 ] ||
     die "Cannot install into $PREFIX: the path is too long for a #! line. Choose a shorter --prefix"
   say "No denort is available for this Deno: installing a script, with its own copy of Deno in $LIB"
   # The deno on PATH may be a wrapper script.
@@ -201,9 +201,10 @@ make_script() {
     mv -fT "$LIB/.deno.new" "$LIB/deno"
   fi
   mkdir -p "$LIB/cache"
-  { first_line && cat "$BUILD/nspawn-runner.js"; } >"$CANDIDATE"
+  { echo "$line" && cat "$BUILD/nspawn-runner.js"; } >"$CANDIDATE"
   chmod 755 "$CANDIDATE"
-  candidate_starts ||
+  # shellcheck disable=SC2046 # a list of words
+  candidate_starts $([ -z "$ROOT" ] || interpreter "$LIB") ||
     die "Cannot install into $PREFIX: the program does not start: $(last_error "$BUILD/start")." \
       "Check that $PREFIX is not mounted noexec"
 }
@@ -246,43 +247,10 @@ put_in_place() {
   say "Installed $BIN/nspawn-runner ($VERSION, $FORM)"
 }
 
-# Fills Deno's code cache, which makes each start faster. Later calls could not do so on a prefix that
-# is read-only by then.
-fill_code_cache() {
-  # Deno stores compiled code while a program waits, and this one would end before. What it loads first are
-  # the parts of Deno that most calls need, 10 ms without the cache.
-  cat >"$BUILD/preload.js" <<'END'
-await new Deno.Command("true").output();
-await crypto.subtle.digest("SHA-256", new Uint8Array());
-const { exit } = Deno;
-Deno.exit = (code) => void setTimeout(exit, 300, code);
-END
-  # shellcheck disable=SC2046 # a list of words
-  env $(first_line | sed 's/^[^ ]* -S //') --preload="$BUILD/preload.js" "$BIN/nspawn-runner" --version \
-    >>"$LOG" 2>&1 </dev/null || :
-  empty_journals
-}
-
-# Moves what SQLite's journals hold into the databases of the cache: each start would read all of it, for
-# 1 ms. The journals themselves stay, since SQLite cannot open the databases without them on a prefix that
-# is read-only by then.
-empty_journals() {
-  cat >"$BUILD/journals.js" <<'END'
-import { DatabaseSync } from "node:sqlite";
-for (const path of Deno.args) {
-  const database = new DatabaseSync(path);
-  database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  database.close();
-}
-END
-  DENO_DIR=$BUILD/deno_dir "$LIB/deno" run --quiet --no-config --allow-read --allow-write \
-    "$BUILD/journals.js" "$LIB"/cache/*_v? >>"$LOG" 2>&1 </dev/null || :
-  "$BIN/nspawn-runner" --version >>"$LOG" 2>&1 </dev/null || :
-}
-
-# Creates the folder of definitions; --uninstall keeps the folder while it has any.
-create_definitions() {
+# Creates the folder of definitions, which --uninstall keeps while it has any, and a configuration on a new host.
+create_configuration() {
   if mkdir /etc/nspawn-runner 2>/dev/null; then DEFINITIONS=/etc/nspawn-runner; fi
+  [ -e "$BIN/nspawn-runner" ] || ! is_new_host || write_configuration "$CANDIDATE"
 }
 
 # Prints the units to install: those of --timers now or in an earlier installation.
@@ -295,12 +263,14 @@ units() {
 }
 
 install_timers() {
+  mkdir -p "$UNITS"
   write_units gc gc "Remove leftovers of CI jobs' machines" "OnBootSec=2min
 OnCalendar=hourly
 RandomizedDelaySec=5min"
   write_units maintenance chroot-maintenance "Update the chroots of CI jobs" "OnCalendar=03:00
 RandomizedDelaySec=1h
 Persistent=true"
+  [ -z "$ROOT" ] || return 0
   systemctl daemon-reload
   systemctl --quiet enable --now nspawn-runner-gc.timer nspawn-runner-maintenance.timer ||
     die "Cannot start the timers. See: systemctl status 'nspawn-runner-*.timer'"
@@ -316,7 +286,7 @@ Description=$3
 
 [Service]
 Type=oneshot
-ExecStart=$BIN/nspawn-runner $2
+ExecStart=$PREFIX/bin/nspawn-runner $2
 Nice=19
 IOSchedulingClass=idle
 CPUWeight=20
@@ -372,10 +342,13 @@ install_program() {
   FORM=executable
   compile || FORM=script
   [ "$FORM" = executable ] || make_script
-  create_definitions
-  [ -e "$BIN/nspawn-runner" ] || ! is_new_host || write_configuration "$CANDIDATE"
+  [ -n "$ROOT" ] || create_configuration
   put_in_place
-  [ "$FORM" = executable ] || fill_code_cache
+  if [ -n "$ROOT" ]; then
+    rm -rf "$LIB/cache"
+  elif [ "$FORM" = script ]; then
+    fill_code_cache
+  fi
   [ -z "$(units)" ] || install_timers
 }
 
@@ -421,12 +394,16 @@ try_program() {
 
 main() {
   read_arguments "$@"
-  [ "$(id -u)" -eq 0 ] || die "Cannot $MODE: it needs root. Run it with sudo"
+  [ "$(id -u)" -eq 0 ] || [ -n "$ROOT" ] || die "Cannot $MODE: it needs root. Run it with sudo"
   case $MODE in
     uninstall) uninstall ;;
     install)
-      install_alone
-      mention_helper
+      if [ -n "$ROOT" ]; then
+        install_program
+      else
+        install_alone
+        mention_helper
+      fi
       ;;
     try)
       reason=$(no_machines_because)
@@ -439,6 +416,7 @@ main() {
 
 . "$here/npm/system.sh"
 . "$here/npm/configuration.sh"
+. "$here/npm/code_cache.sh"
 . "$here/npm/deno.sh"
 . "$here/npm/route.sh"
 main "$@"

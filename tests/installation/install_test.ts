@@ -152,6 +152,32 @@ Deno.test("install.sh removes files that only an earlier version had, and no oth
   });
 });
 
+Deno.test("install.sh puts the files of a package below DESTDIR, and changes nothing else", async () => {
+  await withPrefix(async (prefix) => {
+    const env = { ...NO_DENORT, DESTDIR: prefix };
+    const done = await install(["--prefix", "/opt/nr", "--timers"], env);
+    assert.equal(done.code, 0, done.output);
+    const program = `${prefix}/opt/nr/bin/nspawn-runner`;
+    const [line = ""] = (await Deno.readTextFile(program)).split("\n");
+    assert.match(
+      line,
+      / DENO_DIR=\/opt\/nr\/lib\/nspawn-runner\/cache .* \/opt\/nr\/lib\/.*\/deno run /,
+    );
+    const units = `${prefix}/opt/nr/lib/systemd/system`;
+    const service = await Deno.readTextFile(`${units}/nspawn-runner-gc.service`);
+    assert.match(service, /^ExecStart=\/opt\/nr\/bin\/nspawn-runner gc$/m);
+    // A package manager owns only what does not change; the package's scripts fill the code cache.
+    await assert.rejects(
+      Deno.stat(`${prefix}/opt/nr/lib/nspawn-runner/cache`),
+      Deno.errors.NotFound,
+    );
+    await assert.rejects(Deno.stat("/opt/nr"), Deno.errors.NotFound);
+    const gone = await install(["--uninstall"], env);
+    assert.equal(gone.code, 1, gone.output);
+    assert.match(gone.stderr, ONE_LINE);
+  });
+});
+
 Deno.test("install.sh --uninstall removes what was installed and nothing else", async () => {
   await withPrefix(async (prefix) => {
     await Deno.mkdir(`${prefix}/bin`, { recursive: true });
