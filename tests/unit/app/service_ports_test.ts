@@ -33,7 +33,7 @@ Deno.test("refuseTakenPorts() names two services that have the same port, whose 
   const twice = [web, db, plannedService({ name: "proxy", ports: [8443, 443] })];
   await assert.rejects(refuseTakenPorts(hostWith(TABLES), twice), {
     kind: "refused",
-    message: "Cannot start services web and proxy: both use port 443 of the host's network",
+    message: "Cannot start services web (web) and proxy (proxy): both use port 443 of the host's network",
   });
 });
 
@@ -43,7 +43,7 @@ Deno.test("refuseTakenPorts() names a port that a program of the host listens on
     await assert.rejects(refuseTakenPorts(hostWith(TABLES), [web, service]), {
       kind: "host",
       message:
-        `Cannot start service one: its port ${port} of the host's network is used by another program of the host`,
+        `Cannot start service one (one): its port ${port} of the host's network is used by another program of the host`,
       hint: `Find it: ss -tlnp "sport = ${port}"`,
     });
   }
