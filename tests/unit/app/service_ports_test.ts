@@ -33,7 +33,8 @@ Deno.test("refuseTakenPorts() names two services that have the same port, whose 
   const twice = [web, db, plannedService({ name: "proxy", ports: [8443, 443] })];
   await assert.rejects(refuseTakenPorts(hostWith(TABLES), twice), {
     kind: "refused",
-    message: "Cannot start services web (web) and proxy (proxy): both use port 443 of the host's network",
+    message:
+      "Cannot start services web (web) and proxy (proxy): both use port 443 of the host's network",
   });
 });
 
