@@ -4,7 +4,8 @@ import { join } from "@std/path/posix";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { CHANNEL } from "../machines/record/channel.ts";
-import type { Lease } from "../machines/record/lease.ts";
+import { findLease, type Lease, type StoreFinder } from "../machines/record/lease.ts";
+import type { MachineName } from "../machines/record/name.ts";
 import { type MachinePaths, machinePaths } from "../machines/record/paths.ts";
 import { outputSince } from "../machines/services/output.ts";
 
@@ -53,6 +54,16 @@ function pause(host: Host, ended: Promise<void>): Promise<void> {
     const cancel = host.clock.after(INTERVAL, resolve);
     ended.then(cancel).then(resolve);
   });
+}
+
+/** Does the same for the services of a machine of a job; shows nothing where there is no such machine. */
+export async function whileShowing<T>(
+  host: Host,
+  { machine, store, isLast }: { machine: MachineName; store: StoreFinder; isLast: boolean },
+  act: () => Promise<T>,
+): Promise<T> {
+  const job = await findLease(host, machine, store);
+  return job === null ? await act() : await whileShowingServices(host, job, isLast, act);
 }
 
 async function showServices(

@@ -14,8 +14,7 @@ import { isCalledByRunner } from "../gitlab/exit_codes.ts";
 import { isLastStage, kindOf } from "../gitlab/stages.ts";
 import { stageNotes } from "../history/stage_notes.ts";
 import type { Host } from "../host/host.ts";
-import { findLease, type Lease, type StoreFinder } from "../machines/record/lease.ts";
-import type { MachineName } from "../machines/record/name.ts";
+import type { Lease } from "../machines/record/lease.ts";
 import { runStage } from "../machines/use/run_script.ts";
 
 /** Runs a script in the machine of a job. */
@@ -38,10 +37,14 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     const { begun: onBegun } = notes;
     const part = { script, shell, streams, kind: kindOf(stage), onBegun } as const;
     const runScript = () => runStage(host, store, machine, part, cancel);
+    // Few jobs ask for the output of their services.
+    const show = wantsServiceOutput(host)
+      ? (await import("../app/show_services.ts")).whileShowing
+      : null;
     try {
-      const { ending, lease } = wantsServiceOutput(host)
-        ? await showWhile(host, { store, machine, isLast: isLastStage(stage) }, runScript)
-        : await runScript();
+      const { ending, lease } =
+        await (show?.(host, { machine, store, isLast: isLastStage(stage) }, runScript) ??
+          runScript());
       const context = { stage, began: notes.at, cancelled: cancel.aborted };
       const reported = await reportEnding(host, lease, ending, context);
       await notes.end(reported.ending, cancel.aborted, reported.lines);
@@ -52,17 +55,6 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     }
   });
 };
-
-/** Few jobs ask for the output of their services. */
-async function showWhile<T>(
-  host: Host,
-  { store, machine, isLast }: { store: StoreFinder; machine: MachineName; isLast: boolean },
-  act: () => Promise<T>,
-): Promise<T> {
-  const { whileShowingServices } = await import("../app/show_services.ts");
-  const lease = await findLease(host, machine, store);
-  return lease === null ? await act() : await whileShowingServices(host, lease, isLast, act);
-}
 
 /** The script's own exit code counts more than a failure to report it. */
 async function reportEnding(

@@ -40,24 +40,6 @@ export async function limitSubvolume(host: Host, path: string, bytes: number): P
   if (code !== 0) throw hostFailure(`Cannot limit subvolume ${path}: ${stderr.trim()}`);
 }
 
-/** Arguments: a subvolume with a limit, another one. */
-export const JOIN_LIMIT_SCRIPT = `
-id=$(btrfs inspect-internal rootid "$1")
-other=$(btrfs inspect-internal rootid "$2")
-btrfs qgroup assign --no-rescan "0/$other" "1/$id" "$1"
-`;
-
-/**
- * Lets the limit of a subvolume count for another one, too: for both together.
- *
- * @param other A new subvolume.
- */
-export async function joinLimit(host: Host, path: string, other: string): Promise<void> {
-  const argv = ["sh", "-euc", JOIN_LIMIT_SCRIPT, "sh", path, other] as const;
-  const { code, stderr } = await host.processes.capture(argv);
-  if (code !== 0) throw hostFailure(`Cannot limit subvolume ${other}: ${stderr.trim()}`);
-}
-
 /**
  * Shell function that removes the limit of the subvolume in its first argument. Neither a full subvolume can be
  * deleted, nor a group with members. A full subvolume refuses all requests for paths in it, so that they name the

@@ -5,7 +5,7 @@ import { type Failure, hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { MachineDescription } from "./description.ts";
 import { type RootSource, treeAsLower } from "./lower.ts";
-import { heldName, idOf, isMachineName, type MachineName } from "./name.ts";
+import { isMachineName, type MachineName } from "./name.ts";
 import type { Network } from "./network.ts";
 import { leaseFolder, leaseLink, machinePaths } from "./paths.ts";
 import { RUNTIME_FOLDER } from "../../runtime_folder.ts";
@@ -139,20 +139,6 @@ export interface Leader extends ProcessId {
   readonly noNewPrivileges: boolean;
   /** Whether seccomp filters its system calls. */
   readonly filtered: boolean;
-}
-
-/** Returns the machine of the job that a machine belongs to: itself, or that of which it is a service. */
-export function jobMachineOf(
-  { machine, service, held }: Pick<Lease, "machine" | "service" | "held">,
-): MachineName {
-  if (service === null) return machine;
-  return held === null ? service.job : heldName(service.job);
-}
-
-/** Returns the id by which people name a machine: `ID` for that of a job, `ID/ALIAS` for that of a service. */
-export function shownId(lease: Pick<Lease, "machine" | "service" | "held">): string {
-  const id = idOf(jobMachineOf(lease));
-  return lease.service === null ? id : `${id}/${lease.service.aliases.at(-1)}`;
 }
 
 /**

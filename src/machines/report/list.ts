@@ -1,7 +1,8 @@
 /** Lists machines. */
 
 import type { Host } from "../../host/host.ts";
-import { jobMachineOf, type Lease, listLeases, shownId } from "../record/lease.ts";
+import { type Lease, listLeases } from "../record/lease.ts";
+import { jobMachineOf, shownId } from "../record/shown_id.ts";
 import { isRunning } from "../supervisor/choose.ts";
 import { readUsage } from "./usage.ts";
 

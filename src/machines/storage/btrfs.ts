@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix";
-import { createSubvolume, exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
-import { joinLimit, limitSubvolume, remainingInSubvolume } from "../../linux/btrfs_quota.ts";
+import { exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
+import { limitSubvolume, remainingInSubvolume } from "../../linux/btrfs_quota.ts";
 import { inOwnMounts } from "../../linux/mounts.ts";
 import { moveFolder } from "./overlay.ts";
 import { REFUSE_LINKS_SCRIPT } from "./refuse_links.ts";
@@ -16,8 +16,8 @@ export const btrfs: Storage = {
     await limitSubvolume(host, rootIn(folder), diskMax);
   },
   async makeLimited(host, folder, path) {
-    await createSubvolume(host, path);
-    await joinLimit(host, rootIn(folder), path);
+    const { createWithLimitOf } = await import("../../linux/btrfs_shared_limit.ts");
+    await createWithLimitOf(host, rootIn(folder), path);
   },
   root: (_lower, folder, ids) => ({
     options: [

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import {
   hasSimpleQuotas,
-  joinLimit,
   limitSubvolume,
   parseRemaining,
   remainingInSubvolume,
@@ -42,9 +41,5 @@ Deno.test("limitSubvolume() reports the error of btrfs(8), and passes arguments 
     message: "Cannot limit subvolume /m/$(x): ERROR: no",
   });
   assert.deepEqual(processes[0]!.argv.slice(-2), ["/m/$(x)", "4096"]);
-  await assert.rejects(joinLimit(host, "/m/a", "/m/b c"), {
-    message: "Cannot limit subvolume /m/b c: ERROR: no",
-  });
-  assert.deepEqual(processes[1]!.argv.slice(-2), ["/m/a", "/m/b c"]);
   assert.equal(await remainingInSubvolume(host, "/m/$(x)"), null);
 });

@@ -23,6 +23,13 @@ Deno.test("btrfs.makeLimited() makes a subvolume to which the machine's limit ap
   const [create, join] = processes.map(({ argv }) => argv);
   assert.deepEqual(create, ["btrfs", "subvolume", "create", "/m/shared"]);
   assert.deepEqual(join!.slice(-2), ["/m/root", "/m/shared"]);
+  const { host: other } = recordingHost({
+    answer: ([program]) => program === "sh" ? { code: 1, stderr: "ERROR: no\n" } : {},
+  });
+  await assert.rejects(btrfs.makeLimited!(other, "/m", "/m/b c"), {
+    kind: "host",
+    message: "Cannot limit subvolume /m/b c: ERROR: no",
+  });
 });
 
 Deno.test("btrfs.root() opens no device of the chroot, in a namespace that receives what the host unmounts", async () => {
