@@ -41,7 +41,7 @@ async function main(): Promise<number> {
     await printReport({
       samples,
       targets: [serviceTarget(samples)],
-      beside: [[SERVICES.one, SERVICES.without]],
+      beside: [],
       conditions: await conditionsOf(task),
       notes: [],
       unit: "ms",
