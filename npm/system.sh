@@ -160,7 +160,7 @@ set_needs() {
   OPTIONAL="$OPTIONAL /usr/share/distro-info/ubuntu.csv"
   # Without these, machines use the host's network.
   OPTIONAL="$OPTIONAL nft ip"
-  NEEDS="systemd-nspawn mount git chattr $OPTIONAL"
+  NEEDS="systemd-nspawn mount git chattr bash $OPTIONAL"
   if ! have mmdebstrap && ! have debootstrap; then
     load_package_lists >/dev/null 2>&1 || :
     NEEDS="$NEEDS $(first_available mmdebstrap debootstrap)"

@@ -71,6 +71,7 @@ export async function addHosts(
   lines: readonly string[],
 ): Promise<void> {
   const path = join(own, HOSTS_FILE);
-  const text = await host.files.read(path) ?? "";
+  // Programs of a booted machine may have changed it already.
+  const text = await host.files.readEnd(path, 4 * MAX_SIZE) ?? "";
   await host.files.write(path, `${lines.map((line) => `${line}\n`).join("")}${text}`, 0o644);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { machineName } from "../../../../src/machines/record/name.ts";
 import { machinePaths } from "../../../../src/machines/record/paths.ts";
-import { hostsFile } from "../../../../src/machines/start/hosts_file.ts";
+import { addHosts, hostsFile } from "../../../../src/machines/start/hosts_file.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 
 /** Writes the file on a host with that /etc/hosts. */
@@ -52,4 +52,21 @@ Deno.test("hostsFile() adds the names of the host but those of its loopback, aft
       "192.0.2.10\tgitlab.lan\n2001:db8::1\tsix\n10.0.0.1 cache\n127.0.1.1\trun-42\n" +
         "192.0.2.7\tnas.lan nas\n2001:db8::7\tnas.lan\n",
     );
+  }));
+
+Deno.test("addHosts() puts lines before those of a file, of which it reads a bounded part", () =>
+  inFolder(async (folder) => {
+    const { host } = recordingHost();
+    const paths = machinePaths(folder, machineName("42", undefined));
+    const path = `${paths.own}/hosts`;
+    await Deno.mkdir(paths.own, { recursive: true });
+    await Deno.writeTextFile(path, "127.0.1.1\trun-42\n");
+    await addHosts(host, paths, ["10.0.0.2\tdb", "10.0.0.3\tbuild"]);
+    assert.equal(
+      await Deno.readTextFile(path),
+      "10.0.0.2\tdb\n10.0.0.3\tbuild\n127.0.1.1\trun-42\n",
+    );
+    await Deno.writeTextFile(path, "x".repeat(1_000_000));
+    await addHosts(host, paths, ["10.0.0.2\tdb"]);
+    assert.ok((await Deno.stat(path)).size < 300_000);
   }));
