@@ -12,7 +12,7 @@ import { messageOf, refused } from "../failure.ts";
 import { wantsServiceOutput } from "../gitlab/debug_services.ts";
 import { isCalledByRunner } from "../gitlab/exit_codes.ts";
 import { isLastStage, kindOf } from "../gitlab/stages.ts";
-import { stageNotes } from "../history/stage_notes.ts";
+import { beginStage } from "../history/stage_notes.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import { runStage } from "../machines/use/run_script.ts";
@@ -33,9 +33,9 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   // GitLab Runner has one pipe for both streams of a stage.
   const streams = isCalledByRunner(host) ? "one" : "both";
   return await interruptible(host, async (cancel) => {
-    const notes = await stageNotes(host, machine, stage);
-    const { begun: onBegun } = notes;
-    const part = { script, shell, streams, kind: kindOf(stage), onBegun } as const;
+    const begun = beginStage(host, machine, stage);
+    const { purpose, onBegun } = begun;
+    const part = { script, shell, streams, kind: kindOf(stage), purpose, onBegun } as const;
     const runScript = () => runStage(host, store, machine, part, cancel);
     // Few jobs ask for the output of their services.
     const show = wantsServiceOutput(host)
@@ -45,12 +45,12 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
       const { ending, lease } =
         await (show?.(host, { machine, store, isLast: isLastStage(stage) }, runScript) ??
           runScript());
-      const context = { stage, began: notes.at, cancelled: cancel.aborted };
+      const context = { stage, began: begun.at, cancelled: cancel.aborted };
       const reported = await reportEnding(host, lease, ending, context);
-      await notes.end(reported.ending, cancel.aborted, reported.lines);
+      await begun.end(reported.ending, cancel.aborted, reported.lines);
       return reported.ending;
     } catch (error) {
-      await notes.end(null, cancel.aborted, [messageOf(error)]);
+      await begun.end(null, cancel.aborted, [messageOf(error)]);
       throw error;
     }
   });

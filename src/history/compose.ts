@@ -4,7 +4,7 @@ import { isSuccess } from "../ending.ts";
 import { scriptCode } from "../gitlab/exit_codes.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import { VERSION } from "../version.ts";
-import type { Note } from "./notes.ts";
+import type { JobNotes, Note } from "./notes.ts";
 import { type EndCause, failedStart, type NotedStage, resultOf, stagesIn } from "./outcome.ts";
 import type { CallRecord, HostRecord, JobRecord, JobUsage, Part, ServiceRecord } from "./record.ts";
 
@@ -31,7 +31,7 @@ export type FailedJob =
 /** Returns the record of a job whose machine ends. */
 export function recordOfMachine(
   lease: Lease,
-  notes: readonly Note[],
+  noted: JobNotes,
   facts: EndFacts,
 ): JobRecord {
   const { description } = lease;
@@ -50,8 +50,8 @@ export function recordOfMachine(
     wasPulled: description?.wasPulled ?? false,
     services: facts.services,
     ...{ began: lease.began, created: lease.created, ended: timeOf(facts.ended) },
-    ...resultOf(job, notes, facts.cause),
-    calls: [...callsIn(notes, began, facts.called), ...cleanupOf(facts, began)],
+    ...resultOf(job, noted, facts.cause),
+    calls: [...callsIn(noted, began, facts.called), ...cleanupOf(facts, began)],
     usage: facts.usage,
     limits: description?.limits ?? {},
     ...{ network: lease.network.kind, storage: lease.storage, booted: lease.booted },
@@ -72,7 +72,7 @@ export function recordOfFailure({ host, ...job }: FailedJob, notes: readonly Not
     ...{ tree: null, generation: null, digest: null, wasPulled: false, services: [] },
     ...{ began: timeOf(began), created: timeOf(call.at), ended: timeOf(failed.at) },
     ...failedStart(failed),
-    calls: callsIn(notes, began, failed.at),
+    calls: callsIn({ notes, running: null }, began, failed.at),
     ...{ usage: null, limits: {}, network: null, storage: null, booted: null, kept: null },
     host,
     program: VERSION,
@@ -85,7 +85,11 @@ export function recordOfFailure({ host, ...job }: FailedJob, notes: readonly Not
  * @param began When the job began, in milliseconds since 1970.
  * @param now When a call that has not ended counts as ended.
  */
-export function callsIn(notes: readonly Note[], began: number, now: number): CallRecord[] {
+export function callsIn(
+  { notes, running }: JobNotes,
+  began: number,
+  now: number,
+): CallRecord[] {
   const end = notes.find(({ note }) => note === "prepared" || note === "failed")?.at ?? now;
   const starts = notes.flatMap((note): CallRecord[] => {
     const at = note.at - began;
@@ -93,7 +97,7 @@ export function callsIn(notes: readonly Note[], began: number, now: number): Cal
     if (note.note !== "prepare") return [];
     return [{ call: "prepare", at, took: end - note.at, parts: partsIn(notes, end) }];
   });
-  return [...starts, ...stagesIn(notes).map((stage) => stageCall(stage, began, now))];
+  return [...starts, ...stagesIn({ notes, running }).map((stage) => stageCall(stage, began, now))];
 }
 
 /** Returns the milliseconds of each part of prepare. */
@@ -106,13 +110,14 @@ function partsIn(notes: readonly Note[], end: number): CallRecord["parts"] & obj
   return parts;
 }
 
-function stageCall({ stage, at, end }: NotedStage, began: number, now: number): CallRecord {
-  const call = { call: stage ?? "script", at: at - began, took: (end?.at ?? now) - at };
-  if (end === undefined) return call;
-  const { ending, script } = end;
+function stageCall(stage: NotedStage, began: number, now: number): CallRecord {
+  const call = { call: stage.stage ?? "script", at: stage.at - began };
+  if (!("ending" in stage)) return { ...call, took: now - stage.at };
+  const { ending, took, overhead } = stage;
   return {
     ...call,
-    ...(script === null ? {} : { overhead: script - at }),
+    took,
+    ...(overhead === null ? {} : { overhead }),
     ...(ending !== null && isSuccess(ending)
       ? {}
       : { code: ending === null ? null : scriptCode(ending) }),

@@ -5,7 +5,7 @@ import type { Lease } from "../machines/record/lease.ts";
 import { appendRecord } from "./append.ts";
 import { recordOfMachine } from "./compose.ts";
 import { describeHost } from "./describe_host.ts";
-import { readNotes } from "./notes.ts";
+import { readNotes } from "./read_notes.ts";
 import type { EndCause } from "./outcome.ts";
 import { type JobUsage, jobUsage, type ServiceRecord } from "./record.ts";
 
@@ -25,14 +25,14 @@ export interface EndCall {
 
 /** Collects what is known of a job while its machine and those of its services are still there. */
 export async function endOfJob(host: Host, lease: Lease, call: EndCall): Promise<JobRecording> {
-  const notes = await readNotes(host, lease.machine) ?? [];
-  const noted = notes.find((note) => note.note === "usage")?.usage;
-  const usage = noted ?? await countUsage(host, lease);
+  const noted = await readNotes(host, lease.machine);
+  const counted = noted.notes.find((note) => note.note === "usage")?.usage;
+  const usage = counted ?? await countUsage(host, lease);
   const services = lease.services.length === 0 ? [] : await servicesOf(host, lease);
   const self = await describeHost(host);
   return async (kept) => {
     const facts = { ...call, kept, ended: host.clock.now(), services, usage, host: self };
-    await appendRecord(host, lease.store, recordOfMachine(lease, notes, facts));
+    await appendRecord(host, lease.store, recordOfMachine(lease, noted, facts));
   };
 }
 

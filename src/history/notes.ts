@@ -13,8 +13,7 @@ export type Note =
   | { readonly at: number; readonly note: "part"; readonly part: Part }
   | { readonly at: number; readonly note: "prepared" }
   | FailedStart
-  | { readonly at: number; readonly note: "stage"; readonly stage: string | null }
-  | StageEnd
+  | StageNote
   | { readonly at: number; readonly note: "usage"; readonly usage: JobUsage };
 
 /** The config stage. */
@@ -34,14 +33,19 @@ export interface FailedStart {
   readonly message: string;
 }
 
-/** The end of the stage that began last. */
-export interface StageEnd {
+/** A stage that has ended. */
+export interface StageNote {
+  /** When it began. */
   readonly at: number;
-  readonly note: "end";
+  readonly note: "stage";
+  /** GitLab Runner's name of it; null by hand. */
+  readonly stage: string | null;
+  /** Milliseconds. */
+  readonly took: number;
+  /** Milliseconds before its script began to run in the machine; null where it did not. */
+  readonly overhead: number | null;
   /** Null where the host failed before the script ended. */
   readonly ending: Ending | null;
-  /** When the script began to run in the machine; null where it did not. */
-  readonly script: number | null;
   readonly isCancelled: boolean;
   /** Why it failed, where the host knows. */
   readonly lines: readonly string[];
@@ -72,18 +76,22 @@ export async function beginNotes(
   }
 }
 
-/** Returns the notes of a machine; null where it has none. */
-export async function readNotes(host: Host, machine: MachineName): Promise<Note[] | null> {
-  const text = await host.files.read(notesOf(machine));
-  return text === null ? null : text.split("\n").flatMap(parseNote);
+/** A stage that runs, or whose call was killed. */
+export interface RunningStage {
+  /** When it began, in milliseconds since 1970. */
+  readonly at: number;
+  /** GitLab Runner's name of it; null by hand. */
+  readonly stage: string | null;
 }
 
-/** A line may be incomplete, since its call was killed. */
-function parseNote(line: string): Note[] {
-  try {
-    const note = JSON.parse(line);
-    return typeof note?.at === "number" && typeof note.note === "string" ? [note] : [];
-  } catch {
-    return [];
-  }
+/** What the calls of a job noted. */
+export interface JobNotes {
+  readonly notes: readonly Note[];
+  /** The stage that runs, or whose call was killed; null where there is none. */
+  readonly running: RunningStage | null;
+}
+
+/** Returns what the lock of a stage tells: to write a note of its own for the beginning would take each call longer. */
+export function stagePurpose({ at, stage }: RunningStage): string {
+  return `${at} ${stage ?? ""}`;
 }

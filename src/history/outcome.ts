@@ -3,7 +3,7 @@
 import { type Ending, isSuccess } from "../ending.ts";
 import { scriptCode } from "../gitlab/exit_codes.ts";
 import { isLastStage } from "../gitlab/stages.ts";
-import type { FailedStart, Note, StageEnd } from "./notes.ts";
+import type { FailedStart, JobNotes, RunningStage, StageNote } from "./notes.ts";
 import type { JobRecord } from "./record.ts";
 
 /** What ended a machine: GitLab Runner's cleanup, or something else for a reason. */
@@ -11,14 +11,8 @@ export type EndCause =
   | { readonly kind: "cleanup" }
   | { readonly kind: "overdue"; readonly reason: string };
 
-/** A stage that has begun. */
-export interface NotedStage {
-  /** Null by hand. */
-  readonly stage: string | null;
-  readonly at: number;
-  /** Undefined where its call was killed, or still runs. */
-  readonly end: StageEnd | undefined;
-}
+/** A stage that has begun; one without a note of its end was killed, or still runs. */
+export type NotedStage = StageNote | RunningStage;
 
 type Result = Pick<JobRecord, "outcome" | "code" | "reason" | "lines">;
 
@@ -32,30 +26,31 @@ interface EndedJob {
   readonly byHand: boolean;
 }
 
-/** Returns the stages that notes tell of, in their order. */
-export function stagesIn(notes: readonly Note[]): NotedStage[] {
-  const stages: NotedStage[] = [];
-  for (const note of notes) {
-    if (note.note === "stage") stages.push({ stage: note.stage, at: note.at, end: undefined });
-    if (note.note === "end" && stages.length > 0) stages.push({ ...stages.pop()!, end: note });
-  }
-  return stages;
+/** Returns the stages of a job, in their order. After a failure of the host, the one that seems to run has a note, too. */
+export function stagesIn({ notes, running }: JobNotes): NotedStage[] {
+  const ended = notes.filter((note) => note.note === "stage");
+  const isNoted = running === null || ended.some(({ at }) => at === running.at);
+  return isNoted ? ended : [...ended, running];
 }
 
 /** Returns how a job ended. */
-export function resultOf(job: EndedJob, notes: readonly Note[], cause: EndCause): Result {
-  const failed = notes.find((note) => note.note === "failed");
+export function resultOf(
+  job: EndedJob,
+  noted: JobNotes,
+  cause: EndCause,
+): Result {
+  const failed = noted.notes.find((note) => note.note === "failed");
   if (failed !== undefined) return failedStart(failed);
-  const stages = stagesIn(notes);
+  const stages = stagesIn(noted);
   const isComplete = stages.some(({ stage }) => isLastStage(stage ?? undefined));
   const deciding = decidingStage(stages);
-  if (deciding?.end !== undefined && !isSuccess(deciding.end.ending ?? LOST)) {
-    return failedStage(job, deciding.end);
+  if (deciding !== undefined && hasEnded(deciding) && !hasSucceeded(deciding)) {
+    return failedStage(job, deciding);
   }
   if (cause.kind === "overdue" && !isComplete) {
     return { outcome: "abandoned", code: null, reason: cause.reason, lines: [] };
   }
-  const isUnfinished = deciding === undefined ? !job.byHand : deciding.end === undefined;
+  const isUnfinished = deciding === undefined ? !job.byHand : !hasEnded(deciding);
   return { outcome: isUnfinished ? "cancelled" : "success", code: null, reason: null, lines: [] };
 }
 
@@ -75,8 +70,15 @@ function decidingStage(stages: readonly NotedStage[]): NotedStage | undefined {
     !CANNOT_FAIL.test(stage ?? "") &&
     (stage === null || !stages.slice(index + 1).some((later) => later.stage === stage))
   );
-  return counted.find(({ end }) => end === undefined || !isSuccess(end.ending ?? LOST)) ??
-    counted.at(-1);
+  return counted.find((stage) => !hasSucceeded(stage)) ?? counted.at(-1);
+}
+
+function hasEnded(stage: NotedStage): stage is StageNote {
+  return "ending" in stage;
+}
+
+function hasSucceeded(stage: NotedStage): boolean {
+  return hasEnded(stage) && isSuccess(stage.ending ?? LOST);
 }
 
 /** A failure of these stages does not fail a job: attemptExecuteStage() and others in common/build.go of GitLab Runner. */
@@ -85,11 +87,11 @@ const CANNOT_FAIL = /^(?:after_script|archive_cache.*|restore_cache|cleanup_file
 /** Seconds by which the runner may have started the job's clock before this program did. */
 const CLOCK_TOLERANCE = 10;
 
-function failedStage(job: EndedJob, { at, ending, isCancelled, lines }: StageEnd): Result {
+function failedStage(job: EndedJob, { at, took, ending, isCancelled, lines }: StageNote): Result {
   const result = { code: scriptCode(ending ?? LOST), reason: null, lines };
   if (ending?.kind === "out-of-memory") return { ...result, outcome: "out-of-memory" };
   if (isCancelled) {
-    const seconds = (at - job.began) / 1000;
+    const seconds = (at + took - job.began) / 1000;
     const isLate = job.timeout !== null && seconds >= job.timeout - CLOCK_TOLERANCE;
     return { ...result, outcome: isLate ? "timeout" : "cancelled" };
   }

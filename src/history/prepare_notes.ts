@@ -2,7 +2,8 @@
 
 import type { Host } from "../host/host.ts";
 import type { MachineName } from "../machines/record/name.ts";
-import { addNote, beginNotes, type ConfigNote, type Note, readNotes } from "./notes.ts";
+import { notesOf } from "../machines/record/paths.ts";
+import { addNote, beginNotes, type ConfigNote, type Note } from "./notes.ts";
 import type { Part } from "./record.ts";
 
 /** The notes of one prepare. */
@@ -44,7 +45,7 @@ export function prepareNotes(
       beginNotes(host, machine, notes);
     },
     end: () => add({ at: host.clock.now(), note: "prepared" }),
-    areKept: async () => isKept && await readNotes(host, machine) !== null,
+    areKept: async () => isKept && await host.files.lstat(notesOf(machine)) !== null,
     all: () => notes,
   };
 }

@@ -1,41 +1,43 @@
-/** The notes of one stage. */
+/** The note of one stage. */
 
 import type { Ending } from "../ending.ts";
 import type { Host } from "../host/host.ts";
 import type { MachineName } from "../machines/record/name.ts";
-import { addNote } from "./notes.ts";
+import { addNote, stagePurpose } from "./notes.ts";
 
-/** The notes of a stage that has begun. */
-export interface StageNotes {
+/** A stage that has begun. */
+export interface BegunStage {
   /** When it began, in milliseconds since 1970. */
   readonly at: number;
-  /** Notes that its script has begun to run in the machine. */
-  begun(): void;
+  /** What the lock of the stage tells of it. */
+  readonly purpose: string;
+  /** Called when its script has begun to run in the machine. */
+  readonly onBegun: () => void;
   /** Notes its end; `ending` is null where the host failed. */
   end(ending: Ending | null, isCancelled: boolean, lines: readonly string[]): Promise<void>;
 }
 
 /**
- * Notes that a stage begins.
+ * Begins the note of a stage.
  *
- * @param stage GitLab Runner's name of it; undefined by hand.
+ * @param name GitLab Runner's name of it; undefined by hand.
  */
-export async function stageNotes(
+export function beginStage(
   host: Host,
   machine: MachineName,
-  stage: string | undefined,
-): Promise<StageNotes> {
+  name: string | undefined,
+): BegunStage {
   const at = host.clock.now();
-  let script: number | null = null;
-  await addNote(host, machine, { at, note: "stage", stage: stage ?? null });
+  const stage = name ?? null;
+  let overhead: number | null = null;
   return {
     at,
-    begun: () => void (script = host.clock.now()),
+    purpose: stagePurpose({ at, stage }),
+    onBegun: () => void (overhead = host.clock.now() - at),
     end: (ending, isCancelled, lines) =>
       addNote(host, machine, {
-        at: host.clock.now(),
-        note: "end",
-        ...{ ending, script, isCancelled, lines },
+        ...{ at, note: "stage", stage, took: host.clock.now() - at, overhead },
+        ...{ ending, isCancelled, lines },
       }),
   };
 }

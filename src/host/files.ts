@@ -70,11 +70,8 @@ function write(path: string, content: string | Uint8Array, mode = 0o600): void {
 }
 
 function append(path: string, text: string, mode?: number): void {
-  const created = mode === undefined ? {} : { create: true, mode };
-  unlessMissing(() => {
-    using file = Deno.openSync(path, { append: true, ...created });
-    file.writeSync(new TextEncoder().encode(text));
-  });
+  const options = mode === undefined ? { create: false } : { mode };
+  unlessMissing(() => Deno.writeTextFileSync(path, text, { append: true, ...options }));
 }
 
 async function replace(
@@ -165,11 +162,11 @@ function isMissing(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
 }
 
-async function lock(path: string): Promise<Lock | null> {
+async function lock(path: string, purpose?: string): Promise<Lock | null> {
   for (;;) {
     const file = openLock(path);
     if (!await lockFile(file)) return null;
-    const lock = lockOn(file, path);
+    const lock = lockOn(file, path, purpose);
     if (lock !== null) return lock;
     file.close();
   }
@@ -195,11 +192,12 @@ function tryLock(file: Deno.FsFile): boolean {
  * Returns the lock on an open file that this process has locked; null where the last holder has removed the file meanwhile:
  * a lock on a removed file excludes no other process.
  */
-function lockOn(file: Deno.FsFile, path: string): Lock | null {
+function lockOn(file: Deno.FsFile, path: string, purpose?: string): Lock | null {
   const [locked, existing] = [file.statSync(), unlessMissing(() => Deno.statSync(path))];
   if (locked.ino !== existing?.ino || locked.dev !== existing.dev) return null;
   file.truncateSync();
-  file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
+  const holder = purpose === undefined ? Deno.pid : `${Deno.pid} ${purpose}`;
+  file.writeSync(new TextEncoder().encode(`${holder}\n`));
   return {
     wasAbandoned: locked.size > 0,
     release() {

@@ -152,8 +152,12 @@ export interface Files {
   chown(path: string, uid: number, gid: number): Promise<void>;
   /** Creates a new folder that only this user can enter. */
   temporaryDirectory(prefix: string): Promise<string>;
-  /** Takes a lock that ends with this process; null where another process holds it. */
-  lock(path: string): Promise<Lock | null>;
+  /**
+   * Takes a lock that ends with this process; null where another process holds it.
+   *
+   * @param purpose What the lock's file tells after this process's id, in one line.
+   */
+  lock(path: string, purpose?: string): Promise<Lock | null>;
   /** Opens a named pipe to write to it, without waiting for a reader. */
   openPipe(path: string): Promise<Pipe>;
 }

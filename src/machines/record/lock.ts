@@ -154,6 +154,7 @@ async function whileHolding<T>(
  * @param path The machine's lock for stages.
  * @param interrupt Ends the wait when aborted.
  * @param act Gets whether the last call was killed or failed: its stage may still run.
+ * @param purpose What the lock's file tells of the stage.
  * @throws {Failure} of the host when interrupted.
  */
 export async function whileStageLocked<T>(
@@ -161,11 +162,12 @@ export async function whileStageLocked<T>(
   path: string,
   interrupt: AbortSignal,
   act: (wasKilled: boolean) => Promise<T>,
+  purpose?: string,
 ): Promise<T> {
   const lock = await until(
     host,
     { interval: STAGE_INTERVAL, signal: interrupt },
-    () => host.files.lock(path),
+    () => host.files.lock(path, purpose),
   );
   if (lock === null) {
     throw hostFailure("Cannot run the script: cancelled while another one ran in the machine");

@@ -46,12 +46,17 @@ export function machinePaths(store: string, name: MachineName): MachinePaths {
     shared: join(folder, "shared"),
     tools: join(folder, "tools"),
     stage: join(RUNTIME_FOLDER, name),
-    stageLock: join(RUNTIME_FOLDER, `${name}.stage`),
+    stageLock: stageLockOf(name),
     result: join(own, CHANNEL.result),
     failures: join(RUNTIME_FOLDER, `${name}.failures`),
     notes: notesOf(name),
     log: join(RUNTIME_FOLDER, `${name}.log`),
   };
+}
+
+/** Returns the lock that a process holds while it runs a stage in a machine. */
+export function stageLockOf(name: MachineName): string {
+  return join(RUNTIME_FOLDER, `${name}.stage`);
 }
 
 /** Returns the file of the notes of a machine's job. */

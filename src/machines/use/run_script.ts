@@ -24,6 +24,8 @@ export interface Stage {
   readonly shell: string | undefined;
   readonly streams: Streams;
   readonly kind: StageKind;
+  /** What the machine's lock for stages tells of it. */
+  readonly purpose?: string;
   /** Called when the script was found to have begun. */
   readonly onBegun?: () => void;
 }
@@ -44,14 +46,14 @@ export async function runStage(
   host: Host,
   store: StoreFinder,
   name: MachineName,
-  { script: bytes, shell, streams, kind, onBegun }: Stage,
+  { script: bytes, shell, streams, kind, purpose, onBegun }: Stage,
   cancel: AbortSignal,
 ): Promise<StageResult> {
   const running = await findRunning(host, store, name);
   const { lease } = running;
   const paths = machinePaths(lease.store, name);
   const shells = chooseShells(bytes, shell, lease.shell);
-  const ending = await whileStageLocked(host, paths.stageLock, cancel, async (wasKilled) => {
+  const act = async (wasKilled: boolean) => {
     if (wasKilled) await killStage(host, running);
     const variables = lease.helper === null ? undefined : await variablesFor(host, paths, kind);
     const script = { bytes, shells, streams, kind, ...variables };
@@ -61,7 +63,8 @@ export async function runStage(
     } finally {
       await removeStage(host, stage);
     }
-  });
+  };
+  const ending = await whileStageLocked(host, paths.stageLock, cancel, act, purpose);
   return { ending, lease };
 }
 

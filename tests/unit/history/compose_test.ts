@@ -19,10 +19,10 @@ Deno.test("recordOfMachine() has the calls of a job with their times, and what t
   const notes: Note[] = [
     ...PREPARE,
     { at: BEGAN + 600, note: "prepared" },
-    ...stage("build_script", 1000, exited(4000, 42)),
+    stage("build_script", 1000, 4000, exited(42)),
   ];
   const services = [{ image: "redis:7", aliases: ["redis"], code: 1, failure: null }];
-  const record = recordOfMachine(jobLease("/store"), notes, {
+  const record = recordOfMachine(jobLease("/store"), { notes, running: null }, {
     cause: { kind: "cleanup" },
     ...{ called: BEGAN + 5000, ended: BEGAN + 5030, services, usage: usageOf(), kept: null },
     host: HOST,
@@ -62,8 +62,8 @@ Deno.test("recordOfFailure() has how far the start came", () => {
 });
 
 Deno.test("callsIn() counts what still runs until now", () => {
-  const notes = [...PREPARE, ...stage("build_script", 1000)];
-  assert.deepEqual(callsIn(notes, BEGAN, BEGAN + 3000).at(-1), {
+  const running = { stage: "build_script", at: BEGAN + 1000 };
+  assert.deepEqual(callsIn({ notes: PREPARE, running }, BEGAN, BEGAN + 3000).at(-1), {
     ...{ call: "build_script", at: 1000, took: 2000 },
   });
 });

@@ -1,7 +1,7 @@
 /** Records that tests of the history start from. */
 
 import type { Ending } from "../../../src/ending.ts";
-import type { Note, StageEnd } from "../../../src/history/notes.ts";
+import type { StageNote } from "../../../src/history/notes.ts";
 import type { JobRecord, JobUsage } from "../../../src/history/record.ts";
 import type { Lease } from "../../../src/machines/record/lease.ts";
 import { leaseOf } from "../machines/fixture.ts";
@@ -57,20 +57,21 @@ export function jobLease(store: string, changes: Partial<Lease> = {}): Lease {
   });
 }
 
-/** Returns the notes of a stage, with times in milliseconds after {@linkcode BEGAN}. */
+/** Returns the note of a stage that ended; times are in milliseconds after {@linkcode BEGAN}. */
 export function stage(
   name: string | null,
   at: number,
-  end?: { readonly at: number; readonly ending: Ending | null } & Partial<StageEnd>,
-): Note[] {
-  const begun: Note = { at: BEGAN + at, note: "stage", stage: name };
-  if (end === undefined) return [begun];
-  const script = end.script ?? BEGAN + at + 10;
-  const defaults = { note: "end", isCancelled: false, lines: [] } as const;
-  return [begun, { ...defaults, ...end, at: BEGAN + end.at, script }];
+  end: number,
+  ending: Ending | null,
+  changes: Partial<StageNote> = {},
+): StageNote {
+  return {
+    ...{ at: BEGAN + at, note: "stage", stage: name, took: end - at, overhead: 10 },
+    ...{ ending, isCancelled: false, lines: [], ...changes },
+  };
 }
 
 /** A script that ended with a code. */
-export function exited(at: number, code: number, changes: Partial<StageEnd> = {}) {
-  return { ...changes, at, ending: { kind: "exited", code } } as const;
+export function exited(code: number): Ending {
+  return { kind: "exited", code };
 }

@@ -51,7 +51,7 @@ export function withOwnRun(host: Host, folder: string): Host {
       lstat: (path) => files.lstat(inFolder(path)),
       remove: (path) => files.remove(inFolder(path)),
       removeTree: (path) => files.removeTree(inFolder(path)),
-      lock: (path) => files.lock(inFolder(path)),
+      lock: (path, purpose) => files.lock(inFolder(path), purpose),
       symlink: (target, path) => files.symlink(target, inFolder(path)),
     },
   };

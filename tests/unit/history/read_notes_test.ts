@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { addNote, beginNotes, readNotes } from "../../../src/history/notes.ts";
+import { addNote, beginNotes, stagePurpose } from "../../../src/history/notes.ts";
+import { readNotes } from "../../../src/history/read_notes.ts";
 import { machineName } from "../../../src/machines/record/name.ts";
 import { inFolder } from "../recording_host.ts";
 import { standaloneHost } from "../machines/standalone_host.ts";
@@ -10,14 +11,17 @@ Deno.test("readNotes() returns the notes of a machine, without one that is incom
   inFolder(async (folder) => {
     const { host } = standaloneHost(folder, () => {});
     await host.files.makeDirectory("/run/nspawn-runner");
-    assert.equal(await readNotes(host, MACHINE), null);
+    assert.deepEqual(await readNotes(host, MACHINE), { notes: [], running: null });
     await beginNotes(host, MACHINE, [{ at: 1, note: "prepare" }]);
     await addNote(host, MACHINE, { at: 2, note: "prepared" });
     await host.files.append("/run/nspawn-runner/run-42.notes", '{"at":3,"no');
-    assert.deepEqual(await readNotes(host, MACHINE), [
-      { at: 1, note: "prepare" },
-      { at: 2, note: "prepared" },
-    ]);
+    const stage = { at: 4, stage: "build_script" };
+    const lock = await host.files.lock("/run/nspawn-runner/run-42.stage", stagePurpose(stage));
+    assert.deepEqual(await readNotes(host, MACHINE), {
+      notes: [{ at: 1, note: "prepare" }, { at: 2, note: "prepared" }],
+      running: stage,
+    });
+    await lock!.remove();
     const stat = await host.files.lstat("/run/nspawn-runner/run-42.notes");
     assert.equal(stat!.mode & 0o777, 0o600);
   }));
