@@ -20,6 +20,7 @@ import { CHROOT, type Site } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
 import { addBusybox, BUSYBOX, linkHelper } from "./helper_root.ts";
 import { IN_SERVICE, planWith, withServices } from "./services.ts";
+import { withoutMaps } from "./shifted.ts";
 import { define, linkChroot, PATIENCE, succeed, withStore } from "./store.ts";
 
 /** Lists everything that machines may leave on a host and in a store, a line each. */
@@ -159,6 +160,16 @@ withServices(
         assert.equal(/a way out/.test(done.stdout), settings.network !== "none", kind);
       });
     }
+    await withoutMaps(own, {}, async (shifted) => {
+      await linkHelper(shifted);
+      await withAttempt(shifted, planWith(services), async (job) => {
+        await begin(job);
+        const script = "wget -qO- http://one:8041/; touch /builds/mine; stat -c %u /builds/mine";
+        const done = await job.run("build_script", script);
+        assert.equal(done.stdout, "it works\n0\n", done.stderr);
+        for (const { layer } of await leasesOf(shifted)) assert.notEqual(layer, null);
+      });
+    });
     const shared = await own.with({ network: "host" });
     const listener = own.host.start(["python3", "-m", "http.server", "8043"], PATIENCE);
     try {
@@ -200,6 +211,28 @@ onEachHost("chroots are services also where their writes are on btrfs", async (s
     });
   });
 });
+
+withServices(
+  "a builds folder that is kept is seen by the services of later jobs",
+  ["web", "box"],
+  { persistent_builds: true },
+  async (own) => {
+    for (const expected of ["no file", "of the job before"]) {
+      const plan = planWith([{ name: "web:1" }], { project: 7401 });
+      await withAttempt(own, plan, async (job) => {
+        await begin(job);
+        const file = `${job.project()}/ignored`;
+        const done = await job.run(
+          "build_script",
+          `${IN_SERVICE}in_service web 'cat ${file} || echo no file'
+          mkdir -p ${job.project()}; echo of the job before >${file}`,
+        );
+        assert.match(done.stdout, new RegExp(`^${expected}$`, "m"), done.stderr);
+      });
+    }
+    await own.host.exec(["rm", "-rf", `${own.store}/.cache`]);
+  },
+);
 
 withServices(
   "services of the configuration run beside every job, within their limits, and simulate starts others",
