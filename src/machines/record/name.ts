@@ -36,16 +36,19 @@ export function machineName(id: string, server: string | undefined): MachineName
  */
 export function serviceName(job: MachineName, number: number): MachineName {
   const name = `service-${idOf(job)}-${number}`;
-  if (isMachineName(name)) return name;
+  // Its held name would be cut, as would be those of the job's other services: all had the same.
+  if (isMachineName(name) && isMachineName(`${HELD_PREFIX}${name}`)) return name;
   throw usageError(
     `Cannot start a service of machine ${job}: the job's id is too long`,
     "Use an id of at most 48 characters",
   );
 }
 
+const HELD_PREFIX = "held-";
+
 /** Returns the name under which the writes of an ended machine are kept; no running machine has such a name. */
 export function heldName(machine: MachineName): MachineName {
-  return `held-${idOf(machine)}`.slice(0, 64).replace(/[-.]+$/, "") as MachineName;
+  return `${HELD_PREFIX}${idOf(machine)}`.slice(0, 64).replace(/[-.]+$/, "") as MachineName;
 }
 
 /** Returns the id that `--id` takes. For a machine of GitLab it differs from the job's id by the server's hash. */

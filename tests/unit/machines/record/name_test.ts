@@ -5,6 +5,7 @@ import {
   idOf,
   isMachineName,
   machineName,
+  serviceName,
 } from "../../../../src/machines/record/name.ts";
 
 Deno.test("machineName() is run-ID by hand and tells servers apart under GitLab", () => {
@@ -57,4 +58,15 @@ Deno.test("isMachineName() takes what machineName() makes, and no path", () => {
 Deno.test("heldName() is a valid name, also for the longest id", () => {
   const long = machineName(`${"a".repeat(58)}-b`, undefined);
   assert.ok(isMachineName(heldName(long)), heldName(long));
+});
+
+Deno.test("serviceName() is numbered, and its held name is no other one's", () => {
+  const job = (length: number) => machineName("9".repeat(length), undefined);
+  assert.equal(serviceName(machineName("42", "ba7816bf"), 3), "service-42-ba7816bf-3");
+  const [first, last] = [1, 50].map((number) => serviceName(job(48), number));
+  assert.ok(heldName(first!).endsWith("-1") && heldName(last!).endsWith("-50"));
+  assert.throws(() => serviceName(job(49), 50), {
+    kind: "usage",
+    hint: "Use an id of at most 48 characters",
+  });
 });
