@@ -36,8 +36,9 @@ ${HELPER_FUNCTIONS}
 report() {
   echo "$1" >>"$folder/${CHANNEL.result}"
 }
+# The host reads only the end of the report.
 fail() {
-  report "${SERVICE_REPORTS.failed} $1"
+  report "${SERVICE_REPORTS.failed} $(printf %.1000s "$1")"
   exit
 }
 # Each file begins with a line that has the number of bytes that came before the others of the file. After a file that is

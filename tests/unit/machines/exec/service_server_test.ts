@@ -241,11 +241,12 @@ const MISSING: readonly (readonly [Partial<ServiceProgram>, string])[] = [
   [{ words: ["/no/such"] }, "it has no program /no/such"],
   [{ words: ["$(id) 'x'"] }, "it has no program $(id) 'x'"],
   [{ words: ["sh"], environment: ["PATH="] }, "it has no program sh"],
+  [{ words: ["x".repeat(5000)] }, `it has no program ${"x".repeat(982)}`],
   [{ workingDir: "/etc/passwd/x" }, "it has no folder /etc/passwd/x"],
 ];
 
 for (const [program, failure] of MISSING) {
-  Deno.test(`the server of a service that cannot start reports: ${failure}`, () =>
+  Deno.test(`the server of a service that cannot start reports: ${failure.slice(0, 40)}`, () =>
     withService(program, async ({ release, until }) => {
       await release();
       const state = await until(({ failure }) => failure !== null);
