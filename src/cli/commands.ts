@@ -232,6 +232,24 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/list.ts"),
   },
   {
+    name: "explain",
+    summary: "Explain a job that runs or has ended",
+    description:
+      "Prints what the job was, how long each call and each part of its prepare took (as bars on a terminal), what it used of its limits, how it ended and why, and which setting would have helped. Of a job with several attempts the last one is explained.",
+    example: "nspawn-runner explain 42",
+    positionals: [{
+      name: "job",
+      help: "The job's id, or the id that `list` shows",
+      required: true,
+    }],
+    options: [{
+      name: "json",
+      help: "Print the record as JSON, with the state of a job that runs",
+    }],
+    needsRoot: true,
+    load: () => import("../commands/explain.ts"),
+  },
+  {
     name: "history",
     summary: "List jobs that have ended",
     description:

@@ -41,8 +41,16 @@ onOwnStore("a job has one record: its stages, what it used, and how it ended", a
       );
       if (code === 0) assertDone(done);
       else assertFailed(done, code);
+      const explained = await own.call(["explain", `${plan.id}`]);
+      assert.match(explained.stdout, /^It runs$/m, explained.stderr);
+      assert.match(explained.stdout, /^build_script /m);
       assertDone(await job.run("cleanup_file_variables", "true"));
     });
+    const explained = await own.call(["explain", `${plan.id}`]);
+    assert.match(
+      explained.stdout,
+      code === 0 ? /^It succeeded$/m : /^It failed with exit code 42$/m,
+    );
     const [record, ...others] = await recordsOf(own, plan.id);
     assert.deepEqual(others, []);
     assert.deepEqual([record!.outcome, record!.code], [outcome, code || null]);

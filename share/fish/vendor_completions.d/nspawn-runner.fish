@@ -18,7 +18,7 @@ function __nspawn_runner_images
 end
 
 function __nspawn_runner_no_command
-    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list history shell gc doctor config register toml gitlab-config prepare run cleanup
+    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list explain history shell gc doctor config register toml gitlab-config prepare run cleanup
 end
 
 complete -c nspawn-runner -f
@@ -41,6 +41,7 @@ complete -c nspawn-runner -n __nspawn_runner_no_command -a image-pull -d 'Pull a
 complete -c nspawn-runner -n __nspawn_runner_no_command -a image-remove -d 'Remove a pulled image'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a simulate -d 'Play GitLab Runner for one job'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a list -d 'List the machines of jobs'
+complete -c nspawn-runner -n __nspawn_runner_no_command -a explain -d 'Explain a job that runs or has ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a history -d 'List jobs that have ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a shell -d 'Open a shell in the machine of a job'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a gc -d 'Remove leftovers of jobs and builds'
@@ -76,6 +77,7 @@ complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l variable 
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l service -x -d 'A service of the job; may be given more than once'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -F
 complete -c nspawn-runner -n '__fish_seen_subcommand_from list' -l json -d 'Print JSON'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from explain' -l json -d 'Print the record as JSON, with the state of a job that runs'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l project -x -d 'Only jobs of this project, or of this group'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l failed -d 'Only jobs that did not succeed'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l since -x -d 'Only jobs that ended within this time, such as 12h or 7d; default: 1d'

@@ -56,7 +56,8 @@ async function machineEntry(host: Host, lease: Lease): Promise<MachineEntry> {
   };
 }
 
-async function stateOf(host: Host, lease: Lease): Promise<MachineEntry["state"]> {
+/** Returns the state of a machine. */
+export async function stateOf(host: Host, lease: Lease): Promise<MachineEntry["state"]> {
   if (lease.held !== null) return "held";
   if (lease.preparer !== null) return "preparing";
   return await isRunning(host, lease) ? "running" : "ended";

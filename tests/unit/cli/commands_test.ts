@@ -17,6 +17,7 @@ Deno.test("COMMANDS has all commands", () => {
     "cleanup",
     "config",
     "doctor",
+    "explain",
     "gc",
     "gitlab-config",
     "history",
