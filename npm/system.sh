@@ -102,6 +102,8 @@ package_of() {
     *:man) echo man-db ;;
     *:*/bash_completion) echo bash-completion ;;
     *:jsonschema) echo python3-jsonschema ;;
+    dnf:rpmbuild) echo rpm-build ;;
+    *:rpmbuild) echo rpm ;;
     *) echo "$1" ;;
   esac
 }
@@ -151,16 +153,23 @@ last_error() {
   printf '%s' "$line" | sed 's/^ *//; s/\.$//' | cut -c 1-300
 }
 
-# Sets NEEDS to the programs and files that nspawn-runner uses on this host, and OPTIONAL to those that
-# it can do without.
-set_needs() {
+# Sets NEEDS to the programs that nspawn-runner uses on each host, NETWORK_NEEDS to those without which machines use
+# the host's network, and OPTIONAL to programs and files that it can do without.
+name_needs() {
+  NEEDS="systemd-nspawn mount git chattr bash"
+  NETWORK_NEEDS="nft ip"
   keyrings=/usr/share/keyrings
   OPTIONAL="gpg $keyrings/debian-archive-keyring.gpg $keyrings/ubuntu-archive-keyring.gpg"
   # mmdebstrap finds the mirror of a suite by these files.
   OPTIONAL="$OPTIONAL /usr/share/distro-info/ubuntu.csv"
-  # Without these, machines use the host's network.
-  OPTIONAL="$OPTIONAL nft ip"
-  NEEDS="systemd-nspawn mount git chattr bash $OPTIONAL"
+}
+
+# Sets NEEDS to the programs and files that nspawn-runner uses on this host, and OPTIONAL to those that
+# it can do without.
+set_needs() {
+  name_needs
+  OPTIONAL="$OPTIONAL $NETWORK_NEEDS"
+  NEEDS="$NEEDS $OPTIONAL"
   if ! have mmdebstrap && ! have debootstrap; then
     load_package_lists >/dev/null 2>&1 || :
     NEEDS="$NEEDS $(first_available mmdebstrap debootstrap)"

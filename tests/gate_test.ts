@@ -37,8 +37,11 @@ Deno.test("gate: shellcheck finds nothing", async () => {
   const name = "gate: shellcheck finds nothing";
   const { code } = await run(["sh", "-c", "command -v shellcheck"]);
   if (code !== 0) return skipReal(name, "shellcheck is not installed");
-  const found = await succeeds("find", "install.sh", ".ci", "bench", "npm", "tests", "-type", "f");
-  const scripts = found.split("\n").filter((path) => /\.sh$|^\.ci\//.test(path));
+  const folders = [".ci", "bench", "npm", "packaging", "tests"];
+  const found = await succeeds("find", "install.sh", ...folders, "-type", "f");
+  const scripts = found.split("\n").filter((path) =>
+    /\.sh$|^\.ci\/|^packaging\/[a-z]+\/p/.test(path)
+  );
   assert.ok(scripts.includes("tests/run.sh"), found);
   await succeeds("shellcheck", "--external-sources", ...scripts);
 });

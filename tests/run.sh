@@ -89,15 +89,16 @@ close_folders() {
 install_needs() {
   DEPS=yes
   IMAGE_TOOLS="skopeo umoci docker-registry ansible-playbook"
+  PACKAGERS="lintian rpmbuild"
   READERS="shellcheck jsonschema man mandoc zsh fish /usr/share/bash-completion/bash_completion"
   if [ "$(id -u)" -eq 0 ]; then
     set_needs
     if [ "$UNIT_ONLY" = yes ]; then
       NEEDS="git $READERS"
     else
-      NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGE_TOOLS $READERS"
+      NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGE_TOOLS $PACKAGERS $READERS"
     fi
-    OPTIONAL="$OPTIONAL $IMAGE_TOOLS $READERS"
+    OPTIONAL="$OPTIONAL $IMAGE_TOOLS $PACKAGERS $READERS"
     # shellcheck disable=SC2086 # a list of words
     install_missing "$LOG" $NEEDS
   fi

@@ -114,5 +114,9 @@ export const timers: Check = async (host) => {
   }));
   if (states.every(Boolean)) return ok(topic, "gc every hour, chroot-maintenance every night");
   const missing = names.filter((_, index) => !states[index]);
-  return weak(topic, `not active: ${missing.join(", ")}`, "Run install.sh --timers");
+  return weak(
+    topic,
+    `not active: ${missing.join(", ")}`,
+    `systemctl enable --now ${missing.join(" ")}; install.sh --timers and packages install them`,
+  );
 };

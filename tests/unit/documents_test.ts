@@ -150,7 +150,7 @@ Deno.test("no table of a document is wider than 120 columns", () => {
 Deno.test("every file of the checkout that a document names exists", () => {
   const wrong = complaints((text) =>
     codeIn(text).flatMap((code) =>
-      allIn(code, /(?:^|[\s(])\.?\/?((?:src|tests|npm|bench|docs)\/[\w./-]+)/g)
+      allIn(code, /(?:^|[\s(])\.?\/?((?:src|tests|npm|packaging|bench|docs)\/[\w./-]+)/g)
     ).filter((path) => !exists(path))
   );
   assert.deepEqual(wrong, []);
@@ -177,7 +177,9 @@ Deno.test("every command and option that a document names exists", () => {
 
 /** The text of all messages, with literals that are joined over several lines in one piece. */
 function sources(): string {
-  const files = ["src", "npm"].flatMap((folder) => filesBelow(folder)).concat("install.sh");
+  const files = ["src", "npm", "packaging"].flatMap((folder) => filesBelow(folder)).concat(
+    "install.sh",
+  );
   return files.map(read).join("\n").replace(/["`] \+\s*["`]/g, "").replace(/\s+/g, " ");
 }
 

@@ -1,0 +1,68 @@
+# shellcheck shell=sh disable=SC2034
+# Functions of the packages' scripts. packaging/build.sh puts them into each script, after those of npm/.
+
+BIN=/usr/bin LIB=/usr/lib/nspawn-runner
+OTHER=/usr/local/bin/nspawn-runner
+RUNTIME=/run/nspawn-runner
+unset NSPAWN_RUNNER_CONFIG
+
+say() {
+  printf 'nspawn-runner: %s\n' "$*"
+}
+
+# Keeps another program of that name, such as the Python original.
+keep_other_program() {
+  [ -e "$BIN/nspawn-runner" ] || return 0
+  cp -a "$BIN/nspawn-runner" "$BIN/nspawn-runner.before"
+  say "Kept the existing program as $BIN/nspawn-runner.before"
+}
+
+# Prepares the program for its first call.
+compile_program() {
+  [ -e "$LIB/deno" ] || return 0
+  BUILD=$(mktemp -d) LOG=$BUILD/log
+  fill_code_cache
+  rm -rf "$BUILD"
+}
+
+# Creates the folder of definitions and, on a new host, a configuration.
+create_configuration() {
+  mkdir -p /etc/nspawn-runner
+  if [ -e "$OTHER" ]; then
+    say "$OTHER is another installation, and comes first in PATH. See /usr/share/doc/nspawn-runner/docs/upgrade.md"
+  elif is_new_host; then
+    write_configuration "$BIN/nspawn-runner"
+  fi
+}
+
+# Prints the machines of jobs that run now.
+machines() {
+  find "$RUNTIME" -name '*.lease' -printf '%f ' 2>/dev/null | sed 's/\.lease / /g' || :
+}
+
+# Names what will miss the program.
+warn_before_removal() {
+  running=$(machines)
+  [ -z "$running" ] || say "the jobs of these machines will fail, and the machines run until their deadline: $running"
+  ! grep -qs "\"$BIN/nspawn-runner\"" /etc/gitlab-runner/config.toml ||
+    say "/etc/gitlab-runner/config.toml still calls $BIN/nspawn-runner: remove that runner, or jobs fail"
+}
+
+# Removes what the program made below /run, unless machines use it.
+remove_runtime_files() {
+  running=$(machines)
+  if [ -n "$running" ]; then
+    say "$RUNTIME stays until the host is booted again: machines of jobs still run"
+    return 0
+  fi
+  rm -rf --one-file-system "$RUNTIME" /run/nspawn-runner-install.lock
+  rm -f /run/systemd/resolved.conf.d/nspawn-runner-*.conf
+}
+
+# Names the folders that stay: $@.
+name_what_stays() {
+  for folder in "$@"; do
+    [ -z "$(ls -A "$folder" 2>/dev/null)" ] ||
+      say "$folder stays. To remove it: rm -rf --one-file-system $folder"
+  done
+}
