@@ -104,6 +104,8 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
     }
     return { code: 0, signal: null, stdout: "", stderr: "", ...await options.answer?.(argv) };
   };
+  // A wait that polls often would take longer than the time that it is about.
+  const LEAST_NAP = 100;
   // Processes that a test starts may end meanwhile. Timers end in the order in which they began.
   const pass = (ms: number) => {
     now += ms;
@@ -132,7 +134,7 @@ export function recordingHost(options: RecordingOptions = {}): Recording {
       monotonic: () => now,
       sleep: pass,
       after: () => () => {}, // a test that needs it brings its own
-      nap: pass,
+      nap: (ms) => pass(Math.max(ms, LEAST_NAP)),
     },
     signals: {
       on(signals, handler) {

@@ -88,7 +88,10 @@ echo 0 >"/proc/sys/net/ipv4/conf/$link/route_localnet"
   exit 1
 }
 printf '%s\\n' "$outside" | ip -batch - || exit
-printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" ip -batch -
+# Images rely on ports below 1024 that are free for all users, as in Docker.
+# shellcheck disable=SC2016 # the shell in the machine's namespace expands it
+printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" \\
+  sh -c 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start; exec ip -batch -'
 `;
 
 /**

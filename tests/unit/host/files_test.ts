@@ -14,21 +14,20 @@ for (const name of ["replace", "replaceVolatile"] as const) {
       await files[name](path, texts[0]!);
       assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
       let replacing = true;
+      let reads = 0;
       const writer = (async () => {
-        for (let n = 1; n <= 20; n++) {
+        for (let n = 1; n <= 20 || reads < 2; n++) {
           await files[name](path, texts[n % 2]!);
           await Deno.lstat(path); // lets the reader go on
         }
         replacing = false;
       })();
-      let reads = 0;
       while (replacing) {
         const text = await Deno.readTextFile(path);
         assert.ok(texts.includes(text), `${text.length}`);
         reads++;
       }
       await writer;
-      assert.ok(reads > 1);
       assert.deepEqual(await files.list(folder), ["file"]);
     });
   });

@@ -9,7 +9,7 @@ import {
 } from "../../../../src/machines/network/veth.ts";
 import type { Host } from "../../../../src/host/host.ts";
 import { recordingHost } from "../../recording_host.ts";
-import { ip, withNetworks } from "./namespaces.ts";
+import { inNetworkOf, ip, withNetworks } from "./namespaces.ts";
 
 Deno.test("vethFor() has IPv6 addresses only where the host has a route for IPv6", () => {
   const four = vethFor("10.231.0.0/19", 3, false);
@@ -64,6 +64,12 @@ Deno.test("connectWhileStarting() ends with a failed start, and throws its failu
 
 const OWN = connection({}, 20);
 
+/** Returns the first port that needs no privilege. */
+async function lowestPort(network: string): Promise<string> {
+  const path = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+  return (await inNetworkOf(network, "cat", path)).stdout.trim();
+}
+
 const both = "connectWhileStarting() gives both ends their addresses once the machine has a PID 1";
 Deno.test(both, async () => {
   await withNetworks(both, 1, async (own, outside, [inside = ""]) => {
@@ -84,6 +90,8 @@ Deno.test(both, async () => {
       / 10\.231\.0\.5 peer 10\.231\.0\.1\/32 /,
     );
     assert.match(await ip(inside, "route"), /^default via 10\.231\.0\.1 dev eth0/m);
+    assert.equal(await lowestPort(inside), "0", "each user may use port 80");
+    assert.notEqual(await lowestPort(outside), "0");
   });
 });
 

@@ -441,7 +441,7 @@ Deno.test("systemd.kill() waits until no process of the machine is left, but not
   };
   const slow = { ...host, files: { ...host.files, read } };
   assert.equal(await (await systemd.kill(slow, KILLED, ["finish"]))!(), true);
-  assert.ok(host.clock.now() - began < 100);
+  assert.ok(host.clock.now() - began < 1000);
   assert.ok(files.has(UNIT));
   assert.equal(await ended!(), true);
 });
