@@ -1,6 +1,7 @@
 /** Explanations in the log of a job that a limit stopped. */
 
 import assert from "node:assert/strict";
+import { CHROOT } from "../hosts/site.ts";
 import { onVm } from "./site.ts";
 
 const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
@@ -52,3 +53,25 @@ for (const boot of [true, false]) {
     });
   });
 }
+
+onVm(
+  "a failed script's log names a service that ran out of memory, and one that was killed",
+  async (site) => {
+    const service = `[[services]]\nname = "${CHROOT}"\nalias = "hog"\n`;
+    await site.define(`boot = true\n${service}[limits]\nmemory_max = "600M"\n`);
+    await site.withMachine(async (id) => {
+      const inService = (stdin: string) => site.call(["shell", `${id}/hog`], { stdin });
+      await inService(`${TAKE_500_MIB}\n`);
+      const killed = await site.runScript(id, "exit 4\n");
+      assert.equal(killed.code, 4, killed.stderr);
+      assert.match(
+        killed.stderr,
+        /^nspawn-runner: service \S+ \(hog\) ran out of memory: \d+ process(?:es)? killed at 300 MiB\. .*service_limits\.memory_max$/m,
+      );
+      await inService(HOLD_500_MIB);
+      const gone = await site.runScript(id, "exit 5\n");
+      assert.equal(gone.code, 5, gone.stderr);
+      assert.match(gone.stderr, /^nspawn-runner: service \S+ \(hog\) has ended: out of memory\. /m);
+    });
+  },
+);

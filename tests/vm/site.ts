@@ -1,7 +1,7 @@
 /** The program in a virtual machine, which all tests share. */
 
 import assert from "node:assert/strict";
-import type { Result } from "../hosts/command.ts";
+import type { Options, Result } from "../hosts/command.ts";
 import { type Installed, installed } from "../hosts/installed.ts";
 import { until } from "../hosts/init_process.ts";
 import { CHROOT, newJob } from "../hosts/site.ts";
@@ -13,7 +13,7 @@ import { up, type VirtualMachine } from "./machine.ts";
 export interface VmSite {
   readonly vm: VirtualMachine;
   /** Runs the program. */
-  call(words: readonly string[]): Promise<Result>;
+  call(words: readonly string[], options?: Options): Promise<Result>;
   /** Runs a shell script on the host, which must succeed; returns its stdout. */
   host(script: string): Promise<string>;
   /** Writes the chroot's definition. */
@@ -56,7 +56,8 @@ async function open(): Promise<VmSite> {
 }
 
 function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
-  const call = (words: readonly string[]) => vm.exec([program, ...words]);
+  const call = (words: readonly string[], options?: Options) =>
+    vm.exec([program, ...words], options);
   const host = async (script: string) => {
     const done = await vm.exec(["sh", "-e"], { stdin: script });
     assert.equal(done.code, 0, `${script}\n${done.stderr}`);
