@@ -266,6 +266,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/history.ts"),
   },
   {
+    name: "top",
+    summary: "Show what the machines of jobs use now",
+    description:
+      "Prints CPU, memory, tasks and bytes written to disk of each machine, the busiest one first. On a terminal the table is renewed every two seconds until a key is pressed; the CPU is then that of these seconds, in percent of one processor, and otherwise the time since the start.",
+    example: "nspawn-runner top",
+    positionals: [],
+    options: [{ name: "json", help: "Print JSON, once" }],
+    needsRoot: true,
+    load: () => import("../commands/top.ts"),
+  },
+  {
     name: "shell",
     summary: "Open a shell in the machine of a job",
     description:

@@ -216,6 +216,8 @@ export interface Terminal {
   isAtLineStart(): boolean;
   /** Returns whether a stream is a terminal. */
   is(stream: "stdin" | "stdout" | "stderr"): boolean;
+  /** Waits until a key is pressed on the terminal of stdin, which does not show it, or until aborted. */
+  key(interrupt: AbortSignal): Promise<void>;
   /** Asks on stderr and waits for a line on stdin; null at the end of stdin, or when aborted. */
   ask(question: string, interrupt: AbortSignal): Promise<string | null>;
 }

@@ -1,10 +1,12 @@
 /** The record of each job: what it tells, that there is one, and that kills and many writers break none. */
 
 import assert from "node:assert/strict";
+import { quoteAll } from "../../src/text/quote.ts";
 import type { JobRecord } from "../../src/history/record.ts";
 import { timed } from "../hosts/command.ts";
-import { onEachHost } from "../hosts/shared.ts";
+import { onEachHost, onEachMachine } from "../hosts/shared.ts";
 import { CHROOT, newJob, type Site } from "../hosts/site.ts";
+import { onTerminal } from "../hosts/terminal.ts";
 import { linkChroot, withStore } from "../integration/store.ts";
 import { attempt, BUILD_FAILURE } from "./runner.ts";
 import { assertDone, assertFailed, begin, leasesOf, planOf, withAttempt } from "./stages.ts";
@@ -118,4 +120,14 @@ onOwnStore("ten jobs that end at once have ten whole records", async (own) => {
     records.map(({ job, outcome }) => `${job} ${outcome}`).sort(),
     plans.map(({ id }) => `${id} refused`).sort(),
   );
+});
+
+onEachMachine("top shows a machine, on a terminal until a key is pressed", async (site, id) => {
+  const [entry] = JSON.parse((await site.call(["top", "--json"])).stdout);
+  assert.deepEqual([entry.id, entry.state], [id, "running"]);
+  if (site.host.kind === "systemd") assert.ok(entry.cpu > 0, JSON.stringify(entry));
+  const shown = await onTerminal(site, quoteAll(site.words(["top"])), [["Any key ends this", "x"]]);
+  assert.equal(shown.code, 0, shown.stdout + shown.stderr);
+  assert.match(shown.stdout, new RegExp(`${id} +- +${CHROOT} +running `));
+  assert.ok(!shown.stdout.includes("x\r"), "the key is not shown");
 });

@@ -200,6 +200,8 @@ function captured(written: { out: string; err: string }, options: RecordingOptio
       write(stream === "stdout" ? "out" : "err", await Deno.readTextFile(pipe));
       onOutput();
     },
+    key: (interrupt) =>
+      new Promise((resolve) => interrupt.addEventListener("abort", () => resolve())),
     ask(question) {
       written.err += question;
       return Promise.resolve(options.reply ?? null);

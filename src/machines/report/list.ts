@@ -4,7 +4,7 @@ import type { Host } from "../../host/host.ts";
 import { type Lease, listLeases } from "../record/lease.ts";
 import { jobMachineOf, shownId } from "../record/shown_id.ts";
 import { isRunning } from "../supervisor/choose.ts";
-import { readUsage } from "./usage.ts";
+import { readAllUsage, type Usage } from "./usage.ts";
 
 /** One machine, as `list` shows it. */
 export interface MachineEntry {
@@ -13,6 +13,8 @@ export interface MachineEntry {
   readonly machine: string;
   /** The job's id on its server. */
   readonly job: string;
+  /** The path of the job's project; null where it is not known. */
+  readonly project: string | null;
   /** The names by which the job reaches a service; none for the machine of the job itself. */
   readonly aliases: readonly string[];
   /** The chroot or the image that it started from. */
@@ -21,8 +23,14 @@ export interface MachineEntry {
   readonly state: "preparing" | "running" | "ended" | "held";
   /** Seconds since it was reserved. */
   readonly age: number;
-  /** Bytes; null where the kernel does not count them. */
+  /** Bytes; null, as the counters below, where the kernel does not count them. */
   readonly memory: number | null;
+  /** Microseconds of CPU time. */
+  readonly cpu: number | null;
+  /** Processes and threads. */
+  readonly tasks: number | null;
+  /** Bytes written to disks. */
+  readonly written: number | null;
   readonly storage: string;
   readonly deadline: string;
 }
@@ -36,21 +44,33 @@ export async function listMachines(host: Host, store: string): Promise<MachineEn
     for (const lease of own) services.delete(lease);
     return [job, ...own];
   });
-  return await Promise.all([...sorted, ...services].map((lease) => machineEntry(host, lease)));
+  const all = [...sorted, ...services];
+  const states = await Promise.all(all.map((lease) => stateOf(host, lease)));
+  const usages = await readAllUsage(host, all.filter((_, index) => states[index] === "running"));
+  return all.map((lease, index) =>
+    machineEntry(host, lease, states[index]!, usages.get(lease.machine))
+  );
 }
 
-async function machineEntry(host: Host, lease: Lease): Promise<MachineEntry> {
-  const state = await stateOf(host, lease);
-  const { memory } = state === "running" ? await readUsage(host, lease) : { memory: null };
+function machineEntry(
+  host: Host,
+  lease: Lease,
+  state: MachineEntry["state"],
+  usage: Usage | undefined,
+): MachineEntry {
   return {
     id: shownId(lease),
     machine: lease.machine,
     job: lease.job,
+    project: lease.description?.project ?? null,
     aliases: lease.service?.aliases ?? [],
     image: lease.service?.image ?? lease.chroot.name,
     state,
     age: Math.max(0, Math.round((host.clock.now() - Date.parse(lease.created)) / 1000)),
-    memory,
+    memory: usage?.memory ?? null,
+    cpu: usage?.cpu ?? null,
+    tasks: usage?.tasks ?? null,
+    written: usage?.ioWritten ?? null,
     storage: lease.storage,
     deadline: lease.held ?? lease.deadline,
   };

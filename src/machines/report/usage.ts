@@ -4,6 +4,7 @@ import type { Host } from "../../host/host.ts";
 import { DF, parseDiskSpace } from "../../linux/disk.ts";
 import { unitOf } from "../supervisor/unit.ts";
 import type { Lease } from "../record/lease.ts";
+import type { MachineName } from "../record/name.ts";
 import { machinePaths } from "../record/paths.ts";
 
 /** Counters of a machine; null where the kernel keeps none, as without the controller of the cgroup. */
@@ -22,6 +23,8 @@ export interface Usage {
   readonly memoryStalled: number | null;
   /** Processes killed for their memory. */
   readonly oomKills: number | null;
+  /** Processes and threads now. */
+  readonly tasks: number | null;
   /** The limit of processes and threads; also null where there is no limit. */
   readonly tasksMax: number | null;
   /** Processes refused by that limit. */
@@ -59,6 +62,7 @@ const CGROUP_FILES = [
   "memory.high",
   "memory.pressure",
   "memory.events",
+  "pids.current",
   "pids.max",
   "pids.events",
   "pids.peak",
@@ -82,6 +86,25 @@ export async function readUsage(host: Host, lease: Lease): Promise<Usage> {
     ...files,
   ]);
   return parseUsage(stdout);
+}
+
+/** Reads the counters of several machines, by one process; without those of disks. */
+export async function readAllUsage(
+  host: Host,
+  leases: readonly Lease[],
+): Promise<Map<MachineName, Usage>> {
+  const cgroups = new Map(leases.map((lease) => [lease.machine, cgroupOf(lease)]));
+  const files = [...cgroups.values()].filter((cgroup) => cgroup !== null)
+    .flatMap((cgroup) => CGROUP_FILES.map((file) => `${cgroup}/${file}`));
+  const argv = ["grep", "-s", "--with-filename", "", "--", ...files] as const;
+  const { stdout } = files.length === 0 ? { stdout: "" } : await host.processes.capture([...argv]);
+  const texts = new Map<string, string>();
+  for (const [, cgroup, file, line] of stdout.matchAll(/^(.*)\/([^/:]*):(.*)$/gm)) {
+    texts.set(cgroup!, `${texts.get(cgroup!) ?? ""}${file} ${line}\n`);
+  }
+  return new Map(
+    [...cgroups].map(([machine, cgroup]) => [machine, parseUsage(texts.get(cgroup ?? "") ?? "")]),
+  );
 }
 
 /**
@@ -108,6 +131,7 @@ export function parseUsage(text: string): Usage {
     slowedDown: find("memory\\.events high (\\d+)"),
     memoryStalled: find("memory\\.pressure full .*total=(\\d+)"),
     oomKills: find("memory\\.events oom_kill (\\d+)"),
+    tasks: find("pids\\.current (\\d+)"),
     tasksMax: find("pids\\.max (\\d+)"),
     tasksRefused: find("pids\\.events max (\\d+)"),
     tasksPeak: find("pids\\.peak (\\d+)"),

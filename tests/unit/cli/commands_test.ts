@@ -31,6 +31,7 @@ Deno.test("COMMANDS has all commands", () => {
     "shell",
     "simulate",
     "toml",
+    "top",
   ]);
 });
 

@@ -13,8 +13,8 @@ Deno.test("listMachines() tells preparing, running, ended and held machines apar
     const { host } = standaloneHost(
       folder,
       (argv) =>
-        argv[0] === "sh"
-          ? { stdout: "memory.current 1048576\n" }
+        argv[0] === "grep"
+          ? { stdout: "/cg/memory.current:1048576\n/cg/pids.current:7\n/other/cpu.stat:x 1\n" }
           : answerCat(argv, { ...HOST_FILES, ...processFiles(INIT) }),
     );
     const own = { boot: "boot-1", supervisor: "standalone", cgroups: ["/cg"] } as const;
@@ -29,11 +29,11 @@ Deno.test("listMachines() tells preparing, running, ended and held machines apar
       await writeLease(host, leaseOf(folder, `${index + 1}`, { ...own, ...change }));
     }
     const entries = await listMachines(host, folder);
-    assert.deepEqual(entries.map(({ id, state, memory }) => [id, state, memory]), [
-      ["1", "preparing", null],
-      ["2", "running", 1_048_576],
-      ["3", "ended", null],
-      ["4", "held", null],
+    assert.deepEqual(entries.map(({ id, state, memory, tasks }) => [id, state, memory, tasks]), [
+      ["1", "preparing", null, null],
+      ["2", "running", 1_048_576, 7],
+      ["3", "ended", null, null],
+      ["4", "held", null, null],
     ]);
     assert.deepEqual([entries[0]!.image, entries[0]!.age], ["bookworm", 0]);
     assert.equal(entries[0]!.deadline, "2030-01-02T00:00:00.000Z");

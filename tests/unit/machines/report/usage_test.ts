@@ -24,6 +24,7 @@ memory.events high 31
 memory.events oom 7
 memory.events oom_kill 2
 memory.events oom_group_kill 0
+pids.current 3
 pids.max 60
 pids.events max 5
 pids.peak 42
@@ -51,6 +52,7 @@ Deno.test("parseUsage() reads what the kernel counts, and null for the rest", ()
     slowedDown: 31,
     memoryStalled: 2000000,
     oomKills: 2,
+    tasks: 3,
     tasksMax: 60,
     tasksRefused: 5,
     tasksPeak: 42,
