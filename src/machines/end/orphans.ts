@@ -159,7 +159,7 @@ async function isInUse(
 }
 
 function withoutEnding(entry: string): string {
-  return entry.replace(/\.(?:log|lease|lock|failures|notes|json)$/, "");
+  return entry.replace(/\.(?:log|lease|lock|stage|failures|notes|json)$/, "");
 }
 
 /**

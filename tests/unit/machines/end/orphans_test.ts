@@ -6,6 +6,8 @@ import type { KernelFacts } from "../../../../src/linux/proc.ts";
 import { findOrphans, moveOrphanAside, type Orphan } from "../../../../src/machines/end/orphans.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { machineName } from "../../../../src/machines/record/name.ts";
+import { machinePaths } from "../../../../src/machines/record/paths.ts";
+import { RUNTIME_FOLDER } from "../../../../src/runtime_folder.ts";
 import { inFolder, type Recording } from "../../recording_host.ts";
 import { statOf } from "../fake_kernel.ts";
 import { leaseOf } from "../fixture.ts";
@@ -113,6 +115,21 @@ Deno.test(
     const real = (path: string) => host.files.real(path.startsWith("/run/") ? folder + path : path);
     const files = { ...host.files, real };
     const orphans = await findOrphans({ ...host, files }, store, FACTS);
+    assert.deepEqual(orphans.map(({ machine }) => machine), ["run-8"]);
+  }),
+);
+
+Deno.test(
+  "findOrphans() finds no machine in any file of one that has a lease, such as the lock of its stage",
+  onHost(async ({ host }, store) => {
+    const lease = leaseOf(store, "1");
+    await writeLease(host, lease);
+    const { stage, ...paths } = machinePaths(store, lease.machine);
+    await host.files.makeDirectory(stage);
+    const files = Object.values(paths).filter((path) => path.startsWith(`${RUNTIME_FOLDER}/`));
+    assert.ok(files.includes(paths.stageLock));
+    for (const path of files) await host.files.write(path, "");
+    const orphans = await findOrphans(host, store, FACTS);
     assert.deepEqual(orphans.map(({ machine }) => machine), ["run-8"]);
   }),
 );
