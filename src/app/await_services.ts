@@ -86,12 +86,15 @@ async function report(
     : `it was not ready within ${timeout / 1000} s`;
   if (result.kind === "late") await noteLate(host, machinePaths(plan.store, plan.name));
   const text = `Service ${name} is not ready: ${reason}${output}`;
-  if (isRequired) throw refused(text, "The job needs its services: services_required");
+  if (isRequired) throw refused(text, REQUIRED_HINT);
   host.log.warn(text);
 }
 
 const START_HINT =
   "Correct entrypoint: and command: of the service in the job, or name another image";
+
+const REQUIRED_HINT =
+  "The job fails by services_required = true in the configuration, or by its own NSPAWN_SERVICES_REQUIRED";
 
 async function outputOf(host: Host, paths: MachinePaths): Promise<string> {
   const lines = await lastOutput(host, paths, MAX_LINES);

@@ -19,9 +19,14 @@ interface Sample {
   readonly script: readonly string[];
 }
 
+/** Returns the page of services. */
+function readPage(): Promise<string> {
+  return Deno.readTextFile(new URL("../../docs/services.md", import.meta.url));
+}
+
 /** Returns the job of the page of services; what its before_script installs is in the tests' image already. */
 async function sampleOfDocuments(): Promise<Sample> {
-  const page = await Deno.readTextFile(new URL("../../docs/services.md", import.meta.url));
+  const page = await readPage();
   const [block] = page.match(/^ {4,}test:\n(?: {4,}.*\n|\n)+/m) ?? [];
   assert.ok(block, "the page has a sample");
   return (parse(block) as { test: Sample }).test;
@@ -57,6 +62,19 @@ withServices(
       });
     };
     await Promise.all([play(), play()]);
+  },
+);
+
+withServices(
+  "the documents' call of simulate works as typed",
+  ["redis", "client"],
+  {},
+  async (own) => {
+    const [, words] = (await readPage()).match(/^ {4}nspawn-runner (simulate .*--service.*)$/m) ??
+      [];
+    assert.ok(words, "the page has a call");
+    const done = await own.host.exec(["sh", "-c", `"$@" ${words}`, "sh", ...own.words([])]);
+    assert.equal(done.code, 0, done.stderr);
   },
 );
 

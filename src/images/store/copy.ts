@@ -226,7 +226,7 @@ export async function waitForPull(
 ): Promise<Lock> {
   const free = await host.files.lock(path);
   if (free !== null) return free;
-  host.log.info(`Waiting for image ${written}, which another job pulls`);
+  host.log.info(`Waiting for image ${written}, which is being pulled`);
   const wait = { interval: LOCK_INTERVAL, signal: interrupt };
   const lock = await until(host, wait, () => host.files.lock(path));
   if (lock !== null) return lock;
