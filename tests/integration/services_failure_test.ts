@@ -1,8 +1,18 @@
 /** What the log of a failed job tells of its services. */
 
 import assert from "node:assert/strict";
-import { assertDone, assertFailed, begin, leasesOf, withAttempt } from "../conformance/stages.ts";
+import {
+  assertDone,
+  assertFailed,
+  begin,
+  leasesOf,
+  planOf,
+  withAttempt,
+} from "../conformance/stages.ts";
+import { onEachHost } from "../hosts/shared.ts";
+import { CHROOT } from "../hosts/site.ts";
 import { imageIn, planOfPulled, withImages } from "./images.ts";
+import { define, linkChroot, withStore } from "./store.ts";
 
 const NAMES = "mkdir etc && echo hosts: files dns >etc/nsswitch.conf";
 
@@ -34,5 +44,26 @@ withImages(failed, { wait_for_services_timeout: 1 }, async (site, registry) => {
       '(late) was not ready in time: "still loading"',
       "(killed) has ended, and wrote nothing",
     ]);
+  });
+});
+
+onEachHost("a failed script names the failed units of a service that boots", async (site) => {
+  await withStore(site, {}, async (own) => {
+    await linkChroot(own, site);
+    const service = `[[services]]\nname = "${CHROOT}"\nalias = "db"\n`;
+    await define(own, CHROOT, `suite = "bookworm"\nboot = true\n${service}`);
+    await withAttempt(own, planOf(CHROOT), async (job) => {
+      await begin(job);
+      const [lease] = await leasesOf(own);
+      const id = lease!.machine.replace("run-", "");
+      const stdin = "systemd-run --quiet --unit=broken --wait false\n";
+      await own.call(["shell", `${id}/db`], { stdin });
+      const failed = await job.run("step_script", "exit 7");
+      assertFailed(failed, 7);
+      assert.match(
+        failed.stderr,
+        /^nspawn-runner: service \S+ \(db\) has failed units: .*broken\.service/m,
+      );
+    });
   });
 });
