@@ -17,9 +17,12 @@ keep_other_program() {
   say "Kept the existing program as $BIN/nspawn-runner.before"
 }
 
-# Prepares the program for its first call.
+# Prepares the script form of the program for its first call.
 compile_program() {
-  [ -e "$LIB/deno" ] || return 0
+  if [ ! -e "$LIB/deno" ]; then
+    rm -rf "$LIB/cache"
+    return 0
+  fi
   BUILD=$(mktemp -d) LOG=$BUILD/log
   fill_code_cache
   rm -rf "$BUILD"

@@ -200,6 +200,17 @@ Deno.test(CHECKS, async () => {
     .filter((path) => !/\/(?:lintian\/.*|copyright|changelog\.gz)$/.test(path))
     .map((path) => path.replace("/vendor-completions/", "/site-functions/"));
   assert.deepEqual(others.filter((path) => !own.includes(path)), []);
+  const depends = await run(["dpkg-deb", "--field", made.debs[0], "Depends"]);
+  assert.match(
+    depends.stdout,
+    /, systemd-container, mount, git, e2fsprogs, nftables, iproute2, mmdeb/,
+  );
+  const requires = await run(["rpm", "-qp", "--requires", made.rpm]);
+  for (
+    const name of ["systemd-container", "util-linux", "git", "e2fsprogs", "nftables", "iproute"]
+  ) {
+    assert.match(requires.stdout, new RegExp(`^${name}$`, "m"));
+  }
   const scripts = await run(["rpm", "-qp", "--scripts", made.rpm]);
   for (const name of ["preinstall", "postinstall", "preuninstall", "postuninstall"]) {
     assert.match(scripts.stdout, new RegExp(`^${name} scriptlet `, "m"));
