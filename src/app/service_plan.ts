@@ -22,7 +22,7 @@ import {
   refuseStrangersBoot,
 } from "./machine_plan.ts";
 import { findPulledImage, treeOf } from "./pulled_image.ts";
-import type { ServiceRequest } from "./service_requests.ts";
+import { asServiceFailure, type ServiceRequest } from "./service_requests.ts";
 
 /** A service that is to be started. */
 export interface PlannedService {
@@ -62,15 +62,12 @@ export async function planService(
   const { tree, settings } = meant.kind === "chroot"
     ? planChroot(host, config, meant.chroot, service, environment)
     : {
-      tree: await findPulledImage(
-        host,
-        config,
-        meant.request,
-        request.interrupt,
-        (asked, image) => ({
+      tree: await asServiceFailure(
+        service.name,
+        findPulledImage(host, config, meant.request, request.interrupt, (asked, image) => ({
           ...treeOf(asked, image),
           program: programOf(service, asked.entrypoint, image.config, environment),
-        }),
+        })),
       ),
       settings: { ...settingsFor(config), boot: false },
     };

@@ -36,7 +36,7 @@ export async function requestServices(
   const requests: ServiceRequest[] = [];
   for (const named of namedServices(config, job, own)) {
     const { name, options } = named.service;
-    const meant = await ofService(name, resolveJobImage(host, config, job, name, options));
+    const meant = await asServiceFailure(name, resolveJobImage(host, config, job, name, options));
     requests.push({ ...named, meant });
   }
   return requests;
@@ -54,7 +54,7 @@ export async function checkServices(
   own: Own | null,
 ): Promise<void> {
   for (const { service: { name, options } } of namedServices(config, job, own)) {
-    await ofService(name, checkJobImage(host, config, job, name, options));
+    await asServiceFailure(name, checkJobImage(host, config, job, name, options));
   }
 }
 
@@ -71,7 +71,7 @@ function namedServices(
 }
 
 /** A failure of an image does not say that it is a service's. */
-async function ofService<T>(name: string, answer: Promise<T>): Promise<T> {
+export async function asServiceFailure<T>(name: string, answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {

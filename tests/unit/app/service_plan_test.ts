@@ -212,3 +212,16 @@ test("planService() refuses to boot a stranger's systemd where it would be root 
     message: /^Cannot boot docker:y: its systemd would be root of the host/,
   });
 });
+
+Deno.test("planService() says that an image that cannot be used is a service's", async () => {
+  await withImages(async ({ host, config: { store } }) => {
+    const read = () => Promise.resolve(`store = "${store}"\n`);
+    const config = await loadConfig({ ...host, files: { ...host.files, read } }, "/config.toml");
+    const request = requestFor("registry.example/db:1", { policies: ["never"] });
+    const meant = { kind: "pulled", request } as const;
+    await assert.rejects(planned(host, config, serviceOf(), meant), {
+      kind: "refused",
+      message: /^Cannot start service "db": cannot use image registry\.example\/db:1: /,
+    });
+  });
+});
