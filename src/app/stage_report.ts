@@ -4,6 +4,7 @@ import type { Ending } from "../ending.ts";
 import { isUserScript } from "../gitlab/stages.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/record/lease.ts";
+import type { ServiceTrouble } from "../machines/report/explain_services.ts";
 
 /** A stage whose script failed. */
 export interface StageContext {
@@ -34,8 +35,9 @@ export async function reportFailure(
   const explanation = await explainFailure(host, lease, ending, began, cancelled);
   const { ending: known, lines: own, before, ...counters } = explanation;
   const ofServices = lease.services.length === 0 ? [] : await explainServices(host, lease);
-  const lines = [...own, ...ofServices];
-  for (const line of lines) host.log.warn(`nspawn-runner: ${line}`);
+  for (const line of own) host.log.warn(`nspawn-runner: ${line}`);
+  for (const { line, quote } of ofServices) host.log.warn(`nspawn-runner: ${line}${quote}`);
+  const lines = [...own, ...ofServices.map(({ line }) => line)];
   if (known.kind === "lost") return { ending: known, lines }; // no failure of the script
   const isOwn = before.own || (isUserScript(stage) && !cancelled);
   await noteFailure(host, lease, { ...counters, own: isOwn }, before);
@@ -43,7 +45,7 @@ export async function reportFailure(
 }
 
 /** Most jobs have no services, and pay for no import. */
-async function explainServices(host: Host, lease: Lease): Promise<string[]> {
+async function explainServices(host: Host, lease: Lease): Promise<ServiceTrouble[]> {
   const { explainServices } = await import("../machines/report/explain_services.ts");
   return await explainServices(host, lease);
 }

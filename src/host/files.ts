@@ -74,13 +74,25 @@ function append(path: string, text: string, mode?: number): void {
   unlessMissing(() => Deno.writeTextFileSync(path, text, { append: true, ...options }));
 }
 
+/** The new files that this process writes at this moment. */
+const unfinished = new Set<string>();
+
+/** Returns the path of a new file; the process may replace a file several times at once. */
+function newFileFor(path: string): string {
+  const first = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
+  let newFile = first;
+  for (let number = 2; unfinished.has(newFile); number++) newFile = `${first}-${number}`;
+  unfinished.add(newFile);
+  return newFile;
+}
+
 async function replace(
   path: string,
   text: string,
   sync: (file: Deno.FsFile) => Promise<void> | void,
   mode = 0o600,
 ): Promise<void> {
-  const newFile = join(dirname(path), `.${basename(path)}.${Deno.pid}`);
+  const newFile = newFileFor(path);
   try {
     using file = writtenFile(newFile, text, mode);
     await sync(file);
@@ -88,6 +100,8 @@ async function replace(
   } catch (error) {
     await now(() => remove(newFile));
     throw error;
+  } finally {
+    unfinished.delete(newFile);
   }
 }
 

@@ -13,30 +13,40 @@ import { isRunning, supervisorOf } from "../supervisor/choose.ts";
 import { limitOf, times } from "./explain.ts";
 import { readUsage } from "./usage.ts";
 
-/** Returns one line for each service of a job that ended, was not ready in time, or lost processes for lack of memory. */
-export async function explainServices(host: Host, job: Lease): Promise<string[]> {
-  const lines = await Promise.all(
+/** What is wrong with a service. */
+export interface ServiceTrouble {
+  readonly line: string;
+  /** What its program said last, which may be a secret of the job. */
+  readonly quote: string;
+}
+
+/** Returns each service of a job that ended, was not ready in time, or lost processes for lack of memory. */
+export async function explainServices(host: Host, job: Lease): Promise<ServiceTrouble[]> {
+  const troubles = await Promise.all(
     job.services.map((service) => explainService(host, job, service)),
   );
-  return lines.filter((line) => line !== null).map(printable);
+  return troubles.filter((one) => one !== null)
+    .map(({ line, quote }) => ({ line: printable(line), quote: printable(quote) }));
 }
 
 async function explainService(
   host: Host,
   { store }: Lease,
   { machine, aliases }: JobService,
-): Promise<string | null> {
+): Promise<ServiceTrouble | null> {
   const lease = await readLease(host, store, machine);
   const image = lease?.service?.image;
-  if (lease === null || image === undefined) return `service ${aliases.at(-1)} is gone`;
-  const reason = await isRunning(host, lease)
+  if (lease === null || image === undefined) {
+    return { line: `service ${aliases.at(-1)} is gone`, quote: "" };
+  }
+  const trouble = await isRunning(host, lease)
     ? await troubleOf(host, lease)
     : await endOf(host, lease);
-  return reason && `service ${serviceTitle(image, aliases)} ${reason}`;
+  return trouble && { ...trouble, line: `service ${serviceTitle(image, aliases)} ${trouble.line}` };
 }
 
 /** A program of a service ends its machine with itself. */
-async function endOf(host: Host, lease: Lease): Promise<string> {
+async function endOf(host: Host, lease: Lease): Promise<ServiceTrouble> {
   const { code } = await stateOf(host, lease);
   const end = code === null ? "has ended" : `ended with ${code}`;
   // The counters of its memory ended with the machine.
@@ -45,20 +55,23 @@ async function endOf(host: Host, lease: Lease): Promise<string> {
     lease,
     Date.parse(lease.created),
   );
-  return isOutOfMemory ? `${end}: out of memory. ${RAISE_MEMORY}` : end + await said(host, lease);
+  return isOutOfMemory
+    ? { line: `${end}: out of memory. ${RAISE_MEMORY}`, quote: "" }
+    : { line: end, quote: await said(host, lease) };
 }
 
 /** Returns what is wrong with a service that runs; null where nothing is. */
-async function troubleOf(host: Host, lease: Lease): Promise<string | null> {
+async function troubleOf(host: Host, lease: Lease): Promise<ServiceTrouble | null> {
   const { oomKills, ...usage } = await readUsage(host, lease);
   if (oomKills) {
     const killed = times(oomKills, "process");
-    return `ran out of memory: ${killed} killed at ${limitOf(usage)}. ${RAISE_MEMORY}`;
+    const line = `ran out of memory: ${killed} killed at ${limitOf(usage)}. ${RAISE_MEMORY}`;
+    return { line, quote: "" };
   }
   if (lease.booted) return await failedUnits(host, lease);
   const { store, machine } = lease;
   const isLate = await wasLate(host, machinePaths(store, machine));
-  return isLate ? `was not ready in time${await said(host, lease)}` : null;
+  return isLate ? { line: "was not ready in time", quote: await said(host, lease) } : null;
 }
 
 const RAISE_MEMORY = "The administrator can raise service_limits.memory_max";
@@ -73,7 +86,7 @@ async function said(host: Host, { store, machine, service }: Lease): Promise<str
   return words === null ? ", and wrote nothing" : `: "${words}"`;
 }
 
-async function failedUnits(host: Host, lease: Lease): Promise<string | null> {
+async function failedUnits(host: Host, lease: Lease): Promise<ServiceTrouble | null> {
   const argv = questionArgv(
     { lease, leader: lease.leader! },
     ANSWER_SECONDS,
@@ -81,7 +94,8 @@ async function failedUnits(host: Host, lease: Lease): Promise<string | null> {
   );
   const { stdout } = await host.processes.capture(argv);
   const units = [...stdout.matchAll(/^([\w.:@\\-]+\.[a-z]+) /gm)].map(([, unit]) => unit);
-  return units.length === 0 ? null : `has failed units: ${units.slice(0, MAX_UNITS).join(", ")}`;
+  if (units.length === 0) return null;
+  return { line: `has failed units: ${units.slice(0, MAX_UNITS).join(", ")}`, quote: "" };
 }
 
 /** Units in a line. */

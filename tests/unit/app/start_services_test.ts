@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { startWithServices } from "../../../src/app/start_services.ts";
 import type { PlannedService } from "../../../src/app/service_plan.ts";
+import { until } from "../../../src/linux/wait.ts";
 import type { Host } from "../../../src/host/host.ts";
 import { listLeases, readLease, writeLease } from "../../../src/machines/record/lease.ts";
 import { leaseLink, machinePaths } from "../../../src/machines/record/paths.ts";
@@ -184,7 +185,10 @@ Deno.test("startWithServices() does not remove a machine that another prepare ha
     const { host } = playingHost(folder, [], {
       async onRelease() {
         // cleanup has removed the job, and another prepare of it has begun.
-        const lease = await readLease(host, store, planOf(store).name);
+        const lease = await until(host, { interval: 100 }, async () => {
+          const lease = await readLease(host, store, planOf(store).name);
+          return lease?.preparer === null ? lease : null;
+        });
         await writeLease(host, { ...lease!, created: "2031-01-01T00:00:00.000Z" });
         throw new Error("no pipe");
       },

@@ -33,6 +33,15 @@ for (const name of ["replace", "replaceVolatile"] as const) {
   });
 }
 
+Deno.test("files.replace() may replace a file several times at once", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/file`;
+    await Promise.all(["a", "b", "c"].map((text) => files.replace(path, text)));
+    assert.match(await Deno.readTextFile(path), /^[abc]$/);
+    assert.deepEqual(await files.list(folder), ["file"]);
+  });
+});
+
 Deno.test("files.replace() replaces a symlink, not its target", async () => {
   await inFolder(async (folder) => {
     const files = denoFiles();

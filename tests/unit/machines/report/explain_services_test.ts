@@ -39,7 +39,11 @@ async function lines({ lease = RUNNING, report = "", output = "", ...scene }: Sc
     await writeLease(host, service);
     if (scene.isLate) await noteLate(host, paths);
     const services = [{ machine: service.machine, aliases: ["postgres", "db"] }];
-    lines = await explainServices(host, leaseOf(folder, "1", { services }));
+    const troubles = await explainServices(host, leaseOf(folder, "1", { services }));
+    lines = troubles.map(({ line, quote }) => {
+      assert.doesNotMatch(line, /"/, "a record of the job has the line alone");
+      return line + quote;
+    });
   });
   return lines;
 }
@@ -106,5 +110,5 @@ Deno.test("explainServices() names a service of which nothing is left", () =>
     const { host } = standaloneHost(folder, () => {});
     const { machine } = serviceLeaseOf(folder, "1", ["db"]);
     const job = leaseOf(folder, "1", { services: [{ machine, aliases: ["db"] }] });
-    assert.deepEqual(await explainServices(host, job), ["service db is gone"]);
+    assert.deepEqual(await explainServices(host, job), [{ line: "service db is gone", quote: "" }]);
   }));
