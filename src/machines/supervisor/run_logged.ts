@@ -13,17 +13,18 @@ import type { MachineSpec } from "../nspawn/spec.ts";
 /**
  * Runs a command whose stdout and stderr are a pipe to a background process that writes the log.
  *
- * Arguments: the log, the cgroup of the process that writes it, the command. A job may be able to write to nspawn's
+ * Arguments: the log, a path for the pipe, the cgroup of the process that writes the log, the command. A job may be able to write to nspawn's
  * output: through a pipe it can neither read nor truncate the log, which ends after 1 or 2 MiB (512 or 1024 bytes
- * per block of the shell). What follows is read and dropped. The pipe has no name once the command runs.
+ * per block of the shell). What follows is read and dropped. The pipe has no name once the command runs, and never that of
+ * the log: who read it there would wait as long as the machine runs.
  */
-export const RUN_LOGGED_SCRIPT = `log=$1 cgroup=$2
-shift 2
+export const RUN_LOGGED_SCRIPT = `log=$1 pipe=$2 cgroup=$3
+shift 3
 [ ! -e "$log" ] || rm "$log"
-mkfifo -m 0600 "$log"
+mkfifo -m 0600 "$pipe"
 # shellcheck disable=SC2094 # it is a pipe
-exec 3<>"$log" 4<"$log" 5>"$log" 3<&-
-rm "$log"
+exec 3<>"$pipe" 4<"$pipe" 5>"$pipe" 3<&-
+rm "$pipe"
 write() {
   # By exec: redirections of a single command would leave the pipe's other end open, and it would never end.
   exec <&4 4<&- 5>&-
@@ -41,7 +42,9 @@ exec "$@" >&5 2>&1 4<&- 5>&-
 
 /** Starts nspawn in a cgroup, and returns its process id. It keeps running when this process ends. */
 export function startLogged(host: Host, spec: MachineSpec, cgroup: string): number {
-  const logged = ["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", spec.paths.log, logCgroup(cgroup)];
+  const { log, stage } = spec.paths;
+  const words = [log, join(stage, "log"), logCgroup(cgroup)];
+  const logged = ["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", ...words];
   const child = host.processes.start(
     inCgroup(cgroup, [...logged, ...withTableLimits(nspawnArgv(spec, "none"))]),
     {

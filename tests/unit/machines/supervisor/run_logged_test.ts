@@ -12,7 +12,8 @@ const { capture } = denoProcesses(recordingHost().host.log);
 /** Runs a shell command by the script, and returns its code and the log, once that has this end. */
 async function runLogged(folder: string, command: string, end: string) {
   const log = `${folder}/log`;
-  const argv = ["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", log, `${folder}/cgroup`] as const;
+  const words = [log, `${folder}/pipe`, `${folder}/cgroup`];
+  const argv = ["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", ...words] as const;
   const { code, stdout, stderr } = await capture([...argv, "sh", "-c", command]);
   let text = await Deno.readTextFile(log);
   for (let tries = 0; !text.endsWith(end) && tries < 500; tries++) {
@@ -41,6 +42,23 @@ Deno.test("RUN_LOGGED_SCRIPT gives a command a nameless pipe and no other file",
     for (const link of [stdout, stderr]) assert.match(link!, / \(deleted\)$/);
     // The tests themselves may have been started with further files.
     assert.equal(rest.join("\n"), (await capture(["sh", "-c", others])).stdout);
+  });
+});
+
+Deno.test("RUN_LOGGED_SCRIPT never has a pipe in the place of the log, which would stop who reads it", async () => {
+  await inFolder(async (folder) => {
+    // Each program that it calls looks at the log first.
+    const look = `[ ! -p '${folder}/log' ] || echo pipe >>'${folder}/seen'`;
+    for (const program of ["rm", "mkfifo", "mkdir", "cat"]) {
+      const text = `#!/bin/sh\n${look}\nPATH=\${PATH#*:} exec ${program} "$@"\n`;
+      await Deno.mkdir(`${folder}/bin`, { recursive: true });
+      await Deno.writeTextFile(`${folder}/bin/${program}`, text, { mode: 0o755 });
+    }
+    const words = [`${folder}/log`, `${folder}/pipe`, `${folder}/cgroup`, "true"];
+    const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}` };
+    const { code } = await capture(["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", ...words], { env });
+    assert.equal(code, 0);
+    await assert.rejects(Deno.stat(`${folder}/seen`));
   });
 });
 

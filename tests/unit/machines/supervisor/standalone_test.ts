@@ -121,7 +121,7 @@ Deno.test("standalone.start() gives nspawn arguments, a log and none of our envi
     assert.deepEqual(argv.slice(3, 7), ["sh", "/cg/m", "sh", "-euc"]);
     assert.match(argv[7]!, /^mkfifo .*^exec "\$@" >&5 2>&1 /ms);
     assert.deepEqual(argv.slice(8, nspawn), [
-      ...["sh", spec.paths.log, "/cg/m/log"],
+      ...["sh", spec.paths.log, `${spec.paths.stage}/log`, "/cg/m/log"],
       ...["sh", "-c", LIMIT_TABLES_SCRIPT, "sh"],
     ]);
     assert.deepEqual(argv.slice(nspawn, nspawn + 5), [
