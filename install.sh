@@ -20,7 +20,7 @@ Builds nspawn-runner and installs it as DIR/bin/nspawn-runner.
   --prefix DIR  where to install (default: /usr/local)
   --no-deps     do not install packages of the distribution
   --timers      also run "nspawn-runner gc" every hour and "nspawn-runner chroot-maintenance" every
-                night, by systemd timers
+                night, by systemd timers; on a host with node_exporter, write metrics every minute
   --try         then create a chroot, unless it exists, and run a sample job in it
   --uninstall   remove what this script installed; chroots and configuration stay
   -h, --help    show this
@@ -255,12 +255,12 @@ create_configuration() {
 
 # Prints the units to install: those of --timers now or in an earlier installation.
 units() {
-  if [ "$TIMERS" = yes ]; then
-    for job in gc maintenance; do echo "nspawn-runner-$job.service nspawn-runner-$job.timer"; done
-  else
-    installed unit
-  fi
+  [ "$TIMERS" = yes ] || [ -n "$(installed unit)" ] || return 0
+  for job in gc maintenance metrics; do echo "nspawn-runner-$job.service nspawn-runner-$job.timer"; done
 }
+
+# The folder of the textfile collector of Debian's prometheus-node-exporter.
+TEXTFILES=/var/lib/prometheus/node-exporter
 
 install_timers() {
   mkdir -p "$UNITS"
@@ -270,15 +270,25 @@ RandomizedDelaySec=5min"
   write_units maintenance chroot-maintenance "Update the chroots of CI jobs" "OnCalendar=03:00
 RandomizedDelaySec=1h
 Persistent=true"
+  # A run of each minute is in the journal where it fails.
+  write_units metrics "metrics --output $TEXTFILES/nspawn-runner.prom" "Write metrics of CI jobs" \
+    "OnCalendar=minutely
+AccuracySec=10s" "SyslogLevel=warning
+LogLevelMax=notice"
   [ -z "$ROOT" ] || return 0
   systemctl daemon-reload
-  systemctl --quiet enable --now nspawn-runner-gc.timer nspawn-runner-maintenance.timer ||
+  timers="nspawn-runner-gc.timer nspawn-runner-maintenance.timer" metrics=""
+  if [ -d "$TEXTFILES" ]; then
+    timers="$timers nspawn-runner-metrics.timer" metrics=", metrics every minute"
+  fi
+  # shellcheck disable=SC2086 # a list of words
+  systemctl --quiet enable --now $timers ||
     die "Cannot start the timers. See: systemctl status 'nspawn-runner-*.timer'"
-  say "Installed timers: gc every hour, chroot-maintenance every night"
+  say "Installed timers: gc every hour, chroot-maintenance every night$metrics"
 }
 
-# Writes nspawn-runner-$1.service, which runs the command $2 and has the description $3, and its timer
-# with the settings $4.
+# Writes nspawn-runner-$1.service, which runs the command $2, has the description $3 and the further settings
+# $5, and its timer with the settings $4.
 write_units() {
   cat >"$UNITS/nspawn-runner-$1.service" <<END
 [Unit]
@@ -290,6 +300,7 @@ ExecStart=$PREFIX/bin/nspawn-runner $2
 Nice=19
 IOSchedulingClass=idle
 CPUWeight=20
+${5:-}
 END
   cat >"$UNITS/nspawn-runner-$1.timer" <<END
 [Unit]

@@ -38,6 +38,14 @@ create_configuration() {
   fi
 }
 
+# All timers, and those that a new installation enables: gc changes nothing but leftovers, and metrics are
+# read where node_exporter is. The administrator enables maintenance, which changes chroots.
+TIMERS="nspawn-runner-gc.timer nspawn-runner-maintenance.timer nspawn-runner-metrics.timer"
+timers_to_enable() {
+  echo nspawn-runner-gc.timer
+  [ ! -d /var/lib/prometheus/node-exporter ] || echo nspawn-runner-metrics.timer
+}
+
 # Prints the machines of jobs that run now.
 machines() {
   find "$RUNTIME" -name '*.lease' -printf '%f ' 2>/dev/null | sed 's/\.lease / /g' || :

@@ -3,13 +3,15 @@
 import { recoverStore } from "../chroots/generations/recover.ts";
 import type { Config } from "../config/settings.ts";
 import { messageOf } from "../failure.ts";
+import { recordRun } from "../history/last_runs.ts";
 import { unkeptDays } from "../history/retention.ts";
+import { foldDays } from "../history/totals.ts";
 import type { Host } from "../host/host.ts";
 import { removeImageLeftovers } from "../images/store/leftovers.ts";
 import { removeImage } from "../images/store/remove.ts";
 import { unkeptImages } from "../images/store/retention.ts";
 import { type KernelFacts, kernelFacts } from "../linux/proc.ts";
-import { evictionCandidates, moveFoldersAside } from "../machines/end/evict_caches.ts";
+import { moveFoldersAside, planEviction } from "../machines/end/evict_caches.ts";
 import { findOrphans, moveOrphanAside } from "../machines/end/orphans.ts";
 import { endOverdue, type Overdue } from "../machines/end/overdue.ts";
 import { finishRemoval, isBeingRemoved, listOldRemovals } from "../machines/end/removal.ts";
@@ -48,11 +50,14 @@ export async function collectGarbage(collection: Collection): Promise<number> {
   const removals = await interruptedRemovals(collection);
   const failures = await collectMachines(collection, facts) +
     await collectOrphans(collection, facts, removals);
-  removals.push(...await collectFolders(collection));
+  const { moved, kept: cacheBytes } = await collectFolders(collection);
+  removals.push(...moved);
   const kept = await collectImages(collection);
   await collectHistory(collection);
   await collectTrees(collection);
-  return failures + kept + await finishRemovals(collection, removals);
+  const all = failures + kept + await finishRemovals(collection, removals);
+  if (!collection.dryRun) await recordRun(host, store, "gc", { failed: all > 0, cacheBytes });
+  return all;
 }
 
 /** Removes images that the policy does not keep, and what pulls left; returns how many stay that should not. */
@@ -147,16 +152,17 @@ async function finishRemovals(
   return failures;
 }
 
-/** Moves folders that the policy does not keep aside, and returns their new paths. */
-async function collectFolders({ host, config, dryRun, report }: Collection): Promise<string[]> {
+/** Moves folders that the policy does not keep aside; returns their new paths, and the bytes of those that are kept. */
+async function collectFolders({ host, config, dryRun, report }: Collection) {
   const { store, cache_max_size: size, cache_max_age: age } = config;
-  const candidates = await evictionCandidates(host, store, { size, age });
+  const { candidates, kept } = await planEviction(host, store, { size, age });
   for (const { path, reason } of candidates) report(path, reason);
-  return dryRun ? [] : await moveFoldersAside(host, store, candidates);
+  return { moved: dryRun ? [] : await moveFoldersAside(host, store, candidates), kept };
 }
 
 async function collectHistory({ host, config, dryRun, report }: Collection): Promise<void> {
   const { store, history_max_size: size, history_max_age: age } = config;
+  if (!dryRun) await foldDays(host, store).catch((error) => host.log.warn(messageOf(error)));
   for (const { path, reason } of await unkeptDays(host, store, { size, age })) {
     report(path, reason);
     if (!dryRun) await host.files.remove(path);

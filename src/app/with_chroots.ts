@@ -95,7 +95,7 @@ async function endOverdueMachines(host: Host, store: string): Promise<void> {
   const { boot, uptime } = await kernelFacts(host);
   await endOverdue(host, leases, { boot, uptime, runner: null }, async ({ lease, reason }) => {
     host.log.step(`Ending machine ${lease.machine}: ${reason}`);
-    await removeMachine(host, lease);
+    await removeMachine(host, lease, reason);
     return true;
   });
 }

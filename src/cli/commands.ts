@@ -277,6 +277,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/top.ts"),
   },
   {
+    name: "metrics",
+    summary: "Print metrics for Prometheus",
+    description:
+      "Prints counters of all jobs that ended, and gauges of machines, pools of ids and networks, disk, caches, images, chroots and timers. The counters survive the removal of old records. With --output, replaces the file in one step, for the textfile collector of node_exporter.",
+    example: "nspawn-runner metrics",
+    positionals: [],
+    options: [{ name: "output", value: "FILE", help: "Write to this file instead of stdout" }],
+    needsRoot: true,
+    load: () => import("../commands/metrics.ts"),
+  },
+  {
     name: "shell",
     summary: "Open a shell in the machine of a job",
     description:

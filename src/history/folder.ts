@@ -18,6 +18,15 @@ export function dayOf(time: string): string {
   return time.slice(0, 10);
 }
 
+/** Returns the bytes of the history. */
+export async function historySize(host: Host, store: string): Promise<number> {
+  const days = await listDays(host, store);
+  const sizes = await Promise.all(
+    days.map(async (day) => (await host.files.lstat(dayFile(store, day)))?.size ?? 0),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** Returns the days that have a file, the first one first. */
 export async function listDays(host: Host, store: string): Promise<string[]> {
   const entries = await host.files.list(historyFolder(store));

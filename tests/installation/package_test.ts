@@ -40,7 +40,7 @@ const apt = (host: TestHost, ...words: string[]) =>
   on(host, "apt-get", "-y", "-q", "--no-install-recommends", ...words);
 
 /** What the units of timers are, which are no leftovers of machines. */
-const TIMERS = /nspawn-runner-(gc|maintenance)\./;
+const TIMERS = /nspawn-runner-(gc|maintenance|metrics)\./;
 
 async function addChroot(host: TestHost): Promise<void> {
   const path = host.outerPath(`${host.store}/${CHROOT}`);
@@ -55,7 +55,7 @@ async function runsJobs(host: TestHost): Promise<void> {
 }
 
 /** Fields that the lease of a machine lacks where an earlier release wrote it. */
-const NEW_FIELDS = ["helper", "host", "deadlineUptime", "services", "service"];
+const NEW_FIELDS = ["helper", "host", "deadlineUptime", "services", "service", "description"];
 
 /** Takes the newest fields out of the lease of the only machine; returns the pid of its PID 1. */
 async function makeLeaseOlder(host: TestHost): Promise<number> {

@@ -45,9 +45,20 @@ hostTest("install.sh --try on a host with systemd and without Deno", async () =>
     // An upgrade neither changes the configuration nor writes one.
     const mine = "# mine\n";
     await host.exec(["tee", configuration], { stdin: mine });
+    const textfiles = "/var/lib/prometheus/node-exporter";
+    await host.exec(["mkdir", "-p", textfiles]);
     const upgrade = await install("--no-deps");
     assert.equal(upgrade.code, 0, upgrade.stderr);
     assert.equal((await host.exec(["cat", configuration])).stdout, mine);
+    timers.push("nspawn-runner-metrics.timer");
+    assert.equal(
+      (await host.exec(["systemctl", "is-active", ...timers])).stdout,
+      "active\n".repeat(3),
+    );
+    const measured = await host.exec(["systemctl", "start", "nspawn-runner-metrics.service"]);
+    assert.equal(measured.code, 0, measured.stderr);
+    const metrics = await host.exec(["cat", `${textfiles}/nspawn-runner.prom`]);
+    assert.match(metrics.stdout, /^nspawn_runner_jobs_total\{outcome="success"\} 1$/m);
     await host.exec(["rm", configuration]);
     const again = await install("--no-deps");
     assert.equal(again.code, 0, again.stderr);

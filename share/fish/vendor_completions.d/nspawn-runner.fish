@@ -18,7 +18,7 @@ function __nspawn_runner_images
 end
 
 function __nspawn_runner_no_command
-    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list explain history top shell gc doctor config register toml gitlab-config prepare run cleanup
+    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list explain history top metrics shell gc doctor config register toml gitlab-config prepare run cleanup
 end
 
 complete -c nspawn-runner -f
@@ -44,6 +44,7 @@ complete -c nspawn-runner -n __nspawn_runner_no_command -a list -d 'List the mac
 complete -c nspawn-runner -n __nspawn_runner_no_command -a explain -d 'Explain a job that runs or has ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a history -d 'List jobs that have ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a top -d 'Show what the machines of jobs use now'
+complete -c nspawn-runner -n __nspawn_runner_no_command -a metrics -d 'Print metrics for Prometheus'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a shell -d 'Open a shell in the machine of a job'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a gc -d 'Remove leftovers of jobs and builds'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a doctor -d 'Check this host'
@@ -84,6 +85,7 @@ complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l failed -d 
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l since -x -d 'Only jobs that ended within this time, such as 12h or 7d; default: 1d'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l json -d 'Print the whole records as JSON'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from top' -l json -d 'Print JSON, once'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from metrics' -l output -r -F -d 'Write to this file instead of stdout'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from shell' -l done -d 'Instead, remove the files that are kept of a failed job and its services'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from shell' -a '(__nspawn_runner_machines)'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from gc' -l dry-run -d 'Only print what would be removed'

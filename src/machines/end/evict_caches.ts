@@ -28,15 +28,23 @@ export interface EvictionCandidate {
 
 type Folder = Omit<EvictionCandidate, "reason">;
 
+/** What becomes of all folders. */
+export interface Eviction {
+  /** The folders that the policy does not keep. */
+  readonly candidates: EvictionCandidate[];
+  /** Bytes of the others. */
+  readonly kept: number;
+}
+
 /**
- * Returns the folders that the policy does not keep: those unused for longer than its age; and while the others
- * exceed its size, the least recently used ones. A folder that a machine uses is never returned.
+ * Finds the folders that a policy does not keep: those unused for longer than its age; and while the others exceed its
+ * size, the least recently used ones. A folder that a machine uses is never one of them.
  */
-export async function evictionCandidates(
+export async function planEviction(
   host: Host,
   store: string,
   policy: RetentionPolicy,
-): Promise<EvictionCandidate[]> {
+): Promise<Eviction> {
   const inUse = await foldersInUse(host, store);
   const folders = await listFolders(host, store);
   const sizes = await diskUsages(host, folders.map(({ path }) => path));
@@ -56,7 +64,12 @@ export async function evictionCandidates(
       : `${formatSize(bytes)}; newer caches already fill cache_max_size`;
     candidates.push({ path, reason, used });
   }
-  return candidates;
+  return { candidates, kept };
+}
+
+/** Returns how many folders there are. */
+export async function countFolders(host: Host, store: string): Promise<number> {
+  return (await listFolders(host, store)).length;
 }
 
 /** Returns the bytes of each folder that du(1) can read. */

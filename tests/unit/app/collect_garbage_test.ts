@@ -71,8 +71,9 @@ for (const dryRun of [true, false]) {
       ]);
       assert.deepEqual(await left(".machines"), kept("run-2"));
       assert.deepEqual(await left(".machines/.leaving"), kept("run-5"));
-      const old = await left(".history");
-      assert.deepEqual(old, [...kept("2001-01-01.jsonl"), "2029-12-31.jsonl"]);
+      const own = dryRun ? [] : ["last-gc.json", "totals.json"];
+      const days = [...kept("2001-01-01.jsonl"), "2029-12-31.jsonl"];
+      assert.deepEqual(await left(".history"), [...days, ...own]);
       assert.deepEqual(await left(".cache/s/3"), kept("protected"));
       assert.deepEqual(await left(".cache/s/4"), ["protected"]);
     }));

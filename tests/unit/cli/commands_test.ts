@@ -25,6 +25,7 @@ Deno.test("COMMANDS has all commands", () => {
     "image-pull",
     "image-remove",
     "list",
+    "metrics",
     "prepare",
     "register",
     "run",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {
-  evictionCandidates,
   moveFoldersAside,
+  planEviction,
   unusedFolders,
 } from "../../../../src/machines/end/evict_caches.ts";
 import { listRemovals } from "../../../../src/machines/end/removal.ts";
@@ -12,7 +12,7 @@ import { leaseOf } from "../fixture.ts";
 
 const DAY = 86_400_000;
 
-Deno.test("evictionCandidates() returns old folders, and the least recently used above the size", async () => {
+Deno.test("planEviction() finds old folders, and the least recently used above the size", async () => {
   await inFolder(async (store) => {
     const now = Date.UTC(2030, 0, 100);
     const host = withOwnRun(recordingHost({ now }).host, `${store}/run`);
@@ -28,9 +28,10 @@ Deno.test("evictionCandidates() returns old folders, and the least recently used
       await host.files.touch(path, now - age * DAY);
     }
     const candidates = async (size: number, days: number) =>
-      (await evictionCandidates(sizes.host, store, { size, age: days * 86_400 })).map(({ path }) =>
-        path
-      );
+      (await planEviction(sizes.host, store, { size, age: days * 86_400 })).candidates
+        .map(({ path }) => path);
+    const { kept } = await planEviction(sizes.host, store, { size: 2000, age: 30 * 86_400 });
+    assert.equal(kept, 2000);
     assert.deepEqual(await candidates(Infinity, 30), []);
     assert.deepEqual(await candidates(Infinity, 1.5), paths.slice(2));
     assert.deepEqual(await candidates(2000, 30), paths.slice(2));
