@@ -18,11 +18,11 @@ const RUNNER_IMAGE: OptionSpec = {
   help: "The image of jobs without image:; default: the only chroot there is",
 };
 
-const SINCE_YESTERDAY: OptionSpec = {
+const since = (standard: string): OptionSpec => ({
   name: "since",
   value: "AGE",
-  help: "Only jobs that ended within this time, such as 12h or 7d; default: 1d",
-};
+  help: `Only jobs that ended within this time, such as 12h or 7d; default: ${standard}`,
+});
 
 /** All commands, in the order in which help lists them. */
 export const COMMANDS: readonly CommandSpec[] = [
@@ -259,11 +259,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       { name: "project", value: "PATH", help: "Only jobs of this project, or of this group" },
       { name: "failed", help: "Only jobs that did not succeed" },
-      SINCE_YESTERDAY,
+      since("1d"),
       { name: "json", help: "Print the whole records as JSON" },
     ],
     needsRoot: true,
     load: () => import("../commands/history.ts"),
+  },
+  {
+    name: "report",
+    summary: "Report on jobs that have ended",
+    description:
+      "Prints how jobs ended and why the host failed some, by day, image and project: times of prepare, stages and cleanup (half of them, and 95 of 100, are not longer), CPU, memory and files, the parts of prepare, and how often images were pulled. With --html, writes one page with plots that needs no network.",
+    example: "nspawn-runner report --since 30d --html report.html",
+    positionals: [],
+    options: [
+      since("7d"),
+      { name: "html", value: "FILE", help: "Write a page of HTML instead; replaces the file" },
+    ],
+    needsRoot: true,
+    load: () => import("../commands/report.ts"),
   },
   {
     name: "top",

@@ -1,8 +1,8 @@
 /** Metrics, alert rules and queries, checked by Prometheus' own program. */
 
 import assert from "node:assert/strict";
-import { run } from "../hosts/command.ts";
-import { promtool } from "../hosts/promtool.ts";
+import { COLORS } from "../../src/history/view/html.ts";
+import { debianProgram } from "../hosts/programs.ts";
 import { onEachHost } from "../hosts/shared.ts";
 import { CHROOT, newJob, runScript } from "../hosts/site.ts";
 import { skipReal } from "../skip.ts";
@@ -72,8 +72,8 @@ onEachHost(
   "promtool finds metrics, alert rules and the dashboard's queries right",
   async (site) => {
     const name = "promtool finds metrics right";
-    const program = await promtool();
-    if (program === null) return skipReal(name, "promtool cannot be had");
+    const promtool = await debianProgram("prometheus", "usr/bin/promtool");
+    if (promtool === null) return skipReal(name, "promtool cannot be had");
     await withStore(site, {}, async (own) => {
       await linkChroot(own, site);
       const id = newJob();
@@ -83,7 +83,7 @@ onEachHost(
       await succeed(own, "gc");
       const { stdout } = await succeed(own, "metrics");
       assert.match(stdout, /^nspawn_runner_jobs_total\{outcome="success"\} 1$/m);
-      const metrics = await run([program, "check", "metrics"], { stdin: stdout });
+      const metrics = await promtool.run(["check", "metrics"], { stdin: stdout });
       assert.deepEqual([metrics.code, metrics.stdout, metrics.stderr], [0, "", ""]);
     });
     const folder = await Deno.makeTempDir();
@@ -96,7 +96,7 @@ onEachHost(
           ["test", "rules", `${folder}/test.yml`],
         ]
       ) {
-        const done = await run([program, ...words]);
+        const done = await promtool.run(words);
         assert.equal(done.code, 0, done.stdout + done.stderr);
       }
     } finally {
@@ -105,3 +105,76 @@ onEachHost(
   },
   ["systemd"],
 );
+
+/** Returns how many pixels of a picture have a colour; PNG, third edition, of true colours with 8 bits. */
+async function pixelsOf(picture: Uint8Array<ArrayBuffer>, color: string): Promise<number> {
+  const view = new DataView(picture.buffer, picture.byteOffset, picture.byteLength);
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  const size = picture[25] === 6 ? 4 : 3;
+  const data: Uint8Array<ArrayBuffer>[] = [];
+  for (let at = 8; at < picture.length; at += 12 + view.getUint32(at)) {
+    const type = new TextDecoder().decode(picture.subarray(at + 4, at + 8));
+    if (type === "IDAT") data.push(picture.slice(at + 8, at + 8 + view.getUint32(at)));
+  }
+  const stream = new Blob(data).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const wanted = color.match(/[0-9a-f]{2}/g)!.map((digits) => parseInt(digits, 16));
+  const row = width * size;
+  let above = new Uint8Array(row);
+  let count = 0;
+  for (let y = 0; y < height; y++) {
+    const line = unfiltered(bytes.subarray(y * (row + 1), (y + 1) * (row + 1)), above, size);
+    for (let x = 0; x < row; x += size) {
+      if (wanted.every((value, index) => line[x + index] === value)) count++;
+    }
+    above = line;
+  }
+  return count;
+}
+
+function unfiltered([filter, ...line]: Uint8Array, above: Uint8Array, size: number) {
+  const found = new Uint8Array(line.length);
+  for (const [index, value] of line.entries()) {
+    const left = found[index - size] ?? 0;
+    const up = above[index]!;
+    const corner = index < size ? 0 : above[index - size]!;
+    const predictors = [0, left, up, (left + up) >> 1, nearestOf(left, up, corner)];
+    found[index] = value + predictors[filter!]!;
+  }
+  return found;
+}
+
+/** The filter "Paeth". */
+function nearestOf(left: number, up: number, corner: number): number {
+  const guess = left + up - corner;
+  const [a, b, c] = [left, up, corner].map((value) => Math.abs(guess - value)) as [
+    number,
+    number,
+    number,
+  ];
+  return a <= b && a <= c ? left : b <= c ? up : corner;
+}
+
+onEachHost("a browser shows the plots of the report", async (site) => {
+  const path = "usr/lib/chromium/chromium-headless-shell";
+  const browser = await debianProgram("chromium-headless-shell", path);
+  if (browser === null) return skipReal("a browser shows the report", "no browser can be had");
+  const folder = await Deno.makeTempDir();
+  try {
+    await withStore(site, {}, async (own) => {
+      await linkChroot(own, site);
+      await succeed(own, "simulate", "--image", CHROOT, "--", "true");
+      await succeed(own, "report", "--html", `${own.store}/report.html`);
+      await Deno.copyFile(own.host.outerPath(`${own.store}/report.html`), `${folder}/report.html`);
+    });
+    const done = await browser.run([
+      ...["--no-sandbox", "--disable-gpu", "--window-size=1000,800"],
+      ...[`--screenshot=${folder}/report.png`, `file://${folder}/report.html`],
+    ]);
+    assert.equal(done.code, 0, done.stderr);
+    const pixels = await pixelsOf(await Deno.readFile(`${folder}/report.png`), COLORS.success);
+    assert.ok(pixels > 2000, `${pixels} pixels of a bar are seen`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}, ["systemd"]);

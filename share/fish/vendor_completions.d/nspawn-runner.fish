@@ -18,7 +18,7 @@ function __nspawn_runner_images
 end
 
 function __nspawn_runner_no_command
-    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list explain history top metrics shell gc doctor config register toml gitlab-config prepare run cleanup
+    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list explain history report top metrics shell gc doctor config register toml gitlab-config prepare run cleanup
 end
 
 complete -c nspawn-runner -f
@@ -43,6 +43,7 @@ complete -c nspawn-runner -n __nspawn_runner_no_command -a simulate -d 'Play Git
 complete -c nspawn-runner -n __nspawn_runner_no_command -a list -d 'List the machines of jobs'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a explain -d 'Explain a job that runs or has ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a history -d 'List jobs that have ended'
+complete -c nspawn-runner -n __nspawn_runner_no_command -a report -d 'Report on jobs that have ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a top -d 'Show what the machines of jobs use now'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a metrics -d 'Print metrics for Prometheus'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a shell -d 'Open a shell in the machine of a job'
@@ -84,6 +85,8 @@ complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l project -x
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l failed -d 'Only jobs that did not succeed'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l since -x -d 'Only jobs that ended within this time, such as 12h or 7d; default: 1d'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l json -d 'Print the whole records as JSON'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from report' -l since -x -d 'Only jobs that ended within this time, such as 12h or 7d; default: 7d'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from report' -l html -r -F -d 'Write a page of HTML instead; replaces the file'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from top' -l json -d 'Print JSON, once'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from metrics' -l output -r -F -d 'Write to this file instead of stdout'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from shell' -l done -d 'Instead, remove the files that are kept of a failed job and its services'

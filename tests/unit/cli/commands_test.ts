@@ -28,6 +28,7 @@ Deno.test("COMMANDS has all commands", () => {
     "metrics",
     "prepare",
     "register",
+    "report",
     "run",
     "shell",
     "simulate",
