@@ -56,7 +56,7 @@ Deno.test("install_missing() installs by Fedora's names of packages with dnf", a
   assert.equal(done.code, 0, done.output);
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
-    "-y -q --setopt=install_weak_deps=False install systemd-container util-linux git e2fsprogs gnupg2 " +
+    "-y -q --setopt=install_weak_deps=False install systemd-container util-linux git e2fsprogs bash gnupg2 " +
       "debian-keyring ubu-keyring nftables iproute mmdebstrap btrfs-progs python3-pip",
   );
 });
@@ -66,7 +66,7 @@ Deno.test("install_missing() installs by Arch's names of packages with pacman", 
   assert.equal(done.code, 0, done.output);
   assert.equal(
     asked.trimEnd().split("\n").at(-1),
-    "-S --noconfirm --needed systemd util-linux git e2fsprogs gnupg debian-archive-keyring ubuntu-keyring " +
+    "-S --noconfirm --needed systemd util-linux git e2fsprogs bash gnupg debian-archive-keyring ubuntu-keyring " +
       "nftables iproute2 debootstrap btrfs-progs python-pip",
   );
 });
