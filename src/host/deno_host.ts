@@ -92,35 +92,15 @@ function denoTerminal(): Terminal {
         onOutput();
       }
     },
-    async key(interrupt) {
-      Deno.stdin.setRaw(true, { cbreak: true }); // Ctrl-C is still a signal
-      try {
-        await readUnlessAborted(new Uint8Array(1), interrupt);
-      } finally {
-        Deno.stdin.setRaw(false);
-      }
-    },
+    // No call of a job waits for a person, and loads what does.
+    key: async (interrupt) => (await import("./person.ts")).key(interrupt),
     async ask(question, interrupt) {
       write(Deno.stderr, question);
-      const bytes = new Uint8Array(1024);
-      const count = await readUnlessAborted(bytes, interrupt);
-      return count === null ? null : new TextDecoder().decode(bytes.subarray(0, count)).trim();
+      return (await import("./person.ts")).answer(interrupt);
     },
     isAtLineStart: () => last === LINE_FEED || last === CARRIAGE_RETURN,
     is: (stream) => streams[stream].isTerminal(),
   };
-}
-
-/** Reads from stdin; null at its end, or when aborted. */
-async function readUnlessAborted(
-  bytes: Uint8Array,
-  interrupt: AbortSignal,
-): Promise<number | null> {
-  if (interrupt.aborted) return null;
-  const aborted = new Promise<null>((resolve) =>
-    interrupt.addEventListener("abort", () => resolve(null), { once: true })
-  );
-  return await Promise.race([Deno.stdin.read(bytes), aborted]);
 }
 
 const LINE_FEED = "\n".charCodeAt(0);
