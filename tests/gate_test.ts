@@ -66,7 +66,7 @@ const LOADED: Readonly<
   "every call": { modules: [], limit: 24_000 },
   config: { modules: ["gitlab_config", "load"], limit: 63_500 },
   prepare: { modules: ["prepare", "start_unit"], limit: 201_500 },
-  run: { modules: ["run"], limit: 61_000 },
+  run: { modules: ["run"], limit: 62_000 },
   cleanup: { modules: ["cleanup", "end_of_job"], limit: 80_000 },
 };
 
