@@ -6,10 +6,10 @@ import { withoutSecrets } from "../gitlab/secrets.ts";
 import type { Host } from "../host/host.ts";
 import { describeJob } from "../machines/record/description.ts";
 import type { MachineName } from "../machines/record/name.ts";
-import { refuseOtherHost } from "../machines/record/store_owner.ts";
 import { appendRecord } from "./append.ts";
 import { recordOfFailure } from "./compose.ts";
 import { describeHost } from "./describe_host.ts";
+import { isOwnStore } from "./own_store.ts";
 import { addNote, type FailedStart } from "./notes.ts";
 import type { PrepareNotes } from "./prepare_notes.ts";
 
@@ -45,12 +45,6 @@ export async function recordFailedStart(
     host: await describeHost(host),
   };
   await appendRecord(host, store, recordOfFailure(described, [...notes.all(), note]));
-}
-
-/** What is in the place of a store whose disk is missing would be taken for the store; another host's has its own history. */
-async function isOwnStore(host: Host, store: string): Promise<boolean> {
-  if ((await host.files.list(store)).length === 0) return false;
-  return await refuseOtherHost(host, store).then(() => true, () => false);
 }
 
 async function noteOf(

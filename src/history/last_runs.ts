@@ -4,6 +4,7 @@ import { join } from "@std/path/posix";
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { historyFolder } from "./folder.ts";
+import { isOwnStore } from "./own_store.ts";
 
 /** A command of a timer. */
 export type TimerCommand = "gc" | "maintenance";
@@ -25,7 +26,7 @@ export async function recordRun(
   command: TimerCommand,
   run: Omit<LastRun, "ended">,
 ): Promise<void> {
-  if (await host.files.lstat(store) === null) return; // only prepare and builds make the store
+  if (!await isOwnStore(host, store)) return;
   try {
     await host.files.makeDirectory(historyFolder(store));
     const ended = new Date(host.clock.now()).toISOString();

@@ -1,6 +1,7 @@
 /** The packages: installed, upgraded while a job runs, removed and purged on a new host. */
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path/posix";
 import { hostTest } from "../hosts/check.ts";
 import { must, type Result } from "../hosts/command.ts";
 import type { TestHost } from "../hosts/host.ts";
@@ -187,7 +188,16 @@ Deno.test(CHECKS, async () => {
   if (made === null) return;
   const missing = await missingOf(["lintian", "rpm"]);
   if (missing.length > 0) return skipReal(CHECKS, `no ${missing.join(" and no ")}`);
-  const lint = await run(["lintian", "--fail-on", "error", made.debs[0]]);
+  // It leaves files in its temporary folder.
+  const folder = dirname(made.debs[0]);
+  const lint = await run([
+    "env",
+    `TMPDIR=${folder}`,
+    "lintian",
+    "--fail-on",
+    "error",
+    made.debs[0],
+  ]);
   assert.equal(lint.code, 0, lint.output);
   assert.ok(made.rpm !== null);
   const [deb, rpm] = await Promise.all([

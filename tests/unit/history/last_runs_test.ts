@@ -8,7 +8,7 @@ Deno.test("readLastRun() returns what recordRun() wrote last, and makes no store
     const store = `${folder}/store`;
     await recordRun(host, store, "gc", { failed: true });
     assert.equal(await host.files.lstat(store), null);
-    await host.files.makeDirectory(store);
+    await host.files.makeDirectory(`${store}/x`);
     assert.equal(await readLastRun(host, store, "gc"), null);
     await recordRun(host, store, "gc", { failed: true });
     await recordRun(host, store, "gc", { failed: false, cacheBytes: 7 });
