@@ -11,9 +11,11 @@ import type { JobRecord } from "./record.ts";
  */
 export async function appendRecord(host: Host, store: string, record: JobRecord): Promise<void> {
   try {
-    await host.files.makeDirectory(historyFolder(store));
     const path = dayFile(store, dayOf(record.ended));
-    await host.files.append(path, `\n${JSON.stringify(record)}\n`, 0o600);
+    const text = `\n${JSON.stringify(record)}\n`;
+    if (await host.files.append(path, text, 0o600)) return;
+    await host.files.makeDirectory(historyFolder(store));
+    await host.files.append(path, text, 0o600);
   } catch (error) {
     host.log.step(`Cannot record job ${record.job}: ${messageOf(error)}`);
   }

@@ -18,8 +18,6 @@ export interface EndFacts {
   readonly services: readonly ServiceRecord[];
   /** Null where the kernel does not tell any more. */
   readonly usage: JobUsage | null;
-  /** Until when its files are kept, as ISO 8601. */
-  readonly kept: string | null;
   readonly host: HostRecord;
 }
 
@@ -55,10 +53,24 @@ export function recordOfMachine(
     usage: facts.usage,
     limits: description?.limits ?? {},
     ...{ network: lease.network.kind, storage: lease.storage, booted: lease.booted },
-    kept: facts.kept,
+    kept: null,
     host: facts.host,
     program: VERSION,
   };
+}
+
+/**
+ * Returns the record of a job whose machine has ended since.
+ *
+ * @param ended In milliseconds since 1970.
+ * @param kept Until when its files are kept, as ISO 8601; null for not at all.
+ */
+export function withEnd(record: JobRecord, ended: number, kept: string | null): JobRecord {
+  const end = ended - Date.parse(record.began);
+  const calls = record.calls.map((call) =>
+    call.call === "cleanup" ? { ...call, took: end - call.at } : call
+  );
+  return { ...record, ended: timeOf(ended), calls, kept };
 }
 
 /** Returns the record of a job whose machine was not started. */

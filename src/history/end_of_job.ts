@@ -1,20 +1,24 @@
 /** Records a job when its machine ends. */
 
+import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/record/lease.ts";
-import { appendRecord } from "./append.ts";
-import { recordOfMachine } from "./compose.ts";
-import { describeHost } from "./describe_host.ts";
-import { readNotes } from "./read_notes.ts";
 import type { EndCause } from "./outcome.ts";
+import { readNotes } from "./read_notes.ts";
 import { type JobUsage, jobUsage, type ServiceRecord } from "./record.ts";
 
-/**
- * Writes the record of a job: after its machine has ended, and before its lease is removed.
- *
- * @param kept Until when its files are kept, as ISO 8601; null for not at all.
- */
-export type JobRecording = (kept: string | null) => Promise<void>;
+/** The record of a job whose machine ends. */
+export interface JobRecording {
+  /** Makes the record as far as it is known: while the machine ends, which takes longer. */
+  draft(): Promise<void>;
+  /**
+   * Writes it: after the machine has ended, and before its lease is removed. A failure is only logged, since the end of
+   * the machine counts more.
+   *
+   * @param kept Until when its files are kept, as ISO 8601; null for not at all.
+   */
+  write(kept: string | null): Promise<void>;
+}
 
 /** The end of a machine. */
 export interface EndCall {
@@ -23,16 +27,26 @@ export interface EndCall {
   readonly called: number;
 }
 
-/** Collects what is known of a job while its machine and those of its services are still there. */
+/** Collects what is known of a job only while its machine and those of its services are there. */
 export async function endOfJob(host: Host, lease: Lease, call: EndCall): Promise<JobRecording> {
   const noted = await readNotes(host, lease.machine);
   const counted = noted.notes.find((note) => note.note === "usage")?.usage;
   const usage = counted ?? await countUsage(host, lease);
   const services = lease.services.length === 0 ? [] : await servicesOf(host, lease);
-  const self = await describeHost(host);
-  return async (kept) => {
-    const facts = { ...call, kept, ended: host.clock.now(), services, usage, host: self };
-    await appendRecord(host, lease.store, recordOfMachine(lease, noted, facts));
+  const draft = async () => {
+    const { draftRecord } = await import("./draft_record.ts");
+    return await draftRecord(host, lease, noted, { ...call, usage, services });
+  };
+  let drafted: ReturnType<typeof draft> | null = null;
+  return {
+    draft: async () => void await (drafted ??= draft()).catch(() => {}), // write() has the failure
+    async write(kept) {
+      try {
+        await (await (drafted ??= draft()))(kept);
+      } catch (error) {
+        host.log.step(`Cannot record job ${lease.job}: ${messageOf(error)}`);
+      }
+    },
   };
 }
 

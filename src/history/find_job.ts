@@ -50,7 +50,6 @@ async function livingJob(host: Host, lease: Lease): Promise<FoundJob> {
     ended: now,
     services: await describeServices(host, lease),
     usage: lease.leader === null ? null : jobUsage(await readUsage(host, lease), null),
-    kept: null,
     host: await describeHost(host),
   });
   return { record, state: await stateOf(host, lease) };

@@ -8,8 +8,10 @@ import type { JobNotes, Note, RunningStage } from "./notes.ts";
 /** Returns the notes of a machine's job; none where there are none. */
 export async function readNotes(host: Host, machine: MachineName): Promise<JobNotes> {
   const text = await host.files.read(notesOf(machine)) ?? "";
-  const running = await readRunningStage(host, machine);
-  return { notes: text.split("\n").flatMap(parseNote), running };
+  const notes = text.split("\n").flatMap(parseNote);
+  // The last stage has noted what the job used.
+  const isLast = notes.some(({ note }) => note === "usage");
+  return { notes, running: isLast ? null : await readRunningStage(host, machine) };
 }
 
 async function readRunningStage(

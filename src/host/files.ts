@@ -69,9 +69,10 @@ function write(path: string, content: string | Uint8Array, mode = 0o600): void {
   Deno.chmodSync(path, mode); // neither the umask nor the mode of an existing file counts
 }
 
-function append(path: string, text: string, mode?: number): void {
+function append(path: string, text: string, mode?: number): boolean {
   const options = mode === undefined ? { create: false } : { mode };
-  unlessMissing(() => Deno.writeTextFileSync(path, text, { append: true, ...options }));
+  const write = () => Deno.writeTextFileSync(path, text, { append: true, ...options });
+  return unlessMissing(() => (write(), true)) ?? false;
 }
 
 /** The new files that this process writes at this moment. */

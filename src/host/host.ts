@@ -122,8 +122,9 @@ export interface Files {
    * Appends to a file by one call of write(2), so that the texts of several processes do not mix.
    *
    * @param mode Of a file that is created; without it, a file that does not exist stays so.
+   * @returns False where the file, or its folder, does not exist.
    */
-  append(path: string, text: string, mode?: number): Promise<void>;
+  append(path: string, text: string, mode?: number): Promise<boolean>;
   /** Creates a directory and its parents where they do not exist. Default mode: 0700. */
   makeDirectory(path: string, mode?: number): Promise<void>;
   /** Returns the sorted names in a directory; none where it does not exist. */

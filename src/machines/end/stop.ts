@@ -62,7 +62,7 @@ export async function stopMachine(
   return await whileMachineLocked(host, name, stop, true);
 }
 
-const NO_RECORD: JobRecording = () => Promise.resolve();
+const NO_RECORD: JobRecording = { draft: async () => {}, write: async () => {} };
 
 /** A machine whose writes are kept has its record since it ended. The end of the machine counts more than the history. */
 async function beginRecord(
@@ -87,7 +87,7 @@ async function removeLastTraces(
   record: JobRecording,
   kept: string | null = null,
 ): Promise<void> {
-  await record(kept);
+  await record.write(kept);
   await host.files.remove(notesOf(lease.machine));
   await removeLease(host, lease);
 }
@@ -163,7 +163,10 @@ async function discardMachine(host: Host, lease: Lease, record: JobRecording): P
   const awaited = hasOwnFileSystem(lease) ? undefined : pathAside(host, store, machine);
   const background = awaited === undefined ? [] : finishArgv(machine, awaited);
   const killed = await supervisorOf(lease).kill(host, lease, background);
-  if (killed !== null) await closeChannel(host, machinePaths(store, machine));
+  if (killed !== null) {
+    await record.draft();
+    await closeChannel(host, machinePaths(store, machine));
+  }
   if (killed === null || !await killed()) {
     return await removeRecorded(host, lease, record);
   }

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { callsIn, recordOfFailure, recordOfMachine } from "../../../src/history/compose.ts";
+import {
+  callsIn,
+  recordOfFailure,
+  recordOfMachine,
+  withEnd,
+} from "../../../src/history/compose.ts";
 import type { Note } from "../../../src/history/notes.ts";
 import { BEGAN, exited, jobLease, stage, usageOf } from "./fixture.ts";
 
@@ -22,11 +27,13 @@ Deno.test("recordOfMachine() has the calls of a job with their times, and what t
     stage("build_script", 1000, 4000, exited(42)),
   ];
   const services = [{ image: "redis:7", aliases: ["redis"], code: 1, failure: null }];
-  const record = recordOfMachine(jobLease("/store"), { notes, running: null }, {
+  const draft = recordOfMachine(jobLease("/store"), { notes, running: null }, {
     cause: { kind: "cleanup" },
-    ...{ called: BEGAN + 5000, ended: BEGAN + 5030, services, usage: usageOf(), kept: null },
+    ...{ called: BEGAN + 5000, ended: BEGAN + 5010, services, usage: usageOf() },
     host: HOST,
   });
+  assert.deepEqual(draft.calls.at(-1), { call: "cleanup", at: 5000, took: 10 });
+  const record = withEnd(draft, BEGAN + 5030, null);
   assert.deepEqual(record.calls, [
     { call: "config", at: 0, took: 40 },
     {
