@@ -26,7 +26,7 @@ export interface StartedJob {
   readonly services: readonly StartedService[];
 }
 
-/** A service whose machine runs, and whose program was told to start. */
+/** A service whose machine runs, and whose program has started. */
 export interface StartedService {
   readonly planned: PlannedService;
   readonly lease: Lease;

@@ -59,7 +59,7 @@ export interface Statistics {
   readonly pulled: { readonly jobs: number; readonly pulls: number };
 }
 
-/** How many reasons are told. */
+/** The largest number of reasons in a report. */
 const MAX_REASONS = 10;
 
 /** A day is slow where its prepares take so many times as long as those of half of the days. */

@@ -174,7 +174,7 @@ function newLease(
   };
 }
 
-/** A service is told of in the record of its job. */
+/** The record of a job describes its services, too: their own leases have no description. */
 function describeMachine(
   { job, settings: { limits }, service }: MachinePlan,
   { generation, pulled }: BaseTree,

@@ -99,7 +99,7 @@ export async function openShell(host: Host, lease: Lease, trees: UsedTrees): Pro
   return await runInForeground(host, runningShellArgv(host, lease, terminal, env), env, terminal);
 }
 
-/** Returns options for what a held machine had besides its root: the folders that its services share, and a shell for an image without one. */
+/** Returns options that bind the folders shared with services into a held machine, and a shell where the image has none. */
 async function heldBinds(
   host: Host,
   { store, machine }: Lease,

@@ -12,7 +12,7 @@ import type { Answer } from "../recording_host.ts";
 interface Events {
   /** Called before each process; its answer is that of the process. */
   readonly answer?: (argv: readonly string[]) => Answer | void;
-  /** Called when the program of a service is told to start, by the name of its machine. */
+  /** Called with the name of a service's machine when the program of the service may start. */
   readonly onRelease?: (machine: string) => Promise<void> | void;
   /** What services report then; default: that they have started. */
   readonly report?: string;
