@@ -44,6 +44,10 @@ export interface PipelineJob {
   /** Seconds. */
   readonly timeout: number;
   readonly retry: Retry;
+  /** False where the file says `interruptible: false`: the first Ctrl-C lets it end. */
+  readonly interruptible: boolean;
+  /** Jobs of the same group do not run at once; not expanded. */
+  readonly resourceGroup: string | null;
   /** Its number among the jobs that `parallel:` made of one, from 1, and how many these are; null without. */
   readonly node: { readonly index: number; readonly total: number } | null;
   /** `environment:name` and `environment:url`, not expanded. */
