@@ -35,7 +35,7 @@ Deno.test("shellcheck finds nothing wrong in the completion of bash", async () =
 const STAND_IN = `#!/bin/sh
 case $1 in
   chroot-list) printf 'bookworm /b\\ntrixie /t\\n' ;;
-  list) printf '42 bookworm\\n57 trixie\\n' ;;
+  list) printf '42 bookworm\\n57 trixie\\n9/$(touch\${IFS}executed) redis\\n' ;;
   image-list) printf 'sha256:1 docker.io/library/alpine:3.22 quay.io/a/b:1\\nsha256:2 redis:7\\n' ;;
   *)
     echo "$*" >>calls
@@ -52,6 +52,7 @@ const TYPED: readonly (readonly [string, string])[] = [
   ["shell 4\t", "shell 42"],
   ["shell --do\t5\t", "shell --done 57"],
   ["cleanup --i\t5\t", "cleanup --id 57"],
+  ["shell 9\t", "shell 9/$(touch${IFS}executed)"],
   [
     "prepare --default-image=tri\t --id 4\tbookw\t",
     "prepare --default-image trixie --id 42 bookworm",
@@ -125,6 +126,7 @@ for (const shell of SHELLS) {
       const calls = (await Deno.readTextFile(`${folder}/calls`)).trim().split("\n")
         .map((line) => line.replaceAll(/(--[a-z-]+)=/g, "$1 "));
       assert.deepEqual(calls, TYPED.map(([, line]) => line), done?.stdout);
+      await assert.rejects(Deno.lstat(`${folder}/executed`), Deno.errors.NotFound);
     });
   });
 }

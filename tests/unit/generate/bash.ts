@@ -22,13 +22,16 @@ ${Object.entries(NAMES).map(([kind, command]) => `    ${kind}) ${command} ;;`).j
   esac
 }
 
-# Completes the word $cur as a name of the kind $1.
+# Completes the word $cur as a name of the kind $1. Jobs choose the names of services: compgen -W would execute them.
 _nspawn_runner_complete() {
+  local name
   if [[ $1 == files ]]; then
     compopt -o filenames
     mapfile -t COMPREPLY < <(compgen -f -- "$cur")
   else
-    mapfile -t COMPREPLY < <(compgen -W "$(_nspawn_runner_names "$1")" -- "$cur")
+    while read -r name; do
+      [[ $name != "$cur"* ]] || COMPREPLY+=("$(printf %q "$name")")
+    done < <(_nspawn_runner_names "$1")
     __ltrim_colon_completions "$cur"
   fi
 }
