@@ -36,6 +36,7 @@ const STAND_IN = `#!/bin/sh
 case $1 in
   chroot-list) printf 'bookworm /b\\ntrixie /t\\n' ;;
   list) printf '42 bookworm\\n57 trixie\\n9/$(touch\${IFS}executed) redis\\n' ;;
+  history) printf '2030-01-01T00:00Z 61 group/project trixie success\\n' ;;
   image-list) printf 'sha256:1 docker.io/library/alpine:3.22 quay.io/a/b:1\\nsha256:2 redis:7\\n' ;;
   *)
     echo "$*" >>calls
@@ -52,6 +53,8 @@ const TYPED: readonly (readonly [string, string])[] = [
   ["shell 4\t", "shell 42"],
   ["shell --do\t5\t", "shell --done 57"],
   ["cleanup --i\t5\t", "cleanup --id 57"],
+  ["explain 6\t", "explain 61"],
+  ["explain 5\t", "explain 57"],
   ["shell 9\t", "shell 9/$(touch${IFS}executed)"],
   [
     "prepare --default-image=tri\t --id 4\tbookw\t",

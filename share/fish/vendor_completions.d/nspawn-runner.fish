@@ -8,6 +8,10 @@ function __nspawn_runner_machines
     nspawn-runner list 2>/dev/null | cut -d ' ' -f 1
 end
 
+function __nspawn_runner_jobs
+    nspawn-runner list 2>/dev/null | cut -d ' ' -f 1; nspawn-runner history 2>/dev/null | cut -d ' ' -f 2
+end
+
 function __nspawn_runner_pulled
     nspawn-runner image-list 2>/dev/null | cut -d ' ' -f 2- | tr ' ' '\n'
 end
@@ -81,6 +85,7 @@ complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l service -
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -F
 complete -c nspawn-runner -n '__fish_seen_subcommand_from list' -l json -d 'Print JSON'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from explain' -l json -d 'Print the record as JSON, with the state of a job that runs'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from explain' -a '(__nspawn_runner_jobs)'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l project -x -d 'Only jobs of this project, or of this group'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l failed -d 'Only jobs that did not succeed'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from history' -l since -x -d 'Only jobs that ended within this time, such as 12h or 7d; default: 1d'
