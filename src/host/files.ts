@@ -106,9 +106,21 @@ async function replace(
   }
 }
 
-/** Writes a file and leaves it open. */
+/** Opens a new file. Another user of its folder may have put a symlink in its place, and a killed process a file. */
+function openNew(path: string, mode: number): Deno.FsFile {
+  const options = { write: true, createNew: true, mode } as const;
+  try {
+    return Deno.openSync(path, options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+  remove(path);
+  return Deno.openSync(path, options);
+}
+
+/** Writes a new file and leaves it open. */
 function writtenFile(path: string, text: string, mode: number): Deno.FsFile {
-  const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode });
+  const file = openNew(path, mode);
   try {
     const bytes = new TextEncoder().encode(text);
     for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));

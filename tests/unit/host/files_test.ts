@@ -53,6 +53,19 @@ Deno.test("files.replace() replaces a symlink, not its target", async () => {
   });
 });
 
+Deno.test("files.replace() follows no symlink in the place of its new file", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/precious`, "old");
+    for (const replace of [files.replace, files.replaceVolatile]) {
+      await files.symlink(`${folder}/precious`, `${folder}/.file.${Deno.pid}`);
+      await replace(`${folder}/file`, "new");
+      assert.equal(await files.read(`${folder}/precious`), "old");
+      assert.equal(await files.read(`${folder}/file`), "new");
+    }
+    assert.deepEqual(await files.list(folder), ["file", "precious"]);
+  });
+});
+
 Deno.test("files.removeTree() follows no symlink out of the tree", async () => {
   await inFolder(async (folder) => {
     const files = denoFiles();
