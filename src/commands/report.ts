@@ -1,4 +1,5 @@
 import type { CommandRun } from "../app/command.ts";
+import { writeOutput } from "../app/output_file.ts";
 import { since } from "../app/since.ts";
 import { readHistory } from "../history/read.ts";
 import { reportText } from "../history/view/report.ts";
@@ -17,7 +18,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     const time = (milliseconds: number) => new Date(milliseconds).toISOString();
     const [begin, until] = [time(from), time(host.clock.now())];
     const facts = { host: host.hostname(), program: VERSION, since: begin, until, broken };
-    return await host.files.replace(file, reportPage(statistics, facts), 0o644);
+    return await writeOutput(host, file, reportPage(statistics, facts), 0o600);
   }
   if (broken > 0) host.log.warn(`Lines of the history that cannot be read: ${broken}`);
   if (records.length === 0) return host.log.info("No job ended in this time");

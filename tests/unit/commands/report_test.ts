@@ -18,5 +18,6 @@ Deno.test("report prints tables of the last week, or writes a page", () =>
     assert.match(err(), /^Lines of the history that cannot be read: 1$/m);
     const page = `${folder}/report.html`;
     assert.equal(await main(["report", "--since", "90d", "--html", page], host), 0);
+    assert.equal((await Deno.stat(page)).mode! & 0o777, 0o600, "it names projects");
     assert.match(await Deno.readTextFile(page), /<p>2 jobs that ended from 2029-10-03/);
   }));

@@ -1,0 +1,28 @@
+/** The file that an option names for a command's output. */
+
+import { dirname } from "@std/path/posix";
+import { refused } from "../failure.ts";
+import type { Host } from "../host/host.ts";
+
+/**
+ * Writes a file, or replaces it in one step and keeps its permissions.
+ *
+ * @param mode The permissions of a new file.
+ * @throws {Failure} where something else than a file has the path, such as a device, or its folder is missing.
+ */
+export async function writeOutput(
+  host: Host,
+  path: string,
+  text: string,
+  mode: number,
+): Promise<void> {
+  const existing = await host.files.lstat(path);
+  if (existing !== null && existing.kind !== "file") {
+    throw refused(`Cannot write ${path}: it is no regular file`, "Name another file");
+  }
+  const folder = dirname(path);
+  if ((await host.files.stat(folder))?.kind !== "directory") {
+    throw refused(`Cannot write ${path}: no such folder`, `Create it: mkdir -p ${folder}`);
+  }
+  await host.files.replace(path, text, existing === null ? mode : existing.mode & 0o777);
+}
