@@ -1,0 +1,92 @@
+/** Formats how far a pipeline is: the lines at the bottom of a terminal, and the table at the end. */
+
+import { formatDuration } from "../../text/duration.ts";
+import { printable } from "../../text/printable.ts";
+import { formatTable } from "../../text/table.ts";
+import type { JobProgress, Progress } from "../run/run_jobs.ts";
+import type { JobState } from "../run/states.ts";
+
+/** The running jobs that are shown at the bottom of a terminal, at most. */
+const MOST_RUNNING = 8;
+
+/**
+ * Returns a line for each running job, and one that counts all others.
+ *
+ * @param seconds Returns how long a job has been running.
+ */
+export function formatStatus(progress: Progress, seconds: (name: string) => number): string {
+  const all = [...progress.values()];
+  const running = all.filter(({ state }) => state === "running");
+  const lines = running.slice(0, MOST_RUNNING).map(({ job }) =>
+    `  ${job.stage}  ${job.name}  ${formatDuration(seconds(job.name) * 1000)}`
+  );
+  const counts = STATES.map((state) => [state, countOf(all, state)] as const)
+    .filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
+  return printable([...lines, counts.join(", ")].map((line) => `${line}\n`).join(""));
+}
+
+const STATES: readonly JobState[] = [
+  "running",
+  "waiting",
+  "delayed",
+  "passed",
+  "warned",
+  "failed",
+  "skipped",
+  "manual",
+  "blocked",
+  "cancelled",
+];
+
+function countOf(all: readonly JobProgress[], state: JobState): number {
+  return all.filter((one) => one.state === state).length;
+}
+
+/** Returns the table at the end of a pipeline. */
+export function formatResults(progress: Progress): string {
+  const rows = [...progress.values()].map((one) => [
+    one.job.stage,
+    one.job.name,
+    one.state,
+    one.results.length === 0 ? "-" : formatDuration(secondsOf(one) * 1000),
+    explanationOf(one),
+  ]);
+  return printable(formatTable(["STAGE", "JOB", "STATE", "TIME", "REASON"], rows));
+}
+
+/** Returns the time of all attempts. */
+export function secondsOf({ results }: JobProgress): number {
+  return results.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
+function explanationOf({ state, results }: JobProgress): string {
+  const last = results.at(-1);
+  const attempts = results.length > 1 ? `, attempt ${results.length}` : "";
+  switch (state) {
+    case "failed":
+      return `${failureOf(last)}${attempts}`;
+    case "warned":
+      return `${failureOf(last)}${attempts}; it may fail`;
+    case "passed":
+      return results.length > 1 ? `attempt ${results.length}` : "";
+    case "skipped":
+      return "not its turn, by how the jobs before it ended";
+    case "manual":
+      return "name it to run it";
+    case "blocked":
+      return "waits for a manual job";
+    default:
+      return "";
+  }
+}
+
+function failureOf(last: JobProgress["results"][number] | undefined): string {
+  switch (last?.kind) {
+    case "timeout":
+      return "timeout";
+    case "system":
+      return "the host failed";
+    default:
+      return `exit code ${last?.code ?? 1}`;
+  }
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import type { JobProgress } from "../../../../src/pipeline/run/run_jobs.ts";
+import { formatResults, formatStatus } from "../../../../src/pipeline/show/progress.ts";
+import { job, result } from "../run/jobs.ts";
+
+const ALL: readonly JobProgress[] = [
+  {
+    job: job("compile", "build"),
+    state: "passed",
+    results: [result("script", 2), result("success")],
+  },
+  { job: job("unit", "test"), state: "failed", results: [result("script", 3)] },
+  { job: job("slow", "test"), state: "failed", results: [result("timeout"), result("timeout")] },
+  { job: job("flaky", "test"), state: "warned", results: [result("system")] },
+  { job: job("e2e", "test"), state: "running", results: [] },
+  { job: job("publish", "deploy"), state: "skipped", results: [] },
+  { job: job("gate", "deploy"), state: "manual", results: [] },
+];
+
+const PROGRESS = new Map(ALL.map((one) => [one.job.name, one]));
+
+Deno.test("the status has a line for each running job and a count of all states", () => {
+  assert.equal(
+    formatStatus(PROGRESS, () => 12),
+    "  test  e2e  12.0 s\n1 running, 1 passed, 1 warned, 2 failed, 1 skipped, 1 manual\n",
+  );
+});
+
+Deno.test("the table at the end tells how each job ended and why", () => {
+  assert.equal(
+    formatResults(PROGRESS),
+    `STAGE   JOB      STATE    TIME   REASON
+build   compile  passed   2.0 s  attempt 2
+test    unit     failed   1.0 s  exit code 3
+test    slow     failed   2.0 s  timeout, attempt 2
+test    flaky    warned   1.0 s  the host failed; it may fail
+test    e2e      running  -
+deploy  publish  skipped  -      not its turn, by how the jobs before it ended
+deploy  gate     manual   -      name it to run it
+`,
+  );
+});
+
+Deno.test("the name of a job cannot control a terminal", () => {
+  const hostile: JobProgress = { job: job("\x1b[2J", "test"), state: "running", results: [] };
+  const progress = new Map([["x", hostile]]);
+  assert.ok(!formatStatus(progress, () => 1).includes("\x1b"));
+  assert.ok(!formatResults(progress).includes("\x1b"));
+});
