@@ -83,7 +83,7 @@ async function makeHelper(host: Host, config: Config, name: ChrootName): Promise
 
 /** What a helper root must have, by the kind of file: the machine's own folders and files are mounted on most of them. */
 const NEEDED = {
-  directory: ["builds", "cache", "dev", RUNNER_FOLDER, "proc", "root", "sys", "tmp"],
+  directory: ["builds", "cache", "dev", RUNNER_FOLDER, "proc", "root", "run", "sys", "tmp"],
   file: [
     ...["etc/group", "etc/hosts", "etc/passwd", "etc/resolv.conf"],
     ...["usr/bin/bash", "usr/bin/git", "usr/bin/nsenter", "usr/bin/setpriv"],

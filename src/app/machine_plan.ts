@@ -74,6 +74,7 @@ export async function planForImage(
   meant: JobImage,
 ): Promise<MachinePlan> {
   const { machine, job } = request;
+  const input = await planInput(host, config);
   const chroot = meant.kind === "chroot" ? meant.chroot : null;
   const defined = settingsFor(config, ...chroot?.own ?? []);
   const overridden = applyOverrides(defined, config.overrides, job?.overrides ?? {});
@@ -93,6 +94,7 @@ export async function planForImage(
     owned: [BUILDS_DIR, CACHE_DIR],
     job: plannedJob(host, config, request),
     folders: await foldersOf(host, config, job, machine),
+    ...input,
     async freeMore(isEnough, interrupt) {
       const { evictImages } = await import("../images/store/retention.ts");
       await evictImages(host, config.store, isEnough, interrupt);
@@ -137,6 +139,18 @@ async function lacksGit(
 /** Returns whether a job has a checkout. */
 function checksOut(host: Host): boolean {
   return !/^(?:none|empty)$/.test(host.env("CUSTOM_ENV_GIT_STRATEGY") ?? "");
+}
+
+/**
+ * Plans the folder that the caller gives to the machine. GitLab Runner passes variables of jobs with a prefix, so that only its
+ * own environment can have this one.
+ */
+async function planInput(host: Host, config: Config): Promise<Pick<MachinePlan, "input">> {
+  const input = host.env("NSPAWN_RUNNER_INPUT");
+  if (input === undefined) return {};
+  const { verifyInput } = await import("../machines/start/input.ts");
+  await verifyInput(host, config.store, input);
+  return { input };
 }
 
 /** Jobs whose image is a chroot pay for no import. */

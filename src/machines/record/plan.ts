@@ -39,6 +39,8 @@ export interface MachinePlan {
   readonly folders: ProjectFolders | undefined;
   /** Other files and folders of the host. */
   readonly binds: readonly Bind[];
+  /** A folder of the host that the machine and its helper root see read-only; absent for none. */
+  readonly input?: string;
   readonly networks: NetworkPlan;
   /** The services of the job, whose machines share folders with this one. */
   readonly services?: readonly JobService[];

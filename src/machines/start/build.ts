@@ -118,7 +118,7 @@ async function createStorage(
 /** Makes the program's own files that the machine sees, and returns all of its binds. */
 async function createFiles(
   host: Host,
-  { settings, name, owned, changesTree }: MachinePlan,
+  { settings, name, owned, changesTree, input }: MachinePlan,
   { lease, tree, binds }: Reservation,
   bootMasks: BootMasks,
   network: ChosenNetwork,
@@ -142,6 +142,10 @@ async function createFiles(
   } else {
     const { openTwoRootChannel } = await import("../exec/two_root_channel.ts");
     await openTwoRootChannel(host, paths, tree, channel);
+  }
+  if (input !== undefined) {
+    const { bindInput } = await import("./input.ts");
+    own.push(...await bindInput(host, paths, input, tree.helper !== null));
   }
   await writeGeneratorMasks(host, paths.stage, bootMasks);
   await copyEntryTools(host, { settings, ...lease }, paths.tools);

@@ -15,6 +15,7 @@ const FILES = [
   "mnt/x",
   "proc/x",
   "root/x",
+  "run/x",
   "sys/x",
   "tmp/x",
   "etc/group",
