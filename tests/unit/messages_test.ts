@@ -21,7 +21,10 @@ const SPEAKERS: Readonly<Record<string, string>> = {
 
 /** Modules with other texts for people, which are read on other pages. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  "src/cli/commands.ts": "docs/reference/commands.md",
+  "src/cli/chroot_commands.ts": "docs/reference/commands.md",
+  "src/cli/host_commands.ts": "docs/reference/commands.md",
+  "src/cli/job_commands.ts": "docs/reference/commands.md",
+  "src/cli/stage_commands.ts": "docs/reference/commands.md",
   "src/cli/help.ts": "the snapshot of help_test.ts",
   "src/config/config_settings.ts": "docs/reference/configuration.md",
   "src/config/definition_settings.ts": "docs/reference/configuration.md",
