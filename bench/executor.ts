@@ -1,6 +1,7 @@
 /** Calls a program of the custom executor's contract as GitLab Runner does. */
 
-import { stageEnvironment } from "../src/gitlab/simulation.ts";
+import { stageEnvironment } from "../src/gitlab/runner_job.ts";
+import { runnerJob } from "../src/gitlab/simulation.ts";
 import { denoHost } from "../src/host/deno_host.ts";
 import { checkOutput, type Driver, type Job, type Kind, SCRIPT, VARIABLES } from "./driver.ts";
 import { succeed } from "./measure.ts";
@@ -27,7 +28,7 @@ async function open(
 ): Promise<Job> {
   const folder = await Deno.makeTempDir({ prefix: "custom-executor" });
   const job = { id, image, script: "", variables: VARIABLES, services: [] };
-  const env = await stageEnvironment(denoHost(), folder, job);
+  const env = await stageEnvironment(denoHost(), folder, runnerJob(job));
   let jobEnv: Record<string, string> = {};
   const call = (...words: string[]) =>
     succeed([...argv, ...words], { env: { ...env, ...jobEnv }, cwd: folder });

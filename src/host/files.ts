@@ -29,6 +29,7 @@ export function denoFiles(): Files {
     removeTree: (path) => Deno.remove(path, { recursive: true }).catch(ignoreMissing),
     rename: (from, to) => now(() => Deno.renameSync(from, to)),
     symlink: (target, path) => now(() => Deno.symlinkSync(target, path)),
+    link: (from, to) => now(() => Deno.linkSync(from, to)),
     touch: (path, time) => now(() => Deno.utimeSync(path, new Date(time), new Date(time))),
     chmod: (path, mode) => now(() => Deno.chmodSync(path, mode)),
     chown: (path, uid, gid) => now(() => Deno.chownSync(path, uid, gid)),

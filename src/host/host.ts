@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly stderr?: Stdio;
   /** Whether stdout and stderr of the child are pipes to those of this process, so that it does not get a terminal. */
   readonly relay?: boolean;
+  /** Gets what the child writes to stdout and stderr, which are pipes then. */
+  readonly onOutput?: (piece: Uint8Array) => void;
   /** Starts the child in a session of its own, which signals to this process's group do not reach. */
   readonly detached?: boolean;
 }
@@ -145,6 +147,8 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Creates a symlink. */
   symlink(target: string, path: string): Promise<void>;
+  /** Creates a second name of a file, on the same file system. */
+  link(from: string, to: string): Promise<void>;
   /** Sets the time of the last change, in milliseconds since 1970. */
   touch(path: string, time: number): Promise<void>;
   /** Sets the permissions. */

@@ -46,16 +46,21 @@ async function capture(log: Log, argv: Argv, options: CaptureOptions): Promise<C
 
 function start(log: Log, argv: Argv, options: StartOptions): Child {
   const began = performance.now();
+  const { onOutput } = options;
+  const piped = options.relay || onOutput !== undefined;
   const child = spawn(argv, {
     ...environment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.detached ? { detached: true } : {}),
     stdin: options.stdin ?? "null",
-    stdout: options.relay ? "piped" : options.stdout ?? "inherit",
-    stderr: options.relay ? "piped" : options.stderr ?? "inherit",
+    stdout: piped ? "piped" : options.stdout ?? "inherit",
+    stderr: piped ? "piped" : options.stderr ?? "inherit",
   });
-  const relayed = options.relay
-    ? Promise.all([relay(child.stdout, Deno.stdout), relay(child.stderr, Deno.stderr)])
+  const relayed = piped
+    ? Promise.all([
+      relay(child.stdout, onOutput ?? writerTo(Deno.stdout)),
+      relay(child.stderr, onOutput ?? writerTo(Deno.stderr)),
+    ])
     : undefined;
   const ended = child.status.then(async ({ code, signal }) => {
     await relayed;
@@ -70,10 +75,17 @@ function start(log: Log, argv: Argv, options: StartOptions): Child {
   };
 }
 
-async function relay(from: ReadableStream<Uint8Array>, to: typeof Deno.stdout): Promise<void> {
-  for await (const chunk of from) {
-    for (let at = 0; at < chunk.length;) at += to.writeSync(chunk.subarray(at));
-  }
+async function relay(
+  from: ReadableStream<Uint8Array>,
+  onOutput: (piece: Uint8Array) => void,
+): Promise<void> {
+  for await (const piece of from) onOutput(piece);
+}
+
+function writerTo(stream: typeof Deno.stdout): (piece: Uint8Array) => void {
+  return (piece) => {
+    for (let at = 0; at < piece.length;) at += stream.writeSync(piece.subarray(at));
+  };
 }
 
 function spawn(argv: Argv, options: Deno.CommandOptions): Deno.ChildProcess {

@@ -15,8 +15,8 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
   "src/doctor/probes.ts FUNCTIONS": "checked as a part of PROBES",
   "src/doctor/probes.ts PROBES": "checked as PROBES",
   "src/doctor/probes.ts SYSTEM_CALL_LINES": "checked as a part of PROBES",
+  "src/gitlab/runner_job.ts stageScript": "checked as simulatedStages()",
   "src/gitlab/simulation.ts fileScript": "a job's own script",
-  "src/gitlab/simulation.ts scriptOf": "checked as simulatedStages()",
   "src/gitlab/simulation.ts simulatedStages": "checked as simulatedStages()",
   "src/history/view/html.ts STYLE": "CSS",
   "src/history/view/html.ts reportPage": "HTML",
@@ -146,7 +146,7 @@ async function allPrograms(): Promise<Map<string, string>> {
   }
   const job = { id: 1, image: "", script: "true", variables: {}, services: [] };
   for (const { name, script } of simulatedStages(job, "/builds")) {
-    programs.set(`simulatedStages ${name}`, script);
+    programs.set(`simulatedStages ${name}`, script("running"));
   }
   return programs;
 }

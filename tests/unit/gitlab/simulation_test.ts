@@ -1,14 +1,23 @@
 import assert from "node:assert/strict";
+import type { Host } from "../../../src/host/host.ts";
+import { stageEnvironment as environmentOf } from "../../../src/gitlab/runner_job.ts";
 import {
   commandScript,
   fileScript,
+  runnerJob,
   SAMPLE_SCRIPT,
-  simulatedStages,
-  stageEnvironment,
+  type SimulatedJob,
+  simulatedStages as stagesOf,
 } from "../../../src/gitlab/simulation.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const JOB = { id: 5, image: "", script: "", variables: {}, services: [] } as const;
+
+const stageEnvironment = (host: Host, folder: string, job: SimulatedJob) =>
+  environmentOf(host, folder, runnerJob(job));
+
+const simulatedStages = (job: SimulatedJob, buildsDir: string) =>
+  stagesOf(job, buildsDir).map((stage) => ({ ...stage, script: stage.script("running") }));
 
 /** Words that wrong quoting changes or executes. */
 const NASTY = [

@@ -319,3 +319,13 @@ Deno.test("files.append() adds to a file, and makes one only where its mode is g
     assert.equal(await files.read(path), "one\ntwo\n");
     assert.equal(await modeOf(path), 0o600);
   }));
+
+Deno.test("files.link() gives a file a second name", async () => {
+  await inFolder(async (folder) => {
+    const { write, link, read, remove } = denoFiles();
+    await write(`${folder}/a`, "text");
+    await link(`${folder}/a`, `${folder}/b`);
+    await remove(`${folder}/a`);
+    assert.equal(await read(`${folder}/b`), "text");
+  });
+});

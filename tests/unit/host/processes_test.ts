@@ -184,3 +184,15 @@ Deno.exit((await ended).code);
     assert.match(written, /^pipe:[^]*\npipe:[^]*err\n|err\n[^]*pipe:/);
   });
 });
+
+Deno.test("processes.start() passes the output of a child on, and ends after it", async () => {
+  const { start } = processes();
+  let output = "";
+  const decoder = new TextDecoder();
+  const onOutput = (piece: Uint8Array) => void (output += decoder.decode(piece));
+  const child = start(["sh", "-c", "echo out; echo err >&2; (sleep 0.1; echo late) &"], {
+    onOutput,
+  });
+  assert.equal((await child.ended).code, 0);
+  assert.deepEqual(output.trim().split("\n").sort(), ["err", "late", "out"]);
+});
