@@ -83,7 +83,7 @@ export const CHROOT_COMMANDS: readonly CommandSpec[] = [
     name: "chroot-push",
     summary: "Push a chroot to a registry",
     description:
-      "Pushes the current generation as an image with one layer, by skopeo and umoci. A definition with this image as its source pulls it on any host. Credentials come from the file that skopeo login writes.",
+      "Pushes the current generation as an image with one layer, by skopeo. A definition with this image as its source pulls it on any host. Credentials come from the file that skopeo login writes.",
     example: "nspawn-runner chroot-push bookworm registry.example.com/ci/bookworm:latest",
     positionals: [
       { ...IMAGE, required: true },

@@ -37,28 +37,6 @@ export function isRegistryPart(text: string): boolean {
   return REGISTRY_PART.test(text) && !text.includes("..");
 }
 
-const AT_DIGEST = new RegExp(`@(${DIGEST})$`);
-
-/** Returns the digest of a reference, or null. */
-export function digestIn(reference: string): string | null {
-  return reference.match(AT_DIGEST)?.[1] ?? null;
-}
-
-/** Returns whether a text is a digest as registries print it. */
-export function isDigest(text: string): boolean {
-  return new RegExp(`^${DIGEST}$`).test(text);
-}
-
-/** Returns a reference without a tag that precedes its digest: skopeo accepts only one of them. */
-export function withoutTagBeforeDigest(reference: string): string {
-  return reference.replace(/:[^:/@]+@/, "@");
-}
-
-/** Returns a reference with this digest in place of its own tag or digest. */
-export function withDigest(reference: string, digest: string): string {
-  return `${reference.replace(/(?:@.*|:[^:/@]+)$/, "")}@${digest}`;
-}
-
 const AT_TAG = new RegExp(`${TAG}$`);
 
 /** Returns the path of `PATH:TAG`, the form in which a folder of the OCI image layout is named. */

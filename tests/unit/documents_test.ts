@@ -189,7 +189,7 @@ function filesBelow(folder: string): string[] {
   );
 }
 
-/** What other programs print: systemd, the C library, sudo, umoci. */
+/** What other programs print: systemd, the C library, sudo. */
 const OF_OTHERS = [
   "No space left on device",
   "Invalid argument",
@@ -207,7 +207,6 @@ const OF_OTHERS = [
   "Operation not permitted",
   "Cannot connect to the Docker daemon",
   "Attempted to remove disk file system under …, and we can't allow that.",
-  "blob is not correct mediatype",
   "could not find pasta",
 ];
 

@@ -1,58 +1,76 @@
 /** A source: an OCI image. */
 
 import { join } from "@std/path/posix";
-import { GZIP_OPTION } from "../../images/store/whole_tree.ts";
-import { digestIn, withDigest, withoutTagBeforeDigest } from "../../config/image_reference.ts";
-import type { Host } from "../../host/host.ts";
-import type { ChrootContext } from "../generations/context.ts";
+import { refused } from "../../failure.ts";
+import { findCredentials } from "../../images/request/credentials.ts";
+import type { ImageRequest } from "../../images/request/image_request.ts";
+import { layoutReference, parseReference } from "../../images/request/reference.ts";
+import { copyFiles } from "../../images/store/copy_files.ts";
+import { digestOf } from "../../images/store/digest.ts";
 import type { ImageConfig } from "../../images/store/image_config.ts";
+import { obtainByDigest } from "../../images/store/obtain.ts";
+import { markUsed } from "../../images/store/record.ts";
+import type { Host } from "../../host/host.ts";
+import { requireProgram } from "../../linux/tool.ts";
+import type { ChrootContext } from "../generations/context.ts";
 import type { ChrootPaths } from "../generations/paths.ts";
-import { copyImage, digestOf, layoutImage, requireImageTools, unpackImage } from "./registry.ts";
 import type { Source } from "./source.ts";
 
 /**
- * Returns an image of a registry, or of a folder in the OCI image layout, as a source. What is
- * unpacked has the digest that was read at the beginning.
+ * Returns an image of a registry, or of a folder in the OCI image layout, as a source. What becomes the tree has the
+ * digest that was read at the beginning.
  *
  * @param source `docker:REGISTRY/REPOSITORY:TAG`, or `oci:` with the same or a folder.
- * @throws {Failure} where there is no such image, or skopeo or umoci are missing.
+ * @throws {Failure} where there is no such image, or skopeo is missing.
  */
-export async function imageSource(
-  { host, interrupt }: ChrootContext,
-  source: string,
-): Promise<Source> {
-  await requireImageTools(host);
-  const image = imageOf(source);
-  const pin = digestIn(source) ?? await digestOf(host, image, interrupt);
+export async function imageSource(context: ChrootContext, source: string): Promise<Source> {
+  const { host, interrupt } = context;
+  await requireProgram(host, "skopeo");
+  const request = await requestOf(host, source);
+  const { reference } = request;
+  const pin = reference.digest ?? await digestOf(host, request, interrupt);
   return {
     origin: source,
-    how: `from ${image} (${pin})`,
+    how: `from ${reference.written} (${pin})`,
     pin,
     stranger: source,
     isImmutable: true,
     installsPackages: false,
-    fill: (host, paths, interrupt) => fill(host, pinned(image, pin), paths, interrupt),
+    fill: (_host, paths, interrupt) => fill(context, request, pin, paths, interrupt),
   };
 }
 
 async function fill(
-  host: Host,
-  image: string,
+  { host, config }: ChrootContext,
+  request: ImageRequest,
+  pin: string,
   { scratch, tree }: ChrootPaths,
   interrupt: AbortSignal,
 ): Promise<ImageConfig> {
-  const folder = join(scratch, "image");
-  await copyImage(host, image, layoutImage(folder), scratch, interrupt, [GZIP_OPTION]);
-  return await unpackImage(host, folder, tree, interrupt);
+  const image = await obtainByDigest(host, config, request, pin, interrupt);
+  await markUsed(host, config.store, image.id); // gc keeps images that were used just now
+  const mountPoint = join(scratch, "image");
+  await host.files.makeDirectory(mountPoint);
+  await copyFiles(host, config.store, image, mountPoint, tree, interrupt);
+  return image.config;
 }
 
-/** Returns the image in the notation of containers-transports(5). */
-function imageOf(source: string): string {
-  const rest = source.replace(/^(?:docker|oci):(?:\/\/)?/, "");
-  return rest.startsWith("/") ? `oci:${rest}` : `docker://${withoutTagBeforeDigest(rest)}`;
-}
-
-function pinned(image: string, digest: string): string {
-  if (!image.startsWith("docker://")) return image;
-  return withDigest(image, digest);
+/** The administrator's definition needs no pattern of `pull`, and only root's credentials count. */
+async function requestOf(host: Host, source: string): Promise<ImageRequest> {
+  const image = source.replace(/^(?:docker|oci):(?:\/\/)?/, "");
+  const reference = image.startsWith("/") ? layoutReference(image) : parseReference(image);
+  if (reference === null) {
+    throw refused(
+      `Cannot use source ${source}: no registry can have an image of that name`,
+      "Correct source in the definition",
+    );
+  }
+  return {
+    reference,
+    platform: null,
+    policies: ["always"],
+    credentials: await findCredentials(host, null, reference),
+    user: null,
+    entrypoint: null,
+  };
 }

@@ -37,8 +37,7 @@ const INTERPRETERS: Readonly<Record<string, string>> = {
  */
 export async function checkPlatform(host: Host, asked: string): Promise<string | null> {
   const [os = "", architecture = "", variant] = platformOf(asked).split("/");
-  const machine = (await host.processes.capture(["uname", "-m"])).stdout.trim();
-  const own = SYNONYMS[machine] ?? machine;
+  const own = await hostArchitecture(host);
   if (os !== "linux" || !/^[a-z0-9]+$/.test(architecture) || !/^(?:v\d+)?$/.test(variant ?? "")) {
     throw notRunnable(asked, own, "it is not of the form linux/ARCHITECTURE");
   }
@@ -49,6 +48,12 @@ export async function checkPlatform(host: Host, asked: string): Promise<string |
   }
   const isOwn = architecture === own && (variant === undefined || platform === "linux/arm64/v8");
   return isOwn ? null : platform;
+}
+
+/** Returns the host's architecture by its name in OCI. */
+export async function hostArchitecture(host: Host): Promise<string> {
+  const machine = (await host.processes.capture(["uname", "-m"])).stdout.trim();
+  return SYNONYMS[machine] ?? machine;
 }
 
 function platformOf(asked: string): string {

@@ -1,5 +1,7 @@
 /** The names of images in registries, resolved as Docker resolves them (distribution/reference v0.6.0). */
 
+import { layoutPath } from "../../config/image_reference.ts";
+
 /** The name of an image in a registry. */
 export interface Reference {
   /** As the job wrote it. */
@@ -12,6 +14,8 @@ export interface Reference {
   readonly tag: string | null;
   /** `sha256:` and 64 hexadecimal digits, which decide even where there is a tag. */
   readonly digest: string | null;
+  /** `PATH[:TAG]` of an image in a folder of the OCI image layout, which is in no registry. */
+  readonly layout?: string;
 }
 
 const LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
@@ -43,6 +47,12 @@ export function parseReference(text: string): Reference | null {
     tag: tag ?? (digest === null ? "latest" : null),
     digest,
   };
+}
+
+/** Returns an image in a folder of the OCI image layout: `PATH[:TAG]`. */
+export function layoutReference(layout: string): Reference {
+  const registry = layoutPath(layout);
+  return { written: `oci:${layout}`, registry, repository: "", tag: null, digest: null, layout };
 }
 
 /** The first part is a registry if it could be no part of a repository at Docker's own one: splitDockerDomain(). */

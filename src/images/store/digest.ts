@@ -1,4 +1,4 @@
-/** Asks registries which image they have by a name. */
+/** Asks registries and folders which image they have by a name. */
 
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
@@ -7,30 +7,33 @@ import type { ImageRequest } from "../request/image_request.ts";
 import { pullFailure } from "./pull_failure.ts";
 import { retryNetwork } from "./retry.ts";
 import {
-  atRegistry,
   captureSkopeo,
   needsCertificate,
   PASSWORD_DESCRIPTOR,
   reasonIn,
+  sourceOf,
 } from "./skopeo.ts";
 
 /** As skopeo words it. */
 const OTHER_DIGEST = "Digest did not match";
 
 /**
- * Returns the digest that the registry has for an image, by one request with the job's credentials.
+ * Returns the digest that a registry or a folder has for an image, by one request with the job's credentials.
  *
  * @throws {Failure} as obtainImage().
  */
 export async function digestOf(
   host: Host,
-  { reference, credentials }: ImageRequest,
+  { reference, credentials }: Pick<ImageRequest, "reference" | "credentials">,
   interrupt: AbortSignal,
 ): Promise<string> {
+  if (credentials !== null) {
+    host.log.info(`Using credentials for ${credentials.scope} from ${credentials.source}`);
+  }
   const words = [
     ...["--command-timeout=2m", "inspect", "--raw"],
     ...needsCertificate(reference) ? [] : ["--tls-verify=false"],
-    ...[`--authfile=${PASSWORD_DESCRIPTOR}`, atRegistry(reference)],
+    ...[`--authfile=${PASSWORD_DESCRIPTOR}`, sourceOf(reference)],
   ];
   const ask = async () => {
     const asked = await captureSkopeo(host, reference, credentials, words, interrupt);

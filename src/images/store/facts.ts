@@ -6,6 +6,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import type { Lower } from "../../machines/record/lower.ts";
+import { MOUNT_ENVIRONMENT, MOUNT_LAYERS_FUNCTION } from "./copy_files.ts";
 
 /** Files that are copied, without leading slash. */
 const COPIED = ["etc/passwd", "etc/group", "etc/hosts"];
@@ -71,16 +72,10 @@ note_program() {
  * for the copies, the time zone of the host or nothing.
  */
 export const IMAGE_FACTS_SCRIPT = `${LOOKUP_FUNCTIONS}
+${MOUNT_LAYERS_FUNCTION}
 set -e
 umask 022
-cd "$1"
-case $2 in
-  *:*)
-    mount -t overlay -o "ro,nosuid,nodev,lowerdir=$2" overlay "$3"
-    tree=$3
-    ;;
-  *) tree=$(cd -P "$2" && pwd) ;;
-esac
+mount_layers "$1" "$2" "$3"
 mkdir -p "$4/etc" "$4/usr"
 for file in ${COPIED.join(" ")}; do
   copy_file "$tree" "$4" "$file"
@@ -112,15 +107,12 @@ export async function copyFacts(
     ...["sh", "-c", IMAGE_FACTS_SCRIPT, "sh"],
     ...[folder, layers.join(":"), mountPoint, to, zone ?? ""],
   ] as const;
-  const { code, stderr } = await host.processes.capture(argv, { env: ENVIRONMENT });
+  const env = { PATH, ...MOUNT_ENVIRONMENT };
+  const { code, stderr } = await host.processes.capture(argv, { env });
   if (code === 0) return;
   throw hostFailure(`Cannot read the files of an image: ${stderr.trim().split("\n")[0]}`);
 }
 
 const OWN_MOUNTS = ["unshare", "--mount", "--propagation=private", "--"] as const;
 
-/** By mount(2): fsconfig(2), which newer versions of mount(8) prefer, takes no more than 256 characters of an option. */
-const ENVIRONMENT = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  LIBMOUNT_FORCE_MOUNT2: "always",
-};
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

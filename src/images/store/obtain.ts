@@ -118,14 +118,27 @@ async function fromRegistry(
   request: ImageRequest,
   interrupt: AbortSignal,
 ): Promise<StoredImage> {
-  const { reference, platform, credentials } = request;
-  const { store } = config;
   await requireProgram(host, "skopeo");
-  if (credentials !== null) {
-    host.log.info(`Using credentials for ${credentials.scope} from ${credentials.source}`);
-  }
   const digest = await digestOf(host, request, interrupt);
-  const name = canonicalName(reference);
+  return await obtainByDigest(host, config, request, digest, interrupt);
+}
+
+/**
+ * Returns the image with a digest, pulled where it is not in the store.
+ *
+ * @param digest That of the image which the registry has by the name of the request.
+ * @param interrupt As that of {@linkcode obtainImage}.
+ * @throws {Failure} as {@linkcode obtainImage}.
+ */
+export async function obtainByDigest(
+  host: Host,
+  config: Config,
+  request: ImageRequest,
+  digest: string,
+  interrupt: AbortSignal,
+): Promise<StoredImage> {
+  const { store } = config;
+  const { reference, platform } = request;
   const id = imageId(digest, platform);
   let image = await findKnown(host, store, id, request);
   if (image === null) {
@@ -133,7 +146,8 @@ async function fromRegistry(
     const { pullImage } = await import("./pull.ts");
     image = await pullImage(host, config, request, digest, interrupt);
   }
-  await writeName(host, store, { name, platform, id });
+  const name = canonicalName(reference);
+  if (reference.layout === undefined) await writeName(host, store, { name, platform, id });
   return image;
 }
 

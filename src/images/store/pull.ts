@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Config } from "../../config/settings.ts";
-import { messageOf, refused } from "../../failure.ts";
+import { hostFailure, messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { BOOT_ID, readKernel } from "../../linux/proc.ts";
 import { syncTree } from "../../linux/tree.ts";
@@ -14,6 +14,7 @@ import type { ImageRequest } from "../request/image_request.ts";
 import { canonicalName } from "../request/reference.ts";
 import { type Copy, registerWaiter, type Waiter, waitForPull } from "./copy.ts";
 import { copyWithinReserve } from "./copy_within_reserve.ts";
+import { digestOf } from "./digest.ts";
 import { copyFacts } from "./facts.ts";
 import { parsePulledConfig } from "./image_config.ts";
 import { refuseManyLayers } from "./layer_limit.ts";
@@ -32,13 +33,7 @@ import { type ImageRecord, lowerOf, readImage, type StoredImage, writeRecord } f
 import { deleteLibraryImage, recordedHashes } from "./remove.ts";
 import { beginPull } from "./repair.ts";
 import { retryNetwork } from "./retry.ts";
-import {
-  atRegistry,
-  copyArgv,
-  inLibrary,
-  needsCertificate,
-  PASSWORD_DESCRIPTOR,
-} from "./skopeo.ts";
+import { copyArgv, inLibrary, needsCertificate, PASSWORD_DESCRIPTOR, sourceOf } from "./skopeo.ts";
 import { whileLibraryLocked } from "./store_lock.ts";
 import { canHoldLayers, GZIP_OPTION, layoutIn, takeTree, unpackArgv } from "./whole_tree.ts";
 
@@ -172,7 +167,7 @@ function copyWords(
     ...options,
     `--src-authfile=${PASSWORD_DESCRIPTOR}`,
     ...needsCertificate(reference) ? [] : ["--src-tls-verify=false"],
-    atRegistry({ ...reference, digest }),
+    sourceOf({ ...reference, digest }),
     to,
   ];
 }
@@ -203,6 +198,7 @@ async function recordImage(
     ? await readLibrary(host, store, id)
     : await takeTree(host, store, id, paths.scratch);
   if (content === null) return null;
+  await refuseChangedLayout(host, pull, interrupt);
   if (!content.isConsistent) await refuseInconsistent(host, pull, content);
   if (isLayered && content.layers.length === 0) {
     throw refused(
@@ -220,6 +216,17 @@ async function recordImage(
     await writeRecord(host, store, record);
     return record;
   }, interrupt);
+}
+
+/** Of a folder, skopeo copies what is there now. */
+async function refuseChangedLayout(
+  host: Host,
+  { request, digest }: Pull,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const { written, layout } = request.reference;
+  if (layout === undefined || await digestOf(host, request, interrupt) === digest) return;
+  throw hostFailure(`Cannot pull image ${written}: it was changed just now`, "Try again");
 }
 
 /**

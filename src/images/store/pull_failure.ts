@@ -1,7 +1,8 @@
 /** Why an image could not be pulled: the user's fault, that of the host or the registry, or a network's. */
 
 import { type Failure, hostFailure, refused } from "../../failure.ts";
-import { canonicalName, type Reference } from "../request/reference.ts";
+import type { Reference } from "../request/reference.ts";
+import { sourceOf } from "./skopeo.ts";
 
 /** A failure to pull an image. */
 export interface PullFailure {
@@ -62,9 +63,7 @@ const CAUSES: readonly {
     make: (what, _reason, reference) =>
       refused(
         `${what}: it is not made for this platform`,
-        `Choose an image for it; see its platforms: skopeo inspect --raw docker://${
-          canonicalName(reference)
-        }`,
+        `Choose an image for it; see its platforms: skopeo inspect --raw ${sourceOf(reference)}`,
       ),
   },
   {
@@ -78,10 +77,16 @@ const CAUSES: readonly {
     make: (what, _reason, { registry }) =>
       refused(
         `${what}: ${registry} denies access, or does not have it`,
-        "Check its name, and the credentials: the job's variable DOCKER_AUTH_CONFIG, or the project's access",
+        "Check its name, and the credentials: the job's variable DOCKER_AUTH_CONFIG, the project's access, or " +
+          `for all jobs and chroots of this host: ${loginCommand(registry)}`,
       ),
   },
 ];
+
+/** Returns the command by which root logs in to a registry. */
+function loginCommand(registry: string): string {
+  return `skopeo login --authfile /root/.config/containers/auth.json ${registry}`;
+}
 
 /** Returns the failure that skopeo's message means. */
 export function pullFailure(reference: Reference, reason: string): PullFailure {
@@ -92,7 +97,7 @@ export function pullFailure(reference: Reference, reason: string): PullFailure {
     .replace(/(?<=manifest )\S+ (?=in )/, "");
   const cause = CAUSES.find(({ words }) => words.test(judged));
   if (cause === undefined) {
-    const hint = `Try it: skopeo inspect docker://${canonicalName(reference)}`;
+    const hint = `Try it: skopeo inspect ${sourceOf(reference)}`;
     return { failure: hostFailure(`${what}: ${reason}`, hint), isTransient: false };
   }
   return {

@@ -8,7 +8,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { libraryImages, type LibraryLayer, libraryLayers } from "./library.ts";
 import { type ImageId, imagePaths, isImageId, pullPaths } from "./paths.ts";
-import { LOOSE, writeLooseImage } from "./loose_image.ts";
+import { layoutImage, writeLayout } from "./layout.ts";
 import { deleteLibraryImage, recordedHashes } from "./remove.ts";
 import { inLibrary, libraryName, reasonIn, runSkopeo } from "./skopeo.ts";
 import { whileLibraryLocked } from "./store_lock.ts";
@@ -101,6 +101,9 @@ async function looseChains(host: Host, store: string): Promise<LibraryLayer[][]>
   return tops.map(chainOf);
 }
 
+/** The name that such an image has in the library for a moment. */
+const LOOSE = "loose";
+
 /** skopeo deletes only layers of images: it first gets an image that is made of these layers alone. */
 async function deleteChain(
   host: Host,
@@ -109,8 +112,13 @@ async function deleteChain(
 ): Promise<void> {
   const folder = join(imagePaths(store).folder, "loose");
   await host.files.removeTree(folder);
-  const hash = await writeLooseImage(host, folder, chain);
-  const words = ["copy", `oci:${folder}:${LOOSE}`, inLibrary(store, LOOSE)];
+  const layers = chain.map((layer) => ({
+    digest: layer["diff-digest"] ?? "",
+    size: layer["diff-size"] ?? 0,
+  }));
+  const config = { architecture: "none", os: "linux", config: {} };
+  const hash = await writeLayout(host, folder, config, layers);
+  const words = ["copy", layoutImage(folder), inLibrary(store, LOOSE)];
   const { code, stderr } = await runSkopeo(host, words);
   if (code !== 0) {
     throw hostFailure(`Cannot remove layers that no image has: ${reasonIn(stderr)}`);

@@ -78,8 +78,9 @@ export async function captureSkopeo(
   }
 }
 
-/** Returns the image of a registry, in the notation of containers-transports(5). */
-export function atRegistry({ registry, repository, tag, digest }: Reference): string {
+/** Returns the image of a registry or a folder, in the notation of containers-transports(5). */
+export function sourceOf({ registry, repository, tag, digest, layout }: Reference): string {
+  if (layout !== undefined) return `oci:${layout}`;
   const name = `docker://${registry}/${repository}`;
   return digest === null ? `${name}:${tag}` : `${name}@${digest}`;
 }

@@ -17,6 +17,10 @@ import { loadConfig } from "../../../src/config/load.ts";
 import type { Config } from "../../../src/config/settings.ts";
 import type { Argv, Host } from "../../../src/host/host.ts";
 import { THROUGH_PIPE_SCRIPT, TO_STDERR_SCRIPT } from "../../../src/linux/tool.ts";
+import { COPY_IMAGE_SCRIPT } from "../../../src/images/store/copy.ts";
+import { IMAGE_FACTS_SCRIPT } from "../../../src/images/store/facts.ts";
+import { type Registry, skopeo } from "../images/store/fixture.ts";
+import { withOwnRun } from "../machines/standalone_host.ts";
 import {
   type Answer,
   inFolder,
@@ -167,7 +171,7 @@ export function test(
 ): void {
   Deno.test(name, () =>
     withStore((fixture) => {
-      const host = withPrograms(fixture.context.host);
+      const host = withOwnRun(withPrograms(fixture.context.host), fixture.folder);
       return act({ ...fixture, context: { ...fixture.context, host } });
     }, options));
 }
@@ -175,7 +179,7 @@ export function test(
 /** Returns a host on which the programs of builds and of transfers are installed. */
 export function withPrograms(host: Host): Host {
   const stat = (path: string) =>
-    /bin\/(mmdebstrap|ansible-playbook|skopeo|umoci|zstd)$/.test(path)
+    /bin\/(mmdebstrap|ansible-playbook|skopeo|zstd)$/.test(path)
       ? Promise.resolve(PROGRAM_FILE)
       : host.files.stat(path);
   return { ...host, files: { ...host.files, stat } };
@@ -195,6 +199,18 @@ async function copy(argv: readonly string[]): Promise<Answer> {
   const [program = "", ...args] = argv;
   const { code } = await new Deno.Command(program, { args }).output();
   return { code };
+}
+
+/** Returns a host's tools where a registry has images, by the names at which skopeo is asked. */
+export function withRegistry(registry: Registry): FixtureOptions {
+  const library = { images: new Map<string, readonly string[]>(), bases: ["base"] };
+  return {
+    async tool(argv, { config: { store } }) {
+      const isForImages = argv.some((word) => word === COPY_IMAGE_SCRIPT || word === "skopeo") ||
+        argv.includes(IMAGE_FACTS_SCRIPT);
+      return await (isForImages ? skopeo(argv, store, registry, [], library) : bootstrap(argv));
+    },
+  };
 }
 
 /** Plays a bootstrap tool: fills the tree in its arguments. */

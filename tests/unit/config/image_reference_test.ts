@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import {
-  digestIn,
-  isDigest,
   isImageReference,
   isJobImage,
   isPushTarget,
   layoutPath,
-  withDigest,
-  withoutTagBeforeDigest,
 } from "../../../src/config/image_reference.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
@@ -44,27 +40,6 @@ for (const [text, isReference, isTarget, isImage] of TEXTS) {
     assert.equal(isJobImage(text), isImage);
   });
 }
-
-Deno.test("digestIn() and isDigest() accept 64 hexadecimal digits of SHA-256", () => {
-  assert.equal(digestIn(`registry.example/ci:v1@${DIGEST}`), DIGEST);
-  assert.equal(digestIn("registry.example/ci:v1"), null);
-  assert.ok(isDigest(DIGEST));
-  for (const text of ["", DIGEST.slice(1), `${DIGEST}0`, DIGEST.toUpperCase(), `${DIGEST}\n`]) {
-    assert.ok(!isDigest(text), text);
-  }
-});
-
-Deno.test("withDigest() replaces a tag or a digest, but no port", () => {
-  const pinned = `docker://host:5000/ci@${DIGEST}`;
-  assert.equal(withDigest("docker://host:5000/ci", DIGEST), pinned);
-  assert.equal(withDigest("docker://host:5000/ci:v1", DIGEST), pinned);
-  assert.equal(withDigest("docker://host:5000/ci@sha256:1", DIGEST), pinned);
-});
-
-Deno.test("withoutTagBeforeDigest() removes a tag only where a digest follows", () => {
-  assert.equal(withoutTagBeforeDigest(`host:5000/ci:v1@${DIGEST}`), `host:5000/ci@${DIGEST}`);
-  assert.equal(withoutTagBeforeDigest("host:5000/ci:v1"), "host:5000/ci:v1");
-});
 
 Deno.test("layoutPath() removes a tag", () => {
   assert.equal(layoutPath("/srv/image:v1.2"), "/srv/image");

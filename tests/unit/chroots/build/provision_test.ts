@@ -1,26 +1,17 @@
 import assert from "node:assert/strict";
 import { maintainChroot } from "../../../../src/chroots/build/maintain.ts";
-import { bootstrap, ENTER, type Fixture, type FixtureOptions, named, test } from "../fixture.ts";
+import {
+  bootstrap,
+  ENTER,
+  type Fixture,
+  type FixtureOptions,
+  named,
+  test,
+  withRegistry,
+} from "../fixture.ts";
 
-const DIGEST = `sha256:${"1".repeat(64)}`;
-
-/** A registry with one image, which umoci unpacks. */
-function registry(state: { digest: string | null }): FixtureOptions {
-  return {
-    async tool(argv) {
-      if (argv[0] === "skopeo" && argv.includes("--format")) {
-        const text = 'time="x" level=fatal msg="no \\"such\\" manifest"';
-        return state.digest === null ? { code: 1, stderr: text } : { stdout: `${state.digest}\n` };
-      }
-      if (argv[0] === "skopeo" && argv.includes("--config")) {
-        return {
-          stdout: JSON.stringify({ config: { Env: ["A=b", "bad"], User: "ci", Cmd: ["x"] } }),
-        };
-      }
-      return await bootstrap(argv);
-    },
-  };
-}
+/** Has one image. */
+const REGISTRY = withRegistry({ "docker.io/library/x:latest": "{}" });
 
 const inside = ({ processes }: Fixture) =>
   processes.filter(({ argv }) => argv.includes(ENTER))
@@ -29,7 +20,7 @@ const inside = ({ processes }: Fixture) =>
 /** Puts apt into every tree that is filled. */
 const WITH_APT: FixtureOptions = {
   async tool(argv, fixture) {
-    const answer = await registry({ digest: DIGEST }).tool!(argv, fixture);
+    const answer = await REGISTRY.tool!(argv, fixture);
     for (const word of argv) {
       const tree = word.match(/^(?:--directory=)?(\/.*\/\.making\/[xy]\/root)$/)?.[1];
       if (tree === undefined) continue;

@@ -32,7 +32,7 @@ Deno.test("the files that the host reads of an image are those of the image, wha
       return new TextDecoder().decode(stderr) + new TextDecoder().decode(stdout);
     };
     assert.equal(await sh(TREE, folder), "");
-    const words = [folder, "layer", `${folder}/view`, `${folder}/facts`, "Europe/Rome"];
+    const words = [`${folder}/layer`, ".", `${folder}/view`, `${folder}/facts`, "Europe/Rome"];
     assert.equal(await sh(IMAGE_FACTS_SCRIPT, ...words), "");
     const found = await sh('cd "$1" && find . -type f | sort', `${folder}/facts`);
     // git cannot be executed, bash is a link to itself, and the other links lead to no file of the image: etc/hosts to a

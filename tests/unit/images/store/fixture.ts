@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import type { Config } from "../../../../src/config/settings.ts";
-import type { Argv, Host } from "../../../../src/host/host.ts";
+import type { Host } from "../../../../src/host/host.ts";
 import { COPY_IMAGE_SCRIPT } from "../../../../src/images/store/copy.ts";
 import { IMAGE_FACTS_SCRIPT } from "../../../../src/images/store/facts.ts";
 import type { ImageRequest } from "../../../../src/images/request/image_request.ts";
@@ -82,15 +82,16 @@ function statOf(host: Host, path: string) {
 }
 
 /** What the library has. */
-interface Library {
+export interface Library {
   /** The names of each image. */
   readonly images: Map<string, readonly string[]>;
   /** The layers that all images have, the lowest one first. */
   readonly bases: readonly string[];
 }
 
-async function skopeo(
-  argv: Argv,
+/** Answers as skopeo, umoci and the scripts that call them do. */
+export async function skopeo(
+  argv: readonly string[],
   store: string,
   registry: Registry,
   failures: string[],
