@@ -38,7 +38,7 @@ export interface Collection {
  * Removes what no job needs any more. A failure is logged, and the rest goes on.
  *
  * @throws {Failure} of the host where the store's disk is not mounted, or another host uses the store.
- * @returns How many machines, or folders that jobs wrote, could not be removed.
+ * @returns How many failures there were.
  */
 export async function collectGarbage(collection: Collection): Promise<number> {
   const { host, config: { store } } = collection;
@@ -53,9 +53,9 @@ export async function collectGarbage(collection: Collection): Promise<number> {
   const { moved, kept: cacheBytes } = await collectFolders(collection);
   removals.push(...moved);
   const kept = await collectImages(collection);
-  await collectHistory(collection);
+  const days = await collectHistory(collection);
   await collectTrees(collection);
-  const all = failures + kept + await finishRemovals(collection, removals);
+  const all = failures + kept + days + await finishRemovals(collection, removals);
   if (!collection.dryRun) await recordRun(host, store, "gc", { failed: all > 0, cacheBytes });
   return all;
 }
@@ -160,12 +160,19 @@ async function collectFolders({ host, config, dryRun, report }: Collection) {
   return { moved: dryRun ? [] : await moveFoldersAside(host, store, candidates), kept };
 }
 
-async function collectHistory({ host, config, dryRun, report }: Collection): Promise<void> {
+/** Removes days of the history that the policy does not keep, and that the totals have; returns how many failures there were. */
+async function collectHistory({ host, config, dryRun, report }: Collection): Promise<number> {
   const { store, history_max_size: size, history_max_age: age } = config;
-  if (!dryRun) await foldDays(host, store).catch((error) => host.log.warn(messageOf(error)));
-  for (const { path, reason } of await unkeptDays(host, store, { size, age })) {
-    report(path, reason);
-    if (!dryRun) await host.files.remove(path);
+  try {
+    if (!dryRun) await foldDays(host, store);
+    for (const { path, reason } of await unkeptDays(host, store, { size, age })) {
+      report(path, reason);
+      if (!dryRun) await host.files.remove(path);
+    }
+    return 0;
+  } catch (error) {
+    host.log.warn(messageOf(error));
+    return 1;
   }
 }
 

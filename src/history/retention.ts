@@ -12,7 +12,7 @@ export interface UnkeptDay {
 
 /**
  * Returns the days that the policy does not keep: those that are too old, and the first ones while all exceed the size. The
- * current day is kept.
+ * current day and the one before are kept, since the totals do not have their jobs yet.
  *
  * @param policy Bytes, and seconds.
  */
@@ -21,14 +21,14 @@ export async function unkeptDays(
   store: string,
   policy: { readonly size: number; readonly age: number },
 ): Promise<UnkeptDay[]> {
-  const today = dayOf(new Date(host.clock.now()).toISOString());
-  const oldest = dayOf(new Date(host.clock.now() - policy.age * 1000).toISOString());
+  const ago = (seconds: number) => dayOf(new Date(host.clock.now() - seconds * 1000).toISOString());
+  const [yesterday, oldest] = [ago(86_400), ago(policy.age)];
   const unkept: UnkeptDay[] = [];
   let size = 0;
   for (const day of (await listDays(host, store)).reverse()) {
     const path = dayFile(store, day);
     size += (await host.files.lstat(path))?.size ?? 0;
-    if (day >= today) continue;
+    if (day >= yesterday) continue;
     if (day < oldest) unkept.push({ path, reason: "its jobs ended before history_max_age" });
     else if (size > policy.size) {
       unkept.push({ path, reason: "newer records already fill history_max_size" });

@@ -109,3 +109,18 @@ Deno.test("collectGarbage() logs a failure, counts it, and goes on", () =>
     assert.deepEqual(await left(".machines"), [], "the orphan");
     assert.deepEqual(await left(".cache/s/3"), [], "the cache");
   }));
+
+Deno.test("collectGarbage() keeps the history where its jobs cannot be counted", () =>
+  inFolder(async (folder) => {
+    const { failures, left, err } = await collectIn(folder, false, (host) => {
+      const replace = (path: string, text: string) =>
+        path.endsWith("totals.json")
+          ? Promise.reject(new Error("no space left"))
+          : host.files.replace(path, text);
+      return { ...host, files: { ...host.files, replace } };
+    });
+    assert.equal(failures, 1);
+    assert.match(err(), /no space left/);
+    assert.deepEqual((await left(".history"))[0], "2001-01-01.jsonl");
+    assert.deepEqual(await left(".machines"), [], "the rest went on");
+  }));
