@@ -41,7 +41,7 @@ export async function recordFailedStart(
   if (await notes.areKept()) return await addNote(host, machine.name, note);
   const described = {
     ...{ job: machine.id, machine: machine.name, server: machine.server ?? null },
-    ...describeJob(job, image),
+    ...describeJob(job, image === null ? null : await recordable(host, image)),
     host: await describeHost(host),
   };
   await appendRecord(host, store, recordOfFailure(described, [...notes.all(), note]));
@@ -56,13 +56,17 @@ async function noteOf(
     at: host.clock.now(),
     note: "failed",
     outcome: isCancelled ? "cancelled" : isRefused ? "refused" : "host",
-    message: await withoutSecrets(host, firstLine(messageOf(error))),
+    message: await recordable(host, messageOf(error)),
   };
 }
 
-/** Further lines may quote the output of a job's service, or of a registry. */
-function firstLine(message: string): string {
-  return message.split("\n", 1)[0]!.replace(/\. Its last output:$/, "").slice(0, MAX_LENGTH);
+/**
+ * Returns the first line of a text without the secrets of the job: further lines may quote the output of a service, or of a
+ * registry. A part of a secret could not be found.
+ */
+async function recordable(host: Host, text: string): Promise<string> {
+  const [line = ""] = (await withoutSecrets(host, text)).split("\n", 1);
+  return line.replace(/\. Its last output:$/, "").slice(0, MAX_LENGTH);
 }
 
 /** Characters: a record stays short. */

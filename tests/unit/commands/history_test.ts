@@ -55,11 +55,14 @@ Deno.test("a job that config or prepare refuses has a record with the reason, an
       const { host, store } = await scene(`${folder}/${stage}`);
       const path = `${folder}/${stage}/response.json`;
       const response = await Deno.readTextFile(path);
-      await Deno.writeTextFile(path, response.replace('"bookworm"', `"reg/${SECRET}:1"`));
+      const image = JSON.stringify(`reg/${"x".repeat(430)}${SECRET.repeat(9)}\n${SECRET}`);
+      await Deno.writeTextFile(path, response.replace('"bookworm"', image));
       assert.equal(await main([stage], host), 11);
       const record = await only(host, store);
       assert.equal(record.outcome, "refused");
       assert.match(record.reason!, /^Cannot .*\[MASKED\]/);
+      assert.match(record.image!, /^reg\/x+\[MASKED\]/);
+      assert.ok(!JSON.stringify(record).includes(SECRET.slice(0, 5)), "no part of a secret");
       assert.deepEqual(record.calls.map(({ call }) => call), calls);
     }
   }));
