@@ -61,12 +61,21 @@ export function parseRecords(text: string): History {
 function parseRecord(line: string): JobRecord | null {
   try {
     const record = JSON.parse(line);
-    const isWhole = record?.version === 1 && Array.isArray(record.calls) &&
-      REQUIRED_STRINGS.every((key) => typeof record[key] === "string");
-    return isWhole ? record : null;
+    return isWhole(record) ? record : null;
   } catch {
     return null;
   }
 }
 
-const REQUIRED_STRINGS = ["job", "machine", "began", "created", "ended", "outcome"];
+/** Readers rely on these fields; a disk that lost some bytes may have left a line that is still JSON. */
+function isWhole(record: JobRecord): boolean {
+  const { version, began, ended, calls, services, lines, limits, usage, host } = record;
+  return version === 1 && REQUIRED_STRINGS.every((key) => typeof record[key] === "string") &&
+    Date.parse(began) + Date.parse(ended) > 0 && Array.isArray(lines) &&
+    calls.every(({ call, at, took }) => typeof call === "string" && at + took < Infinity) &&
+    services.every(({ aliases }) => Array.isArray(aliases)) &&
+    [limits, host].every((one) => typeof one === "object" && one !== null) &&
+    typeof usage === "object";
+}
+
+const REQUIRED_STRINGS = ["job", "machine", "began", "created", "ended", "outcome"] as const;

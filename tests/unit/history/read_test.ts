@@ -42,6 +42,24 @@ Deno.test("readHistory() skips and counts broken lines, also one that a record f
     assert.equal(broken, 3);
   }));
 
+Deno.test("readHistory() counts a line as broken that is JSON and lacks what readers need", () =>
+  inFolder(async (store) => {
+    const { host } = recordingHost();
+    await appendRecord(host, store, recordOf());
+    const path = `${store}/.history/2030-01-01.jsonl`;
+    const odd: readonly object[] = [
+      ...[{ calls: [null] }, { calls: [{ call: "run", at: 1 }] }, { calls: "x" }],
+      ...[{ services: [{}] }, { services: null }, { lines: null }, { limits: null }],
+      ...[{ host: null }, { usage: 3 }, { ended: "then" }, { began: "" }, { job: 42 }],
+    ];
+    for (const changes of odd) {
+      await host.files.append(path, `${JSON.stringify({ ...recordOf(), ...changes })}\n`);
+    }
+    for (const line of ["null", "[]", '"x"', "1"]) await host.files.append(path, `${line}\n`);
+    const { records, broken } = await readHistory(host, store);
+    assert.deepEqual([records.length, broken], [1, odd.length + 4]);
+  }));
+
 Deno.test("readHistory() returns a job once that was recorded again after its cleanup was killed", () =>
   inFolder(async (store) => {
     const { host } = recordingHost();
