@@ -18,28 +18,26 @@ export interface HistoryQuery {
   readonly since?: number;
   /** Returns whether a job is wanted. */
   readonly matches?: (record: JobRecord) => boolean;
-  /** How many jobs are wanted at most. */
-  readonly most?: number;
 }
 
 /** Reads the jobs that a query asks for, and no more days than it needs. */
 export async function readHistory(
   host: Host,
   store: string,
-  { since = 0, matches = () => true, most = Infinity }: HistoryQuery = {},
+  { since = 0, matches = () => true }: HistoryQuery = {},
 ): Promise<History> {
   const records: JobRecord[] = [];
   let broken = 0;
   for (const day of (await listDays(host, store)).reverse()) {
-    if (records.length >= most || Date.parse(day) + DAY < since) break;
+    if (Date.parse(day) + DAY < since) break;
     const read = parseRecords(await host.files.read(dayFile(store, day)) ?? "");
     broken += read.broken;
-    records.push(
-      ...read.records.filter((record) => Date.parse(record.ended) >= since && matches(record))
-        .sort((one, other) => Date.parse(other.ended) - Date.parse(one.ended)),
-    );
+    const wanted = read.records
+      .filter((record) => Date.parse(record.ended) >= since && matches(record))
+      .sort((one, other) => Date.parse(other.ended) - Date.parse(one.ended));
+    for (const record of wanted) records.push(record);
   }
-  return { records: records.slice(0, most), broken };
+  return { records, broken };
 }
 
 /** Milliseconds. */

@@ -90,11 +90,15 @@ function groupsBy(
   nameOf: (record: JobRecord) => string,
 ): Map<string, JobRecord[]> {
   const groups = new Map<string, JobRecord[]>();
-  for (const record of records) {
-    const name = nameOf(record);
-    groups.set(name, [...groups.get(name) ?? [], record]);
-  }
+  for (const record of records) addTo(groups, nameOf(record), record);
   return groups;
+}
+
+/** A list that was copied for each of many jobs would take minutes. */
+function addTo<T>(lists: Map<string, T[]>, name: string, value: T): void {
+  const list = lists.get(name);
+  if (list === undefined) lists.set(name, [value]);
+  else list.push(value);
 }
 
 function groupOf(name: string, records: readonly JobRecord[]): Group {
@@ -131,7 +135,7 @@ function partsOf(records: readonly JobRecord[]): (readonly [string, Spread])[] {
   const times = new Map<string, number[]>();
   for (const record of records) {
     for (const [part, took] of Object.entries(callOf(record, "prepare")?.parts ?? {})) {
-      times.set(part, [...times.get(part) ?? [], took]);
+      addTo(times, part, took);
     }
   }
   return [...times].map(([part, own]) => [part, spreadOf(own)] as const);

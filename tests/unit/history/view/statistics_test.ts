@@ -54,3 +54,10 @@ Deno.test("summarize() tells days on which prepare was slow from others", () => 
   assert.deepEqual(days.map(({ isSlow }) => isSlow), [false, false, true]);
   assert.deepEqual(summarize([]).days, []);
 });
+
+Deno.test("summarize() takes seconds for the jobs of months", () => {
+  const records = Array(150_000).fill(recordOf());
+  const began = performance.now();
+  assert.equal(summarize(records).projects[0]!.jobs, records.length);
+  assert.ok(performance.now() - began < 10_000);
+});
