@@ -51,7 +51,8 @@ export function countJob(counts: Counts, record: JobRecord): void {
   counts.written += usage?.ioWritten ?? 0;
   counts.pulls += wasPulled ? 1 : 0;
   const time = (name: Timed, ms: number | undefined) => {
-    if (ms !== undefined) countTime(counts.times[name], BOUNDS[name], ms / 1000);
+    // A clock that was set back makes times negative, and sums must not decrease.
+    if (ms !== undefined) countTime(counts.times[name], BOUNDS[name], Math.max(0, ms) / 1000);
   };
   time("job", durationOf(record));
   const prepare = callOf(record, "prepare");

@@ -19,3 +19,10 @@ Deno.test("countJob() adds a job to counters and histograms", () => {
   assert.deepEqual([times.overhead.sum, times.overhead.buckets.at(-1)], [0.024, 2]);
   assert.equal(times.queue.buckets.at(-1), 0, "there was no wait");
 });
+
+Deno.test("countJob() decreases no sum after the clock was set back", () => {
+  const counts = noCounts();
+  countJob(counts, recordOf({ calls: [{ call: "cleanup", at: 0, took: -3_600_000 }] }));
+  const { sum, buckets } = counts.times.cleanup;
+  assert.deepEqual([sum, buckets[0], buckets.at(-1)], [0, 1, 1]);
+});
