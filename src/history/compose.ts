@@ -5,7 +5,7 @@ import { scriptCode } from "../gitlab/exit_codes.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import { VERSION } from "../version.ts";
 import type { JobNotes, Note } from "./notes.ts";
-import { type EndCause, failedStart, type NotedStage, resultOf, stagesIn } from "./outcome.ts";
+import { type EndCause, type NotedStage, resultOf, stagesIn } from "./outcome.ts";
 import type { CallRecord, HostRecord, JobRecord, JobUsage, Part, ServiceRecord } from "./record.ts";
 
 /** What is known of a job that ends, apart from its lease and its notes. */
@@ -20,11 +20,6 @@ export interface EndFacts {
   readonly usage: JobUsage | null;
   readonly host: HostRecord;
 }
-
-/** The job of a start that failed. */
-export type FailedJob =
-  & Pick<JobRecord, "job" | "machine" | "server" | "project" | "ref" | "isProtected" | "image">
-  & { readonly host: HostRecord };
 
 /** Returns the record of a job whose machine ends. */
 export function recordOfMachine(
@@ -71,24 +66,6 @@ export function withEnd(record: JobRecord, ended: number, kept: string | null): 
     call.call === "cleanup" ? { ...call, took: end - call.at } : call
   );
   return { ...record, ended: timeOf(ended), calls, kept };
-}
-
-/** Returns the record of a job whose machine was not started. */
-export function recordOfFailure({ host, ...job }: FailedJob, notes: readonly Note[]): JobRecord {
-  const began = notes[0]!.at;
-  const call = notes.findLast(({ note }) => note === "config" || note === "prepare")!;
-  const failed = notes.find((note) => note.note === "failed")!;
-  return {
-    version: 1,
-    ...job,
-    ...{ tree: null, generation: null, digest: null, wasPulled: false, services: [] },
-    ...{ began: timeOf(began), created: timeOf(call.at), ended: timeOf(failed.at) },
-    ...failedStart(failed),
-    calls: callsIn({ notes, running: null }, began, failed.at),
-    ...{ usage: null, limits: {}, network: null, storage: null, booted: null, kept: null },
-    host,
-    program: VERSION,
-  };
 }
 
 /**
@@ -142,6 +119,7 @@ function cleanupOf({ cause, called, ended }: EndFacts, began: number): CallRecor
     : [];
 }
 
-function timeOf(milliseconds: number): string {
+/** Returns a time in milliseconds since 1970 as ISO 8601. */
+export function timeOf(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }

@@ -7,7 +7,7 @@ import type { Host } from "../host/host.ts";
 import { describeJob } from "../machines/record/description.ts";
 import type { MachineName } from "../machines/record/name.ts";
 import { appendRecord } from "./append.ts";
-import { recordOfFailure } from "./compose.ts";
+import { recordOfFailure } from "./compose_failure.ts";
 import { describeHost } from "./describe_host.ts";
 import { isOwnStore } from "./own_store.ts";
 import { addNote, type FailedStart } from "./notes.ts";

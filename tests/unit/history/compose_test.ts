@@ -1,24 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  callsIn,
-  recordOfFailure,
-  recordOfMachine,
-  withEnd,
-} from "../../../src/history/compose.ts";
+import { callsIn, recordOfMachine, withEnd } from "../../../src/history/compose.ts";
 import type { Note } from "../../../src/history/notes.ts";
-import { BEGAN, exited, jobLease, stage, usageOf } from "./fixture.ts";
-
-const HOST = { name: "runner-host", release: "Debian GNU/Linux 13 (trixie)" };
-
-const PREPARE: Note[] = [
-  { at: BEGAN, note: "config", took: 40 },
-  { at: BEGAN + 100, note: "prepare" },
-  { at: BEGAN + 110, note: "part", part: "image" },
-  { at: BEGAN + 150, note: "part", part: "queue" },
-  { at: BEGAN + 160, note: "part", part: "reserve" },
-  { at: BEGAN + 190, note: "part", part: "queue" },
-  { at: BEGAN + 195, note: "part", part: "start" },
-];
+import { BEGAN, exited, HOST, jobLease, PREPARE, stage, usageOf } from "./fixture.ts";
 
 Deno.test("recordOfMachine() has the calls of a job with their times, and what the lease describes", () => {
   const notes: Note[] = [
@@ -48,24 +31,6 @@ Deno.test("recordOfMachine() has the calls of a job with their times, and what t
   assert.deepEqual([generation, limits], [3, { memory_max: "2G" }]);
   assert.equal(record.ended, "2030-01-01T00:00:05.030Z");
   assert.deepEqual(record.services, services);
-});
-
-Deno.test("recordOfFailure() has how far the start came", () => {
-  const job = {
-    ...{ job: "42", machine: "run-42", server: null, project: null, ref: null },
-    ...{ isProtected: null, image: "trixie", host: HOST },
-  };
-  const message = "Cannot start machine run-42: interrupted";
-  const failed: Note = { at: BEGAN + 300, note: "failed", outcome: "host", message };
-  const record = recordOfFailure(job, [...PREPARE, failed]);
-  const { began, created, ended, outcome, reason, calls } = record;
-  assert.deepEqual([outcome, reason], ["host", message]);
-  assert.equal(began, "2030-01-01T00:00:00.000Z");
-  assert.equal(created, "2030-01-01T00:00:00.100Z", "another attempt has another time");
-  assert.equal(ended, "2030-01-01T00:00:00.300Z");
-  assert.deepEqual(calls.map(({ call, took }) => [call, took]), [["config", 40], ["prepare", 200]]);
-  const refused = recordOfFailure(job, [{ at: BEGAN, note: "config", took: null }, failed]);
-  assert.deepEqual(refused.calls, [{ call: "config", at: 0, took: 300 }]);
 });
 
 Deno.test("callsIn() counts what still runs until now", () => {

@@ -1,13 +1,27 @@
 /** Records that tests of the history start from. */
 
 import type { Ending } from "../../../src/ending.ts";
-import type { StageNote } from "../../../src/history/notes.ts";
+import type { Note, StageNote } from "../../../src/history/notes.ts";
 import type { JobRecord, JobUsage } from "../../../src/history/record.ts";
 import type { Lease } from "../../../src/machines/record/lease.ts";
 import { leaseOf } from "../machines/fixture.ts";
 
 /** When the jobs of these tests begin. */
 export const BEGAN = Date.UTC(2030, 0, 1);
+
+/** Where they run. */
+export const HOST = { name: "runner-host", release: "Debian GNU/Linux 13 (trixie)" };
+
+/** The notes of config and of a prepare that has not ended. */
+export const PREPARE: Note[] = [
+  { at: BEGAN, note: "config", took: 40 },
+  { at: BEGAN + 100, note: "prepare" },
+  { at: BEGAN + 110, note: "part", part: "image" },
+  { at: BEGAN + 150, note: "part", part: "queue" },
+  { at: BEGAN + 160, note: "part", part: "reserve" },
+  { at: BEGAN + 190, note: "part", part: "queue" },
+  { at: BEGAN + 195, note: "part", part: "start" },
+];
 
 /** Returns what a job used. */
 export function usageOf(changes: Partial<JobUsage> = {}): JobUsage {
@@ -39,7 +53,7 @@ export function recordOf(changes: Partial<JobRecord> = {}): JobRecord {
     usage: usageOf(),
     limits: { memory_max: "2G", tasks_max: "100" },
     ...{ network: "private", storage: "overlay", booted: false, kept: null },
-    host: { name: "runner-host", release: "Debian GNU/Linux 13 (trixie)" },
+    host: HOST,
     program: "0.1.0",
     ...changes,
   };
