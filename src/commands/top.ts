@@ -1,6 +1,6 @@
 import type { CommandRun } from "../app/command.ts";
 import { interruptible } from "../app/interrupt.ts";
-import type { Host } from "../host/host.ts";
+import type { Host, TerminalSize } from "../host/host.ts";
 import { diskSpace } from "../linux/disk.ts";
 import { listMachines, type MachineEntry } from "../machines/report/list.ts";
 import { formatAge } from "../text/age.ts";
@@ -41,12 +41,23 @@ async function watch(host: Host, store: string, interrupt: AbortSignal): Promise
   let before: Sample | null = null;
   while (!end.aborted) {
     const sample = { at: host.clock.monotonic(), entries: await listMachines(host, store) };
-    const text = await screenOf(host, store, sample, before);
+    const text = fitting(await screenOf(host, store, sample, before), await host.terminal.size());
     host.terminal.out(`${HOME}${text.replaceAll("\n", `${REST_OF_LINE}\n`)}${REST_OF_SCREEN}`);
     before = sample;
     await Promise.race([host.clock.sleep(INTERVAL), ended]);
   }
   await key;
+}
+
+/** Cuts lines that the terminal would wrap, and those that would make it scroll; the last line is the cursor's. */
+function fitting(text: string, { rows, columns }: TerminalSize): string {
+  const lines = text.trimEnd().split("\n").map((line) => line.slice(0, columns));
+  const most = Math.max(1, rows - 1);
+  const hidden = lines.length - most;
+  const shown = hidden <= 0
+    ? lines
+    : [...lines.slice(0, most - 1), `and ${hidden + 1} more`.slice(0, columns)];
+  return shown.map((line) => `${line}\n`).join("");
 }
 
 /** The machines at a moment. */

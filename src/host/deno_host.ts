@@ -92,16 +92,19 @@ function denoTerminal(): Terminal {
         onOutput();
       }
     },
-    // No call of a job waits for a person, and loads what does.
-    key: async (interrupt) => (await import("./person.ts")).key(interrupt),
+    size: async () => (await person()).terminalSize(),
+    key: async (interrupt) => (await person()).key(interrupt),
     async ask(question, interrupt) {
       write(Deno.stderr, question);
-      return (await import("./person.ts")).answer(interrupt);
+      return (await person()).answer(interrupt);
     },
     isAtLineStart: () => last === LINE_FEED || last === CARRIAGE_RETURN,
     is: (stream) => streams[stream].isTerminal(),
   };
 }
+
+/** No call of a job waits for a person, and loads what does. */
+const person = () => import("./person.ts");
 
 const LINE_FEED = "\n".charCodeAt(0);
 const CARRIAGE_RETURN = "\r".charCodeAt(0);

@@ -112,11 +112,10 @@ function openNew(path: string, mode: number): Deno.FsFile {
   const options = { write: true, createNew: true, mode } as const;
   try {
     return Deno.openSync(path, options);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  } catch {
+    remove(path);
+    return Deno.openSync(path, options);
   }
-  remove(path);
-  return Deno.openSync(path, options);
 }
 
 /** Writes a new file and leaves it open. */

@@ -205,6 +205,14 @@ export interface Signals {
   on(signals: readonly Deno.Signal[], handler: (signal: Deno.Signal) => void): () => void;
 }
 
+/** The size of a terminal. */
+export interface TerminalSize {
+  /** Lines. */
+  readonly rows: number;
+  /** Characters of a line. */
+  readonly columns: number;
+}
+
 /** The standard streams of this process. */
 export interface Terminal {
   /** Writes to stdout; a closed pipe is not an error. */
@@ -221,6 +229,8 @@ export interface Terminal {
   isAtLineStart(): boolean;
   /** Returns whether a stream is a terminal. */
   is(stream: "stdin" | "stdout" | "stderr"): boolean;
+  /** Returns the lines and columns of the terminal, as it is at this moment; infinite where it does not tell. */
+  size(): Promise<TerminalSize>;
   /** Waits until a key is pressed on the terminal of stdin, which does not show it, or until aborted. */
   key(interrupt: AbortSignal): Promise<void>;
   /** Asks on stderr and waits for a line on stdin; null at the end of stdin, or when aborted. */

@@ -1,4 +1,12 @@
-/** What a person types on stdin. */
+/** What a person types on stdin, and sees. */
+
+import type { TerminalSize } from "./host.ts";
+
+/** Returns the size of the terminal; one whose program has not set it has neither lines nor columns. */
+export function terminalSize(): TerminalSize {
+  const { rows, columns } = Deno.consoleSize();
+  return { rows: rows || Infinity, columns: columns || Infinity };
+}
 
 /** Waits until a key is pressed on the terminal, which does not show it, or until aborted. */
 export async function key(interrupt: AbortSignal): Promise<void> {

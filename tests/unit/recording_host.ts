@@ -200,6 +200,7 @@ function captured(written: { out: string; err: string }, options: RecordingOptio
       write(stream === "stdout" ? "out" : "err", await Deno.readTextFile(pipe));
       onOutput();
     },
+    size: () => Promise.resolve({ rows: Infinity, columns: Infinity }),
     key: (interrupt) =>
       new Promise((resolve) => interrupt.addEventListener("abort", () => resolve())),
     ask(question) {

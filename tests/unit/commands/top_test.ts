@@ -38,22 +38,32 @@ Deno.test("top on a terminal renews its table, and ends with a key", () =>
   inFolder(async (folder) => {
     const { host, out, handlers } = await busyScene(folder);
     let press = () => {};
+    const sizes = [{ rows: 5, columns: 20 }];
     const terminal = {
       ...host.terminal,
       is: () => true,
+      size: () => Promise.resolve(sizes.pop() ?? { rows: 40, columns: 1000 }),
       key: () => new Promise<void>((resolve) => press = resolve),
     };
     let tables = 0;
     const sleep = async (ms: number) => {
-      if (++tables === 2) press();
+      if (++tables === 3) press();
       await host.clock.sleep(ms);
     };
     const own = { ...host, terminal, clock: { ...host.clock, sleep } };
     assert.equal(await main(["top"], own), 0);
-    const [, first, second, ...more] = out().split("\x1b[H");
+    const [, narrow, first, second, ...more] = out().split("\x1b[H");
     assert.deepEqual(more, []);
+    const lines = narrow!.replaceAll("\x1b[K", "").split("\n");
+    assert.deepEqual(lines, [
+      "Machines that run: 1",
+      "Any key ends this",
+      "",
+      "and 2 more",
+      "\x1b[J",
+    ]);
     assert.match(first!, /^Machines that run: 1, memory 1 MiB, 1\.0 GiB free at /);
-    assert.match(first!, / running +0s +- +1MiB /);
-    assert.match(second!, / running +2s +50% +1MiB /);
+    assert.match(first!, / running +2s +50% +1MiB /);
+    assert.match(second!, / running +4s +50% +1MiB /);
     assert.equal(handlers(), 0);
   }));
