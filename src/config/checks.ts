@@ -49,6 +49,9 @@ export function bytesOf(value: unknown): { text: string; count: number } | undef
 /** A size, a share of the host's memory, or no limit: MemoryMax= in systemd.resource-control(5). */
 export const memory = (value: unknown) => bytesOf(value)?.text ?? share(value);
 
+/** As {@linkcode memory}, or 0 for none: MemorySwapMax=. */
+export const swap = (value: unknown) => textOf(value) === "0" ? "0" : memory(value);
+
 /** A share of one CPU, above 100 % for several CPUs, or no limit. */
 export const quota = text(/^(?:infinity|[1-9]\d{0,5}%)$/);
 
@@ -232,6 +235,9 @@ function isTableOfPaths(value: unknown): value is Readonly<Record<string, string
   return typeof value === "object" && value !== null && !Array.isArray(value) &&
     Object.entries(value).every((pair) => pair.every(absolutePath));
 }
+
+/** The values of {@linkcode swap}, for messages. */
+export const SWAP = '0, bytes with an optional K, M, G or T, a share like "80%", or "infinity"';
 
 /** The values of {@linkcode memory}, for messages. */
 export const MEMORY = 'bytes with an optional K, M, G or T, a share like "80%", or "infinity"';

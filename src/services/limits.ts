@@ -46,7 +46,7 @@ function partOf(limits: Limits, parts: number): Limits {
     cpu_weight: weight(limits.cpu_weight),
     memory_high: other(limits.memory_high),
     memory_max: other(limits.memory_max),
-    swap_max: other(limits.swap_max),
+    swap_max: other(limits.swap_max, 0),
     cpu_quota: other(limits.cpu_quota),
     io_weight: weight(limits.io_weight),
     tasks_max: other(limits.tasks_max),

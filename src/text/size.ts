@@ -9,6 +9,6 @@ const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 *
 
 /** Returns the bytes of a size as in settings, such as `512M`; undefined for any other text. */
 export function parseSize(text: string): number | undefined {
-  const [, amount, unit = ""] = text.match(/^([1-9]\d{0,15})([KMGT]?)$/) ?? [];
+  const [, amount, unit = ""] = text.match(/^(0|[1-9]\d{0,15})([KMGT]?)$/) ?? [];
   return amount === undefined ? undefined : Number(amount) * (UNITS[unit] ?? 1);
 }

@@ -241,7 +241,7 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
   "service_limits.cpu_weight": { good: [1, 10_000], bad: [10_001, "50"] },
   "service_limits.memory_high": { good: ["infinity", "1G", "40%"], bad: ["0%", "1GB", true] },
   "service_limits.memory_max": { good: ["infinity", "1G", "40%"], bad: ["0%", "1GB", true] },
-  "service_limits.swap_max": { good: ["infinity", "1G", "10%"], bad: ["1GB", true] },
+  "service_limits.swap_max": { good: [0, "0", "infinity", "1G", "10%"], bad: ["1GB", true] },
   "service_limits.cpu_quota": { good: ["infinity", "50%"], bad: [50, "0%"] },
   "service_limits.io_weight": { good: [1, 10_000], bad: [10_001, "50"] },
   "service_limits.tasks_max": { good: [1, "10%", "infinity"], bad: ["0", "16K"] },
@@ -250,7 +250,10 @@ const TABLE: Readonly<Record<string, { good: readonly unknown[]; bad: readonly u
     good: ["infinity", "16M", "2G", "1T", 16777216],
     bad: ["16777215", "16383K", "10%", "2GB", -1, true],
   },
-  "limits.swap_max": { good: ["infinity", "1G", "10%"], bad: [0, "1GB", "all", true] },
+  "limits.swap_max": {
+    good: [0, "0", "infinity", "1G", "10%"],
+    bad: [-1, "0%", "1GB", "all", true],
+  },
   "limits.cpu_quota": {
     good: ["infinity", "50%", "400%"],
     bad: ["0%", "50", 50, "-1%", "1.5%", true],

@@ -69,6 +69,10 @@ const SHAPES: readonly (readonly [RegExp, (found: readonly string[]) => Schema])
     anyOf: [{ type: "integer" }, { type: "string", pattern: "^[1-9][0-9]*(s|min|h|d)?$" }],
   })],
   [/^seconds/, () => amount("s|min|h|d")],
+  [/^0, bytes/, () => {
+    const { anyOf = [] } = amount("[KMGT]|%", "infinity", "0");
+    return { anyOf: [{ type: "integer", minimum: 0 }, ...anyOf.slice(1)] };
+  }],
   [/(?:^|in )bytes.*%/, () => amount("[KMGT]|%", "infinity")],
   [/(?:^|in )bytes.*infinity/, () => amount("[KMGT]", "infinity")],
   [/(?:^|in )bytes/, () => amount("[KMGT]")],

@@ -132,6 +132,8 @@ const SHARED: readonly (readonly [keyof Limits, string, string, string])[] = [
   ["memory_high", "80%", "19G", "19G"],
   ["swap_max", "40G", "11%", "10G"],
   ["swap_max", "40G", "9%", "9%"],
+  ["swap_max", "0", "1G", "0"],
+  ["swap_max", "40G", "0", "0"],
   ["cpu_quota", "400%", "101%", "100%"],
   ["cpu_quota", "400%", "99%", "99%"],
   ["tasks_max", "4000", "5%", "1000"],
