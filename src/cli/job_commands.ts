@@ -86,7 +86,7 @@ export const JOB_COMMANDS: readonly CommandSpec[] = [
     name: "report",
     summary: "Report on jobs that have ended",
     description:
-      "Prints how jobs ended and why the host failed some, by day, image and project: times of prepare, stages and cleanup (half of them, and 95 of 100, are not longer), CPU, memory and files, the parts of prepare, and how often images were pulled. With --html, writes one page with plots that needs no network; a new file can be read by root alone.",
+      "Prints how jobs ended and why the host failed some, by day, image and project: times of prepare, stages and cleanup (median and 95th percentile), CPU, memory and files, the parts of prepare, and how often images were pulled. With --html, writes one page with plots that needs no network; a new file can be read by root alone.",
     example: "nspawn-runner report --since 30d --html report.html",
     positionals: [],
     options: [

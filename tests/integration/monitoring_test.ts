@@ -11,7 +11,7 @@ import { linkChroot, succeed, withStore } from "./store.ts";
 const checkout = new URL("../..", import.meta.url).pathname;
 const ALERTS = `${checkout}docs/monitoring/alerts.yml`;
 
-/** Two jobs failed for the host's sake, and then two more; the store fills up. */
+/** Two jobs failed because of the host, and then two more; the store fills up. */
 const ALERTS_TEST = {
   rule_files: [ALERTS],
   evaluation_interval: "1m",
@@ -35,7 +35,7 @@ const ALERTS_TEST = {
         exp_alerts: [{
           exp_labels: { severity: "warning", instance: "ci1" },
           exp_annotations: {
-            summary: "4 jobs on ci1 failed for the host's sake",
+            summary: "4 attempts of jobs on ci1 failed because of the host",
             description:
               "List them: nspawn-runner history --failed. Explain one: nspawn-runner explain JOB",
           },

@@ -49,7 +49,7 @@ export function reportPage(statistics: Statistics, facts: PageFacts): string {
   const title = `CI jobs of ${facts.host}`;
   const plots = days.length === 0 ? [] : [
     plot("Jobs by day and outcome", jobsPlot(days) + legend(days)),
-    plot("Prepare by day: half and 95 of 100 are faster", preparePlot(days)),
+    plot("Prepare by day: median and 95th percentile", preparePlot(days)),
     plot("CPU time by project", barsPlot(projects.slice(0, MAX_ROWS / 2))),
   ];
   const broken = facts.broken === 0 ? "" : `, and ${facts.broken} lines that cannot be read`;

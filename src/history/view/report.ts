@@ -27,7 +27,7 @@ export function sectionsOf(statistics: Statistics): Section[] {
         .map(([outcome, count]) => [outcome, `${count}`, share(count, all.jobs)]),
     },
     {
-      title: "Failures for the host's sake",
+      title: "Failures because of the host",
       head: ["REASON", "JOBS"],
       rows: reasons.map(([reason, count]) => [reason, `${count}`]),
     },

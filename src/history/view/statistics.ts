@@ -5,9 +5,9 @@ import { callOf, durationOf, HOST_OUTCOMES, type JobRecord, type Outcome } from 
 
 /** Two values of a distribution; null where there are no values. */
 export interface Spread {
-  /** Half of the values are not above it. */
+  /** The median. */
   readonly half: number | null;
-  /** 95 of 100 values are not above it. */
+  /** The 95th percentile. */
   readonly most: number | null;
 }
 
@@ -17,7 +17,7 @@ export interface Group {
   readonly jobs: number;
   /** Jobs that did not succeed. */
   readonly failed: number;
-  /** Jobs that failed for the host's sake. */
+  /** Jobs that failed because of the host. */
   readonly ofHost: number;
   /** Milliseconds, as the times below. */
   readonly time: Spread;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spreadOf, summarize } from "../../../../src/history/view/statistics.ts";
 import { recordOf, usageOf } from "../fixture.ts";
 
-Deno.test("spreadOf() has the value that half, and that 95 of 100, do not exceed", () => {
+Deno.test("spreadOf() has the median and the 95th percentile", () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index);
   assert.deepEqual(spreadOf(values), { half: 50, most: 95 });
   assert.deepEqual(spreadOf([7, null, undefined]), { half: 7, most: 7 });
