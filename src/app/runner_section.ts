@@ -10,7 +10,7 @@ import type { Context, Invocation } from "./command.ts";
 /**
  * Returns the section by a call's options. Warns where jobs without `image:` would fail.
  *
- * @throws {Failure} where the program is not installed, or the token file holds no token.
+ * @throws {Failure} where the program is not installed, the token file holds no token, or the configuration is wrong.
  */
 export async function runnerSection(
   { options }: Invocation,
@@ -24,7 +24,7 @@ export async function runnerSection(
     );
   }
   // Users other than root may not read the configuration.
-  const config = await load().catch(() => null);
+  const config = host.uid() === 0 ? await load() : await load().catch(() => null);
   const defaultImage = options["default-image"] ?? await onlyChroot(host, config);
   if (defaultImage === undefined && config !== null && config.default_image === undefined) {
     host.log.warn(

@@ -83,6 +83,13 @@ Deno.test("register prints what gitlab-runner says, and fails with it", async ()
   assert.equal(written, "concurrent = 4\n");
 });
 
+Deno.test("register adds no runner where the configuration is wrong, whose jobs would all fail", async () => {
+  const { code, err, written } = await register("glrt-right\n", ["--config", "/proc/version"]);
+  assert.equal(code, 1);
+  assert.match(err, /^nspawn-runner: Cannot .*\/proc\/version/);
+  assert.equal(written, "concurrent = 4\n");
+});
+
 Deno.test("register needs a gitlab-runner", async () => {
   const { code, err } = await register("glrt-right\n", ["--default-image", "x"], false);
   assert.equal(code, 1);
