@@ -98,6 +98,7 @@ fill_tree() {
   documents=$TREE/usr/share/doc/nspawn-runner
   mkdir -p "$documents"
   cp -R README.md CHANGELOG.md SECURITY.md CONTRIBUTING.md docs "$documents"
+  chmod -R u=rwX,go=rX "$documents" # the checkout may be private
 }
 
 # Prints the packages of the programs and files $@, with a comma between them; $MANAGER has their names. Each host
@@ -200,6 +201,7 @@ make_rpm() {
   write_file_list >"$WORK/files"
   description >"$WORK/description"
   rpmbuild -bb --quiet --define "_topdir $WORK/rpm" --define "work $WORK" --define "tree $TREE" \
+    --define "packager $MAINTAINER" --define "package_date $(LC_ALL=C date -u '+%a %b %d %Y' -d "@$SOURCE_DATE_EPOCH")" \
     --define "package_version $VERSION" --define "package_summary $SUMMARY" \
     --define "required $REQUIRED" --define "recommended $RECOMMENDED" --define "suggested $SUGGESTED" \
     packaging/rpm/nspawn-runner.spec >"$WORK/rpm.log" 2>&1 ||

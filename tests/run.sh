@@ -89,7 +89,7 @@ close_folders() {
 install_needs() {
   DEPS=yes
   IMAGE_TOOLS="skopeo umoci docker-registry ansible-playbook"
-  PACKAGERS="lintian rpmbuild"
+  PACKAGERS="lintian rpmbuild rpmlint"
   READERS="shellcheck jsonschema man mandoc zsh fish /usr/share/bash-completion/bash_completion"
   if [ "$(id -u)" -eq 0 ]; then
     set_needs

@@ -66,6 +66,7 @@ async function makePackages(folder: string): Promise<void> {
   const copy = await Deno.makeTempDir();
   try {
     await must(["cp", "-a", ...SOURCES, ...DOCUMENTS, copy], { cwd: checkout });
+    await must(["chmod", "-R", "go=", copy]); // as with a strict umask
     const { version } = JSON.parse(await Deno.readTextFile(`${copy}/deno.json`));
     const change = `s/"${version}"/"${HIGHER_VERSION}"/`;
     await must(["sed", "-i", change, "deno.json", "src/version.ts"], { cwd: copy });

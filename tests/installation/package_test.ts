@@ -221,8 +221,26 @@ Deno.test(CHECKS, async () => {
   ) {
     assert.match(requires.stdout, new RegExp(`^${name}$`, "m"));
   }
+  const { stdout } = await run(["dpkg-deb", "--contents", made.debs[1]]);
+  const hidden = stdout.split("\n").filter((line) =>
+    !/^(?:[d-]rwxr-xr-x|-rw-r--r--) |^$/.test(line)
+  );
+  assert.deepEqual(hidden, [], "all users can read all files, also those of a private checkout");
   const scripts = await run(["rpm", "-qp", "--scripts", made.rpm]);
   for (const name of ["preinstall", "postinstall", "preuninstall", "postuninstall"]) {
     assert.match(scripts.stdout, new RegExp(`^${name} scriptlet `, "m"));
   }
+});
+
+const RPM_CHECKS = "rpmlint finds no error in the .rpm";
+
+Deno.test(RPM_CHECKS, async () => {
+  const made = await packagesFor(RPM_CHECKS);
+  if (made === null) return;
+  const missing = await missingOf(["rpmlint", "rpm"]);
+  if (missing.length > 0) return skipReal(RPM_CHECKS, `no ${missing.join(" and no ")}`);
+  assert.ok(made.rpm !== null);
+  const config = `${checkout}/packaging/rpm/rpmlint.toml`;
+  const lint = await run(["rpmlint", "--config", config, made.rpm]);
+  assert.equal(lint.code, 0, lint.output);
 });
