@@ -120,8 +120,25 @@ export async function asDockerHub(
   }
 }
 
+/** Runs a test while a host has a registry as the mirror of another one. */
+export async function asMirror(
+  host: TestHost,
+  { address }: Registry,
+  of: string,
+  body: () => Promise<void>,
+): Promise<void> {
+  const mirror = `[[registry.mirror]]\ninsecure = true\nlocation = "${address}/mirrored"`;
+  await addRegistry(host, MIRROR, `location = "${of}"\n${mirror}`);
+  try {
+    await body();
+  } finally {
+    await host.exec(["rm", `${REGISTRIES}/${MIRROR}.conf`]);
+  }
+}
+
 const REGISTRIES = "/etc/containers/registries.conf.d";
 const HUB = "docker-hub";
+const MIRROR = "mirror";
 
 /**
  * Adds a registry without TLS to containers-registries.conf(5); a host that shares files with this machine has the file in a

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import type { Running } from "../hosts/command.ts";
 import { pushImage } from "../hosts/images.ts";
 import { until } from "../hosts/init_process.ts";
+import { OUTER_ADDRESS } from "../hosts/network.ts";
 import {
   allowPlainHttp,
+  asMirror,
   blobFiles,
   damage,
   missingRegistryProgram,
@@ -239,6 +241,26 @@ onEachHost("a store on an overlay holds images as whole trees", async (site) => 
       await on('umount "$1" && rm -r "$1-below"');
     }
   });
+});
+
+onEachHost("an image comes from a mirror that asks for root's password", async (site) => {
+  const reason = await missingRegistryProgram();
+  if (reason !== null) return skipReal("mirrors", reason);
+  const gone = `${OUTER_ADDRESS}:1`;
+  await withRegistry((registry) =>
+    asMirror(site.host, registry, gone, async () => {
+      await withStore(site, { pull: [`${gone}/**`] }, async (own) => {
+        await pushImage(registry, "mirrored/x:1");
+        const denied = await own.call(["image-pull", `${gone}/x:1`], PATIENCE);
+        assert.equal(denied.code, 1);
+        const hint = `^Its mirror ${registry.address} denies access: skopeo login`;
+        assert.match(denied.stderr, new RegExp(hint, "m"));
+        const env = { REGISTRY_AUTH_FILE: await site.put(await Deno.readFile(registry.auth)) };
+        const pulled = await own.call(["image-pull", `${gone}/x:1`], { ...PATIENCE, env });
+        assert.equal(pulled.code, 0, pulled.stderr);
+      });
+    })
+  );
 });
 
 /** Mounts an overlay on the store $1. */

@@ -2,7 +2,7 @@
 
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
-import { findCredentials } from "../../images/request/credentials.ts";
+import { findLogins } from "../../images/request/credentials.ts";
 import type { ImageRequest } from "../../images/request/image_request.ts";
 import { layoutReference, parseReference } from "../../images/request/reference.ts";
 import { copyFiles } from "../../images/store/copy_files.ts";
@@ -69,7 +69,7 @@ async function requestOf(host: Host, source: string): Promise<ImageRequest> {
     reference,
     platform: null,
     policies: ["always"],
-    credentials: await findCredentials(host, null, reference),
+    ...await findLogins(host, null, reference),
     user: null,
     entrypoint: null,
   };

@@ -23,21 +23,44 @@ export interface Credentials {
   readonly source: string;
 }
 
+/** What is used to fetch one image. */
+export interface Logins {
+  /** Those for the image's registry; null where no source has any. */
+  readonly credentials: Credentials | null;
+  /** Root's own for other registries, by scope: those of mirrors, which containers-registries.conf(5) names. */
+  readonly mirrors: ReadonlyMap<string, AuthEntry>;
+}
+
 /**
  * Finds the credentials for an image. A source that cannot be read is skipped with a warning.
  *
  * @param job Null where a person calls: then only root's files count.
  */
-export async function findCredentials(
+export async function findLogins(
   host: Host,
   job: Job | null,
   reference: Reference,
+): Promise<Logins> {
+  const own = await sourcesOfRoot(host);
+  const sources = [...sourceOfVariable(host, job), ...own, ...sourceOfJob(job)];
+  const credentials = await longestOf(host, sources, reference);
+  return { credentials, mirrors: entriesElsewhere(own, reference) };
+}
+
+/** skopeo uses them only where it asks that registry, and helpers are not asked: the names of mirrors are not known here. */
+function entriesElsewhere(
+  sources: readonly AuthSource[],
+  { registry }: Reference,
+): Map<string, AuthEntry> {
+  const entries = sources.toReversed().flatMap((source) => [...source.entries]);
+  return new Map(entries.filter(([scope]) => scope.split("/")[0] !== registry));
+}
+
+async function longestOf(
+  host: Host,
+  sources: readonly AuthSource[],
+  reference: Reference,
 ): Promise<Credentials | null> {
-  const sources = [
-    ...sourceOfVariable(host, job),
-    ...await sourcesOfRoot(host),
-    ...sourceOfJob(job),
-  ];
   for (const scope of scopesOf(reference)) {
     for (const source of sources) {
       const login = await loginAt(host, source, scope, reference);

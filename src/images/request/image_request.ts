@@ -4,7 +4,7 @@ import type { Config } from "../../config/settings.ts";
 import type { ImageOptions } from "../../gitlab/image_options.ts";
 import type { Job } from "../../gitlab/job.ts";
 import type { Host } from "../../host/host.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Logins } from "./credentials.ts";
 import { jobUser } from "./job_user.ts";
 import { matchesPatterns } from "./patterns.ts";
 import { effectivePolicies, type PullPolicy } from "./policies.ts";
@@ -12,19 +12,20 @@ import { parseReference, type Reference } from "./reference.ts";
 import { expandVariables } from "./variables.ts";
 
 /** An image to be obtained, and how its programs are to be run. */
-export interface ImageRequest {
+export interface ImageRequest extends Logins {
   readonly reference: Reference;
   /** `linux/arm64`; null for the host's own. */
   readonly platform: string | null;
   /** To be tried in this order, at least one. */
   readonly policies: readonly PullPolicy[];
-  /** Null where no source has any for the image. */
-  readonly credentials: Credentials | null;
   /** The user that the job names, `USER[:GROUP]`; null for the image's. */
   readonly user: string | null;
   /** Empty for none; null for the image's. */
   readonly entrypoint: readonly string[] | null;
 }
+
+/** Which image is fetched, and by whose credentials. */
+export type ImageAccess = Pick<ImageRequest, "reference" | keyof Logins>;
 
 /** A person names an image alone. */
 const NO_OPTIONS: ImageOptions = { entrypoint: null, pullPolicies: [], user: null, platform: null };
@@ -47,8 +48,8 @@ export async function requestImage(
 ): Promise<ImageRequest | null> {
   const checked = await checkRequest(host, config, job, image, options);
   if (checked === null) return null;
-  const { findCredentials } = await import("./credentials.ts");
-  return { ...checked, credentials: await findCredentials(host, job, checked.reference) };
+  const { findLogins } = await import("./credentials.ts");
+  return { ...checked, ...await findLogins(host, job, checked.reference) };
 }
 
 /** Returns all of {@linkcode requestImage} but the credentials: the config stage needs none. */
@@ -58,7 +59,7 @@ export async function checkRequest(
   job: Job | null,
   image: string,
   options: ImageOptions = job?.imageOptions ?? NO_OPTIONS,
-): Promise<Omit<ImageRequest, "credentials"> | null> {
+): Promise<Omit<ImageRequest, keyof Logins> | null> {
   const reference = parseReference(image);
   if (reference === null || !matchesPatterns(config.pull, reference)) return null;
   const { entrypoint, pullPolicies, platform } = options;

@@ -10,7 +10,7 @@ import { diskUsage } from "../../linux/disk.ts";
 import { until } from "../../linux/wait.ts";
 import { formatAge } from "../../text/age.ts";
 import { formatSize } from "../../text/size.ts";
-import type { Credentials } from "../request/credentials.ts";
+import type { ImageAccess } from "../request/image_request.ts";
 import type { Reference } from "../request/reference.ts";
 import type { PullPaths } from "./paths.ts";
 import { OWN_NAMESPACES, reasonIn, skopeoEnvironment, writePassword } from "./skopeo.ts";
@@ -117,8 +117,7 @@ export async function isBeingPulled(
 /** One copy of an image. */
 export interface Copy {
   readonly paths: PullPaths;
-  readonly reference: Reference;
-  readonly credentials: Credentials | null;
+  readonly access: ImageAccess;
   /** Bytes of the disk that stay free. */
   readonly reserve: number;
   /** The command that copies it; it runs in namespaces of its own. */
@@ -133,11 +132,12 @@ export interface Copy {
  */
 export async function copyImage(
   host: Host,
-  { paths, reference, credentials, reserve, argv }: Copy,
+  { paths, access, reserve, argv }: Copy,
   waiter: Waiter,
   interrupt: AbortSignal,
 ): Promise<string | null> {
-  const password = await writePassword(host, reference, credentials);
+  const { reference } = access;
+  const password = await writePassword(host, access);
   const words = [
     "sh",
     "-c",

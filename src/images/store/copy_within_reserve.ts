@@ -40,7 +40,7 @@ export async function copyWithinReserve(
 async function refuseShortage(
   host: Host,
   store: string,
-  { reference, reserve }: Copy,
+  { access: { reference }, reserve }: Copy,
   interrupt: AbortSignal,
 ): Promise<void> {
   if (!(await freeBytes(host, store) < reserve)) return;

@@ -3,7 +3,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { sha256 } from "../../text/hash.ts";
-import type { ImageRequest } from "../request/image_request.ts";
+import type { ImageAccess } from "../request/image_request.ts";
 import { pullFailure } from "./pull_failure.ts";
 import { retryNetwork } from "./retry.ts";
 import {
@@ -24,9 +24,10 @@ const OTHER_DIGEST = "Digest did not match";
  */
 export async function digestOf(
   host: Host,
-  { reference, credentials }: Pick<ImageRequest, "reference" | "credentials">,
+  access: ImageAccess,
   interrupt: AbortSignal,
 ): Promise<string> {
+  const { reference, credentials } = access;
   if (credentials !== null) {
     host.log.info(`Using credentials for ${credentials.scope} from ${credentials.source}`);
   }
@@ -36,7 +37,7 @@ export async function digestOf(
     ...[`--authfile=${PASSWORD_DESCRIPTOR}`, sourceOf(reference)],
   ];
   const ask = async () => {
-    const asked = await captureSkopeo(host, reference, credentials, words, interrupt);
+    const asked = await captureSkopeo(host, access, words, interrupt);
     if (interrupt.aborted) {
       throw hostFailure(`Cannot pull image ${reference.written}: interrupted`);
     }

@@ -137,21 +137,15 @@ async function pullLocked(
 const LOST = "layer not known";
 
 function layersCopy(pull: Pull): Copy {
-  const { store, reserve, request: { reference, credentials }, id, paths } = pull;
+  const { store, reserve, request, id, paths } = pull;
   const words = copyWords(pull, [], inLibrary(store, id));
-  return { paths, reference, credentials, reserve, argv: copyArgv(paths.scratch, words) };
+  return { paths, access: request, reserve, argv: copyArgv(paths.scratch, words) };
 }
 
 async function treeCopy(host: Host, pull: Pull): Promise<Copy> {
-  const { reserve, request: { reference, credentials }, paths } = pull;
+  const { reserve, request, paths } = pull;
   const words = copyWords(pull, [GZIP_OPTION], layoutIn(paths.scratch));
-  return {
-    paths,
-    reference,
-    credentials,
-    reserve,
-    argv: await unpackArgv(host, paths.scratch, words),
-  };
+  return { paths, access: request, reserve, argv: await unpackArgv(host, paths.scratch, words) };
 }
 
 /** Returns arguments of skopeo. */

@@ -13,6 +13,9 @@ export interface PullFailure {
 
 const DISK_FULL = /no space left on device|disk quota exceeded/i;
 
+const DENIED =
+  /unauthorized|authentication required|denied|forbidden|invalid username|status(?: ?code)?:? 40[13]/i;
+
 /** What people can do where the disk is full. */
 export const FREE_DISK_HINT = "Free disk space: nspawn-runner gc, or image-remove IMAGE";
 
@@ -72,8 +75,7 @@ const CAUSES: readonly {
       refused(`${what}: ${registry} does not have it`, "Check its name and its tag"),
   },
   {
-    words:
-      /unauthorized|authentication required|denied|forbidden|invalid username|status(?: ?code)?:? 40[13]/i,
+    words: DENIED,
     make: (what, _reason, { registry }) =>
       refused(
         `${what}: ${registry} denies access, or does not have it`,
@@ -90,10 +92,28 @@ function loginCommand(registry: string): string {
 
 /** Returns the failure that skopeo's message means. */
 export function pullFailure(reference: Reference, reason: string): PullFailure {
+  const denying = denyingMirror(reason);
+  const { failure, isTransient } = judge(reference, reason);
+  if (denying === null || failure.kind === "refused") return { failure, isTransient };
+  const hint = `Its mirror ${denying} denies access: ${loginCommand(denying)}`;
+  return { failure: hostFailure(failure.message, hint), isTransient };
+}
+
+/** What skopeo says of the mirrors of a registry, before it says why the registry itself failed. */
+const MIRRORS = /\(Mirrors also failed: (.*)\): (?=\S+: )/s;
+
+function denyingMirror(reason: string): string | null {
+  const mirrors = reason.match(MIRRORS)?.[1] ?? "";
+  // Of each failure, the words after the last colon have no name of an image.
+  const failures = mirrors.matchAll(/\[([^\s\/[\]]+)\/\S+: (?:[^\]]*: )?([^\]]*)\]/g);
+  return failures.find(([, , words = ""]) => DENIED.test(words))?.[1] ?? null;
+}
+
+function judge(reference: Reference, reason: string): PullFailure {
   const what = `Cannot pull image ${reference.written}`;
   // The words may be those of a name: app:429, or g/denied.
   const { registry, repository } = reference;
-  const judged = reason.replaceAll(`${registry}/${repository}`, "IMAGE")
+  const judged = reason.replace(MIRRORS, "").replaceAll(`${registry}/${repository}`, "IMAGE")
     .replace(/(?<=manifest )\S+ (?=in )/, "");
   const cause = CAUSES.find(({ words }) => words.test(judged));
   if (cause === undefined) {

@@ -3,7 +3,8 @@
 import { join } from "@std/path/posix";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { toolEnvironment } from "../../linux/tool.ts";
-import type { Credentials } from "../request/credentials.ts";
+import type { AuthEntry } from "../request/auth_config.ts";
+import type { ImageAccess } from "../request/image_request.ts";
 import type { Reference } from "../request/reference.ts";
 import { imagePaths, PASSWORD_FOLDER } from "./paths.ts";
 
@@ -29,17 +30,19 @@ export const PASSWORD_DESCRIPTOR = "/proc/self/fd/3";
  */
 export async function writePassword(
   host: Host,
-  { registry }: Reference,
-  credentials: Credentials | null,
+  { reference: { registry }, credentials, mirrors }: ImageAccess,
 ): Promise<string> {
   await host.files.makeDirectory(PASSWORD_FOLDER);
   const path = join(PASSWORD_FOLDER, `auth-${crypto.randomUUID()}`);
-  const auths = credentials === null ? {} : { [registry]: authOf(credentials) };
+  const own = credentials === null ? [] : [[registry, credentials] as const];
+  const auths = Object.fromEntries(
+    [...mirrors, ...own].map(([scope, entry]) => [scope, authOf(entry)] as const),
+  );
   await host.files.write(path, JSON.stringify({ auths }));
   return path;
 }
 
-function authOf({ username, password, identityToken }: Credentials): Record<string, string> {
+function authOf({ username, password, identityToken }: AuthEntry): Record<string, string> {
   if (identityToken === null) return { auth: base64(`${username}:${password}`) };
   return { auth: base64("<token>:"), identitytoken: identityToken };
 }
@@ -58,15 +61,14 @@ export function skopeoEnvironment(host: Host): Record<string, string> {
   return toolEnvironment(host, Object.fromEntries(set));
 }
 
-/** Runs skopeo with credentials for one registry, and returns its output. */
+/** Runs skopeo with the credentials for one image, and returns its output. */
 export async function captureSkopeo(
   host: Host,
-  reference: Reference,
-  credentials: Credentials | null,
+  access: ImageAccess,
   words: readonly string[],
   interrupt: AbortSignal,
 ): Promise<Captured> {
-  const file = await writePassword(host, reference, credentials);
+  const file = await writePassword(host, access);
   try {
     const argv = ["sh", "-c", HIDE_PASSWORD_SCRIPT, "sh", file, "skopeo", ...words] as const;
     return await host.processes.capture(argv, {

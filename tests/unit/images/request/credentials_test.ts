@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { dirname } from "@std/path/posix";
 import type { Job } from "../../../../src/gitlab/job.ts";
-import { findCredentials } from "../../../../src/images/request/credentials.ts";
+import { findLogins } from "../../../../src/images/request/credentials.ts";
 import { parseReference } from "../../../../src/images/request/reference.ts";
 import { type Answer, inFolder, type Recording, recordingHost } from "../../recording_host.ts";
 import { JOB } from "../../gitlab/fixture.ts";
@@ -29,6 +29,7 @@ interface Sources {
 /** Returns the user and the source of an image's credentials, with the host. */
 async function find(image: string, { job = {}, files = {}, env = {}, answer }: Sources) {
   let found: readonly (string | undefined)[] = [];
+  const elsewhere: Record<string, string> = {};
   let recording: Recording | undefined;
   await inFolder(async (folder) => {
     for (const [path, text] of Object.entries(files)) {
@@ -41,15 +42,16 @@ async function find(image: string, { job = {}, files = {}, env = {}, answer }: S
     });
     const reference = parseReference(image)!;
     const whole = job === null ? null : { ...JOB, ...job };
-    const credentials = await findCredentials(recording.host, whole, reference);
+    const { credentials, mirrors } = await findLogins(recording.host, whole, reference);
     found = [credentials?.username, credentials?.source.replace(folder, "~")];
+    for (const [scope, { username }] of mirrors) elsewhere[scope] = username;
   });
-  return { ...recording!, user: found[0], source: found[1] };
+  return { ...recording!, user: found[0], source: found[1], elsewhere };
 }
 
 const LOGIN = { url: "reg.example", username: "gitlab-ci-token", password: SECRET };
 
-Deno.test("findCredentials() prefers DOCKER_AUTH_CONFIG to root's files, and these to GitLab's", async () => {
+Deno.test("findLogins() prefers DOCKER_AUTH_CONFIG to root's files, and these to GitLab's", async () => {
   const variable = { dockerAuthConfig: auths({ "reg.example": "variable" }) };
   const gitlab = { credentials: [LOGIN] };
   const files = { ".docker/config.json": auths({ "reg.example": "root" }) };
@@ -65,7 +67,7 @@ Deno.test("findCredentials() prefers DOCKER_AUTH_CONFIG to root's files, and the
   assert.equal((await find("reg.example:5000/a", { job: gitlab })).user, undefined);
 });
 
-Deno.test("findCredentials() takes the longest path of all sources", async () => {
+Deno.test("findLogins() takes the longest path of all sources", async () => {
   const job = {
     dockerAuthConfig: auths({ "reg.example": "wrong", "reg.example/group": "right" }),
     credentials: [{ ...LOGIN, url: "reg.example/group/sub", username: "deepest" }],
@@ -75,14 +77,14 @@ Deno.test("findCredentials() takes the longest path of all sources", async () =>
   assert.equal((await find("reg.example/group/sub/img:1", { job })).user, "deepest");
 });
 
-Deno.test("findCredentials() knows Docker's own registry by all its names", async () => {
+Deno.test("findLogins() knows Docker's own registry by all its names", async () => {
   for (const key of ["https://index.docker.io/v1/", "docker.io", "docker.io/library/ruby"]) {
     const job = { dockerAuthConfig: auths({ [key]: "me" }) };
     assert.equal((await find("ruby:3", { job })).user, "me", key);
   }
 });
 
-Deno.test("findCredentials() reads root's files in the order of containers-auth.json(5)", async () => {
+Deno.test("findLogins() reads root's files in the order of containers-auth.json(5)", async () => {
   const files: Record<string, string> = {};
   const paths = [
     ".docker/config.json",
@@ -95,7 +97,7 @@ Deno.test("findCredentials() reads root's files in the order of containers-auth.
   }
 });
 
-Deno.test("findCredentials() skips a source that cannot be read, with one warning without its content", async () => {
+Deno.test("findLogins() skips a source that cannot be read, with one warning without its content", async () => {
   for (const text of [`{"auths":{"reg.example":"${SECRET}`, "[]", SECRET]) {
     const job = { dockerAuthConfig: text, credentials: [LOGIN] };
     const variable = await find("reg.example/a", { job });
@@ -109,7 +111,7 @@ Deno.test("findCredentials() skips a source that cannot be read, with one warnin
   }
 });
 
-Deno.test("findCredentials() runs the helpers of root's files, which replace what the file has", async () => {
+Deno.test("findLogins() runs the helpers of root's files, which replace what the file has", async () => {
   const answer = () => ({ stdout: JSON.stringify({ Username: "helper", Secret: SECRET }) });
   const users = { "reg.example": "file", "other.example/group": "longer" };
   for (const more of [{ credsStore: "pass" }, { credHelpers: { "reg.example": "pass" } }]) {
@@ -124,11 +126,25 @@ Deno.test("findCredentials() runs the helpers of root's files, which replace wha
   assert.equal(failing.user, "file");
 });
 
-Deno.test("findCredentials() runs no helper that a job names", async () => {
+Deno.test("findLogins() runs no helper that a job names", async () => {
   const more = { credsStore: "evil", credHelpers: { "reg.example": "evil" } };
   const job = { dockerAuthConfig: auths({ "reg.example": "me" }, more) };
   const { user, processes, err } = await find("reg.example/a", { job });
   assert.equal(user, "me");
   assert.equal(processes.length, 0);
   assert.match(err(), /^The credential helpers of DOCKER_AUTH_CONFIG are not used/);
+});
+
+Deno.test("findLogins() gives what root has for other registries, which may be mirrors, and nothing of a job's", async () => {
+  const files = {
+    ".config/containers/auth.json": auths({ "mirror.example/hub": "first", "reg.example": "root" }),
+    ".docker/config.json": auths({ "mirror.example/hub": "second", "https://other.example": "o" }),
+  };
+  const job = {
+    dockerAuthConfig: auths({ "mirror.example": "job" }),
+    credentials: [{ ...LOGIN, url: "gitlab.example" }],
+  };
+  const { user, elsewhere } = await find("reg.example/a:1", { job, files });
+  assert.equal(user, "root");
+  assert.deepEqual(elsewhere, { "mirror.example/hub": "first", "other.example": "o" });
 });

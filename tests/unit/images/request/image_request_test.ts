@@ -52,6 +52,7 @@ Deno.test("requestImage() returns what the job asks for, with its credentials", 
         scope: "docker.io",
         source: "GitLab, for this job",
       },
+      mirrors: new Map(),
       user: null,
       entrypoint: null,
     };

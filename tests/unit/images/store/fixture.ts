@@ -210,6 +210,7 @@ export function requestFor(image: string, changes: Partial<ImageRequest> = {}): 
     platform: null,
     policies: ["always"],
     credentials: null,
+    mirrors: new Map(),
     user: null,
     entrypoint: null,
     ...changes,

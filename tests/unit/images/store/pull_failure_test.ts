@@ -62,3 +62,24 @@ Deno.test("pullFailure() takes no word of an image's name for a reason", () => {
   );
   assert.deepEqual([failure.kind, isTransient], ["host", false]);
 });
+
+/** What skopeo prints where a registry and its mirrors fail. */
+const throughMirrors = (mirrors: string, own: string) =>
+  `(Mirrors also failed: ${mirrors}): docker.io/library/ruby:9.9: ${own}`;
+
+const UNREACHABLE = "pinging container registry registry-1.docker.io: dial tcp: i/o timeout";
+const DENIED = "unauthorized: authentication required";
+
+Deno.test("pullFailure() names the mirror that denies access where the registry itself is not reached", () => {
+  const missing = "[m.example/denied/x:1: reading manifest 1 in m.example/denied/x: name unknown]";
+  const denying = `[m.example:5000/hub/x:1: reading manifest 1 in m.example:5000/hub/x: ${DENIED}]`;
+  const hintOf = (mirrors: string, own: string) => {
+    const { failure: { kind, hint } } = pullFailure(REFERENCE, throughMirrors(mirrors, own));
+    return `${kind}: ${hint}`;
+  };
+  const login = "skopeo login --authfile /root/.config/containers/auth.json m.example:5000";
+  const expected = `host: Its mirror m.example:5000 denies access: ${login}`;
+  assert.equal(hintOf(`${missing}\\n${denying}`, UNREACHABLE), expected);
+  assert.equal(hintOf(missing, UNREACHABLE), "host: Is docker.io reachable from this host?");
+  assert.match(hintOf("[m.example/x:1: connection refused]", DENIED), /^refused: Check its name/);
+});
