@@ -208,6 +208,7 @@ const OF_OTHERS = [
   "Cannot connect to the Docker daemon",
   "Attempted to remove disk file system under …, and we can't allow that.",
   "could not find pasta",
+  "Failed to map ids for bind mount",
 ];
 
 /** What the headings of docs/troubleshooting.md name: messages, `…` standing for what differs, and shorter code. */
@@ -247,5 +248,26 @@ Deno.test("every failure has a hint, or an entry in the page of troubleshooting"
   const unexplained = failures.filter((failure) =>
     !SYMPTOMS.some((symptom) => names(symptom, failure))
   );
+  assert.deepEqual(unexplained, []);
+});
+
+/** Folders whose failures the log of a job can have. */
+const OF_JOBS = /^src\/(?:app|images|machines|services|gitlab\/runner_program)/;
+
+/** The failures that the log of a job can have, with `…` for what varies. */
+function failuresOfJobs(): string[] {
+  const files = read("tests/unit/messages.txt").split(/^(?=src\/)/m);
+  return files.filter((file) => OF_JOBS.test(file))
+    .flatMap((file) => allIn(file, /^ {2}(?:refused|host): (Cannot .*)$/gm))
+    .map((message) => message.replace(/\{[^{}]*\}|<[^<>]*>/g, "…"));
+}
+
+Deno.test("every failure that a job's log can have has an entry in the page of troubleshooting", () => {
+  const shapes = SYMPTOMS.map((symptom) =>
+    new RegExp(`^${symptom.split("…").map((part) => part.replace(/[^\w ]/g, "\\$&")).join(".+")}`)
+  );
+  const failures = failuresOfJobs();
+  assert.ok(failures.length > 100, `${failures.length}`);
+  const unexplained = failures.filter((failure) => !shapes.some((shape) => shape.test(failure)));
   assert.deepEqual(unexplained, []);
 });
