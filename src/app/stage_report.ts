@@ -2,6 +2,7 @@
 
 import type { Ending } from "../ending.ts";
 import { isUserScript } from "../gitlab/stages.ts";
+import { addNote } from "../history/notes.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/record/lease.ts";
 import type { ServiceTrouble } from "../machines/report/explain_services.ts";
@@ -52,15 +53,11 @@ async function explainServices(host: Host, lease: Lease): Promise<ServiceTrouble
 
 /** Logs what the job and its services used, and notes it for the record of the job. */
 export async function reportUsage(host: Host, lease: Lease): Promise<void> {
-  const [{ summarizeServices, summarizeUsage }, { addNote }, { jobUsage }] = await Promise.all([
-    import("../machines/report/summary.ts"),
-    import("../history/notes.ts"),
-    import("../history/record.ts"),
-  ]);
-  const { line, usage, written } = await summarizeUsage(host, lease);
+  const { summarizeServices, summarizeUsage } = await import("../machines/report/summary.ts");
+  const { line, usage } = await summarizeUsage(host, lease);
   host.log.info(`nspawn-runner: ${line}`);
   const ofServices = await summarizeServices(host, lease);
   if (ofServices !== null) host.log.info(`nspawn-runner: ${ofServices}`);
   const at = host.clock.now();
-  await addNote(host, lease.machine, { at, note: "usage", usage: jobUsage(usage, written) });
+  await addNote(host, lease.machine, { at, note: "usage", usage });
 }

@@ -3,10 +3,11 @@
 import { isSuccess } from "../ending.ts";
 import { scriptCode } from "../gitlab/exit_codes.ts";
 import type { Lease } from "../machines/record/lease.ts";
+import type { JobUsage } from "../machines/report/usage.ts";
 import { VERSION } from "../version.ts";
 import type { JobNotes, Note } from "./notes.ts";
 import { type EndCause, type NotedStage, resultOf, stagesIn } from "./outcome.ts";
-import type { CallRecord, HostRecord, JobRecord, JobUsage, Part, ServiceRecord } from "./record.ts";
+import type { CallRecord, HostRecord, JobRecord, Part, ServiceRecord } from "./record.ts";
 
 /** What is known of a job that ends, apart from its lease and its notes. */
 export interface EndFacts {

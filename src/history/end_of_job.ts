@@ -3,9 +3,10 @@
 import { messageOf } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import type { Lease } from "../machines/record/lease.ts";
+import type { JobUsage } from "../machines/report/usage.ts";
 import type { EndCause } from "./outcome.ts";
 import { readNotes } from "./read_notes.ts";
-import { type JobUsage, jobUsage, type ServiceRecord } from "./record.ts";
+import type { ServiceRecord } from "./record.ts";
 
 /** The record of a job whose machine ends. */
 export interface JobRecording {
@@ -53,7 +54,10 @@ export async function endOfJob(host: Host, lease: Lease, call: EndCall): Promise
 /** Of a job that GitLab Runner runs to its end, the last stage has noted it already, for no further process. */
 async function countUsage(host: Host, lease: Lease): Promise<JobUsage | null> {
   if (lease.leader === null) return null;
-  const { readUsage } = await import("../machines/report/usage.ts");
+  const [{ jobUsage }, { readUsage }] = await Promise.all([
+    import("../machines/report/summary.ts"),
+    import("../machines/report/usage.ts"),
+  ]);
   return jobUsage(await readUsage(host, lease), null);
 }
 

@@ -4,13 +4,14 @@ import type { Host } from "../host/host.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
 import { idOf } from "../machines/record/name.ts";
 import { type MachineEntry, stateOf } from "../machines/report/list.ts";
+import { jobUsage } from "../machines/report/summary.ts";
 import { readUsage } from "../machines/report/usage.ts";
 import { recordOfMachine } from "./compose.ts";
 import { describeHost } from "./describe_host.ts";
 import { describeServices } from "./describe_services.ts";
 import { readHistory } from "./read.ts";
 import { readNotes } from "./read_notes.ts";
-import { type JobRecord, jobUsage } from "./record.ts";
+import type { JobRecord } from "./record.ts";
 
 /** A job, or one attempt of a job. */
 export interface FoundJob {

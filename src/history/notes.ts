@@ -4,7 +4,8 @@ import type { Ending } from "../ending.ts";
 import type { Host } from "../host/host.ts";
 import type { MachineName } from "../machines/record/name.ts";
 import { notesOf } from "../machines/record/paths.ts";
-import type { JobUsage, Part } from "./record.ts";
+import type { JobUsage } from "../machines/report/usage.ts";
+import type { Part } from "./record.ts";
 
 /** What happened; `at` is in milliseconds since 1970. */
 export type Note =

@@ -3,7 +3,7 @@
 import type { RefKind } from "../gitlab/job.ts";
 import type { MachineDescription } from "../machines/record/description.ts";
 import type { Network } from "../machines/record/network.ts";
-import type { Usage } from "../machines/report/usage.ts";
+import type { JobUsage } from "../machines/report/usage.ts";
 
 /**
  * How a job ended.
@@ -26,37 +26,6 @@ export type Outcome =
 
 /** The outcomes for which the host is responsible, and not the job. */
 export const HOST_OUTCOMES: readonly Outcome[] = ["host", "lost", "abandoned"];
-
-/** What a job used, as the kernel counted it; null where it does not. */
-export type JobUsage =
-  & Pick<
-    Usage,
-    | "memoryPeak"
-    | "memoryMax"
-    | "memoryHigh"
-    | "memoryStalled"
-    | "oomKills"
-    | "tasksPeak"
-    | "tasksMax"
-    | "tasksRefused"
-    | "cpu"
-    | "ioRead"
-    | "ioWritten"
-  >
-  & {
-    /** Bytes of files that the machine wrote, as they are at the end. */
-    readonly written: number | null;
-  };
-
-/** Returns the part of a machine's counters that the history has. */
-export function jobUsage(usage: Usage, written: number | null): JobUsage {
-  const { memoryPeak, memoryMax, memoryHigh, memoryStalled, oomKills } = usage;
-  const { tasksPeak, tasksMax, tasksRefused, cpu, ioRead, ioWritten } = usage;
-  return {
-    ...{ memoryPeak, memoryMax, memoryHigh, memoryStalled, oomKills },
-    ...{ tasksPeak, tasksMax, tasksRefused, cpu, ioRead, ioWritten, written },
-  };
-}
 
 /** A part of prepare; a part ends when the next one begins. `queue` is the wait for other processes' locks. */
 export type Part =

@@ -6,15 +6,13 @@ import { formatSize } from "../../text/size.ts";
 import { type JobService, type Lease, readLease } from "../record/lease.ts";
 import { machinePaths } from "../record/paths.ts";
 import { storageOf } from "../storage/choose.ts";
-import { readUsage, type Usage } from "./usage.ts";
+import { type JobUsage, readUsage, type Usage } from "./usage.ts";
 
 /** What a job used. */
 export interface UsageSummary {
   /** One line for people; values that the kernel does not count are left out. */
   readonly line: string;
-  readonly usage: Usage;
-  /** Bytes of its files; null where that is not known. */
-  readonly written: number | null;
+  readonly usage: JobUsage;
 }
 
 /** Reads what a job used. */
@@ -26,7 +24,17 @@ export async function summarizeUsage(host: Host, lease: Lease): Promise<UsageSum
     ...counted(usage),
     ...(written === null ? [] : [`${formatSize(written)} written`]),
   ].join(", ");
-  return { line, usage, written };
+  return { line, usage: jobUsage(usage, written) };
+}
+
+/** Returns the part of a machine's counters that the history has. */
+export function jobUsage(usage: Usage, written: number | null): JobUsage {
+  const { memoryPeak, memoryMax, memoryHigh, memoryStalled, oomKills } = usage;
+  const { tasksPeak, tasksMax, tasksRefused, cpu, ioRead, ioWritten } = usage;
+  return {
+    ...{ memoryPeak, memoryMax, memoryHigh, memoryStalled, oomKills },
+    ...{ tasksPeak, tasksMax, tasksRefused, cpu, ioRead, ioWritten, written },
+  };
 }
 
 /** The folders that a job shares with its services are beside its machine's root. */

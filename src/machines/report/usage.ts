@@ -43,6 +43,27 @@ export interface Usage {
   readonly diskSize: number | null;
 }
 
+/** What a job used, as the kernel counted it; null where it does not. */
+export type JobUsage =
+  & Pick<
+    Usage,
+    | "memoryPeak"
+    | "memoryMax"
+    | "memoryHigh"
+    | "memoryStalled"
+    | "oomKills"
+    | "tasksPeak"
+    | "tasksMax"
+    | "tasksRefused"
+    | "cpu"
+    | "ioRead"
+    | "ioWritten"
+  >
+  & {
+    /** Bytes of files that the machine wrote, as they are at the end. */
+    readonly written: number | null;
+  };
+
 /** Words: a folder on the disk that it fills, then the files of the cgroup. */
 export const USAGE_SCRIPT = `
 ${DF.join(" ")} "$1" 2>/dev/null

@@ -2,7 +2,8 @@
 
 import type { Ending } from "../../../src/ending.ts";
 import type { Note, StageNote } from "../../../src/history/notes.ts";
-import type { JobRecord, JobUsage } from "../../../src/history/record.ts";
+import type { JobRecord } from "../../../src/history/record.ts";
+import type { JobUsage } from "../../../src/machines/report/usage.ts";
 import type { Lease } from "../../../src/machines/record/lease.ts";
 import { leaseOf } from "../machines/fixture.ts";
 

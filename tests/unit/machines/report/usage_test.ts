@@ -228,9 +228,9 @@ Deno.test("summarizeUsage() counts the folders that a job shares with its servic
     },
   });
   const services = [{ machine: serviceLeaseOf("/store", "42", ["db"]).machine, aliases: ["db"] }];
-  assert.equal((await summarizeUsage(host, leaseOf("/store", "42"))).written, 1_048_576);
+  assert.equal((await summarizeUsage(host, leaseOf("/store", "42"))).usage.written, 1_048_576);
   assert.equal(
-    (await summarizeUsage(host, leaseOf("/store", "42", { services }))).written,
+    (await summarizeUsage(host, leaseOf("/store", "42", { services }))).usage.written,
     3_145_728,
   );
 });
