@@ -52,11 +52,13 @@ async function noteOf(
   { error, isCancelled }: FailedCall,
 ): Promise<FailedStart> {
   const isRefused = error instanceof Failure && error.kind !== "host";
+  const hint = error instanceof Failure ? error.hint : undefined;
   return {
     at: host.clock.now(),
     note: "failed",
     outcome: isCancelled ? "cancelled" : isRefused ? "refused" : "host",
     message: await recordable(host, messageOf(error)),
+    ...(hint === undefined ? {} : { hint: await recordable(host, hint) }),
   };
 }
 

@@ -32,6 +32,8 @@ export interface FailedStart {
   readonly outcome: "refused" | "host" | "cancelled";
   /** Its message, in one line and without secrets. */
   readonly message: string;
+  /** What can be done about it, likewise. */
+  readonly hint?: string;
 }
 
 /** A stage that has ended. */

@@ -55,8 +55,8 @@ export function resultOf(
 }
 
 /** Returns the result of a prepare that failed. */
-export function failedStart({ outcome, message }: FailedStart): Result {
-  return { outcome, code: null, reason: message, lines: [] };
+export function failedStart({ outcome, message, hint }: FailedStart): Result {
+  return { outcome, code: null, reason: message, lines: hint === undefined ? [] : [hint] };
 }
 
 const LOST = { kind: "lost", reason: "the host failed" } as const satisfies Ending;

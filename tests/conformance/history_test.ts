@@ -120,6 +120,7 @@ onOwnStore("ten jobs that end at once have ten whole records", async (own) => {
     records.map(({ job, outcome }) => `${job} ${outcome}`).sort(),
     plans.map(({ id }) => `${id} refused`).sort(),
   );
+  for (const { lines } of records) assert.match(lines[0]!, /^Available chroots: /);
 });
 
 onEachMachine("top shows a machine, on a terminal until a key is pressed", async (site, id) => {

@@ -16,7 +16,8 @@ export function adviseOn(record: JobRecord): string[] {
 
 const JOURNAL = "journalctl -u gitlab-runner";
 
-function adviceOnOutcome({ outcome, machine, reason }: JobRecord): string[] {
+function adviceOnOutcome(record: JobRecord): string[] {
+  const { outcome, machine, reason, lines } = record;
   switch (outcome) {
     case "abandoned":
       return reason === "the host was rebooted"
@@ -25,12 +26,20 @@ function adviceOnOutcome({ outcome, machine, reason }: JobRecord): string[] {
     case "lost":
       return [`See what ended the machine: journalctl -u nspawn-runner-${machine}.service`];
     case "host":
-      return ["Check the host: nspawn-runner doctor"];
+      return lines.length > 0
+        ? []
+        : [`Check the host: nspawn-runner doctor${machineOption(record)}`];
     case "refused":
-      return ["Change the job, or the configuration: nspawn-runner config"];
+      return lines.length > 0 ? [] : ["Change the job, or the configuration: nspawn-runner config"];
     default:
       return [];
   }
+}
+
+/** Returns the option by which doctor tries a job's image, too; a job's text is no part of a command line. */
+function machineOption({ tree, image }: JobRecord): string {
+  const name = tree ?? image ?? "";
+  return /^[\w.:/@-]+$/.test(name) ? ` --machine ${name}` : "";
 }
 
 /** Exit codes that shells give a meaning of their own: POSIX, 2.8.2 of Shell & Utilities. */

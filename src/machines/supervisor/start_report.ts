@@ -60,9 +60,21 @@ export function cannotStart(spec: MachineSpec, output: string, timedOut: boolean
     : lines.pop() ?? "it ended without any output";
   return hostFailure(
     [`Cannot start machine ${name}: ${reason}`, ...lines].join("\n"),
-    timedOut ? "Raise prepare_timeout" : CRASH.test(output) ? crashHint(spec) : undefined,
+    timedOut ? "Raise prepare_timeout" : hintOf(spec, output),
   );
 }
+
+function hintOf(spec: MachineSpec, output: string): string | undefined {
+  if (CRASH.test(output)) return crashHint(spec);
+  return MISSING.test(output)
+    ? `Its chroot lacks a program that a machine needs. ${REBUILD}`
+    : undefined;
+}
+
+const REBUILD = "Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create";
+
+/** nspawn's message about the first program, where the tree does not have it. */
+const MISSING = /\bexecv\(.*\) failed: No such file or directory/;
 
 /** nspawn's message about a payload that crashed, and the C library's own: either may come last, or be missing. */
 const CRASH = /terminated by signal (ABRT|BUS|FPE|ILL|SEGV)\b|\*\*\* stack smashing detected/;
@@ -72,6 +84,5 @@ function crashHint({ booted, helper }: MachineSpec): string {
   return helper !== null && !booted
     ? "The busybox of the helper root crashes. Build that chroot again: " +
       "nspawn-runner chroot-remove helper, then nspawn-runner chroot-create helper"
-    : "The chroot's own init or /bin/sh crashes; its libraries may be of different releases. " +
-      "Build it again: nspawn-runner chroot-remove, then nspawn-runner chroot-create";
+    : `The chroot's own init or /bin/sh crashes; its libraries may be of different releases. ${REBUILD}`;
 }

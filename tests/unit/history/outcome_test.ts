@@ -65,4 +65,6 @@ Deno.test("resultOf() tells what the host is responsible for", () => {
   assert.equal(outcomeOf([GOOD, LAST], OVERDUE)[0], "success", "only its cleanup was killed");
   const start: Note = { at: BEGAN, note: "failed", outcome: "host", message: "Cannot start" };
   assert.deepEqual(outcomeOf([start]), ["host", null, "Cannot start"]);
+  const notes = [{ ...start, hint: "Free disk space" }];
+  assert.deepEqual(resultOf(JOB, { notes, running: null }, CLEANUP).lines, ["Free disk space"]);
 });

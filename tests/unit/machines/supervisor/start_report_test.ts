@@ -27,6 +27,11 @@ Deno.test("cannotStart() of a machine that was late names the setting that gives
   });
 });
 
+Deno.test("cannotStart() explains that a chroot lacks the first program", () => {
+  const { hint } = failureOf("execv(/bin/sh) failed: No such file or directory\n", false);
+  assert.match(hint!, /^Its chroot lacks a program .*: nspawn-runner chroot-remove, then/);
+});
+
 Deno.test("cannotStart() explains an init that crashes, and the busybox of a helper root", () => {
   const crash = "Container run-42 terminated by signal SEGV.\n";
   const { hint } = failureOf(crash, false);
