@@ -4,6 +4,7 @@ import { basename } from "@std/path/posix";
 import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 import { loadConfig, parseDefinition, readText, writtenValues } from "./load.ts";
+import { nearest } from "../text/nearest.ts";
 import { SETTINGS } from "./schema.ts";
 import type { Config, Definition } from "./settings.ts";
 
@@ -14,7 +15,7 @@ export type CheckedFile =
 
 /**
  * Checks a configuration or a definition. A file is a configuration if it is named config.toml, or has a key that no
- * definition may have.
+ * definition may have, perhaps misspelt.
  *
  * @throws {Failure} where the program could not use it.
  */
@@ -24,9 +25,14 @@ export async function checkFile(host: Host, path: string): Promise<CheckedFile> 
     throw refused(`Cannot read ${path}: no such file`, "Check the path");
   }
   const keys = (await writtenValues(text, path)).map(([key]) => key);
-  const isOfConfig = (key: string) =>
-    SETTINGS.some((setting) => setting.key === key && setting.where === "config");
   return basename(path) === "config.toml" || keys.some(isOfConfig)
     ? { kind: "configuration", config: await loadConfig(host, path) }
     : { kind: "definition", definition: await parseDefinition(text, path) };
+}
+
+const KEYS: readonly string[] = SETTINGS.map(({ key }) => key);
+
+function isOfConfig(key: string): boolean {
+  const meant = KEYS.includes(key) ? key : nearest(key, KEYS);
+  return SETTINGS.some((setting) => setting.key === meant && setting.where === "config");
 }

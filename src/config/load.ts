@@ -223,7 +223,7 @@ function keyHint(fields: readonly Setting[], key: string): string {
   if (elsewhere === "definition") return "Write it into the definition of a chroot";
   const keys = fields.map((field) => field.key);
   const near = nearest(key, keys);
-  return near === undefined ? `Known keys: ${keys.join(", ")}` : `Did you mean ${near}?`;
+  return near === undefined ? "All keys: man nspawn-runner.toml" : `Did you mean ${near}?`;
 }
 
 function checkedValue(field: Setting, value: unknown, file: string): Value {

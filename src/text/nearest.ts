@@ -1,5 +1,10 @@
-/** Returns the candidate that is most similar to a word; undefined where none is similar. */
+/** Letters of a word that tell enough of a longer one. */
+const LEAST_BEGINNING = 3;
+
+/** Returns the only candidate that a word begins, else the most similar one; undefined where none is similar. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const begun = candidates.filter((candidate) => candidate.startsWith(word));
+  if (begun.length === 1 && word.length >= LEAST_BEGINNING) return begun[0];
   const limit = word.length < 3 ? 1 : Math.max(2, Math.floor(word.length / 3));
   let best: string | undefined;
   let least = limit + 1;

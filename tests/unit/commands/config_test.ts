@@ -117,6 +117,8 @@ Deno.test("config --check prints the error of a file, whatever the configuration
         'default_imag = "x"\ndeadline = "1h"\n',
         /unknown key default_imag\nDid you mean default_image/,
       ],
+      ['defualt_image = "x"\nboot = true\n', /key defualt_image\nDid you mean default_image/],
+      ['pakages = ["x"]\n', /key pakages\nDid you mean packages/],
       ['pull = ["a/[z-b]"]\n', /Cannot use pull: "a\/\[z-b\]" is no pattern/],
       ['suite = "a"\nextends = "b"\n', /suite and extends exclude each other/],
       ["boot = 1\n", /@\/new\.toml: boot must be true or false/],
