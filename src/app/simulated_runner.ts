@@ -34,6 +34,9 @@ export async function simulateJob(
           `simulate: ${stage} ended with ${code} after ${(ms / 1000).toFixed(2)} s`,
         ),
     });
+    if (ending.kind === "exited") {
+      host.log.info(`simulate: the job's exit code is ${ending.code}`);
+    }
     return ending;
   } finally {
     await host.files.removeTree(folder);

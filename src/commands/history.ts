@@ -26,7 +26,10 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (!host.terminal.is("stdout")) {
     return host.terminal.out(rows.map((row) => row.join(" ") + "\n").join(""));
   }
-  if (rows.length === 0) return host.log.info("No job ended in this time");
+  if (rows.length === 0) {
+    const such = onlyFailed || project !== undefined ? "such " : "";
+    return host.log.info(`No ${such}job ended in this time. A longer one: --since 30d`);
+  }
   host.terminal.out(formatTable(HEAD, rows));
 };
 

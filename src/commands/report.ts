@@ -21,6 +21,8 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     return await writeOutput(host, file, reportPage(statistics, facts), 0o600);
   }
   if (broken > 0) host.log.warn(`Lines of the history that cannot be read: ${broken}`);
-  if (records.length === 0) return host.log.info("No job ended in this time");
+  if (records.length === 0) {
+    return host.log.info("No job ended in this time. A longer one: --since 30d");
+  }
   host.terminal.out(reportText(statistics));
 };

@@ -85,7 +85,8 @@ async function screenOf(
   const free = space === null ? "" : `, ${formatSize(space.free)} free at ${store}`;
   const count = now.entries.filter(({ state }) => state === "running").length;
   const summary = `Machines that run: ${count}, memory ${formatSize(memory)}${free}`;
-  return printable([summary, "Any key ends this", "", formatTable(HEAD, rows)].join("\n"));
+  const end = host.terminal.is("stdin") ? "Any key ends this" : "Ctrl+C ends this";
+  return printable([summary, end, "", formatTable(HEAD, rows)].join("\n"));
 }
 
 /** Returns the percentage of one processor since the sample before. */

@@ -86,9 +86,9 @@ export const caches: Check = async (host, { store, cache_max_size }) => {
   const sizes = await folderSizes(host, store);
   if (sizes.length === 0) return [];
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  const found = `${formatSize(total)}, the largest of ${sizes.length} ${
-    formatSize(Math.max(...sizes))
-  }`;
+  const found = sizes.length === 1
+    ? formatSize(total)
+    : `${formatSize(total)} in ${sizes.length}; the largest has ${formatSize(Math.max(...sizes))}`;
   if (total <= cache_max_size) return ok(topic, found);
   return weak(
     topic,

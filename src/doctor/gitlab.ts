@@ -47,13 +47,16 @@ export const runners: Check = async (host, config) => {
     const name = `runner ${section.name ?? "without a name"}`;
     const executable = `${section.custom?.run_exec}`;
     const exists = await host.files.stat(executable) !== null;
-    if (!exists) return broken(name, `${executable} does not exist`, "Run install.sh");
+    if (!exists) return broken(name, `${executable} does not exist`, MOVED);
     const finding = findingFrom(name, section, config.prepare_timeout);
     return finding.state === "ok"
       ? await accessFinding(host, config, name, section) ?? finding
       : finding;
   }));
 };
+
+/** A change between install.sh and a package moves the program. */
+const MOVED = `Write the path that "command -v nspawn-runner" prints into ${FILE}`;
 
 function customRunners(runners: unknown): Section[] {
   const all: readonly (Section | null)[] = Array.isArray(runners) ? runners : [];

@@ -119,6 +119,8 @@ Deno.test("history lists the jobs of a time, a project, or those that failed", (
     assert.deepEqual(await jobs("--project", "group"), ["42", "44"]);
     assert.deepEqual(await jobs("--project", "group/pro"), []);
     assert.match((await listed(store, "--terminal")).out, /^ENDED +JOB +PROJECT /);
+    const none = await listed(store, "--terminal", "--project", "other");
+    assert.equal(none.err, "No such job ended in this time. A longer one: --since 30d\n");
     const wrong = await listed(store, "--since", "yesterday");
     assert.deepEqual([wrong.code, wrong.out], [2, ""]);
     await host.files.append(`${store}/.history/2030-01-01.jsonl`, "{");

@@ -9,7 +9,7 @@ Deno.test("report prints tables of the last week, or writes a page", () =>
   inFolder(async (folder) => {
     const { host, store, out, err } = await scene(folder);
     assert.equal(await main(["report"], host), 0);
-    assert.equal(err(), "No job ended in this time\n");
+    assert.equal(err(), "No job ended in this time. A longer one: --since 30d\n");
     await appendRecord(host, store, recordOf({ ended: "2029-12-30T00:00:00.000Z" }));
     await appendRecord(host, store, recordOf({ ended: "2029-12-01T00:00:00.000Z" }));
     await host.files.append(`${store}/.history/2029-12-30.jsonl`, "{");

@@ -100,7 +100,8 @@ Deno.test("simulate runs stages in process groups of their own, with an empty st
 });
 
 Deno.test("simulate goes on after a failed script as GitLab Runner does, and exits with its code", async () => {
-  const { code, stages } = await simulate({ codes: { build_script: 1 }, own: "37\n" });
+  const { code, stages, err } = await simulate({ codes: { build_script: 1 }, own: "37\n" });
+  assert.match(err(), /^simulate: the job's exit code is 37$/m);
   assert.equal(code, 37);
   assert.deepEqual(stages.slice(stages.indexOf("build_script") + 1), [
     "after_script",

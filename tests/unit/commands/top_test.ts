@@ -67,3 +67,12 @@ Deno.test("top on a terminal renews its table, and ends with a key", () =>
     assert.match(second!, / running +4s +50% +1MiB /);
     assert.equal(handlers(), 0);
   }));
+
+Deno.test("top names Ctrl+C where stdin is no terminal", () =>
+  inFolder(async (folder) => {
+    const { host, out, send } = await busyScene(folder);
+    const terminal = { ...host.terminal, is: (stream: string) => stream === "stdout" };
+    const sleep = () => Promise.resolve(send("SIGINT"));
+    await main(["top"], { ...host, terminal, clock: { ...host.clock, sleep } });
+    assert.match(out(), /^Ctrl\+C ends this\b/m);
+  }));

@@ -57,11 +57,11 @@ Deno.test("caches() says how much caches and builds folders hold, and is weak ab
       : undefined;
   assert.deepEqual(await find(caches, { answer }), []);
   const [plain] = await find(caches, { answer }, made(""));
-  assert.deepEqual([plain?.state, plain?.found], ["ok", "5 KiB, the largest of 2 3 KiB"]);
+  assert.deepEqual([plain?.state, plain?.found], ["ok", "5 KiB in 2; the largest has 3 KiB"]);
   const [large] = await find(caches, { answer }, made('cache_max_size = "4K"\n'));
   assert.deepEqual([large?.state, large?.found], [
     "weak",
-    "5 KiB, the largest of 2 3 KiB: more than 4 KiB",
+    "5 KiB in 2; the largest has 3 KiB: more than 4 KiB",
   ]);
 });
 
