@@ -75,6 +75,8 @@ read_arguments() {
   esac
   BIN=$ROOT$PREFIX/bin LIB=$ROOT$PREFIX/lib/nspawn-runner
   MANIFEST=$LIB/manifest
+  # What reads .gitlab-ci.yml: data of the program, which loads it for pipelines alone.
+  READER=$LIB/gitlab-ci-local.txt
   UNITS=/etc/systemd/system
   [ -z "$ROOT" ] || UNITS=$ROOT$PREFIX/lib/systemd/system
   [ "$TIMERS" = no ] || [ -n "$ROOT" ] || [ -d /run/systemd/system ] ||
@@ -142,9 +144,9 @@ open_prefix() {
 
 # Removes the build folder and, if the installation failed, everything else that it created.
 close_prefix() {
-  rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new"
+  rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new" "$LIB/.reader.new"
   # shellcheck disable=SC2086 # files have no blanks
-  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache" $SHARED
+  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache" "$READER" $SHARED
   if [ ! -e "$BIN/nspawn-runner" ]; then
     [ -z "$WRITTEN" ] || rm -f "$WRITTEN" "$WRITTEN.new"
     [ -z "$DEFINITIONS" ] || rmdir "$DEFINITIONS" 2>/dev/null || :
@@ -159,6 +161,10 @@ build_program() {
   say "Building nspawn-runner $VERSION"
   bundle --code-splitting --outdir "$BUILD/program"
   bundle -o "$BUILD/nspawn-runner.js"
+  # shellcheck disable=SC2086 # a list of words
+  "$DENO" run --quiet $ROUTE --no-prompt --allow-write="$BUILD" npm/write_gitlab_ci_local.ts \
+    "$BUILD/program/${READER##*/}" >>"$LOG" 2>&1 </dev/null ||
+    die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm"
 }
 
 # Bundles the program with the options $@.
@@ -175,7 +181,7 @@ GRANTS="--no-prompt --allow-read --allow-write --allow-env --allow-run --allow-s
 # executable does not work; hence the trial.
 compile() {
   # shellcheck disable=SC2086 # a list of words
-  timeout 300 "$DENO" compile --no-config --no-code-cache $GRANTS \
+  timeout 300 "$DENO" compile --no-config --no-code-cache $GRANTS --include "$BUILD/program/${READER##*/}" \
     -o "$BUILD/nspawn-runner" "$BUILD/program/mod.js" >>"$LOG" 2>&1 </dev/null || return 1
   # With a code cache it would read a file in /tmp, which any user can create.
   grep -aq '"code_cache_key":null' "$BUILD/nspawn-runner" || return 1
@@ -200,6 +206,8 @@ make_script() {
     install -m 755 "$deno" "$LIB/.deno.new"
     mv -fT "$LIB/.deno.new" "$LIB/deno"
   fi
+  install -m 644 "$BUILD/program/${READER##*/}" "$LIB/.reader.new"
+  mv -fT "$LIB/.reader.new" "$READER"
   mkdir -p "$LIB/cache"
   { echo "$line" && cat "$BUILD/nspawn-runner.js"; } >"$CANDIDATE"
   chmod 755 "$CANDIDATE"
@@ -235,7 +243,7 @@ put_in_place() {
   install_shared_files
   sync "$CANDIDATE"
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
-  if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache"; fi
+  if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache" "$READER"; fi
   old=$(installed folder)
   {
     for file in $SHARED; do echo "file  $file"; done
@@ -384,7 +392,7 @@ uninstall() {
   remove_timers
   for file in $(installed file); do rm -f "$file"; done
   folders=$(installed folder)
-  rm -rf "$LIB/deno" "$LIB/cache" "$LIB"/.build.* "$MANIFEST"
+  rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$LIB"/.build.* "$MANIFEST"
   for folder in $folders; do rmdir "$folder" 2>/dev/null || :; done
   say "Removed nspawn-runner from $PREFIX; chroots and configuration stay"
 }

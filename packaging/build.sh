@@ -182,6 +182,9 @@ write_copyright() {
 
 The program runs in Deno, /usr/lib/nspawn-runner/deno, as https://github.com/denoland/deno publishes it:
 Copyright 2018-2026 the Deno authors, under the same MIT License.
+
+It reads pipelines by a program that https://github.com/firecow/gitlab-ci-local publishes:
+Copyright 2025 Mads Jon Nielsen, under the same MIT License.
 END
 }
 
