@@ -247,7 +247,7 @@ export function planForBuild(host: Host, config: Config, request: BuildRequest):
 const DAY = 86_400;
 
 /** Returns the job of a machine that this process needs for itself. */
-function ownJob(host: Host, id: string, lifetime: number): PlannedJob {
+export function ownJob(host: Host, id: string, lifetime: number): PlannedJob {
   return {
     id,
     server: undefined,

@@ -13,3 +13,21 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...HOST_COMMANDS,
   ...STAGE_COMMANDS,
 ];
+
+/** All commands, and those that the program calls itself: no help lists them. */
+export const ALL_COMMANDS: readonly CommandSpec[] = [
+  ...COMMANDS,
+  {
+    name: "pipeline-expand",
+    summary: "Expand the file of a pipeline, in the machine that pipeline has started for it",
+    example: "nspawn-runner pipeline-expand reader.mjs request.json answer.json",
+    positionals: [
+      { name: "program", help: "The changed gitlab-ci-local", required: true },
+      { name: "request", help: "A file with the request", required: true },
+      { name: "answer", help: "The file that is written", required: true },
+    ],
+    options: [],
+    needsRoot: false,
+    load: () => import("../commands/pipeline_expand.ts"),
+  },
+];

@@ -44,7 +44,7 @@ async function commandsFor(argv: readonly string[]): Promise<readonly CommandSpe
   if (name === undefined || STAGE_COMMANDS.some((spec) => spec.name === name)) {
     return STAGE_COMMANDS;
   }
-  return (await import("./commands.ts")).COMMANDS;
+  return (await import("./commands.ts")).ALL_COMMANDS;
 }
 
 async function perform(parsed: Parsed, host: Host): Promise<Ending | void> {

@@ -1,0 +1,40 @@
+/** The jobs that a job waits for. */
+
+import type { Need } from "../model.ts";
+import type { ExpandedJob } from "./expanded_job.ts";
+import type { Field } from "./field.ts";
+
+/** Returns the jobs that a job waits for; null where these are all of earlier stages. */
+export function needsOf({ data }: ExpandedJob, jobs: readonly ExpandedJob[]): Need[] | null {
+  const needs = data.get("needs");
+  if (needs.isUnset) return null;
+  return needs.items().filter(isInPipeline).flatMap((need) => needOf(need, jobs));
+}
+
+/** Returns whether a need is a job of this pipeline. */
+export function isInPipeline(need: Field): boolean {
+  return !need.isMapping || (need.get("pipeline").isUnset && need.get("project").isUnset);
+}
+
+/** Returns all jobs that `parallel:` made of the needed one, or those with the values of its matrix. */
+function needOf(field: Field, jobs: readonly ExpandedJob[]): Need[] {
+  const name = (field.isMapping ? field.get("job") : field).text();
+  const matrix = field.isMapping ? field.get("parallel").get("matrix") : undefined;
+  const found = jobs.filter((job) => job.name === name || job.key === name)
+    .filter((job) => matrix === undefined || matrix.isUnset || isInMatrix(job, matrix));
+  const need = {
+    artifacts: !field.isMapping || field.get("artifacts").flag(true),
+    optional: field.isMapping && field.get("optional").flag(false),
+  };
+  // A job that is not there stays: whether it may be missing is known when the jobs are chosen.
+  const names = found.length === 0 ? [name] : found.map((job) => job.name);
+  return names.map((job) => ({ job, ...need }));
+}
+
+/** Returns whether an entry of a matrix has the values of a job. */
+function isInMatrix({ matrix }: ExpandedJob, selector: Field): boolean {
+  const values = matrix.variables();
+  return selector.items().some((entry) =>
+    entry.entries().every(([key, wanted]) => wanted.texts().includes(values[key] ?? ""))
+  );
+}
