@@ -63,7 +63,7 @@ Deno.test("gate: unit tests cover the lines of src", async () => {
 const LOADED: Readonly<
   Record<string, { readonly modules: readonly string[]; readonly limit: number }>
 > = {
-  "every call": { modules: [], limit: 24_000 },
+  "every call": { modules: [], limit: 24_100 },
   config: { modules: ["gitlab_config", "load"], limit: 63_500 },
   prepare: { modules: ["prepare", "start_unit"], limit: 201_500 },
   run: { modules: ["run"], limit: 62_000 },
