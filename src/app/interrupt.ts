@@ -10,14 +10,28 @@ const INTERRUPTS: readonly Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGHUP"];
  *
  * @param act Gets a signal that the first of {@linkcode INTERRUPTS} aborts.
  */
-export async function interruptible<T>(
+export function interruptible<T>(
   host: Host,
   act: (interrupt: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  const forget = host.signals.on(INTERRUPTS, () => controller.abort());
+  return interruptibleTwice(host, act);
+}
+
+/**
+ * Runs an action that a signal interrupts in part, and a second one wholly.
+ *
+ * @param act Gets what the first of {@linkcode INTERRUPTS} aborts, and what the second one aborts.
+ */
+export async function interruptibleTwice<T>(
+  host: Host,
+  act: (first: AbortSignal, second: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const [first, second] = [new AbortController(), new AbortController()];
+  const forget = host.signals.on(INTERRUPTS, () => {
+    (first.signal.aborted ? second : first).abort();
+  });
   try {
-    return await act(controller.signal);
+    return await act(first.signal, second.signal);
   } finally {
     forget();
   }

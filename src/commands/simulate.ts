@@ -2,6 +2,7 @@ import type { CommandRun, Invocation } from "../app/command.ts";
 import { interruptible } from "../app/interrupt.ts";
 import { selfArgv } from "../app/self_argv.ts";
 import { simulateJob } from "../app/simulated_runner.ts";
+import { parseVariable } from "../app/variable_option.ts";
 import { refused, usageError } from "../failure.ts";
 import {
   commandScript,
@@ -47,25 +48,6 @@ function parseService(word: string): SimulatedService {
     "Example: --service postgres:16=db",
   );
 }
-
-function parseVariable(word: string): [name: string, value: string] {
-  const [, name, value] = word.match(/^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s) ?? [];
-  if (name !== undefined && value !== undefined) {
-    const bytes = new TextEncoder().encode(`CUSTOM_ENV_${word}`).length;
-    if (bytes < MAX_VARIABLE_BYTES) return [name, value];
-    throw refused(
-      `Cannot simulate variable ${name}: Linux passes no variable of 128 KiB or more to a program`,
-      "In GitLab, make it a variable of type file",
-    );
-  }
-  throw usageError(
-    `Cannot use --variable ${JSON.stringify(word)}: it is not of the form NAME=VALUE`,
-    "Example: --variable MODE=fast",
-  );
-}
-
-/** MAX_ARG_STRLEN of execve(2), with the final zero; GitLab Runner cannot call the program with more either. */
-const MAX_VARIABLE_BYTES = 131_072;
 
 async function scriptOf(
   host: Host,

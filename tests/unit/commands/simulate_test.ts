@@ -259,7 +259,7 @@ Deno.test("simulate refuses a variable that Linux passes to no program", async (
   assert.equal(good.code, 0);
   const bad = await simulate({ argv: ["--variable", `X=${most}x`] });
   assert.deepEqual([bad.code, bad.stages], [1, []]);
-  assert.match(bad.err(), /Cannot simulate variable X: .*128 KiB/);
+  assert.match(bad.err(), /Cannot use variable X: .*128 KiB/);
 });
 
 Deno.test("simulate gives the job its services", async () => {

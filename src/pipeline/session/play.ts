@@ -1,0 +1,82 @@
+/** Plays a pipeline: runs its jobs, and shows what they print and how they end. */
+
+import type { Ending } from "../../ending.ts";
+import type { Host } from "../../host/host.ts";
+import type { JobResult, Pipeline, PipelineJob } from "../model.ts";
+import { type JobProgress, type Progress, runJobs } from "../run/run_jobs.ts";
+import { showPipeline } from "../show/show_pipeline.ts";
+import type { PipelineOptions } from "./options.ts";
+
+/** Runs one attempt of a job. */
+export type JobRunner = (
+  job: PipelineJob,
+  progress: Progress,
+  onOutput: (piece: Uint8Array) => void,
+  interrupt: AbortSignal,
+) => Promise<JobResult>;
+
+/** What ends a pipeline before its time. */
+export interface Interrupts {
+  /** Cancels all jobs but those that are not interruptible. */
+  readonly first: AbortSignal;
+  /** Cancels these, too. */
+  readonly second: AbortSignal;
+}
+
+/** Runs all jobs, and returns how each ended. */
+export async function playPipeline(
+  host: Host,
+  pipeline: Pipeline,
+  options: PipelineOptions,
+  interrupts: Interrupts,
+  runJob: JobRunner,
+): Promise<PlayedPipeline> {
+  const show = await showPipeline(host, pipeline, options);
+  let firstFailed: JobProgress | null = null;
+  const progress = await runJobs(pipeline, {
+    limit: options.limit,
+    startsManual: options.jobs.length > 0,
+    stop: interrupts.first,
+    delay: (seconds) => delay(host, seconds, interrupts.first),
+    async runJob(job, progress) {
+      const lines = show.job(job);
+      const interrupt = job.interruptible ? interrupts.first : interrupts.second;
+      const result = await runJob(job, progress, lines.write, interrupt);
+      lines.end();
+      return result;
+    },
+    onChange(progress, job) {
+      const one = progress.get(job.name)!;
+      if (one.state === "failed") firstFailed ??= one;
+      show.progress(progress);
+    },
+  });
+  show.end();
+  return { progress, ending: endingOf(firstFailed, interrupts.first) };
+}
+
+export interface PlayedPipeline {
+  readonly progress: Progress;
+  readonly ending: Ending;
+}
+
+/** Waits, but not longer than until a signal is aborted. */
+function delay(host: Host, seconds: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const forget = host.clock.after(seconds * 1000, resolve);
+    stop.addEventListener("abort", () => {
+      forget();
+      resolve();
+    }, { once: true });
+  });
+}
+
+function endingOf(failed: JobProgress | null, stop: AbortSignal): Ending {
+  if (stop.aborted) return { kind: "signalled", signal: SIGINT };
+  const result = failed?.results.at(-1);
+  if (result === undefined) return { kind: "exited", code: 0 };
+  if (result.kind === "system") return { kind: "lost", reason: `job ${failed!.job.name} failed` };
+  return { kind: "exited", code: result.code };
+}
+
+const SIGINT = 2;

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { showPipeline } from "../../../../src/pipeline/show/show_pipeline.ts";
+import { inFolder, recordingHost } from "../../recording_host.ts";
+import { job, pipelineOf } from "../run/jobs.ts";
+
+const PIPELINE = pipelineOf(job("a", "1"), job("longer/name", "1"));
+const OPTIONS = { masked: ["secret-word"], logs: undefined, stream: "stdout" } as const;
+
+Deno.test("lines of jobs stand after their names, and masked values are not shown", async () => {
+  const { host, out } = recordingHost();
+  const show = await showPipeline(host, PIPELINE, OPTIONS);
+  const [first, second] = PIPELINE.jobs.map((one) => show.job(one));
+  first!.write("one\n\x1b[31mtwo");
+  second!.write("a secret-word\n");
+  first!.end();
+  show.end();
+  assert.equal(out(), "a           | one\nlonger/name | a [MASKED]\na           | two\n");
+});
+
+Deno.test("names have colours on a terminal, but not with NO_COLOR", async () => {
+  const shown = async (env: Record<string, string>) => {
+    const { host, out } = recordingHost({ terminals: ["stdout"], env });
+    const show = await showPipeline(host, PIPELINE, OPTIONS);
+    show.job(PIPELINE.jobs[0]!).write("\x1b[31mone\x1b[0m\n");
+    show.end();
+    return out();
+  };
+  assert.equal(await shown({}), "\x1b[36ma           | \x1b[0m\x1b[31mone\x1b[0m\n");
+  assert.equal(await shown({ NO_COLOR: "1" }), "a           | one\n");
+});
+
+Deno.test("with a folder for logs, each job has a file there", async () => {
+  await inFolder(async (folder) => {
+    const { host, out } = recordingHost();
+    const logs = `${folder}/logs`;
+    const show = await showPipeline(host, PIPELINE, { ...OPTIONS, logs });
+    for (const attempt of ["1", "2"]) {
+      const lines = show.job(PIPELINE.jobs[1]!);
+      lines.write(`attempt ${attempt}\n`);
+      lines.end();
+    }
+    show.end();
+    assert.equal(out(), "");
+    assert.equal(
+      await Deno.readTextFile(`${logs}/longer%2Fname.log`),
+      "attempt 1\nattempt 2\n",
+    );
+    await assert.rejects(showPipeline(host, PIPELINE, { ...OPTIONS, logs }), {
+      message: /logs: it exists/,
+    });
+  });
+});
