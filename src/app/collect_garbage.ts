@@ -18,6 +18,7 @@ import { finishRemoval, isBeingRemoved, listOldRemovals } from "../machines/end/
 import { removeMachine } from "../machines/end/stop.ts";
 import { type Lease, listLeases } from "../machines/record/lease.ts";
 import { unlessMachineLocked } from "../machines/record/lock.ts";
+import { abandonedPipelines } from "../machines/record/pipelines.ts";
 import { refuseUnmounted } from "../machines/record/refuse_unmounted.ts";
 import { foreignStore } from "../machines/record/store_owner.ts";
 import { removeUnusedShiftedLayers } from "../machines/storage/shifted/remove_unused.ts";
@@ -51,7 +52,7 @@ export async function collectGarbage(collection: Collection): Promise<number> {
   const failures = await collectMachines(collection, facts) +
     await collectOrphans(collection, facts, removals);
   const { moved, kept: cacheBytes } = await collectFolders(collection);
-  removals.push(...moved);
+  removals.push(...moved, ...await collectPipelines(collection));
   const kept = await collectImages(collection);
   const days = await collectHistory(collection);
   await collectTrees(collection);
@@ -158,6 +159,13 @@ async function collectFolders({ host, config, dryRun, report }: Collection) {
   const { candidates, kept } = await planEviction(host, store, { size, age });
   for (const { path, reason } of candidates) report(path, reason);
   return { moved: dryRun ? [] : await moveFoldersAside(host, store, candidates), kept };
+}
+
+/** Returns the folders of pipelines that were killed. */
+async function collectPipelines({ host, config, report }: Collection): Promise<string[]> {
+  const folders = await abandonedPipelines(host, config.store);
+  for (const folder of folders) report(folder, "its pipeline was killed");
+  return folders;
 }
 
 /** Removes days of the history that the policy does not keep, and that the totals have; returns how many failures there were. */

@@ -6,7 +6,7 @@ import { diskUsages } from "../../linux/disk.ts";
 import { readMounts } from "../../linux/lookup.ts";
 import { mountOf } from "../../linux/proc.ts";
 import { formatSize } from "../../text/size.ts";
-import { BUILDS, CACHES, foldersInUse, REMOVED_PREFIX } from "../record/caches.ts";
+import { foldersInUse, KEPT_FOLDERS, REMOVED_PREFIX } from "../record/caches.ts";
 import { whileReserving } from "../record/lock.ts";
 
 /** How much is kept, and for how long. */
@@ -115,7 +115,7 @@ export async function moveFoldersAside(
     for (const { path, used } of candidates) {
       // A job may have used it since, and ended by now.
       if (inUse.has(path) || await lastUse(host, path) !== used) continue;
-      const { name } = path.startsWith(join(store, CACHES.name)) ? CACHES : BUILDS;
+      const { name } = KEPT_FOLDERS.find(({ name }) => path.startsWith(join(store, name, "/")))!;
       const aside = `${REMOVED_PREFIX}${crypto.randomUUID()}-${host.clock.now()}`;
       await host.files.rename(path, join(store, name, aside));
       moved.push(join(store, name, aside));
@@ -127,7 +127,7 @@ export async function moveFoldersAside(
 /** Returns all folders, the least recently used one first. */
 async function listFolders(host: Host, store: string): Promise<Folder[]> {
   const folders: Folder[] = [];
-  for (const { name, depth } of [CACHES, BUILDS]) {
+  for (const { name, depth } of KEPT_FOLDERS) {
     for (const path of await foldersBelow(host, join(store, name), depth)) {
       const used = await lastUse(host, path);
       if (used !== undefined) folders.push({ path, used });

@@ -11,7 +11,7 @@ import { unmountAll } from "../../linux/mounts.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { exportMountOf } from "../../linux/nspawn_leftovers.ts";
 import { REMOVE_TREE_FUNCTIONS } from "../../linux/untrusted_tree.ts";
-import { BUILDS, CACHES, REMOVED_PREFIX } from "../record/caches.ts";
+import { KEPT_FOLDERS, REMOVED_PREFIX } from "../record/caches.ts";
 import type { SupervisorKind } from "../record/lease.ts";
 import type { MachineName } from "../record/name.ts";
 import { machinePaths, recordOf, removalsFolder } from "../record/paths.ts";
@@ -160,8 +160,7 @@ export async function listRemovals(host: Host, store: string): Promise<string[]>
   for (
     const [folder, prefix] of [
       [removalsFolder(store), ""],
-      [join(store, CACHES.name), REMOVED_PREFIX],
-      [join(store, BUILDS.name), REMOVED_PREFIX],
+      ...KEPT_FOLDERS.map(({ name }) => [join(store, name), REMOVED_PREFIX] as const),
     ] as const
   ) {
     const entries = await host.files.list(folder);

@@ -57,3 +57,19 @@ Deno.test("planEviction() finds old folders, and the least recently used above t
     assert.deepEqual(await candidates(0, 0), [paths[1], paths[0]].reverse(), "no removal is one");
   });
 });
+
+Deno.test("planEviction() finds the caches of pipelines without GitLab, too", async () => {
+  await inFolder(async (store) => {
+    const now = Date.UTC(2030, 0, 100);
+    const host = withOwnRun(recordingHost({ now }).host, `${store}/run`);
+    const [old, used] = ["old", "used"].map((copy) => `${store}/.pipelines/caches/${copy}`);
+    for (const path of [old!, used!]) await host.files.makeDirectory(path);
+    await host.files.touch(old!, now - 40 * DAY);
+    await host.files.touch(used!, now);
+    const { candidates } = await planEviction(host, store, { size: Infinity, age: 30 * 86_400 });
+    assert.deepEqual(candidates.map(({ path }) => path), [old]);
+    const [moved] = await moveFoldersAside(host, store, candidates);
+    assert.match(moved!, /\/\.pipelines\/caches\/\.leaving-/);
+    assert.deepEqual(await listRemovals(host, store), [moved]);
+  });
+});
