@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { CHROOT } from "../hosts/site.ts";
-import { onVm } from "./site.ts";
+import { withPulledImage } from "./pulled_image.ts";
+import { onVm, type VmSite } from "./site.ts";
 
 const LIMITS = '[limits]\nmemory_max = "300M"\ntasks_max = "60"\n';
 
@@ -21,25 +22,34 @@ until [ "$SECONDS" -gt 20 ]; do :; done
 exit 9
 `;
 
+/** Checks the log of a machine with 300 MiB. */
+async function logsTheLimit(site: VmSite, id: string): Promise<void> {
+  const killed = await site.runScript(id, `${TAKE_500_MIB}\n`);
+  assert.equal(killed.code, 137, killed.stderr);
+  const line =
+    /^nspawn-runner: Out of memory: 1 process killed at 300 MiB\. .*limits\.memory_max$/m;
+  assert.match(killed.stderr, line);
+  // A later failure for another reason gets no such explanation.
+  const other = await site.runScript(id, "exit 4\n");
+  assert.deepEqual([other.code, other.stderr], [4, ""]);
+  const last = await site.call(["run", "--id", id, "/root/script", "cleanup_file_variables"]);
+  assert.match(last.stderr, /CPU \d+\.\d s, memory at most (29\d|300) MiB, /);
+  const files = await site.runScript(id, HOLD_500_MIB);
+  assert.equal(files.code, 137, files.stderr);
+  assert.match(files.stderr, /^nspawn-runner: Out of memory: the kernel killed the machine/m);
+}
+
+onVm("a script that is killed for its memory logs the limit, on a pulled image", async (site) => {
+  await withPulledImage(site, LIMITS, async (image) => {
+    await site.withMachine((id) => logsTheLimit(site, id), image);
+  });
+});
+
 for (const boot of [true, false]) {
   const kind = boot ? "booted" : "plain";
   onVm(`a script that is killed for its memory logs the limit, ${kind}`, async (site) => {
     await site.define(`boot = ${boot}\n${LIMITS}`);
-    await site.withMachine(async (id) => {
-      const killed = await site.runScript(id, `${TAKE_500_MIB}\n`);
-      assert.equal(killed.code, 137, killed.stderr);
-      const line =
-        /^nspawn-runner: Out of memory: 1 process killed at 300 MiB\. .*limits\.memory_max$/m;
-      assert.match(killed.stderr, line);
-      // A later failure for another reason gets no such explanation.
-      const other = await site.runScript(id, "exit 4\n");
-      assert.deepEqual([other.code, other.stderr], [4, ""]);
-      const last = await site.call(["run", "--id", id, "/root/script", "cleanup_file_variables"]);
-      assert.match(last.stderr, /CPU \d+\.\d s, memory at most (29\d|300) MiB, /);
-      const files = await site.runScript(id, HOLD_500_MIB);
-      assert.equal(files.code, 137, files.stderr);
-      assert.match(files.stderr, /^nspawn-runner: Out of memory: the kernel killed the machine/m);
-    });
+    await site.withMachine((id) => logsTheLimit(site, id));
   });
 
   onVm(`a fork bomb is stopped and logged, ${kind}`, async (site) => {

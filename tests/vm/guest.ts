@@ -4,6 +4,7 @@ import { must } from "../hosts/command.ts";
 
 /** Packages of the guest: those of a host, a kernel and an ssh server. */
 export const PACKAGES = [
+  "busybox-static",
   "dbus",
   "e2fsprogs",
   "initramfs-tools",

@@ -18,8 +18,8 @@ export interface VmSite {
   host(script: string): Promise<string>;
   /** Writes the chroot's definition. */
   define(text: string): Promise<void>;
-  /** Runs a test with a machine, which is removed afterwards. */
-  withMachine(body: (id: string) => Promise<void>): Promise<void>;
+  /** Runs a test with a machine, by default of the chroot, which is removed afterwards. */
+  withMachine(body: (id: string) => Promise<void>, image?: string): Promise<void>;
   /** Runs a script in a machine. */
   runScript(id: string, script: string): Promise<Result>;
   /** Returns everything on the host that belongs to machines, one line each, after a time in which it may end. */
@@ -68,9 +68,9 @@ function siteOn(vm: VirtualMachine, { prefix, program }: Installed): VmSite {
     call,
     host,
     define: (text) => vm.push(text, `/etc/nspawn-runner/${CHROOT}.toml`),
-    withMachine: async (body) => {
+    withMachine: async (body, image = CHROOT) => {
       const id = newJob();
-      const prepared = await call(["prepare", CHROOT, "--id", id]);
+      const prepared = await call(["prepare", image, "--id", id]);
       try {
         assert.equal(prepared.code, 0, prepared.stderr);
         await body(id);

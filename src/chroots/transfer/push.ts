@@ -64,7 +64,7 @@ async function pushLocked(
   const words = ["--remove-signatures", `--digestfile=${digest}`, layoutImage(folder)];
   const argv = ["skopeo", "copy", ...words, `docker://${target}`] as const;
   await runTool(host, argv, { ...variables(host), TMPDIR: scratch }, interrupt);
-  return await host.files.read(digest) ?? "";
+  return (await host.files.read(digest))?.trim() ?? "";
 }
 
 /** Makes an image of one layer in a folder that does not exist yet. */
