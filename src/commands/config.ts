@@ -4,6 +4,7 @@ import { checkFile } from "../config/check_file.ts";
 import { usageError } from "../failure.ts";
 import { checkPatterns } from "../images/request/patterns.ts";
 import { tomlValue } from "../text/toml.ts";
+import { printableJson } from "../text/json.ts";
 
 /** Prints the configuration in force, or checks a file. */
 export const run: CommandRun = async (invocation, context) => {
@@ -12,7 +13,7 @@ export const run: CommandRun = async (invocation, context) => {
   const { host } = context;
   const settings = await settingOrigins(host, await context.config(), chroot);
   host.terminal.out(
-    invocation.switches.has("json") ? JSON.stringify(settings, null, 2) + "\n" : asToml(settings),
+    invocation.switches.has("json") ? printableJson(settings) : asToml(settings),
   );
 };
 

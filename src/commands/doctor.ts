@@ -1,6 +1,7 @@
 import type { CommandRun } from "../app/command.ts";
 import { asReport, checkHost } from "../doctor/doctor.ts";
 import { refused } from "../failure.ts";
+import { printableJson } from "../text/json.ts";
 import { printable } from "../text/printable.ts";
 
 /** Checks this host, with --machine also a machine, and with --image an image at its registry. */
@@ -19,7 +20,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   }
   const json = invocation.switches.has("json");
   host.terminal.out(
-    json ? JSON.stringify(findings, null, 2) + "\n" : printable(asReport(findings)),
+    json ? printableJson(findings) : printable(asReport(findings)),
   );
   const broken = findings.filter(({ state }) => state === "broken").map(({ topic }) => topic);
   if (broken.length > 0) {

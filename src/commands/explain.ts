@@ -3,6 +3,7 @@ import { refused } from "../failure.ts";
 import { findJob } from "../history/find_job.ts";
 import { explainJob } from "../history/view/explain.ts";
 import type { Host } from "../host/host.ts";
+import { printableJson } from "../text/json.ts";
 
 /** Explains a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
@@ -16,7 +17,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   }
   if (invocation.switches.has("json")) {
     const { record, state } = last;
-    return host.terminal.out(JSON.stringify({ ...record, state }, null, 2) + "\n");
+    return host.terminal.out(printableJson({ ...record, state }));
   }
   host.terminal.out(explainJob([last, ...others], barMark(host)));
 };

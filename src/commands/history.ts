@@ -3,6 +3,7 @@ import { since } from "../app/since.ts";
 import { readHistory } from "../history/read.ts";
 import { callOf, durationOf, type JobRecord } from "../history/record.ts";
 import { formatDuration } from "../text/duration.ts";
+import { printableJson } from "../text/json.ts";
 import { printable } from "../text/printable.ts";
 import { formatSize } from "../text/size.ts";
 import { formatTable } from "../text/table.ts";
@@ -20,7 +21,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   });
   if (broken > 0) host.log.warn(`Lines of the history that cannot be read: ${broken}`);
   if (invocation.switches.has("json")) {
-    return host.terminal.out(JSON.stringify(records, null, 2) + "\n");
+    return host.terminal.out(printableJson(records));
   }
   const rows = records.map(rowOf);
   if (!host.terminal.is("stdout")) {

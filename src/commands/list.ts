@@ -3,12 +3,13 @@ import { formatAge } from "../text/age.ts";
 import { listMachines, type MachineEntry } from "../machines/report/list.ts";
 import { formatSize } from "../text/size.ts";
 import { formatTable } from "../text/table.ts";
+import { printableJson } from "../text/json.ts";
 
 /** Lists machines. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const entries = await listMachines(host, (await load()).store);
   if (invocation.switches.has("json")) {
-    return host.terminal.out(JSON.stringify(entries, null, 2) + "\n");
+    return host.terminal.out(printableJson(entries));
   }
   if (!host.terminal.is("stdout")) {
     return host.terminal.out(entries.map((entry) => rowOf(entry).join(" ") + "\n").join(""));

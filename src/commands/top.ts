@@ -5,6 +5,7 @@ import { diskSpace } from "../linux/disk.ts";
 import { listMachines, type MachineEntry } from "../machines/report/list.ts";
 import { formatAge } from "../text/age.ts";
 import { formatDuration } from "../text/duration.ts";
+import { printableJson } from "../text/json.ts";
 import { printable } from "../text/printable.ts";
 import { formatSize } from "../text/size.ts";
 import { formatTable } from "../text/table.ts";
@@ -13,7 +14,7 @@ import { formatTable } from "../text/table.ts";
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const { store } = await load();
   if (invocation.switches.has("json")) {
-    return host.terminal.out(JSON.stringify(await listMachines(host, store), null, 2) + "\n");
+    return host.terminal.out(printableJson(await listMachines(host, store)));
   }
   if (host.terminal.is("stdout")) {
     return await interruptible(host, (end) => watch(host, store, end));

@@ -4,6 +4,7 @@ import { formatAge } from "../../text/age.ts";
 import { formatSize } from "../../text/size.ts";
 import { formatTable } from "../../text/table.ts";
 import type { ChrootEntry } from "./list.ts";
+import { printableJson } from "../../text/json.ts";
 
 const HEAD = ["NAME", "STATE", "GENERATION", "AGE", "ORIGIN", "SIZE", "PATH"] as const;
 
@@ -40,5 +41,5 @@ export function asLines(entries: readonly ChrootEntry[]): string {
 
 /** Returns a JSON array for programs. */
 export function asJson(entries: readonly ChrootEntry[]): string {
-  return JSON.stringify(entries, null, 2) + "\n";
+  return printableJson(entries);
 }

@@ -6,6 +6,7 @@ import { formatTable } from "../../text/table.ts";
 import type { Host } from "../../host/host.ts";
 import { listImages, type StoredImage } from "./record.ts";
 import { usersOf } from "./remove.ts";
+import { printableJson } from "../../text/json.ts";
 
 /** A pulled image, as lists show it. */
 export interface ImageEntry
@@ -63,5 +64,5 @@ export function asLines(entries: readonly ImageEntry[]): string {
 
 /** Returns a JSON array for programs. */
 export function asJson(entries: readonly ImageEntry[]): string {
-  return JSON.stringify(entries, null, 2) + "\n";
+  return printableJson(entries);
 }
