@@ -1,6 +1,5 @@
 /** Runs the changed gitlab-ci-local. It evaluates text of the file as JavaScript, so that this runs only in a machine. */
 
-import process from "node:process";
 import type { Host } from "../../host/host.ts";
 import { messageOf } from "../../failure.ts";
 import { lineOf } from "./line_of.ts";
@@ -70,6 +69,8 @@ export async function expand(
   }
   const { promise, resolve } = Promise.withResolvers<ReaderAnswer>();
   globalThis.nspawnRunner = hooks(host, text, request, resolve);
+  // A static import would load Node's part of Deno in each call of the script form, which is one file.
+  const { default: process } = await import("node:process");
   process.argv = ["deno", "gitlab-ci-local", ...OPTIONS, "--file", request.file];
   process.env["NO_COLOR"] = "1";
   await import(`file://${program}`);
