@@ -63,9 +63,9 @@ Deno.test("gate: unit tests cover the lines of src", async () => {
 const LOADED: Readonly<
   Record<string, { readonly modules: readonly string[]; readonly limit: number }>
 > = {
-  "every call": { modules: [], limit: 24_100 },
+  "every call": { modules: [], limit: 24_200 },
   config: { modules: ["gitlab_config", "load"], limit: 63_500 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 201_500 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 201_700 },
   run: { modules: ["run"], limit: 62_000 },
   cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 79_500 },
 };

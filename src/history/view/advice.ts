@@ -103,8 +103,10 @@ function adviceOnPrepare(record: JobRecord): string[] {
   }
   if (host > LONG_SURVEY) {
     advice.push(
-      `prepare ended leftovers for ${formatDuration(host)}. ` +
-        "Let a timer do it: install.sh --timers",
+      `prepare examined the host and ended leftovers of crashed jobs for ${
+        formatDuration(host)
+      }. ` +
+        "Let a timer end them, which doctor checks: nspawn-runner doctor",
     );
   }
   if (image > LONG_PULL) {
