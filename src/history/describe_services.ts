@@ -1,5 +1,6 @@
 /** Describes what became of the services of a job. */
 
+import { withoutSecrets } from "../gitlab/secrets.ts";
 import type { Host } from "../host/host.ts";
 import { type Lease, readLease } from "../machines/record/lease.ts";
 import type { MachineName } from "../machines/record/name.ts";
@@ -13,7 +14,12 @@ export async function describeServices(host: Host, lease: Lease): Promise<Servic
   for (const { machine, aliases } of lease.services) {
     const image = await imageOf(host, lease, machine);
     if (image === null) continue;
-    const { code, failure } = await readServiceState(host, machinePaths(lease.store, machine));
+    const { code, failure: text } = await readServiceState(
+      host,
+      machinePaths(lease.store, machine),
+    );
+    // It may quote the service's command.
+    const failure = text === null ? null : await withoutSecrets(host, text);
     services.push({ image, aliases, code, failure });
   }
   return services;
