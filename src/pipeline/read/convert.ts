@@ -5,7 +5,7 @@ import type { Pipeline, PipelineJob, Retry } from "../model.ts";
 import { artifactsOf, cachesOf, imageOf, servicesOf } from "./convert_parts.ts";
 import { Field } from "./field.ts";
 import { type ExpandedJob, expandedJob } from "./expanded_job.ts";
-import { needsOf } from "./needs.ts";
+import { isTrigger, needsOf } from "./needs.ts";
 import type { ExpandedPipeline } from "./request.ts";
 import { secondsOf } from "./seconds.ts";
 import { unsupported } from "./unsupported.ts";
@@ -20,12 +20,12 @@ const TIMEOUT = 3600;
  */
 export function pipelineOf(answer: ExpandedPipeline): Pipeline {
   const all = answer.jobs.map(expandedJob);
-  const jobs = all.filter(({ data }) => data.get("trigger").isUnset);
+  const jobs = all.filter((job) => !isTrigger(job));
   refuseRepeated(jobs);
   const stages = new Field(answer.stages, "the file", ["stages"]).texts();
   return {
     stages: [".pre", ...stages.filter((stage) => !/^\.(?:pre|post)$/.test(stage)), ".post"],
-    jobs: jobs.map((job) => convert(job, jobs)),
+    jobs: jobs.map((job) => convert(job, all)),
     warnings: [...answer.warnings, ...unsupported(all)],
   };
 }
@@ -40,9 +40,9 @@ function refuseRepeated(jobs: readonly ExpandedJob[]): void {
   }
 }
 
-function convert(job: ExpandedJob, jobs: readonly ExpandedJob[]): PipelineJob {
+function convert(job: ExpandedJob, all: readonly ExpandedJob[]): PipelineJob {
   const { name, key, when, data, rule, globals, matrix } = job;
-  const siblings = jobs.filter((other) => other.key === key);
+  const siblings = all.filter((other) => other.key === key);
   const dependencies = data.get("dependencies");
   const startIn = rule.get("start_in").isUnset ? data.get("start_in") : rule.get("start_in");
   return {
@@ -52,7 +52,7 @@ function convert(job: ExpandedJob, jobs: readonly ExpandedJob[]): PipelineJob {
     when,
     startIn: when === "delayed" ? seconds(startIn, 0) : 0,
     allowFailure: allowFailureOf(job),
-    needs: needsOf(job, jobs),
+    needs: needsOf(job, all),
     dependencies: dependencies.isUnset ? null : dependencies.texts(),
     image: data.get("image").isUnset ? null : imageOf(data.get("image")),
     services: servicesOf(data.get("services")),

@@ -1,5 +1,6 @@
 /** Runs the changed gitlab-ci-local. It evaluates text of the file as JavaScript, so that this runs only in a machine. */
 
+import { relative } from "@std/path/posix";
 import type { Host } from "../../host/host.ts";
 import { messageOf } from "../../failure.ts";
 import { lineOf } from "./line_of.ts";
@@ -38,6 +39,7 @@ interface ReaderHooks {
   changes(): readonly string[] | null;
   duplicate(error: unknown, file: string): void;
   schema(errors: readonly SchemaError[]): void;
+  wrongRule(rule: string): never;
   fetch(source: string): void;
   download(url: string): Promise<string>;
 }
@@ -46,9 +48,9 @@ declare global {
   var nspawnRunner: ReaderHooks;
 }
 
-/** A mistake in the file, with the keys that lead to it. */
+/** A mistake in the file, with the keys that lead to it, or a text of its line. */
 class FileMistake extends Error {
-  constructor(reason: string, readonly keys: readonly string[] = []) {
+  constructor(reason: string, readonly keys: readonly string[], readonly snippet?: string) {
     super(reason);
   }
 }
@@ -112,7 +114,7 @@ function hooks(
         }
         names.push(name);
       }
-      if (names.length === 0) throw new FileMistake("it has no job that is not hidden");
+      if (names.length === 0) throw new FileMistake("it has no job that is not hidden", []);
       return data;
     },
     workflow(when) {
@@ -123,11 +125,25 @@ function hooks(
     changes: () => request.changes,
     duplicate(error, file) {
       const { line } = positionOf(error);
-      warnings.add(`${file}: line ${line}: a key occurs twice, and the last one counts`);
+      warnings.add(
+        `${relativePath(file)} line ${line}: a key occurs twice, and the last one counts`,
+      );
     },
-    schema([error]) {
+    schema(errors) {
+      // The deepest one tells more than that none of the alternatives above it fits.
+      const depth = ({ path }: SchemaError) => path.split(".").length;
+      const [error] = errors.toSorted((a, b) => depth(b) - depth(a));
       if (error === undefined) return;
-      throw new FileMistake(`${error.path}: ${error.message}`, error.path.split("."));
+      const { message, path } = error;
+      const [, unexpected] = message.match(/^'(.+)' property is not expected/) ?? [];
+      const keys = path === "" ? [] : path.split(".");
+      throw new FileMistake(
+        path === "" ? message : `${path}: ${message}`,
+        unexpected === undefined ? keys : [...keys, unexpected],
+      );
+    },
+    wrongRule(rule) {
+      throw new FileMistake(`rules:if cannot be evaluated: ${rule}`, [], rule);
     },
     fetch(source) {
       if (request.fetch) return;
@@ -151,11 +167,16 @@ function positionOf(error: unknown): { readonly line?: number; readonly file?: s
   const { mark, file } = error as { mark?: { line?: number }; file?: string };
   return {
     ...(mark?.line === undefined ? {} : { line: mark.line + 1 }),
-    ...(file === undefined ? {} : { file: file.replace(/^\.\//, "") }),
+    ...(file === undefined ? {} : { file: relativePath(file) }),
   };
 }
 
-/** Finds the line by the keys of the mistake, or by the name of a job in its message. */
+/** Returns the path of a file in the working copy. */
+function relativePath(path: string): string {
+  return relative(".", path);
+}
+
+/** Finds the line by the keys of the mistake, by a text that is in it, or by the name of a job in the message. */
 function mistakeOf(
   error: unknown,
   file: string,
@@ -164,14 +185,35 @@ function mistakeOf(
 ): Mistake {
   const position = positionOf(error);
   const { reason = messageOf(error) } = error as { reason?: string };
-  const message = reason.trim();
+  const message = reason.trim().replaceAll(/\s*\n\s*/g, " ");
   if (position.line !== undefined) return { kind: "mistake", reason: message, file, ...position };
-  const keys = error instanceof FileMistake ? error.keys : [namedIn(message, names)];
-  return { kind: "mistake", reason: message, file, line: lineOf(text, keys) };
+  return {
+    kind: "mistake",
+    reason: message,
+    file,
+    line: lineOfMistake(error, message, text, names),
+  };
 }
 
-/** Returns the longest name that a message contains. */
+function lineOfMistake(
+  error: unknown,
+  message: string,
+  text: string,
+  names: readonly string[],
+): number | undefined {
+  if (!(error instanceof FileMistake)) return lineOf(text, [namedIn(message, names)]);
+  const { keys, snippet } = error;
+  if (snippet === undefined) return lineOf(text, keys);
+  const index = text.split("\n").findIndex((line) => line.includes(snippet));
+  return index === -1 ? undefined : index + 1;
+}
+
+/** Returns the longest name of a job that a message contains as a word, or else the keyword that it is about. */
 function namedIn(message: string, names: readonly string[]): string {
-  const found = names.filter((name) => message.includes(name));
-  return found.toSorted((a, b) => b.length - a.length)[0] ?? "";
+  const found = names.filter((name) => {
+    const word = name.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+    return new RegExp(`(?:^|[^\\w-])${word}(?:$|[^\\w-])`).test(message);
+  });
+  const [name] = found.toSorted((a, b) => b.length - a.length);
+  return name ?? (/include|component/i.test(message) ? "include" : "");
 }

@@ -4,11 +4,18 @@ import type { Need } from "../model.ts";
 import type { ExpandedJob } from "./expanded_job.ts";
 import type { Field } from "./field.ts";
 
-/** Returns the jobs that a job waits for; null where these are all of earlier stages. */
-export function needsOf({ data }: ExpandedJob, jobs: readonly ExpandedJob[]): Need[] | null {
+/** Returns the jobs that a job waits for, without those that trigger others; null where these are all of earlier stages. */
+export function needsOf({ data }: ExpandedJob, all: readonly ExpandedJob[]): Need[] | null {
   const needs = data.get("needs");
   if (needs.isUnset) return null;
-  return needs.items().filter(isInPipeline).flatMap((need) => needOf(need, jobs));
+  const leftOut = new Set(all.filter(isTrigger).map(({ name }) => name));
+  return needs.items().filter(isInPipeline).flatMap((need) => needOf(need, all))
+    .filter(({ job }) => !leftOut.has(job));
+}
+
+/** Returns whether a job starts another pipeline, and runs no script. */
+export function isTrigger({ data }: ExpandedJob): boolean {
+  return data.has("trigger");
 }
 
 /** Returns whether a need is a job of this pipeline. */

@@ -167,6 +167,16 @@ const PATCHES: readonly Patch[] = [
     to: ".filter((c)=>!r.ignoreSchemaPaths.includes(c.schemaPath)),nr=nspawnRunner.schema(o),a",
   },
   {
+    purpose: "name a rule that cannot be evaluated",
+    from: "delete globalThis.RE2JS}catch{",
+    to: "delete globalThis.RE2JS}catch{nspawnRunner.wrongRule(e);",
+  },
+  {
+    purpose: "leave child pipelines alone",
+    from: "static normalizeTriggerInclude(e,t){",
+    to: "static normalizeTriggerInclude(e,t){return;",
+  },
+  {
     purpose: "fetch files only where the user allows it",
     from: "static async downloadIncludeRemote(e,t,r,n,i){",
     to: "static async downloadIncludeRemote(e,t,r,n,i){nspawnRunner.fetch(r);",

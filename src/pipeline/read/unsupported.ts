@@ -1,7 +1,7 @@
 /** The keywords that have no effect here, for the warnings of a pipeline. */
 
 import type { ExpandedJob } from "./expanded_job.ts";
-import { isInPipeline } from "./needs.ts";
+import { isInPipeline, isTrigger } from "./needs.ts";
 
 /** A keyword, and what a job does without it. */
 interface Unsupported {
@@ -17,7 +17,7 @@ const hasItem = (list: string, ...keys: readonly string[]) => ({ data }: Expande
   data.get(list).items().some((item) => item.has(...keys));
 
 const UNSUPPORTED: readonly Unsupported[] = [
-  { keyword: "trigger", instead: "the job is left out", isUsed: sets("trigger") },
+  { keyword: "trigger", instead: "the job is left out", isUsed: isTrigger },
   { keyword: "only", instead: "the job runs anyway; rules: are followed", isUsed: sets("only") },
   {
     keyword: "except",
