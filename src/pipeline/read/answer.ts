@@ -30,7 +30,7 @@ export function readAnswer(file: string, text: string): Pipeline {
   return pipelineOf({
     kind: "pipeline",
     stages: answer.get("stages").value,
-    jobs: answer.get("jobs").items().map((job) => job.value),
+    jobs: answer.get("jobs").list(),
     runs: true,
     warnings: answer.get("warnings").texts().map(printable),
   });

@@ -36,6 +36,10 @@ interface ReaderHooks {
   workflow(when: string): void;
   predefined(): Record<string, string>;
   variables(): Record<string, string>;
+  repository(): {
+    readonly remote: Record<string, string>;
+    readonly commit: Record<string, string>;
+  };
   changes(): readonly string[] | null;
   duplicate(error: unknown, file: string): void;
   schema(errors: readonly SchemaError[]): void;
@@ -121,6 +125,7 @@ function hooks(
       runs = when !== "never";
     },
     predefined: () => ({ CI_PROJECT_PATH: "", ...request.predefined }),
+    repository: () => repositoryOf(request.predefined),
     variables: () => ({ ...request.variables }),
     changes: () => request.changes,
     duplicate(error, file) {
@@ -154,11 +159,31 @@ function hooks(
     },
     async download(url) {
       const { code, stdout, stderr } = await host.processes.capture(
-        ["curl", "--fail", "--silent", "--show-error", "--location", "--max-time", "60", "--", url],
+        ["python3", "-c", DOWNLOAD, url],
       );
-      if (code !== 0) throw new FileMistake(`cannot fetch ${url}: ${stderr.trim()}`, ["include"]);
-      return stdout;
+      if (code === 0) return stdout;
+      const reason = stderr.trim().split("\n").at(-1);
+      throw new FileMistake(`it includes ${url}, which cannot be fetched: ${reason}`, ["include"]);
     },
+  };
+}
+
+/** In Python, which every helper root has for its other tools. */
+const DOWNLOAD = "import sys, urllib.request as r; " +
+  "sys.stdout.buffer.write(r.urlopen(sys.argv[1], timeout=60).read(8 * 1024 ** 2))";
+
+/** Describes the project as gitlab-ci-local does; files of other projects come from the same server. */
+function repositoryOf(predefined: Readonly<Record<string, string>>) {
+  const value = (name: string) => predefined[`CI_${name}`] ?? "";
+  return {
+    remote: {
+      schema: value("SERVER_PROTOCOL") || "https",
+      host: value("SERVER_HOST"),
+      port: value("SERVER_PORT") || "443",
+      group: value("PROJECT_NAMESPACE"),
+      project: value("PROJECT_NAME"),
+    },
+    commit: { SHA: value("COMMIT_SHA"), REF_NAME: value("COMMIT_REF_NAME") },
   };
 }
 

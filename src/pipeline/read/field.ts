@@ -55,6 +55,11 @@ export class Field {
     return values.map((value) => new Field(value, this.place, this.keys));
   }
 
+  /** Returns the values of what has to be a list. */
+  list(): unknown[] {
+    return Array.isArray(this.value) ? this.value : this.refuse("a list");
+  }
+
   /** Returns a text. A number or a boolean is the text of YAML for it. */
   text(): string {
     if (!/^(?:string|number|boolean)$/.test(typeof this.value)) this.refuse("a text");

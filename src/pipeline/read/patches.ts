@@ -91,6 +91,11 @@ const PATCHES: readonly Patch[] = [
     to: "K=`${_} ${P}/${L.length}`",
   },
   {
+    purpose: "know the project by our predefined variables, since the snapshot may have no remote",
+    from: "static async init(e,t){let r=new Xo;",
+    to: "static async init(e,t){let r=new Xo;return Object.assign(r,nspawnRunner.repository());",
+  },
+  {
     purpose: "use our predefined variables in rules of the workflow and in includes",
     from: "u=k6({gitData:a,argv:e,envMatchedVariables:l})",
     to: "u=nspawnRunner.predefined()",
