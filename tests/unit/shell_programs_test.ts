@@ -33,6 +33,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
   "src/app/service_plan.ts healthcheckOf": "a command of an image",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",
+  "src/pipeline/read/expand.ts hooks": "Python",
 };
 
 /** Programs for bash; all others are for sh. */
