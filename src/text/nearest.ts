@@ -1,15 +1,14 @@
-/** Letters of a word that tell enough of a longer one. */
-const LEAST_BEGINNING = 3;
-
-/** Returns the only candidate that a word begins, else the most similar one; undefined where none is similar. */
+/**
+ * Returns the candidate that is most similar to a word, or that three or more of its letters begin; undefined where there is
+ * none.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const begun = candidates.filter((candidate) => candidate.startsWith(word));
-  if (begun.length === 1 && word.length >= LEAST_BEGINNING) return begun[0];
   const limit = word.length < 3 ? 1 : Math.max(2, Math.floor(word.length / 3));
   let best: string | undefined;
   let least = limit + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(word, candidate);
+    const begins = word.length > 2 && candidate.startsWith(word);
+    const distance = begins ? 1 : editDistance(word, candidate);
     if (distance < least) [best, least] = [candidate, distance];
   }
   return best;

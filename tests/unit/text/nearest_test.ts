@@ -8,7 +8,7 @@ Deno.test("nearest() finds the word that a misspelt one means", () => {
   assert.equal(nearest("chroot_list", words), "chroot-list");
   assert.equal(nearest("run", words), "run");
   assert.equal(nearest("clea", words), "cleanup", "its beginning");
-  assert.equal(nearest("chroot", words), undefined, "two begin so");
+  assert.equal(nearest("chroot", words), "chroot-list", "the first of two");
   assert.equal(nearest("di", words), undefined);
   assert.equal(nearest("x", words), undefined);
   assert.equal(nearest("", words), undefined);
