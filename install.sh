@@ -199,7 +199,7 @@ make_script() {
   line="#!/usr/bin/env -S $(interpreter "${LIB#"$ROOT"}")"
   [ ${#line} -lt 255 ] ||
     die "Cannot install into $PREFIX: the path is too long for a #! line. Choose a shorter --prefix"
-  say "No denort is available for this Deno: installing a script, with its own copy of Deno in $LIB"
+  say "No denort is available for this Deno: installing a script, with its own copy of Deno in ${LIB#"$ROOT"}"
   # The deno on PATH may be a wrapper script.
   deno=$("$DENO" eval --no-config 'console.log(Deno.execPath())')
   if ! cmp -s "$deno" "$LIB/deno"; then
@@ -222,7 +222,10 @@ install_shared_files() {
   for file in $(find share -type f | sort); do
     place=$(place_of "$file")
     SHARED="$SHARED $place"
-    install -m 644 "$file" "$place"
+    case $file in
+      share/man/*) sed "s,/usr/local/,$PREFIX/,g" "$file" >"$place" ;;
+      *) install -m 644 "$file" "$place" ;;
+    esac
   done
   for file in $(installed file); do
     case " $SHARED " in
@@ -252,7 +255,11 @@ put_in_place() {
     sha256sum "$BIN/nspawn-runner"
   } >"$BUILD/manifest"
   mv -fT "$BUILD/manifest" "$MANIFEST"
-  say "Installed $BIN/nspawn-runner ($VERSION, $FORM)"
+  if [ -n "$ROOT" ]; then
+    say "Built $PREFIX/bin/nspawn-runner ($VERSION, $FORM)"
+  else
+    say "Installed $BIN/nspawn-runner ($VERSION, $FORM)"
+  fi
 }
 
 # Creates the folder of definitions, which --uninstall keeps while it has any, and a configuration on a new host.
@@ -266,9 +273,6 @@ units() {
   [ "$TIMERS" = yes ] || [ -n "$(installed unit)" ] || return 0
   for job in gc maintenance metrics; do echo "nspawn-runner-$job.service nspawn-runner-$job.timer"; done
 }
-
-# The folder of the textfile collector of Debian's prometheus-node-exporter.
-TEXTFILES=/var/lib/prometheus/node-exporter
 
 install_timers() {
   mkdir -p "$UNITS"
@@ -328,6 +332,7 @@ remove_timers() {
   # shellcheck disable=SC2086 # a list of words
   [ ! -d /run/systemd/system ] || systemctl --quiet disable --now $units 2>/dev/null || :
   for unit in $units; do rm -f "$UNITS/$unit"; done
+  remove_metrics
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
 }
 
@@ -384,6 +389,7 @@ uninstall() {
     say "nspawn-runner is not installed in $PREFIX"
     return 0
   fi
+  warn_before_removal "$BIN/nspawn-runner"
   if is_ours; then
     rm -f "$BIN/nspawn-runner"
   elif [ -e "$BIN/nspawn-runner" ]; then

@@ -1,5 +1,9 @@
 # shellcheck shell=sh
-# Finds the program's configuration, and writes that of a new host. To be sourced; the caller defines say().
+# What install.sh and the packages know of a host: the program's configuration, and what misses the program when it is
+# removed. To be sourced; the caller defines say().
+
+# The folder of the textfile collector of Debian's prometheus-node-exporter.
+TEXTFILES=/var/lib/prometheus/node-exporter
 
 # Prints the path of the program's configuration.
 configuration() {
@@ -33,8 +37,8 @@ write_configuration() {
   # shellcheck disable=SC2034 # for the caller, which removes it after a failure
   WRITTEN=$file
   cat >"$file.new" <<'END'
-# The configuration of nspawn-runner. The installer wrote this file once, and never changes it.
-# All keys: docs/reference/configuration.md
+# The configuration of nspawn-runner. The first installation wrote this file; later ones leave it as it is.
+# All keys: man nspawn-runner.toml
 
 # Each machine has a network of its own. Where the host cannot give it one, the job fails on the host
 # instead of getting the host's network, as it does with "auto".
@@ -42,4 +46,22 @@ network = "private"
 END
   mv -fT "$file.new" "$file"
   say "Wrote $file: each machine has a private network"
+}
+
+# Prints the machines of jobs that run now, with a blank between them.
+running_machines() {
+  find /run/nspawn-runner -name '*.lease' -printf '%f\n' 2>/dev/null | sed 's/\.lease$//' | sort | paste -sd ' ' -
+}
+
+# Names what will miss the program $1.
+warn_before_removal() {
+  running=$(running_machines)
+  [ -z "$running" ] || say "The jobs of these machines will fail, and the machines run until their deadline: $running"
+  ! grep -qs "\"$1\"" /etc/gitlab-runner/config.toml ||
+    say "/etc/gitlab-runner/config.toml still calls $1: remove that runner, or jobs fail"
+}
+
+# Without it node_exporter would go on to export the last metrics.
+remove_metrics() {
+  rm -f "$TEXTFILES/nspawn-runner.prom"
 }

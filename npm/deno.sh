@@ -70,7 +70,13 @@ download_deno() {
     fi
     rm -rf "$1/deno.$source"
   done
+  if ! can_download; then DOWNLOAD_PROBLEM="that needs curl or wget, and unzip, 7z or python3"; fi
   return 1
+}
+
+# Succeeds if the programs are here with which a download from Deno's own site is made.
+can_download() {
+  { have curl || have wget; } && { have unzip || have 7z || have python3; }
 }
 
 # $1 is the file, $2 the name of its source.

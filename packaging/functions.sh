@@ -35,6 +35,7 @@ create_configuration() {
     say "$OTHER is another installation, and comes first in PATH. See /usr/share/doc/nspawn-runner/docs/upgrade.md"
   elif is_new_host; then
     write_configuration "$BIN/nspawn-runner"
+    say "The next steps are in /usr/share/doc/nspawn-runner/docs/how-to/first-runner.md"
   fi
 }
 
@@ -43,26 +44,12 @@ create_configuration() {
 TIMERS="nspawn-runner-gc.timer nspawn-runner-maintenance.timer nspawn-runner-metrics.timer"
 timers_to_enable() {
   echo nspawn-runner-gc.timer
-  [ ! -d /var/lib/prometheus/node-exporter ] || echo nspawn-runner-metrics.timer
-}
-
-# Prints the machines of jobs that run now.
-machines() {
-  find "$RUNTIME" -name '*.lease' -printf '%f ' 2>/dev/null | sed 's/\.lease / /g' || :
-}
-
-# Names what will miss the program.
-warn_before_removal() {
-  running=$(machines)
-  [ -z "$running" ] || say "the jobs of these machines will fail, and the machines run until their deadline: $running"
-  ! grep -qs "\"$BIN/nspawn-runner\"" /etc/gitlab-runner/config.toml ||
-    say "/etc/gitlab-runner/config.toml still calls $BIN/nspawn-runner: remove that runner, or jobs fail"
+  [ ! -d "$TEXTFILES" ] || echo nspawn-runner-metrics.timer
 }
 
 # Removes what the program made below /run, unless machines use it.
 remove_runtime_files() {
-  running=$(machines)
-  if [ -n "$running" ]; then
+  if [ -n "$(running_machines)" ]; then
     say "$RUNTIME stays until the host is booted again: machines of jobs still run"
     return 0
   fi

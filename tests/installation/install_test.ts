@@ -158,6 +158,12 @@ Deno.test("install.sh puts the files of a package below DESTDIR, and changes not
     const env = { ...NO_DENORT, DESTDIR: prefix };
     const done = await install(["--prefix", "/opt/nr", "--timers"], env);
     assert.equal(done.code, 0, done.output);
+    assert.match(done.stdout, /^Built \/opt\/nr\/bin\/nspawn-runner \(/m);
+    assert.ok(!done.stdout.includes(prefix), "nothing is installed there");
+    const manual = await Deno.readTextFile(
+      `${prefix}/opt/nr/share/man/man5/nspawn-runner.toml.5`,
+    );
+    assert.match(manual, /^#:schema \/opt\/nr\/share\//m);
     const program = `${prefix}/opt/nr/bin/nspawn-runner`;
     const [line = ""] = (await Deno.readTextFile(program)).split("\n");
     assert.match(

@@ -109,6 +109,10 @@ hostTest(UPGRADE, async () => {
       first,
       /^nspawn-runner: Wrote .*\/config\.toml: each machine has a private network$/m,
     );
+    assert.match(first, /^nspawn-runner: The next steps are in \/.*first-runner\.md$/m);
+    assert.doesNotMatch(first, /disabled or a static unit/);
+    const manual = "/usr/share/man/man5/nspawn-runner.toml.5.gz";
+    assert.match(await on(host, "zgrep", "schema /", manual), /schema \/usr\/share\//);
     await addChroot(host);
     await isInstalled(host, await versionOf());
     await runsJobs(host);
@@ -143,8 +147,11 @@ async function isScript(host: TestHost): Promise<boolean> {
 }
 
 async function isRemoved(host: TestHost): Promise<void> {
+  const textfiles = "/var/lib/prometheus/node-exporter";
+  await on(host, "mkdir", "-p", textfiles);
+  await on(host, "touch", `${textfiles}/nspawn-runner.prom`);
   await apt(host, "remove", "nspawn-runner");
-  const left = await host.exec(["find", "/usr", "-name", "*nspawn-runner*"]);
+  const left = await host.exec(["find", "/usr", textfiles, "-name", "*nspawn-runner*"]);
   assert.equal(left.stdout, "/usr/bin/nspawn-runner.before\n");
   assert.equal((await host.exec(["systemctl", "is-active", "nspawn-runner-gc.timer"])).code, 4);
   await on(host, "ls", CONFIGURATION, `${host.store}/${CHROOT}/etc`);

@@ -113,6 +113,24 @@ Deno.test("install.sh says in one line that no source offers Deno", async () => 
   });
 });
 
+Deno.test("install.sh names the programs that a download needs where they are missing", async () => {
+  await withStandIns({}, async (bin) => {
+    for (const tool of [...TOOLS, "mkdir", "rm", "head", "uname"]) {
+      const { stdout } = await run(["sh", "-c", 'command -v "$1"', "sh", tool]);
+      await Deno.symlink(stdout.trim(), `${bin}/${tool}`);
+    }
+    const script = `
+      say() { :; }
+      die() { echo "$*"; exit 1; }
+      DEPS=no PATH=$0
+      . npm/system.sh
+      . npm/deno.sh
+      find_deno "$0/download"`;
+    const done = await run(["sh", "-c", script, bin], { cwd: checkout, env: { DENO: "" } });
+    assert.match(done.stdout, /: that needs curl or wget, and unzip, 7z or python3\. Install Deno/);
+  });
+});
+
 /** A stand-in for npm, which downloads a forged Deno of the right version; the forged one leaves a file when it runs. */
 const FORGED_PACKAGE = `mkdir package
 {

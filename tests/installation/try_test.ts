@@ -66,6 +66,7 @@ hostTest("install.sh --try on a host with systemd and without Deno", async () =>
     const gone = await install("--uninstall");
     assert.equal(gone.code, 0, gone.stderr);
     assert.notEqual((await host.exec(active)).code, 0);
+    assert.equal((await host.exec(["find", textfiles, "-type", "f"])).stdout, "");
     const left = await host.exec(["sh", "-c", "ls /etc/systemd/system/nspawn-runner*"]);
     assert.equal(left.stdout, "");
     assert.match((await host.exec(["ls", "/var/lib/nspawn-runner"])).stdout, /^trixie$/m);
