@@ -5,9 +5,9 @@ import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
 
 /**
- * Writes a file, or replaces it in one step and keeps its permissions.
+ * Writes a file, or replaces it in one step and keeps the permissions of one's own.
  *
- * @param mode The permissions of a new file.
+ * @param mode The permissions of a new file, or instead of another user's.
  * @throws {Failure} where something else than a file has the path, such as a device, or its folder is missing.
  */
 export async function writeOutput(
@@ -24,5 +24,6 @@ export async function writeOutput(
   if ((await host.files.stat(folder))?.kind !== "directory") {
     throw refused(`Cannot write ${path}: no such folder`, `Create it: mkdir -p ${folder}`);
   }
-  await host.files.replace(path, text, existing === null ? mode : existing.mode & 0o777);
+  const isOwn = existing?.uid === host.uid(); // others may have put one there that they can write
+  await host.files.replace(path, text, isOwn ? existing.mode & 0o777 : mode);
 }

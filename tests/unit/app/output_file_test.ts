@@ -4,7 +4,7 @@ import { inFolder, recordingHost } from "../recording_host.ts";
 
 Deno.test("writeOutput() writes a file, or replaces it with the same permissions", () =>
   inFolder(async (folder) => {
-    const { host } = recordingHost();
+    const { host } = recordingHost({ uid: Deno.uid()! });
     const path = `${folder}/file`;
     const mode = async () => (await host.files.lstat(path))!.mode & 0o777;
     await writeOutput(host, path, "first", 0o600);
@@ -12,6 +12,9 @@ Deno.test("writeOutput() writes a file, or replaces it with the same permissions
     await host.files.chmod(path, 0o640);
     await writeOutput(host, path, "second", 0o600);
     assert.deepEqual([await host.files.read(path), await mode()], ["second", 0o640]);
+    const other = recordingHost({ uid: Deno.uid()! + 1 }).host;
+    await writeOutput(other, path, "third", 0o600);
+    assert.deepEqual([await host.files.read(path), await mode()], ["third", 0o600]);
   }));
 
 Deno.test("writeOutput() replaces nothing but a regular file, and names a missing folder", () =>
