@@ -6,11 +6,13 @@ import { hostFailure } from "../failure.ts";
 import { BY_HAND } from "../gitlab/exit_codes.ts";
 import {
   BUILD_FAILURE,
+  driverVariables,
   type RunnerJob,
   type Stage,
   stageEnvironment,
 } from "../gitlab/runner_job.ts";
 import type { Argv, Captured, Ended, Host } from "../host/host.ts";
+import { toFile } from "../linux/redirect.ts";
 
 /** A job to play. */
 export interface PlayedJob {
@@ -19,16 +21,23 @@ export interface PlayedJob {
   readonly job: RunnerJob;
   /** The job's temporary folder. */
   readonly folder: string;
-  /** More variables of the environment of `prepare`. */
-  readonly prepareEnv: Readonly<Record<string, string>>;
-  /** Returns the stages with a script, in their order. */
-  readonly stages: (config: ConfigAnswer) => readonly Stage[];
+  readonly plan: (config: ConfigAnswer) => Promise<StagePlan>;
   /** Gets the output of all calls; null for this program's own stdout and stderr. */
   readonly onOutput: ((piece: Uint8Array) => void) | null;
   readonly onBegin?: (stage: string) => void;
   readonly onEnd?: (stage: string, code: number, ms: number) => void;
   /** Ends the job when aborted; its cleanup still runs. */
   readonly interrupt: AbortSignal;
+}
+
+/** What follows after the config stage. */
+export interface StagePlan {
+  /** The stages with a script, in their order. */
+  readonly stages: readonly Stage[];
+  /** Variables of the job that config's answer has changed. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** More variables of the environment of `prepare`. */
+  readonly prepareEnv: Readonly<Record<string, string>>;
 }
 
 /** The part of config's answer that later stages need. */
@@ -72,12 +81,13 @@ async function playUntilCleanup(player: Player): Promise<PlayedEnding> {
   const config = await callConfig(player);
   if ("kind" in config) return plain(config);
   if (player.interrupt.aborted) return plain(lost("interrupted"));
-  const env = player.env;
-  player.env = { ...env, ...config.jobEnv, ...player.prepareEnv };
+  const { stages, variables, prepareEnv } = await player.plan(config);
+  const env = { ...player.env, ...driverVariables(variables), ...config.jobEnv };
+  player.env = { ...env, ...prepareEnv };
   const prepared = await callStage(player, "prepare", ["prepare"]);
-  player.env = { ...env, ...config.jobEnv };
+  player.env = env;
   if (prepared.code !== 0) return plain(await failureOf(player, "prepare", prepared));
-  return await runStages(player, player.stages(config));
+  return await runStages(player, stages);
 }
 
 async function callConfig(
@@ -151,7 +161,9 @@ async function callStage(
   const { host, driver, interrupt } = player;
   player.onBegin?.(name);
   const began = host.clock.now();
-  const child = host.processes.start(argvOf([...driver, ...words], stage), {
+  const argv: Argv = [...driver, ...words];
+  const called = stage.stdout === undefined ? argv : toFile(stage.stdout, argv);
+  const child = host.processes.start(called, {
     env: stage.stdout === undefined ? player.env : withoutCodes(player.env),
     cwd: player.folder,
     detached: true,
@@ -169,13 +181,6 @@ async function callStage(
   forget?.();
   player.onEnd?.(name, ended.code, host.clock.now() - began);
   return { ...ended, timedOut };
-}
-
-/** Runs a command with its stdout in a file. Arguments: the file, the command. */
-export const STDOUT_TO_FILE_SCRIPT = 'file=$1; shift; exec "$@" >"$file"';
-
-function argvOf(argv: Argv, { stdout }: Pick<Stage, "stdout">): Argv {
-  return stdout === undefined ? argv : ["sh", "-c", STDOUT_TO_FILE_SCRIPT, "sh", stdout, ...argv];
 }
 
 /** `run` keeps both streams of a script apart, and exits with its code, where GitLab Runner does not call it. */

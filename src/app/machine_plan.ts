@@ -352,6 +352,12 @@ export function baseTree(
   };
 }
 
+/** Returns for how long the files of a failed job are kept: the caller may say it, but no job, whose variables have a prefix. */
+function keepSecondsOf(host: Host, { keep_failed = 0 }: Config): number {
+  const text = host.env("NSPAWN_RUNNER_KEEP") ?? "";
+  return /^[0-9]{1,9}$/.test(text) ? Number(text) : keep_failed;
+}
+
 export function plannedJob(
   host: Host,
   config: Config,
@@ -366,7 +372,7 @@ export function plannedJob(
     began: decisionsOf(host.env)?.began || began,
     timeout,
     lifetime: timeout === undefined ? config.deadline : timeout + MARGIN,
-    keepSeconds: config.keep_failed ?? 0,
+    keepSeconds: keepSecondsOf(host, config),
     description: describeJob(job, image),
   };
 }

@@ -25,8 +25,12 @@ export async function simulateJob(
       folder,
       interrupt,
       job: runnerJob(job),
-      prepareEnv: {},
-      stages: ({ buildsDir }) => simulatedStages(job, buildsDir),
+      plan: ({ buildsDir }) =>
+        Promise.resolve({
+          stages: simulatedStages(job, buildsDir),
+          variables: {},
+          prepareEnv: {},
+        }),
       onOutput: null,
       onBegin: (stage) => host.log.info(`simulate: ${stage} begins`),
       onEnd: (stage, code, ms) =>

@@ -31,15 +31,22 @@ export async function stageEnvironment(
   await host.files.write(path, JSON.stringify(response));
   return {
     ...withoutJobVariables(host.environment()),
-    ...Object.fromEntries(
-      Object.entries(variables).map(([name, value]) => [`CUSTOM_ENV_${name}`, value]),
-    ),
+    ...driverVariables(variables),
     TMPDIR: folder,
     JOB_RESPONSE_FILE: path,
     BUILD_EXIT_CODE_FILE: join(folder, "build_exit_code"),
     BUILD_FAILURE_EXIT_CODE: String(BUILD_FAILURE),
     SYSTEM_FAILURE_EXIT_CODE: String(SYSTEM_FAILURE),
   };
+}
+
+/** Returns variables of a job as an executor's environment has them. */
+export function driverVariables(
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [`CUSTOM_ENV_${name}`, value]),
+  );
 }
 
 function withoutJobVariables(environment: Record<string, string>): Record<string, string> {

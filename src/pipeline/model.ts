@@ -105,8 +105,60 @@ export interface Retry {
   readonly exitCodes: readonly number[];
 }
 
+/** A variable that a job gets in addition to those of the file. */
+export interface JobVariable {
+  readonly key: string;
+  readonly value: string;
+  /** Whether the job gets the path of a file with the value; default false. */
+  readonly file?: boolean;
+  /** Whether `$` in the value has no meaning; default false. */
+  readonly raw?: boolean;
+}
+
+/** The commit of a pipeline. */
+export interface Commit {
+  readonly sha: string;
+  /** Its branch; null where the pipeline is for a tag. */
+  readonly branch: string | null;
+  readonly tag: string | null;
+  readonly tagMessage: string;
+  readonly message: string;
+  /** `Name <address>`. */
+  readonly author: string;
+  /** ISO 8601. */
+  readonly timestamp: string;
+  readonly defaultBranch: string;
+  /** Without user and password; null for none. */
+  readonly remote: string | null;
+  /** Who commits in the working copy, and the name of the user who owns it. */
+  readonly user: { readonly name: string; readonly email: string; readonly login: string };
+}
+
+/** The sources of a pipeline, as files of this host. */
+export interface Snapshot {
+  readonly commit: Commit;
+  /** Whether files of the working copy differ from the commit, which they replace. */
+  readonly changed: boolean;
+  /** The root of the working copy. */
+  readonly workingCopy: string;
+  /** An archive of `.git` and of all files but those of submodules. */
+  readonly sources: string;
+  /** How many commits `.git` has; 0 for all. */
+  readonly depth: number;
+  /** An archive of the submodules; null for none. */
+  readonly submodules: string | null;
+  /** An archive of the submodules of submodules; null for none. */
+  readonly nestedSubmodules: string | null;
+  /** Returns an archive of a `.git` of another depth. */
+  history(depth: number): Promise<string>;
+  /** Returns a hash of the files that patterns match; null where there are none. */
+  hashFiles(patterns: readonly string[]): Promise<string | null>;
+}
+
 /** How an attempt of a job ended. */
 export interface JobResult {
+  /** The id of the job, as `shell` and `history` take it. */
+  readonly id: number;
   /** `script` for a script that failed, `timeout`, `system` for a failure of the host, `cancelled` by Ctrl-C. */
   readonly kind: "success" | "script" | "timeout" | "system" | "cancelled";
   /** The exit code of the script; 0 after success, 1 where there is none. */
@@ -114,6 +166,8 @@ export interface JobResult {
   readonly seconds: number;
   /** The archive with its artifacts, a file of this host; null for none. */
   readonly artifacts: string | null;
+  /** The archive with its other reports than dotenv; null for none. */
+  readonly reports: string | null;
   /** Variables of its dotenv reports. */
   readonly dotenv: Readonly<Record<string, string>>;
 }

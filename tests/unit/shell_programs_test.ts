@@ -34,6 +34,9 @@ const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/app/service_plan.ts healthcheckOf": "a command of an image",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",
   "src/pipeline/read/expand.ts hooks": "Python",
+  "src/pipeline/source/owner.ts asOwner": [
+    ...["COMMIT_SCRIPT", "SOURCES_SCRIPT", "SUBMODULES_SCRIPT", "HASHES_SCRIPT"],
+  ],
 };
 
 /** Programs for bash; all others are for sh. */

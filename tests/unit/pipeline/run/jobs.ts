@@ -44,5 +44,5 @@ export function pipelineOf(...jobs: PipelineJob[]): Pipeline {
 
 /** Returns how an attempt ended: `success`, or a failure. */
 export function result(kind: JobResult["kind"], code = kind === "success" ? 0 : 1): JobResult {
-  return { kind, code, seconds: 1, artifacts: null, dotenv: {} };
+  return { id: 1, kind, code, seconds: 1, artifacts: null, reports: null, dotenv: {} };
 }

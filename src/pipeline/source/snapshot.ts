@@ -1,0 +1,184 @@
+/** Takes the snapshot of a working copy from which all jobs of a pipeline get their sources. */
+
+import { join } from "@std/path/posix";
+import { type Failure, hostFailure, refused } from "../../failure.ts";
+import type { Captured, Host } from "../../host/host.ts";
+import { sha256 } from "../../text/hash.ts";
+import type { Commit, Snapshot } from "../model.ts";
+import {
+  COMMIT_SCRIPT,
+  FACTS,
+  HASHES_SCRIPT,
+  SOURCES_SCRIPT,
+  SUBMODULES_SCRIPT,
+} from "./git_scripts.ts";
+import { type Owner, ownerOf, runAsOwner, writeAsOwner } from "./owner.ts";
+import { withoutPassword } from "./remote.ts";
+
+/** What to take. */
+export interface SnapshotOptions {
+  /** A folder of the working copy. */
+  readonly workingCopy: string;
+  /** An existing folder for the archives, for root alone. */
+  readonly folder: string;
+  /** A branch, tag or commit whose files are taken; absent for the files as they are in the working copy. */
+  readonly commit?: string;
+  /** How many commits `.git` has; 0 for all. */
+  readonly depth?: number;
+}
+
+/** GitLab's default of GIT_DEPTH for new projects. */
+const DEPTH = 20;
+
+/** What the scripts have in common. */
+interface Source {
+  readonly host: Host;
+  readonly owner: Owner;
+  readonly folder: string;
+  readonly top: string;
+  readonly commit: Commit;
+  readonly from: "files" | "commit";
+}
+
+/**
+ * Takes a snapshot.
+ *
+ * @throws {Failure} `refused` where the folder is in no repository or the commit does not exist, `host` where the files cannot
+ *   be read.
+ */
+export async function takeSnapshot(
+  host: Host,
+  { workingCopy, folder, commit: ref, depth = DEPTH }: SnapshotOptions,
+): Promise<Snapshot> {
+  const owner = await ownerOf(host, workingCopy);
+  const { top, changed, commit } = await readCommit(host, owner, workingCopy, ref);
+  const from = ref === undefined ? "files" : "commit";
+  const source: Source = { host, owner, folder, top, commit, from };
+  const [sources, submodules, nestedSubmodules] = await Promise.all([
+    writeSources(source, "sources.tar", depth, from),
+    writeSubmodules(source, "submodules.tar", depth, "direct"),
+    writeSubmodules(source, "nested-submodules.tar", depth, "nested"),
+  ]);
+  const histories = new Map<number, Promise<string>>();
+  const hashes = new Map<string, Promise<string | null>>();
+  return {
+    ...{ commit, changed, workingCopy: top, sources, depth, submodules, nestedSubmodules },
+    history: (wanted) =>
+      remembered(
+        histories,
+        wanted,
+        () => writeSources(source, `history-${wanted}.tar`, wanted, "history"),
+      ),
+    hashFiles: (patterns) =>
+      remembered(hashes, JSON.stringify(patterns), () => hashFiles(source, patterns)),
+  };
+}
+
+function remembered<K, V>(known: Map<K, V>, key: K, make: () => V): V {
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
+}
+
+async function readCommit(host: Host, owner: Owner, folder: string, ref: string | undefined) {
+  const read = await runAsOwner(host, owner, COMMIT_SCRIPT, [folder, ref ?? ""]);
+  if (read.code === NO_COMMIT) {
+    throw refused(
+      `Cannot read the working copy ${folder}: ${
+        ref === undefined ? "it has no commit" : `it has no commit ${JSON.stringify(ref)}`
+      }`,
+      ref === undefined ? "Commit its files first" : "List branches and tags: git show-ref",
+    );
+  }
+  if (read.code !== 0) {
+    throw refused(
+      `Cannot read the working copy ${folder}: ${reasonOf(read)}`,
+      "Call it in a folder that git knows: git status",
+    );
+  }
+  const texts = read.stdout.split("\0");
+  const facts = Object.fromEntries(FACTS.map((name, place) => [name, (texts[place] ?? "").trim()]));
+  return { top: facts["top"]!, changed: facts["changed"] !== "", commit: commitOf(facts) };
+}
+
+/** The exit code of the script where the commit does not exist. */
+const NO_COMMIT = 3;
+
+function commitOf(facts: Readonly<Record<string, string>>): Commit {
+  const fact = (name: (typeof FACTS)[number]) => facts[name] ?? "";
+  const tag = fact("tag") || null;
+  const branch = tag === null ? fact("branch") || "HEAD" : null;
+  const remote = fact("remote");
+  return {
+    sha: fact("sha"),
+    branch,
+    tag,
+    tagMessage: fact("tagMessage"),
+    message: fact("message"),
+    author: fact("author"),
+    timestamp: fact("timestamp"),
+    defaultBranch: fact("defaultBranch") || branch || "main",
+    remote: remote === "" ? null : withoutPassword(remote),
+    user: { name: fact("name"), email: fact("email"), login: fact("login") },
+  };
+}
+
+async function writeSources(
+  { host, owner, folder, top, commit }: Source,
+  name: string,
+  depth: number,
+  content: Source["from"] | "history",
+): Promise<string> {
+  const { sha, branch, tag, remote } = commit;
+  const ref = tag === null ? `refs/remotes/origin/${branch}` : `refs/tags/${tag}`;
+  const file = join(folder, name);
+  const words = [top, sha, `${depth}`, ref, remote ?? "", content];
+  const written = await writeAsOwner(host, owner, file, SOURCES_SCRIPT, words);
+  if (written.code !== 0) throw unreadable(top, written);
+  await host.files.chmod(file, READABLE);
+  return file;
+}
+
+async function writeSubmodules(
+  { host, owner, folder, top, commit, from }: Source,
+  name: string,
+  depth: number,
+  wanted: "direct" | "nested",
+): Promise<string | null> {
+  if (await host.files.lstat(join(top, ".gitmodules")) === null) return null;
+  const file = join(folder, name);
+  const words = [top, commit.sha, `${depth}`, wanted, from];
+  const written = await writeAsOwner(host, owner, file, SUBMODULES_SCRIPT, words);
+  if (written.code !== 0) throw unreadable(top, written);
+  if (wanted === "direct" && written.stderr !== "") host.log.warn(written.stderr.trim());
+  if ((await host.files.stat(file))?.size === 0) return null;
+  await host.files.chmod(file, READABLE);
+  return file;
+}
+
+/** Users of a machine read the archive; on the host, its folder keeps them off. */
+const READABLE = 0o644;
+
+async function hashFiles(
+  { host, owner, top, commit, from }: Source,
+  patterns: readonly string[],
+): Promise<string | null> {
+  const specs = patterns.map((pattern) => `:(glob)${pattern}`);
+  const listed = await runAsOwner(host, owner, HASHES_SCRIPT, [top, commit.sha, from, ...specs]);
+  if (listed.code !== 0) throw unreadable(top, listed);
+  return listed.stdout === "" ? null : (await sha256(listed.stdout)).slice(0, HASH_DIGITS);
+}
+
+/** As many as GitLab's keys have. */
+const HASH_DIGITS = 40;
+
+function unreadable(top: string, ended: Captured): Failure {
+  return hostFailure(
+    `Cannot read the working copy ${top}: ${reasonOf(ended)}`,
+    "Repeat the call; if files may not be read, change their permissions",
+  );
+}
+
+function reasonOf({ stderr, code }: Captured): string {
+  return stderr.trim().split("\n").at(-1) || `git exited with ${code}`;
+}

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { Failure } from "../../../../src/failure.ts";
+import { denoHost } from "../../../../src/host/deno_host.ts";
+import { takeSnapshot } from "../../../../src/pipeline/source/snapshot.ts";
+import { inFolder } from "../../recording_host.ts";
+
+async function sh(folder: string, script: string): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-euc", script],
+    cwd: folder,
+    env: { GIT_CONFIG_GLOBAL: "/dev/null", LC_ALL: "C.UTF-8" },
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+const NEW = `new() {
+  git init --quiet --initial-branch=main "$1" && cd "$1"
+  git config user.name 'Ada Ü' && git config user.email ada@example.org
+}
+commit() { git add -A && git commit --quiet -m "$1"; }
+`;
+
+/** A working copy `wc` with a submodule that has one as well. */
+const REPOSITORY = `${NEW}top=$PWD
+(new nested && echo nested >file && commit nested)
+(new sub && echo sub >file && commit sub &&
+  git -c protocol.file.allow=always submodule --quiet add "$top/nested" deep && commit more)
+new wc
+echo one >file && commit one
+echo two >file && echo gone >gone && printf '#!/bin/sh\n' >run && chmod 700 run
+echo ignored >.gitignore && commit two
+git remote add origin https://user:secret@gitlab.example.org/group/project.git
+git -c protocol.file.allow=always submodule --quiet add "$top/sub" 'the sub'
+git -c protocol.file.allow=always submodule --quiet update --init --recursive
+commit three
+rm gone && echo three >file && echo new >'un tracked' && echo no >ignored
+printf x >"$(printf 'latin\\351')" && ln -s none 'the sub/link' && echo changed >'the sub/file'
+`;
+
+/** Runs a test with a working copy below a folder, and another folder for the archives. */
+async function withCopy(script: string, body: (folder: string, archives: string) => Promise<void>) {
+  await inFolder(async (folder) => {
+    await sh(folder, script);
+    const archives = `${folder}/archives`;
+    await Deno.mkdir(archives, { mode: 0o700 });
+    await body(folder, archives);
+  });
+}
+
+Deno.test("takeSnapshot() archives the working copy as it is", async () => {
+  await withCopy(REPOSITORY, async (folder, archives) => {
+    const snapshot = await takeSnapshot(denoHost(), {
+      workingCopy: `${folder}/wc`,
+      folder: archives,
+    });
+    const { commit } = snapshot;
+    assert.deepEqual([commit.branch, commit.tag, commit.message], ["main", null, "three"]);
+    assert.equal(commit.remote, "https://gitlab.example.org/group/project.git");
+    assert.equal(commit.author, "Ada Ü <ada@example.org>");
+    assert.equal(snapshot.changed, true);
+    assert.ok(snapshot.submodules !== null && snapshot.nestedSubmodules !== null);
+    const seen = await sh(
+      folder,
+      `mkdir out && cd out && umask 022 && tar -x --no-same-permissions -f ${snapshot.sources}
+stat -c '%a' run file && ls -A 'the sub' && find . -name .git -prune -o -type f -print | LC_ALL=C sort | od -c | tail -3
+git status --short && git log --format=%s && git rev-parse origin/main HEAD | sort -u | wc -l
+grep -r -e secret -e "${folder}" .git || echo no secret
+tar -x -f ${snapshot.submodules} && cat 'the sub/file' && ls 'the sub/deep' && git -C 'the sub' log --format=%s
+tar -x -f ${snapshot.nestedSubmodules} && cat 'the sub/deep/file'`,
+    );
+    assert.match(seen, /^755\n644\n/);
+    assert.match(seen, /351/);
+    assert.match(
+      seen,
+      / M file\n D gone\n.*\?\? "latin\\351"\n\?\? "un tracked"\nthree\ntwo\none\n1\nno secret\n/s,
+    );
+    assert.match(seen, /changed\nmore\nsub\nnested\n$/);
+  });
+});
+
+Deno.test("takeSnapshot() archives a commit, with its submodules", async () => {
+  await withCopy(REPOSITORY + "git tag -a v1 -m 'the first'\n", async (folder, archives) => {
+    const host = denoHost();
+    const take = (commit: string) =>
+      takeSnapshot(host, { workingCopy: `${folder}/wc`, folder: archives, commit, depth: 1 });
+    const { commit, sources, submodules, changed } = await take("v1");
+    assert.deepEqual([commit.branch, commit.tag, commit.tagMessage], [null, "v1", "the first"]);
+    assert.equal(changed, false);
+    const seen = await sh(
+      folder,
+      `mkdir out && cd out && tar -xf ${sources} && tar -xf ${submodules}
+git status --short --ignore-submodules && git log --format=%s && git tag && cat file 'the sub/file' gone`,
+    );
+    assert.equal(seen, "three\nv1\ntwo\nsub\ngone\n");
+    assert.equal((await take("HEAD~1")).commit.branch, "main");
+    await assert.rejects(
+      take("nowhere"),
+      (error) =>
+        error instanceof Failure && error.kind === "refused" && /nowhere/.test(error.message),
+    );
+  });
+});
+
+Deno.test("takeSnapshot() gives a history of any depth, and hashes of files", async () => {
+  await withCopy(REPOSITORY, async (folder, archives) => {
+    const host = denoHost();
+    const copy = { workingCopy: `${folder}/wc`, folder: archives };
+    const snapshot = await takeSnapshot(host, copy);
+    for (const [depth, subjects] of [[1, "three\n"], [0, "three\ntwo\none\n"]] as const) {
+      const archive = await snapshot.history(depth);
+      assert.equal(await snapshot.history(depth), archive);
+      const script = `rm -rf h && mkdir h && cd h && tar -xf ${archive} && git log --format=%s`;
+      assert.equal(await sh(folder, script), subjects);
+    }
+    const hash = await snapshot.hashFiles(["f*", "un tracked"]);
+    assert.match(hash ?? "", /^[0-9a-f]{40}$/);
+    assert.equal(await snapshot.hashFiles(["none", "ignored", "*/file"]), null);
+    await sh(folder, "echo four >wc/file");
+    const later = await takeSnapshot(host, copy);
+    assert.notEqual(await later.hashFiles(["f*", "un tracked"]), hash);
+    const committed = await takeSnapshot(host, { ...copy, commit: "HEAD" });
+    assert.notEqual(await committed.hashFiles(["f*"]), null);
+  });
+});
+
+Deno.test("takeSnapshot() says what is no working copy", async () => {
+  await inFolder(async (folder) => {
+    const take = (workingCopy: string) => takeSnapshot(denoHost(), { workingCopy, folder });
+    await assert.rejects(
+      take(folder),
+      /Cannot read the working copy .*: fatal: not a git repository/,
+    );
+    await assert.rejects(take(`${folder}/none`), /no such folder/);
+    await sh(folder, "git init --quiet empty");
+    await assert.rejects(take(`${folder}/empty`), /it has no commit$/);
+  });
+});
+
+Deno.test("takeSnapshot() runs neither hooks nor programs that a repository names", async () => {
+  const script = `${REPOSITORY}
+mkdir -p .git/hooks && for hook in post-checkout reference-transaction post-index-change; do
+  printf '#!/bin/sh\\\ntouch "%s/ran"\\\n' "$top" >".git/hooks/$hook" && chmod 755 ".git/hooks/$hook"
+done
+git config core.fsmonitor "touch $top/ran; true"
+`;
+  await withCopy(script, async (folder, archives) => {
+    await Deno.remove(`${folder}/ran`).catch(() => {});
+    await takeSnapshot(denoHost(), { workingCopy: `${folder}/wc`, folder: archives });
+    await assert.rejects(Deno.stat(`${folder}/ran`), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("takeSnapshot() runs git as the owner of the working copy", async () => {
+  if (Deno.uid() !== 0) return;
+  await withCopy(`${NEW}new wc && echo x >file && commit x\n`, async (folder, archives) => {
+    // git refuses a repository of somebody else, and nobody but its owner may read this one.
+    await sh(folder, "chown -R 12345:12345 wc && chmod 700 wc && chmod 711 .");
+    const copy = { workingCopy: `${folder}/wc`, folder: archives };
+    const { sources, commit } = await takeSnapshot(denoHost(), copy);
+    assert.equal(commit.message, "x");
+    assert.equal((await Deno.stat(sources)).uid, 0);
+  });
+});
