@@ -1,12 +1,29 @@
 /**
- * nspawn-runner: a custom executor for GitLab Runner that gives each job a throwaway machine of systemd-nspawn. It is
- * a program, and has no API.
+ * Throwaway machines of systemd-nspawn for a CI system of your own: starts one from a chroot or an image, runs scripts in it,
+ * and ends it.
+ *
+ * ```ts
+ * import { startMachine } from "@nspawn-runner/nspawn-runner";
+ *
+ * await using machine = await startMachine({ image: "bookworm" });
+ * const { code, stdout } = await machine.run("make test");
+ * ```
+ *
+ * Run as a program, this module is nspawn-runner itself, the custom executor for GitLab Runner.
  *
  * @module
  */
 
-import { main } from "./src/cli/main.ts";
-import { denoHost } from "./src/host/deno_host.ts";
+export { startMachine } from "./src/library/start_machine.ts";
+export type {
+  Machine,
+  MachineLimits,
+  MachineOptions,
+  MachineService,
+  OutputTarget,
+  RunOptions,
+  ScriptResult,
+} from "./src/library/types.ts";
+export { Failure, type FailureKind } from "./src/failure.ts";
 
-// Without Deno.exit(), Deno would first tear down what the kernel takes back anyway.
-if (import.meta.main) Deno.exit(await main(Deno.args, denoHost()));
+if (import.meta.main) await import("./main.ts");

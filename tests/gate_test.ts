@@ -33,6 +33,43 @@ Deno.test("gate: the interface to the host is documented", async () => {
   await deno("task", "doc");
 });
 
+Deno.test("gate: the library can be published", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const files = ["LICENSE", "README.md", "docs", "main.ts", "mod.ts", "npm", "src"];
+    await succeeds("cp", "-R", ...files, folder);
+    await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify(await npmConfiguration()));
+    const argv = [
+      Deno.execPath(),
+      "publish",
+      "--dry-run",
+      "--no-lock",
+      "--allow-dirty",
+      "--no-check",
+    ];
+    const done = await run(argv, { cwd: folder, env: Deno.env.toObject() });
+    const said = `${done.stdout}${done.stderr}`;
+    assert.equal(done.code, 0, said);
+    assert.doesNotMatch(said, /^warning/im);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Returns deno.json with packages of npm instead of JSR, which this network may not reach. */
+async function npmConfiguration(): Promise<unknown> {
+  const read = async (path: string) => JSON.parse(await Deno.readTextFile(checkout + path));
+  const { imports } = await read("npm/import_map.json");
+  const { publish, ...rest } = await read("deno.json");
+  return {
+    ...rest,
+    publish: { include: [...publish.include, "npm"] },
+    imports: Object.fromEntries(
+      Object.entries<string>(imports).map(([name, to]) => [name, to.replace(/^\.\//, "./npm/")]),
+    ),
+  };
+}
+
 Deno.test("gate: shellcheck finds nothing", async () => {
   const name = "gate: shellcheck finds nothing";
   const { code } = await run(["sh", "-c", "command -v shellcheck"]);
@@ -108,7 +145,7 @@ async function bundledFiles(folder: string): Promise<Map<string, string>> {
 
 /** Returns the size of the files that the program imports by the time when it has imported these modules. */
 function bytesLoaded(files: ReadonlyMap<string, string>, modules: readonly string[]): number {
-  const loaded = new Set(["mod.js", ...modules.map((module) => chunkOf(files, module))]);
+  const loaded = new Set(["main.js", ...modules.map((module) => chunkOf(files, module))]);
   for (const name of loaded) {
     const imports = files.get(name)!.matchAll(/(?:from|import)"\.\/([^"]+)"/g);
     for (const [, imported] of imports) loaded.add(imported!);

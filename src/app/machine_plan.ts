@@ -35,6 +35,8 @@ export interface MachineRequest {
   /** Ends the pull of an image when aborted. */
   readonly interrupt: AbortSignal;
   readonly findHelperRoot: HelperRootFinder;
+  /** Changes the plan, for a caller that decides more than a job may. */
+  readonly adapt?: (plan: MachinePlan) => Promise<MachinePlan>;
 }
 
 /**
@@ -86,7 +88,7 @@ export async function planForImage(
     ? planChroot(host, config, meant.chroot, { settings, isBootDefined: defined.boot })
     : await planImage(host, config, meant.request, request.interrupt);
   const helper = needsHelper ? await request.findHelperRoot(host, config, job) : null;
-  return planOf(config, {
+  const plan = planOf(config, {
     name: machine.name,
     ...base,
     tree: helper === null ? tree : async () => ({ ...await tree(), helper: await helper() }),
@@ -104,6 +106,7 @@ export async function planForImage(
       ...await checkedBinds(host, config, settings.binds),
     ],
   });
+  return await request.adapt?.(plan) ?? plan;
 }
 
 /** Most jobs on chroots name no options, and pay for no import. */

@@ -6,7 +6,16 @@ import { CACHE, hash } from "./roots.ts";
 const checkout = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** Everything that an installation depends on. */
-const SOURCES = ["src", "npm", "share", "packaging", "mod.ts", "deno.json", "install.sh"];
+const SOURCES = [
+  "src",
+  "npm",
+  "share",
+  "packaging",
+  "mod.ts",
+  "main.ts",
+  "deno.json",
+  "install.sh",
+];
 
 /** What a package contains in addition. */
 const DOCUMENTS = [

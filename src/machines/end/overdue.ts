@@ -121,6 +121,8 @@ async function overdueReason(
       ? deadlineReason(lease, now, uptime)
       : lease.storage === "tree"
       ? "the build that used it was killed"
+      : lease.description === null && lease.service === null
+      ? "the process that started it has ended"
       : "its GitLab Runner has ended";
   }
   // A service that has ended stays as long as its job, whose log may have to tell why.

@@ -76,8 +76,9 @@ Deno.test("endOverdue() ends what nobody watches over, and says why", async () =
   const reasons: readonly (readonly [Partial<Lease>, Scene, RegExp])[] = [
     [{ boot: "before" }, {}, /rebooted/],
     [{ preparer: DEAD }, {}, /its prepare was killed/],
-    [{ runner: DEAD }, {}, /its GitLab Runner has ended/],
-    [{ runner: { ...ALIVE, start: 2 } }, {}, /its GitLab Runner has ended/],
+    [{ runner: DEAD, description: {} as Lease["description"] }, {}, /its GitLab Runner has ended/],
+    [{ runner: DEAD }, {}, /the process that started it has ended/],
+    [{ runner: { ...ALIVE, start: 2 } }, {}, /the process that started it has ended/],
     [{ deadline: past }, {}, /its deadline was 20/],
     [{ runner: ALIVE, deadline: past }, {}, /its deadline was 20/],
     [{ held: past }, {}, /its files were kept until/],
