@@ -12,7 +12,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Up to this interval the wait blocks the process, in milliseconds: setTimeout() would first load its timers. */
+/** The longest pause that blocks the process, in milliseconds: timers load first, and are late by a millisecond. */
 const MAX_NAP = 20;
 
 /**
@@ -29,8 +29,12 @@ export async function until<Answer>(
   for (;;) {
     const answer = await ask();
     if (answer || signal?.aborted || host.clock.monotonic() >= end) return answer;
-    if (interval <= MAX_NAP) await host.clock.nap(interval);
-    else await host.clock.sleep(interval);
+    await pause(host, interval);
     if (signal?.aborted) return answer;
   }
+}
+
+/** Waits between two looks, in milliseconds. A short pause blocks the process. */
+export function pause(host: Host, ms: number): Promise<void> {
+  return ms <= MAX_NAP ? host.clock.nap(ms) : host.clock.sleep(ms);
 }

@@ -3,6 +3,7 @@
 import type { Ending } from "../../ending.ts";
 import { hostFailure } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { pause } from "../../linux/wait.ts";
 import { idOf } from "../record/name.ts";
 import type { Cancelling } from "./cancel.ts";
 import type { EnteredMachine } from "./enter.ts";
@@ -30,6 +31,9 @@ export const CANCELLED: Ending = { kind: "signalled", signal: 15 };
 
 /** The ending of a stage whose machine has ended. */
 export const LOST: Ending = { kind: "lost", reason: "the machine ended while a stage ran in it" };
+
+/** Shortest pause between two looks at the report, in milliseconds: a server needs about as long to begin a script. */
+const SHORTEST_PAUSE = 0.5;
 
 /** Longest pause between two looks at the report, in milliseconds; the end of the output is seen at once. */
 const LOOK_INTERVAL = 250;
@@ -61,7 +65,7 @@ export async function stageEnding(
 ): Promise<Ending> {
   const since = firstTimes(host);
   let hasBegun = false;
-  for (let pause = 1;;) {
+  for (let next = SHORTEST_PAUSE;;) {
     const sinceTerm = cancelling.sinceTerm(); // before the look: what has not begun by then never does
     const progress = await readProgress(host, stage);
     if (!hasBegun && progress !== "waiting") {
@@ -81,11 +85,11 @@ export async function stageEnding(
     }
     if (hasBegun && output.isOpen()) {
       await Promise.race([output.ended, host.clock.sleep(LOOK_INTERVAL)]);
-      pause = 1; // then the report comes in a moment, or the script goes on without its output
+      next = SHORTEST_PAUSE; // then the report comes in a moment, or the script goes on without its output
     } else {
-      if (pause === LOOK_INTERVAL && !await running.isAlive()) return LOST;
-      await host.clock.sleep(pause);
-      pause = Math.min(2 * pause, LOOK_INTERVAL);
+      if (next === LOOK_INTERVAL && !await running.isAlive()) return LOST;
+      await pause(host, next);
+      next = Math.min(2 * next, LOOK_INTERVAL);
     }
   }
 }

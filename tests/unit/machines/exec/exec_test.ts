@@ -13,6 +13,8 @@ const NONCE = "0123abcd";
 
 /** What a test decides. */
 interface Scene {
+  /** Called with each wait for a timer, in milliseconds. */
+  readonly onSleep?: (ms: number) => void;
   /** What the server reports at each look; the last one again and again. */
   readonly reports: readonly string[];
   readonly booted?: boolean;
@@ -42,9 +44,10 @@ async function play(scene: Scene): Promise<Recording & { ending: Ending; calls: 
   });
   const calls: string[] = [];
   let looks = 0;
-  const { files, terminal } = recording.host;
+  const { files, terminal, clock } = recording.host;
   const host: Host = {
     ...recording.host,
+    clock: { ...clock, sleep: (ms) => (scene.onSleep?.(ms), clock.sleep(ms)) },
     files: {
       ...files,
       write: () => Promise.resolve(),
@@ -110,6 +113,13 @@ Deno.test("runInMachine() calls the server, starts no process for a script that 
 Deno.test("runInMachine() waits for the report that comes after the output's end", async () => {
   const { ending } = await play({ reports: ["", STARTED, STARTED, reportOf(4)] });
   assert.deepEqual(ending, { kind: "exited", code: 4 });
+});
+
+Deno.test("runInMachine() waits for no timer while a script begins, and while its report is written", async () => {
+  const sleeps: number[] = [];
+  const reports = ["", "", "", STARTED, STARTED, STARTED, reportOf(0)];
+  await play({ reports, onSleep: (ms) => sleeps.push(ms) });
+  assert.deepEqual(sleeps, []);
 });
 
 Deno.test("runInMachine() returns though a process that the stage asked for keeps its output open", async () => {

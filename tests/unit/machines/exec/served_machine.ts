@@ -53,16 +53,13 @@ export async function withServer(
       real: ["mkfifo"],
     });
     const { clock, ...rest } = recording.host;
+    const sleep = (ms: number) =>
+      new Promise<void>((resolve) => {
+        AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
+      });
     const host: Host = {
       ...rest,
-      clock: {
-        ...clock,
-        monotonic: () => performance.now(),
-        sleep: (ms) =>
-          new Promise((resolve) => {
-            AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
-          }),
-      },
+      clock: { ...clock, monotonic: () => performance.now(), sleep, nap: sleep },
     };
     const paths = pathsIn(folder);
     await openChannel(host, paths, { ...ROOT, ...options });
