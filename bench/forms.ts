@@ -62,7 +62,8 @@ async function fitting(prefix: string, env: Record<string, string>): Promise<For
   const deno = env["DENO"] ?? Deno.execPath();
   await must(
     [
-      ...[deno, "compile", "--no-config", "--no-code-cache", "--no-prompt"],
+      ...[deno, "compile", "--no-config", "--no-code-cache", "--v8-flags=--single-threaded"],
+      "--no-prompt",
       ...["--allow-read", "--allow-write", "--allow-env", "--allow-run", "--allow-sys"],
       ...["-o", `${prefix}/empty`, `${prefix}/empty.js`],
     ],

@@ -60,6 +60,7 @@ Deno.test("install.sh installs an executable that cannot open a connection", asy
     const data = await metadataOf(`${prefix}/bin/nspawn-runner`);
     // With a code cache it would read a file in /tmp.
     assert.equal(data["code_cache_key"], null);
+    assert.equal((data["v8_flags"] as readonly string[]).at(-1), "--single-threaded");
     const granted = data["permissions"] as Record<string, unknown>;
     for (const name of ["allow_net", "allow_ffi"]) assert.equal(granted[name], null, name);
     for (const name of ["read", "write", "env", "run", "sys"]) {

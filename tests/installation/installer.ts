@@ -131,7 +131,7 @@ export async function modesOf(prefix: string): Promise<Record<string, string>> {
 
 /** Returns the metadata that `deno compile` wrote, up to the permissions. */
 export async function metadataOf(executable: string): Promise<Record<string, unknown>> {
-  const pattern = '[{]"argv":\\[.{0,200}"permissions":[{][^}]*}';
+  const pattern = '[{]"argv":\\[.{0,200}"permissions":[{][^}]*},.{0,50}"v8_flags":\\[[^]]*]';
   const done = await run(["grep", "-aoE", pattern, executable]);
   return JSON.parse(`${done.stdout.trim()}}`);
 }
