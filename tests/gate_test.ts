@@ -102,7 +102,7 @@ const LOADED: Readonly<
 > = {
   "every call": { modules: [], limit: 24_200 },
   config: { modules: ["gitlab_config", "load"], limit: 63_500 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 201_700 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 201_800 },
   run: { modules: ["run"], limit: 62_000 },
   cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 79_500 },
 };

@@ -38,6 +38,53 @@ export const JOB_COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/simulate.ts"),
   },
   {
+    name: "pipeline",
+    summary: "Run the pipeline of a working copy, without GitLab",
+    description:
+      "Reads .gitlab-ci.yml of the working copy in this folder, and runs its jobs in machines as under GitLab, with the files as they are, committed or not. Named jobs run with those that they need, also manual ones. " +
+      "Exits with 0 if the pipeline passed, else with the code of the job that failed first.",
+    example: "nspawn-runner pipeline --list",
+    positionals: [{
+      name: "job",
+      help: "Jobs; default: all but manual ones",
+      required: false,
+      repeats: true,
+    }],
+    options: [
+      {
+        name: "file",
+        value: "PATH",
+        help: "The file in the working copy; default: .gitlab-ci.yml",
+      },
+      {
+        name: "variable",
+        value: "NAME=VALUE",
+        help: "Set a variable; may be repeated",
+        repeats: true,
+      },
+      {
+        name: "variables-file",
+        value: "FILE",
+        help: "Set variables from a file of lines NAME=VALUE; their values are not shown",
+      },
+      { name: "commit", value: "REF", help: "Run this commit instead of the working copy" },
+      { name: "fetch", help: "Allow include: to fetch files of other projects and servers" },
+      { name: "jobs", value: "N", help: "Run this many jobs at once; default: one per processor" },
+      {
+        name: "logs",
+        value: "DIR",
+        help: "Write the output of each job to a file in a new folder",
+      },
+      { name: "keep", help: "Keep what failed jobs wrote for a day, for `shell`" },
+      { name: "list", help: "Only list the jobs" },
+      { name: "dry-run", help: "Only print the commands of the jobs" },
+      { name: "json", help: "Print JSON to stdout, and the output of jobs to stderr" },
+    ],
+    needsRoot: true,
+    runsScript: true,
+    load: () => import("../commands/pipeline.ts"),
+  },
+  {
     name: "list",
     summary: "List the machines of jobs",
     description:

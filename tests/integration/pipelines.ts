@@ -339,7 +339,7 @@ empty: { stage: use, cache: [], script: test ! -e deps }
 job name:
   script:
     - test "$(git rev-parse HEAD)" = "$CI_COMMIT_SHA" && echo same commit
-    - 'echo "$CI_COMMIT_BRANCH, $CI_JOB_NAME, $CI_JOB_STAGE, $CI_PROJECT_NAME, $CI_COMMIT_TITLE"'
+    - 'echo "$CI_COMMIT_BRANCH, $CI_JOB_NAME, $CI_JOB_STAGE, $CI_COMMIT_TITLE"'
     - test "$PWD" = "$CI_PROJECT_DIR" && test "$CI" = true && test "$GITLAB_CI" = true && echo in place
     - git status --short
 `,
@@ -347,7 +347,7 @@ job name:
     states: { "job name": "passed" },
     lines: [
       "job name: same commit",
-      "job name: main, job name, test, project, The first commit",
+      "job name: main, job name, test, The first commit",
       "job name: in place",
       'job name: ?? "new file"',
     ],

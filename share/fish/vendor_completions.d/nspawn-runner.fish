@@ -22,7 +22,7 @@ function __nspawn_runner_images
 end
 
 function __nspawn_runner_no_command
-    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate list explain history report top metrics shell gc doctor config register toml gitlab-config prepare run cleanup
+    not __fish_seen_subcommand_from chroot-create chroot-list chroot-login chroot-maintenance chroot-rollback chroot-push chroot-export chroot-import chroot-remove image-list image-pull image-remove simulate pipeline list explain history report top metrics shell gc doctor config register toml gitlab-config prepare run cleanup
 end
 
 complete -c nspawn-runner -f
@@ -44,6 +44,7 @@ complete -c nspawn-runner -n __nspawn_runner_no_command -a image-list -d 'List p
 complete -c nspawn-runner -n __nspawn_runner_no_command -a image-pull -d 'Pull an image from a registry'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a image-remove -d 'Remove a pulled image'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a simulate -d 'Play GitLab Runner for one job'
+complete -c nspawn-runner -n __nspawn_runner_no_command -a pipeline -d 'Run the pipeline of a working copy, without GitLab'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a list -d 'List the machines of jobs'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a explain -d 'Explain a job that runs or has ended'
 complete -c nspawn-runner -n __nspawn_runner_no_command -a history -d 'List jobs that have ended'
@@ -83,6 +84,18 @@ complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l image -x 
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l variable -x -d 'A variable of the job; may be given more than once'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -l service -x -d 'A service of the job; may be given more than once'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from simulate' -F
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l file -x -d 'The file in the working copy; default: .gitlab-ci.yml'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l variable -x -d 'Set a variable; may be repeated'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l variables-file -r -F -d 'Set variables from a file of lines NAME=VALUE; their values are not shown'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l commit -x -d 'Run this commit instead of the working copy'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l fetch -d 'Allow include: to fetch files of other projects and servers'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l jobs -x -d 'Run this many jobs at once; default: one per processor'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l logs -x -d 'Write the output of each job to a file in a new folder'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l keep -d 'Keep what failed jobs wrote for a day, for `shell`'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l list -d 'Only list the jobs'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l dry-run -d 'Only print the commands of the jobs'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -l json -d 'Print JSON to stdout, and the output of jobs to stderr'
+complete -c nspawn-runner -n '__fish_seen_subcommand_from pipeline' -a '(__nspawn_runner_jobs)'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from list' -l json -d 'Print JSON'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from explain' -l json -d 'Print the record as JSON, with the state of a job that runs'
 complete -c nspawn-runner -n '__fish_seen_subcommand_from explain' -a '(__nspawn_runner_jobs)'

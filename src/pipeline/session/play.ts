@@ -11,7 +11,7 @@ import type { PipelineOptions } from "./options.ts";
 export type JobRunner = (
   job: PipelineJob,
   progress: Progress,
-  onOutput: (piece: Uint8Array) => void,
+  onOutput: (piece: Uint8Array | string) => void,
   interrupt: AbortSignal,
 ) => Promise<JobResult>;
 

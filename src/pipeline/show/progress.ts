@@ -54,6 +54,16 @@ export function formatResults(progress: Progress): string {
   return printable(formatTable(["STAGE", "JOB", "STATE", "TIME", "REASON"], rows));
 }
 
+/** Returns how the jobs ended as JSON, for `--json`. */
+export function resultsAsJson(progress: Progress): string {
+  const jobs = [...progress.values()].map((one) => ({
+    ...{ name: one.job.name, stage: one.job.stage, state: one.state, seconds: secondsOf(one) },
+    attempts: one.results.map(({ id, kind, code, seconds }) => ({ id, kind, code, seconds })),
+  }));
+  const state = jobs.some((one) => one.state === "failed") ? "failed" : "passed";
+  return `${JSON.stringify({ state, jobs }, null, 2)}\n`;
+}
+
 /** Returns the time of all attempts. */
 export function secondsOf({ results }: JobProgress): number {
   return results.reduce((sum, { seconds }) => sum + seconds, 0);

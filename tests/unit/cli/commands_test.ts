@@ -26,6 +26,7 @@ Deno.test("COMMANDS has all commands", () => {
     "image-remove",
     "list",
     "metrics",
+    "pipeline",
     "prepare",
     "register",
     "report",
@@ -62,7 +63,7 @@ Deno.test("COMMANDS need root, except those that only read", () => {
   const free = COMMANDS.filter(({ needsRoot }) => !needsRoot).map(({ name }) => name);
   assert.deepEqual(free.sort(), ["chroot-list", "config", "gitlab-config", "toml"]);
   const scripts = COMMANDS.filter(({ runsScript }) => runsScript).map(({ name }) => name);
-  assert.deepEqual(scripts.sort(), ["chroot-login", "run", "shell", "simulate"]);
+  assert.deepEqual(scripts.sort(), ["chroot-login", "pipeline", "run", "shell", "simulate"]);
 });
 
 for (const { name, load } of COMMANDS) {
