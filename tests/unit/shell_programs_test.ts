@@ -33,10 +33,10 @@ const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
   "src/app/service_plan.ts healthcheckOf": "a command of an image",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",
-  "src/pipeline/read/expand.ts hooks": "Python",
   "src/pipeline/source/owner.ts asOwner": [
     ...["COMMIT_SCRIPT", "SOURCES_SCRIPT", "SUBMODULES_SCRIPT", "HASHES_SCRIPT"],
   ],
+  "src/pipeline/read/fetch.ts download": "Python",
 };
 
 /** Programs for bash; all others are for sh. */

@@ -172,6 +172,11 @@ const PATCHES: readonly Patch[] = [
     to: ".filter((c)=>!r.ignoreSchemaPaths.includes(c.schemaPath)),nr=nspawnRunner.schema(o),a",
   },
   {
+    purpose: "follow only: and except:",
+    from: "this.rules=t.rules||null,",
+    to: "this.rules=nspawnRunner.onlyRules(this.baseName,t)||t.rules||null,",
+  },
+  {
     purpose: "name a rule that cannot be evaluated",
     from: "delete globalThis.RE2JS}catch{",
     to: "delete globalThis.RE2JS}catch{nspawnRunner.wrongRule(e);",

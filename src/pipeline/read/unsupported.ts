@@ -18,11 +18,10 @@ const hasItem = (list: string, ...keys: readonly string[]) => ({ data }: Expande
 
 const UNSUPPORTED: readonly Unsupported[] = [
   { keyword: "trigger", instead: "the job is left out", isUsed: isTrigger },
-  { keyword: "only", instead: "the job runs anyway; rules: are followed", isUsed: sets("only") },
   {
-    keyword: "except",
-    instead: "the job runs anyway; rules: are followed",
-    isUsed: sets("except"),
+    keyword: "only:kubernetes and except:kubernetes",
+    instead: "there is no cluster, and they have no effect",
+    isUsed: (job) => sets("only", "kubernetes")(job) || sets("except", "kubernetes")(job),
   },
   { keyword: "run", instead: "the job runs its script alone", isUsed: sets("run") },
   { keyword: "release", instead: "no release is created", isUsed: sets("release") },

@@ -256,6 +256,24 @@ gone: {script: m, rules: [{exists: {paths: [no]}}]}
   assert.deepEqual(await running(file, { files: { "a/Makefile": "" } }), ["there"]);
 });
 
+testReader("expand() follows only: and except:", async () => {
+  const { jobs } = await read(
+    `
+a: {script: m, only: [main]}
+b: {script: m, only: [tags]}
+c: {script: m, only: {variables: [$MODE == "slow"]}, when: manual}
+d: {script: m, except: {changes: [docs/*]}}
+`,
+    { variables: { MODE: "slow" }, changes: ["docs/a"] },
+  );
+  assert.deepEqual(jobs.map(({ name, when, allowFailure }) => [name, when, allowFailure]), [
+    ["a", "on_success", false],
+    ["b", "never", false],
+    ["c", "manual", true],
+    ["d", "never", false],
+  ]);
+});
+
 testReader("expand() follows workflow:rules", async () => {
   const file = `
 workflow:
@@ -427,6 +445,10 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp, Asked?]>> = {
     "a:\n  script: m\n  rules:\n    - if: $A ==\n",
     /yml line 4: rules:if cannot be evaluated: \$A ==$/,
   ],
+  "only: beside rules:": [
+    "a:\n  script: m\n  only: [main]\n  rules: [{when: always}]\n",
+    /yml line 3: a: a job may not have both rules: and only:$/,
+  ],
   "an included file that is not there": ["include: a.yml\n", /yml line 1: .*a\.yml/],
   "a file of another server": [
     "include: https://example.com/a.yml\n",
@@ -468,7 +490,6 @@ pages: {script: m}
   assert.deepEqual(warnings, [
     ".gitlab-ci.yml line 5: a key occurs twice, and the last one counts",
     'trigger: is not supported: the job is left out ("c")',
-    'only: is not supported: the job runs anyway; rules: are followed ("a")',
     'release: is not supported: no release is created ("b")',
     'pages: is not supported: nothing is published ("pages")',
     'needs:project and needs:pipeline: is not supported: the job gets no artifacts of other pipelines ("b")',
