@@ -1,106 +1,83 @@
 /** The machine in which the file is expanded: a plain one of the helper root, without network. */
 
-import { currentTree } from "../../chroots/find/lookup.ts";
 import { ensureHelperRoot } from "../../app/helper_root.ts";
-import { baseTree, ownJob, planOf } from "../../app/machine_plan.ts";
-import { withTrialMachine } from "../../app/trial_machine.ts";
-import type { ChrootName } from "../../config/chroot_name.ts";
 import { settingsFor } from "../../config/load.ts";
 import type { Config } from "../../config/settings.ts";
+import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import type { Bind } from "../../machines/record/caches.ts";
-import { machineName } from "../../machines/record/name.ts";
-import type { MachinePlan } from "../../machines/record/plan.ts";
+import { hostForLibrary } from "../../library/host.ts";
+import { startMachineOn } from "../../library/start_machine.ts";
+import { INPUT_INSIDE } from "../../machines/start/input.ts";
 import { quoteAll } from "../../text/quote.ts";
 
-/** Files of the host that the machine sees read-only. */
-export interface ReaderFiles {
-  /** The tar archive of the working copy. */
-  readonly sources: string;
-  /** The changed package. */
-  readonly program: string;
-  /** The request, as JSON. */
-  readonly request: string;
-  /** The files of this program, which the machine sees at the same paths. */
+/** What the machine gets. */
+export interface ReaderMachine {
+  /** A folder with {@linkcode INPUT}, which it sees. */
+  readonly input: string;
+  /** The files of this program, which it sees at the same paths. */
   readonly installed: readonly string[];
+  /** Whether it has the network of jobs. */
+  readonly fetch: boolean;
+  readonly interrupt: AbortSignal;
 }
 
-/** Where the machine sees them. */
-const INSIDE = {
-  sources: "/run/pipeline/sources.tar",
-  program: "/run/pipeline/reader.mjs",
-  request: "/run/pipeline/request.json",
+/** The names of the files in the input. */
+export const INPUT = {
+  sources: "sources.tar",
+  program: "reader.mjs",
+  request: "request.json",
 } as const;
 
-/** Seconds after which the machine may be ended in any case. */
-const LIFETIME = 900;
+/** Seconds after which the machine is ended in any case. */
+const LIFETIME = 600;
 
-/** Expands the file, and returns what the machine printed: the answer as JSON, or messages of a failure. */
+/**
+ * Expands the file, and returns the answer as JSON.
+ *
+ * @throws {Failure} `host` where the machine does not start, or its program fails.
+ */
 export async function expandInMachine(
   host: Host,
   config: Config,
-  files: ReaderFiles,
-  options: { readonly fetch: boolean; readonly interrupt: AbortSignal },
+  { input, installed, fetch, interrupt }: ReaderMachine,
 ): Promise<string> {
-  const { plan, argv } = await planReader(host, config, files, options.fetch);
-  return await withTrialMachine(
-    host,
-    plan,
-    options.interrupt,
-    (machine) => machine.capture(scriptOf(argv)),
+  const helper = await (await ensureHelperRoot(host, config, null))();
+  const { network } = settingsFor(config);
+  const authorities = fetch ? helper.binds.map(({ from, to }) => `${from}:${to}:ro`) : [];
+  const own = hostForLibrary(host, (message) => host.log.step(message));
+  await using machine = await startMachineOn(own, config, {
+    image: config.helper,
+    boot: false,
+    user: "root",
+    network: !fetch ? "none" : network === "none" ? "auto" : network,
+    binds: [...installed.map((path) => `${path}:${path}:ro`), ...authorities],
+    lifetime: LIFETIME,
+    signal: interrupt,
+  }, input);
+  const { code, stdout, stderr, reasons } = await machine.run(scriptOf(await host.self()));
+  if (code === 0) return stdout;
+  throw hostFailure(
+    `Cannot read the pipeline: the program in machine ${machine.name} ended with ${code}`,
+    reasons[0] ?? "See its messages: nspawn-runner --debug pipeline --list",
+    new Error(stderr),
   );
 }
 
-async function planReader(
-  host: Host,
-  config: Config,
-  files: ReaderFiles,
-  fetch: boolean,
-): Promise<{ readonly plan: MachinePlan; readonly argv: Argv }> {
-  const name = config.helper as ChrootName;
-  const helper = await (await ensureHelperRoot(host, config, null))();
-  const defined = settingsFor(config);
-  const online = defined.network === "none" ? "auto" : defined.network;
-  const settings = {
-    ...defined,
-    boot: false,
-    user: "root",
-    network: fetch ? online : "none",
-  } as const;
-  const id = `reader-${host.pid()}`;
-  const plan = planOf(config, {
-    name: machineName(id, undefined),
-    tree: async () => baseTree(name, await currentTree(host, config.store, name), settings),
-    settings,
-    job: ownJob(host, id, LIFETIME),
-    binds: [
-      ...files.installed.map((path) => bind(path, path)),
-      bind(files.sources, INSIDE.sources),
-      bind(files.program, INSIDE.program),
-      bind(files.request, INSIDE.request),
-      ...(fetch ? helper.binds : []),
-    ],
-  });
-  return { plan, argv: await host.self() };
-}
-
-function bind(from: string, to: string): Bind {
-  return { from, to, readOnly: true, keepsDiskOwners: false };
-}
-
-/** Prints the answer of the command in its arguments, which prints messages of its own; or these where it fails. */
+/** Prints the answer of the command in its arguments, which prints messages of its own. */
 export const EXPAND_SCRIPT = `umask 077
 mkdir /tmp/sources
 cd /tmp/sources || exit
-tar --no-same-owner -xf ${INSIDE.sources} 2>&1 || exit
-if "$@" >/tmp/messages 2>&1; then
-  cat /tmp/answer
-else
-  tail -c 4000 /tmp/messages
-fi
+tar --no-same-owner -xf "${INPUT_INSIDE}/${INPUT.sources}" || exit
+"$@" >/tmp/messages 2>&1 || {
+  code=$?
+  tail -c 4000 /tmp/messages >&2
+  exit "$code"
+}
+cat /tmp/answer
 `;
 
 function scriptOf(argv: Argv): string {
-  const words = [...argv, "pipeline-expand", INSIDE.program, INSIDE.request, "/tmp/answer"];
+  const inputs = [INPUT.program, INPUT.request].map((name) => `${INPUT_INSIDE}/${name}`);
+  const words = [...argv, "pipeline-expand", ...inputs, "/tmp/answer"];
   return `set -- ${quoteAll(words)}\n${EXPAND_SCRIPT}`;
 }

@@ -7,13 +7,13 @@ import { findInstallation, type Installation } from "../../host/installation.ts"
 import type { Host } from "../../host/host.ts";
 import type { Pipeline } from "../model.ts";
 import { readAnswer } from "./answer.ts";
-import { expandInMachine } from "./machine.ts";
+import { expandInMachine, INPUT } from "./machine.ts";
 import { PACKAGE_FILE, patchPackage } from "./patches.ts";
 import type { ReaderRequest } from "./request.ts";
 
 /** What is read. */
 export interface ReadOptions extends ReaderRequest {
-  /** A folder of root alone with `sources.tar`, the working copy with its `.git`. */
+  /** The folder of the pipeline, with `sources.tar`: the working copy with its `.git`. */
   readonly folder: string;
   /** Ends the reading when aborted. */
   readonly interrupt: AbortSignal;
@@ -37,20 +37,30 @@ export async function readPipeline(
     );
   }
   const installation = await findInstallation();
-  const files = {
-    installed: installation.files,
-    sources: join(folder, "sources.tar"),
-    program: join(folder, "reader.mjs"),
-    request: join(folder, "request.json"),
-  };
-  await host.files.write(files.program, await readPackage(host, installation), 0o644);
-  await host.files.write(files.request, JSON.stringify(request), 0o644);
-  // Root of the machine is another user of the host. Only root can enter the folder on the host.
-  await host.files.chmod(files.sources, 0o644);
-  const { fetch } = request;
-  const text = await expandInMachine(host, config, files, { fetch, interrupt });
-  if (interrupt.aborted) throw hostFailure(`Cannot read ${request.file}: interrupted`);
+  const input = join(folder, "reader");
+  await fillInput(host, input, join(folder, "sources.tar"), request, installation);
+  const machine = { input, installed: installation.files, fetch: request.fetch, interrupt };
+  const text = await expandInMachine(host, config, machine).catch((error) => {
+    if (!interrupt.aborted) throw error;
+    throw hostFailure(`Cannot read ${request.file}: interrupted`, undefined, error);
+  });
   return readAnswer(request.file, text);
+}
+
+/** Root of the machine is another user of the host. On the host, root alone can enter the folder above the input. */
+async function fillInput(
+  host: Host,
+  input: string,
+  sources: string,
+  request: ReaderRequest,
+  installation: Installation,
+): Promise<void> {
+  const { files } = host;
+  await files.makeDirectory(input, 0o755);
+  await files.write(join(input, INPUT.program), await readPackage(host, installation), 0o644);
+  await files.write(join(input, INPUT.request), JSON.stringify(request), 0o644);
+  await files.chmod(sources, 0o644);
+  await files.link(sources, join(input, INPUT.sources));
 }
 
 async function readPackage(host: Host, { folder }: Installation): Promise<string> {
