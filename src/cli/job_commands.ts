@@ -169,7 +169,7 @@ export const JOB_COMMANDS: readonly CommandSpec[] = [
     name: "shell",
     summary: "Open a shell in the machine of a job",
     description:
-      "While the job runs, opens the shell beside its script. After the job has failed, opens it on the files that the job wrote, if keep_failed in the configuration keeps them.",
+      "While the job runs, opens the shell beside its script, in the folder of the project. After the job has failed, opens it on the files that the job wrote, if keep_failed in the configuration keeps them.",
     example: "nspawn-runner shell 42",
     positionals: [{
       name: "id",

@@ -26,7 +26,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
   if (broken.length > 0) {
     throw refused(
       `Cannot run jobs on this host: ${broken.join(", ")}`,
-      "The table above lists the fixes",
+      "The lines above have the fixes",
     );
   }
 };

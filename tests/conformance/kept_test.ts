@@ -29,7 +29,7 @@ async function keepsWith(site: Site): Promise<void> {
   assert.equal((await site.call(["prepare", CHROOT, "--id", id])).code, 0);
   const failed = await runScript(site, id, "echo trace | tee /root/trace >/tmp/trace; exit 3");
   assert.equal(failed.code, 3);
-  assert.match(failed.stderr, new RegExp(`kept for 1800 s .*: nspawn-runner shell ${id}$`, "m"));
+  assert.match(failed.stderr, new RegExp(`kept for 30 min .*: nspawn-runner shell ${id}$`, "m"));
   assert.equal((await site.call(["cleanup", "--id", id])).code, 0);
   assert.deepEqual(await states(site), { [id]: "held" });
   assert.deepEqual(await leftovers(site.host, /^(?!process|unit)/), []);
@@ -84,6 +84,20 @@ onEachHost(
     assert.deepEqual(await leasesOf(own), []);
   },
 );
+
+onEachBoot("shell begins in the folder of the project, beside a job and after it", async (site) => {
+  const own = await site.with({ keep_failed: "30min" });
+  const plan = planOf(CHROOT);
+  const folderIn = async () =>
+    (await own.call(["shell", `${plan.id}`], { stdin: "pwd\n" })).stdout.trim();
+  await withAttempt(own, plan, async (job) => {
+    await begin(job);
+    assertFailed(await job.run("build_script", 'mkdir -p "$CI_PROJECT_DIR"; exit 4'), 4);
+    assert.equal(await folderIn(), job.project());
+  });
+  assert.equal(await folderIn(), "/builds/group/project");
+  assert.equal((await own.call(["shell", `${plan.id}`, "--done"])).code, 0);
+});
 
 onEachHost("gc removes kept machines after their time and after a reboot", async (site) => {
   const own = await site.with({ boot: false, keep_failed: "30min" });

@@ -48,7 +48,9 @@ export async function noteFailure(
   }
   if (!failures.own || before.own || lease.keep === 0) return;
   host.log.info(
-    `nspawn-runner: the job's files are kept for ${lease.keep} s after its end. ` +
+    `nspawn-runner: the job's files are kept for ${
+      Math.ceil(lease.keep / 60)
+    } min after its end. ` +
       `The administrator can open them: nspawn-runner shell ${idOf(lease.machine)}`,
   );
 }

@@ -138,7 +138,7 @@ function heldShellArgv(
     "--private-network", // its programs are not trusted, and files are read without a network
     "--as-pid2",
     "--",
-    ...loginShell(helper === null ? null : HELD_BUSYBOX),
+    ...loginShell(lease, helper === null ? null : HELD_BUSYBOX),
   ];
   return root.wrap?.(argv) ?? argv;
 }
@@ -156,9 +156,21 @@ if command -v bash >/dev/null; then exec bash -l; fi
 if [ -x /bin/sh ]; then exec /bin/sh -l; fi
 exec "$1" sh -l`;
 
-function loginShell(busybox: string | null): readonly string[] {
-  if (busybox === null) return ["/bin/sh", "-c", LOGIN_SHELL_SCRIPT];
-  return [busybox, "sh", "-c", HELPER_SHELL_SCRIPT, "sh", busybox];
+/** Enters the folder of the job's files, where there is one. Argument: the path. */
+const ENTER_PROJECT_SCRIPT = 'cd "$2" 2>/dev/null || cd /builds 2>/dev/null || :';
+
+function loginShell(lease: Lease, busybox: string | null): readonly string[] {
+  const script = busybox === null ? LOGIN_SHELL_SCRIPT : HELPER_SHELL_SCRIPT;
+  return [
+    ...(busybox === null ? ["/bin/sh"] : [busybox, "sh"]),
+    ...["-c", `${ENTER_PROJECT_SCRIPT}\n${script}`, "sh", busybox ?? "", projectFolder(lease)],
+  ];
+}
+
+/** A path with other characters, which systemd or a shell could expand, stays out of the command line. */
+function projectFolder({ description }: Lease): string {
+  const project = description?.project ?? "";
+  return /^[\w./-]+$/.test(project) ? `/builds/${project}` : "/builds";
 }
 
 function runningShellArgv(
@@ -177,12 +189,12 @@ function runningShellArgv(
       terminal ? "--pty" : "--pipe",
       ...Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`),
       "--",
-      ...loginShell(null),
+      ...loginShell(lease, null),
     ];
   }
   const leader = lease.leader!;
   const cgroup = join(leader.cgroup, `shell-${host.pid()}`);
-  const shell = loginShell(lease.helper === null ? null : `${HELPER_INSIDE}/${BUSYBOX}`);
+  const shell = loginShell(lease, lease.helper === null ? null : `${HELPER_INSIDE}/${BUSYBOX}`);
   const argv = inOwnCgroup(cgroup, 1, enterArgv({ lease, leader }, shell));
   return terminal ? onOwnTerminal(argv) : argv;
 }

@@ -192,7 +192,7 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
     assert.equal(err(), "", "no machine: cleanup was faster");
     await host.files.makeDirectory(`${folder}/.machines/run-42`);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true });
-    assert.match(err(), /kept for 1800 s after its end\. .*: nspawn-runner shell 42\n$/);
+    assert.match(err(), /kept for 30 min after its end\. .*: nspawn-runner shell 42\n$/);
     const told = err();
     const before = await readFailures(host, lease);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);
