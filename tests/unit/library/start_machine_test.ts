@@ -56,6 +56,12 @@ Deno.test("startMachineOn() starts a machine with its options, which ends with t
     assert.ok(messages.length > 0);
   }));
 
+Deno.test("startMachineOn() starts chroots that jobs may not use", () =>
+  inFolder(async (folder) => {
+    const { start } = await open(folder, 'allowed_images = ["other"]\n');
+    assert.equal((await start({ image: "app" })).isBooted, false);
+  }));
+
 Deno.test("startMachineOn() takes default_image, and says where no image is named", () =>
   inFolder(async (folder) => {
     const { start } = await open(folder);
