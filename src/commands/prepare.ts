@@ -2,7 +2,6 @@ import { chooseImage, chooseMachine } from "../app/choices.ts";
 import type { CommandRun, Invocation } from "../app/command.ts";
 import { findHelperRoot } from "../app/find_helper_root.ts";
 import { interruptible } from "../app/interrupt.ts";
-import { verifyRunner } from "../app/runner_in_machine.ts";
 import { resolveJobImage, resolvePulledImage } from "../app/job_image.ts";
 import { type MachineRequest, planForImage } from "../app/machine_plan.ts";
 import { unknownOverrides } from "../config/overrides.ts";
@@ -63,6 +62,7 @@ async function startJob(
     : await services.start(plan, ready, observer);
   if (job?.movesFiles) {
     notes.begin("runner");
+    const { verifyRunner } = await import("../app/verify_runner.ts");
     await verifyRunner(host, plan, interrupt);
   }
   host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));

@@ -6,7 +6,6 @@ import type { MachineName } from "../record/name.ts";
 import { evictHeldMachines } from "./free_space.ts";
 import { endOverdue, type HostState, type Overdue } from "./overdue.ts";
 import { listOldRemovals, startRemoval } from "./removal.ts";
-import { removeMachine } from "./stop.ts";
 
 /** Milliseconds after which no further leftover is removed: the next job or gc removes the rest. */
 const TIME_LIMIT = 10_000;
@@ -28,6 +27,7 @@ export async function removeLeftovers(
   const endMachine = async ({ lease, reason }: Overdue) => {
     if (interrupt.aborted || host.clock.monotonic() > end) return false;
     host.log.step(`Ending machine ${lease.machine}: ${reason}`);
+    const { removeMachine } = await import("./stop.ts");
     await removeMachine(host, lease, reason);
     return true;
   };

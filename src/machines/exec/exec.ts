@@ -7,7 +7,6 @@ import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { isAlive } from "../../linux/proc.ts";
 import { CHANNEL } from "../record/channel.ts";
 import { cancelWhenAborted } from "./cancel.ts";
-import { ANSWER_SECONDS, questionArgv } from "./enter.ts";
 import { relayOutput } from "./output.ts";
 import { clearReport } from "./report.ts";
 import type { StageRun } from "./script.ts";
@@ -64,6 +63,7 @@ async function isMachineLost(
 
 /** Also true where the machine's systemd does not answer any more. */
 async function isShuttingDown(host: Host, running: RunningMachine): Promise<boolean> {
+  const { ANSWER_SECONDS, questionArgv } = await import("./enter.ts");
   const argv = questionArgv(running, ANSWER_SECONDS, ["systemctl", "is-system-running"]);
   const { stdout } = await host.processes.capture(argv, { env: MINIMAL_ENVIRONMENT });
   return !/^(initializing|starting|running|degraded|maintenance)$/.test(stdout.trim());

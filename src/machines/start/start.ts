@@ -3,7 +3,6 @@
 import { Failure, hostFailure, messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { refuseFullDisk } from "../end/free_space.ts";
-import { removeMachine } from "../end/stop.ts";
 import {
   findLease,
   type Lease,
@@ -48,9 +47,7 @@ export async function startMachine(
     const existing = await leasesOf(host, plan);
     await refuseLiving(host, existing, boot);
     await refuseOtherHosts(host, existing);
-    for (const lease of existing) {
-      await removeMachine(host, lease, "the job was prepared again");
-    }
+    for (const lease of existing) await remove(host, lease, "the job was prepared again");
     if (prepared.freeBytes < plan.diskReserve) {
       const { store, diskReserve, freeMore } = plan;
       await refuseFullDisk(host, store, diskReserve, supervisor.kind, interrupt, freeMore);
@@ -97,10 +94,16 @@ async function startReserved(
 
 async function undo(host: Host, lease: Lease): Promise<void> {
   try {
-    await removeMachine(host, lease);
+    await remove(host, lease);
   } catch (error) {
     host.log.warn(messageOf(error)); // the failure before this one is thrown
   }
+}
+
+/** Few starts have a machine to remove, and the others do not load what does it. */
+async function remove(host: Host, lease: Lease, reason?: string): Promise<void> {
+  const { removeMachine } = await import("../end/stop.ts");
+  await removeMachine(host, lease, reason);
 }
 
 /** Returns the leases of that name: in this store, and in the store that the name's link leads to. */
