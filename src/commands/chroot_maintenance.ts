@@ -30,7 +30,12 @@ async function maintain(
     : [withChrootHousekeeping, maintainChroots];
   await withContext(context, async (chrootContext) => {
     const names = await chooseChroots(chrootContext, images);
-    if (names.length === 0) context.host.log.info("Nothing to do: no chroot is defined");
+    if (names.length === 0) {
+      const { definitions } = await context.config();
+      context.host.log.info(
+        `Nothing to do: no chroot is defined. To define one: touch ${definitions}/NAME.toml`,
+      );
+    }
     await act(chrootContext, names);
   });
 }

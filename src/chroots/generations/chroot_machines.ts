@@ -63,6 +63,14 @@ export function inUse(
     "refused",
     name,
     `Cannot ${verb} chroot ${name}: in use by ${list}`,
-    `Try again when they have ended; ${hint}`,
+    `Try again when they have ended; ${hint}${keptHint(machines)}`,
   );
+}
+
+/** A machine that is kept of a failed job ends when its time is over, or by a command. */
+function keptHint(machines: readonly ChrootMachine[]): string {
+  const id = machines.map(({ machine }) => machine.match(/^held-(.*)/)?.[1]).find(Boolean);
+  return id === undefined
+    ? ""
+    : `. To remove what is kept of a failed job: nspawn-runner shell ${id} --done`;
 }

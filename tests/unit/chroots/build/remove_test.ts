@@ -50,6 +50,11 @@ Deno.test("removeChroot() refuses while a machine uses any generation, whatever 
         hint: /--when-idle/,
       });
     }
+    machines.splice(0, 1, {
+      ...machine("x", `${folder}/store/.generations/x/1`),
+      machine: "held-42",
+    });
+    await assert.rejects(removeChroot(context, "x", false), { hint: /shell 42 --done$/ });
     machines.splice(0, 1, machine("other", `${folder}/store/.generations/other/1`));
     assert.equal(await mark("x"), "mark 1");
     await removeChroot(context, "x", false);
