@@ -94,7 +94,7 @@ export async function withPipeline(
           cacheFolder: `${folder}/caches`,
           archiver: "tar",
           output: (piece) => {
-            output += typeof piece === "string" ? piece : new TextDecoder().decode(piece);
+            output += new TextDecoder().decode(piece);
           },
           keep: false,
           interrupt: new AbortController().signal,

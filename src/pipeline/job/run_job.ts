@@ -7,7 +7,7 @@ import { messageOf } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import type { JobResult, JobVariable, PipelineJob, Snapshot } from "../model.ts";
 import { archiveName, type Archiver } from "./archives.ts";
-import { findCaches, type JobCache, missingCacheLines } from "./caches.ts";
+import { findCaches, type JobCache } from "./caches.ts";
 import { DOTENV_BYTES, parseDotenv } from "./dotenv.ts";
 import { runnerJob } from "./response.ts";
 import { warning } from "./shell.ts";
@@ -33,7 +33,7 @@ export interface JobOptions {
   readonly cacheFolder: string;
   readonly archiver: Archiver;
   /** Gets its output. */
-  readonly output: (piece: Uint8Array | string) => void;
+  readonly output: (piece: Uint8Array) => void;
   /** Whether its files are kept if it fails. */
   readonly keep: boolean;
   /** Cancels it when aborted; its cleanup still runs. */
@@ -117,8 +117,7 @@ async function plan(
   const { host, id, began, job, output, caches, artifactsOf } = run;
   const variables = variablesOf({ ...given(run), id, began, buildsDir: config.buildsDir });
   const input = await makeInput(run);
-  const toOutput = (line: string) => output(`${line}\n`);
-  for (const line of missingCacheLines(caches)) toOutput(line);
+  const toOutput = (line: string) => output(encoded(line));
   const { CI_BUILDS_DIR, CI_PROJECT_DIR, RUNNER_TEMP_PROJECT_DIR } = Object.fromEntries(
     variables.all.map(({ key, value }) => [key, value]),
   );
@@ -194,9 +193,13 @@ async function resultOf(
   try {
     return { ...result, dotenv: await readDotenv(host, results.dotenv) };
   } catch (error) {
-    output(`${warning(messageOf(error))}\n`);
+    output(encoded(warning(messageOf(error))));
     return kind === "success" ? { ...result, kind: "script", code: 1 } : result;
   }
+}
+
+function encoded(line: string): Uint8Array {
+  return new TextEncoder().encode(`${line}\n`);
 }
 
 async function archiveAt(host: Host, file: string): Promise<string | null> {

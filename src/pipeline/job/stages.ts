@@ -14,7 +14,7 @@ import {
   printFilesLines,
   unpackLine,
 } from "./archives.ts";
-import { cacheStages, type JobCache } from "./caches.ts";
+import { cacheStages, type JobCache, missingCacheLines } from "./caches.ts";
 import { DOTENV_BYTES } from "./dotenv.ts";
 import { cleanupLines, commandLines, exportLines, notice, print, warning } from "./shell.ts";
 import type { JobSources } from "./sources.ts";
@@ -107,13 +107,14 @@ function scripts({ variables, config }: StageSources): MakeScript {
   };
 }
 
-function sourcesScript({ variables, config, sources }: StageSources): Stage["script"] {
+function sourcesScript({ variables, config, sources, caches }: StageSources): Stage["script"] {
   return (status) =>
     stageScript(
       [
         'echo "Running on $(hostname)..."',
         ...exportLines(variables, status),
         ...sources.lines(INPUT_INSIDE, variables),
+        ...missingCacheLines(caches).map(print),
       ].join("\n"),
       config.shell,
     );
