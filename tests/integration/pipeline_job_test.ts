@@ -129,7 +129,7 @@ onEachHost("jobs of pipelines share caches by their keys", async (site) => {
         ...{ caches, variables },
         script: [`cat deps/* *.o 2>/dev/null || true; mkdir -p deps; ${script}`],
       });
-      assert.equal(kind, script === "false" ? "script" : "success", output);
+      assert.equal(kind, script.endsWith("false") ? "script" : "success", output);
       return output;
     };
     const of = (cache: Partial<PipelineCache>) => [{ ...CACHE, ...cache }];
@@ -157,7 +157,7 @@ onEachHost("jobs of pipelines share caches by their keys", async (site) => {
       await look(of({ key: "bad" }), {}, "rmdir deps || true"),
       /Successfully extracted/,
     );
-    assert.match(await look(of({ key: "empty" }), {}, "rmdir deps"), /Failed to create cache/);
+    assert.match(await look(of({ key: "empty" }), {}, "rmdir deps"), /No files to cache/);
   });
 });
 

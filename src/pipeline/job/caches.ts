@@ -74,18 +74,28 @@ export function cacheStages(
     const stdout = `${file}.${crypto.randomUUID()}`;
     const stage = (name: string, when: Stage["when"]): Stage => ({
       ...{ name, when, stdout, counts: false, script: script(lines) },
-      onEnd: async (succeeded) => {
-        const isMade = succeeded && ((await host.files.stat(stdout))?.size ?? 0) > 0;
-        if (isMade) {
-          await host.files.chmod(stdout, 0o644); // users of machines read it
-          await host.files.rename(stdout, file);
-        } else await host.files.remove(stdout);
-        output(isMade ? notice("Created cache") : warning("Failed to create cache"));
-      },
+      onEnd: async (succeeded) => output(await keepCache(host, stdout, file, succeeded)),
     });
     return [
       ...(cache.when === "on_failure" ? [] : [stage("archive_cache", "success")]),
       ...(cache.when === "on_success" ? [] : [stage("archive_cache_on_failure", "failure")]),
     ];
   });
+}
+
+/** Makes what a stage printed the cache of a key, and returns a line that tells of it. */
+async function keepCache(
+  host: Host,
+  printed: string,
+  file: string,
+  succeeded: boolean,
+): Promise<string> {
+  const size = (await host.files.stat(printed))?.size ?? 0;
+  if (succeeded && size > 0) {
+    await host.files.chmod(printed, 0o644); // users of machines read it
+    await host.files.rename(printed, file);
+    return notice("Created cache");
+  }
+  await host.files.remove(printed);
+  return warning(succeeded ? "No files to cache" : "Failed to create cache");
 }
