@@ -45,6 +45,25 @@ onVm("a script that is killed for its memory logs the limit, on a pulled image",
   });
 });
 
+onVm("history and explain tell, after its end, that a job ran out of memory", async (site) => {
+  await site.define(`boot = false\n${LIMITS}`);
+  let job = "";
+  await site.withMachine(async (id) => {
+    job = id;
+    assert.equal((await site.runScript(id, `${TAKE_500_MIB}\n`)).code, 137);
+  });
+  const { stdout: failed } = await site.call(["history", "--failed"]);
+  assert.match(failed, new RegExp(`^\\S+ ${job} - ${CHROOT} out-of-memory `, "m"));
+  const { stdout: explained } = await site.call(["explain", job]);
+  for (
+    const line of [
+      /^memory, at most +(29\d|300) MiB +300 MiB +limits\.memory_max$/m,
+      /^tasks, at most +\d+ +60 +limits\.tasks_max$/m,
+      /^It failed for lack of memory\nOut of memory: 1 process killed at 300 MiB\. .*memory_max$/m,
+    ]
+  ) assert.match(explained, line);
+});
+
 for (const boot of [true, false]) {
   const kind = boot ? "booted" : "plain";
   onVm(`a script that is killed for its memory logs the limit, ${kind}`, async (site) => {
