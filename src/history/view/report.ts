@@ -50,7 +50,7 @@ export function sectionsOf(statistics: Statistics): Section[] {
         { name, jobs, failed, time, cpu, memory, written },
       ) => [
         ...[name, `${jobs}`, `${failed}`, ...timesOf(time), formatDuration(cpu)],
-        ...[...sizesOf(memory), formatSize(written)],
+        ...[...sizesOf(memory), written === null ? "-" : formatSize(written)],
       ]),
     },
     {

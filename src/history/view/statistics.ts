@@ -29,8 +29,8 @@ export interface Group {
   readonly cpu: number;
   /** Bytes: the peaks of the jobs. */
   readonly memory: Spread;
-  /** Bytes of files that all wrote. */
-  readonly written: number;
+  /** Bytes of files that all wrote; null where none is known. */
+  readonly written: number | null;
 }
 
 /** A day. */
@@ -114,7 +114,7 @@ function groupOf(name: string, records: readonly JobRecord[]): Group {
     cleanup: spreadOf(times("cleanup")),
     cpu: sumOf(records.map(({ usage }) => (usage?.cpu ?? 0) / 1000)),
     memory: spreadOf(records.map(({ usage }) => usage?.memoryPeak)),
-    written: sumOf(records.map(({ usage }) => usage?.written ?? 0)),
+    written: sumOfKnown(records.map(({ usage }) => usage?.written)),
   };
 }
 
@@ -151,6 +151,12 @@ export function spreadOf(values: readonly (number | null | undefined)[]): Spread
 
 function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** Returns null where no value is known. */
+function sumOfKnown(values: readonly (number | null | undefined)[]): number | null {
+  const known = values.filter((value) => typeof value === "number");
+  return known.length === 0 ? null : sumOf(known);
 }
 
 /** Reasons that differ in a machine, a number or an address alone are one. */
