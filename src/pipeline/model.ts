@@ -141,6 +141,11 @@ export interface Snapshot {
   readonly changed: boolean;
   /** The root of the working copy. */
   readonly workingCopy: string;
+  /**
+   * Returns the files that differ from the default branch, for `rules:changes`; null where there are none, or nothing tells
+   * which.
+   */
+  changedFiles(): Promise<readonly string[] | null>;
   /** An archive of `.git` and of all files but those of submodules. */
   readonly sources: string;
   /** How many commits `.git` has; 0 for all. */

@@ -34,7 +34,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
   "src/app/service_plan.ts healthcheckOf": "a command of an image",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",
   "src/pipeline/source/owner.ts asOwner": [
-    ...["COMMIT_SCRIPT", "SOURCES_SCRIPT", "SUBMODULES_SCRIPT", "HASHES_SCRIPT"],
+    ...["CHANGES_SCRIPT", "COMMIT_SCRIPT", "SOURCES_SCRIPT", "SUBMODULES_SCRIPT", "HASHES_SCRIPT"],
   ],
   "src/pipeline/read/fetch.ts download": "Python",
 };

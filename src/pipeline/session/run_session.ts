@@ -58,7 +58,7 @@ export async function openSession(
     ...{ id: Math.floor(created / 1000), created, configPath: options.file },
   });
   const pipeline = await readPipeline(host, config, {
-    ...{ folder, predefined, interrupt, changes: null },
+    ...{ folder, predefined, interrupt, changes: await snapshot.changedFiles() },
     ...{ file: options.file, variables: options.variables, fetch: options.fetch },
   });
   for (const warning of pipeline.warnings) host.log.warn(`Not done here: ${warning}`);

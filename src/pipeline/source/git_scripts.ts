@@ -160,6 +160,28 @@ fi
 `;
 
 /**
+ * Prints the names of files that differ from the default branch, each followed by NUL; fails with 3 where no commit to compare
+ * with is known. Arguments: the root of the working copy, the commit, the default branch, `files` or `commit`.
+ */
+export const CHANGES_SCRIPT = `${GIT}cd "$1"
+base=''
+for ref in "refs/remotes/origin/$3" "refs/heads/$3"; do
+  [ -n "$base" ] || base=$(g merge-base "$ref" "$2" 2>/dev/null) || :
+done
+[ -n "$base" ] || exit 3
+set -- "$4" "$base" "$2"
+options='--name-only --no-renames --no-ext-diff --ignore-submodules=dirty -z'
+# shellcheck disable=SC2086
+case $1 in
+  commit) g diff $options "$2" "$3" -- ;;
+  files)
+    g diff $options "$2" --
+    g ls-files -z --others --exclude-standard
+    ;;
+esac
+`;
+
+/**
  * Prints a line for each file that a pattern matches, with its content's hash. Arguments: the root of the working copy, the
  * commit, `files` or `commit`, pathspecs.
  */

@@ -6,6 +6,7 @@ import type { Captured, Host } from "../../host/host.ts";
 import { sha256 } from "../../text/hash.ts";
 import type { Commit, Snapshot } from "../model.ts";
 import {
+  CHANGES_SCRIPT,
   COMMIT_SCRIPT,
   FACTS,
   HASHES_SCRIPT,
@@ -69,6 +70,7 @@ export async function takeSnapshot(
         wanted,
         () => writeSources(source, `history-${wanted}.tar`, wanted, "history"),
       ),
+    changedFiles: () => changedFiles(source),
     hashFiles: (patterns) =>
       remembered(hashes, JSON.stringify(patterns), () => hashFiles(source, patterns)),
   };
@@ -167,6 +169,17 @@ async function hashFiles(
   const listed = await runAsOwner(host, owner, HASHES_SCRIPT, [top, commit.sha, from, ...specs]);
   if (listed.code !== 0) throw unreadable(top, listed);
   return listed.stdout === "" ? null : (await sha256(listed.stdout)).slice(0, HASH_DIGITS);
+}
+
+async function changedFiles(
+  { host, owner, top, commit, from }: Source,
+): Promise<readonly string[] | null> {
+  if (commit.tag !== null) return null; // as in GitLab
+  const words = [top, commit.sha, commit.defaultBranch, from];
+  const listed = await runAsOwner(host, owner, CHANGES_SCRIPT, words);
+  if (listed.code === NO_COMMIT || listed.stdout === "") return null;
+  if (listed.code !== 0) throw unreadable(top, listed);
+  return listed.stdout.split("\0").slice(0, -1);
 }
 
 /** As many as GitLab's keys have. */

@@ -162,3 +162,35 @@ Deno.test("takeSnapshot() runs git as the owner of the working copy", async () =
     assert.equal((await Deno.stat(sources)).uid, 0);
   });
 });
+
+Deno.test("a snapshot knows the files that differ from the default branch", async () => {
+  const script = `${NEW}new wc
+echo one >one && echo two >two && commit one
+git checkout --quiet -b topic && echo two >two && echo "new" >"new ä" && commit topic
+git checkout --quiet main && echo later >one && commit later
+git checkout --quiet topic
+echo changed >two && rm one && echo untracked >untracked
+`;
+  await withCopy(script, async (folder, archives) => {
+    const workingCopy = `${folder}/wc`;
+    const changesOf = async (options: { readonly commit?: string } = {}) => {
+      const own = await Deno.makeTempDir({ dir: archives });
+      const snapshot = await takeSnapshot(denoHost(), { workingCopy, folder: own, ...options });
+      return (await snapshot.changedFiles())?.toSorted() ?? null;
+    };
+    assert.deepEqual(await changesOf(), ["new ä", "one", "two", "untracked"]);
+    assert.deepEqual(await changesOf({ commit: "topic" }), ["new ä"]);
+    await sh(workingCopy, "git reset --quiet --hard && rm untracked && git checkout --quiet main");
+    assert.equal(await changesOf(), null, "nothing is there to push");
+    await sh(workingCopy, "git update-ref refs/remotes/origin/main main~1");
+    assert.deepEqual(await changesOf(), ["one"], "a commit that is not pushed");
+    await sh(workingCopy, "git tag v1 && git checkout --quiet v1");
+    assert.equal(await changesOf(), null, "a tag");
+    await sh(
+      workingCopy,
+      "git update-ref -d refs/remotes/origin/main && git checkout --quiet topic",
+    );
+    await sh(workingCopy, "git branch --quiet -D main");
+    assert.equal(await changesOf(), null, "no default branch");
+  });
+});
