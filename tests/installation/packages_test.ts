@@ -131,6 +131,29 @@ Deno.test("install.sh names the programs that a download needs where they are mi
   });
 });
 
+/** A host with two machines and a runner, on copies of /run and /etc. */
+const ON_BUSY_HOST = `
+mount -t tmpfs tests /run
+mount -t tmpfs tests /etc
+mkdir /run/nspawn-runner /etc/gitlab-runner
+touch /run/nspawn-runner/run-2.lease /run/nspawn-runner/run-1.lease
+echo 'run_exec = "/usr/bin/nspawn-runner"' >/etc/gitlab-runner/config.toml
+say() { echo "$*"; }
+. npm/configuration.sh
+warn_before_removal /usr/local/bin/nspawn-runner
+warn_before_removal /usr/bin/nspawn-runner`;
+
+Deno.test("warn_before_removal() names machines that run, and a runner that calls the program", async () => {
+  const argv = ["unshare", "--mount", "sh", "-euc", ON_BUSY_HOST];
+  const done = await run(argv, { cwd: checkout });
+  assert.equal(done.code, 0, done.output);
+  const [machines, again, runner, ...more] = done.stdout.trimEnd().split("\n");
+  assert.match(machines!, /^The jobs of these machines will fail, .*: run-1 run-2$/);
+  assert.equal(again, machines);
+  assert.match(runner!, /still calls \/usr\/bin\/nspawn-runner: remove that runner/);
+  assert.deepEqual(more, []);
+});
+
 /** A stand-in for npm, which downloads a forged Deno of the right version; the forged one leaves a file when it runs. */
 const FORGED_PACKAGE = `mkdir package
 {
