@@ -83,7 +83,8 @@ async function playUntilCleanup(player: Player): Promise<PlayedEnding> {
   if (player.interrupt.aborted) return plain(lost("interrupted"));
   const { stages, variables, prepareEnv } = await player.plan(config);
   const env = { ...player.env, ...driverVariables(variables), ...config.jobEnv };
-  player.env = { ...env, ...prepareEnv };
+  // The machine ends with this process, as it would with GitLab Runner's.
+  player.env = { ...env, ...prepareEnv, NSPAWN_RUNNER_PLAYER: `${player.host.pid()}` };
   const prepared = await callStage(player, "prepare", ["prepare"]);
   player.env = env;
   if (prepared.code !== 0) return plain(await failureOf(player, "prepare", prepared));

@@ -91,8 +91,10 @@ while [ "$pid" -gt 1 ]; do
 done
 `;
 
-/** Returns the nearest ancestor that is GitLab Runner; null where there is none. */
+/** Returns the process that plays GitLab Runner and says so, or the nearest ancestor that is one; null where there is none. */
 export async function callingRunner(host: Host): Promise<ProcessId | null> {
+  const player = Number(host.env("NSPAWN_RUNNER_PLAYER"));
+  if (player > 0) return await identify(host, player);
   return parseStat((await host.processes.capture(["sh", "-c", FIND_RUNNER_SCRIPT])).stdout);
 }
 

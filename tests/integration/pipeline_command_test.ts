@@ -191,14 +191,10 @@ onEachHost("a pipeline that was killed leaves nothing after gc", async (site) =>
   await withWorkingCopy(site, file, {}, async (copy) => {
     const running = copy.startPipeline([]);
     await running.untilPrinted("waits | it waits");
-    const { host, store } = copy.site;
-    await host.signal(running, "SIGKILL");
+    await copy.site.host.signal(running, "SIGKILL");
     await running.ended;
-    const [lease] = await leasesOf(copy.site);
-    await copy.site.call(["cleanup", "--id", `${lease!.machine.split("-")[1]}`]);
+    assert.equal((await leasesOf(copy.site)).length, 1);
     await copy.site.call(["gc"]);
     assert.deepEqual(await leasesOf(copy.site), []);
-    const left = await host.exec(["ls", "-A", `${store}/.pipelines`]);
-    assert.equal(left.stdout, "");
   });
 });
