@@ -170,7 +170,7 @@ build_program() {
 # Bundles the program with the options $@.
 bundle() {
   # shellcheck disable=SC2086 # a list of words
-  "$DENO" bundle $ROUTE --minify "$@" main.ts >>"$LOG" 2>&1 </dev/null ||
+  "$DENO" bundle $ROUTE --minify "$@" src/cli/entry.ts >>"$LOG" 2>&1 </dev/null ||
     die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm or JSR"
 }
 
@@ -186,7 +186,7 @@ V8=--v8-flags=--single-threaded
 compile() {
   # shellcheck disable=SC2086 # a list of words
   timeout 300 "$DENO" compile --no-config --no-code-cache $V8 $GRANTS --include "$BUILD/program/${READER##*/}" \
-    -o "$BUILD/nspawn-runner" "$BUILD/program/main.js" >>"$LOG" 2>&1 </dev/null || return 1
+    -o "$BUILD/nspawn-runner" "$BUILD/program/entry.js" >>"$LOG" 2>&1 </dev/null || return 1
   # With a code cache it would read a file in /tmp, which any user can create.
   grep -aq '"code_cache_key":null' "$BUILD/nspawn-runner" || return 1
   install -m 755 "$BUILD/nspawn-runner" "$CANDIDATE" && candidate_starts

@@ -26,4 +26,4 @@ export type {
 } from "./src/library/types.ts";
 export { Failure, type FailureKind } from "./src/failure.ts";
 
-if (import.meta.main) await import("./main.ts");
+if (import.meta.main) await import("./src/cli/entry.ts");

@@ -12,7 +12,6 @@ const SOURCES = [
   "share",
   "packaging",
   "mod.ts",
-  "main.ts",
   "deno.json",
   "install.sh",
 ];
