@@ -20,13 +20,14 @@ const NO_SERVER = "https://gitlab.invalid";
 export function projectOf(remote: string | null, fallback: string): Project {
   const [, host, path] = remote?.match(SHORT_FORM) ?? [];
   if (host !== undefined && path !== undefined) {
-    return { path: pathOf(path) ?? fallback, server: `https://${host}` };
+    const server = `https://${host}`;
+    return { path: pathOf(path) ?? fallback, server: URL.canParse(server) ? server : NO_SERVER };
   }
   const url = remote !== null && URL.canParse(remote) ? new URL(remote) : null;
   if (url === null || url.hostname === "") return { path: fallback, server: NO_SERVER };
   const isWeb = /^https?:$/.test(url.protocol);
   return {
-    path: pathOf(decodeURIComponent(url.pathname)) ?? fallback,
+    path: pathOf(url.pathname) ?? fallback,
     server: isWeb ? url.origin : `https://${url.hostname}`,
   };
 }
@@ -40,7 +41,8 @@ function pathOf(text: string): string | undefined {
   return /^[\w-][\w.-]*(?:\/[\w-][\w.-]*)+$/.test(path) ? path : undefined;
 }
 
-/** Returns a URL without user and password. */
+/** Returns a URL without password; of the web, also without user, which may be a token. */
 export function withoutPassword(remote: string): string {
-  return remote.replace(/^(https?:\/\/)[^/@]*@/, "$1");
+  return remote.replace(/^(https?:\/\/)[^/]*@/i, "$1")
+    .replace(/^(\w[\w+.-]*:\/\/[^/:@]*):[^/]*@/, "$1@");
 }

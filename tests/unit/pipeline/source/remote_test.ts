@@ -31,14 +31,20 @@ Deno.test("projectOf() takes no path that could leave the folder of builds", () 
       "git@x.invalid:../../etc",
       "git@x.invalid:a/$(id)/b",
       "https://x.invalid/a/%2e%2e/b",
+      "https://x.invalid/a%zz/b",
+      "no host:a/b",
     ]
   ) {
-    const { path } = projectOf(remote, "local/x");
+    const { path, server } = projectOf(remote, "local/x");
+    assert.ok(URL.canParse(server), server);
     assert.ok(!path.includes("..") && !path.includes("$") && !path.startsWith("/"), `${path}`);
   }
 });
 
 Deno.test("withoutPassword() leaves no secret in a URL", () => {
   assert.equal(withoutPassword("https://user:secret@x.invalid/a"), "https://x.invalid/a");
+  assert.equal(withoutPassword("https://user:sec@ret@x.invalid/a"), "https://x.invalid/a");
+  assert.equal(withoutPassword("ssh://git:secret@x.invalid/a"), "ssh://git@x.invalid/a");
+  assert.equal(withoutPassword("ssh://git@x.invalid/a"), "ssh://git@x.invalid/a");
   assert.equal(withoutPassword("git@x.invalid:a/b"), "git@x.invalid:a/b");
 });
