@@ -18,17 +18,18 @@ export function interruptible<T>(
 }
 
 /**
- * Runs an action that a signal interrupts in part, and a second one wholly.
+ * Runs an action that Ctrl-C interrupts in part, and a second Ctrl-C wholly, as all other {@linkcode INTERRUPTS} do at once.
  *
- * @param act Gets what the first of {@linkcode INTERRUPTS} aborts, and what the second one aborts.
+ * @param act Gets what the first of these signals aborts, and what interrupts the action wholly.
  */
 export async function interruptibleTwice<T>(
   host: Host,
   act: (first: AbortSignal, second: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const [first, second] = [new AbortController(), new AbortController()];
-  const forget = host.signals.on(INTERRUPTS, () => {
-    (first.signal.aborted ? second : first).abort();
+  const forget = host.signals.on(INTERRUPTS, (signal) => {
+    if (first.signal.aborted || signal !== "SIGINT") second.abort();
+    first.abort();
   });
   try {
     return await act(first.signal, second.signal);
