@@ -20,6 +20,7 @@ const PACKAGES: Readonly<Record<string, readonly [string, string, string] | read
   "skopeo": ["skopeo"],
   "umoci": ["umoci"],
   "zstd": ["zstd"],
+  "git": ["git"],
 };
 
 /**

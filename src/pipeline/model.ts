@@ -146,6 +146,8 @@ export interface Snapshot {
    * which.
    */
   changedFiles(): Promise<readonly string[] | null>;
+  /** The user id of its owner. */
+  readonly owner: number;
   /** An archive of `.git` and of all files but those of submodules. */
   readonly sources: string;
   /** How many commits `.git` has; 0 for all. */

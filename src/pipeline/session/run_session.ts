@@ -50,7 +50,7 @@ export async function openSession(
   const workingCopy = await host.files.real(".") ?? ".";
   const snapshot = await takeSnapshot(host, {
     workingCopy,
-    folder,
+    ...{ folder, interrupt },
     ...(options.commit === undefined ? {} : { commit: options.commit }),
   });
   const created = host.clock.now();
@@ -89,7 +89,9 @@ async function jobRunner(
 ): Promise<JobRunner> {
   const driver = await selfArgv(context);
   const archiver = await archiverOf(host, config);
-  const cacheFolder = join(folder, "..", "caches", await sha256(snapshot.workingCopy));
+  const { workingCopy, owner } = snapshot;
+  // A repository may name the folder of another user as its working copy, whose caches are not for its jobs.
+  const cacheFolder = join(folder, "..", "caches", await sha256([owner, workingCopy].join()));
   let attempts = 0;
   return async (job, progress, output, interrupt) => {
     const jobFolder = join(folder, `job-${attempts++}`);

@@ -125,10 +125,11 @@ top=$1 depth=$3 wanted=$4 from=$5
 mkdir "$temporary/copy"
 : >"$temporary/files"
 : >"$temporary/histories"
-# Arguments: the path of a repository with a slash or nothing, its commit, its level.
+# Arguments: the path of a repository with a slash or nothing, its commit, its level. A name with a line feed, which could
+# forge a line with a path outside, becomes one that does not exist.
 submodules_of() {
   if [ "$from" = commit ]; then g -C "./$1" ls-tree -r -z "$2"; else g -C "./$1" ls-files -z --stage; fi |
-    tr '\\0' '\\n' | sed -n 's/^160000 \\(commit \\)\\{0,1\\}\\([0-9a-f]*\\)[ 0]*\\t/\\2 /p' |
+    tr '\\0\\n' '\\n\\001' | sed -n 's/^160000 \\(commit \\)\\{0,1\\}\\([0-9a-f]*\\)[ 0]*\\t/\\2 /p' |
     while read -r commit path; do take_submodule "$1$path" "$commit" "$3"; done
 }
 take_submodule() {
@@ -140,7 +141,7 @@ take_submodule() {
   [ "$from" = commit ] || commit=$(g -C "./$1" rev-parse HEAD)
   if [ "$3-$wanted" = 1-direct ] || { [ "$3" -gt 1 ] && [ "$wanted" = nested ]; }; then
     mkdir -p "$temporary/copy/$1"
-    url=$(g -C "./$1" remote get-url origin | sed 's|://[^/@]*@|://|') || url=''
+    url=$(g -C "./$1" remote get-url origin | sed 's|://[^/]*@|://|') || url=''
     copy_history "$top/$1" "$temporary/copy/$1" "$commit" "$depth" '' "$url"
     if [ "$from" = commit ]; then
       check_out "$temporary/copy/$1" "$top/$1"

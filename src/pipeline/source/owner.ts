@@ -6,7 +6,8 @@ import { toFile } from "../../linux/redirect.ts";
 
 /** The owner of a working copy. */
 export interface Owner {
-  /** The words before a command that runs it as this user. */
+  readonly uid: number;
+  /** The words before a command that runs it as this user, apart from the terminal of this process. */
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -30,35 +31,67 @@ export async function ownerOf(host: Host, folder: string): Promise<Owner> {
     GIT_TERMINAL_PROMPT: "0",
     GIT_OPTIONAL_LOCKS: "0",
   };
-  if (stat.uid === host.uid()) return { argv: [], environment };
-  const groups = name ? [`--regid=${gid}`, "--init-groups"] : ["--clear-groups"];
-  return { argv: ["setpriv", `--reuid=${stat.uid}`, ...groups, "--"], environment };
+  return { uid: stat.uid, argv: [...APART, ...userWords(host, stat.uid, name, gid)], environment };
+}
+
+/** In a session of its own, a program cannot write what the terminal of root then reads: TIOCSTI in ioctl_tty(2). */
+const APART = ["setsid", "--wait"];
+
+/** The group of a user whom the host does not know; that of root must not stay. */
+const NO_GROUP = 65534;
+
+function userWords(host: Host, uid: number, name?: string, gid?: string): readonly string[] {
+  if (uid === host.uid()) return [];
+  const groups = name
+    ? [`--regid=${gid}`, "--init-groups"]
+    : [`--regid=${NO_GROUP}`, "--clear-groups"];
+  return ["setpriv", `--reuid=${uid}`, ...groups, "--"];
+}
+
+/** A shell program, and its arguments. */
+export interface OwnerProgram {
+  readonly script: string;
+  readonly words: readonly string[];
+  /** Ends it with all that it has started. */
+  readonly interrupt: AbortSignal | undefined;
 }
 
 /** Runs a shell program as the owner. */
 export async function runAsOwner(
   host: Host,
-  { argv, environment }: Owner,
-  script: string,
-  words: readonly string[],
+  owner: Owner,
+  program: OwnerProgram,
 ): Promise<Captured> {
-  return await host.processes.capture(asOwner(argv, script, words), { env: environment });
+  return await capture(host, owner, program, asOwner(owner, program));
 }
 
 /** Runs a shell program as the owner, with its stdout in a file of root; returns its messages. */
 export async function writeAsOwner(
   host: Host,
-  { argv, environment }: Owner,
+  owner: Owner,
+  program: OwnerProgram,
   file: string,
-  script: string,
-  words: readonly string[],
 ): Promise<Captured> {
-  const command = toFile(file, asOwner(argv, script, words));
-  return await host.processes.capture(command, { env: environment });
+  return await capture(host, owner, program, toFile(file, asOwner(owner, program)));
 }
 
-function asOwner(argv: readonly string[], script: string, words: readonly string[]): Argv {
-  const [program = "sh", ...before] = argv;
-  const shell = ["sh", "-c", script, "sh", ...words];
-  return argv.length === 0 ? [program, ...shell.slice(1)] : [program, ...before, ...shell];
+async function capture(
+  host: Host,
+  { environment }: Owner,
+  { interrupt }: OwnerProgram,
+  argv: Argv,
+): Promise<Captured> {
+  const signal = interrupt === undefined ? {} : { signal: interrupt };
+  return await host.processes.capture(argv, { env: environment, ...signal });
 }
+
+function asOwner({ argv }: Owner, { script, words }: OwnerProgram): Argv {
+  const shell = ["sh", "-c", SESSION_SCRIPT, "sh", "sh", "-c", script, "sh", ...words];
+  return [...argv, ...shell] as unknown as Argv;
+}
+
+/** Runs its arguments, and ends the session at SIGTERM: a shell alone would first wait for its command. */
+export const SESSION_SCRIPT = `trap 'trap : TERM; kill -TERM 0; wait; exit 143' TERM
+"$@" &
+wait $!
+`;

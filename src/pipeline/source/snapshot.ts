@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { type Failure, hostFailure, refused } from "../../failure.ts";
 import type { Captured, Host } from "../../host/host.ts";
+import { requireProgram } from "../../linux/tool.ts";
 import { sha256 } from "../../text/hash.ts";
 import type { Commit, Snapshot } from "../model.ts";
 import {
@@ -26,6 +27,8 @@ export interface SnapshotOptions {
   readonly commit?: string;
   /** How many commits `.git` has; 0 for all. */
   readonly depth?: number;
+  /** Ends all that reads the working copy when aborted. */
+  readonly interrupt?: AbortSignal;
 }
 
 /** GitLab's default of GIT_DEPTH for new projects. */
@@ -39,6 +42,7 @@ interface Source {
   readonly top: string;
   readonly commit: Commit;
   readonly from: "files" | "commit";
+  readonly interrupt: AbortSignal | undefined;
 }
 
 /**
@@ -49,12 +53,17 @@ interface Source {
  */
 export async function takeSnapshot(
   host: Host,
-  { workingCopy, folder, commit: ref, depth = DEPTH }: SnapshotOptions,
+  { workingCopy, folder, commit: ref, depth = DEPTH, interrupt }: SnapshotOptions,
 ): Promise<Snapshot> {
+  await requireProgram(host, "git");
   const owner = await ownerOf(host, workingCopy);
-  const { top, changed, commit } = await readCommit(host, owner, workingCopy, ref);
+  const facts = { script: COMMIT_SCRIPT, words: [workingCopy, ref ?? ""], interrupt };
+  const { top, changed, commit } = factsIn(
+    await runAsOwner(host, owner, facts),
+    { folder: workingCopy, ref },
+  );
   const from = ref === undefined ? "files" : "commit";
-  const source: Source = { host, owner, folder, top, commit, from };
+  const source: Source = { host, owner, folder, top, commit, from, interrupt };
   const [sources, submodules, nestedSubmodules] = await Promise.all([
     writeSources(source, "sources.tar", depth, from),
     writeSubmodules(source, "submodules.tar", depth, "direct"),
@@ -63,7 +72,8 @@ export async function takeSnapshot(
   const histories = new Map<number, Promise<string>>();
   const hashes = new Map<string, Promise<string | null>>();
   return {
-    ...{ commit, changed, workingCopy: top, sources, depth, submodules, nestedSubmodules },
+    ...{ commit, changed, workingCopy: top, owner: owner.uid },
+    ...{ sources, depth, submodules, nestedSubmodules },
     history: (wanted) =>
       remembered(
         histories,
@@ -82,8 +92,7 @@ function remembered<K, V>(known: Map<K, V>, key: K, make: () => V): V {
   return value;
 }
 
-async function readCommit(host: Host, owner: Owner, folder: string, ref: string | undefined) {
-  const read = await runAsOwner(host, owner, COMMIT_SCRIPT, [folder, ref ?? ""]);
+function factsIn(read: Captured, { folder, ref }: { folder: string; ref: string | undefined }) {
   if (read.code === NO_COMMIT) {
     throw refused(
       `Cannot read the working copy ${folder}: ${
@@ -126,7 +135,7 @@ function commitOf(facts: Readonly<Record<string, string>>): Commit {
 }
 
 async function writeSources(
-  { host, owner, folder, top, commit }: Source,
+  { host, owner, folder, top, commit, interrupt }: Source,
   name: string,
   depth: number,
   content: Source["from"] | "history",
@@ -135,14 +144,19 @@ async function writeSources(
   const ref = tag === null ? `refs/remotes/origin/${branch}` : `refs/tags/${tag}`;
   const file = join(folder, name);
   const words = [top, sha, `${depth}`, ref, remote ?? "", content];
-  const written = await writeAsOwner(host, owner, file, SOURCES_SCRIPT, words);
+  const written = await writeAsOwner(
+    host,
+    owner,
+    { script: SOURCES_SCRIPT, words, interrupt },
+    file,
+  );
   if (written.code !== 0) throw unreadable(top, written);
   await host.files.chmod(file, READABLE);
   return file;
 }
 
 async function writeSubmodules(
-  { host, owner, folder, top, commit, from }: Source,
+  { host, owner, folder, top, commit, from, interrupt }: Source,
   name: string,
   depth: number,
   wanted: "direct" | "nested",
@@ -150,7 +164,9 @@ async function writeSubmodules(
   if (await host.files.lstat(join(top, ".gitmodules")) === null) return null;
   const file = join(folder, name);
   const words = [top, commit.sha, `${depth}`, wanted, from];
-  const written = await writeAsOwner(host, owner, file, SUBMODULES_SCRIPT, words);
+  const written = await writeAsOwner(
+    ...[host, owner, { script: SUBMODULES_SCRIPT, words, interrupt }, file] as const,
+  );
   if (written.code !== 0) throw unreadable(top, written);
   if (wanted === "direct" && written.stderr !== "") host.log.warn(written.stderr.trim());
   if ((await host.files.stat(file))?.size === 0) return null;
@@ -162,21 +178,22 @@ async function writeSubmodules(
 const READABLE = 0o644;
 
 async function hashFiles(
-  { host, owner, top, commit, from }: Source,
+  { host, owner, top, commit, from, interrupt }: Source,
   patterns: readonly string[],
 ): Promise<string | null> {
   const specs = patterns.map((pattern) => `:(glob)${pattern}`);
-  const listed = await runAsOwner(host, owner, HASHES_SCRIPT, [top, commit.sha, from, ...specs]);
+  const words = [top, commit.sha, from, ...specs];
+  const listed = await runAsOwner(host, owner, { script: HASHES_SCRIPT, words, interrupt });
   if (listed.code !== 0) throw unreadable(top, listed);
   return listed.stdout === "" ? null : (await sha256(listed.stdout)).slice(0, HASH_DIGITS);
 }
 
 async function changedFiles(
-  { host, owner, top, commit, from }: Source,
+  { host, owner, top, commit, from, interrupt }: Source,
 ): Promise<readonly string[] | null> {
   if (commit.tag !== null) return null; // as in GitLab
   const words = [top, commit.sha, commit.defaultBranch, from];
-  const listed = await runAsOwner(host, owner, CHANGES_SCRIPT, words);
+  const listed = await runAsOwner(host, owner, { script: CHANGES_SCRIPT, words, interrupt });
   if (listed.code === NO_COMMIT || listed.stdout === "") return null;
   if (listed.code !== 0) throw unreadable(top, listed);
   return listed.stdout.split("\0").slice(0, -1);
@@ -193,5 +210,8 @@ function unreadable(top: string, ended: Captured): Failure {
 }
 
 function reasonOf({ stderr, code }: Captured): string {
-  return stderr.trim().split("\n").at(-1) || `git exited with ${code}`;
+  const lines = stderr.trim().split("\n");
+  // Advice may follow.
+  return lines.find((line) => line.startsWith("fatal:")) ??
+    (lines.at(-1) || `git exited with ${code}`);
 }

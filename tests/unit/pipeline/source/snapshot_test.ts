@@ -194,3 +194,70 @@ echo changed >two && rm one && echo untracked >untracked
     assert.equal(await changesOf(), null, "no default branch");
   });
 });
+
+Deno.test("takeSnapshot() takes no repository beside the working copy as its submodule", async () => {
+  const script = `${NEW}(new other && echo private >file && commit other)
+new wc && echo >.gitmodules && git add .
+commit=$(git -C ../other rev-parse HEAD)
+git update-index --add --cacheinfo "160000,$commit,$(printf 'a\\n160000 %s 0\\t../other' "$commit")"
+git commit --quiet -m forged
+`;
+  await withCopy(script, async (folder, archives) => {
+    for (const commit of [{}, { commit: "HEAD" }]) {
+      const copy = { workingCopy: `${folder}/wc`, folder: archives, ...commit };
+      assert.equal((await takeSnapshot(denoHost(), copy)).submodules, null);
+    }
+  });
+});
+
+Deno.test("takeSnapshot() says why git does not read a repository, not git's advice", async () => {
+  if (Deno.uid() !== 0) return;
+  await withCopy(`${NEW}new wc && echo x >file && commit x\n`, async (folder, archives) => {
+    await sh(folder, "chown -R 12345:12345 wc && mkdir wc/of-root");
+    const copy = { workingCopy: `${folder}/wc/of-root`, folder: archives };
+    await assert.rejects(takeSnapshot(denoHost(), copy), /: fatal: detected dubious ownership/);
+  });
+});
+
+/** The clean filter of a repository, which runs while git looks for changes. */
+const FILTER = `${NEW}new wc && echo '* filter=own' >.gitattributes && echo x >file && commit x
+git config filter.own.clean "$top/filter" && sleep 1 && echo y >file
+`;
+
+Deno.test("takeSnapshot() runs the owner's programs without group and terminal of root", async () => {
+  if (Deno.uid() !== 0) return;
+  const script = `top=$PWD
+printf '#!/bin/sh\\n{ id -G; ps -o sid= -p $$; } >>"%s/out/ran"; cat' "$top" >filter && chmod 755 filter
+mkdir -m 777 out
+${FILTER}`;
+  await withCopy(script, async (folder, archives) => {
+    await sh(folder, "chown -R 12345:12345 wc && chmod 711 .");
+    await takeSnapshot(denoHost(), { workingCopy: `${folder}/wc`, folder: archives });
+    const [groups, session] = (await Deno.readTextFile(`${folder}/out/ran`)).split("\n");
+    assert.equal(groups, "65534");
+    const own = await sh(folder, "ps -o sid= -p $$");
+    assert.notEqual(session?.trim(), own.trim(), "a terminal belongs to a session");
+  });
+});
+
+Deno.test("takeSnapshot() ends what reads the working copy when interrupted", async () => {
+  const script = `top=$PWD
+printf '#!/bin/sh\\necho $$ >"%s/ran"; exec sleep 60' "$top" >filter && chmod 755 filter
+${FILTER}`;
+  await withCopy(script, async (folder, archives) => {
+    const stop = new AbortController();
+    const taken = takeSnapshot(denoHost(), {
+      ...{ workingCopy: `${folder}/wc`, folder: archives, interrupt: stop.signal },
+    });
+    const failed = assert.rejects(taken);
+    const pid = async () => (await Deno.readTextFile(`${folder}/ran`).catch(() => "")).trim();
+    while (await pid() === "") await new Promise((resolve) => setTimeout(resolve, 20));
+    stop.abort();
+    await failed;
+    // Its parent may have ended before, so that it takes a moment until somebody waits for it.
+    await sh(
+      folder,
+      `for try in $(seq 50); do kill -0 ${await pid()} || exit 0; sleep 0.1; done; exit 1`,
+    );
+  });
+});
