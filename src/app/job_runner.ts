@@ -129,7 +129,7 @@ async function runStages(player: Player, stages: readonly Stage[]): Promise<Play
     const script = stage.script(failed ? "failed" : reachedScript ? "success" : "running");
     if (stage.name === "build_script") reachedScript = true;
     const ended = await runScript(player, stage, script);
-    await stage.onEnd?.(ended.code === 0);
+    await stage.onEnd?.(ended.code);
     if (ended.code === 0 || !stage.counts || failed) continue;
     played = {
       ending: await failureOf(player, stage.name, ended, stage),
@@ -157,13 +157,13 @@ async function callStage(
   player: Player,
   name: string,
   words: readonly string[],
-  stage: Pick<Stage, "limit" | "stdout"> = {},
+  stage: Pick<Stage, "limit" | "stdout" | "stdoutLimit"> = {},
 ): Promise<StageEnded> {
   const { host, driver, interrupt } = player;
   player.onBegin?.(name);
   const began = host.clock.now();
   const argv: Argv = [...driver, ...words];
-  const called = stage.stdout === undefined ? argv : toFile(stage.stdout, argv);
+  const called = stage.stdout === undefined ? argv : toFile(stage.stdout, argv, stage.stdoutLimit);
   const child = host.processes.start(called, {
     env: stage.stdout === undefined ? player.env : withoutCodes(player.env),
     cwd: player.folder,

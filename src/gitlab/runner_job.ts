@@ -90,8 +90,10 @@ export interface Stage {
   readonly limit?: number;
   /** The file of the host that gets what the script writes to its stdout; absent for the job's output. */
   readonly stdout?: string;
-  /** Called with whether it succeeded. */
-  readonly onEnd?: (succeeded: boolean) => Promise<void>;
+  /** Bytes that this file may have; absent for no limit. */
+  readonly stdoutLimit?: number;
+  /** Called when it has ended. */
+  readonly onEnd?: (code: number) => Promise<void>;
 }
 
 /**

@@ -26,7 +26,7 @@ export function denoHost(): Host {
       monotonic: () => performance.now(),
       sleep,
       after(ms, call) {
-        const timer = setTimeout(call, ms);
+        const timer = setTimeout(call, Math.min(ms, LONGEST_TIMER));
         return () => clearTimeout(timer);
       },
       nap,
@@ -55,6 +55,9 @@ function readVariable(name: string): string | undefined {
     );
   }
 }
+
+/** In milliseconds; setTimeout() calls at once after a longer time. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Unlike setTimeout(), it loads no timers, which would take longer than the nap. */
 async function nap(ms: number): Promise<void> {

@@ -156,6 +156,8 @@ export interface Snapshot {
   readonly submodules: string | null;
   /** An archive of the submodules of submodules; null for none. */
   readonly nestedSubmodules: string | null;
+  /** Submodules without files in the working copy: one line for each. */
+  readonly missingSubmodules: readonly string[];
   /** Returns an archive of a `.git` of another depth. */
   history(depth: number): Promise<string>;
   /** Returns a hash of the files that patterns match; null where there are none. */

@@ -74,7 +74,7 @@ export function cacheStages(
     const stdout = `${file}.${crypto.randomUUID()}`;
     const stage = (name: string, when: Stage["when"]): Stage => ({
       ...{ name, when, stdout, counts: false, script: script(lines) },
-      onEnd: async (succeeded) => output(await keepCache(host, stdout, file, succeeded)),
+      onEnd: async (code) => output(await keepCache(host, stdout, file, code === 0)),
     });
     return [
       ...(cache.when === "on_failure" ? [] : [stage("archive_cache", "success")]),

@@ -5,6 +5,7 @@ import { type PlayedEnding, playJob, type StagePlan } from "../../app/job_runner
 import { isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
+import { diskSpace } from "../../linux/disk.ts";
 import type { JobResult, JobVariable, PipelineJob, Snapshot } from "../model.ts";
 import { archiveName, type Archiver } from "./archives.ts";
 import { findCaches, type JobCache } from "./caches.ts";
@@ -126,6 +127,7 @@ async function plan(
       ...{ job, variables, config, caches, output: toOutput },
       ...{ archiver: run.archiver, sources: run.sources, results: run.results },
       cacheFolder: run.cacheFolder,
+      archiveLimit: await archiveLimit(run),
       artifactsOf: artifactsOf.map(({ job, file }, index) => ({
         job,
         name: inputName(index, file),
@@ -142,6 +144,16 @@ async function plan(
     },
   };
 }
+
+/** Returns how many bytes an archive may have. */
+async function archiveLimit({ host, job, folder }: Run): Promise<number | undefined> {
+  if (job.artifacts === null && job.caches.length === 0) return undefined;
+  const space = await diskSpace(host, folder);
+  return space === null ? undefined : Math.max(0, space.free - RESERVE);
+}
+
+/** Bytes that archives leave free, the default of `disk_reserve`. */
+const RESERVE = 256 * 1024 ** 2;
 
 /** Seconds for which the files of a failed job are kept. */
 const KEEP_SECONDS = 24 * 3600;

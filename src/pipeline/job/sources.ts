@@ -3,7 +3,7 @@
 import { join } from "@std/path/posix";
 import { quote } from "../../text/quote.ts";
 import type { PipelineJob, Snapshot } from "../model.ts";
-import { commandLines, notice, print } from "./shell.ts";
+import { commandLines, notice, print, warning } from "./shell.ts";
 import type { JobVariables } from "./variables.ts";
 
 /** What a job gets of the snapshot. */
@@ -23,7 +23,8 @@ export async function sourcesOf(
   const skips = /^(?:none|empty)$/.test(variables.get("GIT_STRATEGY") ?? "");
   const hasFiles = variables.get("GIT_CHECKOUT") !== "false";
   const depth = depthOf(variables, snapshot.depth);
-  const modules = skips ? [] : submodulesOf(snapshot, variables);
+  const strategy = skips ? "none" : variables.get("GIT_SUBMODULE_STRATEGY") ?? "none";
+  const modules = submodulesOf(snapshot, strategy);
   const own = skips ? [] : [
     ...(hasFiles ? [{ name: "sources.tar", file: snapshot.sources }] : []),
     ...(hasFiles && depth === snapshot.depth
@@ -43,6 +44,7 @@ export async function sourcesOf(
         ...(name === "history.tar" ? ["rm -rf .git"] : []),
         `tar -x -o --no-same-permissions -f ${quote(join(input, name))}`,
       ]),
+      ...(strategy === "none" ? [] : snapshot.missingSubmodules.map(warning).map(print)),
       ...(modules.length === 0 ? [] : SUBMODULE_LINES),
     ],
   };
@@ -59,8 +61,7 @@ function depthOf(variables: JobVariables, otherwise: number): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : otherwise;
 }
 
-function submodulesOf(snapshot: Snapshot, variables: JobVariables): JobSources["archives"] {
-  const strategy = variables.get("GIT_SUBMODULE_STRATEGY") ?? "none";
+function submodulesOf(snapshot: Snapshot, strategy: string): JobSources["archives"] {
   const { submodules, nestedSubmodules } = snapshot;
   return [
     { name: "submodules.tar", file: strategy === "none" ? null : submodules },

@@ -32,6 +32,8 @@ export interface StageSources {
   /** Jobs whose artifacts it gets, with the names of their archives in the input. */
   readonly artifactsOf: readonly { readonly job: string; readonly name: string }[];
   readonly results: ResultFiles;
+  /** Bytes that each archive may have; undefined where the free space of the disk is not known. */
+  readonly archiveLimit: number | undefined;
   readonly output: (line: string) => void;
 }
 
@@ -56,6 +58,28 @@ const AFTER_SCRIPT_LIMIT = 300;
 
 /** Returns the stages of a job; those with nothing to do are left out. */
 export function jobStages(host: Host, given: StageSources): Stage[] {
+  return allStages(host, given).map((stage) =>
+    stage.stdout === undefined ? stage : withLimit(stage, given)
+  );
+}
+
+/** A job must not fill the disk of the host. */
+function withLimit(stage: Stage, { archiveLimit, output }: StageSources): Stage {
+  if (archiveLimit === undefined) return stage;
+  return {
+    ...stage,
+    stdoutLimit: archiveLimit,
+    onEnd: async (code) => {
+      if (code === TOO_LONG) output(warning("The archive does not fit on the disk of the host"));
+      await stage.onEnd?.(code);
+    },
+  };
+}
+
+/** The exit code of a process that SIGXFSZ ended. */
+const TOO_LONG = 153;
+
+function allStages(host: Host, given: StageSources): Stage[] {
   const { job, variables, caches, output } = given;
   const inProject = scripts(given);
   const afterFails = variables.get("AFTER_SCRIPT_IGNORE_ERRORS") === "false";
@@ -169,8 +193,8 @@ function artifactStages(
   ) => [{
     ...stage(name, when, script),
     stdout,
-    onEnd: async (succeeded: boolean) => {
-      if (!succeeded) await host.files.remove(stdout); // a part of an archive
+    onEnd: async (code: number) => {
+      if (code !== 0) await host.files.remove(stdout); // a part of an archive
     },
   }];
   const isSent = (other: PipelineArtifacts["when"]) => hasOwn && when !== other;

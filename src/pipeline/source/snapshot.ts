@@ -64,7 +64,7 @@ export async function takeSnapshot(
   );
   const from = ref === undefined ? "files" : "commit";
   const source: Source = { host, owner, folder, top, commit, from, interrupt };
-  const [sources, submodules, nestedSubmodules] = await Promise.all([
+  const [sources, direct, nested] = await Promise.all([
     writeSources(source, "sources.tar", depth, from),
     writeSubmodules(source, "submodules.tar", depth, "direct"),
     writeSubmodules(source, "nested-submodules.tar", depth, "nested"),
@@ -72,8 +72,10 @@ export async function takeSnapshot(
   const histories = new Map<number, Promise<string>>();
   const hashes = new Map<string, Promise<string | null>>();
   return {
-    ...{ commit, changed, workingCopy: top, owner: owner.uid },
-    ...{ sources, depth, submodules, nestedSubmodules },
+    ...{ commit, changed, workingCopy: top, owner: owner.uid, sources, depth },
+    submodules: direct.archive,
+    nestedSubmodules: nested.archive,
+    missingSubmodules: nested.missing,
     history: (wanted) =>
       remembered(
         histories,
@@ -155,23 +157,32 @@ async function writeSources(
   return file;
 }
 
+/** Submodules of one level. */
+interface Submodules {
+  readonly archive: string | null;
+  /** Lines on those that have no files. */
+  readonly missing: readonly string[];
+}
+
 async function writeSubmodules(
   { host, owner, folder, top, commit, from, interrupt }: Source,
   name: string,
   depth: number,
   wanted: "direct" | "nested",
-): Promise<string | null> {
-  if (await host.files.lstat(join(top, ".gitmodules")) === null) return null;
+): Promise<Submodules> {
+  if (await host.files.lstat(join(top, ".gitmodules")) === null) {
+    return { archive: null, missing: [] };
+  }
   const file = join(folder, name);
   const words = [top, commit.sha, `${depth}`, wanted, from];
   const written = await writeAsOwner(
     ...[host, owner, { script: SUBMODULES_SCRIPT, words, interrupt }, file] as const,
   );
   if (written.code !== 0) throw unreadable(top, written);
-  if (wanted === "direct" && written.stderr !== "") host.log.warn(written.stderr.trim());
-  if ((await host.files.stat(file))?.size === 0) return null;
+  const missing = written.stderr.split("\n").filter((line) => line.startsWith("Submodule "));
+  if ((await host.files.stat(file))?.size === 0) return { archive: null, missing };
   await host.files.chmod(file, READABLE);
-  return file;
+  return { archive: file, missing };
 }
 
 /** Users of a machine read the archive; on the host, its folder keeps them off. */

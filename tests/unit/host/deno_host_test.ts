@@ -164,3 +164,12 @@ Deno.test("denoHost() names a variable that is not UTF-8", async () => {
     assert.equal(said, "Cannot read variable ODD: it is not UTF-8\n");
   });
 });
+
+Deno.test("clock.after() waits also for longer than a timer of JavaScript can", async () => {
+  const { clock } = denoHost();
+  let isCalled = false;
+  const forget = clock.after(2 ** 31 + 1, () => isCalled = true);
+  await clock.sleep(20);
+  forget();
+  assert.equal(isCalled, false);
+});

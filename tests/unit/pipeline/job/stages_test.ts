@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { JobStatus, Stage } from "../../../../src/gitlab/runner_job.ts";
-import { jobStages, resultFiles } from "../../../../src/pipeline/job/stages.ts";
+import { jobStages, resultFiles, type StageSources } from "../../../../src/pipeline/job/stages.ts";
 import type { JobVariable, PipelineJob } from "../../../../src/pipeline/model.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { JOB, variablesFor } from "./fixture.ts";
@@ -15,7 +15,12 @@ const NO_SOURCES = {
   lines: () => ['mkdir -p "$CI_PROJECT_DIR"', 'cd "$CI_PROJECT_DIR"'],
 };
 
-function stagesOf(folder: string, job: Partial<PipelineJob>, given: readonly JobVariable[] = []) {
+function stagesOf(
+  folder: string,
+  job: Partial<PipelineJob>,
+  given: readonly JobVariable[] = [],
+  more: Partial<StageSources> = {},
+) {
   return jobStages(recordingHost().host, {
     job: { ...JOB, ...job },
     variables: variablesFor(job.variables ?? {}, given, folder),
@@ -27,6 +32,8 @@ function stagesOf(folder: string, job: Partial<PipelineJob>, given: readonly Job
     artifactsOf: [],
     results: resultFiles(folder, "tar"),
     output: () => {},
+    archiveLimit: undefined,
+    ...more,
   });
 }
 
@@ -143,4 +150,18 @@ Deno.test("jobStages() limits scripts by their variables", () => {
   const given = { RUNNER_SCRIPT_TIMEOUT: "1h1m1s", RUNNER_AFTER_SCRIPT_TIMEOUT: "90s" };
   assert.deepEqual(limits(given), [3661, 90]);
   assert.deepEqual(limits({ RUNNER_SCRIPT_TIMEOUT: "soon" }), [undefined, 300]);
+});
+
+Deno.test("jobStages() limits archives by the free space of the host, and says so", async () => {
+  const artifacts = { paths: ["a"], exclude: [], untracked: false, dotenv: [], reports: [] };
+  let output = "";
+  const [stage] = stagesOf(
+    "/nonexistent",
+    { artifacts: { ...artifacts, when: "on_success" } },
+    [],
+    { archiveLimit: 1000, output: (line) => void (output += line) },
+  ).filter(({ name }) => name.startsWith("upload"));
+  assert.equal(stage!.stdoutLimit, 1000);
+  await stage!.onEnd!(153);
+  assert.match(output, /does not fit/);
 });
