@@ -5,6 +5,7 @@ import { parse } from "@std/yaml/parse";
 import { pushService } from "../hosts/services.ts";
 import type { Site } from "../hosts/site.ts";
 import { withServices } from "../integration/services.ts";
+import { inWorkingCopy, linesOf } from "../integration/working_copy.ts";
 import { CHECKOUT } from "../unit/source.ts";
 import LISTS from "../unit/docker_executor.json" with { type: "json" };
 import type { ServicePlan } from "./job.ts";
@@ -34,7 +35,9 @@ interface Job {
 /** Keys of a pipeline that are no jobs. */
 const GLOBAL = ["stages", "default", "variables"];
 
-const SAMPLE = parse(Deno.readTextFileSync(`${CHECKOUT}docs/sample/gitlab-ci.yml`)) as
+const FILE = `${CHECKOUT}docs/sample/gitlab-ci.yml`;
+
+const SAMPLE = parse(Deno.readTextFileSync(FILE)) as
   & Readonly<Record<string, Job>>
   & { readonly default: { readonly image: string } };
 
@@ -141,7 +144,7 @@ async function pullOfDocuments(): Promise<string[]> {
 }
 
 withServices(
-  "the sample pipeline runs as it stands, and its second run finds the caches",
+  "the sample pipeline runs as it stands, with caches, also without GitLab",
   ["postgres", "redis", "client"],
   { pull: await pullOfDocuments() },
   async (site, registry) => {
@@ -160,8 +163,25 @@ withServices(
       assert.equal(second[title]!.split("\n")[0], compiled, title);
     }
     assert.notEqual(first["compile bookworm"]!, first["compile trixie"]!);
+    await inWorkingCopy(site, await Deno.readTextFile(FILE), {}, async (copy) => {
+      const done = await copy.pipeline(["--json"]);
+      assert.equal(done.code, 0, done.stderr);
+      for (const [title, printed] of Object.entries(first)) {
+        const [key, release] = title.split(" ");
+        const name = release === undefined ? title : `${key}: [${release}]`;
+        const lines = steady(linesOf(done.stderr, name).join("\n"));
+        // The pipeline's lines also have those of GitLab Runner's stages.
+        for (const line of steady(printed)) assert.ok(lines.includes(line), `${title}: ${line}`);
+      }
+    });
   },
 );
+
+/** Returns lines of a job without what differs between two runs. */
+function steady(printed: string): string[] {
+  return printed.split("\n").filter((line) => line !== "" && !/^(?:total|-rw)/.test(line))
+    .map((line) => line.replace(/\r$/, "").replace(/(?:by job|1\.0\.)\s*\d+/, ""));
+}
 
 Deno.test("the sample pipeline has keywords of GitLab alone", () => {
   const known = LISTS["docs/reference/gitlab-ci-yml.md"].keywords.map((one) => one.split(":")[0]!);

@@ -36,22 +36,32 @@ export async function withWorkingCopy(
   await withStore(site, { default_image: CHROOT, ...settings }, async (own) => {
     await linkChroot(own, site);
     await linkHelper(own);
-    const path = `${own.host.store}/.tests/copy-${newJob()}`;
-    try {
-      const copy = workingCopyAt(own, path);
-      await own.host.exec(["mkdir", "-p", path]);
-      await copy.git("init", "--quiet", "--initial-branch=main");
-      await copy.write(".gitlab-ci.yml", file);
-      await copy.git("add", ".");
-      await copy.git("commit", "--quiet", "--message=The first commit");
-      for (const [name, text] of Object.entries(files)) await copy.write(name, text);
-      await body(copy);
-      const left = await own.host.exec(["ls", "-A", `${own.store}/.pipelines`]);
-      assert.match(left.stdout, /^(?:caches\n)?$/, "nothing is left but caches");
-    } finally {
-      await own.host.exec(["rm", "-rf", "--one-file-system", path]);
-    }
+    await inWorkingCopy(own, file, files, body);
   });
+}
+
+/** Runs a test with a working copy on a site whose store has what its jobs need. */
+export async function inWorkingCopy(
+  own: Site,
+  file: string,
+  files: Readonly<Record<string, string>>,
+  body: (copy: WorkingCopy) => Promise<void>,
+): Promise<void> {
+  const path = `${own.host.store}/.tests/copy-${newJob()}`;
+  try {
+    const copy = workingCopyAt(own, path);
+    await own.host.exec(["mkdir", "-p", path]);
+    await copy.git("init", "--quiet", "--initial-branch=main");
+    await copy.write(".gitlab-ci.yml", file);
+    await copy.git("add", ".");
+    await copy.git("commit", "--quiet", "--message=The first commit");
+    for (const [name, text] of Object.entries(files)) await copy.write(name, text);
+    await body(copy);
+    const left = await own.host.exec(["ls", "-A", `${own.store}/.pipelines`]);
+    assert.match(left.stdout, /^(?:caches\n)?$/, "nothing is left but caches");
+  } finally {
+    await own.host.exec(["rm", "-rf", "--one-file-system", path]);
+  }
 }
 
 function workingCopyAt(site: Site, path: string): WorkingCopy {

@@ -61,7 +61,7 @@ export async function openSession(
     ...{ folder, predefined, interrupt, changes: await snapshot.changedFiles() },
     ...{ file: options.file, variables: options.variables, fetch: options.fetch },
   });
-  for (const warning of pipeline.warnings) host.log.warn(`Not done here: ${warning}`);
+  for (const warning of pipeline.warnings) host.log.warn(warning);
   const chosen = chooseJobs(pipeline, options.jobs);
   return { host, config, folder, snapshot, predefined, pipeline: chosen };
 }
