@@ -13,6 +13,7 @@ import {
 } from "../gitlab/runner_job.ts";
 import type { Argv, Captured, Ended, Host } from "../host/host.ts";
 import { toFile } from "../linux/redirect.ts";
+import { timerTime } from "../text/duration.ts";
 
 /** A job to play. */
 export interface PlayedJob {
@@ -172,7 +173,7 @@ async function callStage(
   });
   let timedOut = false;
   const cancel = () => child.kill("SIGTERM");
-  const forget = stage.limit === undefined ? null : host.clock.after(stage.limit * 1000, () => {
+  const forget = stage.limit === undefined ? null : host.clock.after(timerTime(stage.limit), () => {
     timedOut = true;
     cancel();
   });

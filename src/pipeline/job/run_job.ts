@@ -6,6 +6,7 @@ import { isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { diskSpace } from "../../linux/disk.ts";
+import { timerTime } from "../../text/duration.ts";
 import type { JobResult, JobVariable, PipelineJob, Snapshot } from "../model.ts";
 import { archiveName, type Archiver } from "./archives.ts";
 import { findCaches, type JobCache } from "./caches.ts";
@@ -67,7 +68,7 @@ export async function runJob(host: Host, options: JobOptions): Promise<JobResult
   });
   const run: Run = { ...options, host, id, began, results, caches, sources };
   const deadline = new AbortController();
-  const forget = host.clock.after(job.timeout * 1000, () => deadline.abort());
+  const forget = host.clock.after(timerTime(job.timeout), () => deadline.abort());
   try {
     const played = await play(run, early, AbortSignal.any([options.interrupt, deadline.signal]));
     const kind = kindOf(played, options.interrupt.aborted, deadline.signal.aborted);

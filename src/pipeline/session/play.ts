@@ -2,6 +2,7 @@
 
 import type { Ending } from "../../ending.ts";
 import type { Host } from "../../host/host.ts";
+import { timerTime } from "../../text/duration.ts";
 import type { JobResult, Pipeline, PipelineJob } from "../model.ts";
 import { type JobProgress, type Progress, runJobs } from "../run/run_jobs.ts";
 import { showPipeline } from "../show/show_pipeline.ts";
@@ -63,7 +64,7 @@ export interface PlayedPipeline {
 /** Waits, but not longer than until a signal is aborted. */
 function delay(host: Host, seconds: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const forget = host.clock.after(seconds * 1000, resolve);
+    const forget = host.clock.after(timerTime(seconds), resolve);
     stop.addEventListener("abort", () => {
       forget();
       resolve();
