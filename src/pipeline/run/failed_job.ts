@@ -3,8 +3,9 @@
 import type { JobResult, PipelineJob } from "../model.ts";
 
 /** Returns whether the job may fail in this way. */
-export function isAllowed({ allowFailure }: PipelineJob, { code }: JobResult): boolean {
-  return typeof allowFailure === "boolean" ? allowFailure : allowFailure.includes(code);
+export function isAllowed({ allowFailure }: PipelineJob, { kind, code }: JobResult): boolean {
+  if (typeof allowFailure === "boolean") return allowFailure;
+  return kind === "script" && allowFailure.includes(code); // others have no exit code
 }
 
 /**

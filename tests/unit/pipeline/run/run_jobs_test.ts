@@ -56,6 +56,8 @@ Deno.test("a failure that is allowed goes on, by exit codes too", async () => {
   assert.deepEqual(states, { any: "warned", three: "warned", next: "passed" });
   const other = await outcomeOf(pipeline, { three: [result("script", 5)] });
   assert.deepEqual(other.states, { any: "passed", three: "failed", next: "skipped" });
+  const lost = pipelineOf(job("one", "1", { allowFailure: [1] }));
+  assert.deepEqual((await outcomeOf(lost, { one: [result("timeout")] })).states, { one: "failed" });
 });
 
 Deno.test("on_failure, always and on_success run by how the stages before ended", async () => {
