@@ -6,6 +6,9 @@ const MASK = "[MASKED]";
 /** GitLab masks no shorter values: any text may contain them. */
 const LEAST_LENGTH = 8;
 
+/** Characters after which a line is broken: a job may print without end. */
+const LONGEST_LINE = 65_536;
+
 export interface LineOptions {
   /** Values that are not shown. */
   readonly masked: readonly string[];
@@ -30,17 +33,23 @@ export function jobLines({ masked, colored, onLine }: LineOptions): JobLines {
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
   const values = maskedLines(masked);
+  const hide = (text: string) =>
+    values.reduce((shown, value) => shown.replaceAll(value, MASK), text);
+  const show = (line: string) => onLine(hide(harmless(lastState(line), colored)));
+  // A masked value may begin in what is shown of a long line and end in its rest.
+  const overlap = Math.max(0, (values[0]?.length ?? 0) - 1);
   let rest = "";
-  const show = (line: string) => {
-    const text = harmless(lastState(line), colored);
-    onLine(values.reduce((shown, value) => shown.replaceAll(value, MASK), text));
-  };
   return {
     write(chunk) {
       const bytes = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
       const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
       rest = lines.pop()!;
       lines.forEach(show);
+      if (rest.length <= LONGEST_LINE + overlap) return;
+      rest = hide(rest);
+      const end = rest.length - overlap;
+      show(rest.slice(0, end));
+      rest = rest.slice(end);
     },
     end() {
       const last = rest + decoder.decode();
@@ -63,9 +72,13 @@ function lastState(line: string): string {
 
 /** Replaces all control characters but tabs, and all of their sequences but those of colours: console_codes(4). */
 function harmless(line: string, colored: boolean): string {
-  return line.replaceAll(SEQUENCE, (sequence) => colored && COLOR.test(sequence) ? sequence : "")
+  const text = line.replaceAll(SEQUENCE, (found) => colored && COLOR.test(found) ? found : "")
     .replaceAll(CONTROL, "");
+  return colored && text.includes("\x1b") && !text.endsWith(RESET) ? text + RESET : text;
 }
+
+/** What a job colours without an end would colour all lines after it. */
+const RESET = "\x1b[0m";
 
 // deno-lint-ignore no-control-regex
 const SEQUENCE = /\x1b(?:\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g;

@@ -20,7 +20,13 @@ export function screenOn(
   stream: "stdout" | "stderr",
   animated: boolean,
 ): Screen {
-  const write = stream === "stdout" ? terminal.out : terminal.err;
+  const write = (text: string) => {
+    try {
+      (stream === "stdout" ? terminal.out : terminal.err)(text);
+    } catch {
+      // A terminal that is closed, or a full disk, must not end the pipeline before its machines.
+    }
+  };
   let shown = "";
   const above = (text: string) => write(`${erase(shown)}${text}${draw(shown)}`);
   return {

@@ -1,18 +1,18 @@
 /** Shows a pipeline while it runs. */
 
-import { join } from "@std/path/posix";
-import { messageOf, refused } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
+import { printable } from "../../text/printable.ts";
 import type { Pipeline, PipelineJob } from "../model.ts";
 import type { Progress } from "../run/run_jobs.ts";
 import { type JobLines, jobLines } from "./job_lines.ts";
+import { makeLogs } from "./logs.ts";
 import { formatStatus } from "./progress.ts";
 import { screenOn } from "./screen.ts";
 
 export interface ShowOptions {
   /** Values that are not shown. */
   readonly masked: readonly string[];
-  /** A folder for the output of each job; undefined for the screen. */
+  /** A new folder for the output of each job; undefined for the screen. */
   readonly logs: string | undefined;
   /** Where the screen is. Stdout may be for JSON. */
   readonly stream: "stdout" | "stderr";
@@ -47,20 +47,17 @@ export async function showPipeline(
     screen.status(formatStatus(latest, seconds));
   };
   const stop = isTerminal ? every(host, INTERVAL, draw) : () => {};
-  if (logs !== undefined) await makeFolder(host, logs);
-  const write = (path: string, text: string) => {
-    host.files.append(path, text, 0o644).catch((error) =>
-      host.log.warn(`Output is lost: cannot write ${path}: ${messageOf(error)}`)
-    );
-  };
+  const files = logs === undefined
+    ? null
+    : await makeLogs(host, logs, pipeline.jobs.map(({ name }) => name));
   return {
     job({ name }) {
       begun.set(name, host.clock.monotonic());
       const prefix = prefixes.get(name)!;
-      const onLine = logs === undefined
+      const onLine = files === null
         ? (line: string) => screen.line(prefix + line)
-        : (line: string) => write(join(logs, fileNameOf(name)), `${line}\n`);
-      return jobLines({ masked, colored: colored && logs === undefined, onLine });
+        : (line: string) => files.write(name, `${line}\n`);
+      return jobLines({ masked, colored: colored && files === null, onLine });
     },
     progress(progress) {
       latest = progress;
@@ -80,22 +77,9 @@ const COLORS = [36, 35, 33, 34, 32, 96, 95, 93, 94, 92];
 function prefixesOf({ jobs }: Pipeline, colored: boolean): ReadonlyMap<string, string> {
   const width = Math.max(0, ...jobs.map(({ name }) => name.length));
   return new Map(jobs.map(({ name }, index) => {
-    const text = `${name.padEnd(width)} | `;
+    const text = `${printable(name).replaceAll("\n", " ").padEnd(width)} | `;
     return [name, colored ? `\x1b[${COLORS[index % COLORS.length]}m${text}\x1b[0m` : text];
   }));
-}
-
-/** The folder is new: in an existing one, a link could lead to any file of the host. */
-async function makeFolder(host: Host, path: string): Promise<void> {
-  if (await host.files.lstat(path) !== null) {
-    throw refused(`Cannot write logs to ${path}: it exists`, "Remove it, or name a new folder");
-  }
-  await host.files.makeDirectory(path, 0o755);
-}
-
-/** A name of a job may contain a slash. */
-function fileNameOf(job: string): string {
-  return `${job.replaceAll("/", "%2F")}.log`;
 }
 
 /** Calls a function again and again, until the returned function is called. */

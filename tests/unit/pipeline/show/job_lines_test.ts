@@ -39,5 +39,14 @@ Deno.test("a masked value with colours in it is hidden", () => {
 Deno.test("output cannot control a terminal, and keeps its colours where wanted", () => {
   const text = "\x1b[31mred\x1b[0m\x1b[2J\x1b]0;title\x07\x1b[1A\x07\ttab\x1bc\u202e\n";
   assert.deepEqual(linesOf([text]), ["red\ttabc"]);
-  assert.deepEqual(linesOf([text], { colored: true }), ["\x1b[31mred\x1b[0m\ttabc"]);
+  assert.deepEqual(linesOf([text], { colored: true }), ["\x1b[31mred\x1b[0m\ttabc\x1b[0m"]);
+});
+
+Deno.test("output without end is broken into lines, and masked values are not", () => {
+  const masked = ["secret-word"];
+  const text = "x".repeat(65_530) + "secret-word";
+  const pieces = [text.slice(0, 65_537), text.slice(65_537), ...Array(50).fill("y".repeat(10_000))];
+  const lines = linesOf(pieces, { masked });
+  assert.ok(lines.length > 3 && lines.every((line) => line.length < 90_000));
+  assert.equal(lines.join(""), `${"x".repeat(65_530)}[MASKED]${"y".repeat(500_000)}`);
 });

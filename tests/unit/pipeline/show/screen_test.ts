@@ -29,3 +29,12 @@ Deno.test("on a terminal, lines go above the status, which is drawn again", () =
   screen.line("b");
   assert.equal(text(), `${draw}${erase}a\n${draw}${erase}b\n`);
 });
+
+Deno.test("a terminal that is closed ends nothing", () => {
+  const out = () => {
+    throw new Error("Input/output error");
+  };
+  const screen = screenOn({ out, err: out } as unknown as Terminal, "stdout", true);
+  screen.line("a");
+  screen.status("one\n");
+});

@@ -31,7 +31,7 @@ Deno.test("names have colours on a terminal, but not with NO_COLOR", async () =>
 
 Deno.test("with a folder for logs, each job has a file there", async () => {
   await inFolder(async (folder) => {
-    const { host, out } = recordingHost();
+    const { host, out } = recordingHost({ uid: Deno.uid()! });
     const logs = `${folder}/logs`;
     const show = await showPipeline(host, PIPELINE, { ...OPTIONS, logs });
     for (const attempt of ["1", "2"]) {
@@ -49,4 +49,13 @@ Deno.test("with a folder for logs, each job has a file there", async () => {
       message: /logs: it exists/,
     });
   });
+});
+
+Deno.test("a name of a job does not control a terminal", async () => {
+  const { host, out } = recordingHost();
+  const pipeline = pipelineOf(job("\x1b[2Ja\nb\x9b", "1"));
+  const show = await showPipeline(host, pipeline, OPTIONS);
+  show.job(pipeline.jobs[0]!).write("one\n");
+  show.end();
+  assert.equal(out(), "\ufffd[2Ja b\ufffd | one\n");
 });

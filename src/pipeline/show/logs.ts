@@ -1,0 +1,93 @@
+/** The files with the output of jobs, in a new folder. */
+
+import { basename, dirname, join } from "@std/path/posix";
+import { messageOf, refused } from "../../failure.ts";
+import type { Host } from "../../host/host.ts";
+
+/** Takes lines of jobs. */
+export interface Logs {
+  write(job: string, text: string): void;
+}
+
+/**
+ * Makes the folder. The user who called root by sudo may read the files, and no other user.
+ *
+ * @param jobs The names of the jobs.
+ * @throws {Failure} `refused` where it exists, or another user could put a link in its place, through which root would write.
+ */
+export async function makeLogs(
+  host: Host,
+  path: string,
+  jobs: readonly string[],
+): Promise<Logs> {
+  const parent = await host.files.real(dirname(path));
+  if (parent === null) {
+    const folder = dirname(path);
+    throw refused(`Cannot write logs to ${path}: no such folder`, `Create it: mkdir -p ${folder}`);
+  }
+  await refuseUntrusted(host, path, parent);
+  const folder = join(parent, basename(path));
+  if (await host.files.lstat(folder) !== null) throw existing(path);
+  await host.files.makeDirectory(folder, 0o755);
+  const made = await host.files.lstat(folder);
+  if (made?.kind !== "directory" || made.uid !== host.uid()) throw existing(path);
+  return logsIn(host, folder, jobs);
+}
+
+function existing(path: string): Error {
+  return refused(`Cannot write logs to ${path}: it exists`, "Remove it, or name a new folder");
+}
+
+const WRITABLE_BY_ALL = 0o002;
+const STICKY = 0o1000;
+
+async function refuseUntrusted(host: Host, path: string, parent: string): Promise<void> {
+  const trusted = [0, host.uid(), callerOf(host)?.uid];
+  for (let folder = parent;; folder = dirname(folder)) {
+    const stat = await host.files.stat(folder);
+    const isOpen = ((stat?.mode ?? 0) & (WRITABLE_BY_ALL | STICKY)) === WRITABLE_BY_ALL;
+    if (stat === null || isOpen || !trusted.includes(stat.uid)) {
+      throw refused(
+        `Cannot write logs to ${path}: other users can change ${folder}`,
+        "Name a folder of root's own, or below /tmp: --logs /tmp/logs",
+      );
+    }
+    if (folder === "/") return;
+  }
+}
+
+/** Returns the user who called root: sudo(8). */
+function callerOf(host: Host): { readonly uid: number; readonly gid: number } | null {
+  const [uid, gid] = ["SUDO_UID", "SUDO_GID"].map((name) => host.env(name) ?? "");
+  return /^\d+$/.test(uid!) && /^\d+$/.test(gid!) ? { uid: Number(uid), gid: Number(gid) } : null;
+}
+
+function logsIn(host: Host, folder: string, jobs: readonly string[]): Logs {
+  const caller = callerOf(host);
+  const files = new Map(jobs.map((name, index) => [name, join(folder, fileNameOf(name, index))]));
+  const begun = new Set<string>();
+  const lost = new Set<string>();
+  const begin = (file: string) => {
+    if (begun.has(file)) return [];
+    begun.add(file);
+    const made = host.files.write(file, "", 0o600);
+    return caller === null ? [made] : [made, host.files.chown(file, caller.uid, caller.gid)];
+  };
+  return {
+    // Not one after another: a line that waits could be lost at the end.
+    write(job, text) {
+      const file = files.get(job)!;
+      Promise.all([...begin(file), host.files.append(file, text)]).catch((error) => {
+        if (lost.has(file)) return;
+        lost.add(file);
+        host.log.warn(`Output is lost: cannot write ${file}: ${messageOf(error)}`);
+      });
+    },
+  };
+}
+
+/** A name of a job may contain a slash, and be longer than names of files. */
+function fileNameOf(job: string, index: number): string {
+  const name = job.replaceAll(/[%/]/g, encodeURIComponent);
+  return `${name.length <= 80 ? name : `${name.slice(0, 70)}-${index + 1}`}.log`;
+}
