@@ -150,21 +150,23 @@ export const LOGIN_SHELL_SCRIPT =
 /** The same in the user's home. */
 export const HOME_SHELL_SCRIPT = `cd 2>/dev/null || :; ${LOGIN_SHELL_SCRIPT}`;
 
-/** The same by busybox, for an image that may have no shell. It would take itself for `sh`. Argument: busybox. */
+/** Enters the folder of the job's files, where there is one. Argument: the path. */
+const ENTER_PROJECT_SCRIPT = 'cd "$1" 2>/dev/null || cd /builds 2>/dev/null || :';
+
+/** The same in the folder of the project. Argument: the path. */
+export const PROJECT_SHELL_SCRIPT = `${ENTER_PROJECT_SCRIPT}; ${LOGIN_SHELL_SCRIPT}`;
+
+/** The same by busybox, for an image that may have no shell. It would take itself for `sh`. Further argument: busybox. */
 export const HELPER_SHELL_SCRIPT = `
+${ENTER_PROJECT_SCRIPT}
 if command -v bash >/dev/null; then exec bash -l; fi
 if [ -x /bin/sh ]; then exec /bin/sh -l; fi
-exec "$1" sh -l`;
-
-/** Enters the folder of the job's files, where there is one. Argument: the path. */
-const ENTER_PROJECT_SCRIPT = 'cd "$2" 2>/dev/null || cd /builds 2>/dev/null || :';
+exec "$2" sh -l`;
 
 function loginShell(lease: Lease, busybox: string | null): readonly string[] {
-  const script = busybox === null ? LOGIN_SHELL_SCRIPT : HELPER_SHELL_SCRIPT;
-  return [
-    ...(busybox === null ? ["/bin/sh"] : [busybox, "sh"]),
-    ...["-c", `${ENTER_PROJECT_SCRIPT}\n${script}`, "sh", busybox ?? "", projectFolder(lease)],
-  ];
+  const folder = projectFolder(lease);
+  if (busybox === null) return ["/bin/sh", "-c", PROJECT_SHELL_SCRIPT, "sh", folder];
+  return [busybox, "sh", "-c", HELPER_SHELL_SCRIPT, "sh", folder, busybox];
 }
 
 /** A path with other characters, which systemd or a shell could expand, stays out of the command line. */
