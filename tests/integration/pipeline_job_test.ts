@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { withRunner } from "../conformance/runner_stand_in.ts";
+import { begin, planOf, withAttempt } from "../conformance/stages.ts";
 import { onEachBoot, onEachHost } from "../hosts/shared.ts";
+import { CHROOT } from "../hosts/site.ts";
 import type { PipelineArtifacts, PipelineCache } from "../../src/pipeline/model.ts";
 import { imageIn, withImages } from "./images.ts";
 import { withPipeline } from "./pipeline.ts";
@@ -306,4 +308,45 @@ onEachHost("a job of a pipeline starts as fast as one of simulate", async (site)
     const median = (times: number[]) => times.toSorted((a, b) => a - b)[2]!;
     assert.ok(median(jobs) < median(simulated) + 200, `${jobs} and ${simulated} ms`);
   });
+});
+
+/** What scripts of GitLab Runner and of pipelines have to do alike. */
+const SCRIPT = [
+  'printf "<%s>\\n" "$ODD" "$CI_JOB_STAGE" "$CI" "$(pwd)" "$CI_PROJECT_DIR"',
+  'cat "$CONF_FILE"; echo "$CONF_FILE"',
+  "set -o | grep -E '^(errexit|pipefail|noclobber|xtrace)'; umask; echo \"$-\" | tr -d s",
+  "read x || echo no input",
+  'ulimit -n; id; tty || true; echo "$HOME $SHLVL"',
+  "for i in 1 2; do\n  echo $i\ndone",
+  "(exit 3) || echo went on; trap",
+  "false | cat",
+];
+
+onEachBoot("a script does in a pipeline what it does in GitLab Runner", async (site) => {
+  const odd = 'it\'s "odd" `x` \\ ü\nsecond line';
+  const variables = { ODD: odd, CI_JOB_STAGE: "test" };
+  let expected = "";
+  await withAttempt(site, { ...planOf(CHROOT), overrides: variables }, async (job) => {
+    await begin(job);
+    const done = await job.run(
+      "build_script",
+      `mkdir -p ${job.project()}\ncd ${job.project()}\n${SCRIPT.join("\n")}`,
+    );
+    assert.equal(done.exitCode, "1\n", done.stderr);
+    expected = done.stdout;
+  });
+  await withPipeline(
+    site,
+    "git remote add origin https://x.invalid/group/project.git",
+    async ({ run }) => {
+      const { kind, code, output } = await run({ script: SCRIPT, variables }, {
+        variables: [{ key: "CONF_FILE", value: "the contents of a file\n", file: true }],
+      });
+      assert.deepEqual([kind, code], ["script", 1], output);
+      const printed = output.split("\n").filter((line) => !line.startsWith("\x1b[32;1m$ ")).join(
+        "\n",
+      );
+      assert.ok(printed.includes(expected), `${expected} in:\n${printed}`);
+    },
+  );
 });

@@ -39,6 +39,7 @@ export async function sourcesOf(
       ...commandLines(job.preGetSources),
       `mkdir -p ${quote(projectDir)}`,
       `cd ${quote(projectDir)}`,
+      ...ignoredVariables(variables).map(print),
       print(notice(skips ? "Skipping Git repository setup" : titleOf(snapshot, depth))),
       ...archives.flatMap(({ name }) => [
         ...(name === "history.tar" ? ["rm -rf .git"] : []),
@@ -48,6 +49,17 @@ export async function sourcesOf(
       ...(modules.length === 0 ? [] : SUBMODULE_LINES),
     ],
   };
+}
+
+/** Variables of GitLab Runner that change how git clones; here, a snapshot is unpacked. */
+const IGNORED = [
+  ...["GIT_CLONE_PATH", "GIT_CLONE_EXTRA_FLAGS", "GIT_FETCH_EXTRA_FLAGS"],
+  ...["GIT_SUBMODULE_PATHS", "GIT_SUBMODULE_UPDATE_FLAGS"],
+];
+
+function ignoredVariables(variables: JobVariables): string[] {
+  return IGNORED.filter((name) => variables.get(name))
+    .map((name) => warning(`${name} has no effect here: the sources come from the working copy`));
 }
 
 /** Makes the submodules known to git, as `git submodule update --init` would. */

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { planForBuild, planForJob, planForTrial } from "../../../src/app/machine_plan.ts";
+import {
+  planForBuild,
+  planForJob,
+  planForTrial,
+  plannedJob,
+} from "../../../src/app/machine_plan.ts";
 import { loadConfig, settingsFor } from "../../../src/config/load.ts";
 import type { NetworkChoice } from "../../../src/config/settings.ts";
 import type { Job } from "../../../src/gitlab/job.ts";
@@ -135,3 +140,20 @@ test("planForJob() gives builds that outlive the job only to jobs with a checkou
 });
 
 const JOB: Job = { ...PLAIN_JOB, server: undefined, url: undefined };
+
+Deno.test("plannedJob() keeps the files of a failed job as long as the caller asks for, or the configuration", async () => {
+  const kept = async (env: Record<string, string>) => {
+    const { host } = recordingHost({ env });
+    const read = () => Promise.resolve('store = "/store"\nkeep_failed = "1h"\n');
+    const config = await loadConfig({ ...host, files: { ...host.files, read } }, "/config.toml");
+    const machine = { id: "1", name: machineName("1", undefined), server: undefined };
+    return plannedJob(host, config, { machine, job: null, image: "x", began: 0 }).keepSeconds;
+  };
+  assert.equal(await kept({}), 3600);
+  assert.equal(await kept({ NSPAWN_RUNNER_KEEP: "60" }), 60);
+  assert.equal(await kept({ NSPAWN_RUNNER_KEEP: "0" }), 0);
+  assert.equal(
+    await kept({ NSPAWN_RUNNER_KEEP: "long", CUSTOM_ENV_NSPAWN_RUNNER_KEEP: "9" }),
+    3600,
+  );
+});

@@ -181,6 +181,7 @@ Deno.test("runJob() takes what GIT_STRATEGY, GIT_CHECKOUT and GIT_DEPTH ask for"
       (await run({ variables, script: ["ls -A; git rev-list --count HEAD || true"] })).output;
     assert.doesNotMatch(await files({ GIT_STRATEGY: "none" }), /README/);
     assert.match(await files({ GIT_CHECKOUT: "false" }), /^\.git\n1\n/m);
+    assert.match(await files({ GIT_CLONE_PATH: "x" }), /GIT_CLONE_PATH has no effect here/);
     assert.match(await files({ GIT_DEPTH: "1" }), /^\.git\nREADME\na.lock\n1\n/m);
   });
 });
