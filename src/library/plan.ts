@@ -13,6 +13,7 @@ import type { PlannedServices } from "../app/services.ts";
 import type { Config, OwnSettings } from "../config/settings.ts";
 import { refused } from "../failure.ts";
 import type { Host } from "../host/host.ts";
+import type { Bind } from "../machines/record/caches.ts";
 import { machineName } from "../machines/record/name.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
 import { verifyInput } from "../machines/start/input.ts";
@@ -27,10 +28,17 @@ export interface Planned {
   readonly services: PlannedServices | null;
 }
 
+/** What this program's own commands give to a machine, and no other program can. */
+export interface OwnParts {
+  /** A folder of a pipeline, which it sees: INPUT_INSIDE. */
+  readonly input?: string;
+  /** Files of the host, which need no check. */
+  readonly binds?: readonly Bind[];
+}
+
 /**
  * Plans a machine and its services. An image that is not on the host is pulled.
  *
- * @param input A folder of a pipeline that the machine sees.
  * @throws {Failure} where an option is wrong, or the host lacks what the machine needs.
  */
 export async function planMachine(
@@ -38,7 +46,7 @@ export async function planMachine(
   configured: Config,
   options: MachineOptions,
   interrupt: AbortSignal,
-  input?: string,
+  { input, binds = [] }: OwnParts = {},
 ): Promise<Planned> {
   const own = settingsOf(options);
   const config = { ...configured, allowed_images: ["*"] }; // the caller is no job, but the administrator
@@ -56,7 +64,13 @@ export async function planMachine(
     interrupt,
     findHelperRoot,
     adapt: async (plan) => ({
-      ...await withSettings(host, config, plan, own, meant),
+      ...await withSettings(
+        host,
+        config,
+        { ...plan, binds: [...plan.binds, ...binds] },
+        own,
+        meant,
+      ),
       job: ownJob(host, id, options.lifetime ?? config.deadline),
       ...(input === undefined ? {} : { input }),
     }),

@@ -8,7 +8,7 @@ import { prepareHost } from "../machines/start/prepare_host.ts";
 import { startMachine as start } from "../machines/start/start.ts";
 import { hostForLibrary, type LibraryHost } from "./host.ts";
 import { machineOf } from "./machine.ts";
-import { planMachine } from "./plan.ts";
+import { type OwnParts, planMachine } from "./plan.ts";
 import type { Machine, MachineOptions } from "./types.ts";
 
 /**
@@ -32,19 +32,18 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
 /**
  * Starts a machine on a host, by a configuration that was read before.
  *
- * @param input A folder of a pipeline that it sees read-only: INPUT_INSIDE.
  * @throws as {@linkcode startMachine}.
  */
 export async function startMachineOn(
   host: LibraryHost,
   config: Config,
   options: Omit<MachineOptions, "config" | "onMessage">,
-  input?: string,
+  parts?: OwnParts,
 ): Promise<Machine> {
   const { signal = new AbortController().signal, variables = {} } = options;
   signal.throwIfAborted();
   try {
-    const { id, plan, services } = await planMachine(host, config, options, signal, input);
+    const { id, plan, services } = await planMachine(host, config, options, signal, parts);
     const ready = await prepareHost(host, plan, signal);
     const lease = services === null
       ? await start(host, plan, ready, signal)

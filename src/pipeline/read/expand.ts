@@ -1,7 +1,7 @@
 /** Runs the changed gitlab-ci-local. It evaluates text of the file as JavaScript, so that this runs only in a machine. */
 
 import type { Host } from "../../host/host.ts";
-import { allowFetch, download } from "./fetch.ts";
+import { allowFetch, download, notFetched } from "./fetch.ts";
 import {
   FileMistake,
   mistakeOf,
@@ -46,6 +46,7 @@ interface ReaderHooks {
   wrongRule(rule: string): never;
   fetch(source: string): void;
   download(url: string): Promise<string>;
+  notFetched(source: string, error: unknown): Error;
   onlyRules(name: string, job: Record<string, unknown>): readonly object[] | null;
 }
 
@@ -130,6 +131,7 @@ function hooks(
     },
     fetch: (source) => allowFetch(request, source),
     download: (url) => download(host, url),
+    notFetched,
     onlyRules: (name, job) => onlyRules(name, job, { ...request.predefined, ...request.variables }),
   };
 }

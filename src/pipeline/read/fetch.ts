@@ -1,5 +1,6 @@
 /** Fetches the files that a pipeline includes from elsewhere, in the machine of the reader. */
 
+import { messageOf } from "../../failure.ts";
 import type { Host } from "../../host/host.ts";
 import { FileMistake } from "./mistake.ts";
 import type { ReaderRequest } from "./request.ts";
@@ -16,9 +17,16 @@ export function allowFetch({ fetch }: ReaderRequest, source: string): void {
 /** Returns the text at a URL. The program itself may open no connection. */
 export async function download(host: Host, url: string): Promise<string> {
   const { code, stdout, stderr } = await host.processes.capture(["python3", "-c", DOWNLOAD, url]);
-  if (code === 0) return stdout;
-  const reason = stderr.trim().split("\n").at(-1);
-  throw new FileMistake(`it includes ${url}, which cannot be fetched: ${reason}`, ["include"]);
+  if (code !== 0) throw new Error(stderr);
+  return stdout;
+}
+
+/** Returns the mistake of a file that cannot be fetched: the last line of a program has its reason. */
+export function notFetched(source: string, error: unknown): FileMistake {
+  const { stderr } = error as { stderr?: unknown };
+  const text = typeof stderr === "string" && stderr !== "" ? stderr : messageOf(error);
+  const reason = text.trim().split("\n").at(-1);
+  return new FileMistake(`it includes ${source}, which cannot be fetched: ${reason}`, ["include"]);
 }
 
 /** In Python, which every helper root has for its other tools. */

@@ -7,6 +7,7 @@ import { hostFailure } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { hostForLibrary } from "../../library/host.ts";
 import { startMachineOn } from "../../library/start_machine.ts";
+import type { Bind } from "../../machines/record/caches.ts";
 import { INPUT_INSIDE } from "../../machines/start/input.ts";
 import { quoteAll } from "../../text/quote.ts";
 
@@ -43,17 +44,15 @@ export async function expandInMachine(
 ): Promise<string> {
   const helper = await (await ensureHelperRoot(host, config, null))();
   const { network } = settingsFor(config);
-  const authorities = fetch ? helper.binds.map(({ from, to }) => `${from}:${to}:ro`) : [];
   const own = hostForLibrary(host, (message) => host.log.step(message));
   await using machine = await startMachineOn(own, config, {
     image: config.helper,
     boot: false,
     user: "root",
     network: !fetch ? "none" : network === "none" ? "auto" : network,
-    binds: [...installed.map((path) => `${path}:${path}:ro`), ...authorities],
     lifetime: LIFETIME,
     signal: interrupt,
-  }, input);
+  }, { input, binds: [...installed.map(shown), ...(fetch ? helper.binds : [])] });
   const { code, stdout, stderr, reasons } = await machine.run(scriptOf(await host.self()));
   if (code === 0) return stdout;
   throw hostFailure(
@@ -61,6 +60,11 @@ export async function expandInMachine(
     reasons[0] ?? "See its messages: nspawn-runner --debug pipeline --list",
     new Error(stderr),
   );
+}
+
+/** Everybody may read the program, so that its files need no owner in the machine. */
+function shown(path: string): Bind {
+  return { from: path, to: path, readOnly: true, keepsDiskOwners: false };
 }
 
 /** Prints the answer of the command in its arguments, which prints messages of its own. */

@@ -192,6 +192,23 @@ const PATCHES: readonly Patch[] = [
     to: "static async downloadIncludeRemote(e,t,r,n,i){nspawnRunner.fetch(r);",
   },
   {
+    purpose: "say in one line why a file cannot be fetched",
+    from: "throw new zu({message:`Remote include could not be fetched ",
+    to: "throw nspawnRunner.notFetched(r,o)||new zu({message:`Remote include could not be fetched ",
+  },
+  {
+    purpose: "say in one line why a file cannot be fetched",
+    from: "throw new zu({message:`Project include could not be fetched ",
+    to:
+      "throw nspawnRunner.notFetched(`${t}: ${n}`,f)||new zu({message:`Project include could not be fetched ",
+  },
+  {
+    purpose: "say in one line why a file cannot be fetched",
+    from: "throw new zu({message:`Component include could not be fetched ",
+    to:
+      "throw nspawnRunner.notFetched(`${t}: ${n}`,f)||new zu({message:`Component include could not be fetched ",
+  },
+  {
     purpose: "fetch files by a program, since ours may open no connection",
     from: 'await Ey.get(r,{headers:{"User-Agent":"gitlab-ci-local"},...I.getAxiosProxyConfig()})',
     to: "{data:await nspawnRunner.download(r)}",

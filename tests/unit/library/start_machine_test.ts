@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { loadConfig } from "../../../src/config/load.ts";
 import { hostForLibrary } from "../../../src/library/host.ts";
+import type { OwnParts } from "../../../src/library/plan.ts";
 import { startMachineOn } from "../../../src/library/start_machine.ts";
 import type { MachineOptions } from "../../../src/library/types.ts";
 import { listLeases } from "../../../src/machines/record/lease.ts";
@@ -26,7 +27,8 @@ async function open(folder: string, more = "") {
     ...recording,
     messages,
     leases: () => listLeases(host, store),
-    start: (options: MachineOptions, input?: string) => startMachineOn(own, config, options, input),
+    start: (options: MachineOptions, parts?: OwnParts) =>
+      startMachineOn(own, config, options, parts),
   };
 }
 
@@ -42,7 +44,7 @@ Deno.test("startMachineOn() starts a machine with its options, which ends with t
       binds: [`${bound}:/srv/x:ro`],
       limits: { tasks_max: "77" },
       lifetime: 60,
-    }, input);
+    }, { input });
     const [lease] = await leases();
     assert.equal(lease?.machine, machine.name);
     assert.match(machine.id, /^library-[0-9a-f]{8}$/);

@@ -458,6 +458,11 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp, Asked?]>> = {
     "include:\n  - project: a/b\n    file: c.yml\n",
     /yml line 1: it includes a\/b: c\.yml, .*--fetch/,
   ],
+  "a file that cannot be fetched": [
+    "include:\n  - project: a/b\n    file: c.yml\n",
+    /yml line 1: it includes a\/b: c\.yml, which cannot be fetched: fatal: .*gitlab\.invalid/,
+    { fetch: true, predefined: { CI_SERVER_HOST: "gitlab.invalid" } },
+  ],
   "a template": ["include: [{template: Go.gitlab-ci.yml}]\n", /it includes https.*Go.*--fetch/],
   "when: never": ["a: {script: m, when: never}\n", /yml line 1: .*when:never/],
   "a variable without a name": [
