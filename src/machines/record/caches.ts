@@ -45,8 +45,8 @@ export interface ProjectFolders {
 export const CACHES = { name: ".cache", depth: 3 } as const;
 /** The same of builds folders, which also have a slot. */
 export const BUILDS = { name: ".builds", depth: 4 } as const;
-/** The same of caches of pipelines without GitLab, which have a folder for each working copy. */
-export const PIPELINE_CACHES = { name: ".pipelines/caches", depth: 1 } as const;
+/** The same of caches of pipelines without GitLab: working copy, key. */
+export const PIPELINE_CACHES = { name: ".pipelines/caches", depth: 2 } as const;
 
 /** All folders that outlive machines. */
 export const KEPT_FOLDERS = [CACHES, BUILDS, PIPELINE_CACHES] as const;

@@ -47,8 +47,8 @@ function sanitized(key: string): string {
   return "";
 }
 
-/** Returns the name of the file that has the cache of a key: any key, within the length that names of files may have. */
-export async function cacheFileName(key: string): Promise<string> {
-  const name = encodeURIComponent(key).replace(/^\./, "%2E");
+/** Returns the name of the folder that has the cache of a key: any key, within the length that names of files may have. */
+export async function cacheFolderName(key: string): Promise<string> {
+  const name = encodeURIComponent(key.toWellFormed()).replace(/^\./, "%2E");
   return name.length <= 200 ? name : `${name.slice(0, 100)}-${await sha256(key)}`;
 }

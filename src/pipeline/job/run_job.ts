@@ -12,9 +12,10 @@ import { archiveName, type Archiver } from "./archives.ts";
 import { findCaches, type JobCache } from "./caches.ts";
 import { DOTENV_BYTES, parseDotenv } from "./dotenv.ts";
 import { runnerJob } from "./response.ts";
+import { type ResultFiles, resultFiles } from "./results.ts";
 import { warning } from "./shell.ts";
 import { type JobSources, sourcesOf } from "./sources.ts";
-import { inputName, jobStages, type ResultFiles, resultFiles } from "./stages.ts";
+import { inputName, jobStages } from "./stages.ts";
 import { type JobVariables, variablesOf } from "./variables.ts";
 
 /** A job to run, and what it needs. */
@@ -61,7 +62,7 @@ export async function runJob(host: Host, options: JobOptions): Promise<JobResult
   const results = resultFiles(folder, archiver);
   const early = variablesOf({ ...given(options), id, began, buildsDir: "" });
   await host.files.makeDirectory(folder);
-  await host.files.makeDirectory(cacheFolder);
+  await host.files.makeDirectory(results.caches);
   const sources = await sourcesOf(snapshot, job, early);
   const caches = await findCaches(host, {
     ...{ caches: job.caches, variables: early, snapshot, folder: cacheFolder, archiver },
@@ -127,7 +128,6 @@ async function plan(
     stages: jobStages(host, {
       ...{ job, variables, config, caches, output: toOutput },
       ...{ archiver: run.archiver, sources: run.sources, results: run.results },
-      cacheFolder: run.cacheFolder,
       archiveLimit: await archiveLimit(run),
       artifactsOf: artifactsOf.map(({ job, file }, index) => ({
         job,

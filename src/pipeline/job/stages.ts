@@ -17,6 +17,7 @@ import {
 import { cacheStages, type JobCache, missingCacheLines } from "./caches.ts";
 import { DOTENV_BYTES } from "./dotenv.ts";
 import { cleanupLines, commandLines, exportLines, notice, print, warning } from "./shell.ts";
+import type { ResultFiles } from "./results.ts";
 import type { JobSources } from "./sources.ts";
 import type { JobVariables } from "./variables.ts";
 
@@ -28,29 +29,12 @@ export interface StageSources {
   readonly archiver: Archiver;
   readonly sources: JobSources;
   readonly caches: readonly JobCache[];
-  readonly cacheFolder: string;
   /** Jobs whose artifacts it gets, with the names of their archives in the input. */
   readonly artifactsOf: readonly { readonly job: string; readonly name: string }[];
   readonly results: ResultFiles;
   /** Bytes that each archive may have; undefined where the free space of the disk is not known. */
   readonly archiveLimit: number | undefined;
   readonly output: (line: string) => void;
-}
-
-/** The files of this host to which stages print. */
-export interface ResultFiles {
-  readonly artifacts: string;
-  readonly reports: string;
-  readonly dotenv: string;
-}
-
-/** Returns the files to which the stages of a job print. */
-export function resultFiles(folder: string, archiver: Archiver): ResultFiles {
-  return {
-    artifacts: join(folder, archiveName("artifacts", archiver)),
-    reports: join(folder, archiveName("reports", archiver)),
-    dotenv: join(folder, "dotenv"),
-  };
 }
 
 /** GitLab Runner's default of RUNNER_AFTER_SCRIPT_TIMEOUT, in seconds. */
@@ -96,7 +80,7 @@ function allStages(host: Host, given: StageSources): Stage[] {
       limit: AFTER_SCRIPT_LIMIT,
       ...limitOf(variables, "RUNNER_AFTER_SCRIPT_TIMEOUT"),
     }]),
-    ...cacheStages(host, caches, inProject, { ...given, folder: given.cacheFolder }, output),
+    ...cacheStages(host, caches, inProject, given, output),
     ...(job.artifacts === null ? [] : artifactStages(host, given, job.artifacts, inProject)),
     stage(
       "cleanup_file_variables",

@@ -62,7 +62,7 @@ Deno.test("planEviction() finds the caches of pipelines without GitLab, too", as
   await inFolder(async (store) => {
     const now = Date.UTC(2030, 0, 100);
     const host = withOwnRun(recordingHost({ now }).host, `${store}/run`);
-    const [old, used] = ["old", "used"].map((copy) => `${store}/.pipelines/caches/${copy}`);
+    const [old, used] = ["old", "used"].map((key) => `${store}/.pipelines/caches/copy/${key}`);
     for (const path of [old!, used!]) await host.files.makeDirectory(path);
     await host.files.touch(old!, now - 40 * DAY);
     await host.files.touch(used!, now);

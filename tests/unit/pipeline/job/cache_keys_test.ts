@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cacheFileName, cacheKeys } from "../../../../src/pipeline/job/cache_keys.ts";
+import { cacheFolderName, cacheKeys } from "../../../../src/pipeline/job/cache_keys.ts";
 import type { PipelineCache } from "../../../../src/pipeline/model.ts";
 import { variablesFor } from "./fixture.ts";
 
@@ -48,10 +48,11 @@ Deno.test("cacheKeys() makes keys harmless as GitLab Runner does", async () => {
   ) assert.deepEqual(await keys({ key }), [expected], key);
 });
 
-Deno.test("cacheFileName() makes one name of any key", async () => {
-  assert.equal(await cacheFileName("a b/ü"), "a%20b%2F%C3%BC");
-  assert.equal(await cacheFileName("."), "%2E");
-  const long = await cacheFileName("x".repeat(300));
+Deno.test("cacheFolderName() makes one name of any key", async () => {
+  assert.equal(await cacheFolderName("a b/ü"), "a%20b%2F%C3%BC");
+  assert.equal(await cacheFolderName("."), "%2E");
+  assert.equal(await cacheFolderName("\ud800"), "%EF%BF%BD");
+  const long = await cacheFolderName("x".repeat(300));
   assert.ok(long.length <= 200);
-  assert.notEqual(long, await cacheFileName("x".repeat(301)));
+  assert.notEqual(long, await cacheFolderName("x".repeat(301)));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { denoHost } from "../../../../src/host/deno_host.ts";
 import { type JobOptions, runJob } from "../../../../src/pipeline/job/run_job.ts";
-import type { JobResult, PipelineJob } from "../../../../src/pipeline/model.ts";
+import type { JobResult, PipelineCache, PipelineJob } from "../../../../src/pipeline/model.ts";
 import { takeSnapshot } from "../../../../src/pipeline/source/snapshot.ts";
 import { inFolder } from "../../recording_host.ts";
 import { JOB } from "./fixture.ts";
@@ -172,6 +172,25 @@ Deno.test("runJob() restores and saves caches", async () => {
     assert.match(output, /Not downloading cache b due to policy[^]*Creating cache b/);
     assert.doesNotMatch(output, /Creating cache c/);
     assert.match(output, /Creating cache d[^]*No files to cache/);
+  });
+});
+
+Deno.test("runJob() gives each key of a cache a folder, which gc may remove at any time", async () => {
+  await withProject(async ({ run, folder }) => {
+    const caches = `${folder}/../pipelines/caches`;
+    const cache: PipelineCache = {
+      ...{ key: "a", fallbackKeys: [], paths: ["deps"], untracked: false },
+      ...{ policy: "pull-push", when: "on_success" },
+    };
+    const script = ["mkdir -p deps && echo x >deps/x"];
+    await run({ caches: [cache], script });
+    await Deno.utime(`${caches}/a`, 1, 1);
+    await run({ caches: [{ ...cache, policy: "pull" }], script });
+    assert.ok((await Deno.stat(`${caches}/a`)).mtime!.getTime() > 1000, "it was used");
+    const removing = { caches: [cache], script: [...script, `rm -r ${caches}/a`] };
+    assert.match((await run(removing)).output, /Created cache/);
+    assert.deepEqual(await denoHost().files.list(caches), ["a"]);
+    assert.deepEqual(await denoHost().files.list(`${caches}/a`), ["cache.tar"]);
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { JobStatus, Stage } from "../../../../src/gitlab/runner_job.ts";
-import { jobStages, resultFiles, type StageSources } from "../../../../src/pipeline/job/stages.ts";
+import { resultFiles } from "../../../../src/pipeline/job/results.ts";
+import { jobStages, type StageSources } from "../../../../src/pipeline/job/stages.ts";
 import type { JobVariable, PipelineJob } from "../../../../src/pipeline/model.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { JOB, variablesFor } from "./fixture.ts";
@@ -28,7 +29,6 @@ function stagesOf(
     archiver: "tar",
     sources: NO_SOURCES,
     caches: [],
-    cacheFolder: `${folder}/caches`,
     artifactsOf: [],
     results: resultFiles(folder, "tar"),
     output: () => {},
