@@ -42,6 +42,7 @@ interface ReaderHooks {
   };
   changes(): readonly string[] | null;
   duplicate(error: unknown, file: string): void;
+  noFunctions(names: string, file: string): void;
   schema(errors: readonly SchemaError[]): void;
   wrongRule(rule: string): never;
   fetch(source: string): void;
@@ -122,6 +123,8 @@ function hooks(
         `${relativePath(file)} line ${line}: a key occurs twice, and the last one counts`,
       );
     },
+    noFunctions: (names, file) =>
+      void warnings.add(`${file}: functions of inputs are not applied: ${names}`),
     schema(errors) {
       const mistake = schemaMistake(errors);
       if (mistake !== null) throw mistake;

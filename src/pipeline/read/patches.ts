@@ -182,6 +182,11 @@ const PATCHES: readonly Patch[] = [
     to: "delete globalThis.RE2JS}catch{nspawnRunner.wrongRule(e);",
   },
   {
+    purpose: "warn of functions that are not applied",
+    from: 'configFilePath:r}=e;if(t!="")e.writeStreams',
+    to: 'configFilePath:r}=e;if(t!="")nspawnRunner.noFunctions(t,r),e.writeStreams',
+  },
+  {
     purpose: "leave child pipelines alone",
     from: "static normalizeTriggerInclude(e,t){",
     to: "static normalizeTriggerInclude(e,t){return;",

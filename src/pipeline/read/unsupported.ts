@@ -16,7 +16,8 @@ const sets = (...keys: readonly string[]) => ({ data }: ExpandedJob): boolean =>
 const hasItem = (list: string, ...keys: readonly string[]) => ({ data }: ExpandedJob): boolean =>
   data.get(list).items().some((item) => item.has(...keys));
 
-const UNSUPPORTED: readonly Unsupported[] = [
+/** In the order of the warnings; docs/pipeline.md has the same table. */
+export const UNSUPPORTED: readonly Unsupported[] = [
   { keyword: "trigger", instead: "the job is left out", isUsed: isTrigger },
   {
     keyword: "only:kubernetes and except:kubernetes",
@@ -24,6 +25,14 @@ const UNSUPPORTED: readonly Unsupported[] = [
     isUsed: (job) => sets("only", "kubernetes")(job) || sets("except", "kubernetes")(job),
   },
   { keyword: "run", instead: "the job runs its script alone", isUsed: sets("run") },
+  { keyword: "tags", instead: "the job runs on this host", isUsed: sets("tags") },
+  { keyword: "coverage", instead: "no coverage is reported", isUsed: sets("coverage") },
+  {
+    keyword: "artifacts:reports",
+    instead: "the files are kept, and not read but for dotenv",
+    isUsed: ({ data }) =>
+      data.get("artifacts").get("reports").entries().some(([kind]) => kind !== "dotenv"),
+  },
   { keyword: "release", instead: "no release is created", isUsed: sets("release") },
   {
     keyword: "pages",
@@ -86,8 +95,13 @@ const UNSUPPORTED: readonly Unsupported[] = [
 /** Returns one line for each keyword that has no effect here, with the jobs that use it. */
 export function unsupported(jobs: readonly ExpandedJob[]): string[] {
   return UNSUPPORTED.flatMap(({ keyword, instead, isUsed }) => {
-    const keys = new Set(jobs.filter(isUsed).map(({ key }) => JSON.stringify(key)));
-    if (keys.size === 0) return [];
-    return [`${keyword}: is not supported: ${instead} (${[...keys].join(", ")})`];
+    const keys = [...new Set(jobs.filter(isUsed).map(({ key }) => JSON.stringify(key)))];
+    if (keys.length === 0) return [];
+    const others = keys.length > MAX_NAMES ? ` and ${keys.length - MAX_NAMES} more` : "";
+    const names = `${keys.slice(0, MAX_NAMES).join(", ")}${others}`;
+    return [`${keyword} is not supported: ${instead} (${names})`];
   });
 }
+
+/** The most jobs that a warning names. */
+const MAX_NAMES = 5;

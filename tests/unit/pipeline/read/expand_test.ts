@@ -156,6 +156,23 @@ testReader("expand() fills in the inputs of an included file", async () => {
   assert.deepEqual(jobs, ["one"]);
 });
 
+testReader("expand() warns of functions of inputs, and of many jobs in one line", async () => {
+  const { warnings } = await read(
+    "include: [{local: t.yml, inputs: {name: one}}]\n" +
+      [..."abcdefg"].map((name) => `${name}: {script: m, tags: [x]}\n`).join(""),
+    {
+      files: {
+        "t.yml":
+          'spec: {inputs: {name: {}}}\n---\n"$[[ inputs.name | truncate(0,1) ]]": {script: make}\n',
+      },
+    },
+  );
+  assert.deepEqual(warnings, [
+    "t.yml: functions of inputs are not applied: truncate(0,1)",
+    'tags is not supported: the job runs on this host ("a", "b", "c", "d", "e" and 2 more)',
+  ]);
+});
+
 testReader("expand() evaluates rules:if with all variables", async () => {
   const file = `
 variables: {MODE: fast}
@@ -494,9 +511,9 @@ pages: {script: m}
   assert.deepEqual(jobs[1]!.needs, []);
   assert.deepEqual(warnings, [
     ".gitlab-ci.yml line 5: a key occurs twice, and the last one counts",
-    'trigger: is not supported: the job is left out ("c")',
-    'release: is not supported: no release is created ("b")',
-    'pages: is not supported: nothing is published ("pages")',
-    'needs:project and needs:pipeline: is not supported: the job gets no artifacts of other pipelines ("b")',
+    'trigger is not supported: the job is left out ("c")',
+    'release is not supported: no release is created ("b")',
+    'pages is not supported: nothing is published ("pages")',
+    'needs:project and needs:pipeline is not supported: the job gets no artifacts of other pipelines ("b")',
   ]);
 });
