@@ -45,3 +45,19 @@ onEachHost("Ctrl-C ends a pipeline that still reads its working copy", async (si
     assert.doesNotMatch(done.stderr, /Cannot/);
   });
 });
+
+onEachHost(
+  "a pipe or a folder in the place of the file of a pipeline is not read",
+  async (site) => {
+    await withWorkingCopy(site, "job: { script: echo }\n", {}, async (copy) => {
+      for (const make of ["mkfifo", "mkdir"]) {
+        const file = `${copy.path}/.gitlab-ci.yml`;
+        await copy.site.host.exec(["sh", "-euc", `rm -rf ${file}; ${make} ${file}`]);
+        const done = await copy.pipeline(["--list"]);
+        assert.match(done.stderr, /Cannot read \.gitlab-ci\.yml: it is no regular file/);
+      }
+      const done = await copy.pipeline(["--variables-file", "/etc"]);
+      assert.match(done.stderr, /Cannot read variables of \/etc: no such file/);
+    });
+  },
+);

@@ -65,15 +65,18 @@ export async function expand(
   program: string,
   request: ReaderRequest,
 ): Promise<ReaderAnswer> {
-  const text = await host.files.read(request.file);
-  if (text === null) {
-    return { kind: "mistake", reason: "the working copy has no such file", file: request.file };
+  const { file } = request;
+  const found = await host.files.stat(file);
+  if (found !== null && found.kind !== "file") {
+    return { kind: "mistake", reason: "it is no regular file", file }; // to read a pipe would not end
   }
+  const text = await host.files.read(file);
+  if (text === null) return { kind: "mistake", reason: "the working copy has no such file", file };
   const { promise, resolve } = Promise.withResolvers<ReaderAnswer>();
   globalThis.nspawnRunner = hooks(host, text, request, resolve);
   // A static import would load Node's part of Deno in each call of the script form, which is one file.
   const { default: process } = await import("node:process");
-  process.argv = ["deno", "gitlab-ci-local", ...OPTIONS, "--file", request.file];
+  process.argv = ["deno", "gitlab-ci-local", ...OPTIONS, "--file", file];
   process.env["NO_COLOR"] = "1";
   await import(`file://${program}`);
   return await promise;

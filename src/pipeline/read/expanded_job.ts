@@ -24,14 +24,14 @@ const WHENS = ["on_success", "on_failure", "always", "manual", "delayed", "never
 /** Reads a job of the answer. */
 export function expandedJob(value: unknown): ExpandedJob {
   const nameless = new Field(value, "a job");
-  const name = nameless.get("name").text();
+  const name = nameless.get("name").line();
   const place = `job ${JSON.stringify(name)}`;
   const job = new Field(value, place);
   const part = (key: string, keys: readonly string[] = []) =>
     new Field(job.get(key).value, place, keys);
   return {
     name,
-    key: job.get("key").text(),
+    key: job.get("key").line(),
     when: part("when", ["when"]).choice(WHENS, "on_success"),
     data: part("data"),
     rule: part("rule", ["rules"]),

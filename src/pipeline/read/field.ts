@@ -1,6 +1,7 @@
 /** A value of an expanded job, read with checks: it is a stranger's input. */
 
 import { refused } from "../../failure.ts";
+import { printable } from "../../text/printable.ts";
 
 /** A value, and where it is. */
 export class Field {
@@ -66,6 +67,15 @@ export class Field {
     const text = String(this.value);
     // No variable, file or word of a command line can hold it.
     if (text.includes("\0")) this.refuse("a text without the character NUL");
+    return text;
+  }
+
+  /** Returns a text without line breaks and what else controls a terminal. */
+  line(): string {
+    const text = this.text();
+    if (/[\n\t]/.test(text) || printable(text) !== text) {
+      this.refuse("a text without control characters");
+    }
     return text;
   }
 

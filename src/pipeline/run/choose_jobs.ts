@@ -9,10 +9,11 @@ import { jobsOfArtifacts, missingNeeds } from "./states.ts";
  * Returns a pipeline with the chosen jobs, and those that they need.
  *
  * @param words Names or keys of jobs; all jobs of the pipeline run where there are none.
- * @throws {Failure} where there is no such job, or its rules exclude it.
+ * @throws {Failure} where there is no such job, or rules exclude it.
  */
 export function chooseJobs(pipeline: Pipeline, words: readonly string[]): Pipeline {
   const present = { ...pipeline, jobs: pipeline.jobs.filter(({ when }) => when !== "never") };
+  if (words.length === 0 && present.jobs.length === 0) throw noJobs();
   const chosen = new Set(words.flatMap((word) => jobsNamed(pipeline, word)));
   // The set grows while it is walked.
   for (const job of chosen) for (const other of neededBy(present, job)) chosen.add(other);
@@ -20,6 +21,14 @@ export function chooseJobs(pipeline: Pipeline, words: readonly string[]): Pipeli
   const pipelineOfJobs = { ...pipeline, jobs };
   for (const job of jobs) refuseMissing(pipelineOfJobs, job);
   return pipelineOfJobs;
+}
+
+/** GitLab makes no such pipeline either. */
+function noJobs(): Error {
+  return refused(
+    "Cannot run the pipeline: the rules of its jobs exclude all of them",
+    "Set the variables that these rules compare: --variable NAME=VALUE",
+  );
 }
 
 /** Returns whether a word of the command line names a job, or the key that made it. */

@@ -63,7 +63,8 @@ async function variablesIn(
   path: string | undefined,
 ): Promise<Record<string, string>> {
   if (path === undefined) return {};
-  const text = await host.files.read(path);
+  const isFolder = (await host.files.stat(path))?.kind === "directory";
+  const text = isFolder ? null : await host.files.read(path);
   if (text !== null) return parseVariables(text, path);
   throw refused(`Cannot read variables of ${path}: no such file`, "Give the path of a file");
 }

@@ -1,7 +1,6 @@
 /** Shows a pipeline while it runs. */
 
 import type { Host } from "../../host/host.ts";
-import { printable } from "../../text/printable.ts";
 import type { Pipeline, PipelineJob } from "../model.ts";
 import type { Progress } from "../run/run_jobs.ts";
 import { type JobLines, jobLines } from "./job_lines.ts";
@@ -77,7 +76,7 @@ const COLORS = [36, 35, 33, 34, 32, 96, 95, 93, 94, 92];
 function prefixesOf({ jobs }: Pipeline, colored: boolean): ReadonlyMap<string, string> {
   const width = Math.max(0, ...jobs.map(({ name }) => name.length));
   return new Map(jobs.map(({ name }, index) => {
-    const text = `${printable(name).replaceAll("\n", " ").padEnd(width)} | `;
+    const text = `${name.padEnd(width)} | `;
     return [name, colored ? `\x1b[${COLORS[index % COLORS.length]}m${text}\x1b[0m` : text];
   }));
 }

@@ -49,6 +49,8 @@ Deno.test("readAnswer() refuses each value of a wrong type, and names its job an
     [job({}, { timeout: "soon" }), /: job "a": timeout must be a span of time/],
     [job({}, { needs: [{}] }), /: job "a": needs:job must be a text$/],
     [job({}, { environment: { name: {} } }), /: job "a": environment:name must be a text$/],
+    [{ name: "a\nb" }, /: a job: name must be a text without control characters$/],
+    [{ name: "a\x9b2J" }, /: a job: name must be a text without control characters$/],
     [{ name: {} }, /: a job: name must be a text$/],
     [[], /: a job: must be a mapping$/],
   ];

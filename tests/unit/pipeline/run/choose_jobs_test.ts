@@ -37,6 +37,8 @@ Deno.test("an unknown job is refused with the most similar one", () => {
 
 Deno.test("a job that its rules exclude is refused", () => {
   assert.throws(() => chosen("excluded"), { message: /its rules exclude it/ });
+  const pipeline = pipelineOf(job("excluded", "1", { when: "never" }));
+  assert.throws(() => chooseJobs(pipeline, []), { message: /exclude all of them/ });
 });
 
 Deno.test("a job that needs one that is not in the pipeline is refused", () => {

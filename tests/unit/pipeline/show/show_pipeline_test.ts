@@ -50,12 +50,3 @@ Deno.test("with a folder for logs, each job has a file there", async () => {
     });
   });
 });
-
-Deno.test("a name of a job does not control a terminal", async () => {
-  const { host, out } = recordingHost();
-  const pipeline = pipelineOf(job("\x1b[2Ja\nb\x9b", "1"));
-  const show = await showPipeline(host, pipeline, OPTIONS);
-  show.job(pipeline.jobs[0]!).write("one\n");
-  show.end();
-  assert.equal(out(), "\ufffd[2Ja b\ufffd | one\n");
-});
