@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { onEachHost } from "../hosts/shared.ts";
+import { leasesOf } from "../conformance/stages.ts";
 import { withWorkingCopy } from "./working_copy.ts";
 
 onEachHost(
@@ -58,6 +59,25 @@ onEachHost(
       }
       const done = await copy.pipeline(["--variables-file", "/etc"]);
       assert.match(done.stderr, /Cannot read variables of \/etc: no such file/);
+    });
+  },
+);
+
+onEachHost(
+  "Ctrl-C ends a pipeline while its file is read, which may take forever",
+  async (site) => {
+    const file = `job: { script: echo, rules: [{ if: '(() => { for (;;); })()' }] }\n`;
+    await withWorkingCopy(site, file, {}, async (copy) => {
+      const running = copy.startPipeline([]);
+      const { host, store } = copy.site;
+      const answer = "pgrep -f pipeline-expand.*/tmp/answer";
+      await host.exec(["sh", "-c", `until ${answer}; do sleep 0.1; done`]);
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await host.signal(running, "SIGINT");
+      const done = await running.ended;
+      assert.equal(done.code, 130, done.stderr);
+      assert.deepEqual(await leasesOf(copy.site), []);
+      assert.equal((await host.exec(["ls", "-A", `${store}/.pipelines`])).stdout, "");
     });
   },
 );

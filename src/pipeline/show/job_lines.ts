@@ -74,11 +74,13 @@ function lastState(line: string): string {
 function harmless(line: string, colored: boolean): string {
   const text = line.replaceAll(SEQUENCE, (found) => colored && COLOR.test(found) ? found : "")
     .replaceAll(CONTROL, "");
-  return colored && text.includes("\x1b") && !text.endsWith(RESET) ? text + RESET : text;
+  return colored && text.includes("\x1b") && !ENDS_COLOR.test(text) ? text + RESET : text;
 }
 
 /** What a job colours without an end would colour all lines after it. */
 const RESET = "\x1b[0m";
+// deno-lint-ignore no-control-regex
+const ENDS_COLOR = /\x1b\[[0;]*m$/;
 
 // deno-lint-ignore no-control-regex
 const SEQUENCE = /\x1b(?:\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g;

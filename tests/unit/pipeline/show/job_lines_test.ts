@@ -40,6 +40,8 @@ Deno.test("output cannot control a terminal, and keeps its colours where wanted"
   const text = "\x1b[31mred\x1b[0m\x1b[2J\x1b]0;title\x07\x1b[1A\x07\ttab\x1bc\u202e\n";
   assert.deepEqual(linesOf([text]), ["red\ttabc"]);
   assert.deepEqual(linesOf([text], { colored: true }), ["\x1b[31mred\x1b[0m\ttabc\x1b[0m"]);
+  const reset = "\x1b[32;1mgreen\x1b[0;m";
+  assert.deepEqual(linesOf([reset], { colored: true }), [reset]);
 });
 
 Deno.test("output without end is broken into lines, and masked values are not", () => {
