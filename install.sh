@@ -76,7 +76,7 @@ read_arguments() {
   BIN=$ROOT$PREFIX/bin LIB=$ROOT$PREFIX/lib/nspawn-runner
   MANIFEST=$LIB/manifest
   # What reads .gitlab-ci.yml: data of the program, which loads it for pipelines alone.
-  READER=$LIB/gitlab-ci-local.txt
+  READER=$LIB/gitlab-ci-local.txt WHOLE=$LIB/program.js
   UNITS=/etc/systemd/system
   [ -z "$ROOT" ] || UNITS=$ROOT$PREFIX/lib/systemd/system
   [ "$TIMERS" = no ] || [ -n "$ROOT" ] || [ -d /run/systemd/system ] ||
@@ -144,9 +144,9 @@ open_prefix() {
 
 # Removes the build folder and, if the installation failed, everything else that it created.
 close_prefix() {
-  rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new" "$LIB/.reader.new"
+  rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new" "$READER.new" "$WHOLE.new" "$LIB/.reader.new"
   # shellcheck disable=SC2086 # files have no blanks
-  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache" "$READER" $SHARED
+  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$WHOLE" $SHARED
   if [ ! -e "$BIN/nspawn-runner" ]; then
     [ -z "$WRITTEN" ] || rm -f "$WRITTEN" "$WRITTEN.new"
     [ -z "$DEFINITIONS" ] || rmdir "$DEFINITIONS" 2>/dev/null || :
@@ -156,21 +156,22 @@ close_prefix() {
 }
 
 # Builds the program in two ways. The executable has no code cache: of many small files each call compiles
-# only those that it needs. The script has one, and a single file is faster for it.
+# only those that it needs. The script has one, and few files are faster for it: one for the calls of jobs.
 build_program() {
   say "Building nspawn-runner $VERSION"
-  bundle --code-splitting --outdir "$BUILD/program"
-  bundle -o "$BUILD/nspawn-runner.js"
+  bundle --code-splitting --outdir "$BUILD/program" src/cli/entry.ts
+  bundle -o "$BUILD/program.js" src/cli/entry.ts
+  bundle -o "$BUILD/nspawn-runner.js" src/cli/script_entry.ts
   # shellcheck disable=SC2086 # a list of words
   "$DENO" run --quiet $ROUTE --no-prompt --allow-write="$BUILD" npm/write_gitlab_ci_local.ts \
     "$BUILD/program/${READER##*/}" >>"$LOG" 2>&1 </dev/null ||
     die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm"
 }
 
-# Bundles the program with the options $@.
+# Bundles a module with the options $@.
 bundle() {
   # shellcheck disable=SC2086 # a list of words
-  "$DENO" bundle $ROUTE --minify "$@" src/cli/entry.ts >>"$LOG" 2>&1 </dev/null ||
+  "$DENO" bundle $ROUTE --minify "$@" >>"$LOG" 2>&1 </dev/null ||
     die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm or JSR"
 }
 
@@ -198,7 +199,13 @@ candidate_starts() {
   [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
 }
 
-# Builds the script form: the bundle, run by its own copy of Deno.
+# Replaces the file $2 by a copy of $1 in one step.
+put_file() {
+  install -m 644 "$1" "$2.new"
+  mv -fT "$2.new" "$2"
+}
+
+# Builds the script form: the calls of jobs in one file, all others in another one, run by their own copy of Deno.
 make_script() {
   line="#!/usr/bin/env -S $(interpreter "${LIB#"$ROOT"}")"
   [ ${#line} -lt 255 ] ||
@@ -210,8 +217,8 @@ make_script() {
     install -m 755 "$deno" "$LIB/.deno.new"
     mv -fT "$LIB/.deno.new" "$LIB/deno"
   fi
-  install -m 644 "$BUILD/program/${READER##*/}" "$LIB/.reader.new"
-  mv -fT "$LIB/.reader.new" "$READER"
+  put_file "$BUILD/program/${READER##*/}" "$READER"
+  put_file "$BUILD/program.js" "$WHOLE"
   mkdir -p "$LIB/cache"
   { echo "$line" && cat "$BUILD/nspawn-runner.js"; } >"$CANDIDATE"
   chmod 755 "$CANDIDATE"
@@ -250,7 +257,7 @@ put_in_place() {
   install_shared_files
   sync "$CANDIDATE"
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
-  if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache" "$READER"; fi
+  if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$WHOLE"; fi
   old=$(installed folder)
   {
     for file in $SHARED; do echo "file  $file"; done
@@ -402,7 +409,7 @@ uninstall() {
   remove_timers
   for file in $(installed file); do rm -f "$file"; done
   folders=$(installed folder)
-  rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$LIB"/.build.* "$MANIFEST"
+  rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$WHOLE" "$LIB"/.build.* "$MANIFEST"
   for folder in $folders; do rmdir "$folder" 2>/dev/null || :; done
   say "Removed nspawn-runner from $PREFIX; chroots and configuration stay"
 }

@@ -20,9 +20,12 @@ await crypto.subtle.digest("SHA-256", new Uint8Array());
 const { exit } = Deno;
 Deno.exit = (code) => void setTimeout(exit, 300, code);
 END
-  # shellcheck disable=SC2046 # a list of words
-  env $(interpreter "$LIB") --preload="$BUILD/preload.js" "$BIN/nspawn-runner" --version \
-    >>"$LOG" 2>&1 </dev/null || :
+  # The first option is handled by the file of jobs, the second one by the whole program.
+  for option in --version --help; do
+    # shellcheck disable=SC2046 # a list of words
+    env $(interpreter "$LIB") --preload="$BUILD/preload.js" "$BIN/nspawn-runner" $option \
+      >>"$LOG" 2>&1 </dev/null || :
+  done
   empty_journals
 }
 

@@ -38,6 +38,7 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
       "lib/nspawn-runner/cache": "755 root",
       "lib/nspawn-runner/deno": "755 root",
       "lib/nspawn-runner/gitlab-ci-local.txt": "644 root",
+      "lib/nspawn-runner/program.js": "644 root",
       "lib/nspawn-runner/manifest": "644 root",
       ...await sharedFiles(),
     });
