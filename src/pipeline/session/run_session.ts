@@ -109,7 +109,7 @@ async function jobRunner(
   };
 }
 
-/** The result of a job that did not run for the host's sake. */
+/** The result of a job that the host could not run. */
 const NOT_RUN: JobResult = {
   ...{ id: 0, kind: "system", code: 1, seconds: 0 },
   ...{ artifacts: null, reports: null, dotenv: {} },
@@ -127,11 +127,12 @@ function variablesFor(
   pipeline: Pipeline,
   job: PipelineJob,
   progress: Progress,
-  options: PipelineOptions,
+  { variables, masked }: PipelineOptions,
 ) {
   const reports = resultsFor(pipeline, job, progress).map(({ result }) => result.dotenv);
-  return [...reports, options.variables].flatMap((variables) =>
-    Object.entries(variables).map(([key, value]) => ({ key, value }))
+  return [...reports, variables].flatMap((variables) =>
+    // A masked value in which $ were expanded would be another one, and shown.
+    Object.entries(variables).map(([key, value]) => ({ key, value, raw: masked.includes(value) }))
   );
 }
 
