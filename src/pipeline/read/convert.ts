@@ -5,10 +5,13 @@ import type { Pipeline, PipelineJob, Retry } from "../model.ts";
 import { artifactsOf, cachesOf, imageOf, servicesOf } from "./convert_parts.ts";
 import { Field } from "./field.ts";
 import { type ExpandedJob, expandedJob } from "./expanded_job.ts";
-import { isTrigger, needsOf } from "./needs.ts";
+import { indexJobs, isTrigger, type JobIndex, needsOf } from "./needs.ts";
 import type { ExpandedPipeline } from "./request.ts";
 import { secondsOf } from "./seconds.ts";
 import { unsupported } from "./unsupported.ts";
+
+/** More than any pipeline has, and few enough to compare each with all others. */
+const MAX_JOBS = 10_000;
 
 /** The time-out of GitLab's projects, in seconds. */
 const TIMEOUT = 3600;
@@ -19,13 +22,17 @@ const TIMEOUT = 3600;
  * @throws {Failure} `refused` for a value of the wrong type.
  */
 export function pipelineOf(answer: ExpandedPipeline): Pipeline {
+  if (answer.jobs.length > MAX_JOBS) {
+    throw refused(`Cannot read the pipeline: it has more than ${MAX_JOBS} jobs`, "Split it");
+  }
   const all = answer.jobs.map(expandedJob);
   const jobs = all.filter((job) => !isTrigger(job));
   refuseRepeated(jobs);
+  const index = indexJobs(all);
   const stages = new Field(answer.stages, "the file", ["stages"]).texts();
   return {
     stages: [".pre", ...stages.filter((stage) => !/^\.(?:pre|post)$/.test(stage)), ".post"],
-    jobs: jobs.map((job) => convert(job, all)),
+    jobs: jobs.map((job) => convert(job, index)),
     warnings: [...answer.warnings, ...unsupported(all)],
   };
 }
@@ -40,9 +47,9 @@ function refuseRepeated(jobs: readonly ExpandedJob[]): void {
   }
 }
 
-function convert(job: ExpandedJob, all: readonly ExpandedJob[]): PipelineJob {
+function convert(job: ExpandedJob, index: JobIndex): PipelineJob {
   const { name, key, when, data, rule, globals, matrix } = job;
-  const siblings = all.filter((other) => other.key === key);
+  const siblings = index.get(key)!.filter((other) => other.key === key);
   const dependencies = data.get("dependencies");
   const startIn = rule.get("start_in").isUnset ? data.get("start_in") : rule.get("start_in");
   return {
@@ -52,7 +59,7 @@ function convert(job: ExpandedJob, all: readonly ExpandedJob[]): PipelineJob {
     when,
     startIn: when === "delayed" ? seconds(startIn, 0) : 0,
     allowFailure: allowFailureOf(job),
-    needs: needsOf(job, all),
+    needs: needsOf(job, index),
     dependencies: dependencies.isUnset ? null : dependencies.texts(),
     image: data.get("image").isUnset ? null : imageOf(data.get("image")),
     services: servicesOf(data.get("services")),

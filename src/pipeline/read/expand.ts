@@ -150,7 +150,7 @@ function jobNames(data: Record<string, unknown>, reserved: ReadonlySet<string>):
     if (typeof job === "object" && job !== null && !Array.isArray(job)) continue;
     throw new FileMistake(`${name} is neither a job nor a keyword of GitLab`, [name]);
   }
-  if (names.length === 0) throw new FileMistake("it has no job that is not hidden", []);
+  if (names.length === 0) throw new FileMistake("it has no visible job", []);
   return names;
 }
 

@@ -53,7 +53,8 @@ export function mistakeOf(
 ): Mistake {
   const position = positionOf(error);
   const { reason = messageOf(error) } = error as { reason?: string };
-  const message = reason.trim().replaceAll(/\s*\n\s*/g, " ");
+  const message = reason.trim().replace(/^This Git[Ll]ab CI configuration is invalid: /, "")
+    .replaceAll(/\s*\n\s*/g, " ");
   if (position.line !== undefined) return { kind: "mistake", reason: message, file, ...position };
   return {
     kind: "mistake",

@@ -4,13 +4,27 @@ import type { Need } from "../model.ts";
 import type { ExpandedJob } from "./expanded_job.ts";
 import type { Field } from "./field.ts";
 
+/** The jobs of a pipeline by their names and keys: `parallel:` makes several of one key. */
+export type JobIndex = ReadonlyMap<string, readonly ExpandedJob[]>;
+
+/** Returns the index of all jobs. */
+export function indexJobs(jobs: readonly ExpandedJob[]): JobIndex {
+  const index = new Map<string, ExpandedJob[]>();
+  for (const job of jobs) {
+    for (const word of new Set([job.name, job.key])) {
+      const known = index.get(word);
+      if (known === undefined) index.set(word, [job]);
+      else known.push(job);
+    }
+  }
+  return index;
+}
+
 /** Returns the jobs that a job waits for, without those that trigger others; null where these are all of earlier stages. */
-export function needsOf({ data }: ExpandedJob, all: readonly ExpandedJob[]): Need[] | null {
+export function needsOf({ data }: ExpandedJob, jobs: JobIndex): Need[] | null {
   const needs = data.get("needs");
   if (needs.isUnset) return null;
-  const leftOut = new Set(all.filter(isTrigger).map(({ name }) => name));
-  return needs.items().filter(isInPipeline).flatMap((need) => needOf(need, all))
-    .filter(({ job }) => !leftOut.has(job));
+  return needs.items().filter(isInPipeline).flatMap((need) => needOf(need, jobs));
 }
 
 /** Returns whether a job starts another pipeline, and runs no script. */
@@ -24,17 +38,21 @@ export function isInPipeline(need: Field): boolean {
 }
 
 /** Returns all jobs that `parallel:` made of the needed one, or those with the values of its matrix. */
-function needOf(field: Field, jobs: readonly ExpandedJob[]): Need[] {
+function needOf(field: Field, jobs: JobIndex): Need[] {
   const name = (field.isMapping ? field.get("job") : field).text();
   const matrix = field.isMapping ? field.get("parallel").get("matrix") : undefined;
-  const found = jobs.filter((job) => job.name === name || job.key === name)
-    .filter((job) => matrix === undefined || matrix.isUnset || isInMatrix(job, matrix));
+  const named = jobs.get(name) ?? [];
+  const own = named.filter((job) => !isTrigger(job));
+  const isTriggered = named.length > 0 && own.length === 0;
+  const found = own.filter((job) =>
+    matrix === undefined || matrix.isUnset || isInMatrix(job, matrix)
+  );
   const need = {
     artifacts: !field.isMapping || field.get("artifacts").flag(true),
     optional: field.isMapping && field.get("optional").flag(false),
   };
   // A job that is not there stays: whether it may be missing is known when the jobs are chosen.
-  const names = found.length === 0 ? [name] : found.map((job) => job.name);
+  const names = found.length === 0 && !isTriggered ? [name] : found.map((job) => job.name);
   return names.map((job) => ({ job, ...need }));
 }
 

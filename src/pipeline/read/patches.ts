@@ -197,6 +197,17 @@ const PATCHES: readonly Patch[] = [
     to: "static async downloadIncludeRemote(e,t,r,n,i){nspawnRunner.fetch(r);",
   },
   {
+    purpose: "fetch versions of components only where the user allows it",
+    from: "static getGitRemoteInfo(e,...t){",
+    to: "static getGitRemoteInfo(e,...t){nspawnRunner.fetch(`${e.domain}/${e.projectPath}`);",
+  },
+  {
+    purpose: "say in one line why versions cannot be fetched",
+    from: "this.gitRemoteInfoCache[n]=I.syncSpawn(r).stdout;",
+    to:
+      "try{this.gitRemoteInfoCache[n]=I.syncSpawn(r).stdout}catch(x){throw nspawnRunner.notFetched(`${e.domain}/${e.projectPath}`,x)}",
+  },
+  {
     purpose: "say in one line why a file cannot be fetched",
     from: "throw new zu({message:`Remote include could not be fetched ",
     to: "throw nspawnRunner.notFetched(r,o)||new zu({message:`Remote include could not be fetched ",

@@ -77,6 +77,17 @@ Deno.test("readAnswer() refuses two jobs with one name", () => {
   );
 });
 
+Deno.test("readAnswer() refuses a flood of jobs, and is quick with many", () => {
+  const many = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, at) => job({ name: `a ${at}` }, { needs: ["a 1", { job: "a 2" }], parallel: count }),
+    );
+  const pipeline = (count: number) => ({ kind: "pipeline", stages: [], jobs: many(count) });
+  assert.equal(read(pipeline(9000)).jobs.at(-1)!.node!.index, 9000);
+  assert.throws(() => read(pipeline(10_001)), /more than 10000 jobs$/);
+});
+
 Deno.test("readAnswer() fails on the host without an answer", () => {
   for (const text of ["", "deno: not found\n", '{"kind":'] as const) {
     assert.throws(() => readAnswer("ci.yml", text), { name: "Failure", kind: "host" });

@@ -436,7 +436,7 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp, Asked?]>> = {
   ],
   "an empty file": ["", /^Cannot read \.gitlab-ci\.yml: /],
   "a list": ["- a\n", /^Cannot read \.gitlab-ci\.yml: /],
-  "hidden jobs alone": [".a: {script: m}\n", /: it has no job that is not hidden$/],
+  "hidden jobs alone": [".a: {script: m}\n", /: it has no visible job$/],
   "a job that is none": ["a: {script: m}\nb:\n", /yml line 2: b is neither a job nor a keyword/],
   "an unknown keyword": [
     "a:\n  script: m\nb:\n  script: m\n  scripts: m\n",
@@ -479,6 +479,15 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp, Asked?]>> = {
     "include:\n  - project: a/b\n    file: c.yml\n",
     /yml line 1: it includes a\/b: c\.yml, which cannot be fetched: fatal: .*gitlab\.invalid/,
     { fetch: true, predefined: { CI_SERVER_HOST: "gitlab.invalid" } },
+  ],
+  "a component": [
+    "include:\n  - component: gitlab.invalid/g/p/c@1.2\n",
+    /yml line 1: it includes gitlab\.invalid\/g\/p, which is not in the working copy; --fetch/,
+  ],
+  "a component that cannot be fetched": [
+    "include:\n  - component: gitlab.invalid/g/p/c@~latest\n",
+    /yml line 1: it includes gitlab\.invalid\/g\/p, which cannot be fetched: fatal: /,
+    { fetch: true },
   ],
   "a template": ["include: [{template: Go.gitlab-ci.yml}]\n", /it includes https.*Go.*--fetch/],
   "when: never": ["a: {script: m, when: never}\n", /yml line 1: .*when:never/],
