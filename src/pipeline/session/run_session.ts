@@ -154,7 +154,7 @@ function resultsFor(pipeline: Pipeline, job: PipelineJob, progress: Progress) {
 function sayKept(host: Host, progress: Progress): void {
   for (const { job, state, results } of progress.values()) {
     const id = results.at(-1)?.id;
-    if (id === undefined || state !== "failed" && state !== "warned") continue;
-    host.log.info(`Kept what ${job.name} wrote: nspawn-runner shell ${id}`);
+    if (!id || state !== "failed" && state !== "warned") continue;
+    host.log.info(`Kept the files of job ${job.name}: nspawn-runner shell ${id}`);
   }
 }

@@ -69,7 +69,7 @@ export function secondsOf({ results }: JobProgress): number {
   return results.reduce((sum, { seconds }) => sum + seconds, 0);
 }
 
-function explanationOf({ state, results }: JobProgress): string {
+function explanationOf({ job, state, results }: JobProgress): string {
   const last = results.at(-1);
   const attempts = results.length > 1 ? `, attempt ${results.length}` : "";
   switch (state) {
@@ -80,9 +80,11 @@ function explanationOf({ state, results }: JobProgress): string {
     case "passed":
       return results.length > 1 ? `attempt ${results.length}` : "";
     case "skipped":
-      return "not its turn, by how the jobs before it ended";
+      return job.when === "on_failure"
+        ? "no earlier job failed"
+        : "an earlier job failed or was skipped";
     case "manual":
-      return "name it to run it";
+      return "name the job to run it";
     case "blocked":
       return "waits for a manual job";
     default:

@@ -48,8 +48,8 @@ export const FACTS = [
 ] as const;
 
 /**
- * Functions that copy repositories and list files. Archives give everybody all permissions, so that the umask of whoever
- * unpacks decides, as in a checkout.
+ * Functions that copy repositories and list files. Archives give everybody all permissions, so that the umask of the
+ * job decides, as in a checkout.
  */
 const REPOSITORY_FUNCTIONS = `${GIT}unset TAR_OPTIONS
 temporary=$(mktemp -d)

@@ -35,8 +35,8 @@ test    unit     failed   1.0 s  exit code 3
 test    slow     failed   2.0 s  timeout, attempt 2
 test    flaky    warned   1.0 s  the host failed; it may fail
 test    e2e      running  -
-deploy  publish  skipped  -      not its turn, by how the jobs before it ended
-deploy  gate     manual   -      name it to run it
+deploy  publish  skipped  -      an earlier job failed or was skipped
+deploy  gate     manual   -      name the job to run it
 `,
   );
 });
