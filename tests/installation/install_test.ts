@@ -361,6 +361,21 @@ Deno.test("install.sh gives its lock to no process that outlives it", async () =
   });
 });
 
+Deno.test("install.sh leaves out what reads pipelines where npm does not answer", async () => {
+  await withPrefix(async (prefix) => {
+    await Deno.mkdir(prefix, { recursive: true });
+    const deno = `${prefix}/deno`;
+    const real = Deno.env.get("DENO") ?? Deno.execPath();
+    const offline = 'case "$*" in *write_gitlab_ci_local*) exit 1 ;; esac';
+    await Deno.writeTextFile(deno, `#!/bin/sh\n${offline}\nexec ${real} "$@"\n`, { mode: 0o755 });
+    const done = await install(["--prefix", prefix, "--no-deps"], { ...NO_DENORT, DENO: deno });
+    assert.equal(done.code, 0, done.output);
+    assert.match(done.stdout, /^npm does not answer: .*pipeline/m);
+    await assertStarts(prefix);
+    await assert.rejects(Deno.stat(`${prefix}/lib/nspawn-runner/gitlab-ci-local.txt`));
+  });
+});
+
 Deno.test("install.sh refuses in one line, with a reason", async () => {
   await withPrefix(async (prefix) => {
     const options = ["--prefix", prefix, "--no-deps"];

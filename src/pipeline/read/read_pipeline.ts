@@ -69,7 +69,7 @@ async function readPackage(host: Host, { folder }: Installation): Promise<string
   if (bytes === null) {
     throw hostFailure(
       `Cannot read the pipeline: this installation has no ${path}`,
-      "Install nspawn-runner by install.sh or a package",
+      "Install nspawn-runner again, on a network that reaches npm",
     );
   }
   return await patchPackage(bytes);
