@@ -3,7 +3,7 @@
 /** Neither hooks nor a monitor of files run, and a filter of LFS takes what the working copy has. */
 const GIT = `set -eu
 g() {
-  git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.logAllRefUpdates=false "$@"
+  git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.logAllRefUpdates=false -c log.showSignature=false "$@"
 }
 `;
 

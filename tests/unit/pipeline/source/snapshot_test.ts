@@ -139,8 +139,13 @@ Deno.test("takeSnapshot() says what is no working copy", async () => {
 
 Deno.test("takeSnapshot() runs neither hooks nor programs that a repository names", async () => {
   const script = `${REPOSITORY}
+program() { printf '#!/bin/sh\\ntouch "%s/ran"\\n' "$top" >"$1" && chmod 755 "$1"; }
+signed=$(git cat-file commit HEAD | sed '/^committer/a gpgsig -----BEGIN PGP SIGNATURE-----' |
+  git hash-object -t commit -w --stdin)
+git reset --quiet --hard "$signed"
+program "$top/gpg" && git config log.showSignature true && git config gpg.program "$top/gpg"
 mkdir -p .git/hooks && for hook in post-checkout reference-transaction post-index-change; do
-  printf '#!/bin/sh\\\ntouch "%s/ran"\\\n' "$top" >".git/hooks/$hook" && chmod 755 ".git/hooks/$hook"
+  program ".git/hooks/$hook"
 done
 git config core.fsmonitor "touch $top/ran; true"
 `;
@@ -148,6 +153,8 @@ git config core.fsmonitor "touch $top/ran; true"
     await Deno.remove(`${folder}/ran`).catch(() => {});
     await takeSnapshot(denoHost(), { workingCopy: `${folder}/wc`, folder: archives });
     await assert.rejects(Deno.stat(`${folder}/ran`), Deno.errors.NotFound);
+    await sh(`${folder}/wc`, "git log -1 >/dev/null");
+    await Deno.stat(`${folder}/ran`); // git alone would run them
   });
 });
 
