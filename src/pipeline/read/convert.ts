@@ -5,7 +5,7 @@ import type { Pipeline, PipelineJob, Retry } from "../model.ts";
 import { artifactsOf, cachesOf, imageOf, servicesOf } from "./convert_parts.ts";
 import { Field } from "./field.ts";
 import { type ExpandedJob, expandedJob } from "./expanded_job.ts";
-import { indexJobs, isTrigger, type JobIndex, needsOf } from "./needs.ts";
+import { indexJobs, isTrigger, type JobIndex, needsOf, refuseCircles } from "./needs.ts";
 import type { ExpandedPipeline } from "./request.ts";
 import { secondsOf } from "./seconds.ts";
 import { unsupported } from "./unsupported.ts";
@@ -30,9 +30,11 @@ export function pipelineOf(answer: ExpandedPipeline): Pipeline {
   refuseRepeated(jobs);
   const index = indexJobs(all);
   const stages = new Field(answer.stages, "the file", ["stages"]).texts();
+  const converted = jobs.map((job) => convert(job, index));
+  refuseCircles(converted);
   return {
     stages: [".pre", ...stages.filter((stage) => !/^\.(?:pre|post)$/.test(stage)), ".post"],
-    jobs: jobs.map((job) => convert(job, index)),
+    jobs: converted,
     warnings: [...answer.warnings, ...unsupported(all)],
   };
 }

@@ -1,6 +1,7 @@
 /** The jobs that a job waits for. */
 
-import type { Need } from "../model.ts";
+import { refused } from "../../failure.ts";
+import type { Need, PipelineJob } from "../model.ts";
 import type { ExpandedJob } from "./expanded_job.ts";
 import type { Field } from "./field.ts";
 
@@ -62,4 +63,47 @@ function isInMatrix({ matrix }: ExpandedJob, selector: Field): boolean {
   return selector.items().some((entry) =>
     entry.entries().every(([key, wanted]) => wanted.texts().includes(values[key] ?? ""))
   );
+}
+
+/**
+ * Refuses jobs that wait for one another.
+ *
+ * @throws {Failure} `refused`, with the names of these jobs.
+ */
+export function refuseCircles(jobs: readonly PipelineJob[]): void {
+  const names = new Set(jobs.map(({ name }) => name));
+  const waiting = new Map(jobs.map(({ name, needs }) => {
+    return [name, new Set((needs ?? []).map(({ job }) => job).filter((job) => names.has(job)))];
+  }));
+  const waiters = new Map<string, string[]>();
+  for (const [name, needs] of waiting) {
+    for (const need of needs) {
+      const known = waiters.get(need);
+      if (known === undefined) waiters.set(need, [name]);
+      else known.push(name);
+    }
+  }
+  const ready = [...waiting].filter(([, needs]) => needs.size === 0).map(([name]) => name);
+  for (const name of ready) {
+    waiting.delete(name);
+    for (const waiter of waiters.get(name) ?? []) {
+      const needs = waiting.get(waiter)!;
+      needs.delete(name);
+      if (needs.size === 0) ready.push(waiter);
+    }
+  }
+  if (waiting.size > 0) throw circular(waiting);
+}
+
+/** @param waiting Jobs, each of which waits for others of them. */
+function circular(waiting: ReadonlyMap<string, ReadonlySet<string>>): Error {
+  const path = new Set<string>();
+  let [name] = waiting.keys();
+  while (!path.has(name!)) {
+    path.add(name!);
+    [name] = waiting.get(name!)!;
+  }
+  const all = [...path];
+  const circle = [...all.slice(all.indexOf(name!)), name].map((one) => JSON.stringify(one));
+  return refused(`Cannot read the pipeline: jobs wait for one another: ${circle.join(" needs ")}`);
 }

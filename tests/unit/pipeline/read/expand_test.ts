@@ -526,3 +526,13 @@ pages: {script: m}
     'needs:project and needs:pipeline is not supported: the job gets no artifacts of other pipelines ("b")',
   ]);
 });
+
+testReader("expand() refuses jobs that wait for one another", async () => {
+  const needs = (a: string, b: string) =>
+    read(
+      `a: {script: x, needs: [${a}]}\nb: {script: x, needs: [${b}]}\nc: {script: x, needs: [a]}`,
+    );
+  await assert.rejects(needs("b", "a"), /: "a" needs "b" needs "a"$/);
+  await assert.rejects(needs("", "b"), /: "b" needs "b"$/);
+  assert.equal((await needs("", "a")).jobs.length, 3);
+});
