@@ -1,6 +1,7 @@
 /** Formats what a pipeline would run. */
 
 import { formatDuration } from "../../text/duration.ts";
+import { printableJson } from "../../text/json.ts";
 import { printable } from "../../text/printable.ts";
 import { formatTable } from "../../text/table.ts";
 import type { Pipeline, PipelineJob } from "../model.ts";
@@ -34,7 +35,7 @@ export function jobsAsJson(pipeline: Pipeline): string {
     ...{ name, stage, when, allow_failure: allowFailure },
     ...{ image: image?.name ?? null, needs: needs?.map((need) => need.job) ?? null },
   }));
-  return `${JSON.stringify({ jobs, warnings: pipeline.warnings }, null, 2)}\n`;
+  return printableJson({ jobs, warnings: pipeline.warnings });
 }
 
 function inOrder({ stages, jobs }: Pipeline): readonly PipelineJob[] {

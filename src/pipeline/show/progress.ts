@@ -1,6 +1,7 @@
 /** Formats how far a pipeline is: the lines at the bottom of a terminal, and the table at the end. */
 
 import { formatDuration } from "../../text/duration.ts";
+import { printableJson } from "../../text/json.ts";
 import { printable } from "../../text/printable.ts";
 import { formatTable } from "../../text/table.ts";
 import type { JobProgress, Progress } from "../run/run_jobs.ts";
@@ -60,8 +61,10 @@ export function resultsAsJson(progress: Progress): string {
     ...{ name: one.job.name, stage: one.job.stage, state: one.state, seconds: secondsOf(one) },
     attempts: one.results.map(({ id, kind, code, seconds }) => ({ id, kind, code, seconds })),
   }));
-  const state = jobs.some((one) => one.state === "failed") ? "failed" : "passed";
-  return `${JSON.stringify({ state, jobs }, null, 2)}\n`;
+  const states = new Set(jobs.map((one) => one.state));
+  const state = (["failed", "cancelled", "blocked"] as const).find((one) => states.has(one)) ??
+    "passed";
+  return printableJson({ state, jobs });
 }
 
 /** Returns the time of all attempts. */

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import type { JobProgress } from "../../../../src/pipeline/run/run_jobs.ts";
-import { formatResults, formatStatus } from "../../../../src/pipeline/show/progress.ts";
-import { job, result } from "../run/jobs.ts";
+import {
+  formatResults,
+  formatStatus,
+  resultsAsJson,
+} from "../../../../src/pipeline/show/progress.ts";
+import { jobsAsJson } from "../../../../src/pipeline/show/plan.ts";
+import { job, pipelineOf, result } from "../run/jobs.ts";
 
 const ALL: readonly JobProgress[] = [
   {
@@ -46,4 +51,22 @@ Deno.test("the name of a job cannot control a terminal", () => {
   const progress = new Map([["x", hostile]]);
   assert.ok(!formatStatus(progress, () => 1).includes("\x1b"));
   assert.ok(!formatResults(progress).includes("\x1b"));
+});
+
+Deno.test("JSON cannot control a terminal", () => {
+  const image = { name: "\x9b2J" };
+  const json = jobsAsJson(pipelineOf(job("a", "test", { image })));
+  assert.ok(!json.includes("\x9b"));
+  assert.deepEqual(JSON.parse(json).jobs[0].image, image.name);
+});
+
+Deno.test("JSON has the state of the pipeline", () => {
+  const stateOf = (...states: JobProgress["state"][]) => {
+    const all = states.map((state, index) => ({ job: job(`${index}`, "1"), state, results: [] }));
+    return JSON.parse(resultsAsJson(new Map(all.map((one) => [one.job.name, one])))).state;
+  };
+  assert.equal(stateOf("passed", "warned", "skipped", "manual"), "passed");
+  assert.equal(stateOf("passed", "manual", "blocked"), "blocked");
+  assert.equal(stateOf("passed", "cancelled", "blocked"), "cancelled");
+  assert.equal(stateOf("failed", "cancelled"), "failed");
 });
