@@ -48,9 +48,13 @@ export async function noteFailure(
   }
   if (!failures.own || before.own || lease.keep === 0) return;
   host.log.info(
-    `nspawn-runner: the job's files are kept for ${
-      Math.ceil(lease.keep / 60)
-    } min after its end. ` +
+    `nspawn-runner: the job's files are kept for ${timeOf(lease.keep)} after its end. ` +
       `The administrator can open them: nspawn-runner shell ${idOf(lease.machine)}`,
   );
+}
+
+/** Returns seconds as minutes, or as hours where these are whole. */
+function timeOf(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60);
+  return minutes > 60 && minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
 }

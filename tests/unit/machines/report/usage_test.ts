@@ -193,6 +193,12 @@ Deno.test("noteFailure() is found again, and explains nothing twice", async () =
     await host.files.makeDirectory(`${folder}/.machines/run-42`);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true });
     assert.match(err(), /kept for 30 min after its end\. .*: nspawn-runner shell 42\n$/);
+    await noteFailure(host, { ...lease, keep: 86_400 }, {
+      oomKills: 0,
+      tasksRefused: 0,
+      own: true,
+    });
+    assert.match(err(), /kept for 24 h after its end/);
     const told = err();
     const before = await readFailures(host, lease);
     await noteFailure(host, lease, { oomKills: 2, tasksRefused: 5, own: true }, before);
