@@ -3,7 +3,7 @@
 import { formatDuration } from "../../text/duration.ts";
 import { printableJson } from "../../text/json.ts";
 import { printable } from "../../text/printable.ts";
-import { formatTable } from "../../text/table.ts";
+import { formatRows, formatTable } from "../../text/table.ts";
 import type { JobProgress, Progress } from "../run/run_jobs.ts";
 import type { JobState } from "../run/states.ts";
 
@@ -18,12 +18,19 @@ const MOST_RUNNING = 8;
 export function formatStatus(progress: Progress, seconds: (name: string) => number): string {
   const all = [...progress.values()];
   const running = all.filter(({ state }) => state === "running");
-  const lines = running.slice(0, MOST_RUNNING).map(({ job }) =>
-    `  ${job.stage}  ${job.name}  ${formatDuration(seconds(job.name) * 1000)}`
-  );
+  const rows = running.slice(0, MOST_RUNNING).map(({ job }) => [
+    `  ${job.stage}`,
+    job.name,
+    wholeSeconds(seconds(job.name)),
+  ]);
   const counts = STATES.map((state) => [state, countOf(all, state)] as const)
     .filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
-  return printable([...lines, counts.join(", ")].map((line) => `${line}\n`).join(""));
+  return printable(`${formatRows(rows)}${counts.join(", ")}\n`);
+}
+
+/** A clock that shows tenths would be wrong until it is drawn again. */
+function wholeSeconds(seconds: number): string {
+  return seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000);
 }
 
 const STATES: readonly JobState[] = [
@@ -58,13 +65,21 @@ export function formatResults(progress: Progress): string {
 /** Returns how the jobs ended as JSON, for `--json`. */
 export function resultsAsJson(progress: Progress): string {
   const jobs = [...progress.values()].map((one) => ({
-    ...{ name: one.job.name, stage: one.job.stage, state: one.state, seconds: secondsOf(one) },
-    attempts: one.results.map(({ id, kind, code, seconds }) => ({ id, kind, code, seconds })),
+    ...{ name: one.job.name, stage: one.job.stage, state: one.state },
+    seconds: rounded(secondsOf(one)),
+    attempts: one.results.map(({ id, kind, code, seconds }) => ({
+      ...{ id, kind, code, seconds: rounded(seconds) },
+    })),
   }));
   const states = new Set(jobs.map((one) => one.state));
   const state = (["failed", "cancelled", "blocked"] as const).find((one) => states.has(one)) ??
     "passed";
   return printableJson({ state, jobs });
+}
+
+/** Rounds to milliseconds. */
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
 }
 
 /** Returns the time of all attempts. */

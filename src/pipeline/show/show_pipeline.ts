@@ -41,8 +41,8 @@ export async function showPipeline(
   const begun = new Map<string, number>();
   let latest: Progress = new Map();
   const draw = () => {
-    const seconds = (name: string) =>
-      Math.round((host.clock.monotonic() - (begun.get(name) ?? 0)) / 1000);
+    const now = host.clock.monotonic();
+    const seconds = (name: string) => Math.round((now - (begun.get(name) ?? now)) / 1000);
     screen.status(formatStatus(latest, seconds));
   };
   const stop = isTerminal ? every(host, INTERVAL, draw) : () => {};

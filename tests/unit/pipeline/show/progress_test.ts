@@ -25,9 +25,13 @@ const ALL: readonly JobProgress[] = [
 const PROGRESS = new Map(ALL.map((one) => [one.job.name, one]));
 
 Deno.test("the status has a line for each running job and a count of all states", () => {
+  const other = { job: job("a-longer-one", "deploy"), state: "running", results: [] } as const;
   assert.equal(
-    formatStatus(PROGRESS, () => 12),
-    "  test  e2e  12.0 s\n1 running, 1 passed, 1 warned, 2 failed, 1 skipped, 1 manual\n",
+    formatStatus(
+      new Map([...PROGRESS, ["a-longer-one", other]]),
+      (name) => name === "e2e" ? 90 : 0,
+    ),
+    "  test    e2e           1min\n  deploy  a-longer-one  0 s\n2 running, 1 passed, 1 warned, 2 failed, 1 skipped, 1 manual\n",
   );
 });
 
@@ -69,4 +73,10 @@ Deno.test("JSON has the state of the pipeline", () => {
   assert.equal(stateOf("passed", "manual", "blocked"), "blocked");
   assert.equal(stateOf("passed", "cancelled", "blocked"), "cancelled");
   assert.equal(stateOf("failed", "cancelled"), "failed");
+});
+
+Deno.test("JSON has times in milliseconds", () => {
+  const results = [{ ...result("success"), seconds: 1.1174302699999998 }];
+  const json = resultsAsJson(new Map([["a", { job: job("a", "1"), state: "passed", results }]]));
+  assert.equal(JSON.parse(json).jobs[0].attempts[0].seconds, 1.117);
 });

@@ -50,3 +50,11 @@ Deno.test("with a folder for logs, each job has a file there", async () => {
     });
   });
 });
+
+Deno.test("a job that has just started has no time yet on the terminal", async () => {
+  const { host, out } = recordingHost({ terminals: ["stdout"] });
+  const show = await showPipeline(host, PIPELINE, OPTIONS);
+  show.progress(new Map([["a", { job: PIPELINE.jobs[0]!, state: "running", results: [] }]]));
+  show.end();
+  assert.match(out(), / 1 {2}a {2}0 s\n1 running\n/);
+});
