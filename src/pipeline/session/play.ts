@@ -5,6 +5,7 @@ import type { Host } from "../../host/host.ts";
 import { timerTime } from "../../text/duration.ts";
 import type { JobResult, Pipeline, PipelineJob } from "../model.ts";
 import { type JobProgress, type Progress, runJobs } from "../run/run_jobs.ts";
+import { formatFailure } from "../show/progress.ts";
 import { showPipeline } from "../show/show_pipeline.ts";
 import type { PipelineOptions } from "./options.ts";
 
@@ -41,9 +42,12 @@ export async function playPipeline(
     delay: (seconds) => delay(host, seconds, interrupts.first),
     async runJob(job, progress) {
       const lines = show.job(job);
+      const earlier = progress.get(job.name)!.results.length;
+      if (earlier > 0) lines.write(`Attempt ${earlier + 1} of ${job.retry.max + 1}\n`);
       const interrupt = job.interruptible ? interrupts.first : interrupts.second;
       const result = await runJob(job, progress, lines.write, interrupt);
-      lines.end();
+      lines.end(); // the last line of a job may have no end
+      lines.write(endOf(result));
       return result;
     },
     onChange(progress, job) {
@@ -54,6 +58,12 @@ export async function playPipeline(
   });
   show.end();
   return { progress, ending: endingOf(firstFailed, interrupts.first) };
+}
+
+/** Returns the last line of an attempt, as in GitLab's logs; that of a success is not needed. */
+function endOf(result: JobResult): string {
+  if (result.kind === "success") return "";
+  return result.kind === "cancelled" ? "Job cancelled\n" : `Job failed: ${formatFailure(result)}\n`;
 }
 
 export interface PlayedPipeline {

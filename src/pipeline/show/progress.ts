@@ -4,6 +4,7 @@ import { formatDuration } from "../../text/duration.ts";
 import { printableJson } from "../../text/json.ts";
 import { printable } from "../../text/printable.ts";
 import { formatRows, formatTable } from "../../text/table.ts";
+import type { JobResult } from "../model.ts";
 import type { JobProgress, Progress } from "../run/run_jobs.ts";
 import type { JobState } from "../run/states.ts";
 
@@ -92,9 +93,9 @@ function explanationOf({ job, state, results }: JobProgress): string {
   const attempts = results.length > 1 ? `, attempt ${results.length}` : "";
   switch (state) {
     case "failed":
-      return `${failureOf(last)}${attempts}`;
+      return `${formatFailure(last)}${attempts}`;
     case "warned":
-      return `${failureOf(last)}${attempts}; it may fail`;
+      return `${formatFailure(last)}${attempts}; it may fail`;
     case "passed":
       return results.length > 1 ? `attempt ${results.length}` : "";
     case "skipped":
@@ -110,7 +111,8 @@ function explanationOf({ job, state, results }: JobProgress): string {
   }
 }
 
-function failureOf(last: JobProgress["results"][number] | undefined): string {
+/** Returns why an attempt failed; undefined for a job that has none. */
+export function formatFailure(last: JobResult | undefined): string {
   switch (last?.kind) {
     case "timeout":
       return "timeout";

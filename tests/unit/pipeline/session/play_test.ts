@@ -48,7 +48,10 @@ Deno.test("the exit code is that of the job that failed first", async () => {
   assert.deepEqual((await play(jobs, failures)).ending, { kind: "exited", code: 7 });
   const host = await play(jobs, { a: result("system"), c: result("script", 7) });
   assert.deepEqual(host.ending, { kind: "lost", reason: "job a failed" });
-  assert.equal(host.out, "a | a runs\nb | b runs\nc | c runs\n");
+  assert.equal(
+    host.out,
+    "a | a runs\na | Job failed: the host failed\nb | b runs\nc | c runs\nc | Job failed: exit code 7\n",
+  );
 });
 
 Deno.test("an interrupt cancels jobs, but not those that are not interruptible", async () => {
@@ -57,7 +60,16 @@ Deno.test("an interrupt cancels jobs, but not those that are not interruptible",
     job("b", "1", { interruptible: false }),
     job("c", "2", { when: "always" }),
   ];
-  const { ending, states } = await play(jobs, { a: result("cancelled") });
+  const { ending, states, out } = await play(jobs, { a: result("cancelled") });
+  assert.match(out, /^a \| Job cancelled$/m);
   assert.deepEqual(ending, { kind: "signalled", signal: 2 });
   assert.deepEqual(states, { a: "cancelled", b: "passed", c: "cancelled" });
+});
+
+Deno.test("each further attempt of a job begins with its number", async () => {
+  const retry = { max: 1, when: ["always"], exitCodes: [] };
+  const { out } = await play([job("a", "1", { retry })], { a: result("script", 3) });
+  const attempt = ["a runs", "Job failed: exit code 3"];
+  const lines = [...attempt, "Attempt 2 of 2", ...attempt];
+  assert.equal(out, lines.map((line) => `a | ${line}\n`).join(""));
 });
