@@ -51,6 +51,16 @@ function countOf(all: readonly JobProgress[], state: JobState): number {
   return all.filter((one) => one.state === state).length;
 }
 
+/** Returns a line for each job that has begun or ended since. */
+export function formatChanges(before: Progress, now: Progress): readonly string[] {
+  return [...now.values()]
+    .filter(({ job, state }) => state !== before.get(job.name)?.state && state !== "waiting")
+    .map((one) => {
+      const reason = explanationOf(one);
+      return printable(`${one.job.name}: ${one.state}${reason === "" ? "" : `: ${reason}`}`);
+    });
+}
+
 /** Returns the table at the end of a pipeline. */
 export function formatResults(progress: Progress): string {
   const rows = [...progress.values()].map((one) => [

@@ -5,7 +5,7 @@ import type { Pipeline, PipelineJob } from "../model.ts";
 import type { Progress } from "../run/run_jobs.ts";
 import { type JobLines, jobLines } from "./job_lines.ts";
 import { makeLogs } from "./logs.ts";
-import { formatStatus } from "./progress.ts";
+import { formatChanges, formatStatus } from "./progress.ts";
 import { screenOn } from "./screen.ts";
 
 export interface ShowOptions {
@@ -59,7 +59,10 @@ export async function showPipeline(
       return jobLines({ masked, colored: colored && files === null, onLine });
     },
     progress(progress) {
-      latest = progress;
+      if (files !== null && !isTerminal) {
+        for (const line of formatChanges(latest, progress)) screen.line(line);
+      }
+      latest = new Map(progress);
       draw();
     },
     end() {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { showPipeline } from "../../../../src/pipeline/show/show_pipeline.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
-import { job, pipelineOf } from "../run/jobs.ts";
+import { job, pipelineOf, result } from "../run/jobs.ts";
 
 const PIPELINE = pipelineOf(job("a", "1"), job("longer/name", "1"));
 const OPTIONS = { masked: ["secret-word"], logs: undefined, stream: "stdout" } as const;
@@ -39,8 +39,13 @@ Deno.test("with a folder for logs, each job has a file there", async () => {
       lines.write(`attempt ${attempt}\n`);
       lines.end();
     }
+    for (const state of ["waiting", "running", "running"] as const) {
+      show.progress(new Map([["a", { job: PIPELINE.jobs[0]!, state, results: [] }]]));
+    }
+    const results = [result("script", 3)];
+    show.progress(new Map([["a", { job: PIPELINE.jobs[0]!, state: "failed", results }]]));
     show.end();
-    assert.equal(out(), "");
+    assert.equal(out(), "a: running\na: failed: exit code 3\n");
     assert.equal(
       await Deno.readTextFile(`${logs}/longer%2Fname.log`),
       "attempt 1\nattempt 2\n",
