@@ -97,6 +97,9 @@ export interface PipelineArtifacts {
   readonly reports: readonly string[];
 }
 
+/** The time limit of a job that sets none, that of GitLab's projects, in seconds. */
+export const DEFAULT_TIMEOUT = 3600;
+
 export interface Retry {
   /** How often the job is repeated, at most. */
   readonly max: number;

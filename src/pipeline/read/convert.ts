@@ -1,7 +1,7 @@
 /** Makes a pipeline of what gitlab-ci-local expanded. */
 
 import { refused } from "../../failure.ts";
-import type { Pipeline, PipelineJob, Retry } from "../model.ts";
+import { DEFAULT_TIMEOUT, type Pipeline, type PipelineJob, type Retry } from "../model.ts";
 import { artifactsOf, cachesOf, imageOf, servicesOf } from "./convert_parts.ts";
 import { Field } from "./field.ts";
 import { type ExpandedJob, expandedJob } from "./expanded_job.ts";
@@ -12,9 +12,6 @@ import { unsupported } from "./unsupported.ts";
 
 /** More than any pipeline has, and few enough to compare each with all others. */
 const MAX_JOBS = 10_000;
-
-/** The time-out of GitLab's projects, in seconds. */
-const TIMEOUT = 3600;
 
 /**
  * Returns the pipeline.
@@ -77,7 +74,7 @@ function convert(job: ExpandedJob, index: JobIndex): PipelineJob {
     afterScript: data.get("after_script").texts(),
     caches: cachesOf(data.get("cache")),
     artifacts: artifactsOf(data.get("artifacts")),
-    timeout: seconds(data.get("timeout"), TIMEOUT),
+    timeout: seconds(data.get("timeout"), DEFAULT_TIMEOUT),
     retry: retryOf(data.get("retry")),
     node: data.get("parallel").isUnset
       ? null

@@ -4,7 +4,7 @@ import { formatDuration } from "../../text/duration.ts";
 import { printableJson } from "../../text/json.ts";
 import { printable } from "../../text/printable.ts";
 import { formatTable } from "../../text/table.ts";
-import type { Pipeline, PipelineJob } from "../model.ts";
+import { DEFAULT_TIMEOUT, type Pipeline, type PipelineJob } from "../model.ts";
 
 /** Returns a table of the jobs, in the order of their stages. */
 export function formatJobs(pipeline: Pipeline): string {
@@ -31,9 +31,9 @@ export function formatCommands(pipeline: Pipeline): string {
 
 /** Returns the jobs as JSON, for `--json`. */
 export function jobsAsJson(pipeline: Pipeline): string {
-  const jobs = inOrder(pipeline).map(({ name, stage, when, allowFailure, image, needs }) => ({
-    ...{ name, stage, when, allow_failure: allowFailure },
-    ...{ image: image?.name ?? null, needs: needs?.map((need) => need.job) ?? null },
+  const jobs = inOrder(pipeline).map(({ name, stage, when, retry, timeout, ...job }) => ({
+    ...{ name, stage, when, allow_failure: job.allowFailure, retry: retry.max, timeout },
+    ...{ image: job.image?.name ?? null, needs: job.needs?.map((need) => need.job) ?? null },
   }));
   return printableJson({ jobs, warnings: pipeline.warnings });
 }
@@ -42,9 +42,19 @@ function inOrder({ stages, jobs }: Pipeline): readonly PipelineJob[] {
   return jobs.toSorted((one, other) => stages.indexOf(one.stage) - stages.indexOf(other.stage));
 }
 
-function whenOf({ when, startIn, allowFailure }: PipelineJob): string {
+function whenOf({ when, startIn, allowFailure, retry, timeout }: PipelineJob): string {
   const delay = when === "delayed" ? ` by ${formatDuration(startIn * 1000)}` : "";
-  return `${when}${delay}${allowFailure === false ? "" : ", may fail"}`;
+  return [
+    `${when}${delay}`,
+    ...(allowFailure === false ? [] : ["may fail"]),
+    ...(retry.max === 0 ? [] : [`retry ${retry.max}`]),
+    ...(timeout === DEFAULT_TIMEOUT ? [] : [`timeout ${timeOf(timeout)}`]),
+  ].join(", ");
+}
+
+/** Minutes are shown where no seconds would get lost. */
+function timeOf(seconds: number): string {
+  return seconds % 60 === 0 ? formatDuration(seconds * 1000) : `${seconds} s`;
 }
 
 function indented(command: string): string {
