@@ -12,8 +12,11 @@ import type { MachineOptions } from "./types.ts";
  * @throws {Failure} `refused` where a value is not allowed.
  */
 export function settingsOf(options: MachineOptions): OwnSettings {
-  const { boot, network, user, binds, services, limits = {}, variables = {} } = options;
+  const { boot, network, user, binds, services, lifetime, limits = {}, variables = {} } = options;
   checkVariables(variables);
+  if (lifetime !== undefined && !(Number.isFinite(lifetime) && lifetime > 0)) {
+    throw refused("Cannot start a machine: lifetime must be a number of seconds", ABOUT_SETTINGS);
+  }
   const named = Object.entries({ boot, network, user, binds, services });
   const checked = (entries: readonly (readonly [string, unknown])[], prefix = "") =>
     Object.fromEntries(

@@ -30,6 +30,9 @@ Deno.test("settingsOf() refuses values that the configuration would not have", (
     [{ limits: { tasks_max: "many" } }, /limits\.tasks_max must be/],
     [{ limits: { tasks: 1 } }, /there is no option limits\.tasks$/],
     [{ services: [{ image: "x" }] }, /services must be a list of/],
+    [{ lifetime: NaN }, /lifetime must be a number of seconds/],
+    [{ lifetime: -1 }, /lifetime must be a number of seconds/],
+    [{ lifetime: "1h" }, /lifetime must be a number of seconds/],
     [{ variables: { "a=b": "" } }, /"a=b" is not valid/],
   ];
   for (const [options, message] of cases) {
