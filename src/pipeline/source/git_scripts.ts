@@ -78,12 +78,18 @@ copy_history() {
 existing='prefix=$1
 shift
 for name; do
-  if [ -e "$prefix$name" ] || [ -L "$prefix$name" ]; then printf "%s\\\\0" "$prefix$name"; fi
+  if [ -e "$prefix$name" ] || [ -L "$prefix$name" ]; then printf "%s\\0" "$prefix$name"; fi
 done'
-# Lists the files of a repository in the present folder. Argument: its path with a slash, or nothing.
+# Lists the files of a repository in the present folder. Behind a link in the place of a folder, git finds none of its files,
+# but -e does; without the files of a sparse checkout, git misses none, but -e does. Arguments: its path with a slash, or
+# nothing; pathspecs.
 list_files() {
-  g -C "./$1" ls-files -z --cached --others --exclude-standard |
-    xargs -0 -r sh -c "$existing" sh "$1"
+  folder=$1
+  shift
+  {
+    g -C "./$folder" ls-files -z --cached --others --exclude-standard -- "$@" | sort -zu
+    g -C "./$folder" diff-files -z --name-only --diff-filter=D -- "$@" | sort -zu
+  } | sort -z | uniq -zu | xargs -0 -r sh -c "$existing" sh "$folder"
 }
 # Arguments: options of tar.
 pack() {
@@ -195,8 +201,7 @@ if [ "$from" = commit ]; then
   g ls-files --stage -- "$@"
 else
   # shellcheck disable=SC2016
-  g ls-files -z --cached --others --exclude-standard -- "$@" | xargs -0 -r sh -c "$existing" sh '' |
-    sort -zu | xargs -0 -r sh -c 'for file; do
+  list_files '' "$@" | xargs -0 -r sh -c 'for file; do
       if [ -f "$file" ]; then git hash-object --no-filters -- "$file" && printf "%s\\\\n" "$file"; fi
     done' sh
 fi

@@ -268,3 +268,17 @@ ${FILTER}`;
     );
   });
 });
+
+Deno.test("takeSnapshot() takes no files behind a link, and none that a sparse checkout leaves out", async () => {
+  const script = `${NEW}mkdir other && echo other >other/a
+new wc && mkdir folder left && echo a >folder/a && echo b >left/b && echo c >c && commit all
+rm -r folder && ln -s ../other folder && git sparse-checkout set --no-cone /c
+`;
+  await withCopy(script, async (folder, archives) => {
+    const copy = { workingCopy: `${folder}/wc`, folder: archives };
+    const { sources, hashFiles } = await takeSnapshot(denoHost(), copy);
+    const names = await sh(folder, `tar -t -f ${sources} | grep -v .git/ | LC_ALL=C sort`);
+    assert.equal(names, "c\nfolder\n");
+    assert.equal(await hashFiles(["folder/*", "left/*"]), null);
+  });
+});
