@@ -94,11 +94,11 @@ install_needs() {
   if [ "$(id -u)" -eq 0 ]; then
     set_needs
     if [ "$UNIT_ONLY" = yes ]; then
-      NEEDS="git $READERS"
+      NEEDS="git git-lfs $READERS"
     else
-      NEEDS="$NEEDS btrfs slirp4netns python3 pip3 zstd $IMAGE_TOOLS $PACKAGERS $READERS"
+      NEEDS="$NEEDS git-lfs btrfs slirp4netns python3 pip3 zstd $IMAGE_TOOLS $PACKAGERS $READERS"
     fi
-    OPTIONAL="$OPTIONAL $IMAGE_TOOLS $PACKAGERS $READERS"
+    OPTIONAL="$OPTIONAL git-lfs $IMAGE_TOOLS $PACKAGERS $READERS"
     # shellcheck disable=SC2086 # a list of words
     install_missing "$LOG" $NEEDS
   fi

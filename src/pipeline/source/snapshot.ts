@@ -106,7 +106,7 @@ function factsIn(read: Captured, { folder, ref }: { folder: string; ref: string 
   if (read.code !== 0) {
     throw refused(
       `Cannot read the working copy ${folder}: ${reasonOf(read)}`,
-      "Call it in a folder that git knows: git status",
+      "Change to a clone of your project, or make one here: git init",
     );
   }
   const texts = read.stdout.split("\0");
@@ -214,8 +214,15 @@ async function changedFiles(
 const HASH_DIGITS = 40;
 
 function unreadable(top: string, ended: Captured): Failure {
+  const message = `Cannot read the working copy ${top}`;
+  if (/git-lfs|filter '?lfs/.test(ended.stderr)) {
+    return refused(
+      `${message}: it lacks files of the commit that are in LFS: ${reasonOf(ended)}`,
+      "Install git-lfs, and fetch them: git lfs fetch origin COMMIT",
+    );
+  }
   return hostFailure(
-    `Cannot read the working copy ${top}: ${reasonOf(ended)}`,
+    `${message}: ${reasonOf(ended)}`,
     "Repeat the call; if files may not be read, change their permissions",
   );
 }

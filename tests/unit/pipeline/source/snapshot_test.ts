@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
 import { denoHost } from "../../../../src/host/deno_host.ts";
 import { takeSnapshot } from "../../../../src/pipeline/source/snapshot.ts";
+import { skipReal } from "../../../skip.ts";
 import { inFolder } from "../../recording_host.ts";
 
 async function sh(folder: string, script: string): Promise<string> {
@@ -101,6 +102,36 @@ git status --short --ignore-submodules && git log --format=%s && git tag && cat 
     );
   });
 });
+
+Deno.test("takeSnapshot() has the files of LFS, and says where they are missing", async (test) => {
+  const missing = await missingLfs();
+  if (missing !== null) return skipReal(test.name, missing);
+  const script = `${NEW}new wc
+git lfs track --lockable=false '*.bin' >/dev/null
+echo large >a.bin && commit lfs
+`;
+  await withCopy(script, async (folder, archives) => {
+    const take = (more: { commit?: string }) =>
+      takeSnapshot(denoHost(), { workingCopy: `${folder}/wc`, folder: archives, ...more });
+    for (const more of [{}, { commit: "HEAD" }]) {
+      const { sources } = await take(more);
+      assert.equal(await sh(folder, `tar -xOf ${sources} --wildcards '*a.bin'`), "large\n");
+    }
+    await sh(folder, "rm -r wc/.git/lfs wc/a.bin");
+    await assert.rejects(take({ commit: "HEAD" }), {
+      message: /lacks files of the commit that are in LFS: fatal: a\.bin/,
+      hint: /git lfs fetch/,
+    });
+  });
+});
+
+/** Returns why LFS cannot be tested: the program or its entries in the configuration of all users may be missing. */
+async function missingLfs(): Promise<string | null> {
+  const found = await new Deno.Command("sh", {
+    args: ["-c", "git lfs version && git config --system filter.lfs.process"],
+  }).output();
+  return found.code === 0 ? null : "git-lfs is not installed for all users";
+}
 
 Deno.test("takeSnapshot() gives a history of any depth, and hashes of files", async () => {
   await withCopy(REPOSITORY, async (folder, archives) => {
