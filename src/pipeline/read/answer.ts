@@ -41,5 +41,9 @@ function mistake(read: string, answer: Field): Error {
   const place = `${file.isUnset ? read : file.text()}${
     line.isUnset ? "" : ` line ${line.count(0)}`
   }`;
-  return refused(`Cannot read ${printable(place)}: ${printable(answer.get("reason").text())}`);
+  const hint = answer.get("hint");
+  return refused(
+    `Cannot read ${printable(place)}: ${printable(answer.get("reason").text())}`,
+    hint.isUnset ? undefined : printable(hint.text()),
+  );
 }

@@ -1,6 +1,7 @@
 /** Runs the changed gitlab-ci-local. It evaluates text of the file as JavaScript, so that this runs only in a machine. */
 
 import type { Host } from "../../host/host.ts";
+import { nearest } from "../../text/nearest.ts";
 import { allowFetch, download, notFetched } from "./fetch.ts";
 import {
   FileMistake,
@@ -71,7 +72,10 @@ export async function expand(
     return { kind: "mistake", reason: "it is no regular file", file }; // to read a pipe would not end
   }
   const text = await host.files.read(file);
-  if (text === null) return { kind: "mistake", reason: "the working copy has no such file", file };
+  if (text === null) {
+    const hint = "Name the file by its path from the root of the working copy: --file PATH";
+    return { kind: "mistake", reason: "the working copy has no such file", file, hint };
+  }
   const { promise, resolve } = Promise.withResolvers<ReaderAnswer>();
   globalThis.nspawnRunner = hooks(host, text, request, resolve);
   // A static import would load Node's part of Deno in each call of the script form, which is one file.
@@ -147,11 +151,21 @@ function jobNames(data: Record<string, unknown>, reserved: ReadonlySet<string>):
   const names = Object.keys(data).filter((name) => !name.startsWith(".") && !reserved.has(name));
   for (const name of names) {
     const job = data[name];
-    if (typeof job === "object" && job !== null && !Array.isArray(job)) continue;
-    throw new FileMistake(`${name} is neither a job nor a keyword of GitLab`, [name]);
+    if (typeof job !== "object" || job === null || Array.isArray(job)) {
+      throw new FileMistake(`${name} is neither a job nor a keyword of GitLab`, [name]);
+    }
+    refuseMisspelt(name, Object.keys(job));
   }
   if (names.length === 0) throw new FileMistake("it has no visible job", []);
   return names;
+}
+
+/** Names a keyword that is meant to be script:, since only that script: is missing would be told. */
+function refuseMisspelt(name: string, keys: readonly string[]): void {
+  if (keys.some((key) => ["script", "run", "trigger", "extends"].includes(key))) return;
+  const near = nearest("script", keys);
+  if (near === undefined) return;
+  throw new FileMistake(`${name}: ${near} is no keyword; did you mean script?`, [name, near]);
 }
 
 /** Describes the project as gitlab-ci-local does; files of other projects come from the same server. */

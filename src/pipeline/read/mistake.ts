@@ -53,7 +53,8 @@ export function mistakeOf(
 ): Mistake {
   const position = positionOf(error);
   const { reason = messageOf(error) } = error as { reason?: string };
-  const message = reason.trim().replace(/^This Git[Ll]ab CI configuration is invalid: /, "")
+  const cause = error instanceof TypeError ? `gitlab-ci-local cannot expand it: ${reason}` : reason;
+  const message = cause.trim().replace(/^This Git[Ll]ab CI configuration is invalid: /, "")
     .replaceAll(/\s*\n\s*/g, " ");
   if (position.line !== undefined) return { kind: "mistake", reason: message, file, ...position };
   return {
@@ -70,7 +71,10 @@ function lineOfMistake(
   text: string,
   names: readonly string[],
 ): number | undefined {
-  if (!(error instanceof FileMistake)) return lineOf(text, [namedIn(message, names)]);
+  if (!(error instanceof FileMistake)) {
+    const keyword = message.match(/\b(?:needs|stage|extends|dependencies)\b/)?.[0] ?? "";
+    return lineOf(text, [namedIn(message, names), keyword]);
+  }
   const { keys, snippet } = error;
   if (snippet === undefined) return lineOf(text, keys);
   const index = text.split("\n").findIndex((line) => line.includes(snippet));

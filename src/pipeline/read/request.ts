@@ -21,6 +21,8 @@ export interface Mistake {
   /** The file that has the mistake, and its line, as far as they are known. */
   readonly file?: string | undefined;
   readonly line?: number | undefined;
+  /** What the user can do. */
+  readonly hint?: string;
 }
 
 /** The pipeline as gitlab-ci-local expanded it. Everything below is unchecked: the file may have forged it. */

@@ -446,8 +446,16 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp, Asked?]>> = {
     "b:\n  script: m\n  cache:\n    paths: m\n",
     /^Cannot read \.gitlab-ci\.yml line 1: b cache\[0\]\.paths must be array$/,
   ],
+  "a misspelt script": [
+    "a:\n  stage: test\n  scirpt: m\n",
+    /yml line 3: a: scirpt is no keyword; did you mean script\?$/,
+  ],
+  "a service without a name": [
+    "a: {script: m, services: [{alias: x}]}\n",
+    /yml: gitlab-ci-local cannot expand it: Cannot read prop/,
+  ],
   "no script": ["a: {script: m}\nb: {stage: test}\n", /yml line 2: b must have script specified$/],
-  "an unknown stage": ["a:\n  script: m\n  stage: x\n", /yml line 1: stage:x not found for a$/],
+  "an unknown stage": ["a:\n  script: m\n  stage: x\n", /yml line 3: stage:x not found for a$/],
   "an unknown need": [
     "a: {script: m, needs: [b]}\n",
     /yml line 1: needs: \[b\] for a could not be/,
@@ -456,7 +464,7 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp, Asked?]>> = {
     "a: {script: m, needs: [b]}\nb: {script: m, stage: deploy}\n",
     /yml line \d: needs: \[b\] for a is in a future stage$/,
   ],
-  "an unknown job in extends": ["a:\n  extends: .b\n", /yml line 1: \.b is unspecified, used by a/],
+  "an unknown job in extends": ["a:\n  extends: .b\n", /yml line 2: \.b is unspecified, used by a/],
   "an unknown reference": ["a:\n  script: !reference [.b, script]\n", /!reference \[\.b, script\]/],
   "a wrong rule": [
     "a:\n  script: m\n  rules:\n    - if: $A ==\n",
@@ -505,6 +513,7 @@ for (const [what, [file, expected, asked]] of Object.entries(MISTAKES)) {
     assert.equal(error.kind, "refused");
     assert.match(error.message, expected);
     assert.doesNotMatch(error.message, /\n/);
+    if (what === "no file") assert.match(error.hint!, /--file/);
   });
 }
 
