@@ -6,7 +6,8 @@ import { installHint } from "../host/packages.ts";
 import { quoteAll } from "../text/quote.ts";
 import { until } from "./wait.ts";
 
-const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** The folders of tools; those of the PATH of the caller may be in a working copy. */
+export const TOOL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Environment variables that a tool needs to reach its mirror. */
 const PROXIES = ["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"]
@@ -18,7 +19,7 @@ export function toolEnvironment(
   more: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const env: Record<string, string> = {
-    PATH,
+    PATH: TOOL_PATH,
     HOME: "/root",
     LANG: "C.UTF-8",
     DEBIAN_FRONTEND: "noninteractive",
@@ -143,7 +144,7 @@ async function killGroup(host: Host, child: Child): Promise<void> {
 
 /** Returns whether a program is in the PATH of tools. */
 export async function hasProgram(host: Host, program: string): Promise<boolean> {
-  for (const folder of PATH.split(":")) {
+  for (const folder of TOOL_PATH.split(":")) {
     if ((await host.files.stat(`${folder}/${program}`))?.kind === "file") return true;
   }
   return false;

@@ -3,6 +3,7 @@
 import { hostFailure } from "../../failure.ts";
 import type { Argv, Captured, Host } from "../../host/host.ts";
 import { toFile } from "../../linux/redirect.ts";
+import { TOOL_PATH } from "../../linux/tool.ts";
 
 /** The owner of a working copy. */
 export interface Owner {
@@ -25,7 +26,7 @@ export async function ownerOf(host: Host, folder: string): Promise<Owner> {
   const { stdout } = await host.processes.capture(["getent", "passwd", `${stat.uid}`]);
   const [name, , , gid, , home] = stdout.trim().split(":");
   const environment = {
-    PATH: host.env("PATH") ?? "/usr/bin:/bin",
+    PATH: TOOL_PATH,
     HOME: home ?? "/",
     LC_ALL: "C.UTF-8",
     GIT_TERMINAL_PROMPT: "0",

@@ -178,11 +178,12 @@ program "$top/gpg" && git config log.showSignature true && git config gpg.progra
 mkdir -p .git/hooks && for hook in post-checkout reference-transaction post-index-change; do
   program ".git/hooks/$hook"
 done
-git config core.fsmonitor "touch $top/ran; true"
+git config core.fsmonitor "touch $top/ran; true" && program git
 `;
   await withCopy(script, async (folder, archives) => {
     await Deno.remove(`${folder}/ran`).catch(() => {});
-    await takeSnapshot(denoHost(), { workingCopy: `${folder}/wc`, folder: archives });
+    const host = { ...denoHost(), env: (name: string) => name === "PATH" ? ".:/bin" : undefined };
+    await takeSnapshot(host, { workingCopy: `${folder}/wc`, folder: archives });
     await assert.rejects(Deno.stat(`${folder}/ran`), Deno.errors.NotFound);
     await sh(`${folder}/wc`, "git log -1 >/dev/null");
     await Deno.stat(`${folder}/ran`); // git alone would run them
