@@ -5,9 +5,9 @@ import { type PlayedEnding, playJob, type StagePlan } from "../../app/job_runner
 import { isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { diskSpace } from "../../linux/disk.ts";
 import { timerTime } from "../../text/duration.ts";
 import type { JobResult, JobVariable, PipelineJob, Snapshot } from "../model.ts";
+import { archiveLimit } from "../archive_limit.ts";
 import { archiveName, type Archiver } from "./archives.ts";
 import { findCaches, type JobCache } from "./caches.ts";
 import { DOTENV_BYTES, parseDotenv } from "./dotenv.ts";
@@ -128,7 +128,7 @@ async function plan(
     stages: jobStages(host, {
       ...{ job, variables, config, caches, output: toOutput },
       ...{ archiver: run.archiver, sources: run.sources, results: run.results },
-      archiveLimit: await archiveLimit(run),
+      archiveLimit: hasArchives(job) ? await archiveLimit(host, run.folder) : undefined,
       artifactsOf: artifactsOf.map(({ job, file }, index) => ({
         job,
         name: inputName(index, file),
@@ -146,15 +146,9 @@ async function plan(
   };
 }
 
-/** Returns how many bytes an archive may have. */
-async function archiveLimit({ host, job, folder }: Run): Promise<number | undefined> {
-  if (job.artifacts === null && job.caches.length === 0) return undefined;
-  const space = await diskSpace(host, folder);
-  return space === null ? undefined : Math.max(0, space.free - RESERVE);
+function hasArchives({ artifacts, caches }: PipelineJob): boolean {
+  return artifacts !== null || caches.length > 0;
 }
-
-/** Bytes that archives leave free, the default of `disk_reserve`. */
-const RESERVE = 256 * 1024 ** 2;
 
 /** Seconds for which the files of a failed job are kept. */
 const KEEP_SECONDS = 24 * 3600;

@@ -66,14 +66,19 @@ export async function runAsOwner(
   return await capture(host, owner, program, asOwner(owner, program));
 }
 
-/** Runs a shell program as the owner, with its stdout in a file of root; returns its messages. */
+/**
+ * Runs a shell program as the owner, with its stdout in a file of root; returns its messages.
+ *
+ * @param limit Bytes that the file may have; undefined for no limit.
+ */
 export async function writeAsOwner(
   host: Host,
   owner: Owner,
   program: OwnerProgram,
   file: string,
+  limit: number | undefined,
 ): Promise<Captured> {
-  return await capture(host, owner, program, toFile(file, asOwner(owner, program)));
+  return await capture(host, owner, program, toFile(file, asOwner(owner, program), limit));
 }
 
 async function capture(

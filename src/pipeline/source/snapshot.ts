@@ -5,6 +5,7 @@ import { type Failure, hostFailure, refused } from "../../failure.ts";
 import type { Captured, Host } from "../../host/host.ts";
 import { requireProgram } from "../../linux/tool.ts";
 import { sha256 } from "../../text/hash.ts";
+import { archiveLimit } from "../archive_limit.ts";
 import type { Commit, Snapshot } from "../model.ts";
 import {
   CHANGES_SCRIPT,
@@ -137,22 +138,17 @@ function commitOf(facts: Readonly<Record<string, string>>): Commit {
 }
 
 async function writeSources(
-  { host, owner, folder, top, commit, interrupt }: Source,
+  source: Source,
   name: string,
   depth: number,
   content: Source["from"] | "history",
 ): Promise<string> {
+  const { host, folder, top, commit } = source;
   const { sha, branch, tag, remote } = commit;
   const ref = tag === null ? `refs/remotes/origin/${branch}` : `refs/tags/${tag}`;
   const file = join(folder, name);
   const words = [top, sha, `${depth}`, ref, remote ?? "", content];
-  const written = await writeAsOwner(
-    host,
-    owner,
-    { script: SOURCES_SCRIPT, words, interrupt },
-    file,
-  );
-  if (written.code !== 0) throw unreadable(top, written);
+  await writeArchive(source, SOURCES_SCRIPT, words, file);
   await host.files.chmod(file, READABLE);
   return file;
 }
@@ -165,24 +161,40 @@ interface Submodules {
 }
 
 async function writeSubmodules(
-  { host, owner, folder, top, commit, from, interrupt }: Source,
+  source: Source,
   name: string,
   depth: number,
   wanted: "direct" | "nested",
 ): Promise<Submodules> {
+  const { host, folder, top, commit, from } = source;
   if (await host.files.lstat(join(top, ".gitmodules")) === null) {
     return { archive: null, missing: [] };
   }
   const file = join(folder, name);
   const words = [top, commit.sha, `${depth}`, wanted, from];
-  const written = await writeAsOwner(
-    ...[host, owner, { script: SUBMODULES_SCRIPT, words, interrupt }, file] as const,
-  );
-  if (written.code !== 0) throw unreadable(top, written);
+  const written = await writeArchive(source, SUBMODULES_SCRIPT, words, file);
   const missing = written.stderr.split("\n").filter((line) => line.startsWith("Submodule "));
   if ((await host.files.stat(file))?.size === 0) return { archive: null, missing };
   await host.files.chmod(file, READABLE);
   return { archive: file, missing };
+}
+
+/** Runs a program that prints an archive into a file, and returns its messages. */
+async function writeArchive(
+  { host, owner, folder, top, interrupt }: Source,
+  script: string,
+  words: readonly string[],
+  file: string,
+): Promise<Captured> {
+  const limit = await archiveLimit(host, folder);
+  const written = await writeAsOwner(host, owner, { script, words, interrupt }, file, limit);
+  if (written.code === 0) return written;
+  const size = (await host.files.stat(file))?.size ?? 0;
+  if (limit === undefined || size < limit) throw unreadable(top, written);
+  throw hostFailure(
+    `Cannot copy the working copy ${top}: it does not fit on the disk of ${folder}`,
+    "Free space, or let git ignore files that jobs do not need: .gitignore",
+  );
 }
 
 /** Users of a machine read the archive; on the host, its folder keeps them off. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Failure } from "../../../../src/failure.ts";
 import { denoHost } from "../../../../src/host/deno_host.ts";
+import type { Host } from "../../../../src/host/host.ts";
 import { takeSnapshot } from "../../../../src/pipeline/source/snapshot.ts";
 import { skipReal } from "../../../skip.ts";
 import { inFolder } from "../../recording_host.ts";
@@ -312,5 +313,23 @@ rm -r folder && ln -s ../other folder && git sparse-checkout set --no-cone /c
     const names = await sh(folder, `tar -t -f ${sources} | grep -v .git/ | LC_ALL=C sort`);
     assert.equal(names, "c\nfolder\n");
     assert.equal(await hashFiles(["folder/*", "left/*"]), null);
+  });
+});
+
+Deno.test("takeSnapshot() does not fill the disk", async () => {
+  const script = `${NEW}new wc && echo x >file && commit x && truncate -s 1T sparse\n`;
+  await withCopy(script, async (folder, archives) => {
+    const host = denoHost();
+    const free = 256 * 1024 ** 2 + 1_000_000;
+    const processes: Host["processes"] = {
+      ...host.processes,
+      capture: async (argv, options) => {
+        const done = await host.processes.capture(argv, options);
+        return argv[0] === "df" ? { ...done, stdout: `${free} ${free} - -\n` } : done;
+      },
+    };
+    const copy = { workingCopy: `${folder}/wc`, folder: archives };
+    await assert.rejects(takeSnapshot({ ...host, processes }, copy), /does not fit on the disk/);
+    assert.equal((await Deno.stat(`${archives}/sources.tar`)).size, 1_000_000);
   });
 });
