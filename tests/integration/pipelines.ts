@@ -31,13 +31,13 @@ second:
   script: echo "second has $COMMON, $OWN"
 first:
   stage: build
-  variables: { OWN: of the job, BOTH: "$COMMON and \${OWN}", PRICE: "5$$" }
-  script: ['echo "first has $COMMON, $OWN"', 'echo "$BOTH, $PRICE"']
+  variables: { OWN: of the job, BOTH: "$COMMON and \${OWN}", PRICE: "5$$", RAW: { value: "$OWN", expand: false } }
+  script: ['echo "first has $COMMON, $OWN"', 'echo "$BOTH, $PRICE, $RAW"']
 `,
     states: { first: "passed", second: "passed" },
     lines: [
       "first: first has of the file, of the job",
-      "first: of the file and of the job, 5$",
+      "first: of the file and of the job, 5$, $OWN",
       "second: second has of the file, of the file",
     ],
   },

@@ -45,6 +45,8 @@ interface ReaderHooks {
   duplicate(error: unknown, file: string): void;
   noFunctions(names: string, file: string): void;
   schema(errors: readonly SchemaError[]): void;
+  raw(value: string): string;
+  compared(variables: Record<string, string>): Record<string, string>;
   wrongRule(rule: string): never;
   fetch(source: string): void;
   download(url: string): Promise<string>;
@@ -100,6 +102,8 @@ function hooks(
 ): ReaderHooks {
   const warnings = new Set<string>();
   const names: string[] = [];
+  /** The values with expand: false, by their texts that keep their signs when they are expanded. */
+  const raw = new Map<string, string>();
   let runs = true;
   const mistake = (error: unknown) => resolve(mistakeOf(error, request.file, text, names));
   return {
@@ -136,6 +140,15 @@ function hooks(
       const mistake = schemaMistake(errors);
       if (mistake !== null) throw mistake;
     },
+    raw(value) {
+      const escaped = value.replaceAll("$", () => "$$");
+      raw.set(escaped, value);
+      return escaped;
+    },
+    compared: (variables) =>
+      Object.fromEntries(
+        Object.entries(variables).map(([name, value]) => [name, raw.get(value) ?? value]),
+      ),
     wrongRule(rule) {
       throw new FileMistake(`rules:if cannot be evaluated: ${rule}`, [], rule);
     },

@@ -177,6 +177,16 @@ const PATCHES: readonly Patch[] = [
     to: "this.rules=nspawnRunner.onlyRules(this.baseName,t)||t.rules||null,",
   },
   {
+    purpose: "remember which variables are not to be expanded",
+    from: 'return String(e.value).replaceAll("$",()=>"$$");',
+    to: "return nspawnRunner.raw(String(e.value));",
+  },
+  {
+    purpose: "compare variables that are not to be expanded as they are",
+    from: "static evaluateRuleIf(e,t){if(e===void 0)return!0;",
+    to: "static evaluateRuleIf(e,t){if(e===void 0)return!0;t=nspawnRunner.compared(t);",
+  },
+  {
     purpose: "name a rule that cannot be evaluated",
     from: "delete globalThis.RE2JS}catch{",
     to: "delete globalThis.RE2JS}catch{nspawnRunner.wrongRule(e);",

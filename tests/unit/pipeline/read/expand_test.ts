@@ -187,6 +187,16 @@ excluded: {script: m, rules: [{if: '$MODE', when: never}, {when: always}]}
   assert.deepEqual(await running(file, { variables: { MODE: "slow", TAG: "1" } }), ["slow", "own"]);
 });
 
+testReader("expand() compares variables with expand: false as they are", async () => {
+  const file = `
+variables: { R: { value: 'a$b', expand: false }, S: 'a$$b' }
+matches: { script: m, rules: [{ if: '$R =~ /^a.b$/' }] }
+other: { script: m, rules: [{ if: '$S =~ /^a.b$/' }] }
+`;
+  assert.deepEqual(await running(file), ["matches"]);
+  assert.equal((await readJob(file)).variables["R"], "a$$b", "its sign stays when it is expanded");
+});
+
 testReader("expand() takes everything of the rule that matches", async () => {
   const job = await readJob(
     `
