@@ -13,7 +13,7 @@ import {
 } from "../gitlab/runner_job.ts";
 import type { Argv, Captured, Ended, Host } from "../host/host.ts";
 import { toFile } from "../linux/redirect.ts";
-import { timerTime } from "../text/duration.ts";
+import { timerTime } from "./timer.ts";
 
 /** A job to play. */
 export interface PlayedJob {

@@ -5,7 +5,7 @@ import { type PlayedEnding, playJob, type StagePlan } from "../../app/job_runner
 import { isSuccess } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { timerTime } from "../../text/duration.ts";
+import { timerTime } from "../../app/timer.ts";
 import type { JobResult, JobVariable, PipelineJob, Snapshot } from "../model.ts";
 import { archiveLimit } from "../archive_limit.ts";
 import { archiveName, type Archiver } from "./archives.ts";

@@ -2,7 +2,7 @@
 
 import type { Ending } from "../../ending.ts";
 import type { Host } from "../../host/host.ts";
-import { timerTime } from "../../text/duration.ts";
+import { timerTime } from "../../app/timer.ts";
 import type { JobResult, Pipeline, PipelineJob } from "../model.ts";
 import { type JobProgress, type Progress, runJobs } from "../run/run_jobs.ts";
 import { formatFailure } from "../show/progress.ts";
