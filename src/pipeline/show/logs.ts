@@ -2,7 +2,7 @@
 
 import { basename, dirname, join } from "@std/path/posix";
 import { messageOf, refused } from "../../failure.ts";
-import type { Host } from "../../host/host.ts";
+import type { Host, Stat } from "../../host/host.ts";
 
 /** Takes lines of jobs. */
 export interface Logs {
@@ -38,6 +38,7 @@ function existing(path: string): Error {
   return refused(`Cannot write logs to ${path}: it exists`, "Remove it, or name a new folder");
 }
 
+const WRITABLE_BY_OTHERS = 0o022;
 const WRITABLE_BY_ALL = 0o002;
 const STICKY = 0o1000;
 
@@ -45,8 +46,7 @@ async function refuseUntrusted(host: Host, path: string, parent: string): Promis
   const trusted = [0, host.uid(), callerOf(host)?.uid];
   for (let folder = parent;; folder = dirname(folder)) {
     const stat = await host.files.stat(folder);
-    const isOpen = ((stat?.mode ?? 0) & (WRITABLE_BY_ALL | STICKY)) === WRITABLE_BY_ALL;
-    if (stat === null || isOpen || !trusted.includes(stat.uid)) {
+    if (stat === null || !trusted.includes(stat.uid) || canReplace(stat)) {
       throw refused(
         `Cannot write logs to ${path}: other users can change ${folder}`,
         "Name a folder of root's own, or below /tmp: --logs /tmp/logs",
@@ -54,6 +54,12 @@ async function refuseUntrusted(host: Host, path: string, parent: string): Promis
     }
     if (folder === "/") return;
   }
+}
+
+/** Returns whether others can replace what is in a folder. A user often has a group without other members. */
+function canReplace({ mode, uid }: Stat): boolean {
+  const writable = uid === 0 ? WRITABLE_BY_OTHERS : WRITABLE_BY_ALL;
+  return (mode & writable) !== 0 && (mode & STICKY) === 0;
 }
 
 /** Returns the user who called root: sudo(8). */

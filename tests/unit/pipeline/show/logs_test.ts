@@ -35,7 +35,8 @@ Deno.test("logs are not written where another user could put a link", async () =
     await Deno.chmod(`${folder}/open`, 0o1777);
     await make("open/below/logs");
     if (uid !== 0) return;
-    await Deno.chmod(`${folder}/open`, 0o755);
+    await Deno.chmod(`${folder}/open`, 0o775);
+    await assert.rejects(make("open/below/more"), /other users can change .*open$/);
     await Deno.chown(`${folder}/open`, OTHER, OTHER);
     await assert.rejects(make("open/logs"), /other users can change .*open$/);
     const logs = await make("open/logs", { SUDO_UID: `${OTHER}`, SUDO_GID: `${OTHER}` });
