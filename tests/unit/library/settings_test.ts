@@ -28,6 +28,7 @@ Deno.test("settingsOf() refuses values that the configuration would not have", (
     [{ network: "bridge" }, /network must be "auto", "private", "host" or "none"/],
     [{ binds: ["/a"] }, /binds must be a list of/],
     [{ limits: { tasks_max: "many" } }, /limits\.tasks_max must be/],
+    [{ img: "bookworm" }, /there is no option img$/],
     [{ limits: { tasks: 1 } }, /there is no option limits\.tasks$/],
     [{ services: [{ image: "x" }] }, /services must be a list of/],
     [{ lifetime: NaN }, /lifetime must be a number of seconds/],
