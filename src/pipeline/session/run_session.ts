@@ -20,6 +20,7 @@ import { formatResults, resultsAsJson } from "../show/progress.ts";
 import { takeSnapshot } from "../source/snapshot.ts";
 import { pipelineVariables } from "../source/variables.ts";
 import type { PipelineOptions } from "./options.ts";
+import { slowSteps } from "./slow_steps.ts";
 import { type Interrupts, type JobRunner, playPipeline } from "./play.ts";
 
 /** A pipeline, and what its jobs share. */
@@ -47,7 +48,9 @@ export async function openSession(
   interrupt: AbortSignal,
 ): Promise<Session> {
   const config = await load();
+  using steps = slowSteps(host);
   const workingCopy = await host.files.real(".") ?? ".";
+  steps.begin(`Copying ${options.commit ?? "the working copy"}`);
   const snapshot = await takeSnapshot(host, {
     workingCopy,
     ...{ folder, interrupt },
@@ -57,6 +60,7 @@ export async function openSession(
   const predefined = pipelineVariables(snapshot, {
     ...{ id: Math.floor(created / 1000), created, configPath: options.file },
   });
+  steps.begin(`Reading ${options.file}`);
   const pipeline = await readPipeline(host, config, {
     ...{ folder, predefined, interrupt, changes: await snapshot.changedFiles() },
     ...{ file: options.file, variables: options.variables, fetch: options.fetch },
