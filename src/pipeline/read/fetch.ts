@@ -25,9 +25,12 @@ export async function download(host: Host, url: string): Promise<string> {
 export function notFetched(source: string, error: unknown): FileMistake {
   const { stderr } = error as { stderr?: unknown };
   const text = typeof stderr === "string" && stderr !== "" ? stderr : messageOf(error);
-  const reason = text.trim().split("\n").at(-1);
+  const reason = text.trim().split("\n").at(-1)!.replace(PYTHON_ERROR, "$1");
   return new FileMistake(`it includes ${source}, which cannot be fetched: ${reason}`, ["include"]);
 }
+
+/** An error as Python prints it, such as `urllib.error.URLError: <urlopen error [Errno 111] Connection refused>`. */
+const PYTHON_ERROR = /^[\w.]+Error: (?:<urlopen error (?:\[Errno -?\d+\] )?)?(.*?)>?$/;
 
 /** In Python, which every helper root has for its other tools. */
 const DOWNLOAD = "import sys, urllib.request as r; " +
