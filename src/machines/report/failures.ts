@@ -47,14 +47,9 @@ export async function noteFailure(
     return; // the disk is full, or cleanup was faster; neither matters to the job
   }
   if (!failures.own || before.own || lease.keep === 0) return;
+  const time = lease.keep % 3600 ? `${Math.ceil(lease.keep / 60)} min` : `${lease.keep / 3600} h`;
   host.log.info(
-    `nspawn-runner: the job's files are kept for ${timeOf(lease.keep)} after its end. ` +
+    `nspawn-runner: the job's files are kept for ${time} after its end. ` +
       `The administrator can open them: nspawn-runner shell ${idOf(lease.machine)}`,
   );
-}
-
-/** Returns seconds as minutes, or as hours where these are whole. */
-function timeOf(seconds: number): string {
-  const minutes = Math.ceil(seconds / 60);
-  return minutes > 60 && minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`;
 }
