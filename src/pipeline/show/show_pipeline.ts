@@ -75,11 +75,14 @@ export async function showPipeline(
 /** The colours of jobs: console_codes(4). */
 const COLORS = [36, 35, 33, 34, 32, 96, 95, 93, 94, 92];
 
+/** Characters of a name; a longer one widens only the lines of its own job. */
+const WIDEST = 40;
+
 /** Returns what stands before each line of a job. */
 function prefixesOf({ jobs }: Pipeline, colored: boolean): ReadonlyMap<string, string> {
-  const width = Math.max(0, ...jobs.map(({ name }) => name.length));
+  const width = jobs.reduce((most, { name }) => Math.max(most, name.length), 0);
   return new Map(jobs.map(({ name }, index) => {
-    const text = `${name.padEnd(width)} | `;
+    const text = `${name.padEnd(Math.min(width, WIDEST))} | `;
     return [name, colored ? `\x1b[${COLORS[index % COLORS.length]}m${text}\x1b[0m` : text];
   }));
 }

@@ -63,3 +63,12 @@ Deno.test("a job that has just started has no time yet on the terminal", async (
   show.end();
   assert.match(out(), / 1 {2}a {2}0 s\n1 running\n/);
 });
+
+Deno.test("a long name of a job does not widen the lines of all others", async () => {
+  const { host, out } = recordingHost();
+  const jobs = [job("a", "1"), job("long ".repeat(20), "1")];
+  const show = await showPipeline(host, pipelineOf(...jobs), OPTIONS);
+  show.job(jobs[0]!).write("one\n");
+  show.end();
+  assert.equal(out(), `a${" ".repeat(39)} | one\n`);
+});
