@@ -80,9 +80,10 @@ const WIDEST = 40;
 
 /** Returns what stands before each line of a job. */
 function prefixesOf({ jobs }: Pipeline, colored: boolean): ReadonlyMap<string, string> {
-  const width = jobs.reduce((most, { name }) => Math.max(most, name.length), 0);
+  const longest = jobs.reduce((most, { name }) => Math.max(most, name.length), 0);
+  const width = Math.min(longest, WIDEST);
   return new Map(jobs.map(({ name }, index) => {
-    const text = `${name.padEnd(Math.min(width, WIDEST))} | `;
+    const text = `${name.padEnd(width)} | `;
     return [name, colored ? `\x1b[${COLORS[index % COLORS.length]}m${text}\x1b[0m` : text];
   }));
 }
