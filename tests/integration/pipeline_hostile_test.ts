@@ -51,11 +51,14 @@ onEachHost(
   "a pipe or a folder in the place of the file of a pipeline is not read",
   async (site) => {
     await withWorkingCopy(site, "job: { script: echo }\n", {}, async (copy) => {
-      for (const make of ["mkfifo", "mkdir"]) {
+      // git has no folders, and so the snapshot does not have this one.
+      for (
+        const [make, reason] of [["mkfifo", "it is no regular file"], ["mkdir", "no such file"]]
+      ) {
         const file = `${copy.path}/.gitlab-ci.yml`;
         await copy.site.host.exec(["sh", "-euc", `rm -rf ${file}; ${make} ${file}`]);
         const done = await copy.pipeline(["--list"]);
-        assert.match(done.stderr, /Cannot read \.gitlab-ci\.yml: it is no regular file/);
+        assert.match(done.stderr, new RegExp(`Cannot read \\.gitlab-ci\\.yml: .*${reason}`));
       }
       const done = await copy.pipeline(["--variables-file", "/etc"]);
       assert.match(done.stderr, /Cannot read variables of \/etc: no such file/);
