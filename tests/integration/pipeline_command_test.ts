@@ -5,6 +5,9 @@ import { onEachHost } from "../hosts/shared.ts";
 import { answerOf, linesOf, withWorkingCopy } from "./working_copy.ts";
 import { leasesOf } from "../conformance/stages.ts";
 
+/** The kind of host for what does not depend on it. */
+const ON_ONE_HOST = ["standalone"] as const;
+
 onEachHost("pipeline --list and --dry-run show the jobs, and run none", async (site) => {
   const file = `
 stages: [build, test]
@@ -32,7 +35,7 @@ deploy: { stage: test, when: manual, script: ./deploy }
     );
     assert.deepEqual(await leasesOf(copy.site), []);
   });
-});
+}, ON_ONE_HOST);
 
 onEachHost("a mistake in the file is told with its line, and nothing runs", async (site) => {
   await withWorkingCopy(site, "job: { script: echo }\n", {}, async (copy) => {
@@ -57,7 +60,7 @@ onEachHost("a mistake in the file is told with its line, and nothing runs", asyn
     const unknown = await copy.pipeline(["jab"]);
     assert.match(unknown.stderr, /"jab": the pipeline has no such job\n.*"job"/);
   });
-});
+}, ON_ONE_HOST);
 
 onEachHost("jobs run at once, with caches, artifacts and logs of their own", async (site) => {
   const job = (name: string) => `
@@ -91,7 +94,7 @@ all: { stage: test, script: cat *.txt }
     assert.match(again.stderr, /logs: it exists/);
     await host.exec(["rm", "-r", logs]);
   });
-});
+}, ON_ONE_HOST);
 
 onEachHost("Ctrl-C cancels the jobs, and leaves no machine", async (site) => {
   const file = `
@@ -138,7 +141,7 @@ next: { stage: deploy, script: cat a }
       "it is [MASKED]",
     ]);
   });
-});
+}, ON_ONE_HOST);
 
 onEachHost("a commit runs in place of the working copy", async (site) => {
   const file = "job: { script: [cat word, ls] }\n";
@@ -157,7 +160,7 @@ onEachHost("a commit runs in place of the working copy", async (site) => {
     const none = await copy.pipeline(["--commit", "v2"]);
     assert.match(none.stderr, /no commit "v2"/);
   });
-});
+}, ON_ONE_HOST);
 
 onEachHost("the file and the repository of a stranger run nothing on the host", async (site) => {
   const touch = (path: string) =>
