@@ -2,6 +2,7 @@ import type { CommandRun } from "../app/command.ts";
 import { interruptibleTwice } from "../app/interrupt.ts";
 import { messageOf } from "../failure.ts";
 import { pipelineOptions } from "../pipeline/session/options.ts";
+import { INTERRUPTED } from "../pipeline/session/play.ts";
 import { openSession, runSession } from "../pipeline/session/run_session.ts";
 import { formatCommands, formatJobs, jobsAsJson } from "../pipeline/show/plan.ts";
 import { withPipelineFolder } from "../machines/record/pipelines.ts";
@@ -26,9 +27,7 @@ export const run: CommandRun = async (invocation, context) => {
     } catch (error) {
       if (!first.aborted) throw error;
       host.log.step(messageOf(error)); // programs fail that Ctrl-C ends
-      return { kind: "signalled", signal: SIGINT };
+      return INTERRUPTED;
     }
   });
 };
-
-const SIGINT = 2;

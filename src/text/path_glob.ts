@@ -22,8 +22,8 @@ export function pathGlobRegExp(pattern: string): RegExp | undefined {
   }
 }
 
-/** Returns the patterns without braces that a pattern with braces stands for. */
-function alternativesOf(pattern: string): string[] | undefined {
+/** Returns the patterns without braces that a pattern with braces stands for; undefined for too many. */
+export function alternativesOf(pattern: string): string[] | undefined {
   const braces = pattern.match(/^((?:\\[^]|[^\\{])*)\{((?:\\[^]|[^\\{}])*)\}([^]*)$/);
   if (braces === null) return [pattern];
   const [, before, choices = "", after] = braces;

@@ -8,33 +8,16 @@ import { type SnapshotOptions, takeSnapshot } from "../../src/pipeline/source/sn
 import { pipelineVariables } from "../../src/pipeline/source/variables.ts";
 import type { TestHost } from "../hosts/host.ts";
 import { CHROOT, type Site } from "../hosts/site.ts";
+import { job } from "../unit/pipeline/run/jobs.ts";
 
 /** A job without anything. */
-const NOTHING: PipelineJob = {
-  name: "job",
-  key: "job",
-  stage: "test",
-  when: "on_success",
-  startIn: 0,
-  allowFailure: false,
-  needs: null,
-  dependencies: null,
+const NOTHING: PipelineJob = job("job", "test", {
   image: { name: CHROOT },
-  services: [],
-  variables: {},
-  preGetSources: [],
-  beforeScript: [],
   script: [],
-  afterScript: [],
-  caches: [],
-  artifacts: null,
   timeout: 600,
   retry: { max: 0, when: [], exitCodes: [] },
   interruptible: false,
-  resourceGroup: null,
-  node: null,
-  environment: null,
-};
+});
 
 /** A job that has run, with its output. */
 export interface RunJob extends JobResult {

@@ -37,7 +37,7 @@ deploy: { stage: test, when: manual, script: ./deploy }
   });
 }, ON_ONE_HOST);
 
-onEachHost("a mistake in the file is told with its line, and nothing runs", async (site) => {
+onEachHost("a mistake in the file is reported with its line, and no job runs", async (site) => {
   await withWorkingCopy(site, "job: { script: echo }\n", {}, async (copy) => {
     const refused = async (file: string, message: RegExp) => {
       await copy.write(".gitlab-ci.yml", file);

@@ -1,6 +1,7 @@
 /** Translates the patterns of `artifacts:` and `cache:` to arguments of find(1), which runs where the files are. */
 
 import { isAbsolute, normalize, relative } from "@std/path/posix";
+import { alternativesOf } from "../../text/path_glob.ts";
 
 /** Arguments of find(1) that select files as GitLab Runner does. */
 export interface FindArguments {
@@ -50,23 +51,6 @@ function inProject(pattern: string, projectDir: string): string | null {
   const path = normalize(pattern).replace(/\/+$/, "") || "/";
   const own = isAbsolute(path) ? relative(projectDir, path) || "." : path;
   return own === ".." || own.startsWith("../") || pattern === "" ? null : own;
-}
-
-/** Braces multiply: so many patterns one may stand for. */
-const MOST_ALTERNATIVES = 256;
-
-/** Returns the patterns without braces that a pattern with braces stands for. */
-function alternativesOf(pattern: string): string[] | undefined {
-  const braces = pattern.match(/^((?:\\[^]|[^\\{])*)\{((?:\\[^]|[^\\{}])*)\}([^]*)$/);
-  if (braces === null) return [pattern];
-  const [, before, choices = "", after] = braces;
-  const all: string[] = [];
-  for (const choice of choices.split(",")) {
-    const more = alternativesOf(`${before}${choice}${after}`);
-    if (more === undefined || all.length + more.length > MOST_ALTERNATIVES) return undefined;
-    all.push(...more);
-  }
-  return all;
 }
 
 /** An escaped character; a class; a run of stars; any other character. */

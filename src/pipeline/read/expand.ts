@@ -80,7 +80,7 @@ export async function expand(
   }
   const { promise, resolve } = Promise.withResolvers<ReaderAnswer>();
   globalThis.nspawnRunner = hooks(host, text, request, resolve);
-  // A static import would load Node's part of Deno in each call of the script form, which is one file.
+  // A static import would load Node's part of Deno in each call of the script form.
   const { default: process } = await import("node:process");
   process.argv = ["deno", "gitlab-ci-local", ...OPTIONS, "--file", file];
   process.env["NO_COLOR"] = "1";

@@ -83,11 +83,12 @@ function delay(host: Host, seconds: number, stop: AbortSignal): Promise<void> {
 }
 
 function endingOf(failed: JobProgress | null, stop: AbortSignal): Ending {
-  if (stop.aborted) return { kind: "signalled", signal: SIGINT };
+  if (stop.aborted) return INTERRUPTED;
   const result = failed?.results.at(-1);
   if (result === undefined) return { kind: "exited", code: 0 };
   if (result.kind === "system") return { kind: "lost", reason: `job ${failed!.job.name} failed` };
   return { kind: "exited", code: result.code };
 }
 
-const SIGINT = 2;
+/** The ending of a pipeline that was interrupted: that of Ctrl-C. */
+export const INTERRUPTED: Ending = { kind: "signalled", signal: 2 };

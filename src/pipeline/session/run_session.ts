@@ -8,6 +8,7 @@ import type { Ending } from "../../ending.ts";
 import { messageOf } from "../../failure.ts";
 import { findRunnerProgram } from "../../gitlab/runner_program.ts";
 import type { Host } from "../../host/host.ts";
+import { PIPELINE_CACHES } from "../../machines/record/caches.ts";
 import { sha256 } from "../../text/hash.ts";
 import type { Archiver } from "../job/archives.ts";
 import { runJob } from "../job/run_job.ts";
@@ -95,7 +96,11 @@ async function jobRunner(
   const archiver = await archiverOf(host, config);
   const { workingCopy, owner } = snapshot;
   // A repository may name the folder of another user as its working copy, whose caches are not for its jobs.
-  const cacheFolder = join(folder, "..", "caches", await sha256([owner, workingCopy].join()));
+  const cacheFolder = join(
+    config.store,
+    PIPELINE_CACHES.name,
+    await sha256([owner, workingCopy].join()),
+  );
   let attempts = 0;
   return async (job, progress, output, interrupt) => {
     const jobFolder = join(folder, `job-${attempts++}`);

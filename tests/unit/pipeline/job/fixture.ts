@@ -2,33 +2,15 @@
 
 import { type JobVariables, variablesOf } from "../../../../src/pipeline/job/variables.ts";
 import type { JobVariable, PipelineJob } from "../../../../src/pipeline/model.ts";
+import { job } from "../run/jobs.ts";
 
 /** A job without anything. */
-export const JOB: PipelineJob = {
-  name: "build: [x, ü]",
+export const JOB: PipelineJob = job("build: [x, ü]", "test", {
   key: "build",
-  stage: "test",
-  when: "on_success",
-  startIn: 0,
-  allowFailure: false,
-  needs: null,
-  dependencies: null,
-  image: null,
-  services: [],
-  variables: {},
-  preGetSources: [],
-  beforeScript: [],
   script: [],
-  afterScript: [],
-  caches: [],
-  artifacts: null,
-  timeout: 3600,
   retry: { max: 0, when: [], exitCodes: [] },
   interruptible: false,
-  resourceGroup: null,
-  node: null,
-  environment: null,
-};
+});
 
 /** Returns the variables of a job that has these in the file. */
 export function variablesFor(
