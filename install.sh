@@ -67,7 +67,7 @@ read_arguments() {
   ROOT=${DESTDIR:-}
   [ -z "$ROOT" ] || DEPS=no
   [ -z "$ROOT" ] || [ $MODE = install ] || die "Cannot $MODE: DESTDIR is set. Unset it"
-  # The prefix becomes part of a #! line, which has no quotes.
+  # The prefix becomes part of a command line without quotes.
   case $ROOT$PREFIX in
     *[!A-Za-z0-9._/+@-]*)
       die "Cannot install into \"$ROOT$PREFIX\": the path may contain only letters, digits and ._/+@-. Choose another --prefix"
@@ -76,7 +76,7 @@ read_arguments() {
   BIN=$ROOT$PREFIX/bin LIB=$ROOT$PREFIX/lib/nspawn-runner
   MANIFEST=$LIB/manifest
   # What reads .gitlab-ci.yml: data of the program, which loads it for pipelines alone.
-  READER=$LIB/gitlab-ci-local.txt WHOLE=$LIB/program.js
+  READER=$LIB/gitlab-ci-local.txt PROGRAM=$LIB/program
   UNITS=/etc/systemd/system
   [ -z "$ROOT" ] || UNITS=$ROOT$PREFIX/lib/systemd/system
   [ "$TIMERS" = no ] || [ -n "$ROOT" ] || [ -d /run/systemd/system ] ||
@@ -144,9 +144,9 @@ open_prefix() {
 
 # Removes the build folder and, if the installation failed, everything else that it created.
 close_prefix() {
-  rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new" "$READER.new" "$WHOLE.new" "$LIB/.reader.new"
+  rm -rf "$BUILD" "$CANDIDATE" "$LIB/.deno.new" "$READER.new" "$PROGRAM"/*.new
   # shellcheck disable=SC2086 # files have no blanks
-  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$WHOLE" $SHARED
+  [ -e "$MANIFEST" ] || rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$PROGRAM" $SHARED
   if [ ! -e "$BIN/nspawn-runner" ]; then
     [ -z "$WRITTEN" ] || rm -f "$WRITTEN" "$WRITTEN.new"
     [ -z "$DEFINITIONS" ] || rmdir "$DEFINITIONS" 2>/dev/null || :
@@ -156,12 +156,11 @@ close_prefix() {
 }
 
 # Builds the program in two ways. The executable has no code cache: of many small files each call compiles
-# only those that it needs. The script has one, and few files are faster for it: one for the calls of jobs.
+# only those that it needs. The script has one, and a single file for each call of a job is faster.
 build_program() {
   say "Building nspawn-runner $VERSION"
   bundle --code-splitting --outdir "$BUILD/program" src/cli/entry.ts
-  bundle -o "$BUILD/program.js" src/cli/entry.ts
-  bundle -o "$BUILD/nspawn-runner.js" src/cli/script_entry.ts
+  bundle --outdir "$BUILD/script" src/cli/script/files/*.ts
   write_reader || say "npm does not answer: \`nspawn-runner pipeline\` cannot read pipelines"
 }
 
@@ -182,9 +181,9 @@ bundle() {
 # Deno's permissions for the program: everything except opening network connections.
 GRANTS="--no-prompt --allow-read --allow-write --allow-env --allow-run --allow-sys"
 
-# V8's own threads are for programs that run for seconds: a call of a job only waits for them. The first line of
-# the script has no room for the option.
-V8=--v8-flags=--single-threaded
+# V8's own threads are for programs that run for seconds: a call of a job only waits for them. Each function of
+# such a call runs a few times: it is compiled when it is called, and once.
+V8=--v8-flags=--single-threaded,--max-lazy,--no-sparkplug
 
 # Builds an executable from denort and the program. Deno accepts a denort of another version, whose
 # executable does not work; hence the trial.
@@ -199,7 +198,7 @@ compile() {
   install -m 755 "$BUILD/nspawn-runner" "$CANDIDATE" && candidate_starts
 }
 
-# Starts the new program, by the command $@ where its first line names files that are not yet in their place.
+# Starts the new program, by the command $@ where it names files that are not yet in their place.
 candidate_starts() {
   env -i "$@" "$CANDIDATE" --version >"$BUILD/start" 2>&1 </dev/null || return 1
   [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
@@ -211,11 +210,8 @@ put_file() {
   mv -fT "$2.new" "$2"
 }
 
-# Builds the script form: the calls of jobs in one file, all others in another one, run by their own copy of Deno.
+# Builds the script form: a file for each call of a job and one for all other commands, run by their own copy of Deno.
 make_script() {
-  line="#!/usr/bin/env -S $(interpreter "${LIB#"$ROOT"}")"
-  [ ${#line} -lt 255 ] ||
-    die "Cannot install into $PREFIX: the path is too long for a #! line. Choose a shorter --prefix"
   say "No denort is available for this Deno: installing a script, with its own copy of Deno in ${LIB#"$ROOT"}"
   # The deno on PATH may be a wrapper script.
   deno=$("$DENO" eval --no-config 'console.log(Deno.execPath())')
@@ -225,12 +221,13 @@ make_script() {
   fi
   reader=$BUILD/program/${READER##*/}
   [ ! -e "$reader" ] || put_file "$reader" "$READER"
-  put_file "$BUILD/program.js" "$WHOLE"
-  mkdir -p "$LIB/cache"
-  { echo "$line" && cat "$BUILD/nspawn-runner.js"; } >"$CANDIDATE"
+  mkdir -p "$PROGRAM" "$LIB/cache"
+  { first_lines "${LIB#"$ROOT"}" && cat "$BUILD/script/start.js"; } >"$CANDIDATE"
   chmod 755 "$CANDIDATE"
-  # shellcheck disable=SC2046 # a list of words
-  candidate_starts $([ -z "$ROOT" ] || interpreter "$LIB") ||
+  rm "$BUILD/script/start.js"
+  for file in "$BUILD"/script/*.js; do put_file "$file" "$PROGRAM/${file##*/}"; done
+  # shellcheck disable=SC2046 # lists of words
+  candidate_starts $([ -z "$ROOT" ] || echo "$(variables "$LIB") $(interpreter "$LIB")") ||
     die "Cannot install into $PREFIX: the program does not start: $(last_error "$BUILD/start")." \
       "Check that $PREFIX is not mounted noexec"
 }
@@ -264,7 +261,7 @@ put_in_place() {
   install_shared_files
   sync "$CANDIDATE"
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
-  if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$WHOLE"; fi
+  if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$PROGRAM"; fi
   old=$(installed folder)
   {
     for file in $SHARED; do echo "file  $file"; done
@@ -416,7 +413,7 @@ uninstall() {
   remove_timers
   for file in $(installed file); do rm -f "$file"; done
   folders=$(installed folder)
-  rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$WHOLE" "$LIB"/.build.* "$MANIFEST"
+  rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$PROGRAM" "$LIB"/.build.* "$MANIFEST"
   for folder in $folders; do rmdir "$folder" 2>/dev/null || :; done
   say "Removed nspawn-runner from $PREFIX; chroots and configuration stay"
 }

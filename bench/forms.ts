@@ -29,8 +29,8 @@ export async function installForms(folder: string, onlyScript: boolean): Promise
 async function installScript(prefix: string): Promise<Form> {
   // No executable that is built with this denort starts.
   const program = await install(prefix, { DENORT_BIN: "/bin/false" });
-  const line = (await startOf(program)).match(/^#!.*\n/)?.[0] ?? "";
-  await Deno.writeTextFile(`${prefix}/empty`, line, { mode: 0o755 });
+  const [lines = ""] = (await Deno.readTextFile(program)).match(/^#!.*\n.*\n/) ?? [];
+  await Deno.writeTextFile(`${prefix}/empty`, lines, { mode: 0o755 });
   return { name: "script", program, empty: `${prefix}/empty` };
 }
 
@@ -62,7 +62,8 @@ async function fitting(prefix: string, env: Record<string, string>): Promise<For
   const deno = env["DENO"] ?? Deno.execPath();
   await must(
     [
-      ...[deno, "compile", "--no-config", "--no-code-cache", "--v8-flags=--single-threaded"],
+      ...[deno, "compile", "--no-config", "--no-code-cache"],
+      "--v8-flags=--single-threaded,--max-lazy,--no-sparkplug",
       "--no-prompt",
       ...["--allow-read", "--allow-write", "--allow-env", "--allow-run", "--allow-sys"],
       ...["-o", `${prefix}/empty`, `${prefix}/empty.js`],

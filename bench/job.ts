@@ -24,7 +24,7 @@ import { type Ours, STEP, targets } from "./targets.ts";
 
 /** Rounds that fill the caches and are not counted. */
 const WARM_UP = 2;
-/** Starts of the program and of the empty program before each job. */
+/** Starts of a call of a job, and of the empty program, before each job. */
 const STARTS = 2;
 
 /** Everything that a round needs. */
@@ -158,7 +158,7 @@ async function starts(
   for (let start = 0; start < STARTS; start++) {
     const cost = (argv: string[]) => costOf(clock, async () => (await succeed(argv)).ms);
     samples.add(name, STEP.empty, await cost([empty]));
-    samples.add(name, STEP.start, await cost([program, "--version"]));
+    samples.add(name, STEP.start, await cost([program, "run", "--version"]));
   }
 }
 

@@ -5,7 +5,7 @@ import type { Samples } from "./samples.ts";
 
 /** Names of steps that are no calls of a job. */
 export const STEP = {
-  /** The program prints its version. */
+  /** The program starts as for a script of a job, and prints its version instead. */
   start: "start",
   /** An empty program of the same form. */
   empty: "empty program",

@@ -2,11 +2,24 @@
 # The command line of the script form, and the code cache of its Deno. To be sourced; the caller defines $BIN and
 # $LIB, the folders of the program and of its Deno, $LOG, and $BUILD, a folder for temporary files.
 
-# Prints the command that runs the script, with a Deno in the folder $1: the permissions of GRANTS, and no imports.
-# The kernel reads 255 bytes of a first line, hence the short option names.
+# Prints the variables of the command below, with the folder $1 of a Deno.
+variables() {
+  printf 'DENO_DIR=%s DENO_NO_UPDATE_CHECK=1' "$1/cache"
+}
+
+# Prints the command that runs the script: the permissions of GRANTS, and no imports. V8 compiles each file as a whole, for
+# the code cache, and has no threads, which a call of a job would only wait for.
 interpreter() {
-  printf 'DENO_DIR=%s DENO_NO_UPDATE_CHECK=1 %s' "$1/cache" "$1/deno"
-  printf ' run --ext=js --no-config --cached-only --no-prompt -R -W -E -S --allow-run\n'
+  printf '%s run --v8-flags=--single-threaded,--no-lazy,--no-sparkplug --ext=js --no-config --cached-only' "$1/deno"
+  printf ' --no-prompt --allow-read --allow-write --allow-env --allow-sys --allow-run\n'
+}
+
+# Prints how the script begins. A shell does nothing for the first word of the second line, and starts Deno. For
+# Deno, that word is a text and the rest a comment.
+first_lines() {
+  echo "#!/bin/sh"
+  # shellcheck disable=SC2016 # for that shell
+  printf '":" //; %s exec %s "$0" "$@"\n' "$(variables "$1")" "$(interpreter "$1")"
 }
 
 # Fills Deno's code cache, which makes each start faster. Later calls could not do so on a prefix that
@@ -20,11 +33,12 @@ await crypto.subtle.digest("SHA-256", new Uint8Array());
 const { exit } = Deno;
 Deno.exit = (code) => void setTimeout(exit, 300, code);
 END
-  # The first option is handled by the file of jobs, the second one by the whole program.
-  for option in --version --help; do
-    # shellcheck disable=SC2046 # a list of words
-    env $(interpreter "$LIB") --preload="$BUILD/preload.js" "$BIN/nspawn-runner" $option \
-      >>"$LOG" 2>&1 </dev/null || :
+  for file in "$LIB"/program/*.js; do
+    stage=$(basename "$file" .js)
+    [ "$stage" != all ] || stage=""
+    # shellcheck disable=SC2046,SC2086 # lists of words
+    env $(variables "$LIB") $(interpreter "$LIB") --preload="$BUILD/preload.js" \
+      "$BIN/nspawn-runner" $stage --version >>"$LOG" 2>&1 </dev/null || :
   done
   empty_journals
 }

@@ -67,7 +67,7 @@ open_folders() {
   exec 9<"$CACHE"
   flock -n 9 || die "Cannot run: other tests are running on this machine. Wait for them"
   WORK=$(mktemp -d "${TMPDIR:-/tmp}/nspawn-runner-tests.XXXXXX")
-  SCRATCH=$(mktemp -d /var/tmp/nr-XXXXXX) # short: an installer's prefix must fit a #! line
+  SCRATCH=$(mktemp -d /var/tmp/nr-XXXXXX)
   chmod 755 "$SCRATCH"
   trap close_folders EXIT
   trap 'exit 1' INT TERM HUP

@@ -10,8 +10,13 @@ export interface Installation {
   readonly folder: string;
 }
 
-/** The file with all commands, beside the Deno of the script. */
-export const WHOLE_PROGRAM = "program.js";
+/** The calls of a job: in the form of a script, each of them has a file of its own. */
+export const FILES_OF_STAGES: readonly string[] = ["gitlab-config", "prepare", "run", "cleanup"];
+
+/** Returns the script's file of a command, or that of all commands; they lie beside its Deno. */
+export function programFile(name = "all"): string {
+  return join(dirname(Deno.execPath()), "program", `${name}.js`);
+}
 
 /** Finds the installation. A script lies apart from its Deno, which lies in the folder of the program's data. */
 export async function findInstallation(): Promise<Installation> {
@@ -19,5 +24,5 @@ export async function findInstallation(): Promise<Installation> {
   const main = fromFileUrl(Deno.mainModule);
   if (Deno.build.standalone) return { files: [program], folder: dirname(main) };
   const folder = dirname(program);
-  return { files: [await Deno.realPath(main), program, join(folder, WHOLE_PROGRAM)], folder };
+  return { files: [await Deno.realPath(main), program, programFile()], folder };
 }

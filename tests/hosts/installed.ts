@@ -102,7 +102,6 @@ async function made(what: string, make: (path: string) => Promise<void>): Promis
       await Deno.readTextFile(`${checkout}/${file}`),
     ]),
   );
-  // Short: a #! line, which names the prefix twice, has 255 bytes at most.
   const key = await hash(JSON.stringify([what, Deno.version.deno, texts]));
   const path = `${CACHE}/${key}`;
   await Deno.mkdir(CACHE, { recursive: true });

@@ -75,7 +75,7 @@ export function install(
   });
 }
 
-/** Runs a test with a new prefix, short enough for a #! line, which is removed afterwards. */
+/** Runs a test with a new prefix, which is removed afterwards. */
 export async function withPrefix(act: (prefix: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   await Deno.chmod(folder, 0o755);

@@ -1,0 +1,3 @@
+/** All commands, for calls that are none of a job. */
+
+import "../../entry.ts";

@@ -1,0 +1,25 @@
+/** Runs one call of a job; the script has a file for each of them. */
+
+import type { CommandSpec } from "../../app/command.ts";
+import { denoHost } from "../../host/deno_host.ts";
+import { programFile } from "../../host/installation.ts";
+import { parseCommandLine } from "../parse.ts";
+import { type Call, PRINT_VERSION, runCall } from "../run_call.ts";
+
+/** Runs the command, or the whole program where the command line is not that of the command. */
+export async function runStage(command: CommandSpec): Promise<void> {
+  const call = callOf(command, Deno.args);
+  if (call === null) await import(programFile());
+  else Deno.exit(await runCall(denoHost(), () => Promise.resolve(call)));
+}
+
+/** Returns null for all other calls, also for wrong ones. */
+function callOf(command: CommandSpec, argv: readonly string[]): Call | null {
+  try {
+    const parsed = parseCommandLine(argv, [command]);
+    if (parsed.kind === "version") return PRINT_VERSION;
+    return parsed.kind === "command" ? parsed : null;
+  } catch {
+    return null;
+  }
+}
