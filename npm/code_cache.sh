@@ -19,7 +19,7 @@ interpreter() {
 first_lines() {
   echo "#!/bin/sh"
   # shellcheck disable=SC2016 # for that shell
-  printf '":" //; %s exec %s "$0" "$@"\n' "$(variables "$1")" "$(interpreter "$1")"
+  printf '":" //; export %s; exec %s "$0" "$@"\n' "$(variables "$1")" "$(interpreter "$1")"
 }
 
 # Fills Deno's code cache, which makes each start faster. Later calls could not do so on a prefix that

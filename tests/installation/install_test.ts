@@ -33,7 +33,7 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
     assert.equal(first, "#!/bin/sh");
     assert.equal(
       second,
-      `":" //; DENO_DIR=${prefix}/lib/nspawn-runner/cache DENO_NO_UPDATE_CHECK=1 ` +
+      `":" //; export DENO_DIR=${prefix}/lib/nspawn-runner/cache DENO_NO_UPDATE_CHECK=1; ` +
         `exec ${prefix}/lib/nspawn-runner/deno run ` +
         "--v8-flags=--single-threaded,--no-lazy,--no-sparkplug --ext=js --no-config --cached-only " +
         "--no-prompt --allow-read --allow-write --allow-env --allow-sys --allow-run " +
