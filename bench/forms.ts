@@ -63,7 +63,7 @@ async function fitting(prefix: string, env: Record<string, string>): Promise<For
   await must(
     [
       ...[deno, "compile", "--no-config", "--no-code-cache"],
-      "--v8-flags=--single-threaded,--max-lazy,--no-sparkplug",
+      "--v8-flags=--single-threaded,--max-lazy,--no-sparkplug,--min-semi-space-size=4",
       "--no-prompt",
       ...["--allow-read", "--allow-write", "--allow-env", "--allow-run", "--allow-sys"],
       ...["-o", `${prefix}/empty`, `${prefix}/empty.js`],

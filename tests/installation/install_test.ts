@@ -35,7 +35,7 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
       second,
       `":" //; export DENO_DIR=${prefix}/lib/nspawn-runner/cache DENO_NO_UPDATE_CHECK=1; ` +
         `exec ${prefix}/lib/nspawn-runner/deno run ` +
-        "--v8-flags=--single-threaded,--no-lazy,--no-sparkplug --ext=js --no-config --cached-only " +
+        "--v8-flags=--single-threaded,--no-lazy,--no-sparkplug,--min-semi-space-size=4 --ext=js --no-config --cached-only " +
         "--no-prompt --allow-read --allow-write --allow-env --allow-sys --allow-run " +
         '"$0" "$@"',
     );
@@ -72,10 +72,11 @@ Deno.test("install.sh installs an executable that cannot open a connection", asy
     const data = await metadataOf(`${prefix}/bin/nspawn-runner`);
     // With a code cache it would read a file in /tmp.
     assert.equal(data["code_cache_key"], null);
-    assert.deepEqual((data["v8_flags"] as readonly string[]).slice(-3), [
+    assert.deepEqual((data["v8_flags"] as readonly string[]).slice(-4), [
       "--single-threaded",
       "--max-lazy",
       "--no-sparkplug",
+      "--min-semi-space-size=4",
     ]);
     const granted = data["permissions"] as Record<string, unknown>;
     for (const name of ["allow_net", "allow_ffi"]) assert.equal(granted[name], null, name);

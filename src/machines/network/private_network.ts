@@ -58,24 +58,33 @@ const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without 
 const VERDICT_FILE = join(RUNTIME_FOLDER, ".network");
 
 /**
- * Prints whether each address family is forwarded, the boot's id, the recorded verdict, default routes of IPv6, missing
- * programs, chains, and why nft(8) failed. Two calls of nft: with both lists in one, it prints the chains of our table
- * only. Any exit code but 0 means that the script itself could not run, such as where no process can be started.
+ * Prints whether each address family is forwarded, the boot's id, the recorded verdict, default routes of IPv6, the rules of
+ * our chain `forward`, missing programs, why nft(8) failed, and all chains. Two calls of nft, side by side: with both lists
+ * in one, it prints the chains of our table only. Any exit code but 0 means that the script itself could not run, such as
+ * where no process can be started.
  */
 export const FACTS_SCRIPT = `
-cat ${FORWARD4} ${FORWARD6} 2>/dev/null
+for file in ${FORWARD4} ${FORWARD6}; do
+  [ ! -e "$file" ] || { read -r value <"$file" && echo "$value"; }
+done
 read -r boot <${BOOT_ID} && echo "boot $boot"
 [ ! -e ${VERDICT_FILE} ] || { read -r verdict <${VERDICT_FILE} && echo "verdict $verdict"; }
 ${RESOLVED_LINES}
-ip -6 route show default 2>/dev/null
-[ $? -ne 127 ] || echo "lacks ip"
+{
+  ip -6 route show default 2>/dev/null
+  [ $? -ne 127 ] || echo "lacks ip"
+  nft list chain ${TABLE} forward 2>/dev/null
+} &
+own=$!
 chains=$(nft list chains 2>&1)
-case $? in
+code=$?
+wait "$own"
+[ $? -ne 2 ] || exit # no process could be started
+case $code in
   0) printf '%s\\n' "$chains" ;;
   127) echo "lacks nft" ;;
   *) printf 'nft failed: %s\\n' "$chains" ;;
 esac
-nft list chain ${TABLE} forward 2>/dev/null
 exit 0
 `;
 
