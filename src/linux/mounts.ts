@@ -4,12 +4,23 @@ import { dirname } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
 
+/** A step before a command: a part of a program for sh, under `-eu`, which takes its own arguments away by `shift`. */
+export interface Step {
+  readonly script: string;
+  readonly args: readonly string[];
+}
+
 /**
- * Returns a command line that runs another one in a mount namespace of its own. Its mounts are invisible outside; what
- * the host unmounts is unmounted there, too, so that no disk of the host stays busy.
+ * Returns a command line that goes through steps, and then becomes a command, in a mount namespace of its own. Its mounts
+ * are invisible outside; what the host unmounts is unmounted there, too, so that no disk of the host stays busy.
  */
-export function inOwnMounts(argv: readonly string[]): Argv {
-  return ["unshare", "--mount", "--propagation=slave", ...argv];
+export function inOwnMounts(steps: readonly Step[], argv: Argv): Argv {
+  const program = `${steps.map(({ script }) => script).join("")}exec "$@"`;
+  return [
+    ...["unshare", "--mount", "--propagation=slave", "sh", "-euc", program, "sh"] as const,
+    ...steps.flatMap(({ args }) => args),
+    ...argv,
+  ];
 }
 
 /**

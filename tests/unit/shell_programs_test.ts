@@ -30,6 +30,10 @@ const OTHER_TEXTS: Readonly<Record<string, string>> = {
 
 /** Programs after `-c` that are no constants: the constants that they may be, or what else they are. */
 const PARAMETERS: Readonly<Record<string, readonly string[] | string>> = {
+  "src/linux/mounts.ts inOwnMounts": [
+    ...["LIMIT_TABLES_SCRIPT", "BIND_RESOLV_CONF_SCRIPT", "CREATE_NODES_SCRIPT"],
+    ...["OVERLAY_SCRIPT", "BIND_WITHOUT_DEVICES_SCRIPT"],
+  ],
   "src/chroots/build/provision.ts provisionTree": "a command of the definition",
   "src/app/service_plan.ts healthcheckOf": "a command of an image",
   "src/doctor/machine.ts runOnHost": "checked as PROBES",

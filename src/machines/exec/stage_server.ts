@@ -136,8 +136,10 @@ folder=${INSIDE}
 if [ $# -eq 0 ]; then
   echo ${SERVER_BEGUN} >>"$folder/${CHANNEL.result}"
   set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
-  # nspawn leaves capabilities inheritable, which scripts do not need.
-  ! setpriv --inh-caps=-all -- true 2>/dev/null || set -- setpriv --inh-caps=-all -- "$@"
+  # nspawn leaves capabilities inheritable, which scripts do not need. A link is busybox, which may lack the option.
+  if [ -f /usr/bin/setpriv ] && [ ! -L /usr/bin/setpriv ] || setpriv --inh-caps=-all -- true 2>/dev/null; then
+    set -- setpriv --inh-caps=-all -- "$@"
+  fi
   exec "$@"
 fi
 ${SERVER_FUNCTIONS}

@@ -2,8 +2,8 @@
 
 import { join } from "@std/path/posix";
 import { isAddress } from "../../config/checks.ts";
-import type { Argv, Host } from "../../host/host.ts";
-import { inOwnMounts } from "../../linux/mounts.ts";
+import type { Host } from "../../host/host.ts";
+import type { Step } from "../../linux/mounts.ts";
 import type { MachinePaths } from "../record/paths.ts";
 
 /** The host's name servers, as in resolv.conf(5). */
@@ -79,15 +79,17 @@ export async function resolvFile(
 }
 
 /**
- * Returns a command line that runs nspawn with another file bound over the host's resolv.conf(5): nspawn copies
- * the host's, and no other way gives the machine a copy that its programs may replace.
+ * Returns the step before nspawn that binds another file over the host's resolv.conf(5): nspawn copies the host's, and no
+ * other way gives the machine a copy that its programs may replace.
  *
  * @param file The file; null for the host's own.
  */
-export function withResolvConf(file: string | null, argv: Argv): Argv {
-  if (file === null) return argv;
-  return inOwnMounts(["sh", "-c", BIND_RESOLV_CONF_SCRIPT, "sh", file, ...argv]);
+export function resolvConfSteps(file: string | null): Step[] {
+  return file === null ? [] : [{ script: BIND_RESOLV_CONF_SCRIPT, args: [file] }];
 }
 
-/** Arguments: the file, the command. */
-export const BIND_RESOLV_CONF_SCRIPT = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"';
+/** Argument: the file. */
+export const BIND_RESOLV_CONF_SCRIPT = `
+mount --bind "$1" /etc/resolv.conf
+shift
+`;

@@ -2,20 +2,25 @@
 
 import type { MachineSettings } from "../../config/settings.ts";
 import type { Argv } from "../../host/host.ts";
+import { inOwnMounts, type Step } from "../../linux/mounts.ts";
 import type { Bind } from "../record/caches.ts";
 import { generatorMaskOptions } from "./boot_masks.ts";
 import { idCount } from "../record/ids.ts";
 import { MACHINE_INTERFACE } from "../network/address.ts";
-import { withResolvConf } from "../network/resolv.ts";
+import { resolvConfSteps } from "../network/resolv.ts";
 import { CHANNEL, INSIDE, SERVER_UNIT } from "../record/channel.ts";
 import { BUSYBOX, HELPER_INSIDE, RUNNER } from "../record/helper_root.ts";
-import { deviceNodes, withDevices } from "./devices.ts";
+import { deviceNodes, deviceSteps } from "./devices.ts";
 import { privilegeOptions } from "./privileges.ts";
 import type { MachineSpec } from "./spec.ts";
 import { commonNspawnArgv, escapeColons, type Registration } from "../../linux/nspawn.ts";
 
-/** Returns the command line that runs a machine in the foreground. */
-export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv {
+/**
+ * Returns the command line that runs a machine in the foreground.
+ *
+ * @param limits A step that limits the processes of the command line.
+ */
+export function nspawnArgv(spec: MachineSpec, registration: Registration, limits: Step): Argv {
   const argv: Argv = [
     ...commonNspawnArgv({ machine: spec.name, registration, timezone: spec.timezone }),
     ...spec.root.options,
@@ -31,8 +36,8 @@ export function nspawnArgv(spec: MachineSpec, registration: Registration): Argv 
       ? bootOptions(spec)
       : ["--as-pid2", "--", ...shellOf(spec), `${INSIDE}/${CHANNEL.server}`]),
   ];
-  const inRoot = withDevices(spec, spec.root.wrap?.(argv) ?? argv);
-  return withResolvConf(spec.resolvConf, inRoot);
+  const mounts = [...resolvConfSteps(spec.resolvConf), ...deviceSteps(spec), spec.root.mount];
+  return inOwnMounts([limits, ...mounts], argv);
 }
 
 /** Else nspawn hides /tmp of the root by a tmpfs. */

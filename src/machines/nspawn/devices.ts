@@ -4,7 +4,7 @@ import { join } from "@std/path/posix";
 import type { MachineSettings } from "../../config/settings.ts";
 import { refused } from "../../failure.ts";
 import type { Argv, Host } from "../../host/host.ts";
-import { inOwnMounts } from "../../linux/mounts.ts";
+import type { Step } from "../../linux/mounts.ts";
 import type { Device, MachineSpec } from "./spec.ts";
 
 /** For file systems and networks of containers, also of users: nspawn's own nodes have the modes that the host's have. */
@@ -50,22 +50,16 @@ async function inspectDevice(host: Host, path: string, readOnly: boolean): Promi
 const KINDS: Readonly<Record<number, "b" | "c">> = { 0x2000: "c", 0x6000: "b" };
 
 /**
- * Wraps nspawn's command line in one that creates device nodes for the machine. The host's own nodes belong to users
- * that are nobody in the machine. The nodes are in nspawn's mount namespace, so that none is left on the host.
+ * Returns the step before nspawn that creates device nodes for the machine. The host's own nodes belong to users that are
+ * nobody in the machine. The nodes are in nspawn's mount namespace, so that none is left on the host.
  */
-export function withDevices({ devices, paths }: MachineSpec, argv: Argv): Argv {
-  if (devices.length === 0) return argv;
-  return inOwnMounts([
-    ...["sh", "-euc", CREATE_NODES_SCRIPT, "sh", devicesIn(paths.folder), `${devices.length}`],
-    ...devices.flatMap(nodeArguments),
-    ...argv,
-  ]);
+export function deviceSteps({ devices, paths }: MachineSpec): Step[] {
+  if (devices.length === 0) return [];
+  const args = [devicesIn(paths.folder), `${devices.length}`, ...devices.flatMap(nodeArguments)];
+  return [{ script: CREATE_NODES_SCRIPT, args }];
 }
 
-/**
- * Arguments: the folder, the number of devices, for each device its name, kind, major and minor number and mode,
- * nspawn's command line.
- */
+/** Arguments: the folder, the number of devices, for each device its name, kind, major and minor number and mode. */
 export const CREATE_NODES_SCRIPT = `
 folder=$1 count=$2
 shift 2
@@ -76,7 +70,6 @@ while [ "$count" -gt 0 ]; do
   shift 5
   count=$((count - 1))
 done
-exec "$@"
 `;
 
 /** The nodes belong to the host's root, who is nobody in the machine: the mode cannot be changed there. */
@@ -88,7 +81,7 @@ function devicesIn(folder: string): string {
   return join(folder, "devices");
 }
 
-/** Returns the nodes that {@linkcode withDevices} creates, and their paths in the machine. */
+/** Returns the nodes that {@linkcode deviceSteps} creates, and their paths in the machine. */
 export function deviceNodes({ devices, paths }: MachineSpec): { from: string; to: string }[] {
   return devices.map(({ path }, index) => ({
     from: join(devicesIn(paths.folder), `${index}`),

@@ -1,7 +1,6 @@
 import { join } from "@std/path/posix";
 import { exclusiveBytes, snapshotSubvolume } from "../../linux/btrfs.ts";
 import { limitSubvolume, remainingInSubvolume } from "../../linux/btrfs_quota.ts";
-import { inOwnMounts } from "../../linux/mounts.ts";
 import { moveFolder } from "./overlay.ts";
 import { REFUSE_LINKS_SCRIPT } from "./refuse_links.ts";
 import type { Storage } from "./storage.ts";
@@ -25,8 +24,7 @@ export const btrfs: Storage = {
       // Owners on the disk stay as they are; the machine sees mapped ones.
       ...(ids === null ? [] : ["--private-users-ownership=map"]),
     ],
-    wrap: (argv) =>
-      inOwnMounts(["sh", "-euc", BIND_WITHOUT_DEVICES_SCRIPT, "sh", rootIn(folder), ...argv]),
+    mount: { script: BIND_WITHOUT_DEVICES_SCRIPT, args: [rootIn(folder)] },
   }),
   bytesWritten: (host, folder) => exclusiveBytes(host, rootIn(folder)),
   async remaining(host, folder) {
@@ -42,12 +40,11 @@ export const SNAPSHOT = "root";
 /** An empty file that exists where the snapshot may have a limit: asking btrfs would cost a process. */
 export const LIMIT_MARKER = "limited";
 
-/** Arguments: the root, nspawn's command line. A device node in an image would be a device of the host. */
+/** Argument: the root. A device node in an image would be a device of the host. */
 export const BIND_WITHOUT_DEVICES_SCRIPT = `${REFUSE_LINKS_SCRIPT}
 mount --bind -o nodev "$1" "$1"
 refuse_links "$1"
 shift
-exec "$@"
 `;
 
 function rootIn(folder: string): string {

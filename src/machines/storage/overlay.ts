@@ -3,7 +3,6 @@ import type { Host } from "../../host/host.ts";
 import { diskUsage } from "../../linux/disk.ts";
 import { idCount } from "../record/ids.ts";
 import { METACOPY, metadataCopiesIn } from "./shifted/layer.ts";
-import { inOwnMounts } from "../../linux/mounts.ts";
 import type { Lower } from "../record/lower.ts";
 import { createDisk, moveDisk, remainingOn } from "./disk.ts";
 import { REFUSE_LINKS_SCRIPT } from "./refuse_links.ts";
@@ -73,7 +72,7 @@ export function overlayRoot(
       `--directory=${join(folder, MERGED)}`,
       ...(ids === null ? [] : ["--private-users-ownership=off"]),
     ],
-    wrap: (argv) => inOwnMounts(["sh", "-euc", OVERLAY_SCRIPT, "sh", ...args, ...argv]),
+    mount: { script: OVERLAY_SCRIPT, args },
   };
 }
 
@@ -91,7 +90,7 @@ function overlayOptions({ layers }: Lower, isShifted: boolean): string {
 
 /**
  * Arguments: the machine's folder, the folder of the layers, the options of its bind mount or an empty text, the shifted
- * layer's metadata-only copies or an empty text, the options of the overlay, nspawn's command line.
+ * layer's metadata-only copies or an empty text, the options of the overlay.
  *
  * Where the kernel can (Linux 5.10), the overlay is volatile: fsync(2) in the machine does not wait for the disk. A
  * volatile overlay leaves a mark that forbids another mount, which the files of a held machine need: the kernel's
@@ -112,7 +111,6 @@ unset LIBMOUNT_FORCE_MOUNT2
 refuse_links ../${MERGED}
 cd /
 shift 5
-exec "$@"
 `;
 
 /** Returns how many bytes on the disk the upper layer holds; null where du(1) does not tell in time. */

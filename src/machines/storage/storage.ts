@@ -1,6 +1,7 @@
 /** The interface `Storage`: how a machine's writes are kept apart from its chroot. */
 
-import type { Argv, Host } from "../../host/host.ts";
+import type { Host } from "../../host/host.ts";
+import type { Step } from "../../linux/mounts.ts";
 import type { StorageKind } from "../record/lease.ts";
 import type { Lower } from "../record/lower.ts";
 
@@ -8,8 +9,8 @@ import type { Lower } from "../record/lower.ts";
 export interface Root {
   /** nspawn's options that select it. */
   readonly options: readonly string[];
-  /** Wraps nspawn's command line in one that mounts the root first; absent where nothing has to be mounted. */
-  readonly wrap?: (argv: Argv) => Argv;
+  /** Mounts it, in nspawn's mount namespace. */
+  readonly mount: Step;
 }
 
 /** What a machine may still write before it meets its limit. */

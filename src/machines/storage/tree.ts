@@ -1,5 +1,3 @@
-import type { Argv } from "../../host/host.ts";
-import { inOwnMounts } from "../../linux/mounts.ts";
 import { removeUntrustedTree } from "../../linux/untrusted_tree.ts";
 import { BIND_WITHOUT_DEVICES_SCRIPT } from "./btrfs.ts";
 import { moveFolder } from "./overlay.ts";
@@ -15,8 +13,7 @@ export const tree = {
   create: () => Promise.resolve(),
   root: ({ folder: tree }: Lower, _folder: string, ids: number | null): Root => ({
     options: [`--directory=${tree}`, ...(ids === null ? [] : ["--private-users-ownership=map"])],
-    wrap: (argv: Argv) =>
-      inOwnMounts(["sh", "-euc", BIND_WITHOUT_DEVICES_SCRIPT, "sh", tree, ...argv]),
+    mount: { script: BIND_WITHOUT_DEVICES_SCRIPT, args: [tree] },
   }),
   bytesWritten: () => Promise.resolve(null),
   remaining: () => Promise.resolve(null),

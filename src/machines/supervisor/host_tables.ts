@@ -1,6 +1,6 @@
 /** What a machine shares with its host: tables of the kernel that no limit of memory or processes bounds, and /dev/null. */
 
-import type { Argv } from "../../host/host.ts";
+import type { Step } from "../../linux/mounts.ts";
 import { SLICE } from "./unit.ts";
 
 /**
@@ -22,11 +22,10 @@ const CGROUPS_OF_SLICE = 20_000;
  * Raises the limit of inotify instances, and limits the cgroups below a machine's and below its slice: without a process
  * of its own, since it delays each start. A host that does not allow it keeps what it has: doctor(8) names the former.
  * The input is a pipe, since nspawn's init in a plain machine keeps it: root of a machine without a user namespace could
- * change the mode of the host's /dev/null.
- *
- * Arguments: the command. systemd-run(1) would expand a dollar sign with braces.
+ * change the mode of the host's /dev/null. systemd-run(1) would expand a dollar sign with braces.
  */
 export const LIMIT_TABLES_SCRIPT = `
+instances=0
 {
   read -r instances <${INOTIFY_FILE}
   [ "$instances" -ge ${INOTIFY_INSTANCES} ] || echo ${INOTIFY_INSTANCES} >${INOTIFY_FILE}
@@ -40,12 +39,10 @@ export const LIMIT_TABLES_SCRIPT = `
       esac
     done
   done </proc/self/cgroup
-} 2>/dev/null
-exec "$@" <<END
+} 2>/dev/null || :
+exec <<END
 END
 `;
 
-/** Returns a command line that runs another one in the cgroup of a machine, with these limits and an empty input. */
-export function withTableLimits(argv: readonly string[]): Argv {
-  return ["sh", "-c", LIMIT_TABLES_SCRIPT, "sh", ...argv];
-}
+/** The step before nspawn, in the cgroup of a machine, that sets these limits and gives it an empty input. */
+export const LIMIT_TABLES: Step = { script: LIMIT_TABLES_SCRIPT, args: [] };

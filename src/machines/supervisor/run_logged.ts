@@ -6,7 +6,7 @@ import { inCgroup } from "../../linux/cgroups.ts";
 import { MINIMAL_ENVIRONMENT } from "../../linux/nsenter.ts";
 import { readKernel } from "../../linux/proc.ts";
 import { until } from "../../linux/wait.ts";
-import { withTableLimits } from "./host_tables.ts";
+import { LIMIT_TABLES } from "./host_tables.ts";
 import { nspawnArgv, nspawnEnvironment } from "../nspawn/command_line.ts";
 import type { MachineSpec } from "../nspawn/spec.ts";
 
@@ -46,7 +46,7 @@ export function startLogged(host: Host, spec: MachineSpec, cgroup: string): numb
   const words = [log, join(stage, "log"), logCgroup(cgroup)];
   const logged = ["sh", "-euc", RUN_LOGGED_SCRIPT, "sh", ...words];
   const child = host.processes.start(
-    inCgroup(cgroup, [...logged, ...withTableLimits(nspawnArgv(spec, "none"))]),
+    inCgroup(cgroup, [...logged, ...nspawnArgv(spec, "none", LIMIT_TABLES)]),
     {
       env: { ...MINIMAL_ENVIRONMENT, ...nspawnEnvironment(spec.settings) },
       stdout: "null",

@@ -14,7 +14,7 @@ import { type InitProcess, inspectInitProcess } from "../nspawn/init_process.ts"
 import type { MachineSpec } from "../nspawn/spec.ts";
 import type { Lease } from "../record/lease.ts";
 import { leaseLink, recordOf } from "../record/paths.ts";
-import { withTableLimits } from "./host_tables.ts";
+import { LIMIT_TABLES } from "./host_tables.ts";
 import { type ServerState, serverState } from "./stage_server.ts";
 import { cannotStart, reportWhileStarting } from "./start_report.ts";
 import { journal, readRecord, recordedPid, SLICE, SLICE_TASKS_PERCENT, unitOf } from "./unit.ts";
@@ -81,7 +81,7 @@ function startArgv(spec: MachineSpec): Argv {
     ...unitProperties(spec).map((property) => `--property=${property}`),
     ...environment.map(([name, value]) => `--setenv=${name}=${value}`),
     "--",
-    ...withTableLimits(nspawnArgv(spec, "unit")), // the unit's limits would not bind a scope
+    ...nspawnArgv(spec, "unit", LIMIT_TABLES), // the unit's limits would not bind a scope
   ];
 }
 

@@ -3,6 +3,7 @@
 import { join } from "@std/path/posix";
 import { refused } from "../../failure.ts";
 import { runInForeground } from "../../linux/foreground.ts";
+import { inOwnMounts } from "../../linux/mounts.ts";
 import type { Argv, Host } from "../../host/host.ts";
 import { quoteCommand } from "../../text/quote.ts";
 import { commonNspawnArgv } from "../../linux/nspawn.ts";
@@ -140,7 +141,7 @@ function heldShellArgv(
     "--",
     ...loginShell(lease, helper === null ? null : HELD_BUSYBOX),
   ];
-  return root.wrap?.(argv) ?? argv;
+  return inOwnMounts([root.mount], argv);
 }
 
 /** The best shell of the machine, as a login shell. */

@@ -89,7 +89,7 @@ export function specOf(changes: Partial<MachineSpec> = {}): MachineSpec {
   const name = machineName("42", undefined);
   return {
     name,
-    root: { options: ["--directory=/root"] },
+    root: { options: ["--directory=/root"], mount: { script: "mount_root\n", args: [] } },
     helper: null,
     paths: machinePaths("/store", name),
     binds: [],

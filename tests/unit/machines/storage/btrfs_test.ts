@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { treeAsLower } from "../../../../src/machines/record/lower.ts";
 import { denoProcesses } from "../../../../src/host/processes.ts";
+import { inOwnMounts } from "../../../../src/linux/mounts.ts";
 import { btrfs } from "../../../../src/machines/storage/btrfs.ts";
 import { skip } from "../../../skip.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
@@ -33,8 +34,8 @@ Deno.test("btrfs.makeLimited() makes a subvolume to which the machine's limit ap
 });
 
 Deno.test("btrfs.root() opens no device of the chroot, in a namespace that receives what the host unmounts", async () => {
-  const { wrap } = btrfs.root(treeAsLower("/c"), "/m/run-42", null);
-  const words = wrap!(["systemd-nspawn", "--quiet"]);
+  const { mount } = btrfs.root(treeAsLower("/c"), "/m/run-42", null);
+  const words = inOwnMounts([mount], ["systemd-nspawn", "--quiet"]);
   assert.deepEqual(words.slice(0, 3), ["unshare", "--mount", "--propagation=slave"]);
   assert.deepEqual(words.slice(-3), ["/m/run-42/root", "systemd-nspawn", "--quiet"]);
   const name = "btrfs.root() opens no device of the chroot";
@@ -46,9 +47,8 @@ Deno.test("btrfs.root() opens no device of the chroot, in a namespace that recei
     await capture(["mknod", "-m", "0666", `${root}/zero`, "c", "1", "5"]);
     assert.equal((await capture(["head", "-c", "1", `${root}/zero`])).code, 0);
     const open = ["head", "-c", "1", `${root}/zero`] as const;
-    const { stderr } = await capture(
-      btrfs.root(treeAsLower("/c"), `${folder}/it's :$x,y`, null).wrap!(open),
-    );
+    const { mount } = btrfs.root(treeAsLower("/c"), `${folder}/it's :$x,y`, null);
+    const { stderr } = await capture(inOwnMounts([mount], open));
     assert.match(stderr, /Permission denied/);
   });
 });

@@ -8,16 +8,17 @@ import type { Root } from "../../../../src/machines/storage/storage.ts";
 import { shiftArgv } from "../../../../src/machines/storage/shifted/shift.ts";
 import { skip } from "../../../skip.ts";
 import { denoProcesses } from "../../../../src/host/processes.ts";
+import { inOwnMounts } from "../../../../src/linux/mounts.ts";
 import { inFolder, recordingHost } from "../../recording_host.ts";
 import { inMachine, MIB, mountingHost } from "./mounting_host.ts";
 
 const FIRST = 0x4000_0000;
 
 /** Runs a program where nspawn would start; its argument is the root. */
-function inRoot({ options, wrap }: Root, script: string) {
+function inRoot({ options, mount }: Root, script: string) {
   const root = options[0]!.replace("--directory=", "");
   const { capture } = denoProcesses(recordingHost().host.log);
-  return capture(wrap!(["sh", "-uc", script, "sh", root]));
+  return capture(inOwnMounts([mount], ["sh", "-uc", script, "sh", root]));
 }
 
 /** A device that any user may open. */
@@ -73,31 +74,24 @@ Deno.test("overlay.root() waits for no disk on fsync(2), also when it is mounted
   });
 });
 
-Deno.test("overlay.root() with own ids is mounted in a namespace, and its paths are arguments, not shell text", () => {
+Deno.test("overlay.root() with own ids has its paths as arguments, not as shell text", () => {
   const root = overlay.root(treeAsLower("/chroots/$(x)"), "/m/run-42", FIRST);
-  const [program, ...words] = root.wrap!(["systemd-nspawn", "--quiet"]);
-  assert.equal(program, "unshare");
-  assert.deepEqual(words.slice(-7), [
+  assert.deepEqual(root.mount.args, [
     "/m/run-42",
     "/chroots/$(x)",
     `X-mount.idmap=b:0:${FIRST}:1048576`,
     "",
     "nodev,lowerdir=.,upperdir=../upper,workdir=../work",
-    "systemd-nspawn",
-    "--quiet",
   ]);
-  assert.ok(words.every((word, index) => index >= words.length - 7 || !word.includes("$(x)")));
+  assert.ok(!root.mount.script.includes("$(x)"));
   assert.deepEqual(root.options, ["--directory=/m/run-42/root", "--private-users-ownership=off"]);
 });
 
 Deno.test("overlay.root() with a shifted layer puts it between the chroot and the upper layer", () => {
   const root = overlay.root(treeAsLower("/c"), "/m/run-42", FIRST, "/s/1-1/7");
-  const words = root.wrap!(["systemd-nspawn"]);
-  const options = words.at(-2)!;
-  assert.deepEqual(words.slice(-6), [
-    ...["/m/run-42", "/c", "", "/s/1-1/7/upper", options, "systemd-nspawn"],
-  ]);
-  assert.match(options, /metacopy=on.*lowerdir=\.\.\/shifted:\.,upperdir=/);
+  const [options, ...others] = root.mount.args.toReversed();
+  assert.deepEqual(others.toReversed(), ["/m/run-42", "/c", "", "/s/1-1/7/upper"]);
+  assert.match(options!, /metacopy=on.*lowerdir=\.\.\/shifted:\.,upperdir=/);
   assert.deepEqual(root.options, ["--directory=/m/run-42/root", "--private-users-ownership=off"]);
 });
 

@@ -122,7 +122,8 @@ Deno.test("standalone.start() gives nspawn arguments, a log and none of our envi
     assert.match(argv[7]!, /^mkfifo .*^exec "\$@" >&5 2>&1 /ms);
     assert.deepEqual(argv.slice(8, nspawn), [
       ...["sh", spec.paths.log, `${spec.paths.stage}/log`, "/cg/m/log"],
-      ...["sh", "-c", LIMIT_TABLES_SCRIPT, "sh"],
+      ...["unshare", "--mount", "--propagation=slave", "sh", "-euc"],
+      ...[`${LIMIT_TABLES_SCRIPT}mount_root\nexec "$@"`, "sh"],
     ]);
     assert.deepEqual(argv.slice(nspawn, nspawn + 5), [
       ...["systemd-nspawn", "--quiet", "--machine=run-42", "--register=no", "--keep-unit"],
