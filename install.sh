@@ -160,7 +160,7 @@ close_prefix() {
 build_program() {
   say "Building nspawn-runner $VERSION"
   bundle --code-splitting --outdir "$BUILD/program" src/cli/entry.ts
-  bundle --outdir "$BUILD/script" src/cli/script/files/*.ts
+  bundle --outdir "$BUILD/script" src/cli/script/*.ts
   write_reader || say "npm does not answer: \`nspawn-runner pipeline\` cannot read pipelines"
 }
 

@@ -102,7 +102,7 @@ const LOADED: Readonly<
 > = {
   "every call": { modules: [], limit: 24_500 },
   config: { modules: ["gitlab_config", "load"], limit: 63_800 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 190_500 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 191_200 },
   run: { modules: ["run"], limit: 56_900 },
   cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 79_900 },
 };

@@ -15,7 +15,7 @@ export interface Step {
  * are invisible outside; what the host unmounts is unmounted there, too, so that no disk of the host stays busy.
  */
 export function inOwnMounts(steps: readonly Step[], argv: Argv): Argv {
-  const program = `${steps.map(({ script }) => script).join("")}exec "$@"`;
+  const program = [...steps.map(({ script }) => script), 'exec "$@"'].join("");
   return [
     ...["unshare", "--mount", "--propagation=slave", "sh", "-euc", program, "sh"] as const,
     ...steps.flatMap(({ args }) => args),

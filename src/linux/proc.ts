@@ -44,16 +44,24 @@ export interface MountedFolder extends Mount {
 
 /** Reads all facts, with one process. */
 export async function kernelFacts(host: Host): Promise<KernelFacts> {
+  return parseKernelFacts(await readKernel(host, ...filesOfFacts(host)));
+}
+
+/** Returns the files that {@linkcode parseKernelFacts} needs, in this order. */
+export function filesOfFacts(host: Host): string[] {
   const own = `/proc/${host.pid()}`;
-  const text = await readKernel(
-    host,
+  return [
     BOOT_ID,
     `${own}/stat`,
     "/proc/uptime",
     `${own}/cgroup`,
     `${own}/mountinfo`,
     `${own}/net/dev`,
-  );
+  ];
+}
+
+/** Returns the facts in a text that begins with these files. */
+export function parseKernelFacts(text: string): KernelFacts {
   const [boot = "", stat = ""] = text.split("\n");
   return {
     boot,
@@ -90,13 +98,6 @@ while [ "$pid" -gt 1 ]; do
   pid=$parent
 done
 `;
-
-/** Returns the process that plays GitLab Runner and says so, or the nearest ancestor that is one; null where there is none. */
-export async function callingRunner(host: Host): Promise<ProcessId | null> {
-  const player = Number(host.env("NSPAWN_RUNNER_PLAYER"));
-  if (player > 0) return await identify(host, player);
-  return parseStat((await host.processes.capture(["sh", "-c", FIND_RUNNER_SCRIPT])).stdout);
-}
 
 /**
  * Returns the cgroup in the unified hierarchy from a text that holds `/proc/PID/cgroup`.

@@ -64,7 +64,11 @@ const BYTES_PER_FILE = 16_384;
  * know.
  */
 export async function freeBytes(host: Host, store: string): Promise<number> {
-  const space = await diskSpace(host, store);
+  return freeBytesOf(await diskSpace(host, store));
+}
+
+/** Returns the same of the space of a disk; null where df(1) does not know it. */
+export function freeBytesOf(space: DiskSpace | null): number {
   return space === null ? NaN : Math.min(space.free, bytesOfFiles(space));
 }
 

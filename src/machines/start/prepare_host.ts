@@ -1,27 +1,13 @@
 /** The first step of a start: surveys the host and gets it ready, before anything is reserved for the machine. */
 
 import type { Host } from "../../host/host.ts";
-import { callingRunner, type KernelFacts, kernelFacts, parseStat } from "../../linux/proc.ts";
-import type { ProcessId } from "../../linux/proc.ts";
-import { freeBytes } from "../end/free_space.ts";
 import { removeLeftovers } from "../end/housekeeping.ts";
 import { chooseNetwork, type ChosenNetwork } from "../network/choose.ts";
 import type { NetworkFacts } from "../network/private_network.ts";
 import type { MachinePlan } from "../record/plan.ts";
 import { refuseUnmounted } from "../record/refuse_unmounted.ts";
 import { foreignStore } from "../record/store_owner.ts";
-import { supervisorOfHost } from "../supervisor/choose.ts";
-import type { Supervisor } from "../supervisor/supervisor.ts";
-
-/** Facts about the host that decide how the machine starts. */
-interface HostSurvey {
-  readonly kernel: KernelFacts;
-  /** The process whose end also ends the machine; null where there is none. */
-  readonly runner: ProcessId | null;
-  readonly supervisor: Supervisor;
-  /** Free bytes on the store's disk: `Infinity` where none are reserved, NaN where df(1) does not know. */
-  readonly freeBytes: number;
-}
+import { type HostSurvey, surveyHost } from "./survey.ts";
 
 /** A host that is ready for the machine: the rules of its network are loaded. */
 export interface PreparedHost extends HostSurvey {
@@ -60,15 +46,4 @@ export async function prepareHost(
   await Promise.allSettled(both); // where one fails, the other must not go on in the background
   const [network, survey] = await Promise.all(both);
   return { ...survey, network };
-}
-
-async function surveyHost(host: Host, { store, job, diskReserve }: MachinePlan) {
-  const [kernel, caller, supervisor, free] = await Promise.all([
-    kernelFacts(host),
-    job.watcher === "gitlab-runner" ? callingRunner(host) : null,
-    supervisorOfHost(host),
-    diskReserve === 0 ? Infinity : freeBytes(host, store),
-  ]);
-  const runner = job.watcher === "self" ? parseStat(kernel.stat) : caller;
-  return { kernel, runner, supervisor, freeBytes: free };
 }

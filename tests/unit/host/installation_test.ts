@@ -5,7 +5,7 @@ import { FILES_OF_STAGES, programFile } from "../../../src/host/installation.ts"
 Deno.test("each call of a job has a file of the script, and a module that is bundled into it", async () => {
   assert.deepEqual(FILES_OF_STAGES, STAGE_COMMANDS.map(({ name }) => name));
   for (const name of FILES_OF_STAGES) {
-    const entry = new URL(`../../../src/cli/script/files/${name}.ts`, import.meta.url);
+    const entry = new URL(`../../../src/cli/script/${name}.ts`, import.meta.url);
     const constant = name.toUpperCase().replace("-", "_");
     assert.match(
       await Deno.readTextFile(entry),

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import {
-  callingRunner,
   fileSystemOf,
   FIND_RUNNER_SCRIPT,
   identify,
@@ -10,7 +9,6 @@ import {
   parseMounts,
   parseStat,
 } from "../../../src/linux/proc.ts";
-import { denoHost } from "../../../src/host/deno_host.ts";
 import { inFolder, recordingHost } from "../recording_host.ts";
 
 const MOUNTINFO = `21 1 8:1 / / rw,relatime - ext4 /dev/vda rw
@@ -100,12 +98,6 @@ async function findRunner(program: string): Promise<readonly [pid: number, found
   const { stdout } = await child.output();
   return [child.pid, new TextDecoder().decode(stdout)];
 }
-
-Deno.test("callingRunner() is the process that plays GitLab Runner, where one says so", async () => {
-  const host = denoHost();
-  const player = { ...host, env: () => `${Deno.pid}` };
-  assert.deepEqual(await callingRunner(player), await identify(host, Deno.pid));
-});
 
 Deno.test("FIND_RUNNER_SCRIPT finds a program with the name of GitLab Runner, however far above", async () => {
   await inFolder(async (folder) => {

@@ -1,19 +1,24 @@
 /** A fake kernel for unit tests: the files that the program reads by cat(1) from /proc and /sys. */
 
 import { BOOT_ID } from "../../../src/linux/proc.ts";
+import { SURVEY_SCRIPT } from "../../../src/machines/start/survey.ts";
 import type { Answer } from "../recording_host.ts";
 
 /** Contents by path; a function is called at each read. */
 export type KernelFiles = Readonly<Record<string, string | (() => string)>>;
 
-/** Answers cat(1) with the contents of these files, one after the other; files that do not exist are left out. */
+/**
+ * Answers cat(1), and the survey of the host, with the contents of these files, one after the other; files that do not exist
+ * are left out.
+ */
 export function answerCat(argv: readonly string[], files: KernelFiles): Answer | void {
-  if (argv[0] !== "cat") return;
+  const isSurvey = argv[2] === SURVEY_SCRIPT;
+  if (argv[0] !== "cat" && !isSurvey) return;
   const contents = argv.slice(1).map((path) => {
     const content = files[path] ?? "";
     return typeof content === "string" ? content : content();
   });
-  return { stdout: contents.join("") };
+  return { stdout: contents.join("") + (isSurvey ? "\nrunner\n" : "") };
 }
 
 const MOUNTS = "25 21 0:42 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";

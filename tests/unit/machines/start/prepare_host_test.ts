@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import type { Host } from "../../../../src/host/host.ts";
 import { writeLease } from "../../../../src/machines/record/lease.ts";
+import { FACTS_SCRIPT } from "../../../../src/machines/network/private_network.ts";
+import { SURVEY_SCRIPT } from "../../../../src/machines/start/survey.ts";
 import { prepareHost } from "../../../../src/machines/start/prepare_host.ts";
 import { inFolder } from "../../recording_host.ts";
 import { leaseOf, planOf, SETTINGS } from "../fixture.ts";
@@ -25,8 +27,8 @@ async function withLeftover(host: Host, store: string, onRemove: () => Promise<v
 Deno.test("prepareHost() removes the leftovers of another boot while the network is prepared", () =>
   inFolder(async (folder) => {
     const order: string[] = [];
-    const recording = standaloneHost(folder, ([program]) => {
-      if (program !== "sh") return;
+    const recording = standaloneHost(folder, ([program, , script]) => {
+      if (program !== "sh" || script === SURVEY_SCRIPT) return;
       order.push("network");
       network.resolve();
       return housekeeping.promise.then(() => ({}));
@@ -55,7 +57,7 @@ Deno.test("prepareHost() throws the network's failure once the leftovers are rem
   inFolder(async (folder) => {
     const recording = standaloneHost(
       folder,
-      ([program]) => program === "sh" ? { stdout: "1\n1\nlacks nft\n" } : undefined,
+      ([, , script]) => script === FACTS_SCRIPT ? { stdout: "1\n1\nlacks nft\n" } : undefined,
     );
     const store = `${folder}/store`;
     const host = await withLeftover(recording.host, store, async () => {

@@ -1,10 +1,10 @@
 /** Runs one call of a job; the script has a file for each of them. */
 
-import type { CommandSpec } from "../../app/command.ts";
-import { denoHost } from "../../host/deno_host.ts";
-import { programFile } from "../../host/installation.ts";
-import { parseCommandLine } from "../parse.ts";
-import { type Call, PRINT_VERSION, runCall } from "../run_call.ts";
+import type { CommandSpec } from "../app/command.ts";
+import { denoHost } from "../host/deno_host.ts";
+import { programFile } from "../host/installation.ts";
+import { parseCommandLine } from "./parse.ts";
+import { type Call, PRINT_VERSION, runCall } from "./run_call.ts";
 
 /** Runs the command, or the whole program where the command line is not that of the command. */
 export async function runStage(command: CommandSpec): Promise<void> {

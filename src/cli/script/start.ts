@@ -3,6 +3,6 @@
  * call, all other commands share one.
  */
 
-import { FILES_OF_STAGES, programFile } from "../../../host/installation.ts";
+import { FILES_OF_STAGES, programFile } from "../../host/installation.ts";
 
 await import(programFile(Deno.args.find((word) => FILES_OF_STAGES.includes(word))));

@@ -1,3 +1,3 @@
 /** All commands, for calls that are none of a job. */
 
-import "../../entry.ts";
+import "../entry.ts";
