@@ -58,8 +58,8 @@ const FORWARD6 = "/proc/sys/net/ipv6/conf/all/forwarding"; // not there without 
 const VERDICT_FILE = join(RUNTIME_FOLDER, ".network");
 
 /**
- * Prints whether each address family is forwarded, the boot's id, the recorded verdict, default routes of IPv6, the rules of
- * our chain `forward`, missing programs, why nft(8) failed, and all chains. Two calls of nft, side by side: with both lists
+ * Prints whether each address family is forwarded, the boot's id, the recorded verdict, the rules of our chain `forward`,
+ * default routes of IPv6, missing programs, why nft(8) failed, and all chains. Two calls of nft, side by side: with both lists
  * in one, it prints the chains of our table only. Any exit code but 0 means that the script itself could not run, such as
  * where no process can be started.
  */
@@ -70,16 +70,14 @@ done
 read -r boot <${BOOT_ID} && echo "boot $boot"
 [ ! -e ${VERDICT_FILE} ] || { read -r verdict <${VERDICT_FILE} && echo "verdict $verdict"; }
 ${RESOLVED_LINES}
-{
-  ip -6 route show default 2>/dev/null
-  [ $? -ne 127 ] || echo "lacks ip"
-  nft list chain ${TABLE} forward 2>/dev/null
-} &
+nft list chain ${TABLE} forward 2>/dev/null &
 own=$!
 chains=$(nft list chains 2>&1)
 code=$?
 wait "$own"
 [ $? -ne 2 ] || exit # no process could be started
+ip -6 route show default 2>/dev/null
+[ $? -ne 127 ] || echo "lacks ip"
 case $code in
   0) printf '%s\\n' "$chains" ;;
   127) echo "lacks nft" ;;
