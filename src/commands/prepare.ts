@@ -20,10 +20,10 @@ import { startMachine } from "../machines/start/start.ts";
 /** Starts the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const began = host.clock.now();
+  const config = await load();
+  const examined = examineEarly(host, config); // takes longest
   const job = await readJob(host);
   const machine = await chooseMachine(invocation, job);
-  const config = await load();
-  const examined = examineEarly(host, config);
   const notes = prepareNotes(host, machine.name, began, configNote(host));
   await interruptible(host, async (interrupt) => {
     let image: string | null = null;

@@ -87,11 +87,14 @@ echo 0 >"/proc/sys/net/ipv4/conf/$link/route_localnet"
   echo "the machine is in the host's network namespace" >&2
   exit 1
 }
-printf '%s\\n' "$outside" | ip -batch - || exit
+ip -batch - <<END || exit
+$outside
+END
 # Images rely on ports below 1024 that are free for all users, as in Docker.
-# shellcheck disable=SC2016 # the shell in the machine's namespace expands it
-printf '%s\\n' "$inside" | nsenter --net="/proc/$leader/ns/net" \\
-  sh -c 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start; exec ip -batch -'
+nsenter --net="/proc/$leader/ns/net" \\
+  sh -c 'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start; exec ip -batch -' <<END
+$inside
+END
 `;
 
 /**
