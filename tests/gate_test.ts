@@ -1,6 +1,7 @@
 /** Checks of the whole checkout that are no unit tests: `deno task ok` and tests/run.sh run them. */
 
 import assert from "node:assert/strict";
+import { PROGRAMS_OF_STAGES } from "../src/host/installation.ts";
 import { run } from "./hosts/command.ts";
 import { skip, skipReal } from "./skip.ts";
 
@@ -10,7 +11,8 @@ const checkout = new URL("..", import.meta.url).pathname;
 const COVERAGE_FLOOR = 94;
 
 async function succeeds(...argv: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(argv, { cwd: checkout, env: Deno.env.toObject() });
+  const env = { ...Deno.env.toObject(), DENO: Deno.execPath() };
+  const { code, stdout, stderr } = await run(argv, { cwd: checkout, env });
   assert.equal(code, 0, `${argv.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
   return stdout;
 }
@@ -96,70 +98,76 @@ Deno.test("gate: unit tests cover the lines of src", async () => {
   );
 });
 
-/** The most that a call may load, in bytes: a call compiles all of it, in 3 ms for 100 kB. Lower it where less is loaded. */
+/** The most that a call of the executable may load, in bytes: it compiles all of it, in 3 ms for 100 kB. Lower it where less is loaded. */
 const LOADED: Readonly<
   Record<string, { readonly modules: readonly string[]; readonly limit: number }>
 > = {
-  "every call": { modules: [], limit: 24_500 },
-  config: { modules: ["gitlab_config", "load"], limit: 63_800 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 191_200 },
-  run: { modules: ["run"], limit: 56_900 },
-  cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 79_900 },
+  "gitlab-config": { modules: ["gitlab_config", "load"], limit: 57_500 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 184_000 },
+  run: { modules: ["run"], limit: 46_700 },
+  cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 58_200 },
 };
 
 Deno.test("gate: calls of a job load no more than they need", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await deno("task", "bundle", "--outdir", folder);
-    const files = await bundledFiles(folder);
-    const excess = Object.entries(LOADED).map(([call, { modules, limit }]) =>
-      [call, bytesLoaded(files, modules), limit] as const
-    ).filter(([, bytes, limit]) => bytes > limit);
+  await withBundle("folders", async (folder) => {
+    const excess = [];
+    for (const [program, { modules, limit }] of Object.entries(LOADED)) {
+      const files = await filesIn(`${folder}/${program}`);
+      const bytes = bytesLoaded(files, `${program}.js`, modules);
+      if (bytes > limit) excess.push([program, bytes, limit]);
+    }
     assert.deepEqual(excess, []);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 });
 
 /** The most bytes of a file of the script, which Deno reads and checks at each start with its code cache: 1 ms for 50 kB. */
 const SCRIPT_LIMITS: Readonly<Record<string, number>> = {
-  "cleanup.js": 122_000,
-  "gitlab-config.js": 151_000,
-  "prepare.js": 392_000,
-  "run.js": 129_000,
+  "cleanup.js": 121_000,
+  "gitlab-config.js": 150_000,
+  "prepare.js": 391_000,
+  "run.js": 127_500,
   "start.js": 6_000,
 };
 
-Deno.test("gate: the files of the script for calls of a job are no larger than they need", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await deno("task", "bundle-script", "--outdir", folder);
-    const excess = [];
-    for await (const { name } of Deno.readDir(folder)) {
-      const { size } = await Deno.stat(`${folder}/${name}`);
-      if (name !== "all.js" && size > (SCRIPT_LIMITS[name] ?? 0)) excess.push([name, size]);
-    }
+Deno.test("gate: the programs of the script for calls of a job are no larger than they need", async () => {
+  await withBundle("files", async (folder) => {
+    const excess = [...await filesIn(folder)].map(([name, { length }]) => [name, length] as const)
+      .filter(([name, length]) => name !== "all.js" && length > (SCRIPT_LIMITS[name] ?? 0));
     assert.deepEqual(excess, []);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  });
+});
+
+/** A program imports these modules at each start: Node's part of Deno takes 13 ms. */
+Deno.test("gate: no module of Node is loaded before a command needs it", async () => {
+  await withBundle("folders", async (folder) => {
+    for (const program of ["all", ...Object.keys(LOADED)]) {
+      const importing = [...await filesIn(`${folder}/${program}`)]
+        .filter(([, text]) => /\b(?:from|import)"node:/.test(text));
+      assert.deepEqual(importing.map(([name]) => name), []);
+    }
+  });
+});
+
+Deno.test("gate: the executable has a program for each call of a job, as the script", async () => {
+  const start = await Deno.readTextFile(`${checkout}/npm/start_executable.js`);
+  for (const name of PROGRAMS_OF_STAGES) {
+    assert.ok(start.includes(`import("./${name}/${name}.js")`));
   }
 });
 
-/** A file of the script imports these modules at each start: Node's part of Deno takes 13 ms. */
-Deno.test("gate: no module of Node is loaded before a command needs it", async () => {
+/** Bundles the program in a form, and removes it after the test. */
+async function withBundle(form: "files" | "folders", act: (folder: string) => Promise<void>) {
   const folder = await Deno.makeTempDir();
   try {
-    await deno("task", "bundle", "--outdir", folder);
-    const importing = [...await bundledFiles(folder)]
-      .filter(([, text]) => /\b(?:from|import)"node:/.test(text));
-    assert.deepEqual(importing.map(([name]) => name), []);
+    await deno("task", "bundle", form, folder);
+    await act(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-});
+}
 
-/** Returns the text of each file of the bundle by its name. */
-async function bundledFiles(folder: string): Promise<Map<string, string>> {
+/** Returns the text of each file of a folder by its name. */
+async function filesIn(folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for await (const { name } of Deno.readDir(folder)) {
     files.set(name, await Deno.readTextFile(`${folder}/${name}`));
@@ -167,9 +175,13 @@ async function bundledFiles(folder: string): Promise<Map<string, string>> {
   return files;
 }
 
-/** Returns the size of the files that the program imports by the time when it has imported these modules. */
-function bytesLoaded(files: ReadonlyMap<string, string>, modules: readonly string[]): number {
-  const loaded = new Set(["entry.js", ...modules.map((module) => chunkOf(files, module))]);
+/** Returns the size of the files that a program imports by the time when it has imported these modules. */
+function bytesLoaded(
+  files: ReadonlyMap<string, string>,
+  program: string,
+  modules: readonly string[],
+): number {
+  const loaded = new Set([program, ...modules.map((module) => chunkOf(files, module))]);
   for (const name of loaded) {
     const imports = files.get(name)!.matchAll(/(?:from|import)"\.\/([^"]+)"/g);
     for (const [, imported] of imports) loaded.add(imported!);

@@ -1,16 +1,14 @@
-/** Runs one call of a job; the script has a file for each of them. */
+/** Runs one call of a job. */
 
 import type { CommandSpec } from "../app/command.ts";
 import { denoHost } from "../host/deno_host.ts";
-import { programFile } from "../host/installation.ts";
 import { parseCommandLine } from "./parse.ts";
 import { type Call, PRINT_VERSION, runCall } from "./run_call.ts";
 
-/** Runs the command, or the whole program where the command line is not that of the command. */
+/** Runs the command and ends this process; does nothing where the command line is not that of the command. */
 export async function runStage(command: CommandSpec): Promise<void> {
   const call = callOf(command, Deno.args);
-  if (call === null) await import(programFile());
-  else Deno.exit(await runCall(denoHost(), () => Promise.resolve(call)));
+  if (call !== null) Deno.exit(await runCall(denoHost(), () => Promise.resolve(call)));
 }
 
 /** Returns null for all other calls, also for wrong ones. */

@@ -10,11 +10,11 @@ export interface Installation {
   readonly folder: string;
 }
 
-/** The calls of a job: in the form of a script, each of them has a file of its own. */
-export const FILES_OF_STAGES: readonly string[] = ["gitlab-config", "prepare", "run", "cleanup"];
+/** The calls of a job, each of which has a program of its own. */
+export const PROGRAMS_OF_STAGES: readonly string[] = ["gitlab-config", "prepare", "run", "cleanup"];
 
-/** Returns the script's file of a command, or that of all commands; they lie beside its Deno. */
-export function programFile(name = "all"): string {
+/** Returns the file of a program in the form of a script; `all` has all commands. They lie beside its Deno. */
+export function programFile(name: string): string {
   return join(dirname(Deno.execPath()), "program", `${name}.js`);
 }
 
@@ -24,5 +24,5 @@ export async function findInstallation(): Promise<Installation> {
   const main = fromFileUrl(Deno.mainModule);
   if (Deno.build.standalone) return { files: [program], folder: dirname(main) };
   const folder = dirname(program);
-  return { files: [await Deno.realPath(main), program, programFile()], folder };
+  return { files: [await Deno.realPath(main), program, programFile("all")], folder };
 }

@@ -1,7 +1,7 @@
 /** install.sh on this machine, with prefixes of the tests. */
 
 import assert from "node:assert/strict";
-import { FILES_OF_STAGES } from "../../src/host/installation.ts";
+import { PROGRAMS_OF_STAGES } from "../../src/host/installation.ts";
 import {
   checkout,
   type Done,
@@ -46,7 +46,7 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
       "lib/nspawn-runner/gitlab-ci-local.txt": "644 root",
       "lib/nspawn-runner/manifest": "644 root",
       ...Object.fromEntries(
-        ["all", ...FILES_OF_STAGES].map((file) => [
+        ["all", ...PROGRAMS_OF_STAGES].map((file) => [
           `lib/nspawn-runner/program/${file}.js`,
           "644 root",
         ]),

@@ -1,4 +1,4 @@
-import { CLEANUP } from "../stage_commands.ts";
 import { runStage } from "../run_stage.ts";
+import { CLEANUP } from "../cleanup_command.ts";
 
 await runStage(CLEANUP);

@@ -1,3 +1,0 @@
-/** All commands, for calls that are none of a job. */
-
-import "../entry.ts";
