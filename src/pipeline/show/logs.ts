@@ -4,10 +4,14 @@ import { basename, dirname, join } from "@std/path/posix";
 import { messageOf, refused } from "../../failure.ts";
 import type { Host, Stat } from "../../host/host.ts";
 
-/** Takes lines of jobs. */
 export interface Logs {
-  write(job: string, text: string): void;
+  /** Returns what takes the lines of an attempt of a job, without their ends. */
+  attempt(job: string): (line: string) => void;
 }
+
+/** Bytes of an attempt's log: DefaultTraceOutputLimit in GitLab Runner's common/consts.go. */
+const LIMIT = 4 * 1024 ** 2;
+const LIMIT_REACHED = "The log has reached 4 MiB: the rest of the output is left out";
 
 /**
  * Makes the folder. The user who called root by sudo may read the files, and no other user.
@@ -79,16 +83,25 @@ function logsIn(host: Host, folder: string, jobs: readonly string[]): Logs {
     const made = host.files.write(file, "", 0o600);
     return caller === null ? [made] : [made, host.files.chown(file, caller.uid, caller.gid)];
   };
-  return {
-    // Not one after another: a line that waits could be lost at the end.
-    write(job, text) {
-      const file = files.get(job)!;
-      Promise.all([...begin(file), host.files.append(file, text)]).catch((error) => {
-        if (lost.has(file)) return;
-        lost.add(file);
-        host.log.warn(`Output is lost: cannot write ${file}: ${messageOf(error)}`);
-      });
-    },
+  // Not one after another: a line that waits could be lost at the end.
+  const write = (file: string, line: string) => {
+    Promise.all([...begin(file), host.files.append(file, `${line}\n`)]).catch((error) => {
+      if (lost.has(file)) return;
+      lost.add(file);
+      host.log.warn(`Output is lost: cannot write ${file}: ${messageOf(error)}`);
+    });
+  };
+  return { attempt: (job) => limited((line) => write(files.get(job)!, line)) };
+}
+
+/** Drops the lines beyond the limit, and writes one in their place. */
+function limited(write: (line: string) => void): (line: string) => void {
+  const encoder = new TextEncoder();
+  let left = LIMIT;
+  return (line) => {
+    if (left < 0) return;
+    left -= encoder.encode(line).length + 1;
+    write(left < 0 ? LIMIT_REACHED : line);
   };
 }
 

@@ -55,7 +55,7 @@ export async function showPipeline(
       const prefix = prefixes.get(name)!;
       const onLine = files === null
         ? (line: string) => screen.line(prefix + line)
-        : (line: string) => files.write(name, `${line}\n`);
+        : files.attempt(name);
       return jobLines({ masked, colored: colored && files === null, onLine });
     },
     progress(progress) {

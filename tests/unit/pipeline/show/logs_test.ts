@@ -11,7 +11,7 @@ Deno.test("logs are for their maker alone, in files that differ for all names", 
     const long = "x".repeat(300);
     const names = ["..", "a/b", "a%2Fb", `${long}1`, `${long}2`];
     const logs = await makeLogs(host, `${folder}/logs`, names);
-    for (const name of names) logs.write(name, `${name}\n`);
+    for (const name of names) logs.attempt(name)(name);
     const texts: string[] = [];
     for (const name of await host.files.list(`${folder}/logs`)) {
       const file = `${folder}/logs/${name}`;
@@ -40,7 +40,21 @@ Deno.test("logs are not written where another user could put a link", async () =
     await Deno.chown(`${folder}/open`, OTHER, OTHER);
     await assert.rejects(make("open/logs"), /other users can change .*open$/);
     const logs = await make("open/logs", { SUDO_UID: `${OTHER}`, SUDO_GID: `${OTHER}` });
-    logs.write("a", "text\n");
+    logs.attempt("a")("text");
     assert.equal((await Deno.stat(`${folder}/open/logs/a.log`)).uid, OTHER);
+  });
+});
+
+Deno.test("a log takes 4 MiB of each attempt, and says that the rest is left out", async () => {
+  await inFolder(async (folder) => {
+    const logs = await makeLogs(recordingHost({ uid }).host, `${folder}/logs`, ["a"]);
+    const half = "ä".repeat(1024 ** 2 - 1) + "b"; // 2 MiB with the end of the line
+    const notice = "The log has reached 4 MiB: the rest of the output is left out";
+    const first = logs.attempt("a");
+    for (const line of [half, half, "c", "d"]) first(line);
+    logs.attempt("a")("again");
+    const text = await Deno.readTextFile(`${folder}/logs/a.log`);
+    assert.deepEqual(text.split("\n").slice(2), [notice, "again", ""]);
+    assert.equal(text.indexOf(notice), 2 * (half.length + 1));
   });
 });
