@@ -2,6 +2,7 @@
 
 import type { Host } from "../../host/host.ts";
 import { nearest } from "../../text/nearest.ts";
+import { checkDependency, type Dependent } from "./dependencies.ts";
 import { allowFetch, download, notFetched } from "./fetch.ts";
 import {
   FileMistake,
@@ -49,8 +50,9 @@ interface ReaderHooks {
   compared(variables: Record<string, string>): Record<string, string>;
   wrongRule(rule: string): never;
   fetch(source: string): void;
-  download(url: string): Promise<string>;
+  download(url: string, integrity: unknown): Promise<string>;
   notFetched(source: string, error: unknown): Error;
+  dependency(job: Dependent, other: string, stages: number): void;
   onlyRules(name: string, job: Record<string, unknown>): readonly object[] | null;
 }
 
@@ -150,11 +152,15 @@ function hooks(
         Object.entries(variables).map(([name, value]) => [name, raw.get(value) ?? value]),
       ),
     wrongRule(rule) {
-      throw new FileMistake(`rules:if cannot be evaluated: ${rule}`, [], rule);
+      throw new FileMistake(`rules:if cannot be evaluated: ${rule}`, [], { snippet: rule });
     },
     fetch: (source) => allowFetch(request, source),
-    download: (url) => download(host, url),
+    download: (url, integrity) => download(host, url, integrity),
     notFetched,
+    dependency(job, other, stages) {
+      const warning = checkDependency(job, other, stages);
+      if (warning !== null) warnings.add(warning);
+    },
     onlyRules: (name, job) => onlyRules(name, job, { ...request.predefined, ...request.variables }),
   };
 }

@@ -5,9 +5,13 @@ import { messageOf } from "../../failure.ts";
 import { lineOf } from "./line_of.ts";
 import type { Mistake } from "./request.ts";
 
-/** A mistake in the file, with the keys that lead to it, or a text of its line. */
+/** A mistake in the file, with the keys that lead to it, or a text of its line, and a hint for the user. */
 export class FileMistake extends Error {
-  constructor(reason: string, readonly keys: readonly string[], readonly snippet?: string) {
+  constructor(
+    reason: string,
+    readonly keys: readonly string[],
+    readonly more: { readonly snippet?: string; readonly hint?: string } = {},
+  ) {
     super(reason);
   }
 }
@@ -62,6 +66,9 @@ export function mistakeOf(
     reason: message,
     file,
     line: lineOfMistake(error, message, text, names),
+    ...(error instanceof FileMistake && error.more.hint !== undefined
+      ? { hint: error.more.hint }
+      : {}),
   };
 }
 
@@ -75,7 +82,7 @@ function lineOfMistake(
     const keyword = message.match(/\b(?:needs|stage|extends|dependencies)\b/)?.[0] ?? "";
     return lineOf(text, [namedIn(message, names), keyword]);
   }
-  const { keys, snippet } = error;
+  const { keys, more: { snippet } } = error;
   if (snippet === undefined) return lineOf(text, keys);
   const index = text.split("\n").findIndex((line) => line.includes(snippet));
   return index === -1 ? undefined : index + 1;

@@ -106,7 +106,7 @@ function matchesPattern(pattern: string, flags: string | undefined, name: string
     throw new FileMistake(
       `${place} is no regular expression: ${(error as Error).message}`,
       [],
-      place,
+      { snippet: place },
     );
   }
 }

@@ -136,6 +136,11 @@ const PATCHES: readonly Patch[] = [
     to: "let s=e.find((c)=>c.baseName===i||c.name===i);",
   },
   {
+    purpose: "check the stages of dependencies:",
+    from: "Hr(o<=a,j`dependencies: [",
+    to: "nspawnRunner.dependency(r,s.name,o-a);Hr(o<=a,j`dependencies: [",
+  },
+  {
     purpose: "read no instructions in comments, which GitLab does not read either",
     from: "if(r)for(let m of o){if(/^\\s*#/.test(m)){",
     to: "if(!1)for(let m of o){if(/^\\s*#/.test(m)){",
@@ -204,7 +209,17 @@ const PATCHES: readonly Patch[] = [
   {
     purpose: "fetch files only where the user allows it",
     from: "static async downloadIncludeRemote(e,t,r,n,i){",
-    to: "static async downloadIncludeRemote(e,t,r,n,i){nspawnRunner.fetch(r);",
+    to: "static async downloadIncludeRemote(e,t,r,n,i,nrHash){nspawnRunner.fetch(r);",
+  },
+  {
+    purpose: "pass the integrity of a file",
+    from: "u.push(this.downloadIncludeRemote(f,p,S.remote,d,m))",
+    to: "u.push(this.downloadIncludeRemote(f,p,S.remote,d,m,S.integrity))",
+  },
+  {
+    purpose: "check the integrity of a file also where it is fetched already",
+    from: "if(await Ar.default.pathExists(o)&&!n)return;let a=process.hrtime(),c=await Ey",
+    to: "if(await Ar.default.pathExists(o)&&!n&&!nrHash)return;let a=process.hrtime(),c=await Ey",
   },
   {
     purpose: "fetch versions of components only where the user allows it",
@@ -237,7 +252,7 @@ const PATCHES: readonly Patch[] = [
   {
     purpose: "fetch files by a program, since ours may open no connection",
     from: 'await Ey.get(r,{headers:{"User-Agent":"gitlab-ci-local"},...I.getAxiosProxyConfig()})',
-    to: "{data:await nspawnRunner.download(r)}",
+    to: "{data:await nspawnRunner.download(r,nrHash)}",
   },
   {
     purpose: "fetch files only where the user allows it",

@@ -474,6 +474,10 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp, Asked?]>> = {
     "a: {script: m, needs: [b]}\nb: {script: m, stage: deploy}\n",
     /yml line \d: needs: \[b\] for a is in a future stage$/,
   ],
+  "a later dependency": [
+    "a:\n  script: m\n  dependencies: [b]\nb: {script: m, stage: deploy}\n",
+    /yml line 3: a: dependencies must be jobs of earlier stages, and b is in a later one$/,
+  ],
   "an unknown job in extends": ["a:\n  extends: .b\n", /yml line 2: \.b is unspecified, used by a/],
   "an unknown reference": ["a:\n  script: !reference [.b, script]\n", /!reference \[\.b, script\]/],
   "a wrong rule": [
@@ -524,6 +528,7 @@ for (const [what, [file, expected, asked]] of Object.entries(MISTAKES)) {
     assert.match(error.message, expected);
     assert.doesNotMatch(error.message, /\n/);
     if (what === "no file") assert.match(error.hint!, /--file/);
+    if (what === "a later dependency") assert.match(error.hint!, /^Move b to an earlier stage/);
   });
 }
 
@@ -544,6 +549,47 @@ pages: {script: m}
     'pages is not supported: nothing is published ("pages")',
     'needs:project and needs:pipeline is not supported: the job gets no artifacts of other pipelines ("b")',
   ]);
+});
+
+testReader("expand() warns of dependencies of the same stage without needs", async () => {
+  const warning = "dependencies of a: it gets no artifacts of b, which is in the same stage; " +
+    "list that job in needs: too";
+  const warningsOf = async (job: string) =>
+    (await read(`a: {script: m, ${job}}\nb: {script: m}\nc: {script: m, stage: build}\n`)).warnings;
+  assert.deepEqual(await warningsOf("dependencies: [b, c]"), [warning]);
+  assert.deepEqual(await warningsOf("dependencies: [b], parallel: 2"), [warning]);
+  assert.deepEqual(await warningsOf("dependencies: [b], needs: [b]"), []);
+  assert.deepEqual(await warningsOf("dependencies: [c]"), []);
+});
+
+testReader("expand() refuses an included file with another integrity", async () => {
+  const [right, wrong] = [`sha256-${"A".repeat(43)}=`, `sha256-${"B".repeat(43)}=`];
+  const url = "https://example.com/a.yml";
+  const answer = () => ({ stdout: `${right}\nincluded: {script: m}\n` });
+  const including = (integrity: string) =>
+    running(`include:\n  - remote: ${url}\n    integrity: ${integrity}\n`, { fetch: true, answer });
+  assert.deepEqual(await including(right), ["included"]);
+  await assert.rejects(including(wrong), (error: Failure) => {
+    const reason = `it includes ${url}, whose integrity is ${right} instead of ${wrong}`;
+    assert.equal(error.message, `Cannot read .gitlab-ci.yml line 3: ${reason}`);
+    assert.match(error.hint!, /^Find out why the file has changed/);
+    return true;
+  });
+});
+
+testReader("expand() checks the integrity of a file that is fetched already", async () => {
+  const [right, wrong] = [`sha256-${"A".repeat(43)}=`, `sha256-${"B".repeat(43)}=`];
+  const again = `include: [{remote: "https://example.com/a.yml", integrity: ${wrong}}]\n`;
+  const file = "include: [https://example.com/a.yml, again.yml]\n";
+  const asked: Asked = {
+    fetch: true,
+    files: { "again.yml": again },
+    answer: () => ({ stdout: `${right}\nincluded: {script: m}\n` }),
+  };
+  await assert.rejects(
+    running(file, asked),
+    /whose integrity is sha256-A+= instead of sha256-B+=$/,
+  );
 });
 
 testReader("expand() refuses jobs that wait for one another", async () => {

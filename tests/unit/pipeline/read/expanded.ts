@@ -8,10 +8,10 @@ import { readAnswer } from "../../../../src/pipeline/read/answer.ts";
 import { expand } from "../../../../src/pipeline/read/expand.ts";
 import { patchPackage } from "../../../../src/pipeline/read/patches.ts";
 import type { ReaderRequest } from "../../../../src/pipeline/read/request.ts";
-import { recordingHost } from "../../recording_host.ts";
+import { recordingHost, type RecordingOptions } from "../../recording_host.ts";
 
-/** A working copy, and what else is asked. */
-export interface Asked extends Partial<ReaderRequest> {
+/** A working copy, what else is asked, and what the program that fetches files answers. */
+export interface Asked extends Partial<ReaderRequest>, Pick<RecordingOptions, "answer"> {
   /** Further files by their paths. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -30,7 +30,7 @@ export async function read(file: string, asked: Asked = {}): Promise<Pipeline> {
     // Not Deno.chdir(): a library of gitlab-ci-local keeps the folder until this function is called.
     process.chdir(`${folder}/sources`);
     // Each import runs it again.
-    const answer = await expand(recordingHost().host, `${program}?${count++}`, {
+    const answer = await expand(recordingHost(asked).host, `${program}?${count++}`, {
       file: ".gitlab-ci.yml",
       predefined: { CI_COMMIT_BRANCH: "main" },
       variables: {},
