@@ -179,9 +179,9 @@ bundle() {
 # Deno's permissions for the program: everything except opening network connections.
 GRANTS="--no-prompt --allow-read --allow-write --allow-env --allow-run --allow-sys"
 
-# V8's own threads are for programs that run for seconds: a call of a job only waits for them. Each function of
-# such a call runs a few times: it is compiled when it is called, and once. 4 MB are enough for most calls, which
-# then collect no garbage.
+# V8's own threads are for programs that run for seconds: a call of a job only waits for them. Its functions run a
+# few times: --max-lazy compiles each when it is called, --no-sparkplug no second time. Most calls need less than
+# 4 MB, and collect no garbage.
 V8=--v8-flags=--single-threaded,--max-lazy,--no-sparkplug,--min-semi-space-size=4
 
 # Builds an executable from denort and the program. Deno accepts a denort of another version, whose
@@ -209,7 +209,17 @@ put_file() {
   mv -fT "$2.new" "$2"
 }
 
-# Builds the script form: a file for each call of a job and one for all other commands, run by their own copy of Deno.
+# Starts the program $1 of the script, which then takes the place of an older one.
+program_starts() {
+  stage=$(basename "$1" .js)
+  [ "$stage" != all ] || stage=""
+  # shellcheck disable=SC2046,SC2086 # lists of words
+  env -i $(variables "$BUILD") $(interpreter "$LIB") "$1" $stage --version >"$BUILD/start" 2>&1 </dev/null ||
+    return 1
+  [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
+}
+
+# Builds the script form: its programs, and a Deno of their own.
 make_script() {
   say "No denort is available for this Deno: installing a script, with its own copy of Deno in ${LIB#"$ROOT"}"
   # The deno on PATH may be a wrapper script.
@@ -224,6 +234,9 @@ make_script() {
   { first_lines "${LIB#"$ROOT"}" && cat "$BUILD/script/start.js"; } >"$CANDIDATE"
   chmod 755 "$CANDIDATE"
   rm "$BUILD/script/start.js"
+  for file in "$BUILD"/script/*.js; do
+    program_starts "$file" || die "Cannot install into $PREFIX: a program does not start: $(last_error "$BUILD/start")"
+  done
   for file in "$BUILD"/script/*.js; do put_file "$file" "$PROGRAM/${file##*/}"; done
   # shellcheck disable=SC2046 # lists of words
   candidate_starts $([ -z "$ROOT" ] || echo "$(variables "$LIB") $(interpreter "$LIB")") ||
@@ -258,6 +271,7 @@ installed() {
 put_in_place() {
   back_up_foreign_program
   install_shared_files
+  [ "$FORM" = executable ] || sync "$LIB/deno" "$PROGRAM"/*.js
   sync "$CANDIDATE"
   mv -fT "$CANDIDATE" "$BIN/nspawn-runner"
   if [ "$FORM" = executable ]; then rm -rf "$LIB/deno" "$LIB/cache" "$READER" "$PROGRAM"; fi

@@ -14,7 +14,7 @@ export interface Forms {
 /**
  * Installs the program in each form.
  *
- * @param folder A short path: the prefixes must fit in a #! line.
+ * @param folder For the prefixes.
  * @param onlyScript Whether the executable is not needed.
  */
 export async function installForms(folder: string, onlyScript: boolean): Promise<Forms> {

@@ -14,8 +14,8 @@ interpreter() {
   printf ' --no-prompt --allow-read --allow-write --allow-env --allow-sys --allow-run\n'
 }
 
-# Prints how the script begins. A shell does nothing for the first word of the second line, and starts Deno. For
-# Deno, that word is a text and the rest a comment.
+# Prints how the script begins. To sh, `":"` is the command that does nothing, and the rest of the second line
+# starts Deno. To JavaScript the line is a text and a comment.
 first_lines() {
   echo "#!/bin/sh"
   # shellcheck disable=SC2016 # for that shell
@@ -40,6 +40,8 @@ END
     env $(variables "$LIB") $(interpreter "$LIB") --preload="$BUILD/preload.js" \
       "$BIN/nspawn-runner" $stage --version >>"$LOG" 2>&1 </dev/null || :
   done
+  ls "$LIB"/cache/v8_code_cache* >/dev/null 2>&1 ||
+    say "No compiled code could be kept in $LIB/cache: each call takes 80 ms longer"
   empty_journals
 }
 

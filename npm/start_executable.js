@@ -1,4 +1,4 @@
-/** The executable: as src/cli/programs/start.ts. `deno compile` puts into it what these paths lead to. */
+/** The executable itself, as src/cli/programs/start.ts. `deno compile` puts into it what these paths lead to. */
 
 const stages = {
   "gitlab-config": () => import("./gitlab-config/gitlab-config.js"),

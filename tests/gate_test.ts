@@ -137,7 +137,7 @@ Deno.test("gate: the programs of the script for calls of a job are no larger tha
   });
 });
 
-/** A program imports these modules at each start: Node's part of Deno takes 13 ms. */
+/** A program would import these modules at each start: Node's part of Deno takes 13 ms. */
 Deno.test("gate: no module of Node is loaded before a command needs it", async () => {
   await withBundle("folders", async (folder) => {
     for (const program of ["all", ...Object.keys(LOADED)]) {
@@ -153,6 +153,15 @@ Deno.test("gate: the executable has a program for each call of a job, as the scr
   for (const name of PROGRAMS_OF_STAGES) {
     assert.ok(start.includes(`import("./${name}/${name}.js")`));
   }
+});
+
+Deno.test("gate: the installer, the task and the benchmark give V8 of the executable the same options", async () => {
+  const texts = await Promise.all(
+    ["install.sh", "deno.json", "bench/forms.ts"].map((path) => Deno.readTextFile(checkout + path)),
+  );
+  const options = texts.map((text) => text.match(/--v8-flags=[\w,=-]*/)?.[0]);
+  assert.ok(options[0] !== undefined);
+  assert.deepEqual(options, options.map(() => options[0]));
 });
 
 /** Bundles the program in a form, and removes it after the test. */

@@ -1,4 +1,4 @@
-/** Runs one call of a job. */
+/** The program of one stage of a job. */
 
 import type { CommandSpec } from "../app/command.ts";
 import { denoHost } from "../host/deno_host.ts";
@@ -11,7 +11,7 @@ export async function runStage(command: CommandSpec): Promise<void> {
   if (call !== null) Deno.exit(await runCall(denoHost(), () => Promise.resolve(call)));
 }
 
-/** Returns null for all other calls, also for wrong ones. */
+/** Returns null where the command line is another command's, asks for help, or is wrong. */
 function callOf(command: CommandSpec, argv: readonly string[]): Call | null {
   try {
     const parsed = parseCommandLine(argv, [command]);

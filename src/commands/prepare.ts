@@ -21,7 +21,7 @@ import { startMachine } from "../machines/start/start.ts";
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const began = host.clock.now();
   const config = await load();
-  const examined = examineEarly(host, config); // takes longest
+  const examined = examineEarly(host, config); // takes longer than all that follows before the start
   const job = await readJob(host);
   const machine = await chooseMachine(invocation, job);
   const notes = prepareNotes(host, machine.name, began, configNote(host));

@@ -142,7 +142,7 @@ async function self(): Promise<Argv> {
   if (Deno.build.standalone) return [Deno.execPath()];
   const main = await Deno.realPath(fromFileUrl(Deno.mainModule));
   const { mode } = await Deno.stat(main);
-  // The installed program is executable, with the interpreter in its first line; a module of a checkout is not.
+  // The installed program is executable, and starts its Deno itself; a module of a checkout is not.
   if (((mode ?? 0) & 0o111) !== 0) return [main];
   return [Deno.execPath(), "run", "--allow-all", main];
 }

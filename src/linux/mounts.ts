@@ -4,7 +4,10 @@ import { dirname } from "@std/path/posix";
 import { hostFailure } from "../failure.ts";
 import type { Argv, Host } from "../host/host.ts";
 
-/** A step before a command: a part of a program for sh, under `-eu`, which takes its own arguments away by `shift`. */
+/**
+ * A step before a command: a part of a program for sh, under `-eu`, which takes its own arguments away by `shift`. It has no
+ * `${…}`, which systemd-run(1) would expand.
+ */
 export interface Step {
   readonly script: string;
   readonly args: readonly string[];
@@ -15,7 +18,7 @@ export interface Step {
  * are invisible outside; what the host unmounts is unmounted there, too, so that no disk of the host stays busy.
  */
 export function inOwnMounts(steps: readonly Step[], argv: Argv): Argv {
-  const program = [...steps.map(({ script }) => script), 'exec "$@"'].join("");
+  const program = [...steps.map(({ script }) => script), 'exec "$@"'].join("\n");
   return [
     ...["unshare", "--mount", "--propagation=slave", "sh", "-euc", program, "sh"] as const,
     ...steps.flatMap(({ args }) => args),

@@ -1,3 +1,3 @@
-/** The program of all commands, for calls that are none of a job. */
+/** All commands, for each call that is not a stage of a job. */
 
 import "../entry.ts";

@@ -136,10 +136,8 @@ folder=${INSIDE}
 if [ $# -eq 0 ]; then
   echo ${SERVER_BEGUN} >>"$folder/${CHANNEL.result}"
   set -- env -i PATH=${MINIMAL_ENVIRONMENT.PATH} LANG=${MINIMAL_ENVIRONMENT.LANG} /bin/sh "$folder/${CHANNEL.server}" clean
-  # nspawn leaves capabilities inheritable, which scripts do not need. A link is busybox, which may lack the option.
-  if [ -f /usr/bin/setpriv ] && [ ! -L /usr/bin/setpriv ] || setpriv --inh-caps=-all -- true 2>/dev/null; then
-    set -- setpriv --inh-caps=-all -- "$@"
-  fi
+  # nspawn leaves capabilities inheritable, which scripts do not need. Old programs and busybox refuse the option.
+  ! setpriv --inh-caps=-all -- true 2>/dev/null || set -- setpriv --inh-caps=-all -- "$@"
   exec "$@"
 fi
 ${SERVER_FUNCTIONS}
@@ -183,7 +181,7 @@ run_script() {
   [ "$name" = root ] || [ "$stage" != sources ] || replace_git_config
   if [ "$name" = root ]; then
     run_as_user "$shell" "$@"
-  elif setpriv --version >/dev/null 2>&1; then
+  elif setpriv --inh-caps=-all -- true 2>/dev/null; then
     groups=--clear-groups
     ! is_user_of_image || groups=--init-groups
     run_as_user setpriv "--reuid=$uid" "--regid=$gid" "$groups" --inh-caps=-all -- "$shell" "$@"

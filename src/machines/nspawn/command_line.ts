@@ -18,7 +18,7 @@ import { commonNspawnArgv, escapeColons, type Registration } from "../../linux/n
 /**
  * Returns the command line that runs a machine in the foreground.
  *
- * @param limits A step that limits the processes of the command line.
+ * @param limits The first step: limits of the machine's cgroup.
  */
 export function nspawnArgv(spec: MachineSpec, registration: Registration, limits: Step): Argv {
   const argv: Argv = [

@@ -26,7 +26,7 @@ export interface HostSurvey {
   readonly freeBytes: number;
 }
 
-/** The line before that of GitLab Runner. */
+/** The line between the facts and the process of GitLab Runner. */
 const RUNNER = "runner";
 
 /**
@@ -34,12 +34,12 @@ const RUNNER = "runner";
  * with facts about the kernel.
  */
 export const SURVEY_SCRIPT = `
-disk=$1 looks=$2
+disk=$1 finds_runner=$2
 shift 2
 cat -- "$@"
 [ -z "$disk" ] || ${DF.join(" ")} "$disk"
 echo ${RUNNER}
-[ "$looks" = yes ] || exit 0
+[ "$finds_runner" = yes ] || exit 0
 ${FIND_RUNNER_SCRIPT}`;
 
 /** Surveys the host for a planned machine. */
@@ -47,10 +47,10 @@ export async function surveyHost(
   host: Host,
   { store, job: { watcher }, diskReserve }: MachinePlan,
 ): Promise<HostSurvey> {
-  // A process may play GitLab Runner, and says so.
+  // `simulate` and `pipeline` name the process that plays GitLab Runner.
   const player = watcher === "gitlab-runner" ? Number(host.env("NSPAWN_RUNNER_PLAYER")) || 0 : 0;
-  const looks = watcher === "gitlab-runner" && player === 0 ? "yes" : "no";
-  const words = [diskReserve === 0 ? "" : store, looks, ...filesOfFacts(host)];
+  const findsRunner = watcher === "gitlab-runner" && player === 0 ? "yes" : "no";
+  const words = [diskReserve === 0 ? "" : store, findsRunner, ...filesOfFacts(host)];
   const { stdout } = await host.processes.capture(["sh", "-c", SURVEY_SCRIPT, "sh", ...words]);
   const [facts = "", runner = ""] = stdout.split(`\n${RUNNER}\n`);
   const kernel = parseKernelFacts(facts);

@@ -98,7 +98,7 @@ function overlayOptions({ layers }: Lower, isShifted: boolean): string {
  */
 export const OVERLAY_SCRIPT = `${REFUSE_LINKS_SCRIPT}
 cd -P "$1"
-mount --bind \${3:+-o "$3"} "$2" ${LOWER}
+if [ -n "$3" ]; then mount --bind -o "$3" "$2" ${LOWER}; else mount --bind "$2" ${LOWER}; fi
 [ -z "$4" ] || mount --bind "$4" ${SHIFTED}
 for mark in ${WORK}/*/incompat; do
   [ ! -e "$mark" ] || rm -r "$mark"

@@ -19,10 +19,11 @@ const CGROUPS_PER_MACHINE = 1_024;
 const CGROUPS_OF_SLICE = 20_000;
 
 /**
- * Raises the limit of inotify instances, and limits the cgroups below a machine's and below its slice: without a process
- * of its own, since it delays each start. A host that does not allow it keeps what it has: doctor(8) names the former.
- * The input is a pipe, since nspawn's init in a plain machine keeps it: root of a machine without a user namespace could
- * change the mode of the host's /dev/null. systemd-run(1) would expand a dollar sign with braces.
+ * Raises the limit of inotify instances, and limits the cgroups below a machine's and below its slice. A host that does not
+ * allow it keeps what it has: doctor(8) names the former.
+ *
+ * The input becomes a pipe, since nspawn's init in a plain machine keeps it: root of a machine without a user namespace could
+ * change the mode of the host's /dev/null, which bash opens in place of an empty text.
  */
 export const LIMIT_TABLES_SCRIPT = `
 instances=0
@@ -41,6 +42,7 @@ instances=0
   done </proc/self/cgroup
 } 2>/dev/null || :
 exec <<END
+
 END
 `;
 

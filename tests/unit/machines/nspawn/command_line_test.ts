@@ -19,7 +19,7 @@ Deno.test("nspawnArgv() limits itself, and mounts what the machine needs, in thi
   const spec = specOf({ resolvConf: "/own/resolv.conf", devices: [device] });
   const argv = nspawnArgv(spec, "unit", { script: "limit $1\nshift\n", args: ["strictly"] });
   assert.deepEqual(argv.slice(0, 5), ["unshare", "--mount", "--propagation=slave", "sh", "-euc"]);
-  assert.match(argv[5]!, /^limit .*\/etc\/resolv\.conf\n.*mknod .*^mount_root\nexec "\$@"$/ms);
+  assert.match(argv[5]!, /^limit .*\/etc\/resolv\.conf\n.*mknod .*^mount_root\n\nexec "\$@"$/ms);
   assert.deepEqual(argv.slice(6, 10), [
     ...["sh", "strictly", "/own/resolv.conf", "/store/.machines/run-42/devices"],
   ]);

@@ -123,7 +123,7 @@ Deno.test("standalone.start() gives nspawn arguments, a log and none of our envi
     assert.deepEqual(argv.slice(8, nspawn), [
       ...["sh", spec.paths.log, `${spec.paths.stage}/log`, "/cg/m/log"],
       ...["unshare", "--mount", "--propagation=slave", "sh", "-euc"],
-      ...[`${LIMIT_TABLES_SCRIPT}mount_root\nexec "$@"`, "sh"],
+      ...[`${LIMIT_TABLES_SCRIPT}\nmount_root\n\nexec "$@"`, "sh"],
     ]);
     assert.deepEqual(argv.slice(nspawn, nspawn + 5), [
       ...["systemd-nspawn", "--quiet", "--machine=run-42", "--register=no", "--keep-unit"],

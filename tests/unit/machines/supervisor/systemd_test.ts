@@ -14,11 +14,15 @@ import {
   KILL_SCRIPT,
   systemd,
 } from "../../../../src/machines/supervisor/systemd.ts";
+import { treeAsLower } from "../../../../src/machines/record/lower.ts";
+import { btrfs } from "../../../../src/machines/storage/btrfs.ts";
+import { overlay } from "../../../../src/machines/storage/overlay.ts";
 import { unitOf } from "../../../../src/machines/supervisor/unit.ts";
 import { type Answer, inFolder, PROGRAM_FILE, recordingHost } from "../../recording_host.ts";
 import { answerCat, HOST_FILES, processFiles } from "../fake_kernel.ts";
 import { leaseOf, SETTINGS, specOf } from "../fixture.ts";
 
+const LOWER = treeAsLower("/c");
 const RECORD = "/run/systemd/machines/run-42";
 const UNIT = "/run/systemd/transient/nspawn-runner-run-42.service";
 const SLICE_LIMIT = "/run/nspawn-runner/.slice";
@@ -127,7 +131,7 @@ Deno.test("systemd.start() gives a unit exactly these properties", async () => {
     "--setenv=SYSTEMD_SECCOMP=1",
     "--",
     ...["unshare", "--mount", "--propagation=slave", "sh", "-euc"],
-    ...[`${LIMIT_TABLES_SCRIPT}mount_root\nexec "$@"`, "sh"],
+    ...[`${LIMIT_TABLES_SCRIPT}\nmount_root\n\nexec "$@"`, "sh"],
     "systemd-nspawn",
   ]);
   assert.ok(argv.includes("--keep-unit"), "the unit's limits apply to the machine");
@@ -156,7 +160,11 @@ Deno.test("systemd.start() allows a machine its devices", async () => {
 Deno.test("systemd.start() passes no word that systemd would expand", async () => {
   // A dollar sign with braces in any word, without them only in a word of its own: systemd.service(5).
   const expanded = /\$\{|\$\$|^\$\w+$|%[a-zA-Z]/;
-  for (const word of await systemdRunArgv()) assert.doesNotMatch(word, expanded, word);
+  const kvm = { path: "/dev/kvm", kind: "c", major: 10, minor: 232, readOnly: false } as const;
+  for (const root of [overlay.root(LOWER, "/m", 65_536), btrfs.root(LOWER, "/m", 65_536)]) {
+    const spec = specOf({ root, devices: [kvm], resolvConf: "/m/resolv.conf" });
+    for (const word of await systemdRunArgv(spec)) assert.doesNotMatch(word, expanded, word);
+  }
 });
 
 const sliceAnswer = (argv: readonly string[]) =>
