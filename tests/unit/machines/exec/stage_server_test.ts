@@ -1,6 +1,9 @@
 /** Runs the server of stages in a real shell; the driver's part is real, too. */
 
 import assert from "node:assert/strict";
+import { STAGE_SERVER_SCRIPT } from "../../../../src/machines/exec/stage_server.ts";
+import { INSIDE } from "../../../../src/machines/record/channel.ts";
+import { inFolder } from "../../recording_host.ts";
 import { withServer } from "./served_machine.ts";
 
 for (const code of [0, 1, 3, 255]) {
@@ -115,4 +118,22 @@ Deno.test("a script that closes its output is waited for", () =>
   withServer(async ({ run }) => {
     const { ending, stdout } = await run("echo one; exec >&- 2>&-; sleep 0.7; exit 9");
     assert.deepEqual([ending, stdout], [{ kind: "exited", code: 9 }, "one\n"]);
+  }));
+
+Deno.test("the server starts by setpriv only where that accepts the option, as old ones do not", () =>
+  inFolder(async (folder) => {
+    const start = STAGE_SERVER_SCRIPT.replace(`folder=${INSIDE}`, `folder=${folder}`);
+    const setpriv = `${folder}/setpriv`;
+    await Deno.writeTextFile(`${folder}/server`, "echo started\n");
+    const started = async (program: string) => {
+      await Deno.writeTextFile(setpriv, `#!/bin/sh\n${program}\n`, { mode: 0o755 });
+      const env = { PATH: `${folder}:${Deno.env.get("PATH")}` };
+      const { stdout } = await new Deno.Command("sh", { args: ["-c", start], env }).output();
+      return new TextDecoder().decode(stdout);
+    };
+    assert.equal(await started("echo 'libcap-ng is too old' >&2; exit 127"), "started\n");
+    assert.equal(
+      await started('shift 2; [ "$1" = true ] || echo by setpriv; exec "$@"'),
+      "by setpriv\nstarted\n",
+    );
   }));
