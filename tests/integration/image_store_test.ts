@@ -166,7 +166,7 @@ onEachHost("a failed pull tells whose fault it is, and leaves nothing", async (s
     await fails("large:1", 1, /digest|corrupt/i);
     assert.deepEqual(await images(), []);
   });
-}, ["systemd"]);
+}, ["standalone"]);
 
 onEachHost(
   "a pull that does not fit removes an unused image, or fails before the disk is full",
@@ -261,7 +261,7 @@ onEachHost("an image comes from a mirror that asks for root's password", async (
       });
     })
   );
-}, ["systemd"]);
+}, ["standalone"]);
 
 /** Mounts an overlay on the store $1. */
 const OVERLAY = `

@@ -56,7 +56,7 @@ onEachHost("files of other servers are fetched with --fetch alone", async (site)
         assert.match(gone.stderr, /line 1: it includes http.*, which cannot be fetched: .*refused/);
       }));
   });
-}, ["systemd"]);
+}, ["standalone"]);
 
 /** Puts Python into the helper root, as its own definition does: the shared one of the tests is smaller. */
 async function withHelperOfOwn({ site }: WorkingCopy, body: () => Promise<void>): Promise<void> {
