@@ -3,21 +3,22 @@
 import type { TestHost } from "./host.ts";
 
 /**
- * Returns everything on a host that belongs to machines, one line each. Looks again every 0.1 s until there is
+ * Returns everything on a host that belongs to machines, one line each. Looks again until there is
  * nothing, since killed processes take a moment to be reaped.
  *
  * @param apart Matches lines that may stay.
- * @param retries How often it looks again.
+ * @param patience Milliseconds for which it looks again.
  */
 export async function leftovers(
   host: TestHost,
   apart = /^$/,
-  retries = 300,
+  patience = 30_000,
 ): Promise<string[]> {
-  for (let tries = 0;; tries++) {
+  const end = Date.now() + patience;
+  for (let tries = 1;; tries++) {
     const found = (await look(host)).filter((line) => !apart.test(line));
-    if (found.length === 0 || tries === retries) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (found.length === 0 || Date.now() >= end) return found;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(20 * tries, 100)));
   }
 }
 

@@ -34,7 +34,7 @@ onEachHost("chroot-create creates a chroot that runs a job", async (site) => {
     assert.equal(removed.code, 0, removed.stderr);
   }
   await assert.rejects(Deno.stat(own.host.outerPath(`${own.store}/small`)));
-});
+}, ["standalone"]);
 
 async function assertRunsJobs(site: Site): Promise<void> {
   const tree = await site.host.exec(["stat", "-Lc", "%a %u:%g", `${site.store}/small`]);
@@ -86,4 +86,4 @@ onEachHost("chroot-create refuses an unknown suite", async (site) => {
   const done = await own.call(["chroot-create", "none", "--suite", "no such/suite"]);
   assert.ok([1, 2].includes(done.code), done.stderr);
   assert.equal((await own.call(["chroot-list"])).stdout, "");
-});
+}, ["standalone"]);

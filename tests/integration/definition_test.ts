@@ -23,7 +23,7 @@ onEachHost(
   async (site) => {
     const tar = `${site.store}/.tests/root-${newJob()}.tar.gz`;
     const made = await site.host.exec(
-      ["tar", "-C", `${site.store}/${CHROOT}`, "-czf", tar, "."],
+      ["tar", "-C", `${site.store}/${CHROOT}`, "-I", "gzip -1", "-cf", tar, "."],
     );
     assert.equal(made.code, 0, made.stderr);
     const file = await site.put("copied\n");

@@ -293,7 +293,7 @@ onEachHost(
 );
 
 async function isClean({ host }: Site): Promise<boolean> {
-  return (await leftovers(host, /^$/, 5)).length === 0;
+  return (await leftovers(host, /^$/, 500)).length === 0;
 }
 
 /** Milliseconds after which prepare is killed, alone or with its processes. */

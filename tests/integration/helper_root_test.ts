@@ -70,5 +70,5 @@ onEachHost(
       assert.match(kept.stderr, /^helper: /m);
       await succeed(own, "chroot-remove", "helper");
     }),
-  ["systemd"],
+  ["standalone"],
 );

@@ -68,6 +68,8 @@ withImages(
     const found = await own.host.exec(["sh", "-c", search, "sh", ...words]);
     assert.equal(found.stdout, "");
   },
+  true,
+  ["systemd"],
 );
 
 withImages(
@@ -98,6 +100,8 @@ withImages(
     const down = await prepared(open, asking("always"));
     assert.equal(down.code, SYSTEM_FAILURE, down.stderr);
   },
+  true,
+  ["standalone"],
 );
 
 withImages(
@@ -148,4 +152,6 @@ withImages(
     assert.equal(denied.code, BUILD_FAILURE);
     assert.match(denied.stderr, /It is excluded by pull = \["\*\*", "!\*\*\/x:\*"\]/);
   },
+  true,
+  ["systemd"],
 );

@@ -127,7 +127,7 @@ onEachHost("an image is pulled once, and an update fetches what changed", async 
     const left = await own.host.exec(["sh", "-c", LEFT, "sh", own.store]);
     assert.equal(left.stdout, "");
   });
-});
+}, ["systemd"]);
 
 /** Prints what is left of images in the store $1. */
 const LEFT = `
@@ -166,7 +166,7 @@ onEachHost("a failed pull tells whose fault it is, and leaves nothing", async (s
     await fails("large:1", 1, /digest|corrupt/i);
     assert.deepEqual(await images(), []);
   });
-});
+}, ["standalone"]);
 
 onEachHost(
   "a pull that does not fit removes an unused image, or fails before the disk is full",
@@ -241,7 +241,7 @@ onEachHost("a store on an overlay holds images as whole trees", async (site) => 
       await on('umount "$1" && rm -r "$1-below"');
     }
   });
-});
+}, ["standalone"]);
 
 onEachHost("an image comes from a mirror that asks for root's password", async (site) => {
   const reason = await missingRegistryProgram();
@@ -261,7 +261,7 @@ onEachHost("an image comes from a mirror that asks for root's password", async (
       });
     })
   );
-});
+}, ["standalone"]);
 
 /** Mounts an overlay on the store $1. */
 const OVERLAY = `

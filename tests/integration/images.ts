@@ -2,6 +2,7 @@
 
 import type { JobPlan } from "../conformance/job.ts";
 import { planOf } from "../conformance/stages.ts";
+import type { HostKind } from "../hosts/host.ts";
 import { type ImageSpec, pushImage } from "../hosts/images.ts";
 import {
   allowPlainHttp,
@@ -25,8 +26,15 @@ type Body = (own: Site, registry: Registry) => Promise<void>;
  * Registers a test on each kind of host with images of a registry, each of which is pulled once.
  *
  * @param isMapped Whether mount(8) can map owners on the host.
+ * @param kinds The kinds of host whose machines can differ.
  */
-export function withImages(name: string, settings: Settings, body: Body, isMapped = true): void {
+export function withImages(
+  name: string,
+  settings: Settings,
+  body: Body,
+  isMapped = true,
+  kinds?: readonly HostKind[],
+): void {
   onEachHost(name, async (site) => {
     const missing = await missingRegistryProgram();
     if (missing !== null) return skipReal(name, missing);
@@ -43,7 +51,7 @@ export function withImages(name: string, settings: Settings, body: Body, isMappe
         },
       );
     });
-  });
+  }, kinds);
 }
 
 /** Returns a site whose program has further variables. */

@@ -121,6 +121,7 @@ async function showExamples(site: Site): Promise<void> {
 onEachHost(
   "the examples of docs/library.md print what the document shows",
   (site) => withServices(site, showExamples),
+  ["standalone"],
 );
 
 const HEAD = `import { startMachine } from "${PACKAGE}";\n`;
@@ -224,7 +225,7 @@ console.log(await startMachine({ image: "${CHROOT}", signal: soon }).catch((erro
     ].entries()
   ) assert.match(lines[index]!, expected, done.stdout + done.stderr);
   assert.deepEqual(await leasesOf(site), []);
-});
+}, ["systemd"]);
 
 async function killProgram(site: Site): Promise<void> {
   const running = await startProgram(

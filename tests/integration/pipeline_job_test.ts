@@ -48,7 +48,7 @@ onEachHost("a job of a pipeline gets the working copy as it is, and its history"
     assert.match(output, /755 root\n644 root\n/);
     assert.doesNotMatch(output, /^ignored$/m);
   });
-});
+}, ["standalone"]);
 
 onEachBoot("a job of a pipeline runs its scripts as GitLab Runner's", async (site) => {
   await withPipeline(site, "", async ({ run }) => {
@@ -161,7 +161,7 @@ onEachHost("jobs of pipelines share caches by their keys", async (site) => {
     );
     assert.match(await look(of({ key: "empty" }), {}, "rmdir deps"), /No files to cache/);
   });
-});
+}, ["standalone"]);
 
 onEachHost(
   "a job of a pipeline ends at its limits of time, and when it is cancelled",
@@ -233,7 +233,7 @@ rm -rf "$other"
     const none = await run({ script: ["ls -A | wc -l"], variables: { GIT_STRATEGY: "none" } });
     assert.match(none.output, /Skipping Git repository setup[^]*^0$/m);
   });
-});
+}, ["standalone"]);
 
 onEachHost("jobs of pipelines move files by gitlab-runner where the host has it", async (site) => {
   const own = await withRunner(await site.with({ boot: false }));
@@ -255,7 +255,7 @@ onEachHost("jobs of pipelines move files by gitlab-runner where the host has it"
     });
     assert.match(used.output, /^a\nc\n/m);
   });
-});
+}, ["standalone"]);
 
 withImages(
   "a job of a pipeline on a pulled image gets and leaves files as its user",
@@ -290,6 +290,8 @@ withImages(
       assert.match(used.output, /^a\nc\n/m);
     });
   },
+  true,
+  ["standalone"],
 );
 
 onEachHost("a job of a pipeline starts as fast as one of simulate", async (site) => {

@@ -36,7 +36,7 @@ old: { script: "true", only: [tags] }
       "code",
     ]);
   });
-});
+}, ["standalone"]);
 
 onEachHost("files of other servers are fetched with --fetch alone", async (site) => {
   const file = 'include: "http://192.0.2.9:8080/other.yml"\njob: { script: "true" }\n';
@@ -56,7 +56,7 @@ onEachHost("files of other servers are fetched with --fetch alone", async (site)
         assert.match(gone.stderr, /line 1: it includes http.*, which cannot be fetched: .*refused/);
       }));
   });
-});
+}, ["standalone"]);
 
 /** Puts Python into the helper root, as its own definition does: the shared one of the tests is smaller. */
 async function withHelperOfOwn({ site }: WorkingCopy, body: () => Promise<void>): Promise<void> {

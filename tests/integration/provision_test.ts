@@ -62,6 +62,7 @@ onEachHost(
       assert.equal(await outputOf(own, "played", "cat /srv/times"), "again\nagain\n");
     });
   },
+  ["standalone"],
 );
 
 /** A playbook that would go on to its second command if nothing ended it. */
