@@ -158,8 +158,8 @@ close_prefix() {
 # Builds the program for both forms.
 build_program() {
   say "Building nspawn-runner $VERSION"
-  bundle folders "$BUILD/program"
-  bundle files "$BUILD/script"
+  bundle executable "$BUILD/program"
+  bundle script "$BUILD/script"
   write_reader || say "npm does not answer: \`nspawn-runner pipeline\` cannot read pipelines"
 }
 
@@ -170,7 +170,7 @@ write_reader() {
     "$BUILD/program/${READER##*/}" >>"$LOG" 2>&1 </dev/null
 }
 
-# Bundles the program in the form $1 into the folder $2.
+# Bundles the program for the form $1 into the folder $2.
 bundle() {
   DENO=$DENO ROUTE=$ROUTE npm/bundle.sh "$@" >>"$LOG" 2>&1 </dev/null ||
     die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm or JSR"
@@ -191,7 +191,7 @@ compile() {
   if [ -e "$reader" ]; then set -- --include "$reader"; else set --; fi
   # shellcheck disable=SC2086 # a list of words
   timeout 300 "$DENO" compile --no-config --no-code-cache $V8 $GRANTS "$@" \
-    -o "$BUILD/nspawn-runner" "$BUILD/program/start.js" >>"$LOG" 2>&1 </dev/null || return 1
+    -o "$BUILD/nspawn-runner" "$BUILD/program/entry.js" >>"$LOG" 2>&1 </dev/null || return 1
   # With a code cache it would read a file in /tmp, which any user can create.
   grep -aq '"code_cache_key":null' "$BUILD/nspawn-runner" || return 1
   install -m 755 "$BUILD/nspawn-runner" "$CANDIDATE" && candidate_starts

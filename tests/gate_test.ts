@@ -1,7 +1,6 @@
 /** Checks of the whole checkout that are no unit tests: `deno task ok` and tests/run.sh run them. */
 
 import assert from "node:assert/strict";
-import { PROGRAMS_OF_STAGES } from "../src/host/installation.ts";
 import { run } from "./hosts/command.ts";
 import { skip, skipReal } from "./skip.ts";
 
@@ -102,20 +101,19 @@ Deno.test("gate: unit tests cover the lines of src", async () => {
 const LOADED: Readonly<
   Record<string, { readonly modules: readonly string[]; readonly limit: number }>
 > = {
-  "gitlab-config": { modules: ["gitlab_config", "load"], limit: 57_500 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 184_000 },
-  run: { modules: ["run"], limit: 46_700 },
-  cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 58_200 },
+  "every call": { modules: [], limit: 24_500 },
+  config: { modules: ["gitlab_config", "load"], limit: 64_000 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 191_200 },
+  run: { modules: ["run"], limit: 56_900 },
+  cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 79_900 },
 };
 
 Deno.test("gate: calls of a job load no more than they need", async () => {
-  await withBundle("folders", async (folder) => {
-    const excess = [];
-    for (const [program, { modules, limit }] of Object.entries(LOADED)) {
-      const files = await filesIn(`${folder}/${program}`);
-      const bytes = bytesLoaded(files, `${program}.js`, modules);
-      if (bytes > limit) excess.push([program, bytes, limit]);
-    }
+  await withBundle("executable", async (folder) => {
+    const files = await filesIn(folder);
+    const excess = Object.entries(LOADED).map(([call, { modules, limit }]) =>
+      [call, bytesLoaded(files, modules), limit] as const
+    ).filter(([, bytes, limit]) => bytes > limit);
     assert.deepEqual(excess, []);
   });
 });
@@ -130,7 +128,7 @@ const SCRIPT_LIMITS: Readonly<Record<string, number>> = {
 };
 
 Deno.test("gate: the programs of the script for calls of a job are no larger than they need", async () => {
-  await withBundle("files", async (folder) => {
+  await withBundle("script", async (folder) => {
     const excess = [...await filesIn(folder)].map(([name, { length }]) => [name, length] as const)
       .filter(([name, length]) => name !== "all.js" && length > (SCRIPT_LIMITS[name] ?? 0));
     assert.deepEqual(excess, []);
@@ -139,20 +137,11 @@ Deno.test("gate: the programs of the script for calls of a job are no larger tha
 
 /** A program would import these modules at each start: Node's part of Deno takes 13 ms. */
 Deno.test("gate: no module of Node is loaded before a command needs it", async () => {
-  await withBundle("folders", async (folder) => {
-    for (const program of ["all", ...Object.keys(LOADED)]) {
-      const importing = [...await filesIn(`${folder}/${program}`)]
-        .filter(([, text]) => /\b(?:from|import)"node:/.test(text));
-      assert.deepEqual(importing.map(([name]) => name), []);
-    }
+  await withBundle("executable", async (folder) => {
+    const importing = [...await filesIn(folder)]
+      .filter(([, text]) => /\b(?:from|import)"node:/.test(text));
+    assert.deepEqual(importing.map(([name]) => name), []);
   });
-});
-
-Deno.test("gate: the executable has a program for each call of a job, as the script", async () => {
-  const start = await Deno.readTextFile(`${checkout}/npm/start_executable.js`);
-  for (const name of PROGRAMS_OF_STAGES) {
-    assert.ok(start.includes(`import("./${name}/${name}.js")`));
-  }
 });
 
 Deno.test("gate: the installer, the task and the benchmark give V8 of the executable the same options", async () => {
@@ -165,7 +154,7 @@ Deno.test("gate: the installer, the task and the benchmark give V8 of the execut
 });
 
 /** Bundles the program in a form, and removes it after the test. */
-async function withBundle(form: "files" | "folders", act: (folder: string) => Promise<void>) {
+async function withBundle(form: "script" | "executable", act: (folder: string) => Promise<void>) {
   const folder = await Deno.makeTempDir();
   try {
     await deno("task", "bundle", form, folder);
@@ -184,13 +173,9 @@ async function filesIn(folder: string): Promise<Map<string, string>> {
   return files;
 }
 
-/** Returns the size of the files that a program imports by the time when it has imported these modules. */
-function bytesLoaded(
-  files: ReadonlyMap<string, string>,
-  program: string,
-  modules: readonly string[],
-): number {
-  const loaded = new Set([program, ...modules.map((module) => chunkOf(files, module))]);
+/** Returns the size of the files that the program imports by the time when it has imported these modules. */
+function bytesLoaded(files: ReadonlyMap<string, string>, modules: readonly string[]): number {
+  const loaded = new Set(["entry.js", ...modules.map((module) => chunkOf(files, module))]);
   for (const name of loaded) {
     const imports = files.get(name)!.matchAll(/(?:from|import)"\.\/([^"]+)"/g);
     for (const [, imported] of imports) loaded.add(imported!);

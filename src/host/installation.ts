@@ -10,7 +10,7 @@ export interface Installation {
   readonly folder: string;
 }
 
-/** The commands of a job's stages, each of which has a program of its own. */
+/** The commands of a job's stages, each of which has a program of its own in the form of a script. */
 export const PROGRAMS_OF_STAGES: readonly string[] = ["gitlab-config", "prepare", "run", "cleanup"];
 
 /** Returns the file of a program in the form of a script; `all` has all commands. They lie beside its Deno. */

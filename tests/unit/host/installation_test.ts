@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { STAGE_COMMANDS } from "../../../src/cli/stage_commands.ts";
 import { programFile, PROGRAMS_OF_STAGES } from "../../../src/host/installation.ts";
 
-Deno.test("each call of a job has a program of its own, in both forms", async () => {
+Deno.test("each stage of a job has a program of its own", async () => {
   assert.deepEqual(PROGRAMS_OF_STAGES, STAGE_COMMANDS.map(({ name }) => name));
   for (const name of PROGRAMS_OF_STAGES) {
     const entry = new URL(`../../../src/cli/programs/${name}.ts`, import.meta.url);
