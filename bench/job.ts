@@ -24,7 +24,7 @@ import { type Ours, STEP, targets } from "./targets.ts";
 
 /** Rounds that fill the caches and are not counted. */
 const WARM_UP = 2;
-/** Starts of a call of a job, and of the empty program, before each job. */
+/** How often the program and the empty program start before each job. */
 const STARTS = 2;
 
 /** Everything that a round needs. */

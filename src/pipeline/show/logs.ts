@@ -4,6 +4,7 @@ import { basename, dirname, join } from "@std/path/posix";
 import { messageOf, refused } from "../../failure.ts";
 import type { Host, Stat } from "../../host/host.ts";
 
+/** The files that take the output of jobs. */
 export interface Logs {
   /** Returns what takes the lines of an attempt of a job, without their ends. */
   attempt(job: string): (line: string) => void;
