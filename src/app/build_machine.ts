@@ -24,7 +24,7 @@ export function buildMachines(host: Host, config: Config): WithBuildMachine {
       planForBuild(host, config, request),
       interrupt,
       async ({ lease, ready }) => {
-        for (const note of ready.network.notes) host.log.info(note);
+        for (const note of (await ready.network.details).notes) host.log.info(note);
         return await act(buildMachine(host, lease));
       },
     );

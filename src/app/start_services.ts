@@ -67,7 +67,7 @@ export async function startWithServices(
     observer,
   );
   const leases = await allOrUndo(host, machines, released, () => failed.abort());
-  const addresses = addressesOf(prepared, job, leases);
+  const addresses = await addressesOf(prepared, job, leases);
   return {
     lease: leases[0]!,
     services: services.map((planned, index) => ({
@@ -210,7 +210,7 @@ async function connectAll(
   const plans = [job, ...services.map(({ plan }) => plan)];
   const leases = await Promise.all(plans.map((plan) => leaseOf(host, plan)));
   const names = [[JOB_ALIAS], ...services.map(({ aliases }) => aliases)];
-  const peers = addressesOf(prepared, job, leases)
+  const peers = (await addressesOf(prepared, job, leases))
     .map((addresses, number) => ({ pid: leaders[number]!, ...addresses }));
   if (prepared.network.kind !== "host") await connectPeers(host, peers);
   const lines = peers.flatMap(({ ipv4, ipv6 }, number) => {
@@ -227,14 +227,14 @@ async function leaseOf(host: Host, { store, name }: MachinePlan): Promise<Lease>
 }
 
 /** Returns the addresses of all machines of a job. */
-function addressesOf(
+async function addressesOf(
   { network }: PreparedHost,
   { networks }: MachinePlan,
   leases: readonly Lease[],
-): Pick<Peer, "ipv4" | "ipv6">[] {
-  return network.kind === "host"
-    ? leases.map(() => ({ ipv4: "127.0.0.1", ipv6: null }))
-    : peerAddresses(networks.network_range, leases.map(({ network }) => network), network.ipv6);
+): Promise<Pick<Peer, "ipv4" | "ipv6">[]> {
+  if (network.kind === "host") return leases.map(() => ({ ipv4: "127.0.0.1", ipv6: null }));
+  const { ipv6 } = await network.details;
+  return peerAddresses(networks.network_range, leases.map(({ network }) => network), ipv6);
 }
 
 /**

@@ -11,17 +11,16 @@ import { type Job, readJob } from "../gitlab/job.ts";
 import type { ConfigNote } from "../history/notes.ts";
 import { type PrepareNotes, prepareNotes } from "../history/prepare_notes.ts";
 import type { Host } from "../host/host.ts";
-import { examineNetwork, type NetworkFacts } from "../machines/network/private_network.ts";
 import type { MachinePlan } from "../machines/record/plan.ts";
 import { machineLine, readyLine } from "../machines/report/start_report.ts";
-import { prepareHost } from "../machines/start/prepare_host.ts";
+import { gatherFacts, type HostFacts, prepareHost } from "../machines/start/prepare_host.ts";
 import { startMachine } from "../machines/start/start.ts";
 
 /** Starts the machine of a job. */
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const began = host.clock.now();
   const config = await load();
-  const examined = examineEarly(host, config); // takes longer than all that follows before the start
+  const facts = gatherFacts(host, config.store, config.disk_reserve, config.network); // takes longer than the plan
   const job = await readJob(host);
   const machine = await chooseMachine(invocation, job);
   const notes = prepareNotes(host, machine.name, began, configNote(host));
@@ -30,7 +29,7 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
     try {
       image = imageOf(host, invocation, job, config);
       const request = { machine, job, image, began, interrupt, findHelperRoot };
-      await startJob(host, config, request, examined, notes);
+      await startJob(host, config, request, facts, notes);
     } catch (error) {
       const { recordFailedStart } = await import("../history/failed_start.ts");
       const failed = { machine, job, image, error, isCancelled: interrupt.aborted };
@@ -46,7 +45,7 @@ async function startJob(
   host: Host,
   config: Config,
   request: MachineRequest,
-  examined: Promise<NetworkFacts> | undefined,
+  facts: HostFacts,
   notes: PrepareNotes,
 ): Promise<void> {
   const { job, began, interrupt } = request;
@@ -55,7 +54,7 @@ async function startJob(
   logJob(host, job, plan);
   notes.begin("host");
   const isRecent = host.clock.now() - began < RECENT; // a pull may take minutes
-  const ready = await prepareHost(host, plan, interrupt, isRecent ? examined : undefined);
+  const ready = await prepareHost(host, plan, interrupt, isRecent ? facts : undefined);
   const observer = { onPart: notes.begin, onReserved: notes.keep };
   const lease = services === null
     ? await startMachine(host, plan, ready, interrupt, observer)
@@ -66,7 +65,7 @@ async function startJob(
     await verifyRunner(host, plan, interrupt);
   }
   host.log.info(machineLine(lease, plan.settings, ready.supervisor.enforcesLimits));
-  for (const note of ready.network.notes) host.log.info(note);
+  for (const note of (await ready.network.details).notes) host.log.info(note);
 }
 
 function configNote({ env }: Host): ConfigNote | null {
@@ -94,8 +93,8 @@ function resolveOnce(...[host, config, job, image]: Parameters<typeof resolveJob
   return (isPulled ? resolvePulledImage : resolveJobImage)(host, config, job, image);
 }
 
-/** Milliseconds for which what was found out about the host's network counts. */
-const RECENT = 10_000;
+/** Milliseconds for which what was found out about the host counts. */
+const RECENT = 2000;
 
 /** Logs what the machine will not have as the job may expect it. */
 function logJob(host: Host, job: Job | null, { folders }: MachinePlan): void {
@@ -105,14 +104,6 @@ function logJob(host: Host, job: Job | null, { folders }: MachinePlan): void {
     );
   }
   for (const line of unknownOverrides(job?.overrides ?? {})) host.log.warn(line);
-}
-
-/** Begins to examine the host's network, which takes about as long as to plan the machine. */
-function examineEarly(host: Host, { network }: Config): Promise<NetworkFacts> | undefined {
-  if (network === "host" || network === "none") return undefined;
-  const examined = examineNetwork(host);
-  examined.catch(() => {}); // the plan may fail before, or need no network
-  return examined;
 }
 
 /** The config stage may have resolved the job's own image already. */

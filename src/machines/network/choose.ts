@@ -9,6 +9,7 @@ import { inputObstacles } from "./gitlab_on_host.ts";
 import { loopbackObstacles } from "./gitlab_on_loopback.ts";
 import type { Network, NetworkPlan } from "../record/network.ts";
 import {
+  isVerdictOf,
   type NetworkFacts,
   type Obstacle,
   preparePrivateNetwork,
@@ -20,6 +21,15 @@ import type { Resolvers } from "./resolv.ts";
 /** The network of one new machine. */
 export interface ChosenNetwork {
   readonly kind: Network["kind"];
+  /**
+   * The rest, which may be known later. A private network that worked in this boot and works no more fails here: no machine
+   * may start before.
+   */
+  readonly details: Promise<NetworkDetails>;
+}
+
+/** What a new machine and its job have to know of their network. */
+export interface NetworkDetails {
   readonly resolvers: Resolvers;
   readonly ipv6: boolean;
   /** Lines for the job's log. */
@@ -27,7 +37,7 @@ export interface ChosenNetwork {
 }
 
 /** The machine uses the host's name servers. */
-const HOST_NETWORK = {
+const HOST_NETWORK: NetworkDetails = {
   resolvers: {
     servers: [],
     hasFile: true,
@@ -49,6 +59,14 @@ const SECOND_LOOK = 1000;
 /** What was last logged of a GitLab on the host's loopback: it differs from job to job, unlike the verdict on the host. */
 const LOGGED_FILE = join(RUNTIME_FOLDER, ".network-of-gitlab");
 
+/** What is found out meanwhile. */
+export interface Examination {
+  /** The id of this boot; undefined where nobody asks for it. */
+  readonly boot?: Promise<string>;
+  /** What an examination of the host's network finds that began earlier. */
+  readonly examined?: Promise<NetworkFacts> | undefined;
+}
+
 /** The settings that choose a network. */
 export type NetworkSettings = Pick<MachineSettings, "network" | "extra_hosts">;
 
@@ -58,7 +76,6 @@ export type NetworkSettings = Pick<MachineSettings, "network" | "extra_hosts">;
  * worked in this boot. Anything else is a failure.
  *
  * @param server The origin of the repository's URL; undefined without a repository.
- * @param examined What an examination of the host's network finds that began earlier.
  * @throws {Failure} of the host where `private` is configured, and this host cannot have it, or where it could not be
  *   found out.
  */
@@ -67,9 +84,9 @@ export async function chooseNetwork(
   { network: choice, extra_hosts }: NetworkSettings,
   plan: NetworkPlan,
   server: string | undefined,
-  examined?: Promise<NetworkFacts>,
+  { boot, examined }: Examination = {},
 ): Promise<ChosenNetwork> {
-  if (choice === "host" || choice === "none") return { kind: choice, ...HOST_NETWORK };
+  if (choice === "host" || choice === "none") return known(choice, HOST_NETWORK);
   const ofServer = await loopbackObstacles(host, server, extra_hosts);
   if (choice === "auto" && ofServer.some(isSerious)) {
     const line = describe(ofServer);
@@ -80,7 +97,32 @@ export async function chooseNetwork(
     }
     return hostNetwork(ofServer);
   }
-  const state = await preparePrivateNetwork(host, plan, "change", examined);
+  const preparing = preparePrivateNetwork(host, plan, "change", examined);
+  const deciding = decide(host, choice, plan, preparing, { server, extra_hosts, ofServer });
+  deciding.catch(() => {}); // who waits for it gets the failure
+  if (boot !== undefined && await isVerdictOf(host, await boot, WORKS)) {
+    // Then the host's network is no choice any more.
+    return { kind: "private", details: deciding.then(({ details }) => details) };
+  }
+  return await deciding;
+}
+
+/** What decides between the two networks, beside the state of the host. */
+interface Reasons {
+  readonly server: string | undefined;
+  readonly extra_hosts: NetworkSettings["extra_hosts"];
+  readonly ofServer: readonly Obstacle[];
+}
+
+/** Decides by what the host offers. */
+async function decide(
+  host: Host,
+  choice: "auto" | "private",
+  plan: NetworkPlan,
+  preparing: Promise<PrivateNetworkState>,
+  { server, extra_hosts, ofServer }: Reasons,
+): Promise<ChosenNetwork> {
+  const state = await preparing;
   const { kind, obstacles } = networkOfJobs(choice, state);
   if (kind === "refused") throw cannotHave(obstacles[0]!.reason, obstacles[0]!.fix);
   if (kind === "host") {
@@ -98,14 +140,14 @@ export async function chooseNetwork(
     return hostNetwork(obstacles);
   }
   if (!obstacles.some(isSerious)) await rememberVerdict(host, state, WORKS);
-  const { tables } = state;
+  const { tables, ipv6 } = state;
   const range = plan.network_range;
   const atInput = await inputObstacles(host, { server, extra: extra_hosts, range, tables });
   const all = [...obstacles, ...ofServer, ...atInput];
   const notes = all.length === 0 ? [] : [`Network: ${describe(all)}`];
   // The host's own name server knows the loopback address of its /etc/hosts, others may know a better one.
   const resolvers = ofServer.length > 0 ? state.upstream : state.resolvers;
-  return { kind, resolvers, ipv6: state.ipv6, notes };
+  return known("private", { resolvers, ipv6, notes });
 }
 
 /** The network of jobs on a host, and the obstacles that decide it; with a private one, those that jobs are told. */
@@ -136,7 +178,11 @@ export function networkOfJobs(
 const NOT_PRIVATE = "Network of the host, since";
 
 function hostNetwork(obstacles: readonly Obstacle[]): ChosenNetwork {
-  return { kind: "host", ...HOST_NETWORK, notes: [`${NOT_PRIVATE} ${describe(obstacles)}`] };
+  return known("host", { ...HOST_NETWORK, notes: [`${NOT_PRIVATE} ${describe(obstacles)}`] });
+}
+
+function known(kind: ChosenNetwork["kind"], details: NetworkDetails): ChosenNetwork {
+  return { kind, details: Promise.resolve(details) };
 }
 
 /** Writes to the system's log. */

@@ -189,8 +189,16 @@ export async function rememberVerdict(
 ): Promise<void> {
   if (boot === "" || known === verdict) return;
   await host.files.makeDirectory(RUNTIME_FOLDER);
-  await host.files.replace(VERDICT_FILE, `${boot} ${verdict}\n`);
+  await host.files.replace(VERDICT_FILE, verdictLine(boot, verdict));
 }
+
+/** Returns whether that verdict was recorded in the boot with this id. */
+export async function isVerdictOf(host: Host, boot: string, verdict: string): Promise<boolean> {
+  const recorded = await host.files.read(VERDICT_FILE).catch(() => null);
+  return boot !== "" && recorded === verdictLine(boot, verdict);
+}
+
+const verdictLine = (boot: string, verdict: string) => `${boot} ${verdict}\n`;
 
 /** The state of the host's network. */
 export interface NetworkFacts extends Pick<PrivateNetworkState, "boot" | "verdict"> {

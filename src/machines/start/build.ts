@@ -7,7 +7,7 @@ import { timezoneOptions } from "../../linux/time_zone.ts";
 import { openChannel } from "../exec/channel.ts";
 import { ONE_ROOT_SERVER } from "../exec/stage_server.ts";
 import { copyEntryTools } from "../exec/tools.ts";
-import type { ChosenNetwork } from "../network/choose.ts";
+import type { ChosenNetwork, NetworkDetails } from "../network/choose.ts";
 import { resolvFile } from "../network/resolv.ts";
 import { type Veth, vethFor } from "../network/veth.ts";
 import {
@@ -62,14 +62,15 @@ export async function buildMachine(
     ...await createFiles(host, plan, reservation, bootMasks, network),
     ...shared.filter((bind) => !reservation.binds.includes(bind)),
   ];
+  const details = await network.details;
   return {
     ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone, binds },
     onLeader: observer.onLeader,
     helper: tree.helper,
     root: storageOf(lease.storage).root(chroot.lower, paths.folder, ids, layer),
     network: lease.network.kind,
-    resolvConf: await resolvFile(host, paths, network.resolvers),
-    link: vethOf(plan, lease, network),
+    resolvConf: await resolvFile(host, paths, details.resolvers),
+    link: vethOf(plan, lease, details),
     lifetime: job.lifetime,
   };
 }
@@ -172,7 +173,7 @@ function threadLimit({ supervisor }: Lease, { cpu_quota }: Limits): string[] {
 function vethOf(
   { networks }: MachinePlan,
   { network }: Lease,
-  { ipv6 }: ChosenNetwork,
+  { ipv6 }: NetworkDetails,
 ): Veth | null {
   return network.kind === "private" ? vethFor(networks.network_range, network.slot, ipv6) : null;
 }

@@ -12,15 +12,14 @@ import {
   type ProcessId,
 } from "../../linux/proc.ts";
 import { freeBytesOf } from "../end/free_space.ts";
-import type { MachinePlan } from "../record/plan.ts";
 import { supervisorOfHost } from "../supervisor/choose.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 
-/** Facts about the host that decide how the machine starts. */
+/** Facts about the host that decide how a machine starts. */
 export interface HostSurvey {
   readonly kernel: KernelFacts;
-  /** The process whose end also ends the machine; null where there is none. */
-  readonly runner: ProcessId | null;
+  /** GitLab Runner that called this process; null where none did. */
+  readonly gitlabRunner: ProcessId | null;
   readonly supervisor: Supervisor;
   /** Free bytes on the store's disk: `Infinity` where none are reserved, NaN where df(1) does not know. */
   readonly freeBytes: number;
@@ -30,34 +29,30 @@ export interface HostSurvey {
 const RUNNER = "runner";
 
 /**
- * Arguments: a folder on the disk whose free space counts, or an empty text; `yes` to look for GitLab Runner; the files
- * with facts about the kernel.
+ * Arguments: a folder on the disk whose free space counts, or an empty text; the files with facts about the kernel.
  */
 export const SURVEY_SCRIPT = `
-disk=$1 finds_runner=$2
-shift 2
+disk=$1
+shift
 cat -- "$@"
 [ -z "$disk" ] || ${DF.join(" ")} "$disk"
 echo ${RUNNER}
-[ "$finds_runner" = yes ] || exit 0
 ${FIND_RUNNER_SCRIPT}`;
 
-/** Surveys the host for a planned machine. */
+/** Surveys the host for a machine on that store. */
 export async function surveyHost(
   host: Host,
-  { store, job: { watcher }, diskReserve }: MachinePlan,
+  store: string,
+  diskReserve: number,
 ): Promise<HostSurvey> {
-  // `simulate` and `pipeline` name the process that plays GitLab Runner.
-  const player = watcher === "gitlab-runner" ? Number(host.env("NSPAWN_RUNNER_PLAYER")) || 0 : 0;
-  const findsRunner = watcher === "gitlab-runner" && player === 0 ? "yes" : "no";
-  const words = [diskReserve === 0 ? "" : store, findsRunner, ...filesOfFacts(host)];
+  const words = [diskReserve === 0 ? "" : store, ...filesOfFacts(host)];
   const { stdout } = await host.processes.capture(["sh", "-c", SURVEY_SCRIPT, "sh", ...words]);
   const [facts = "", runner = ""] = stdout.split(`\n${RUNNER}\n`);
-  const kernel = parseKernelFacts(facts);
-  const found = parseStat(watcher === "self" ? kernel.stat : runner);
+  // `simulate` and `pipeline` name the process that plays GitLab Runner.
+  const player = Number(host.env("NSPAWN_RUNNER_PLAYER")) || 0;
   return {
-    kernel,
-    runner: player === 0 ? found : await identify(host, player),
+    kernel: parseKernelFacts(facts),
+    gitlabRunner: player === 0 ? parseStat(runner) : await identify(host, player),
     supervisor: await supervisorOfHost(host),
     freeBytes: diskReserve === 0 ? Infinity : freeBytesOf(parseDiskSpace(facts)),
   };

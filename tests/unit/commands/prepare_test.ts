@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { main } from "../../../src/cli/main.ts";
 import { FACTS_SCRIPT } from "../../../src/machines/network/private_network.ts";
+import { SURVEY_SCRIPT } from "../../../src/machines/start/survey.ts";
 import { inFolder } from "../recording_host.ts";
 import { MACHINE, scene, SECRET, SERVER_HASH, withMachine } from "./fixture.ts";
 
@@ -61,17 +62,15 @@ Deno.test("prepare refuses an unknown image as a failed job, and leaves nothing"
     assert.match(err(), /trixie/);
     assert.match(err(), /bookworm/, "it lists what there is");
     assert.deepEqual(await host.files.list(`${store}/.leases`), []);
-    assert.ok(processes.every(({ argv }) => argv[2] === FACTS_SCRIPT), "nothing is changed");
+    const asked = processes.map(({ argv }) => argv[2]);
+    assert.deepEqual(asked, [SURVEY_SCRIPT, FACTS_SCRIPT], "nothing is changed");
   });
 });
 
-Deno.test("prepare examines the host's network while it plans the machine, if it will have one", async () => {
-  for (
-    const [network, examinations] of [["private", 1], ["auto", 1], ["host", 0], [
-      "none",
-      0,
-    ]] as const
-  ) {
+Deno.test("prepare surveys the host while it plans the machine, and its network if it will have one", async () => {
+  const both = [SURVEY_SCRIPT, FACTS_SCRIPT];
+  const found = { private: both, auto: both, host: [SURVEY_SCRIPT], none: [SURVEY_SCRIPT] };
+  for (const [network, scripts] of Object.entries(found)) {
     await inFolder(async (folder) => {
       const { host, processes } = await scene(folder);
       const path = `${folder}/config.toml`;
@@ -79,7 +78,7 @@ Deno.test("prepare examines the host's network while it plans the machine, if it
       await Deno.writeTextFile(path, `network = "${network}"\n${text}`);
       // The plan fails: what ran until then began before.
       assert.equal(await main(["prepare", "trixie"], host), 11);
-      assert.equal(processes.length, examinations, network);
+      assert.deepEqual(processes.map(({ argv }) => argv[2]), scripts, network);
     });
   }
 });

@@ -15,8 +15,10 @@ import type { Argv, Host } from "../../../../src/host/host.ts";
 
 const PLAN = { network_range: "10.1.0.0/16", network_deny: [], network_allow: [] };
 
-const choose = (host: Host, network: NetworkSettings["network"], server?: string) =>
-  chooseNetwork(host, { network, extra_hosts: [] }, PLAN, server);
+const choose = async (host: Host, network: NetworkSettings["network"], server?: string) => {
+  const { kind, details } = await chooseNetwork(host, { network, extra_hosts: [] }, PLAN, server);
+  return { kind, ...await details };
+};
 
 /** What a host says when it is asked. */
 interface Said {
@@ -207,6 +209,28 @@ Deno.test("chooseNetwork() never falls back once a private network worked in thi
     await assert.rejects(kind(), { kind: "host", message: /has no nft/ });
     found.boot = "b";
     assert.equal(await kind(), "host");
+  }));
+
+Deno.test("chooseNetwork() knows the kind before the examination ends, where a private network worked in this boot", () =>
+  inFolder(async (folder) => {
+    const facts = Promise.withResolvers<string>();
+    const recording = recordingHost({
+      answer: async ([, , script]) =>
+        script === FACTS_SCRIPT ? { stdout: await facts.promise } : {},
+    });
+    const host = withOwnRun(recording.host, folder);
+    await host.files.makeDirectory("/run/nspawn-runner");
+    await host.files.replace("/run/nspawn-runner/.network", "a private\n");
+    const begin = (boot: string) =>
+      chooseNetwork(host, { network: "auto", extra_hosts: [] }, PLAN, undefined, {
+        boot: Promise.resolve(boot),
+      });
+    const { kind, details } = await begin("a");
+    assert.equal(kind, "private");
+    const ofOtherBoot = begin("b");
+    facts.resolve("1\n1\nboot a\nverdict a private\nlacks nft\n");
+    await assert.rejects(details, { kind: "host", message: /has no nft/ });
+    await assert.rejects(ofOtherBoot, { kind: "host", message: /has no nft/ });
   }));
 
 Deno.test("chooseNetwork() looks twice and writes to the system's log once in a boot", () =>

@@ -2,21 +2,16 @@ import assert from "node:assert/strict";
 import { denoHost } from "../../../../src/host/deno_host.ts";
 import { identify } from "../../../../src/linux/proc.ts";
 import { surveyHost } from "../../../../src/machines/start/survey.ts";
-import { planOf } from "../fixture.ts";
 
-/** Surveys this machine as for a job that this watches. */
-function survey(
-  watcher: "gitlab-runner" | "self" | "none",
-  { diskReserve = 0, player = "" } = {},
-) {
+/** Surveys this machine as a call of the process with this id; an empty text for no player. */
+function survey({ diskReserve = 0, player = "" } = {}) {
   const host = denoHost();
   const env = (name: string) => name === "NSPAWN_RUNNER_PLAYER" ? player : undefined;
-  const plan = planOf("/");
-  return surveyHost({ ...host, env }, { ...plan, job: { ...plan.job, watcher }, diskReserve });
+  return surveyHost({ ...host, env }, "/", diskReserve);
 }
 
 Deno.test("surveyHost() finds facts about the kernel, the free space, and the supervisor of this machine", async () => {
-  const { kernel, freeBytes, supervisor } = await survey("none", { diskReserve: 1 });
+  const { kernel, freeBytes, supervisor } = await survey({ diskReserve: 1 });
   assert.match(kernel.boot, /^[0-9a-f-]{36}$/);
   assert.equal(parseInt(kernel.stat), Deno.pid);
   assert.ok(kernel.mounts.some(({ point }) => point === "/"));
@@ -26,13 +21,11 @@ Deno.test("surveyHost() finds facts about the kernel, the free space, and the su
 });
 
 Deno.test("surveyHost() asks for no free space where none is reserved", async () => {
-  assert.equal((await survey("none")).freeBytes, Infinity);
+  assert.equal((await survey()).freeBytes, Infinity);
 });
 
-Deno.test("surveyHost() finds who watches the machine: nobody, this process, or the player of GitLab Runner", async () => {
+Deno.test("surveyHost() finds the player of GitLab Runner", async () => {
   const own = await identify(denoHost(), Deno.pid);
   assert.ok(own !== null);
-  assert.equal((await survey("none", { player: `${Deno.pid}` })).runner, null);
-  assert.deepEqual((await survey("self", { player: "1" })).runner, own);
-  assert.deepEqual((await survey("gitlab-runner", { player: `${Deno.pid}` })).runner, own);
+  assert.deepEqual((await survey({ player: `${Deno.pid}` })).gitlabRunner, own);
 });
