@@ -124,7 +124,7 @@ place_of() {
 
 # Creates the folders of the installation and a build folder; all of them go again if it fails.
 open_prefix() {
-  CREATED="" DEFINITIONS="" WRITTEN="" SHARED=""
+  CREATED="" DEFINITIONS="" WRITTEN="" SHARED="" PARTS=""
   for folder in $(missing_folders); do
     mkdir "$folder" 2>/dev/null ||
       die "Cannot install into $PREFIX: cannot create $folder. Choose another --prefix"
@@ -209,14 +209,33 @@ put_file() {
   mv -fT "$2.new" "$2"
 }
 
-# Starts the program $1 of the script, which then takes the place of an older one.
+# Starts the program $1 of the script, whose files then take the place of older ones.
 program_starts() {
-  stage=$(basename "$1" .js)
+  stage=$1
   [ "$stage" != all ] || stage=""
   # shellcheck disable=SC2046,SC2086 # lists of words
-  env -i $(variables "$BUILD") $(interpreter "$LIB") "$1" $stage --version >"$BUILD/start" 2>&1 </dev/null ||
+  env -i $(variables "$BUILD") $(interpreter "$LIB") "$BUILD/script/$1.js" $stage --version >"$BUILD/start" 2>&1 </dev/null ||
     return 1
   [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
+}
+
+# Replaces the programs of the script, which jobs may call meanwhile: their parts first, which have other names in each
+# version. Keeps those of the version before, whose programs may still run, and removes older ones.
+put_programs() {
+  for file in "$BUILD"/script/chunk-*.js "$BUILD"/script/*-rare-*.js; do
+    put_file "$file" "$PROGRAM/${file##*/}"
+    PARTS="$PARTS ${file##*/}"
+  done
+  for program in $(programs_in "$BUILD/script"); do
+    put_file "$BUILD/script/$program.js" "$PROGRAM/$program.js"
+  done
+  known=" $PARTS $(installed part | tr '\n' ' ')"
+  for file in "$PROGRAM"/chunk-*.js "$PROGRAM"/*-rare-*.js; do
+    case $known in
+      *" ${file##*/} "*) ;;
+      *) rm -f "$file" ;;
+    esac
+  done
 }
 
 # Builds the script form: its programs, and a Deno of their own.
@@ -234,10 +253,10 @@ make_script() {
   { first_lines "${LIB#"$ROOT"}" && cat "$BUILD/script/start.js"; } >"$CANDIDATE"
   chmod 755 "$CANDIDATE"
   rm "$BUILD/script/start.js"
-  for file in "$BUILD"/script/*.js; do
-    program_starts "$file" || die "Cannot install into $PREFIX: a program does not start: $(last_error "$BUILD/start")"
+  for program in $(programs_in "$BUILD/script"); do
+    program_starts "$program" || die "Cannot install into $PREFIX: a program does not start: $(last_error "$BUILD/start")"
   done
-  for file in "$BUILD"/script/*.js; do put_file "$file" "$PROGRAM/${file##*/}"; done
+  put_programs
   # shellcheck disable=SC2046 # lists of words
   candidate_starts $([ -z "$ROOT" ] || echo "$(variables "$LIB") $(interpreter "$LIB")") ||
     die "Cannot install into $PREFIX: the program does not start: $(last_error "$BUILD/start")." \
@@ -262,7 +281,7 @@ install_shared_files() {
   done
 }
 
-# Prints what the manifest has of the kind $1: file, folder or unit.
+# Prints what the manifest has of the kind $1: file, folder, unit, or part of a program.
 installed() {
   sed -n "s/^$1  //p" "$MANIFEST" 2>/dev/null || :
 }
@@ -280,6 +299,7 @@ put_in_place() {
     for file in $SHARED; do echo "file  $file"; done
     for folder in $CREATED $DEFINITIONS $old; do echo "folder  $folder"; done
     for unit in $(units); do echo "unit  $unit"; done
+    for part in $PARTS; do echo "part  $part"; done
     sha256sum "$BIN/nspawn-runner"
   } >"$BUILD/manifest"
   mv -fT "$BUILD/manifest" "$MANIFEST"

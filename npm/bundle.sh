@@ -2,8 +2,8 @@
 # Bundles the program for one of its forms.
 #
 # Usage: npm/bundle.sh script|executable DIR
-#   script: a file for each stage of a job, which loads nothing else, one for all commands, and start.js. Its Deno has
-#     a code cache, and few files are faster for that.
+#   script: start.js, all.js with all commands, and for each stage of a job what each call needs, in two files,
+#     and what few calls need, in a third one. Its Deno has a code cache, and few files are faster for that.
 #   executable: many small files, and entry.js. It has no code cache: each call compiles only the files that it needs.
 # Environment: DENO, and ROUTE with options for the packages.
 set -eu
@@ -14,7 +14,27 @@ bundle() {
   "${DENO:-deno}" bundle ${ROUTE:-} --minify "$@"
 }
 
+# Bundles the program $1 of a stage into the folder $2. The modules $3 and so on are those that each call imports by
+# import().
+bundle_stage() {
+  program=$1 folder=$2
+  shift 2
+  bundle --code-splitting --outdir "$WORK/$program" "src/cli/programs/$program.ts"
+  "${DENO:-deno}" run --quiet --no-config --allow-read="$WORK" --allow-write="$WORK" npm/split_program.ts \
+    "$WORK/$program" "$program" "$@"
+  bundle --code-splitting --outdir "$folder" "$WORK/$program/$program.js" "$WORK/$program/$program"-rare-*.js
+}
+
 case $1 in
-  script) bundle --outdir "$2" src/cli/programs/*.ts ;;
+  script)
+    WORK=$(mktemp -d)
+    trap 'rm -r "$WORK"' EXIT
+    bundle --outdir "$2" src/cli/programs/start.ts src/cli/programs/all.ts
+    # `dist` is @std/toml of npm, `parse` that of JSR.
+    bundle_stage gitlab-config "$2" gitlab_config load dist parse
+    bundle_stage prepare "$2" prepare load dist parse start_unit
+    bundle_stage run "$2" run job enter summary explain failures
+    bundle_stage cleanup "$2" cleanup job end_of_job draft_record summary usage
+    ;;
   executable) bundle --code-splitting --outdir "$2" src/cli/entry.ts ;;
 esac

@@ -22,19 +22,32 @@ first_lines() {
   printf '":" //; export %s; exec %s "$0" "$@"\n' "$(variables "$1")" "$(interpreter "$1")"
 }
 
+# Prints the names of the programs in the folder $1; the other files are parts of them.
+programs_in() {
+  for file in "$1"/*.js; do
+    case ${file##*/} in
+      chunk-* | *-rare-*) ;;
+      *) basename "$file" .js ;;
+    esac
+  done
+}
+
 # Fills Deno's code cache, which makes each start faster. Later calls could not do so on a prefix that
 # is read-only by then.
 fill_code_cache() {
   # Deno stores compiled code while a program waits, and this one would end before. What it loads first are
-  # the parts of Deno that most calls need, 10 ms without the cache.
+  # the parts of Deno that most calls need, 10 ms without the cache, and the part of a program that few calls need.
   cat >"$BUILD/preload.js" <<'END'
+const folder = Deno.execPath().replace(/deno$/, "program");
+for (const { name } of Deno.readDirSync(folder)) {
+  if (name.startsWith(`${Deno.args[0]}-rare-`)) await import(`file://${folder}/${name}`);
+}
 await new Deno.Command("true").output();
 await crypto.subtle.digest("SHA-256", new Uint8Array());
 const { exit } = Deno;
 Deno.exit = (code) => void setTimeout(exit, 300, code);
 END
-  for file in "$LIB"/program/*.js; do
-    stage=$(basename "$file" .js)
+  for stage in $(programs_in "$LIB/program"); do
     [ "$stage" != all ] || stage=""
     # shellcheck disable=SC2046,SC2086 # lists of words
     env $(variables "$LIB") $(interpreter "$LIB") --preload="$BUILD/preload.js" \

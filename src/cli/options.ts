@@ -29,3 +29,10 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
       "The configuration file; default: $NSPAWN_RUNNER_CONFIG, else /etc/nspawn-runner/config.toml",
   },
 ];
+
+/** The job of a call by hand. */
+export const ID: OptionSpec = {
+  name: "id",
+  value: "ID",
+  help: "The job's id; default: the id of the job that GitLab Runner runs",
+};

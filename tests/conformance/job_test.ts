@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { onEachBoot } from "../hosts/shared.ts";
 import { CHROOT } from "../hosts/site.ts";
+import { skip } from "../skip.ts";
 import { assertDone, assertFailed, begin, onEachAttempt, planOf, withAttempt } from "./stages.ts";
 
 const HOOK = `mkdir -p /srv && git init --quiet --bare /srv/project.git
@@ -147,3 +148,34 @@ onEachBoot(
     });
   },
 );
+
+/** Arguments: the folder of the programs, a command. Hides the files that few calls of a job need. */
+const WITHOUT_RARE = `
+for file in "$1"/*-rare-*.js; do mount --bind /dev/null "$file"; done
+shift
+exec "$@"
+`;
+
+const LEAST_FILES = "a small job loads nothing that few jobs need, also where its script fails";
+
+onEachBoot(LEAST_FILES, async (site) => {
+  const programs = `${site.installation.prefix}/lib/nspawn-runner/program`;
+  if ((await site.host.exec(["test", "-d", programs])).code !== 0) {
+    return skip(LEAST_FILES, "the program is an executable");
+  }
+  const caller = ["unshare", "--mount", "sh", "-euc", WITHOUT_RARE, "sh", programs];
+  await withAttempt(
+    site,
+    planOf(CHROOT),
+    async (job) => {
+      await begin(job);
+      assertDone(await job.run("get_sources", "true"));
+      const built = await job.run("build_script", "exit 3");
+      assertFailed(built, 3);
+      assert.equal(built.stderr, "");
+      assertDone(await job.run("cleanup_file_variables", "true"));
+    },
+    undefined,
+    caller,
+  );
+});

@@ -39,7 +39,10 @@ Deno.test("install.sh installs a script with its own Deno where no denort fits",
         "--no-prompt --allow-read --allow-write --allow-env --allow-sys --allow-run " +
         '"$0" "$@"',
     );
-    assert.deepEqual(await modesOf(prefix), {
+    const modes = Object.entries(await modesOf(prefix));
+    const parts = modes.filter(([name]) => PART.test(name));
+    assert.deepEqual(parts.map(([, mode]) => mode), Array(8).fill("644 root"), `${parts}`);
+    assert.deepEqual(Object.fromEntries(modes.filter(([name]) => !PART.test(name))), {
       "bin/nspawn-runner": "755 root",
       "lib/nspawn-runner/cache": "755 root",
       "lib/nspawn-runner/deno": "755 root",
@@ -168,6 +171,26 @@ Deno.test("install.sh removes files that only an earlier version had, and no oth
     assert.equal(await manifestOf(prefix), text);
     const entries = await Array.fromAsync(Deno.readDir(`${prefix}/share`));
     assert.deepEqual(entries.filter(({ isFile }) => isFile).map(({ name }) => name), ["others"]);
+  });
+});
+
+Deno.test("install.sh keeps the parts of the version before, whose calls may still run, and no older ones", async () => {
+  await withPrefix(async (prefix) => {
+    const options = ["--prefix", prefix, "--no-deps"];
+    const first = await install(options, NO_DENORT);
+    assert.equal(first.code, 0, first.output);
+    const lib = `${prefix}/lib/nspawn-runner`;
+    const before = "run-rare-00000000.js", older = "chunk-OLDEROLD.js";
+    for (const name of [before, older]) await Deno.writeTextFile(`${lib}/program/${name}`, "");
+    await Deno.writeTextFile(`${lib}/manifest`, `part  ${before}\n`, { append: true });
+    const own = async () => {
+      const entries = await Array.fromAsync(Deno.readDir(`${lib}/program`));
+      return entries.map(({ name }) => name).filter((name) => [before, older].includes(name));
+    };
+    const second = await install(options, NO_DENORT);
+    assert.deepEqual([second.code, await own()], [0, [before]], second.output);
+    const third = await install(options, NO_DENORT);
+    assert.deepEqual([third.code, await own()], [0, []], third.output);
   });
 });
 
@@ -418,6 +441,9 @@ Deno.test("install.sh exits with 2 and its usage for a wrong command line", asyn
   }
 });
 
+/** A file with a part of a program. */
+const PART = /^lib\/nspawn-runner\/program\/(?:chunk-[A-Z0-9]{8}|[a-z-]+-rare-[0-9a-f]{8})\.js$/;
+
 /** A proxy that does not answer. */
 const NO_NETWORK = { HTTPS_PROXY: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9" };
 
@@ -434,7 +460,8 @@ async function sharedFiles(): Promise<Record<string, string>> {
 async function assertCacheIsFilled(prefix: string): Promise<void> {
   const cache = `${prefix}/lib/nspawn-runner/cache`;
   const program = `file://${prefix}/lib/nspawn-runner/program`;
-  for (const part of [`${program}/all.js`, `${program}/run.js`, "ext:deno_process/"]) {
+  const parts = [`${program}/all.js`, `${program}/run.js`, `${program}/prepare-rare-`];
+  for (const part of [...parts, "ext:deno_process/"]) {
     const cached = await run(["grep", "-rlaF", part, cache]);
     assert.match(cached.stdout, /code_cache/, part);
   }

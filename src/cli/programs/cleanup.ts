@@ -1,4 +1,4 @@
 import { runStage } from "../run_stage.ts";
-import { CLEANUP } from "../stage_commands.ts";
+import { CLEANUP } from "../cleanup_command.ts";
 
 await runStage(CLEANUP);

@@ -1,4 +1,4 @@
 import { runStage } from "../run_stage.ts";
-import { PREPARE } from "../stage_commands.ts";
+import { PREPARE } from "../prepare_command.ts";
 
 await runStage(PREPARE);

@@ -1,4 +1,4 @@
 import { runStage } from "../run_stage.ts";
-import { RUN } from "../stage_commands.ts";
+import { RUN } from "../run_command.ts";
 
 await runStage(RUN);
