@@ -172,7 +172,7 @@ write_reader() {
 
 # Bundles the program for the form $1 into the folder $2.
 bundle() {
-  DENO=$DENO ROUTE=$ROUTE npm/bundle.sh "$@" >>"$LOG" 2>&1 </dev/null ||
+  DENO=$DENO ROUTE=$ROUTE TMPDIR=$BUILD npm/bundle.sh "$@" >>"$LOG" 2>&1 </dev/null ||
     die "Cannot build: $(last_error "$LOG"). Check that this network reaches npm or JSR"
 }
 

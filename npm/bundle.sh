@@ -14,15 +14,21 @@ bundle() {
   "${DENO:-deno}" bundle ${ROUTE:-} --minify "$@"
 }
 
+# Bundles JavaScript from inside of its folder, since the names of the files depend on the paths that are given.
+bundle_again() {
+  (cd "$1" && shift && ROUTE=--no-config bundle --code-splitting "$@")
+}
+
 # Bundles the program $1 of a stage into the folder $2. The modules $3 and so on are those that each call imports by
 # import().
 bundle_stage() {
-  program=$1 folder=$2
+  program=$1 folder=$(realpath -m "$2")
   shift 2
   bundle --code-splitting --outdir "$WORK/$program" "src/cli/programs/$program.ts"
   "${DENO:-deno}" run --quiet --no-config --allow-read="$WORK" --allow-write="$WORK" npm/split_program.ts \
     "$WORK/$program" "$program" "$@"
-  bundle --code-splitting --outdir "$folder" "$WORK/$program/$program.js" "$WORK/$program/$program"-rare-*.js
+  rare=$(cd "$WORK/$program" && echo "$program"-rare-*.js)
+  bundle_again "$WORK/$program" --outdir "$folder" "$program.js" "$rare"
 }
 
 case $1 in

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { onEachBoot } from "../hosts/shared.ts";
-import { CHROOT } from "../hosts/site.ts";
+import { CHROOT, type Site } from "../hosts/site.ts";
 import { skip } from "../skip.ts";
 import { assertDone, assertFailed, begin, onEachAttempt, planOf, withAttempt } from "./stages.ts";
 
@@ -158,7 +158,9 @@ exec "$@"
 
 const LEAST_FILES = "a small job loads nothing that few jobs need, also where its script fails";
 
-onEachBoot(LEAST_FILES, async (site) => {
+onEachBoot(LEAST_FILES, playWithoutRare, { kinds: ["systemd"] });
+
+async function playWithoutRare(site: Site): Promise<void> {
   const programs = `${site.installation.prefix}/lib/nspawn-runner/program`;
   if ((await site.host.exec(["test", "-d", programs])).code !== 0) {
     return skip(LEAST_FILES, "the program is an executable");
@@ -178,4 +180,4 @@ onEachBoot(LEAST_FILES, async (site) => {
     undefined,
     caller,
   );
-});
+}
