@@ -39,7 +39,8 @@ case $1 in
     # `dist` is @std/toml of npm, `parse` that of JSR.
     bundle_stage gitlab-config "$2" gitlab_config load dist parse
     bundle_stage prepare "$2" prepare load dist parse start_unit
-    bundle_stage run "$2" run job enter summary explain failures
+    # Also what follows a script that failed: an upgrade of a package may have removed the rest meanwhile.
+    bundle_stage run "$2" run job enter summary explain explain_services failures
     bundle_stage cleanup "$2" cleanup job end_of_job draft_record summary usage
     ;;
   executable) bundle --code-splitting --outdir "$2" src/cli/entry.ts ;;

@@ -127,7 +127,7 @@ const SCRIPT_LIMITS: Readonly<Record<string, number>> = {
   "cleanup.js": 64_300,
   "gitlab-config.js": 72_700,
   "prepare.js": 192_000,
-  "run.js": 68_700,
+  "run.js": 71_800,
   "start.js": 6_000,
 };
 
