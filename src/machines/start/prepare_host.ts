@@ -9,6 +9,7 @@ import { examineNetwork, type NetworkFacts } from "../network/private_network.ts
 import type { MachinePlan } from "../record/plan.ts";
 import { refuseUnmounted } from "../record/refuse_unmounted.ts";
 import { foreignStore } from "../record/store_owner.ts";
+import { raiseInotifyLimit } from "../supervisor/host_tables.ts";
 import { type HostSurvey, surveyHost } from "./survey.ts";
 
 /** What processes find out about the host while this one goes on. */
@@ -64,6 +65,7 @@ export async function prepareHost(
     await refuseUnmounted(host, store, mounts);
     const failure = await foreignStore(host, store);
     if (failure !== null) throw failure;
+    await raiseInotifyLimit(host, survey.inotifyInstances);
     const runner = runnerOf(plan, survey);
     await removeLeftovers(host, store, { boot, uptime, runner, supervisor }, name, interrupt);
     return { ...survey, runner };

@@ -13,6 +13,7 @@ import {
 } from "../../linux/proc.ts";
 import { freeBytesOf } from "../end/free_space.ts";
 import { supervisorOfHost } from "../supervisor/choose.ts";
+import { INOTIFY_FILE } from "../supervisor/host_tables.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 
 /** Facts about the host that decide how a machine starts. */
@@ -23,6 +24,8 @@ export interface HostSurvey {
   readonly supervisor: Supervisor;
   /** Free bytes on the store's disk: `Infinity` where none are reserved, NaN where df(1) does not know. */
   readonly freeBytes: number;
+  /** Inotify instances that a user may have: `Infinity` where the kernel has no limit. */
+  readonly inotifyInstances: number;
 }
 
 /** The line between the facts and the process of GitLab Runner. */
@@ -45,7 +48,7 @@ export async function surveyHost(
   store: string,
   diskReserve: number,
 ): Promise<HostSurvey> {
-  const words = [diskReserve === 0 ? "" : store, ...filesOfFacts(host)];
+  const words = [diskReserve === 0 ? "" : store, ...filesOfFacts(host), INOTIFY_FILE];
   const { stdout } = await host.processes.capture(["sh", "-c", SURVEY_SCRIPT, "sh", ...words]);
   const [facts = "", runner = ""] = stdout.split(`\n${RUNNER}\n`);
   // `simulate` and `pipeline` name the process that plays GitLab Runner.
@@ -55,5 +58,6 @@ export async function surveyHost(
     gitlabRunner: player === 0 ? parseStat(runner) : await identify(host, player),
     supervisor: await supervisorOfHost(host),
     freeBytes: diskReserve === 0 ? Infinity : freeBytesOf(parseDiskSpace(facts)),
+    inotifyInstances: Number(facts.match(/^\d+$/m)?.[0] ?? Infinity),
   };
 }

@@ -1,5 +1,6 @@
 /** What a machine shares with its host: tables of the kernel that no limit of memory or processes bounds, and /dev/null. */
 
+import type { Host } from "../../host/host.ts";
 import type { Step } from "../../linux/mounts.ts";
 import { SLICE } from "./unit.ts";
 
@@ -18,18 +19,22 @@ const CGROUPS_PER_MACHINE = 1_024;
 /** Cgroups of all machines together. */
 const CGROUPS_OF_SLICE = 20_000;
 
+/** Raises the limit of inotify instances. A host that does not allow it keeps its own, which doctor(8) names. */
+export async function raiseInotifyLimit(host: Host, instances: number): Promise<void> {
+  if (instances >= INOTIFY_INSTANCES) return;
+  await host.processes.capture(["sh", "-c", RAISE_INOTIFY_SCRIPT]);
+}
+
+export const RAISE_INOTIFY_SCRIPT = `echo ${INOTIFY_INSTANCES} >${INOTIFY_FILE}`;
+
 /**
- * Raises the limit of inotify instances, and limits the cgroups below a machine's and below its slice. A host that does not
- * allow it keeps what it has: doctor(8) names the former.
+ * Limits the cgroups below a machine's and below its slice, where the host allows it.
  *
  * The input becomes a pipe, since nspawn's init in a plain machine keeps it: root of a machine without a user namespace could
  * change the mode of the host's /dev/null, which bash opens in place of an empty text.
  */
 export const LIMIT_TABLES_SCRIPT = `
-instances=0
 {
-  read -r instances <${INOTIFY_FILE}
-  [ "$instances" -ge ${INOTIFY_INSTANCES} ] || echo ${INOTIFY_INSTANCES} >${INOTIFY_FILE}
   while IFS=: read -r hierarchy _ cgroup; do
     [ "$hierarchy" = 0 ] || continue
     for root in /sys/fs/cgroup /sys/fs/cgroup/unified; do

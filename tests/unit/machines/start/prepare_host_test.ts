@@ -6,6 +6,7 @@ import { writeLease } from "../../../../src/machines/record/lease.ts";
 import { FACTS_SCRIPT } from "../../../../src/machines/network/private_network.ts";
 import { SURVEY_SCRIPT } from "../../../../src/machines/start/survey.ts";
 import { prepareHost } from "../../../../src/machines/start/prepare_host.ts";
+import { RAISE_INOTIFY_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
 import { inFolder } from "../../recording_host.ts";
 import { leaseOf, planOf, SETTINGS } from "../fixture.ts";
 import { standaloneHost } from "../standalone_host.ts";
@@ -66,4 +67,18 @@ Deno.test("prepareHost() throws the network's failure once the leftovers are rem
     await assert.rejects(prepareHost(host, planOf(store, PRIVATE), quiet), /has no nft/);
     const left = await host.files.list(`${store}/.leases`);
     assert.deepEqual(left, [], "no removal goes on behind a failure");
+  }));
+
+Deno.test("prepareHost() raises the host's limit of inotify instances where it is lower, and never lowers it", () =>
+  inFolder(async (folder) => {
+    for (const [instances, raises] of [["128\n", 1], ["2000000\n", 0], ["", 0]] as const) {
+      const { host, processes } = standaloneHost(
+        folder,
+        ([, , script]) =>
+          script === SURVEY_SCRIPT ? { stdout: `boot-1\n${instances}runner\n` } : undefined,
+      );
+      await prepareHost(host, planOf(`${folder}/store`), quiet);
+      const raised = processes.filter(({ argv }) => argv[2] === RAISE_INOTIFY_SCRIPT);
+      assert.equal(raised.length, raises, instances);
+    }
   }));
