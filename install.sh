@@ -124,7 +124,7 @@ place_of() {
 
 # Creates the folders of the installation and a build folder; all of them go again if it fails.
 open_prefix() {
-  CREATED="" DEFINITIONS="" WRITTEN="" SHARED="" PARTS=""
+  CREATED="" DEFINITIONS="" WRITTEN="" SHARED=""
   for folder in $(missing_folders); do
     mkdir "$folder" 2>/dev/null ||
       die "Cannot install into $PREFIX: cannot create $folder. Choose another --prefix"
@@ -209,29 +209,35 @@ put_file() {
   mv -fT "$2.new" "$2"
 }
 
-# Starts the program $1 of the script, whose files then take the place of older ones.
+# Starts the program $1 of the script, and loads the part that few of its calls need, before their files take the place of
+# older ones.
 program_starts() {
   stage=$1
   [ "$stage" != all ] || stage=""
+  for file in "$BUILD/script/$1"-rare-*.js; do
+    # shellcheck disable=SC2046 # lists of words
+    [ ! -e "$file" ] ||
+      env -i $(variables "$BUILD") $(interpreter "$LIB") "$file" >"$BUILD/start" 2>&1 </dev/null || return 1
+  done
   # shellcheck disable=SC2046,SC2086 # lists of words
   env -i $(variables "$BUILD") $(interpreter "$LIB") "$BUILD/script/$1.js" $stage --version >"$BUILD/start" 2>&1 </dev/null ||
     return 1
   [ "$(cat "$BUILD/start")" = "nspawn-runner $VERSION" ]
 }
 
-# Replaces the programs of the script, which jobs may call meanwhile: their parts first, which have other names in each
-# version. Keeps those of the version before, whose programs may still run, and removes older ones.
+# Replaces the programs of the script, which jobs may call meanwhile: first come their parts, which have other names
+# in each version, and last the parts of the version before are removed.
 put_programs() {
+  parts=""
   for file in "$BUILD"/script/chunk-*.js "$BUILD"/script/*-rare-*.js; do
     put_file "$file" "$PROGRAM/${file##*/}"
-    PARTS="$PARTS ${file##*/}"
+    parts="$parts ${file##*/}"
   done
   for program in $(programs_in "$BUILD/script"); do
     put_file "$BUILD/script/$program.js" "$PROGRAM/$program.js"
   done
-  known=" $PARTS $(installed part | tr '\n' ' ')"
   for file in "$PROGRAM"/chunk-*.js "$PROGRAM"/*-rare-*.js; do
-    case $known in
+    case "$parts " in
       *" ${file##*/} "*) ;;
       *) rm -f "$file" ;;
     esac
@@ -281,7 +287,7 @@ install_shared_files() {
   done
 }
 
-# Prints what the manifest has of the kind $1: file, folder, unit, or part of a program.
+# Prints what the manifest has of the kind $1: file, folder or unit.
 installed() {
   sed -n "s/^$1  //p" "$MANIFEST" 2>/dev/null || :
 }
@@ -299,7 +305,6 @@ put_in_place() {
     for file in $SHARED; do echo "file  $file"; done
     for folder in $CREATED $DEFINITIONS $old; do echo "folder  $folder"; done
     for unit in $(units); do echo "unit  $unit"; done
-    for part in $PARTS; do echo "part  $part"; done
     sha256sum "$BIN/nspawn-runner"
   } >"$BUILD/manifest"
   mv -fT "$BUILD/manifest" "$MANIFEST"

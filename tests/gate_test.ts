@@ -103,7 +103,7 @@ const LOADED: Readonly<
 > = {
   "every call": { modules: [], limit: 24_500 },
   config: { modules: ["gitlab_config", "load"], limit: 64_000 },
-  prepare: { modules: ["prepare", "start_unit"], limit: 191_700 },
+  prepare: { modules: ["prepare", "start_unit"], limit: 192_200 },
   run: { modules: ["run"], limit: 56_900 },
   cleanup: { modules: ["cleanup", "end_of_job", "draft_record"], limit: 79_900 },
 };

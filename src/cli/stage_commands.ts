@@ -1,4 +1,4 @@
-/** The commands that GitLab Runner calls at the stages of a job. A job calls no others, and does not load their table. */
+/** The commands that GitLab Runner calls at the stages of a job. A job calls no others, and each call loads its own alone. */
 
 import type { CommandSpec } from "../app/command.ts";
 import { CLEANUP } from "./cleanup_command.ts";

@@ -1,6 +1,7 @@
 import { chooseMachine, type ChosenMachine } from "../app/choices.ts";
 import type { CommandRun } from "../app/command.ts";
 import { checkJobImage } from "../app/job_image.ts";
+import { recordFailure } from "../app/record_failure.ts";
 import type { Chroot } from "../chroots/find/chroot.ts";
 import { scriptShell } from "../chroots/find/script_shell.ts";
 import type { Config } from "../config/settings.ts";
@@ -44,9 +45,8 @@ async function checkRecorded(host: Host, config: Config, checked: CheckedJob) {
   try {
     return await checkImages(host, config, job, image);
   } catch (error) {
-    const { recordFailedStart } = await import("../history/failed_start.ts");
     const failed = { machine, job, image, error, isCancelled: false };
-    await recordFailedStart(host, config.store, failed, {
+    await recordFailure(host, config.store, failed, {
       all: () => [{ at: began, note: "config", took: null }],
       areKept: () => Promise.resolve(false),
     });

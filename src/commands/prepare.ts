@@ -4,6 +4,7 @@ import { findHelperRoot } from "../app/find_helper_root.ts";
 import { interruptible } from "../app/interrupt.ts";
 import { resolveJobImage, resolvePulledImage } from "../app/job_image.ts";
 import { type MachineRequest, planForImage } from "../app/machine_plan.ts";
+import { recordFailure } from "../app/record_failure.ts";
 import { unknownOverrides } from "../config/overrides.ts";
 import type { Config } from "../config/settings.ts";
 import { decisionsOf } from "../gitlab/config_stage.ts";
@@ -31,9 +32,8 @@ export const run: CommandRun = async (invocation, { host, config: load }) => {
       const request = { machine, job, image, began, interrupt, findHelperRoot };
       await startJob(host, config, request, facts, notes);
     } catch (error) {
-      const { recordFailedStart } = await import("../history/failed_start.ts");
       const failed = { machine, job, image, error, isCancelled: interrupt.aborted };
-      await recordFailedStart(host, config.store, failed, notes);
+      await recordFailure(host, config.store, failed, notes);
       throw error;
     }
   });

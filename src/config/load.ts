@@ -181,7 +181,7 @@ async function parseToml(text: string, file: string): Promise<Values> {
   const content = text.replace(/^\uFEFF/, "");
   // Not every parser accepts a byte order mark, or a file without a value.
   if (!/^\s*[^#\s]/m.test(content)) return {};
-  const { parse } = await import("@std/toml/parse");
+  const { parse } = await import("./toml.ts");
   try {
     const values = parse(content);
     const repeated = repeatedKey(content);

@@ -34,7 +34,7 @@ export const runners: Check = async (host, config) => {
   const register = "nspawn-runner register --url URL --token-file FILE";
   const text = await host.files.read(FILE).catch(() => null);
   if (text === null) return weak(topic, `${FILE} does not exist`, `On a runner host: ${register}`);
-  const { parse } = await import("@std/toml/parse");
+  const { parse } = await import("../config/toml.ts");
   let sections: readonly Section[];
   try {
     sections = customRunners(parse(text)["runners"]);

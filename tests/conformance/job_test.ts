@@ -149,21 +149,21 @@ onEachBoot(
   },
 );
 
-/** Arguments: the folder of the programs, a command. Hides the files that few calls of a job need. */
+/** Arguments: the folder of the programs, a command. Hides the parts that few calls need. */
 const WITHOUT_RARE = `
 for file in "$1"/*-rare-*.js; do mount --bind /dev/null "$file"; done
 shift
 exec "$@"
 `;
 
-const LEAST_FILES = "a small job loads nothing that few jobs need, also where its script fails";
+const NO_RARE_PART = "a small job loads no rare part of the program, also where its script fails";
 
-onEachBoot(LEAST_FILES, playWithoutRare, { kinds: ["systemd"] });
+onEachBoot(NO_RARE_PART, playWithoutRare, { kinds: ["systemd"] });
 
 async function playWithoutRare(site: Site): Promise<void> {
   const programs = `${site.installation.prefix}/lib/nspawn-runner/program`;
   if ((await site.host.exec(["test", "-d", programs])).code !== 0) {
-    return skip(LEAST_FILES, "the program is an executable");
+    return skip(NO_RARE_PART, "the program is an executable");
   }
   const caller = ["unshare", "--mount", "sh", "-euc", WITHOUT_RARE, "sh", programs];
   await withAttempt(

@@ -164,33 +164,21 @@ Deno.test("install.sh removes files that only an earlier version had, and no oth
     assert.equal(first.code, 0, first.output);
     const manifest = `${prefix}/lib/nspawn-runner/manifest`;
     for (const name of ["old", "others"]) await Deno.writeTextFile(`${prefix}/share/${name}`, "");
+    const programs = Object.keys(await modesOf(prefix)).filter((name) => name.endsWith(".js"));
+    for (const name of ["run-rare-00000000.js", "chunk-OLDEROLD.js"]) {
+      await Deno.writeTextFile(`${prefix}/lib/nspawn-runner/program/${name}`, "");
+    }
     const text = await manifestOf(prefix);
     await Deno.writeTextFile(manifest, `file  ${prefix}/share/old\n${text}`);
     const second = await install(options, NO_DENORT);
     assert.equal(second.code, 0, second.output);
     assert.equal(await manifestOf(prefix), text);
+    assert.deepEqual(
+      Object.keys(await modesOf(prefix)).filter((name) => name.endsWith(".js")),
+      programs,
+    );
     const entries = await Array.fromAsync(Deno.readDir(`${prefix}/share`));
     assert.deepEqual(entries.filter(({ isFile }) => isFile).map(({ name }) => name), ["others"]);
-  });
-});
-
-Deno.test("install.sh keeps the parts of the version before, whose calls may still run, and no older ones", async () => {
-  await withPrefix(async (prefix) => {
-    const options = ["--prefix", prefix, "--no-deps"];
-    const first = await install(options, NO_DENORT);
-    assert.equal(first.code, 0, first.output);
-    const lib = `${prefix}/lib/nspawn-runner`;
-    const before = "run-rare-00000000.js", older = "chunk-OLDEROLD.js";
-    for (const name of [before, older]) await Deno.writeTextFile(`${lib}/program/${name}`, "");
-    await Deno.writeTextFile(`${lib}/manifest`, `part  ${before}\n`, { append: true });
-    const own = async () => {
-      const entries = await Array.fromAsync(Deno.readDir(`${lib}/program`));
-      return entries.map(({ name }) => name).filter((name) => [before, older].includes(name));
-    };
-    const second = await install(options, NO_DENORT);
-    assert.deepEqual([second.code, await own()], [0, [before]], second.output);
-    const third = await install(options, NO_DENORT);
-    assert.deepEqual([third.code, await own()], [0, []], third.output);
   });
 });
 

@@ -22,8 +22,8 @@ import type { Resolvers } from "./resolv.ts";
 export interface ChosenNetwork {
   readonly kind: Network["kind"];
   /**
-   * The rest, which may be known later. A private network that worked in this boot and works no more fails here: no machine
-   * may start before.
+   * The rest, which may be known later: no machine may start before. Rejects where a private network worked in this boot, and
+   * the host cannot have one any more. Its rules are loaded when it is fulfilled.
    */
   readonly details: Promise<NetworkDetails>;
 }
@@ -59,9 +59,9 @@ const SECOND_LOOK = 1000;
 /** What was last logged of a GitLab on the host's loopback: it differs from job to job, unlike the verdict on the host. */
 const LOGGED_FILE = join(RUNTIME_FOLDER, ".network-of-gitlab");
 
-/** What is found out meanwhile. */
+/** What other processes find out about the host. */
 export interface Examination {
-  /** The id of this boot; undefined where nobody asks for it. */
+  /** The id of this boot. Without it, the kind is known no earlier than the details. */
   readonly boot?: Promise<string>;
   /** What an examination of the host's network finds that began earlier. */
   readonly examined?: Promise<NetworkFacts> | undefined;
@@ -98,31 +98,35 @@ export async function chooseNetwork(
     return hostNetwork(ofServer);
   }
   const preparing = preparePrivateNetwork(host, plan, "change", examined);
-  const deciding = decide(host, choice, plan, preparing, { server, extra_hosts, ofServer });
-  deciding.catch(() => {}); // who waits for it gets the failure
-  if (boot !== undefined && await isVerdictOf(host, await boot, WORKS)) {
-    // Then the host's network is no choice any more.
-    return { kind: "private", details: deciding.then(({ details }) => details) };
+  preparing.catch(() => {}); // it is awaited later
+  const reasons = { server, extra_hosts, ofServer };
+  if (boot === undefined || !await isVerdictOf(host, await boot, WORKS)) {
+    return await decide(host, choice, plan, await preparing, reasons);
   }
-  return await deciding;
+  // Such a host gives no machine its own network any more.
+  const deciding = preparing.then((state) =>
+    decide(host, choice, plan, { ...state, verdict: WORKS }, reasons)
+  );
+  const details = deciding.then(({ details }) => details);
+  details.catch(() => {}); // it is awaited later
+  return { kind: "private", details };
 }
 
-/** What decides between the two networks, beside the state of the host. */
+/** What decides between the two networks beside the state of the host. */
 interface Reasons {
   readonly server: string | undefined;
   readonly extra_hosts: NetworkSettings["extra_hosts"];
   readonly ofServer: readonly Obstacle[];
 }
 
-/** Decides by what the host offers. */
+/** Decides by the state of the host. */
 async function decide(
   host: Host,
   choice: "auto" | "private",
   plan: NetworkPlan,
-  preparing: Promise<PrivateNetworkState>,
+  state: PrivateNetworkState,
   { server, extra_hosts, ofServer }: Reasons,
 ): Promise<ChosenNetwork> {
-  const state = await preparing;
   const { kind, obstacles } = networkOfJobs(choice, state);
   if (kind === "refused") throw cannotHave(obstacles[0]!.reason, obstacles[0]!.fix);
   if (kind === "host") {

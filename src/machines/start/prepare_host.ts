@@ -1,4 +1,4 @@
-/** The first step of a start: surveys the host and gets it ready, before anything is reserved for the machine. */
+/** The first step of a start: surveys the host, removes leftovers, and chooses a network, before anything is reserved. */
 
 import type { MachineSettings } from "../../config/settings.ts";
 import type { Host } from "../../host/host.ts";
@@ -15,7 +15,7 @@ import { type HostSurvey, surveyHost } from "./survey.ts";
 /** What processes find out about the host while this one goes on. */
 export interface HostFacts {
   readonly survey: Promise<HostSurvey>;
-  /** Undefined for a machine without a network of its own. */
+  /** Undefined where the configuration gives machines no network of their own. */
   readonly network: Promise<NetworkFacts> | undefined;
 }
 
@@ -33,11 +33,11 @@ export function gatherFacts(
 ): HostFacts {
   const survey = surveyHost(host, store, diskReserve);
   const network = choice === "host" || choice === "none" ? undefined : examineNetwork(host);
-  for (const facts of [survey, network]) facts?.catch(() => {}); // who waits for it gets the failure
+  for (const facts of [survey, network]) facts?.catch(() => {}); // they are awaited later
   return { survey, network };
 }
 
-/** A host that is ready for the machine, but for the details of its network. */
+/** A host that is ready for a reservation. The rules of its network may still be loading. */
 export interface PreparedHost extends HostSurvey {
   readonly network: ChosenNetwork;
   /** The process whose end also ends the machine; null where there is none. */
@@ -50,7 +50,7 @@ export interface PreparedHost extends HostSurvey {
  * @param interrupt When aborted, no further leftover is removed.
  * @param facts What was gathered for this machine.
  * @throws {Failure} of the host where the store is not mounted or another host's, or where the plan demands a private
- *   network and the host cannot have one.
+ *   network and the host cannot have one, which may also be known later, by the details of the network.
  */
 export async function prepareHost(
   host: Host,
@@ -71,9 +71,10 @@ export async function prepareHost(
     return { ...survey, runner };
   };
   const boot = facts.survey.then(({ kernel }) => kernel.boot);
+  boot.catch(() => {}); // not every network needs it
   const known = { boot, examined: facts.network };
   const both = [chooseNetwork(host, settings, networks, job.url, known), clean()] as const;
-  await Promise.allSettled(both); // where one fails, the other must not go on in the background
+  await Promise.allSettled(both); // where one fails, the other has ended as well
   const [network, survey] = await Promise.all(both);
   return { ...survey, network };
 }

@@ -9,6 +9,7 @@ import { prepareHost } from "../../../../src/machines/start/prepare_host.ts";
 import { RAISE_INOTIFY_SCRIPT } from "../../../../src/machines/supervisor/host_tables.ts";
 import { inFolder } from "../../recording_host.ts";
 import { leaseOf, planOf, SETTINGS } from "../fixture.ts";
+import { statOf } from "../fake_kernel.ts";
 import { standaloneHost } from "../standalone_host.ts";
 
 const PRIVATE = { settings: { ...SETTINGS, network: "private" } } as const;
@@ -80,5 +81,39 @@ Deno.test("prepareHost() raises the host's limit of inotify instances where it i
       await prepareHost(host, planOf(`${folder}/store`), quiet);
       const raised = processes.filter(({ argv }) => argv[2] === RAISE_INOTIFY_SCRIPT);
       assert.equal(raised.length, raises, instances);
+    }
+  }));
+
+Deno.test("prepareHost() names the process whose end also ends the machine", () =>
+  inFolder(async (folder) => {
+    const { host } = standaloneHost(
+      folder,
+      ([, , script]) =>
+        script === SURVEY_SCRIPT
+          ? { stdout: `boot-1\n${statOf(42, 5)}runner\n${statOf(7, 3)}` }
+          : undefined,
+    );
+    const plan = planOf(`${folder}/store`);
+    const watchers = {
+      "gitlab-runner": { pid: 7, start: 3 },
+      self: { pid: 42, start: 5 },
+      none: null,
+    };
+    for (const [watcher, process] of Object.entries(watchers)) {
+      const job = { ...plan.job, watcher: watcher as keyof typeof watchers };
+      const { runner } = await prepareHost(host, { ...plan, job }, quiet);
+      assert.deepEqual(runner, process, watcher);
+    }
+  }));
+
+Deno.test("prepareHost() fails where the host cannot be surveyed, whatever the network", () =>
+  inFolder(async (folder) => {
+    for (const network of ["host", "none", "private"] as const) {
+      const { host } = standaloneHost(folder, ([, , script]) => {
+        if (script === SURVEY_SCRIPT) throw new Error("no process can be started");
+      });
+      const plan = planOf(`${folder}/store`, { settings: { ...SETTINGS, network } });
+      await assert.rejects(prepareHost(host, plan, quiet), /no process can be started/);
+      await new Promise((resolve) => setTimeout(resolve, 1)); // where a rejection is not handled, Deno ends
     }
   }));
