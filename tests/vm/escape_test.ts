@@ -68,6 +68,7 @@ async function during(
 ): Promise<string> {
   let going = true;
   const running = site.runScript(id, script).finally(() => going = false);
+  running.catch(() => {}); // it is awaited later
   while (going) await also();
   const { code, stdout, stderr } = await running;
   return `${code} ${stdout}${stderr}`;
