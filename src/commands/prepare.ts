@@ -21,7 +21,8 @@ import { startMachine } from "../machines/start/start.ts";
 export const run: CommandRun = async (invocation, { host, config: load }) => {
   const began = host.clock.now();
   const config = await load();
-  const facts = gatherFacts(host, config.store, config.disk_reserve, config.network); // takes longer than the plan
+  // First, since this takes longer than to plan the machine.
+  const facts = gatherFacts(host, config.store, config.disk_reserve, config.network);
   const job = await readJob(host);
   const machine = await chooseMachine(invocation, job);
   const notes = prepareNotes(host, machine.name, began, configNote(host));

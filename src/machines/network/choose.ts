@@ -103,11 +103,10 @@ export async function chooseNetwork(
   if (boot === undefined || !await isVerdictOf(host, await boot, WORKS)) {
     return await decide(host, choice, plan, await preparing, reasons);
   }
-  // Such a host gives no machine its own network any more.
-  const deciding = preparing.then((state) =>
-    decide(host, choice, plan, { ...state, verdict: WORKS }, reasons)
-  );
-  const details = deciding.then(({ details }) => details);
+  // From then on no machine gets the host's network, also where the examination is older than that verdict.
+  const details = preparing
+    .then((state) => decide(host, choice, plan, { ...state, verdict: WORKS }, reasons))
+    .then(({ details }) => details);
   details.catch(() => {}); // it is awaited later
   return { kind: "private", details };
 }

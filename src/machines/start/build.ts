@@ -62,7 +62,7 @@ export async function buildMachine(
     ...await createFiles(host, plan, reservation, bootMasks, network),
     ...shared.filter((bind) => !reservation.binds.includes(bind)),
   ];
-  const details = await network.details;
+  const details = await network.details; // last, since the network may still be examined
   return {
     ...{ name, paths, settings, booted, ids, devices, bootMasks, timezone, binds },
     onLeader: observer.onLeader,

@@ -19,7 +19,7 @@ import type { Supervisor } from "../supervisor/supervisor.ts";
 /** Facts about the host that decide how a machine starts. */
 export interface HostSurvey {
   readonly kernel: KernelFacts;
-  /** GitLab Runner that called this process; null where none did. */
+  /** GitLab Runner that called this process, or the process that plays it; null where there is none. */
   readonly gitlabRunner: ProcessId | null;
   readonly supervisor: Supervisor;
   /** Free bytes on the store's disk: `Infinity` where none are reserved, NaN where df(1) does not know. */
